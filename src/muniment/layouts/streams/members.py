@@ -1,0 +1,87 @@
+"""Members: what goes into a streamed archive, which names are refused, and what makes its ETag."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from muniment.content import LogicalPath
+from muniment.errors.delivery import MembersCollide
+
+_NO_DIGESTS: Mapping[str, str] = {}
+
+# One strong digest proves the bytes; a second would only cost time. SHA-256 runs at twice the speed of
+# SHA-512 where the processor has instructions for it. The weak ones serve when nothing else is known.
+_PREFERENCE = ("sha256", "sha512", "sha384", "sha1", "md5")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of a streamed archive.
+
+    `size` is in bytes and is a promise: a member that turns out shorter or longer breaks the transfer.
+    `modified` is in whole seconds since 1970 UTC. `open(offset)` gives the member's bytes from `offset`
+    on; it is called when the member's turn comes, not before. `crc32` is used by zip alone and only
+    spares reading; see `muniment.layouts.streams.zip`.
+    """
+
+    name: str
+    size: int
+    open: Callable[[int], BinaryIO]
+    digests: Mapping[str, str] = field(default_factory=lambda: _NO_DIGESTS)
+    modified: int = 0
+    crc32: int | None = None
+
+    def proof(self) -> tuple[str, str] | None:
+        """The digest to check while the member is sent, as algorithm and value; None if none is known."""
+        for algorithm in _PREFERENCE:
+            value = self.digests.get(algorithm)
+            if value is not None:
+                return algorithm, value
+        return None
+
+
+def in_order(members: Iterable[Member]) -> Sequence[Member]:
+    """The members by name in code point order, after refusing names that could not be unpacked safely.
+
+    Raises:
+        UnsafePath: A name is empty, absolute, holds '..' or NUL, or ends in '/'.
+        NameNotUnicode: A name holds lone surrogates.
+        MembersCollide: Two members have one name, or one is the folder of another.
+        ValueError: A size is below zero.
+    """
+    ordered = sorted(members, key=lambda member: member.name)
+    names: set[str] = set()
+    folders: set[str] = set()
+    for member in ordered:
+        path = LogicalPath.parse(member.name)
+        if member.size < 0:
+            message = f"{path}: a size of {member.size} bytes is impossible"
+            raise ValueError(message)
+        if path in names:
+            raise MembersCollide(name=str(path), reason="the name is used twice")
+        names.add(path)
+        folder = path.rpartition("/")[0]
+        # All parents of a known folder are known already, so each folder is cut apart once.
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    for both in sorted(names & folders):
+        raise MembersCollide(name=both, reason="it is a file, and also the folder of another member")
+    return ordered
+
+
+def etag_of(form: str, members: Sequence[Member]) -> str:
+    """A strong ETag in its quotes: equal for equal bytes, whatever the server and the hour.
+
+    It covers form, names, sizes, digests and times. For a member without digests it can only be as good
+    as its size and time: give digests wherever they are known.
+    """
+    hasher = hashlib.sha256(form.encode())
+    for member in members:
+        digests = ",".join(f"{algorithm}:{value}" for algorithm, value in sorted(member.digests.items()))
+        # NUL cannot be part of a name, so no two lists of members can give the same text.
+        hasher.update(f"\n{member.name}\0{member.size}\0{member.modified}\0{digests}".encode())
+    return f'"{hasher.hexdigest()[:40]}"'

@@ -1,0 +1,123 @@
+"""Plans: an archive whose every byte has its place before the first one is read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from muniment.errors.delivery import RangeOutside
+from muniment.layouts.streams.members import Member, etag_of, in_order
+from muniment.layouts.streams.segments import CHUNK, Framing, Slice, gather
+
+
+class Plan(ABC):
+    """An archive that is not built yet: its length, its ETag, and any range of its bytes.
+
+    A plan keeps eight bytes for each member beside the member itself; headers are made when they are
+    sent. It may be read many times and by several threads at once.
+    """
+
+    form: ClassVar[str]
+    """Goes into the ETag: a new number here when the same members give other bytes than before."""
+    media_type: ClassVar[str]
+
+    def __init__(self, members: Iterable[Member]) -> None:
+        """Order the members and find every one's place.
+
+        Raises:
+            UnsafePath: A name could leave the folder it is unpacked in.
+            NameNotUnicode: A name cannot be written as UTF-8.
+            MembersCollide: Two members have one name, or one is the folder of another.
+        """
+        self.members = in_order(members)
+        self.etag = etag_of(self.form, self.members)
+        self._starts = array("Q")
+        at = 0
+        for member in self.members:
+            self._starts.append(at)
+            at += self._head_size(member) + member.size + self._tail_size(member)
+        self._end_start = at
+        self.length: int = at + self._end_size()
+
+    def segments(self, start: int = 0, stop: int | None = None) -> Iterator[Framing | Slice]:
+        """What the bytes from `start` up to `stop` are made of; a file is not opened by this.
+
+        One exception, in zip: the CRC-32 of a file that lies before the range and was never read has to
+        be found by reading that file, when the iterator comes to the header that states it.
+
+        Raises:
+            RangeOutside: The range is empty backwards or leaves the archive.
+        """
+        stop = self.length if stop is None else stop
+        if not 0 <= start <= stop <= self.length:
+            raise RangeOutside(start=start, stop=stop, length=self.length)
+        return self._segments(start, stop)
+
+    def read(self, start: int = 0, stop: int | None = None, *, chunk: int = CHUNK) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop`, in pieces of about `chunk` bytes.
+
+        Every file that is sent from its first byte to its last is checked against its digest before its
+        last piece is given out.
+
+        Raises:
+            RangeOutside: The range is empty backwards or leaves the archive; at once, not at the first piece.
+            MemberDamaged: A file is not what it was promised to be. Break the transfer.
+            MemberUnreadable: A file could not be opened or read. Break the transfer.
+        """
+        return gather(self.segments(start, stop), chunk)
+
+    def _segments(self, start: int, stop: int) -> Iterator[Framing | Slice]:
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        for index in range(first, len(self.members)):
+            if self._starts[index] >= stop:
+                return
+            yield from self._member_segments(index, start, stop)
+        if stop > self._end_start:
+            low = max(start - self._end_start, 0)
+            for data in self._end(low, stop - self._end_start):
+                yield Framing(data)
+
+    def _member_segments(self, index: int, start: int, stop: int) -> Iterator[Framing | Slice]:
+        member = self.members[index]
+        head = self._starts[index]
+        body = head + self._head_size(member)
+        tail = body + member.size
+        if start < body:
+            yield Framing(self._head(member)[max(start - head, 0) : stop - head])
+        low, high = max(start, body), min(stop, tail)
+        # An empty file is looked at as well, for it may have grown.
+        if low < high or (low == high == body == tail and stop > body):
+            yield self._slice(index, low - body, high - body)
+        size = self._tail_size(member)
+        if size and start < tail + size and stop > tail:
+            yield Framing(self._tail(index)[max(start - tail, 0) : stop - tail])
+
+    def _slice(self, index: int, start: int, stop: int) -> Slice:
+        return Slice(self.members[index], start, stop)
+
+    @abstractmethod
+    def _head_size(self, member: Member) -> int:
+        """The bytes before the file, which must not depend on anything that is only known later."""
+
+    @abstractmethod
+    def _head(self, member: Member) -> bytes:
+        """The header before the file."""
+
+    @abstractmethod
+    def _tail_size(self, member: Member) -> int:
+        """The bytes after the file."""
+
+    @abstractmethod
+    def _tail(self, index: int) -> bytes:
+        """What follows the file of the member at `index`."""
+
+    @abstractmethod
+    def _end_size(self) -> int:
+        """The bytes after the last member."""
+
+    @abstractmethod
+    def _end(self, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes after the last member, from `start` up to `stop`, counted from their beginning."""

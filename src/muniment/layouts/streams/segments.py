@@ -1,0 +1,156 @@
+"""Segments: the pieces a streamed archive is made of, and the check of each file while it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from muniment.errors.delivery import MemberDamaged, MemberUnreadable
+from muniment.layouts.streams.members import Member
+
+CHUNK = 256 * 1024
+"""Bytes per piece. Below this, hashing holds the interpreter and every piece costs more than its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Bytes that belong to the archive and to no file: headers, padding, the end."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The bytes of `member` from `start` up to `stop`, counted from the beginning of the file.
+
+    Whoever reads the file himself, by asynchronous reads say, feeds a `watch()` with what he read.
+    Whoever lets the kernel send it (sendfile) sends it unchecked.
+    """
+
+    member: Member
+    start: int
+    stop: int
+    learn: Callable[[int], None] | None = None
+    expected_crc: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is the file from its first byte to its last, so that its digest can be checked."""
+        return self.start == 0 and self.stop == self.member.size
+
+    def watch(self) -> Watch:
+        """Start the check of these bytes."""
+        return Watch(self)
+
+    def pieces(self, chunk: int = CHUNK) -> Iterator[bytes]:
+        """Read the slice in pieces of up to `chunk` bytes; the last is held back until the file is proven.
+
+        Raises:
+            MemberDamaged: The file is shorter or longer than promised, or its digest differs.
+            MemberUnreadable: The system could not open or read it.
+        """
+        watch = self.watch()
+        left = self.stop - self.start
+        with _reading(self.member, self.start) as handle:
+            while left:
+                data = handle.read(min(chunk, left))
+                if not data:
+                    raise self.too_short(self.stop - left)
+                left -= len(data)
+                watch.update(data)
+                if not left:
+                    watch.finish(longer=self._goes_on(handle))
+                yield data
+            if self.start == self.stop:
+                watch.finish(longer=self._goes_on(handle))
+
+    def _goes_on(self, handle: BinaryIO) -> bool:
+        return self.stop == self.member.size and bool(handle.read(1))
+
+    def too_short(self, found: int) -> MemberDamaged:
+        """The error for a file that ends after `found` bytes."""
+        reason = f"it ends after {found} bytes, but {self.member.size} were promised"
+        return MemberDamaged(name=self.member.name, reason=reason)
+
+
+class Watch:
+    """Checks one slice as it is read: the digest if the file is sent whole, the length in any case."""
+
+    __slots__ = ("_crc", "_hasher", "_seen", "_slice", "_value")
+
+    def __init__(self, part: Slice) -> None:
+        """Choose what can be checked of `part`."""
+        self._slice = part
+        self._seen = 0
+        proof = part.member.proof() if part.whole else None
+        self._value = proof[1] if proof else ""
+        self._hasher = hashlib.new(proof[0], usedforsecurity=False) if proof else None
+        counts = part.whole and (part.learn is not None or part.expected_crc is not None)
+        self._crc: int | None = 0 if counts else None
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Take the next bytes of the slice. Large pieces are hashed outside the interpreter's lock."""
+        self._seen += len(data)
+        if self._hasher is not None:
+            self._hasher.update(data)
+        if self._crc is not None:
+            self._crc = zlib.crc32(data, self._crc)
+
+    def finish(self, *, longer: bool = False) -> None:
+        """Judge the slice; call it before its last bytes are sent, so that damage cuts the transfer.
+
+        Args:
+            longer: Whether the file went on after its promised end.
+
+        Raises:
+            MemberDamaged: The file is shorter or longer than promised, or its digest differs.
+        """
+        part = self._slice
+        if self._seen != part.stop - part.start:
+            raise part.too_short(part.start + self._seen)
+        if longer:
+            raise MemberDamaged(name=part.member.name, reason=f"it goes on after the promised {part.member.size} bytes")
+        if self._hasher is not None and (found := self._hasher.hexdigest()) != self._value:
+            reason = f"its {self._hasher.name} digest is {found}, but {self._value} is on record"
+            raise MemberDamaged(name=part.member.name, reason=reason)
+        if self._crc is None:
+            return
+        if part.expected_crc not in {None, self._crc}:
+            reason = f"its CRC-32 is {self._crc:08x}, but {part.expected_crc:08x} is on record"
+            raise MemberDamaged(name=part.member.name, reason=reason)
+        if part.learn is not None:
+            part.learn(self._crc)
+
+
+def gather(segments: Iterable[Framing | Slice], chunk: int = CHUNK) -> Iterator[bytes]:
+    """The bytes of `segments` in pieces of about `chunk` bytes; small files and headers share a piece.
+
+    Raises:
+        MemberDamaged: As `Slice.pieces`.
+        MemberUnreadable: As `Slice.pieces`.
+    """
+    waiting: list[bytes] = []
+    size = 0
+    for segment in segments:
+        for data in (segment.data,) if isinstance(segment, Framing) else segment.pieces(chunk):
+            waiting.append(data)
+            size += len(data)
+            # A full piece of a large file goes out as it is: joining would copy it once more.
+            if size >= chunk:
+                yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
+                waiting, size = [], 0
+    if size:
+        yield b"".join(waiting)
+
+
+@contextmanager
+def _reading(member: Member, offset: int) -> Iterator[BinaryIO]:
+    try:
+        with member.open(offset) as handle:
+            yield handle
+    except OSError as trouble:
+        raise MemberUnreadable(name=member.name, reason=trouble.strerror or str(trouble)) from trouble
