@@ -1,0 +1,13 @@
+"""Bringing many files in, and digesting many files, as fast as the machine allows.
+
+Small sets are done in this process; one big file with a thread for each digest; large sets by worker
+processes, whole files each, in batches. Nothing here makes anything durable: the caller syncs once.
+"""
+
+from __future__ import annotations
+
+from muniment.archive.intake.intake import Intake
+from muniment.archive.intake.jobs import Copied, CopyJob, Failed, Hashed, HashJob
+from muniment.archive.intake.streams import write_stream
+
+__all__ = ["Copied", "CopyJob", "Failed", "HashJob", "Hashed", "Intake", "write_stream"]

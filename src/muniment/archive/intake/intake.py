@@ -1,0 +1,182 @@
+"""The intake: decides who does the work, shares it out in batches and hands the answers back as they come."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, NamedTuple, Self, TypeVar
+
+from muniment.archive.intake import labour
+from muniment.archive.intake.jobs import Copied, CopyJob, Failed, Hashed, HashJob
+from muniment.archive.intake.workers import Worker, Workers
+from muniment.content import ALGORITHMS
+from muniment.errors.content import UnknownDigest
+
+FEW = 300
+SMALL = 32 << 20
+"""Fewer files than FEW with fewer bytes than SMALL are done before a worker would have started."""
+BATCH_FILES = 128
+BATCH_BYTES = 4 << 20
+MOST_WORKERS = 8
+
+Job = TypeVar("Job", CopyJob, HashJob)
+Answer = TypeVar("Answer")
+
+
+class _Batch(NamedTuple):
+    jobs: list[Any]
+    size: int
+
+
+class Intake:
+    """Copies and digests files with a set of digests; keeps its worker processes until closed.
+
+    Several threads may use one intake: whoever finds the workers busy does the work itself.
+    """
+
+    def __init__(self, algorithms: Iterable[str] = ("sha512", "sha256"), *, workers: int | None = None) -> None:
+        """Start nothing yet. `workers` is the number of processes, by default one for each core; 0 or 1 means none.
+
+        Raises:
+            UnknownDigest: An algorithm is not one of ours.
+        """
+        self.algorithms = _checked(algorithms)
+        count = usable_cores() if workers is None else workers
+        self._workers = Workers(min(count, MOST_WORKERS) if count > 1 and sys.executable else 0)
+
+    def __enter__(self) -> Self:
+        """The intake; its processes end with the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker processes; the intake can still be used, and starts new ones if need be."""
+        self._workers.close()
+
+    def copy(self, jobs: Iterable[CopyJob]) -> Iterator[Copied | Failed]:
+        """Copy files; answers come in no particular order, while the work goes on.
+
+        `jobs` is read a little ahead. Breaking off (closing the iterator) ends the work in hand: files
+        may then be left at the targets of jobs that were not answered.
+
+        Raises:
+            WorkerDied: A worker process ended; jobs that were not answered may have left files behind.
+        """
+
+        def ask(job: CopyJob) -> tuple[Any, ...]:
+            return (job.source, job.target, self.algorithms, job.known)
+
+        def answer(job: CopyJob, row: tuple[Any, ...]) -> Copied | Failed:
+            if not row[0]:
+                return Failed(job.key, job.target if row[1] == labour.TARGET else job.source, *row[1:])
+            _, size, mtime_ns, values, stored = row
+            return Copied(job.key, size, dict(zip(self.algorithms, values, strict=True)), mtime_ns, stored)
+
+        return self._run("copy", jobs, ask, answer)
+
+    def hash(self, jobs: Iterable[HashJob]) -> Iterator[Hashed | Failed]:
+        """Digest files where they are; answers come in no particular order, while the work goes on.
+
+        Raises:
+            UnknownDigest: A job asks for an algorithm that is not one of ours.
+            WorkerDied: A worker process ended.
+        """
+
+        def ask(job: HashJob) -> tuple[Any, ...]:
+            return (job.path, _checked(job.algorithms) if job.algorithms else self.algorithms)
+
+        def answer(job: HashJob, row: tuple[Any, ...]) -> Hashed | Failed:
+            if not row[0]:
+                return Failed(job.key, job.path, *row[1:])
+            _, size, mtime_ns, values = row
+            return Hashed(job.key, size, dict(zip(job.algorithms or self.algorithms, values, strict=True)), mtime_ns)
+
+        return self._run("hash", jobs, ask, answer)
+
+    def _run(
+        self,
+        verb: str,
+        jobs: Iterable[Job],
+        ask: Callable[[Job], tuple[Any, ...]],
+        answer: Callable[[Job, tuple[Any, ...]], Answer],
+    ) -> Iterator[Answer]:
+        waiting = iter(jobs)
+        first, few = _look_ahead(waiting)
+        workers = [] if few else self._workers.take()
+        everything = chain(first, waiting)
+        if not workers:
+            work = labour.copy_file if verb == "copy" else labour.hash_file
+            for job in everything:
+                yield answer(job, labour.do_one(work, ask(job), threads=job.size >= labour.THREADED))
+            return
+        try:
+            for batch, rows in _share_out(verb, workers, _batches(everything), ask):
+                for job, row in zip(batch.jobs, rows, strict=True):
+                    yield answer(job, row)
+        finally:
+            self._workers.give_back(workers)
+
+
+def _share_out(
+    verb: str, workers: list[Worker], batches: Iterator[_Batch], ask: Callable[[Any], tuple[Any, ...]]
+) -> Iterator[tuple[_Batch, list[tuple[Any, ...]]]]:
+    more = True
+    with selectors.DefaultSelector() as selector:
+        for worker in workers:
+            selector.register(worker.fileno(), selectors.EVENT_READ, worker)
+        while True:
+            while more and (free := [worker for worker in workers if worker.has_room]):
+                batch = next(batches, None)
+                if batch is None:
+                    more = False
+                    break
+                free[0].send((verb, False, [ask(job) for job in batch.jobs]), batch, batch.size)
+            if all(worker.idle for worker in workers):
+                return
+            for key, _ in selector.select():
+                yield key.data.receive()
+
+
+def _look_ahead(jobs: Iterator[Job]) -> tuple[list[Job], bool]:
+    """The first jobs, and whether they are all there is and not worth starting workers for."""
+    first: list[Job] = []
+    size = 0
+    for job in jobs:
+        first.append(job)
+        size += job.size
+        if len(first) > 1 and (len(first) >= FEW or size >= SMALL):
+            return first, False
+    return first, True
+
+
+def _batches(jobs: Iterable[Any]) -> Iterator[_Batch]:
+    batch: list[Any] = []
+    size = 0
+    for job in jobs:
+        if batch and (len(batch) >= BATCH_FILES or size + job.size > BATCH_BYTES):
+            yield _Batch(batch, size)
+            batch, size = [], 0
+        batch.append(job)
+        size += job.size
+    if batch:
+        yield _Batch(batch, size)
+
+
+def _checked(algorithms: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(algorithms))
+    for name in names:
+        if name not in ALGORITHMS:
+            raise UnknownDigest(digest=name)
+    return names
+
+
+def usable_cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,81 @@
+"""What the intake is asked and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from muniment.errors.archive import DiskFull, NotAFile, ReadFailed, SourceChanged, SourceUnreadable, WriteFailed
+from muniment.errors.base import MunimentError
+
+
+class CopyJob(NamedTuple):
+    """Copy the file `source` to the new file `target`, whose folder exists.
+
+    `key` comes back with the answer. `size` in bytes is a hint for sharing the work out, never
+    trusted. `known` holds digests, of the first algorithm, of content that is already kept: a file
+    with one of them is digested but not written. Give it only for files of a size that is known too,
+    because they are then read twice.
+    """
+
+    key: Any
+    source: str
+    target: str
+    size: int = 0
+    known: tuple[str, ...] = ()
+
+
+class HashJob(NamedTuple):
+    """Digest the file `path` with `algorithms` (the intake's own if empty); `size` is a hint as in `CopyJob`."""
+
+    key: Any
+    path: str
+    size: int = 0
+    algorithms: tuple[str, ...] = ()
+
+
+class Copied(NamedTuple):
+    """A file came in; `stored` is False when its content was known and nothing was written."""
+
+    key: Any
+    size: int
+    digests: dict[str, str]
+    mtime_ns: int
+    stored: bool
+
+
+class Hashed(NamedTuple):
+    """A file was digested."""
+
+    key: Any
+    size: int
+    digests: dict[str, str]
+    mtime_ns: int
+
+
+class Failed(NamedTuple):
+    """A file could not be done, and nothing of it is left at the target.
+
+    `kind` is missing, denied, special (a link, folder, pipe or device), changed (while it was read)
+    or read (any other refusal) of the source; full or write of the target. `number` is the errno or 0.
+    """
+
+    key: Any
+    path: str
+    side: Literal["source", "target"]
+    kind: Literal["missing", "denied", "special", "changed", "read", "full", "write"]
+    number: int
+    reason: str
+
+    def error(self) -> MunimentError:
+        """The error of Muniment's to raise where one bad file ends everything."""
+        if self.kind == "full":
+            return DiskFull(path=self.path)
+        if self.kind == "write":
+            return WriteFailed(path=self.path, reason=self.reason)
+        if self.kind == "changed":
+            return SourceChanged(path=self.path)
+        if self.kind == "special":
+            return NotAFile(path=self.path, kind=self.reason)
+        if self.kind == "read":
+            return ReadFailed(path=self.path, reason=self.reason)
+        return SourceUnreadable(path=self.path, reason=self.reason)

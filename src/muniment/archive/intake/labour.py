@@ -1,0 +1,366 @@
+"""What is done to one file: read it once, digest it, perhaps write it; and the loop of a worker process.
+
+Workers start this file by its path, on an interpreter without site-packages, so that they are there
+in a few hundredths of a second: it imports the standard library alone. The archive's own process
+runs the same functions for small jobs. Every change to the disk goes through `os` by name.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import marshal
+import os
+import stat
+import struct
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from hashlib import _Hash
+
+CHUNK = 1 << 20
+WHOLE = 1 << 20
+"""Files up to this size are read and written with one call each."""
+THREADED = 8 << 20
+"""From this size on a thread for each digest pays, if no other process is busy with other files."""
+DEPTH = 3
+"""How many chunks may wait for the slowest digest."""
+FLUSH = 8 << 20
+"""Written bytes after which the kernel is asked to begin storing them."""
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: opening a named pipe nobody writes to would wait for ever.
+EXISTING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+LENGTH = struct.Struct("<Q")
+SOURCE, TARGET = "source", "target"
+
+
+class Trouble(Exception):
+    """One file could not be done: side, kind, errno and reason, as in `Failed`."""
+
+    def __init__(self, side: str, kind: str, number: int, reason: str) -> None:
+        self.row = (side, kind, number, reason)
+        super().__init__(reason)
+
+
+def trouble_of(side: str, error: OSError) -> Trouble:
+    """Name what the system refused."""
+    number = error.errno or 0
+    if side == TARGET:
+        kind = "full" if number in {errno.ENOSPC, errno.EDQUOT} else "write"
+    elif number in {errno.ENOENT, errno.ENOTDIR}:
+        kind = "missing"
+    elif number in {errno.EACCES, errno.EPERM}:
+        kind = "denied"
+    elif number in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
+        kind = "special"
+    else:
+        kind = "read"
+    return Trouble(side, kind, number, error.strerror or str(error))
+
+
+class Digesting:
+    """Several digests of one stream; with `threads` each has a thread of its own.
+
+    What is fed may be overwritten by the feeder after `DEPTH` further calls of `feed`.
+    """
+
+    def __init__(self, algorithms: Sequence[str], *, threads: bool = False) -> None:
+        self._hashers: list[_Hash] = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
+        self._lanes: list[tuple[SimpleQueue[Any], SimpleQueue[None], threading.Thread]] = []
+        self._fed = 0
+        if threads:
+            self.spread()
+
+    def spread(self) -> None:
+        """Go on with a thread for each digest."""
+        if self._lanes:
+            return
+        for hasher in self._hashers:
+            given: SimpleQueue[Any] = SimpleQueue()
+            done: SimpleQueue[None] = SimpleQueue()
+            thread = threading.Thread(target=_digest, args=(hasher.update, given, done), daemon=True)
+            thread.start()
+            self._lanes.append((given, done, thread))
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take the next bytes."""
+        if not self._lanes:
+            for hasher in self._hashers:
+                hasher.update(data)
+            return
+        self._fed += 1
+        for given, done, _ in self._lanes:
+            given.put(data)
+            if self._fed > DEPTH:
+                done.get()
+
+    def close(self) -> None:
+        """End the threads, when they have digested all they were given."""
+        for given, _, _ in self._lanes:
+            given.put(None)
+        for _, _, thread in self._lanes:
+            thread.join()
+        self._lanes = []
+
+    def values(self) -> tuple[str, ...]:
+        """The digests in the order of the algorithms."""
+        self.close()
+        return tuple(hasher.hexdigest() for hasher in self._hashers)
+
+
+def _digest(update: Callable[[Any], None], given: SimpleQueue[Any], done: SimpleQueue[None]) -> None:
+    while (data := given.get()) is not None:
+        update(data)
+        done.put(None)
+
+
+def hash_file(path: str, algorithms: Sequence[str], *, threads: bool = False) -> tuple[Any, ...]:
+    """Digest a file: its size, time of last change in ns, and the digests.
+
+    Raises:
+        Trouble: It could not be read, is not a file, or changed meanwhile.
+    """
+    source, before = _open_source(path)
+    try:
+        if before.st_size <= WHOLE:
+            data = _read_whole(source, before.st_size)
+            values = tuple(hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in algorithms)
+        else:
+            values = _pass_through(source, before.st_size, None, algorithms, threads=threads)
+        _refuse_change(source, before)
+    finally:
+        os.close(source)
+    return (before.st_size, before.st_mtime_ns, values)
+
+
+def copy_file(
+    path: str, target: str, algorithms: Sequence[str], known: Iterable[str] = (), *, threads: bool = False
+) -> tuple[Any, ...]:
+    """Copy a file to a new one while digesting the very bytes that are written.
+
+    When `known` holds digests, of the first algorithm, the file is digested first, and written only
+    if its digest is none of them. Nothing is left at `target` when it fails.
+
+    Returns:
+        Size, time of last change in ns, the digests, and whether it was written.
+
+    Raises:
+        Trouble: One side refused, the source is not a file, or it changed meanwhile.
+    """
+    source, before = _open_source(path)
+    size = before.st_size
+    try:
+        if size <= WHOLE:
+            data = _read_whole(source, size)
+            _refuse_change(source, before)
+            values = tuple(hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in algorithms)
+            stored = values[0] not in known
+            if stored:
+                write_new(target, data)
+            return (size, before.st_mtime_ns, values, stored)
+        if known:
+            values = _pass_through(source, size, None, algorithms, threads=threads)
+            if values[0] in known:
+                _refuse_change(source, before)
+                return (size, before.st_mtime_ns, values, False)
+            os.lseek(source, 0, os.SEEK_SET)
+        with NewFile(target) as out:
+            values = _pass_through(source, size, out, algorithms, threads=threads)
+            _refuse_change(source, before)
+            out.keep()
+        return (size, before.st_mtime_ns, values, True)
+    finally:
+        os.close(source)
+
+
+def _open_source(path: str) -> tuple[int, os.stat_result]:
+    try:
+        source = os.open(path, EXISTING)
+    except OSError as error:
+        raise trouble_of(SOURCE, error) from None
+    status = os.fstat(source)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(source)
+        raise Trouble(SOURCE, "special", 0, "it is not a file")
+    return source, status
+
+
+def _refuse_change(source: int, before: os.stat_result) -> None:
+    after = os.fstat(source)
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise Trouble(SOURCE, "changed", 0, "it changed while it was being read")
+
+
+def _read_whole(source: int, size: int) -> bytes:
+    # One byte more is asked for, so that the answer tells the end of the file as well.
+    try:
+        data = os.read(source, size + 1)
+        while len(data) < size and (more := os.read(source, size + 1 - len(data))):
+            data += more
+    except OSError as error:
+        raise trouble_of(SOURCE, error) from None
+    _refuse_other_size(len(data), size)
+    return data
+
+
+def _refuse_other_size(found: int, expected: int) -> None:
+    if found != expected:
+        raise Trouble(SOURCE, "changed", 0, f"it gave {found} bytes, its size was {expected}")
+
+
+def _pass_through(
+    source: int, size: int, out: NewFile | None, algorithms: Sequence[str], *, threads: bool
+) -> tuple[str, ...]:
+    buffers = [memoryview(bytearray(CHUNK)) for _ in range(DEPTH + 1 if threads else 1)]
+    digesting = Digesting(algorithms, threads=threads)
+    done = turn = 0
+    try:
+        while True:
+            view = buffers[turn % len(buffers)]
+            turn += 1
+            try:
+                count = os.readv(source, [view])
+            except OSError as error:
+                raise trouble_of(SOURCE, error) from None
+            if not count:
+                break
+            done += count
+            if done > size:
+                break
+            digesting.feed(view[:count])
+            if out is not None:
+                out.write(view[:count])
+    finally:
+        digesting.close()
+    _refuse_other_size(done, size)
+    return digesting.values()
+
+
+def write_new(target: str, data: bytes) -> None:
+    """Write a small file whole.
+
+    Raises:
+        Trouble: The storage refused; nothing is left.
+    """
+    with NewFile(target) as out:
+        out.write(data)
+        out.keep()
+
+
+class NewFile:
+    """A file that did not exist, and is gone again unless `keep` was called."""
+
+    def __init__(self, path: str) -> None:
+        """Make it.
+
+        Raises:
+            Trouble: The storage refused, or the name is taken.
+        """
+        self._path = path
+        self._kept = False
+        self._size = self._flushed = 0
+        try:
+            self._descriptor = os.open(path, NEW_FILE, 0o644)
+        except OSError as error:
+            raise trouble_of(TARGET, error) from None
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        if not self._kept:
+            try:
+                os.unlink(self._path)
+            except OSError:
+                pass
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append all of `data`.
+
+        Raises:
+            Trouble: The storage refused.
+        """
+        try:
+            count = os.write(self._descriptor, data)
+            self._size += count
+            while count < len(data):
+                more = os.write(self._descriptor, memoryview(data)[count:])
+                self._size += more
+                count += more
+        except OSError as error:
+            raise trouble_of(TARGET, error) from None
+
+    def keep(self) -> None:
+        """Close the file and let it stay.
+
+        Raises:
+            Trouble: The storage refused at the last moment.
+        """
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.close(descriptor)
+        except OSError as error:
+            raise trouble_of(TARGET, error) from None
+        self._kept = True
+
+
+def do_batch(batch: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Do a batch `(verb, threads, rows)`; each answer is `(True, …)` or `(False, side, kind, errno, reason)`."""
+    verb, threads, rows = batch
+    work: Callable[..., tuple[Any, ...]] = copy_file if verb == "copy" else hash_file
+    return [do_one(work, row, threads=threads) for row in rows]
+
+
+def do_one(work: Callable[..., tuple[Any, ...]], row: tuple[Any, ...], *, threads: bool) -> tuple[Any, ...]:
+    """Do one row of a batch."""
+    try:
+        return (True, *work(*row, threads=threads))
+    except Trouble as trouble:
+        return (False, *trouble.row)
+
+
+def serve() -> None:
+    """Answer batches from standard input on standard output until the other end closes.
+
+    A thread waits at the input all the time: it takes the next batch in while one is being done, so
+    that neither side ever waits for the other's pipe, and ends the process at once when the parent
+    is gone, killed or not, so that nobody writes into a transaction that is being rolled back.
+    """
+    batches: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+    threading.Thread(target=_take_in, args=(batches.put,), daemon=True).start()
+    while True:
+        _write_all(1, marshal.dumps(do_batch(batches.get())))
+
+
+def _take_in(put: Callable[[Any], None]) -> None:
+    while (head := _read_all(LENGTH.size)) and (body := _read_all(*LENGTH.unpack(head))):
+        put(marshal.loads(body))  # noqa: S302 - what comes down this pipe is from our own parent process
+    os._exit(0)
+
+
+def _read_all(size: int) -> bytes:
+    parts = []
+    while size:
+        part = os.read(0, min(size, CHUNK))
+        if not part:
+            return b""
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(LENGTH.pack(len(data)) + data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+if __name__ == "__main__":
+    serve()

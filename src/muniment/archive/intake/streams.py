@@ -1,0 +1,54 @@
+"""One stream into one new file, digested on the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from muniment.archive.intake.jobs import Failed
+from muniment.archive.intake.labour import CHUNK, THREADED, Digesting, NewFile, Trouble
+
+WORTH_A_THREAD = 256 << 10
+"""Chunks below this size cost more to hand to a thread than to digest."""
+
+
+def write_stream(
+    source: BinaryIO | Iterable[bytes], target: str | os.PathLike[str], algorithms: Iterable[str]
+) -> tuple[int, dict[str, str]]:
+    """Write what `source` gives to the new file `target`; its size in bytes and its digests.
+
+    A thread for each digest is begun when the stream turns out to be long. Errors of `source` itself
+    pass through as they are. When anything fails, nothing is left at `target`.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused, or the name is taken.
+    """
+    names = tuple(dict.fromkeys(algorithms))
+    size = 0
+    digesting = Digesting(names)
+    try:
+        with NewFile(os.fspath(target)) as out:
+            for chunk in _chunks(source):
+                size += len(chunk)
+                if size > THREADED and len(chunk) >= WORTH_A_THREAD:
+                    digesting.spread()
+                digesting.feed(chunk)
+                out.write(chunk)
+            values = digesting.values()
+            out.keep()
+    except Trouble as trouble:
+        raise Failed(None, os.fspath(target), *trouble.row).error() from trouble
+    finally:
+        digesting.close()
+    return size, dict(zip(names, values, strict=True))
+
+
+def _chunks(source: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
+    # A fresh `bytes` for each chunk: a digest may still be reading the one before.
+    read = getattr(source, "read", None)
+    if read is None:
+        yield from source
+        return
+    while chunk := read(CHUNK):
+        yield chunk
