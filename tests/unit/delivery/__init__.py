@@ -1,0 +1,1 @@
+"""Tests of what is handed out: streamed archives, their ranges, and the names in them."""
