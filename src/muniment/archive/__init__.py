@@ -1,0 +1,14 @@
+"""The archive: write-once packages on disk. Import from here; the modules below are its own affair."""
+
+from __future__ import annotations
+
+from muniment.archive.archive import Archive
+from muniment.archive.config import Config, Mode
+from muniment.archive.events import Event
+from muniment.archive.identity import Agent
+from muniment.archive.index import Summary
+from muniment.archive.instance import Instance
+from muniment.archive.recovery import Leftover
+from muniment.archive.transaction import Transaction
+
+__all__ = ["Agent", "Archive", "Config", "Event", "Instance", "Leftover", "Mode", "Summary", "Transaction"]

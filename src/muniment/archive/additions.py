@@ -1,0 +1,171 @@
+"""Bringing bytes into a transaction's folder: copied and digested once, stored once.
+
+Content the resource already has, or that this transaction already stored, is not kept a second time:
+only the path is recorded (equal content is stored once per resource).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from muniment.archive.durable import make_folder, writing
+from muniment.archive.intake import Copied, CopyJob, Failed, Intake, write_stream
+from muniment.archive.names import stored_path
+from muniment.archive.staging import Workspace
+from muniment.archive.times import from_ns
+from muniment.content import Entry, Hashers, LogicalPath, Progress
+from muniment.content.digests import refuse_mismatch
+from muniment.errors.content import DigestMismatch
+
+_TELL_EVERY = 200
+
+
+class Additions:
+    """What one transaction has stored so far.
+
+    `staged` is digest (of the archive's first algorithm) to content path below the version's content
+    folder; `known` are the digests the resource's earlier instances hold, by size in bytes.
+    """
+
+    def __init__(self, intake: Intake, space: Workspace, known: Mapping[int, tuple[str, ...]], held: set[str]) -> None:
+        self.staged: dict[str, str] = {}
+        self._intake = intake
+        self._space = space
+        self._known = known
+        self._held = held
+        self._folders: set[str] = set()
+
+    def stream(
+        self,
+        path: LogicalPath,
+        source: BinaryIO | Iterable[bytes],
+        expected: Mapping[str, str],
+        modified: str | None = None,
+    ) -> Entry:
+        """Store what a stream gives.
+
+        Raises:
+            DigestMismatch: It has not the digests expected; nothing of it is kept.
+            DiskFull, WriteFailed: The storage refused; nothing of it is kept.
+        """
+        target = self._target(path)
+        algorithms = (*self._intake.algorithms, *expected)
+        size, digests = write_stream(source, target, algorithms)
+        return self._keep(path, target, size, digests, expected, modified)
+
+    def file(self, path: LogicalPath, source: str, expected: Mapping[str, str], modified: str | None = None) -> Entry:
+        """Store one file.
+
+        Raises:
+            DigestMismatch, SourceUnreadable, SourceChanged, NotAFile: It was refused.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        real = os.path.realpath(source)  # a link named by hand means what it points to
+        before = set(self.staged)
+        entry = next(iter(list(self.files([(path, real, -1)], None, modified))))
+        fresh = set(self.staged) - before
+        try:
+            refuse_mismatch(path, self._all_digests(entry, real, expected), expected)
+        except DigestMismatch:
+            for digest in fresh:
+                _remove(os.path.join(self._space.content, self.staged.pop(digest)))
+            raise
+        return entry
+
+    def files(
+        self, found: Iterable[tuple[LogicalPath, str, int]], progress: Progress | None, modified: str | None = None
+    ) -> Iterator[Entry]:
+        """Store many files, (path, source, size) each; the entries come as they are done.
+
+        Raises:
+            SourceUnreadable, SourceChanged, NotAFile: One of them was refused.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        jobs = list(found)
+        size = done = 0
+        answers = self._intake.copy(self._jobs(jobs))
+        try:
+            for done, answer in enumerate(answers, 1):
+                if isinstance(answer, Failed):
+                    raise answer.error()
+                entry, took = self._copied(answer, modified)
+                size += took
+                if progress and (done % _TELL_EVERY == 0 or took > (1 << 20)):
+                    progress("adding", done, len(jobs), size=size)
+                yield entry
+        finally:
+            answers.close()  # type: ignore[attr-defined] # a generator
+        if progress:
+            progress("adding", done, len(jobs), size=size)
+
+    def _all_digests(self, entry: Entry, source: str, expected: Mapping[str, str]) -> dict[str, str]:
+        """The entry's digests and those of `expected` that the archive does not record itself."""
+        hashers = Hashers(name for name in expected if name not in entry.digests)
+        staged = self.staged.get(entry.digests[self._intake.algorithms[0]])
+        with Path(self._space.content, staged or source).open("rb", buffering=0) as file:
+            while expected and (chunk := file.read(1 << 20)):
+                hashers.update(chunk)
+        return {**entry.digests, **hashers.values()}
+
+    def _jobs(self, found: Iterable[tuple[LogicalPath, str, int]]) -> Iterator[CopyJob]:
+        for path, source, size in found:
+            if size < 0:
+                size = os.stat(source).st_size if os.path.exists(source) else 0  # noqa: PLW2901 - only a hint
+            target = self._target(path)
+            yield CopyJob((path, target), source, target, size, self._known.get(size, ()))
+
+    def _copied(self, answer: Copied, modified: str | None) -> tuple[Entry, int]:
+        path, target = answer.key
+        when = modified or from_ns(answer.mtime_ns)
+        if not answer.stored:
+            return Entry(path, answer.size, answer.digests, when), answer.size
+        return self._keep(path, target, answer.size, answer.digests, {}, when), answer.size
+
+    def _keep(
+        self,
+        path: LogicalPath,
+        target: str,
+        size: int,
+        digests: dict[str, str],
+        expected: Mapping[str, str],
+        modified: str | None,
+    ) -> Entry:
+        try:
+            refuse_mismatch(path, digests, expected)
+        except BaseException:
+            _remove(target)
+            raise
+        own = {name: digests[name] for name in self._intake.algorithms}
+        digest = own[self._intake.algorithms[0]]
+        if digest in self._held or digest in self.staged:
+            _remove(target)
+        else:
+            self.staged[digest] = os.path.relpath(target, self._space.content)
+        return Entry(path, size, own, modified)
+
+    def _target(self, path: LogicalPath) -> str:
+        """A free place for the content of `path`; its own name unless this transaction used that up."""
+        place = os.path.join(self._space.content, stored_path(path))
+        folder = os.path.dirname(place)
+        if folder not in self._folders:
+            make_folder(Path(folder))
+            self._folders.add(folder)
+        elif os.path.lexists(place):
+            return self._second_place(stored_path(path))
+        return place
+
+    def _second_place(self, stored: str) -> str:
+        """A place for a file whose own was used for content this transaction replaced."""
+        number = 2
+        while os.path.lexists(place := os.path.join(self._space.content, "again", str(number), stored)):
+            number += 1
+        make_folder(Path(place).parent)
+        return place
+
+
+def _remove(target: str) -> None:
+    with writing(target):
+        os.unlink(target)

@@ -1,0 +1,97 @@
+"""The bag that each version's logical state is: its tag files, under Muniment's profile.
+
+BagIt 1.0 (RFC 8493). The payload is the user's files at `data/<path>`; `metadata/instance.json` and
+`metadata/files.jsonl` are tag files of ours that say what BagIt has no place for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any
+
+from muniment.archive.names import stored_path
+from muniment.content import Entry, Hashers
+
+PROFILE_URI = "https://muniment.example/profiles/instance-1.0.json"
+"""The identifier of the profile; the file itself is in every archive's root, and is not fetched."""
+
+DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+INSTANCE = "metadata/instance.json"
+FILES = "metadata/files.jsonl"
+
+
+def profile() -> bytes:
+    """The BagIt profile every instance follows (BagIt Profiles 1.4)."""
+    return resources.files("muniment.archive").joinpath("profile.json").read_bytes()
+
+
+def tag_files(
+    entries: Mapping[str, Entry], record: Mapping[str, Any], algorithms: Iterable[str], date: str
+) -> dict[str, bytes]:
+    """Every tag file of a bag: path to content.
+
+    `entries` is the payload by user's path, `record` what goes into `metadata/instance.json`,
+    `date` the bagging date (YYYY-MM-DD). Manifests are written for each of `algorithms`.
+    """
+    stored = {stored_path(path): entry for path, entry in sorted(entries.items())}
+    total = sum(entry.size or 0 for entry in stored.values())
+    files = {
+        "bagit.txt": DECLARATION,
+        "bag-info.txt": _bag_info(record, total, len(stored), date),
+        INSTANCE: (json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8"),
+        FILES: "".join(map(_file_line, stored, stored.values())).encode("utf-8"),
+    }
+    names = tuple(algorithms)
+    for algorithm in names:
+        lines = (f"{entry.digests[algorithm]}  {path}\n" for path, entry in stored.items())
+        files[f"manifest-{algorithm}.txt"] = "".join(lines).encode("utf-8")
+    digests = {path: _digests(data, names) for path, data in files.items()}
+    for algorithm in names:
+        lines = (f"{found[algorithm]}  {path}\n" for path, found in sorted(digests.items()))
+        files[f"tagmanifest-{algorithm}.txt"] = "".join(lines).encode("utf-8")
+    return files
+
+
+def _digests(data: bytes, algorithms: Iterable[str]) -> dict[str, str]:
+    hashers = Hashers(algorithms)
+    hashers.update(data)
+    return hashers.values()
+
+
+def _bag_info(record: Mapping[str, Any], size: int, count: int, date: str) -> bytes:
+    lines = (
+        ("BagIt-Profile-Identifier", PROFILE_URI),
+        ("Bag-Software-Agent", "Muniment"),
+        ("Bagging-Date", date),
+        ("External-Identifier", record["id"]),
+        ("Payload-Oxum", f"{size}.{count}"),
+        ("Muniment-Project", record["project"]),
+        ("Muniment-Instance", str(record["number"])),
+        ("Muniment-Instance-Identifier", record["instance"]),
+    )
+    return "".join(f"{label}: {value}\n" for label, value in lines).encode("utf-8")
+
+
+def _file_line(stored: str, entry: Entry) -> str:
+    line: dict[str, Any] = {"path": entry.path, "size": entry.size}
+    if entry.modified:
+        line["modified"] = entry.modified
+    if stored != f"data/{entry.path}":
+        line["stored"] = stored
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def read_files(lines: Iterable[bytes]) -> Iterable[tuple[str, Entry]]:
+    """Stored path and entry of each line of `metadata/files.jsonl`; the digests are elsewhere.
+
+    Raises:
+        ValueError, KeyError, TypeError: A line is not one this module wrote.
+    """
+    for line in lines:
+        record = json.loads(line)
+        path = record["path"]
+        # Paths were checked when they came in; checking 100,000 again would cost more than reading them.
+        entry = Entry(path, record["size"], {}, record.get("modified"))
+        yield record.get("stored", f"data/{path}"), entry

@@ -1,0 +1,273 @@
+"""Publishing a version: the one commit point and what is done on either side of it.
+
+The order is the promise (docs/durability.md):
+
+1. the version is completed in its staging folder: tag files, inventory, sidecar, seal;
+2. everything there is put on stable storage;
+3. **one rename** gives the version its place; its folder is synced: from here on it is committed;
+4. the event is appended and synced;
+5. the copy of the inventory in the object's root follows (not in worm mode after the first version);
+6. the staging folder goes.
+
+Killed before 3, the resource is wholly old; after it, wholly new, and recovery does 4 to 6. When the
+storage refuses 3 or 4, the rename is undone and the caller told; 5 and 6 cannot fail a commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+from muniment.archive.bag import tag_files
+from muniment.archive.config import Mode
+from muniment.archive.draft import Draft
+from muniment.archive.durable import make_folder, rename, replace_file, sync_folder, sync_tree, write_file, writing
+from muniment.archive.events import Event
+from muniment.archive.identity import Agent, to_uri
+from muniment.archive.inventory import NAME, Inventory, Version, sidecar
+from muniment.archive.locks import exclusive
+from muniment.archive.names import stored_path
+from muniment.archive.objects import declare, head_of, newest_inventory
+from muniment.archive.places import object_parts
+from muniment.archive.site import Site
+from muniment.archive.staging import Undertaking, Workspace
+from muniment.archive.times import now
+from muniment.content import Entry, Hashers
+from muniment.errors.archive import ResourceExists, StaleTransaction
+from muniment.errors.base import StorageTrouble
+
+
+def seal(site: Site, space: Workspace, draft: Draft, staged: dict[str, str], provenance: list[Any]) -> None:
+    """Complete the version in its staging folder (steps 1 and 2).
+
+    `staged` is digest to content path of what the transaction stored, in names relative to the
+    version's content folder.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; nothing is published.
+    """
+    task = space.undertaking
+    algorithm = site.config.digests[0]
+    created = now()
+    base = Inventory(to_uri(task.project, task.id), algorithm)
+    if task.base:
+        base, _ = newest_inventory(site.places.object(task.project, task.id), algorithm)
+        if base.head != task.base:
+            raise StaleTransaction(id=task.id, base=task.base, head=base.head)
+    entries = {entry.path: entry for entry in draft}
+    record = _instance_record(task, draft, created, provenance)
+    tags = tag_files(entries, record, site.config.digests, created[:10])
+    state: dict[str, list[str]] = {}
+    content: dict[str, tuple[str, dict[str, str]]] = {}
+    _drop_unused(space, staged, {entry.digests[algorithm] for entry in entries.values()})
+    for entry in entries.values():
+        digest = entry.digests[algorithm]
+        state.setdefault(digest, []).append(stored_path(entry.path))
+        if digest in staged:
+            content[f"v{task.base + 1}/content/{staged[digest]}"] = (digest, _further(entry, algorithm))
+    for path, data in tags.items():
+        _stage_tag(site, space, path, data, base, state, content)
+    message = task.message or f"Instance {task.base + 1}: {len(entries)} files"
+    agent = Agent(task.agent_name, task.agent_address)
+    base.add_version(Version(created, state, message, agent), content)
+    _write_records(site, space, base)
+    detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
+    inventory = base.as_bytes()
+    digests = Hashers([algorithm])
+    digests.update(inventory)
+    detail["inventory"] = f"{algorithm}:{digests.values()[algorithm]}"
+    space.write_seal({"inventory": digests.values()[algorithm], "detail": detail})
+    sync_tree(space.folder)
+
+
+def publish(site: Site, space: Workspace) -> None:
+    """Give a sealed version its place and finish the work (steps 3 to 6).
+
+    A failure up to the event takes the version out again: the resource is as it was.
+
+    Raises:
+        ResourceExists, StaleTransaction: Somebody else was first; nothing is published.
+        DiskFull, WriteFailed: The storage refused; nothing is published.
+    """
+    task = space.undertaking
+    root = site.places.object(task.project, task.id)
+    with exclusive(site.object_lock(root)):
+        head = head_of(root)
+        if head != task.base:
+            _refuse(task, head)
+        landed = _place(site, space, root)
+        try:
+            sync_folder(landed)
+            record(site, space)
+        except StorageTrouble:
+            _take_out(site, space, root)
+            raise
+        # Committed. What is left is derived or rubbish: if it fails now, the next recovery does it.
+        try:
+            finish_root(site, root, task.base + 1)
+        except StorageTrouble:
+            space.release()
+            return
+    with contextlib.suppress(StorageTrouble):
+        space.discard()
+
+
+def record(site: Site, space: Workspace) -> None:
+    """Append the event of a published version (step 4).
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; there is no event.
+    """
+    task = space.undertaking
+    draft = Event(
+        "ingestion",
+        f"{task.agent_name} <{task.agent_address}>",
+        task.project,
+        task.id,
+        task.base + 1,
+        detail=(space.sealed() or {}).get("detail", {}),
+        transaction=task.transaction,
+    )
+    site.log.append([draft])
+
+
+def finish_root(site: Site, root: Path, version: int) -> None:
+    """Make the object's root inventory that of `version` (step 5); the caller holds the object's lock.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; the newest version's own inventory still stands.
+    """
+    if version == 1 or site.config.mode is Mode.WORM:
+        return
+    algorithm = site.config.digests[0]
+    with writing(root):
+        data = (root / f"v{version}" / NAME).read_bytes()
+    make_folder(site.places.scratch)
+    replace_file(root / NAME, data, scratch=site.places.scratch)
+    replace_file(root / f"{NAME}.{algorithm}", sidecar(data, algorithm), scratch=site.places.scratch)
+    sync_folder(root)
+
+
+def _place(site: Site, space: Workspace, root: Path) -> Path:
+    """Rename the version into place: the commit point. Returns the folder whose names must be synced."""
+    try:
+        if not space.undertaking.base:
+            return _place_object(site, space)
+        rename(space.version, root / space.version.name)
+    except FileExistsError:
+        _refuse(space.undertaking, head_of(root))
+    return root
+
+
+def _take_out(site: Site, space: Workspace, root: Path) -> None:
+    """Undo the commit point after the storage failed right behind it; recovery does it if this fails too."""
+    with contextlib.suppress(StorageTrouble, FileExistsError):
+        if space.undertaking.base:
+            rename(root / space.version.name, space.version)
+            sync_folder(root)
+            return
+        make_folder(space.object.parent)
+        rename(root, space.object)
+        drop_empty_folders(root.parent, site.places.objects)
+
+
+def _place_object(site: Site, space: Workspace) -> Path:
+    """Publish a new object by renaming the highest folder on its way that is not there yet.
+
+    So no empty folder is ever left in the storage root (OCFL 1.1 §4, E073), whatever happens.
+    Returns the folder whose names must be synced.
+    """
+    task = space.undertaking
+    parts = object_parts(to_uri(task.project, task.id))
+    for depth in range(1, len(parts) + 1):
+        target = site.places.objects.joinpath(*parts[:depth])
+        if target.exists():
+            continue
+        try:
+            rename(space.build.joinpath(*parts[:depth]), target)
+        except FileExistsError:
+            continue
+        return target.parent
+    raise FileExistsError(site.places.objects.joinpath(*parts))
+
+
+def _refuse(task: Undertaking, head: int) -> NoReturn:
+    if task.base:
+        raise StaleTransaction(id=task.id, base=task.base, head=head)
+    raise ResourceExists(id=task.id, project=task.project)
+
+
+def _instance_record(task: Undertaking, draft: Draft, created: str, provenance: list[Any]) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "format": "1.0",
+        "id": task.id,
+        "project": task.project,
+        "instance": task.transaction,
+        "number": task.base + 1,
+        "created": created,
+        "agent": {"name": task.agent_name, "address": task.agent_address},
+        "message": task.message,
+        "metadata": draft.metadata,
+    }
+    further = {"provenance": provenance, "links": draft.links, "folders": draft.folders}
+    return {**record, **{name: value for name, value in further.items() if value}}
+
+
+def _further(entry: Entry, algorithm: str) -> dict[str, str]:
+    return {name: value for name, value in entry.digests.items() if name != algorithm}
+
+
+def _drop_unused(space: Workspace, staged: dict[str, str], used: set[str]) -> None:
+    for digest in [digest for digest in staged if digest not in used]:
+        path = space.content / staged.pop(digest)
+        os.unlink(path)
+        drop_empty_folders(path.parent, space.content)
+
+
+def drop_empty_folders(folder: Path, stop: Path) -> None:
+    """Remove `folder` and those above it as long as they are empty, up to `stop`."""
+    while folder != stop:
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _stage_tag(
+    site: Site,
+    space: Workspace,
+    path: str,
+    data: bytes,
+    base: Inventory,
+    state: dict[str, list[str]],
+    content: dict[str, tuple[str, dict[str, str]]],
+) -> None:
+    """Put one tag file into the version, unless the object holds its content already."""
+    algorithm = site.config.digests[0]
+    hashers = Hashers(site.config.digests)
+    hashers.update(data)
+    found = hashers.values()
+    digest = found.pop(algorithm)
+    known = digest in base.manifest or digest in state
+    state.setdefault(digest, []).append(path)
+    if known:
+        return
+    target = space.content / path
+    make_folder(target.parent)
+    write_file(target, data)
+    content[f"{space.version.name}/content/{path}"] = (digest, found)
+
+
+def _write_records(site: Site, space: Workspace, inventory: Inventory) -> None:
+    algorithm = site.config.digests[0]
+    data = inventory.as_bytes()
+    places = [space.version]
+    if inventory.head == 1:
+        places.append(space.object)
+        write_file(*declare(space.object))
+    for folder in places:
+        write_file(folder / NAME, data)
+        write_file(folder / f"{NAME}.{algorithm}", sidecar(data, algorithm))

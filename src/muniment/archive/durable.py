@@ -1,0 +1,226 @@
+"""The only door through which the archive changes the disk, and what makes a change last.
+
+Every module of the archive writes, renames and flushes with the functions here, so that the order
+of durable points can be read in one place (docs/durability.md) and failed on purpose in tests.
+Foreign `OSError`s become errors of Muniment's here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import platform
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from muniment.errors.archive import DiskFull, WriteFailed
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an `OSError` while writing below `path` into one of Muniment's errors.
+
+    Raises:
+        DiskFull: No space or quota is left.
+        WriteFailed: Any other refusal of the storage.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = error.filename if isinstance(error.filename, str) else os.fspath(path)
+        if error.errno in _FULL:
+            raise DiskFull(path=place) from error
+        raise WriteFailed(path=place, reason=error.strerror or str(error)) from error
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write every byte: the kernel may take fewer than it is given."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_file(path: Path, chunks: bytes | Iterable[bytes], *, sync: bool = False) -> None:
+    """Write a file that does not exist yet; with `sync` its bytes are on stable storage on return.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; a partial file is removed.
+    """
+    with writing(path):
+        descriptor = os.open(path, NEW_FILE, 0o644)
+        try:
+            for chunk in (chunks,) if isinstance(chunks, bytes) else chunks:
+                write_all(descriptor, chunk)
+            if sync:
+                os.fsync(descriptor)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make `path` and what is missing above it; being there already is fine.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused.
+    """
+    with writing(path):
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            make_folder(path.parent)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path)
+
+
+def sync_folder(path: str | os.PathLike[str]) -> None:
+    """Make the names in a folder last: after a rename or a new file, nothing else does.
+
+    Raises:
+        WriteFailed: The storage could not promise it.
+    """
+    with writing(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give `source` the name `target` at once; both lie on one filesystem.
+
+    Raises:
+        FileExistsError: `target` is a folder with something in it (the caller decides what that means).
+        DiskFull, WriteFailed: The storage refused.
+    """
+    try:
+        with writing(target):
+            os.rename(source, target)
+    except WriteFailed as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise FileExistsError(cause.errno, "already there", os.fspath(target)) from None
+        raise
+
+
+def replace_file(target: Path, data: bytes, *, scratch: Path) -> None:
+    """Put new content under the name of a file that may exist, whole or not at all.
+
+    The new file is written in `scratch`, never beside the target: no temporary file may lie inside
+    an object's root (OCFL 1.1 §3.1, E001). The caller syncs the target's folder.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; the target is as before.
+    """
+    fresh = scratch / f"new-{secrets.token_hex(8)}"
+    write_file(fresh, data, sync=True)
+    with writing(target):
+        try:
+            os.replace(fresh, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(fresh)
+            raise
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, links not followed; what is already gone is fine.
+
+    Raises:
+        WriteFailed: Something could not be removed.
+    """
+    with writing(path):
+        try:
+            _remove_folder(os.fspath(path))
+        except FileNotFoundError:
+            return
+        except NotADirectoryError:
+            os.unlink(path)
+
+
+def _remove_folder(path: str) -> None:
+    # Own walk, not shutil.rmtree: every unlink goes through `os` by name, where tests can fail it.
+    with os.scandir(path) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False):
+                _remove_folder(entry.path)
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(entry.path)
+    os.rmdir(path)
+
+
+def _find_syncfs() -> Callable[[int], int] | None:
+    """The C library's syncfs, where it reports errors: Linux since 5.8."""
+    if sys.platform != "linux":
+        return None
+    numbers = platform.release().split(".")[:2]
+    try:
+        if (int(numbers[0]), int(numbers[1].split("-")[0])) < (5, 8):
+            return None
+        found = ctypes.CDLL(None, use_errno=True).syncfs
+    except (AttributeError, ValueError, IndexError, OSError):
+        return None
+    found.argtypes = [ctypes.c_int]
+    found.restype = ctypes.c_int
+
+    def call(descriptor: int) -> int:
+        return int(found(descriptor))
+
+    return call
+
+
+_syncfs = _find_syncfs()
+
+
+def sync_tree(root: Path) -> None:
+    """Put everything below `root` on stable storage: files, their folders, all names.
+
+    One `syncfs` of the filesystem serves where it is there, because thousands of `fsync`s cost
+    tens of times as much; elsewhere every file and folder is synced on its own.
+
+    Raises:
+        DiskFull, WriteFailed: The storage could not promise it; treat the tree as not written.
+    """
+    with writing(root):
+        if _syncfs is None:
+            _sync_each(os.fspath(root))
+            return
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if _syncfs(descriptor) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), os.fspath(root))
+        finally:
+            os.close(descriptor)
+
+
+def _sync_each(folder: str) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _sync_each(entry.path)
+            else:
+                descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

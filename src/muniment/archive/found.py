@@ -1,0 +1,60 @@
+"""Founding an archive: its folders, its settings and what explains it to whoever finds it."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib import resources
+from pathlib import Path
+
+from muniment.archive.bag import profile
+from muniment.archive.config import Config
+from muniment.archive.durable import make_folder, rename, sync_tree, write_file, writing
+from muniment.archive.events import Event, EventLog
+from muniment.archive.identity import Agent
+from muniment.archive.places import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, Places
+from muniment.errors.archive import NotEmpty
+
+_LAYOUT_SETTINGS = {
+    "extensionName": LAYOUT,
+    "digestAlgorithm": "sha256",
+    "tupleSize": TUPLE_SIZE,
+    "numberOfTuples": TUPLES,
+}
+
+
+def found_archive(root: Path, config: Config) -> None:
+    """Make the folders and files of an empty archive; the settings come last, so it is whole or none.
+
+    Raises:
+        NotEmpty: There is something at `root` already.
+        DiskFull, WriteFailed: The storage refused.
+    """
+    with writing(root):
+        if root.exists() and (not root.is_dir() or any(os.scandir(root))):
+            raise NotEmpty(path=root)
+    places = Places(root, root)
+    for folder in (places.objects / "extensions" / LAYOUT, places.parity, places.events, places.tombstones):
+        make_folder(folder)
+    for folder in (places.transactions, places.quarantine, places.scratch, places.locks):
+        make_folder(folder)
+    layout = {"extension": LAYOUT, "description": "Folders by the hash of the object id, then one named by the id"}
+    write_file(places.objects / "0=ocfl_1.1", b"ocfl_1.1\n")
+    write_file(places.objects / "ocfl_layout.json", _json(layout))
+    write_file(places.objects / "extensions" / LAYOUT / "config.json", _json(_LAYOUT_SETTINGS))
+    write_file(root / "bagit-profile.json", profile())
+    kit = resources.files("muniment.archive").joinpath("exitkit")
+    for name, target in (("README.txt", "README.txt"), ("muniment_exit.py", "muniment_exit.py")):
+        write_file(root / target, kit.joinpath(name).read_bytes())
+    agent = Agent.of_this_process()
+    detail = {"archive": config.id, "mode": str(config.mode)}
+    EventLog(places, worm=True).append([Event("creation", f"{agent.name} <{agent.address}>", detail=detail)])
+    fresh = places.scratch / SETTINGS
+    write_file(fresh, config.as_bytes())
+    sync_tree(root)
+    rename(fresh, root / SETTINGS)
+    sync_tree(root)
+
+
+def _json(record: dict[str, object]) -> bytes:
+    return (json.dumps(record, indent=2) + "\n").encode("utf-8")

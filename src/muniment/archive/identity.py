@@ -1,0 +1,93 @@
+"""Ids: of resources and projects, of instances, and the URI that stands for a resource in OCFL."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import secrets
+import socket
+import time
+import unicodedata
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from muniment.errors.content import BadId, BadProject
+
+LONGEST_ID = 1024
+"""Bytes of UTF-8 an id may have."""
+
+_LABEL = r"[A-Za-z0-9_-]{1,64}"
+_PROJECT = re.compile(rf"{_LABEL}/{_LABEL}\Z")
+_SCHEME = "muniment:"
+
+
+def new_uuid() -> str:
+    """A UUID version 7 (RFC 9562 §5.7): random, and sorted by the millisecond it was made in."""
+    stamp = time.time_ns() // 1_000_000
+    number = (stamp << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (0b10 << 62) | secrets.randbits(62)
+    text = f"{number:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def check_id(text: str) -> str:
+    """Accept a resource id as it is, an IRI or a path-like id included.
+
+    Raises:
+        BadId: It is empty, too long, not text, or holds control characters.
+    """
+    if not isinstance(text, str) or not text:
+        raise BadId(id=text, reason="it is empty" if text == "" else "it is not text")
+    try:
+        length = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise BadId(id=text, reason="it is not valid Unicode") from None
+    if length > LONGEST_ID:
+        raise BadId(id=text[:40] + "…", reason=f"it has {length} bytes")
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise BadId(id=text, reason="it holds a control character")
+    return text
+
+
+def check_project(text: str) -> str:
+    """Accept `organisation/project`.
+
+    Raises:
+        BadProject: It is not two labels with one '/' between them.
+    """
+    if not isinstance(text, str) or not _PROJECT.match(text):
+        raise BadProject(project=text)
+    return text
+
+
+def to_uri(project: str, resource: str) -> str:
+    """The OCFL object id of a resource: a URI (OCFL 1.1 §3.5.1, W005) made from project and id."""
+    return f"{_SCHEME}{project}/{quote(resource, safe='')}"
+
+
+def from_uri(uri: str) -> tuple[str, str] | None:
+    """Project and id of an OCFL object id of ours, or None where it is somebody else's."""
+    if not uri.startswith(_SCHEME):
+        return None
+    project, _, name = uri[len(_SCHEME) :].rpartition("/")
+    resource = unquote(name)
+    if not _PROJECT.match(project) or to_uri(project, resource) != uri:
+        return None
+    return project, resource
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who acts: a name, and an address that is a URI (OCFL 1.1 §3.5.3.1, W008 and W009)."""
+
+    name: str
+    address: str
+
+    @classmethod
+    def of_this_process(cls) -> Agent:
+        """The system's user on this host, where nobody more exact is known."""
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = f"uid-{os.getuid()}"
+        return cls(name, f"mailto:{quote(name)}@{socket.gethostname() or 'localhost'}")

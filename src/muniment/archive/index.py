@@ -1,0 +1,196 @@
+"""The index: which resources there are, derived from the files so that listing need not walk them.
+
+It is a projection of the log: each event moves it on by one. It may be deleted at any time, and
+nothing that matters is decided by it alone: `reindex` rebuilds it from the objects on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from muniment.archive.events import Event
+
+_VERSION = 1
+_PAGE = 500
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS resources (
+    project TEXT NOT NULL, id TEXT NOT NULL, head INTEGER NOT NULL,
+    created TEXT NOT NULL, modified TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (id, project)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS resources_by_project ON resources (project, id);
+CREATE TABLE IF NOT EXISTS progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+_UPSERT = """
+INSERT INTO resources (project, id, head, created, modified, files, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id, project) DO UPDATE SET
+    head = excluded.head, modified = excluded.modified, files = excluded.files, bytes = excluded.bytes
+WHERE excluded.head >= head
+"""
+
+_PAGE_OF_ALL = (
+    "SELECT project, id, head, created, modified, files, bytes FROM resources "
+    "WHERE (id, project) > (?, ?) ORDER BY id, project LIMIT ?"
+)
+_PAGE_OF_PROJECT = (
+    "SELECT project, id, head, created, modified, files, bytes FROM resources "
+    "WHERE project = ? AND id > ? ORDER BY id LIMIT ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A resource in a list: its newest instance's number, files and bytes."""
+
+    project: str
+    id: str
+    head: int
+    created: str
+    modified: str
+    files: int
+    bytes: int
+
+
+class Index:
+    """The index database of one archive, made when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing was ever indexed here, so that only the disk can tell what there is."""
+        return self._value("complete") == 0
+
+    @property
+    def seen(self) -> int:
+        """The number of the newest event that is indexed."""
+        return self._value("seq")
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Move on by the given events; events already seen change nothing."""
+        connection = self._open()
+        with self._lock, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            seen = self._value("seq")
+            newest = seen
+            for event in events:
+                if event.seq <= seen:
+                    continue
+                newest = event.seq
+                _apply(connection, event)
+            if newest > seen:
+                self._set(connection, "seq", newest)
+
+    def rebuild(self, resources: Iterable[Summary], seen: int) -> int:
+        """Replace everything by what the disk holds; `seen` is the log's head when the walk began."""
+        connection = self._open()
+        count = 0
+        with self._lock, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM resources")
+            for item in resources:
+                connection.execute(
+                    _UPSERT,
+                    (item.project, item.id, item.head, item.created, item.modified, item.files, item.bytes),
+                )
+                count += 1
+            self._set(connection, "seq", seen)
+            self._set(connection, "complete", 1)
+        return count
+
+    def page(self, project: str | None, after: tuple[str, str], limit: int) -> list[Summary]:
+        """Up to `limit` resources after (id, project), sorted by id."""
+        connection = self._open()
+        if project is None:
+            rows = connection.execute(_PAGE_OF_ALL, (*after, limit))
+        else:
+            rows = connection.execute(_PAGE_OF_PROJECT, (project, after[0], limit))
+        return [Summary(*row) for row in rows]
+
+    def all(self, project: str | None = None, after: tuple[str, str] = ("", "")) -> Iterator[Summary]:
+        """Every resource, a page at a time, so that nothing is held while the caller works."""
+        while rows := self.page(project, after, _PAGE):
+            yield from rows
+            after = (rows[-1].id, rows[-1].project)
+
+    def projects(self) -> list[str]:
+        """Every project that has a resource."""
+        return [row[0] for row in self._open().execute("SELECT DISTINCT project FROM resources ORDER BY project")]
+
+    def projects_of(self, resource: str) -> list[str]:
+        """The projects in which an id is used."""
+        query = "SELECT project FROM resources WHERE id = ? ORDER BY project"
+        return [row[0] for row in self._open().execute(query, (resource,))]
+
+    def count(self) -> int:
+        """How many resources there are."""
+        return int(self._open().execute("SELECT count(*) FROM resources").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._connection is None:
+                self._connection = _connect(self._path)
+            return self._connection
+
+    def _value(self, name: str) -> int:
+        row = self._open().execute("SELECT value FROM progress WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    @staticmethod
+    def _set(connection: sqlite3.Connection, name: str, value: int) -> None:
+        connection.execute("INSERT OR REPLACE INTO progress (name, value) VALUES (?, ?)", (name, value))
+
+
+def _apply(connection: sqlite3.Connection, event: Event) -> None:
+    if event.event == "ingestion" and event.outcome == "success":
+        detail = event.detail
+        row = (event.project, event.resource, event.instance, event.timestamp, event.timestamp)
+        connection.execute(_UPSERT, (*row, detail.get("files", 0), detail.get("bytes", 0)))
+    elif event.event == "deletion" and event.outcome == "success":
+        connection.execute("DELETE FROM resources WHERE id = ? AND project = ?", (event.resource, event.project))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open the database; a damaged or foreign one is set aside and begun anew, as it is only derived."""
+    try:
+        return _prepare(path)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            # A read-only archive still has to be listed: index it in memory for this once.
+            return _prepare(None)
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                path.with_name(path.name + suffix).unlink()
+        return _prepare(path)
+
+
+def _prepare(path: Path | None) -> sqlite3.Connection:
+    connection = sqlite3.connect(path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False)
+    try:
+        # In WAL mode this keeps the file whole; a lost tail is caught up from the log.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in {0, _VERSION}:
+            connection.executescript("DROP TABLE IF EXISTS resources; DROP TABLE IF EXISTS progress;")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(_SCHEMA)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection

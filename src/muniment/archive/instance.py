@@ -1,0 +1,288 @@
+"""An instance: one version of a resource, read-only, with its files checked as they are read."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from muniment.archive.bag import FILES, INSTANCE, read_files
+from muniment.archive.inventory import Inventory
+from muniment.content import Digest, Entry, Hashers
+from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
+
+CHUNK = 1 << 20
+
+
+class Instance:
+    """One immutable version of a resource."""
+
+    def __init__(self, root: Path, project: str, resource: str, inventory: Inventory, number: int) -> None:
+        self.id = resource
+        self.project = project
+        self.number = number
+        self.head = inventory.head
+        self.root = root
+        self._inventory = inventory
+
+    def __repr__(self) -> str:
+        """The resource and the instance's number."""
+        return f"<Instance {self.number} of {self.id!r} in {self.project}>"
+
+    def __enter__(self) -> Instance:
+        """An instance may be used where a transaction may; there is nothing to close."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held open."""
+
+    def __iter__(self) -> Iterator[str]:
+        """The paths of all files, sorted."""
+        return iter(sorted(self._entries))
+
+    def __contains__(self, path: object) -> bool:
+        """Whether the instance holds a file of that path."""
+        return path in self._entries
+
+    def __len__(self) -> int:
+        """How many files it holds."""
+        return len(self._entries)
+
+    def __getitem__(self, path: str) -> Entry:
+        """The entry of one file.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        try:
+            return self._entries[path]
+        except KeyError:
+            raise FileNotInInstance(instance=self.number, id=self.id, path=path) from None
+
+    @property
+    def created(self) -> str:
+        """When it was committed."""
+        return self._inventory.versions[self.number].created
+
+    @property
+    def message(self) -> str:
+        """Why it was made."""
+        return self._inventory.versions[self.number].message
+
+    @property
+    def agent(self) -> Mapping[str, str]:
+        """Who made it: name and address."""
+        agent = self._inventory.versions[self.number].agent
+        return {"name": agent.name, "address": agent.address}
+
+    @property
+    def instance(self) -> str:
+        """Its own identifier, unique for ever."""
+        return str(self.record["instance"])
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What its makers said about it."""
+        found = self.record.get("metadata", {})
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def provenance(self) -> list[Any]:
+        """The instances it was made from, where it was merged or migrated."""
+        return list(self.record.get("provenance", []))
+
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """The whole of `metadata/instance.json`.
+
+        Raises:
+            DamagedRecord, ReadFailed: It cannot be had.
+        """
+        with self._open_logical(INSTANCE) as file:
+            try:
+                found = json.load(file)
+            except ValueError as error:
+                raise DamagedRecord(path=INSTANCE, reason=str(error)) from error
+        if not isinstance(found, dict):
+            raise DamagedRecord(path=INSTANCE, reason="it is not an object")
+        return found
+
+    def files(self) -> Iterator[Entry]:
+        """Every file with its size, digests and time of change, sorted by path."""
+        for path in self:
+            yield self._entries[path]
+
+    def digests(self, path: str) -> Mapping[str, str]:
+        """Every recorded digest of one file.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        return self[path].digests
+
+    def open(self, path: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
+        """A stream of one file's bytes from `offset` on.
+
+        Read from its beginning to its end, it is checked against its digest and the last read fails
+        if the file is damaged; `verify=False` leaves that out.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+            ReadFailed: The storage did not give it.
+        """
+        entry = self[path]
+        location = self.location(path)
+        raw = _open_file(location)
+        if offset:
+            raw.seek(offset)
+            return raw
+        if not verify:
+            return raw
+        algorithm = "sha256" if "sha256" in entry.digests else self._inventory.algorithm
+        return io.BufferedReader(_Checked(raw, location, Digest(algorithm, entry.digests[algorithm])), CHUNK)
+
+    def read(self, path: str) -> bytes:
+        """A whole file, checked; for small files.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+            DamagedFile: Its bytes are not those that came in.
+            ReadFailed: The storage did not give it.
+        """
+        with self.open(path) as file:
+            return file.read()
+
+    def location(self, path: str) -> Path:
+        """Where a file's bytes lie on disk. They belong to the archive: read them, never write.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        self[path]
+        return self.root / self._inventory.content_path(self._logical[self._stored[path]])
+
+    def stored(self, path: str) -> str:
+        """The path of a file in the instance's bag: `data/` and the path, but for odd names."""
+        self[path]
+        return self._stored[path]
+
+    def earlier(self, number: int) -> Instance:
+        """Another instance of the same resource, not newer than this one was when it was read."""
+        return Instance(self.root, self.project, self.id, self._inventory, number)
+
+    def held(self) -> set[str]:
+        """The digests of all content the resource holds, of every instance up to the newest."""
+        return set(self._inventory.manifest)
+
+    def bag_entries(self) -> Iterator[Entry]:
+        """Every file of the instance's bag, tag files included, under its path in the bag."""
+        sizes = {stored: self._entries[path].size for path, stored in self._stored.items()}
+        for path in sorted(self._logical):
+            location = self.root / self._inventory.content_path(self._logical[path])
+            size = sizes.get(path)
+            yield Entry(path, location.stat().st_size if size is None else size, self._digests_of(path))  # type: ignore[arg-type] # checked when stored
+
+    def open_bag_entry(self, entry: Entry) -> BinaryIO:
+        """A checked stream of one file of the bag."""
+        return self._open_logical(entry.path)
+
+    def add(self, *_: object, **__: object) -> None:
+        """An instance is never changed.
+
+        Raises:
+            ReadOnlyInstance: Always.
+        """
+        raise ReadOnlyInstance(instance=self.number, id=self.id)
+
+    delete = replace = commit = rollback = add
+
+    @cached_property
+    def _logical(self) -> dict[str, str]:
+        return self._inventory.logical(self.number)
+
+    @cached_property
+    def _further(self) -> dict[str, dict[str, str]]:
+        return self._inventory.fixity_of_content()
+
+    @cached_property
+    def _stored(self) -> dict[str, str]:
+        return {entry.path: stored for stored, entry in self._lines}
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        return {
+            entry.path: Entry(entry.path, entry.size, self._digests_of(stored), entry.modified)
+            for stored, entry in self._lines
+        }
+
+    @cached_property
+    def _lines(self) -> list[tuple[str, Entry]]:
+        with self._open_logical(FILES) as file:
+            try:
+                return [(stored, entry) for stored, entry in read_files(file) if stored in self._logical]
+            except (ValueError, KeyError, TypeError) as error:
+                raise DamagedRecord(path=FILES, reason=str(error)) from error
+
+    def _digests_of(self, logical: str) -> dict[str, str]:
+        digest = self._logical[logical]
+        further = self._further.get(self._inventory.content_path(digest), {})
+        return {self._inventory.algorithm: digest, **further}
+
+    def _open_logical(self, logical: str) -> BinaryIO:
+        try:
+            digest = self._logical[logical]
+        except KeyError:
+            raise DamagedRecord(path=self.root, reason=f"instance {self.number} has no {logical}") from None
+        location = self.root / self._inventory.content_path(digest)
+        return io.BufferedReader(
+            _Checked(_open_file(location), location, Digest(self._inventory.algorithm, digest)), CHUNK
+        )
+
+
+def _open_file(location: Path) -> BinaryIO:
+    try:
+        return location.open("rb", buffering=0)  # type: ignore[return-value] # FileIO reads like one
+    except OSError as error:
+        raise ReadFailed(path=location, reason=error.strerror) from error
+
+
+class _Checked(io.RawIOBase):
+    """A file that fails its last read when what was read is not what was recorded."""
+
+    def __init__(self, raw: BinaryIO, location: Path, expected: Digest) -> None:
+        super().__init__()
+        self._raw = raw
+        self._location = location
+        self._expected = expected
+        self._hashers = Hashers([expected.algorithm])
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            count = self._raw.readinto(buffer)  # type: ignore[attr-defined] # a FileIO
+        except OSError as error:
+            raise ReadFailed(path=self._location, reason=error.strerror) from error
+        if count:
+            self._hashers.update(memoryview(buffer)[:count])
+            return int(count)
+        if not self.closed:
+            self._compare()
+        return 0
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._raw.close()
+        super().close()
+
+    def _compare(self) -> None:
+        found = self._hashers.values()[self._expected.algorithm]
+        if found != self._expected.value:
+            raise DamagedFile(
+                path=self._location, algorithm=self._expected.algorithm, found=found, expected=self._expected.value
+            )

@@ -1,0 +1,45 @@
+"""How a user's path is written in a bag, where BagIt's tools would read some names differently.
+
+RFC 8493 §2.1.3 escapes CR, LF and '%' in manifests; tools in use escape less, split lines at more
+characters, and strip spaces. A name they would not all read alike is therefore kept under a stand-in
+name in the bag, and `metadata/files.jsonl` records the true one (docs/format.md, "Names").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+PAYLOAD = "data/"
+_MARK = "=m="
+LONGEST_SEGMENT = 255
+"""Bytes: what the file systems in use allow one name to have."""
+
+_ODD = re.compile(
+    r"%(?:0[aAdD]|25)"  # read as an escape by some, as itself by others
+    r"|[\x00-\x1f\x7f\x85\u2028\u2029]"  # line breaks somewhere, or not printable
+    r"|\A\s|\s\Z"  # stripped when a manifest's line is read
+)
+_ASCII_ODD = re.compile(r"%|=m=|\A | \Z| /|/ ")
+_ESCAPED = re.compile(r"[%=\x00-\x1f\x7f\x85\u2028\u2029\s]")
+
+
+def stored_path(path: str) -> str:
+    """The path in the bag for a user's path: `data/` before it, odd segments replaced.
+
+    Two paths never get the same stored path: a stand-in names its original or the digest of it, and
+    a segment that looks like a stand-in is replaced too.
+    """
+    if len(path) <= LONGEST_SEGMENT and path.isascii() and path.isprintable() and not _ASCII_ODD.search(path):
+        return PAYLOAD + path
+    return PAYLOAD + "/".join(_stand_in(segment) for segment in path.split("/"))
+
+
+def _stand_in(segment: str) -> str:
+    fits = len(segment.encode("utf-8")) <= LONGEST_SEGMENT
+    if fits and not _ODD.search(segment) and not segment.startswith(_MARK):
+        return segment
+    escaped = _MARK + _ESCAPED.sub(lambda found: "".join(f"={byte:02X}" for byte in found[0].encode()), segment)
+    if len(escaped.encode("utf-8")) <= LONGEST_SEGMENT:
+        return escaped
+    return f"{_MARK}={hashlib.sha256(segment.encode('utf-8')).hexdigest()}"

@@ -1,0 +1,189 @@
+"""Recovery: finishing or setting aside what a process left that ended in the middle.
+
+A transaction that was sealed is finished: its event and root inventory are written if it was
+published, and it is published if it was not and nothing came in between. One that was still open is
+reported and kept until somebody replays it or rolls it back. Nothing is deleted: what cannot be
+finished goes to quarantine.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from muniment.archive.commit import finish_root, publish, record
+from muniment.archive.durable import make_folder, remove_tree, rename
+from muniment.archive.events import Event
+from muniment.archive.inventory import NAME, read_inventory
+from muniment.archive.locks import exclusive
+from muniment.archive.objects import head_of
+from muniment.archive.purge import finish_purge
+from muniment.archive.site import Site
+from muniment.archive.staging import Undertaking, Workspace, left_behind
+from muniment.content import Hashers
+from muniment.errors.archive import DamagedRecord, ReadFailed
+from muniment.errors.base import Conflict
+
+_OLD_SCRATCH = 3600.0
+"""Seconds after which a file in the scratch folder belongs to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A transaction somebody began and never closed; `files` is how many it had stored."""
+
+    transaction: str
+    project: str
+    id: str
+    base: int
+    started: str
+    files: int
+    agent: str
+
+
+def recover(site: Site) -> list[Event]:
+    """Finish everything that was sealed, mend the log, and say in an event what was done.
+
+    Only what no living process holds is touched, so any number of openings may do this at once.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; running it again goes on.
+    """
+    done: list[Event] = []
+    for folder in left_behind(site.places):
+        try:
+            space = Workspace.take_over(folder)
+        except DamagedRecord as error:
+            done += _set_aside(site, folder, Undertaking(folder.name, "", "", 0, "", "", ""), str(error))
+            continue
+        if space is None:
+            continue
+        try:
+            done += _finish(site, space)
+        finally:
+            space.release()
+    site.log.mend()
+    _clear_scratch(site)
+    return done
+
+
+def leftovers(site: Site) -> Iterator[Leftover]:
+    """The transactions that were begun, never closed, and that no living process holds."""
+    for folder in left_behind(site.places):
+        try:
+            space = Workspace.take_over(folder)
+        except DamagedRecord:
+            continue
+        if space is None:
+            continue
+        try:
+            task = space.undertaking
+            files = sum("add" in note for note in space.notes())
+        finally:
+            space.release()
+        yield Leftover(task.transaction, task.project, task.id, task.base, task.started, files, task.agent_name)
+
+
+def _finish(site: Site, space: Workspace) -> list[Event]:
+    task = space.undertaking
+    if task.kind == "deletion":
+        return finish_purge(site, space)
+    sealed = space.sealed()
+    if sealed is None or sealed.get("group"):
+        if sealed is None and not any(True for _ in space.notes()) and _is_empty(space):
+            space.discard()
+        return []
+    root = site.places.object(task.project, task.id)
+    version = root / f"v{task.base + 1}"
+    if _digest(version, site) == sealed["inventory"]:
+        with exclusive(site.object_lock(root)):
+            events = []
+            if not site.log.mentions(task.transaction, task.started):
+                record(site, space)
+                events = _tell(site, task, "a published instance was recorded")
+            finish_root(site, root, head_of(root))
+        space.discard()
+        return events
+    if _digest(space.version, site) != sealed["inventory"]:
+        return _set_aside(site, space.folder, task, "it was sealed, but its inventory is not the sealed one", space)
+    damaged = first_damage(space, site)
+    if damaged:
+        return _set_aside(site, space.folder, task, f"it was sealed, but {damaged} is not as sealed", space)
+    try:
+        publish(site, space)
+    except Conflict as error:
+        return _set_aside(site, space.folder, task, str(error), space)
+    return _tell(site, task, "a complete instance was published")
+
+
+def first_damage(space: Workspace, site: Site) -> str:
+    """The first staged file that is not what the version's inventory says, or nothing.
+
+    A seal reaches the disk with the files it vouches for, in no particular order: after a power cut
+    it may be there and they not.
+    """
+    algorithm = site.config.digests[0]
+    inventory, _ = read_inventory(space.version, algorithm)
+    prefix = f"{space.version.name}/"
+    for digest, paths in inventory.manifest.items():
+        for path in paths:
+            if path.startswith(prefix) and file_digest(space.object / path, algorithm) != digest:
+                return path
+    return ""
+
+
+def file_digest(path: Path, algorithm: str) -> str:
+    """The digest of a file, empty when it cannot be read."""
+    hashers = Hashers([algorithm])
+    try:
+        with path.open("rb", buffering=0) as file:
+            while chunk := file.read(1 << 20):
+                hashers.update(chunk)
+    except OSError:
+        return ""
+    return hashers.values()[algorithm]
+
+
+def _digest(version: Path, site: Site) -> str:
+    try:
+        return read_inventory(version, site.config.digests[0])[1]
+    except (OSError, DamagedRecord, ReadFailed):
+        return file_digest(version / NAME, site.config.digests[0])
+
+
+def _is_empty(space: Workspace) -> bool:
+    return not any(files for _, _, files in os.walk(space.build))
+
+
+def _tell(site: Site, task: Undertaking, note: str) -> list[Event]:
+    draft = Event(
+        "recovery", "muniment", task.project, task.id, task.base + 1, detail={"note": note, "of": task.transaction}
+    )
+    return site.log.append([draft])
+
+
+def _set_aside(site: Site, folder: Path, task: Undertaking, reason: str, space: Workspace | None = None) -> list[Event]:
+    make_folder(site.places.quarantine)
+    rename(folder, site.places.quarantine / folder.name)
+    if space:
+        space.release()
+    detail = {"note": reason, "quarantine": folder.name}
+    instance = task.base + 1 if task.id else 0
+    return site.log.append([Event("quarantine", "muniment", task.project, task.id, instance, detail=detail)])
+
+
+def _clear_scratch(site: Site) -> None:
+    try:
+        entries = list(os.scandir(site.places.scratch))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        try:
+            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD_SCRATCH
+        except FileNotFoundError:
+            continue
+        if old:
+            remove_tree(site.places.scratch / entry.name)

@@ -1,0 +1,65 @@
+"""Walking every object on disk, in the order of its folders: for the index and for the audit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from muniment.archive.identity import from_uri
+from muniment.archive.index import Summary
+from muniment.archive.instance import Instance
+from muniment.archive.inventory import DECLARATION, Inventory
+from muniment.archive.objects import newest_inventory
+from muniment.archive.places import TUPLES
+from muniment.archive.site import Site
+from muniment.errors.archive import DamagedRecord, ReadFailed
+
+
+def object_roots(site: Site, after: str = "") -> Iterator[Path]:
+    """The root of every object, sorted by its place below the storage root; only those past `after`."""
+    yield from _below(site.places.objects, tuple(after.split("/")) if after else (), 0)
+
+
+def _below(folder: Path, after: tuple[str, ...], depth: int) -> Iterator[Path]:
+    try:
+        names = sorted(os.listdir(folder))
+    except NotADirectoryError:
+        return
+    for name in names:
+        place = folder / name
+        if (depth == 0 and name == "extensions") or (after and name < after[0]) or not place.is_dir():
+            continue
+        # Only the folders on the cursor's own way are cut short; those past it are walked whole.
+        rest = after[1:] if after and name == after[0] else ()
+        if depth < TUPLES:
+            yield from _below(place, rest, depth + 1)
+        elif not after or name > after[0]:
+            yield place
+
+
+def summaries(site: Site) -> Iterator[Summary]:
+    """What the index holds of every resource that can be read; the audit names the others."""
+    for root in object_roots(site):
+        if not (root / DECLARATION).exists():
+            continue
+        try:
+            inventory, _ = newest_inventory(root, site.config.digests[0])
+            found = from_uri(inventory.id)
+            if found:
+                yield summary(root, *found, inventory)
+        except (FileNotFoundError, DamagedRecord, ReadFailed):
+            continue
+
+
+def summary(root: Path, project: str, resource: str, inventory: Inventory) -> Summary:
+    """What a list shows of one resource.
+
+    Raises:
+        DamagedRecord, ReadFailed: Its records cannot be had.
+    """
+    newest = Instance(root, project, resource, inventory, inventory.head)
+    files = list(newest.files())
+    created = inventory.versions[1].created
+    size = sum(entry.size or 0 for entry in files)
+    return Summary(project, resource, inventory.head, created, newest.created, len(files), size)

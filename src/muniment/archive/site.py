@@ -1,0 +1,29 @@
+"""What the parts of one opened archive share: its places, settings, log, index and who acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from muniment.archive.config import Config
+from muniment.archive.events import EventLog
+from muniment.archive.identity import Agent
+from muniment.archive.index import Index
+from muniment.archive.intake import Intake
+from muniment.archive.places import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One opened archive, seen from inside."""
+
+    places: Places
+    config: Config
+    log: EventLog
+    index: Index
+    agent: Agent
+    intake: Intake
+
+    def object_lock(self, root: Path) -> Path:
+        """The lock for whoever publishes in an object: one of 256, chosen by the object's place."""
+        return self.places.locks / f"object-{root.parent.parent.name[:2]}"

@@ -1,0 +1,217 @@
+"""A transaction's folder: what is being built, its journal, and the lock that says somebody is at it.
+
+```
+staging/open/<transaction>/
+  lock               held as long as the transaction lives; released by the system when its process dies
+  transaction.json   what is being built, on which instance
+  journal.jsonl      one line for each thing done, so that a broken transaction can be replayed
+  build/…/v<N>/      the version as it will be published
+  seal.json          written when the version is complete; from then on recovery finishes it
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from muniment.archive.durable import (
+    NEW_FILE,
+    make_folder,
+    remove_tree,
+    rename,
+    replace_file,
+    write_all,
+    write_file,
+    writing,
+)
+from muniment.archive.identity import to_uri
+from muniment.archive.locks import try_exclusive
+from muniment.archive.places import Places, object_parts
+from muniment.errors.archive import DamagedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Undertaking:
+    """What a transaction set out to do; `base` is the instance it builds on, 0 for a new resource."""
+
+    transaction: str
+    project: str
+    id: str
+    base: int
+    started: str
+    agent_name: str
+    agent_address: str
+    message: str = ""
+    kind: str = "ingestion"
+
+
+class Workspace:
+    """The folder of one transaction, held by this process."""
+
+    def __init__(self, folder: Path, undertaking: Undertaking, lock: int | None) -> None:
+        self.folder = folder
+        self.undertaking = undertaking
+        self._lock = lock
+        self._journal: int | None = None
+
+    @classmethod
+    def begin(cls, places: Places, undertaking: Undertaking) -> Self:
+        """Make the folder and take its lock.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        # Begun elsewhere and moved in whole, so that recovery never sees one that nobody holds yet.
+        fresh = places.scratch / undertaking.transaction
+        folder = places.transactions / undertaking.transaction
+        make_folder(fresh)
+        lock = try_exclusive(fresh / "lock")
+        space = cls(fresh, undertaking, lock)
+        try:
+            write_file(fresh / "transaction.json", _json(asdict(undertaking)))
+            make_folder(space.content)
+            make_folder(places.transactions)
+            rename(fresh, folder)
+        except BaseException:
+            space.release()
+            remove_tree(fresh)
+            raise
+        space.folder = folder
+        return space
+
+    @classmethod
+    def take_over(cls, folder: Path) -> Self | None:
+        """Hold a folder somebody left, or None when it is alive or already gone.
+
+        Raises:
+            DamagedRecord: What it set out to do cannot be read.
+        """
+        if not folder.is_dir():
+            return None
+        lock = try_exclusive(folder / "lock")
+        if lock is None:
+            return None
+        try:
+            data = (folder / "transaction.json").read_bytes()
+            return cls(folder, Undertaking(**json.loads(data)), lock)
+        except FileNotFoundError:
+            # Killed before it had begun, or while it was being removed: nothing of value is in it.
+            os.close(lock)
+            remove_tree(folder)
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            os.close(lock)
+            raise DamagedRecord(path=folder / "transaction.json", reason=str(error)) from error
+
+    @property
+    def build(self) -> Path:
+        """Stands for the storage root while the version is being built."""
+        return self.folder / "build"
+
+    @property
+    def object(self) -> Path:
+        """Stands for the object's root; a new object has its folders above it already, to be moved in one go."""
+        task = self.undertaking
+        return self.build if task.base else self.build.joinpath(*object_parts(to_uri(task.project, task.id)))
+
+    @property
+    def version(self) -> Path:
+        """The version's folder as it is being built."""
+        return self.object / f"v{self.undertaking.base + 1}"
+
+    @property
+    def content(self) -> Path:
+        """Where the version's files go."""
+        return self.version / "content"
+
+    @property
+    def seal(self) -> Path:
+        """The record that the version is complete."""
+        return self.folder / "seal.json"
+
+    def restate(self, message: str) -> None:
+        """Change what the transaction says it is for.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        self.undertaking = replace(self.undertaking, message=message)
+        replace_file(self.folder / "transaction.json", _json(asdict(self.undertaking)), scratch=self.folder)
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """Write a line to the journal.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        with writing(self.folder):
+            if self._journal is None:
+                flags = (NEW_FILE & ~os.O_EXCL) | os.O_APPEND
+                self._journal = os.open(self.folder / "journal.jsonl", flags, 0o644)
+            write_all(self._journal, _json(record) + b"\n")
+
+    def notes(self) -> Iterator[dict[str, Any]]:
+        """The journal's whole lines; what a crash left of a last one is passed over."""
+        try:
+            file = (self.folder / "journal.jsonl").open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
+
+    def sealed(self) -> dict[str, Any] | None:
+        """The seal's record, or None while the version is not complete."""
+        try:
+            record = json.loads(self.seal.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        return record if isinstance(record, dict) else None
+
+    def write_seal(self, record: Mapping[str, Any]) -> None:
+        """Declare the version complete; durable with the next sync of the tree.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        write_file(self.seal, _json(record))
+
+    def discard(self) -> None:
+        """Remove the folder and let go of it; it vanishes at once, whatever happens during the removal.
+
+        Raises:
+            DiskFull, WriteFailed: Something could not be removed.
+        """
+        dead = self.folder.parent.parent / "scratch" / f"dead-{self.folder.name}"
+        make_folder(dead.parent)
+        rename(self.folder, dead)
+        self.release()
+        remove_tree(dead)
+
+    def release(self) -> None:
+        """Let go of the folder and leave it as it is."""
+        if self._journal is not None:
+            os.close(self._journal)
+            self._journal = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def left_behind(places: Places) -> list[Path]:
+    """The folders of transactions, alive or not, oldest first."""
+    try:
+        names = sorted(os.listdir(places.transactions))
+    except FileNotFoundError:
+        return []
+    return [places.transactions / name for name in names]
+
+
+def _json(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

@@ -1,0 +1,297 @@
+"""A transaction: an instance that is being built, until it commits or rolls back."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from muniment.archive.additions import Additions
+from muniment.archive.commit import publish, seal
+from muniment.archive.draft import Draft
+from muniment.archive.identity import new_uuid
+from muniment.archive.instance import Instance
+from muniment.archive.objects import newest_inventory
+from muniment.archive.site import Site
+from muniment.archive.staging import Undertaking, Workspace
+from muniment.archive.times import now
+from muniment.archive.walk import walk
+from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
+from muniment.errors.archive import FileNotInInstance, TransactionClosed
+from muniment.errors.base import BadInput, StorageTrouble
+
+Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
+"""What `add` takes: a file's or folder's path, bytes, an open file, or an iterator of bytes."""
+
+_MOST_PROBED = 8
+
+
+class Transaction:
+    """A new instance of a resource in the making.
+
+    As a context manager it commits on a clean exit and rolls back on an exception. Without one it
+    stays until `commit()` or `rollback()`, and is reported as left over if the process ends first.
+    """
+
+    def __init__(self, site: Site, space: Workspace, draft: Draft, base: Instance | None) -> None:
+        self.id = space.undertaking.id
+        self.project = space.undertaking.project
+        self.number = space.undertaking.base + 1
+        self.provenance: list[Any] = []
+        self._site = site
+        self._space = space
+        self._draft = draft
+        self._base = base
+        self._closed = ""
+        self._metadata_before = copy.deepcopy(draft.metadata)
+        self._additions = Additions(site.intake, space, _known_content(draft, site), base.held() if base else set())
+
+    @classmethod
+    def begin(cls, site: Site, project: str, resource: str, base: Instance | None, message: str) -> Self:
+        """Open a transaction on `base`, or for a new resource where that is None.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        undertaking = Undertaking(
+            transaction=new_uuid(),
+            project=project,
+            id=resource,
+            base=base.number if base else 0,
+            started=now(),
+            agent_name=site.agent.name,
+            agent_address=site.agent.address,
+            message=message,
+        )
+        draft = Draft(base.files(), base.record) if base else Draft()
+        return cls(site, Workspace.begin(site.places, undertaking), draft, base)
+
+    def __enter__(self) -> Self:
+        """Use the transaction in a `with` block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Commit on a clean exit, roll back on an exception; closed by hand before is fine."""
+        if self._closed:
+            return
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+
+    def __iter__(self) -> Iterable[str]:  # type: ignore[override] # an iterator of paths
+        """The paths the instance would have now."""
+        return iter([entry.path for entry in self._draft])
+
+    def __contains__(self, path: object) -> bool:
+        """Whether the instance would have this file now."""
+        return path in self._draft.entries
+
+    @property
+    def transaction(self) -> str:
+        """The transaction's own id; it becomes the instance's identifier."""
+        return self._space.undertaking.transaction
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What is said about the instance: JSON data, to be changed in place."""
+        return self._draft.metadata
+
+    def files(self) -> Iterable[Entry]:
+        """Every entry the instance would have now, sorted by path."""
+        return iter(list(self._draft))
+
+    def add(
+        self,
+        source: Addable,
+        path: str | None = None,
+        *,
+        digests: str | Iterable[str] | Mapping[str, str] | None = None,
+        modified: str | None = None,
+        progress: Progress = quiet,
+    ) -> list[Entry]:
+        """Add a file, or all that is in a folder, and return the new entries.
+
+        `path` is the name in the package (for a folder: the folder to put its files under); a file
+        named by path keeps its own name without it. `digests` are what the file must have.
+
+        Raises:
+            UnsafePath, PathTaken, PathCollides: It cannot have that path.
+            DigestMismatch: The file has another digest; it was refused.
+            SourceUnreadable, SourceChanged, NotAFile: The source could not be read as one whole.
+            DiskFull, WriteFailed: The storage refused.
+            TransactionClosed: The transaction is over.
+        """
+        return self._take(source, path, digests, modified, progress, replace=False)
+
+    def replace(
+        self,
+        source: Addable,
+        path: str | None = None,
+        *,
+        digests: str | Iterable[str] | Mapping[str, str] | None = None,
+        modified: str | None = None,
+        progress: Progress = quiet,
+    ) -> list[Entry]:
+        """As `add`, for a path that is there already, also when this transaction added it.
+
+        Raises:
+            FileNotInInstance: There is no such file to replace.
+            MunimentError: As `add`.
+        """
+        name = path if path is not None else _own_name(source)
+        if name not in self._draft.entries:
+            raise FileNotInInstance(instance=self.number, id=self.id, path=name)
+        return self._take(source, name, digests, modified, progress, replace=True)
+
+    def delete(self, path: str) -> list[str]:
+        """Leave a file, or a folder and all below it, out of the new instance; earlier ones keep it.
+
+        Raises:
+            FileNotInInstance: There is no such file or folder.
+            TransactionClosed: The transaction is over.
+        """
+        self._refuse_closed()
+        gone = self._draft.remove(path)
+        if not gone:
+            raise FileNotInInstance(instance=self.number, id=self.id, path=path)
+        self._space.note({"delete": path})
+        return gone
+
+    def commit(self, *, message: str | None = None) -> Instance:
+        """Publish the new instance and return it.
+
+        On return it is on stable storage with its event. A transaction in which nothing was done to
+        an existing resource publishes nothing and returns the instance it began on.
+
+        Raises:
+            StaleTransaction, ResourceExists: Somebody else was first; nothing was published.
+            DiskFull, WriteFailed: The storage refused; the transaction is rolled back.
+            TransactionClosed: The transaction is over.
+        """
+        self._refuse_closed()
+        if message:
+            self._space.restate(message)
+        if self._base is not None and not self._changed():
+            self.rollback()
+            self._closed = "committed"
+            return self._base
+        try:
+            seal(self._site, self._space, self._draft, self._additions.staged, self.provenance)
+            publish(self._site, self._space)
+        except BaseException:
+            self._closed = "rolled back"
+            # What cannot be removed now is removed or finished by the next recovery.
+            with contextlib.suppress(StorageTrouble):
+                self._space.discard()
+            raise
+        self._closed = "committed"
+        root = self._site.places.object(self.project, self.id)
+        inventory, _ = newest_inventory(root, self._site.config.digests[0])
+        return Instance(root, self.project, self.id, inventory, self.number)
+
+    def rollback(self) -> None:
+        """Undo everything: the archive is as it was before the transaction.
+
+        Raises:
+            TransactionClosed: The transaction is over.
+            WriteFailed: The storage refused to remove what was staged; recovery does it.
+        """
+        self._refuse_closed()
+        self._closed = "rolled back"
+        self._space.discard()
+
+    def leave(self) -> None:
+        """Let go of the transaction as it is, to be replayed or rolled back later."""
+        self._refuse_closed()
+        self._note_metadata()
+        self._closed = "left"
+        self._space.release()
+
+    def _changed(self) -> bool:
+        return self._draft.touched or bool(self.provenance) or self._draft.metadata != self._metadata_before
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise TransactionClosed(id=self.id, how=self._closed)
+
+    def _note_metadata(self) -> None:
+        self._space.note({"metadata": self._draft.metadata, "provenance": self.provenance})
+
+    def _take(
+        self,
+        source: Addable,
+        path: str | None,
+        digests: str | Iterable[str] | Mapping[str, str] | None,
+        modified: str | None,
+        progress: Progress,
+        *,
+        replace: bool,
+    ) -> list[Entry]:
+        self._refuse_closed()
+        if isinstance(source, (str, os.PathLike)):
+            place = os.fspath(source)
+            if os.path.isdir(place):
+                return self._take_folder(place, path, progress, replace=replace)
+            name = self._check(path if path is not None else _own_name(source), replace=replace)
+            return [self._store(self._additions.file(name, place, parse_expected(digests), modified))]
+        name = self._check(path if path is not None else _own_name(source), replace=replace)
+        chunks = (source,) if isinstance(source, (bytes, bytearray)) else source
+        return [self._store(self._additions.stream(name, chunks, parse_expected(digests), modified))]
+
+    def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
+        prefix = f"{LogicalPath.parse(path)}/" if path else ""
+        found = walk(place, prefix)
+        for name, _, _ in found.files:
+            self._check(name, replace=replace)
+        entries = [self._store(entry) for entry in self._additions.files(found.files, progress)]
+        for name, target in found.links.items():
+            self._draft.remove(name)
+            self._draft.links[name] = target
+        self._draft.folders.extend(name for name in found.empty if name not in self._draft.folders)
+        if found.links or found.empty:
+            self._draft.touched = True
+            self._space.note({"links": found.links, "folders": found.empty})
+        return entries
+
+    def _check(self, path: str, *, replace: bool) -> LogicalPath:
+        name = LogicalPath.parse(path)
+        self._draft.check_new(name, replace=replace)
+        return name
+
+    def _store(self, entry: Entry) -> Entry:
+        self._draft.put(entry)
+        note = {"add": entry.path, "size": entry.size, "digests": dict(entry.digests), "modified": entry.modified}
+        self._space.note({**note, "staged": self._additions.staged.get(entry.digests[self._site.config.digests[0]])})
+        return entry
+
+
+def _known_content(draft: Draft, site: Site) -> dict[int, tuple[str, ...]]:
+    """Digests of the newest instance's files by size, so that a file that came before is not written again."""
+    known: dict[int, tuple[str, ...]] = {}
+    for entry in draft.entries.values():
+        if entry.size is not None:
+            found = known.setdefault(entry.size, ())
+            if len(found) <= _MOST_PROBED:
+                known[entry.size] = (*found, entry.digests[site.config.digests[0]])
+    # Reading twice pays only where a match is likely: not for a size that very many files have.
+    return {size: found for size, found in known.items() if len(found) <= _MOST_PROBED}
+
+
+def _own_name(source: object) -> str:
+    """The name a source brings along: the last segment of its path.
+
+    Raises:
+        BadInput: It has none.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return os.path.basename(os.fspath(source).rstrip("/"))
+    name = getattr(source, "name", None)
+    if isinstance(name, str) and name:
+        return os.path.basename(name)
+    raise BadInput(reason="bytes and streams have no name of their own; give a path for them")

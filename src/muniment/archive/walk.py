@@ -1,0 +1,74 @@
+"""Walking a folder that is to be added: what is in it, before a byte is read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+
+from muniment.content import LogicalPath
+from muniment.errors.archive import NotAFile, SourceUnreadable
+from muniment.errors.content import NameNotUnicode
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(slots=True)
+class Found:
+    """What a folder holds: files with their source path and size, links with their target, empty folders."""
+
+    files: list[tuple[LogicalPath, str, int]] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
+
+
+def walk(folder: str, prefix: str = "") -> Found:
+    """Everything below `folder`, sorted, with `prefix` before each path. Links are not followed.
+
+    Raises:
+        SourceUnreadable: A folder could not be listed.
+        NotAFile: Something in it is a pipe, a socket or a device.
+        NameNotUnicode: A name is not valid UTF-8.
+    """
+    found = Found()
+    waiting = [(folder, prefix)]
+    while waiting:
+        place, above = waiting.pop()
+        try:
+            with os.scandir(place) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            raise SourceUnreadable(path=place, reason=error.strerror) from error
+        if not entries and above != prefix:
+            found.empty.append(above.rstrip("/"))
+        for entry in entries:
+            path = LogicalPath.parse(above + entry.name)
+            if entry.is_symlink():
+                found.links[path] = _link_target(entry.path)
+            elif entry.is_dir():
+                waiting.append((entry.path, f"{path}/"))
+            elif entry.is_file():
+                found.files.append((path, entry.path, entry.stat().st_size))
+            else:
+                raise NotAFile(path=entry.path, kind=kind_of(entry.stat().st_mode))
+    found.files.sort()
+    return found
+
+
+def _link_target(path: str) -> str:
+    target = os.readlink(path)
+    try:
+        target.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NameNotUnicode(name=os.fsencode(target)) from None
+    return target
+
+
+def kind_of(mode: int) -> str:
+    """What a file is that is neither a file nor a folder, in words."""
+    return _KINDS.get(stat.S_IFMT(mode), "something unknown")

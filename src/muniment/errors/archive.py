@@ -1,0 +1,156 @@
+"""Errors of the archive itself: resources, transactions, modes and the storage below them."""
+
+from __future__ import annotations
+
+from muniment.errors.base import (
+    EXIT_FINDINGS,
+    BadInput,
+    Conflict,
+    MissingThing,
+    MunimentError,
+    Refused,
+    StorageTrouble,
+)
+
+
+class NotAnArchive(BadInput):
+    """{path} is not an archive: {reason}. Make one with `muniment --archive {path} init`, or name another folder."""
+
+
+class NewerFormat(BadInput):
+    """{path} has the archive format {found}; this Muniment reads up to {known}. Use a newer Muniment."""
+
+
+class NotEmpty(Conflict):
+    """{path} is not empty, so no archive was made there. Name an empty or new folder."""
+
+
+class ResourceNotFound(MissingThing, KeyError):
+    """There is no resource {id!r} in this archive. `muniment ls` lists what there is."""
+
+
+class ResourcePurged(ResourceNotFound):
+    """The resource {id!r} was purged on {when}: {why}. Its id is not used again."""
+
+    http_status = 410
+
+
+class AmbiguousId(Conflict):
+    """The id {id!r} is used in several projects ({projects}). Name the project as well."""
+
+
+class InstanceNotFound(MissingThing, KeyError):
+    """The resource {id!r} has no instance {instance!r}; its instances are 1 to {head}."""
+
+
+class FileNotInInstance(MissingThing, KeyError):
+    """Instance {instance} of {id!r} holds no file {path!r}. `muniment ls {id}` lists its files."""
+
+
+class ResourceExists(Conflict):
+    """There is already a resource {id!r} in {project}. Open it to add an instance, or choose another id."""
+
+
+class StaleTransaction(Conflict):
+    """The resource {id!r} changed while this transaction was open: it began on instance {base}, the newest is now {head}. Nothing was stored; begin again on the newest instance."""  # noqa: E501 - the docstring is the message
+
+    http_status = 412
+
+
+class PathTaken(Conflict):
+    """The path {path!r} was already added in this transaction. Use `replace`, or give it another name."""
+
+
+class PathCollides(Conflict):
+    """The path {path!r} cannot be a file here: {other!r} needs it as a folder, or is a file above it."""
+
+
+class TransactionClosed(Conflict):
+    """This transaction on {id!r} was already {how}. Begin a new one."""
+
+
+class ReadOnlyInstance(Refused, TypeError):
+    """Instance {instance} of {id!r} is read-only. Open the resource with mode 'a' to change it."""
+
+    http_status = 405
+
+
+class NotAllowedInMode(Refused):
+    """This archive is in {mode} mode: {action} is not allowed."""
+
+
+class ReasonNeeded(BadInput):
+    """A purge needs a reason, which is kept for ever. Say why with --reason."""
+
+
+class SourceUnreadable(BadInput):
+    """{path} could not be read: {reason}. Nothing was stored."""
+
+
+class SourceChanged(BadInput):
+    """{path} changed while it was being read. Nothing was stored; add it again when it is at rest."""
+
+
+class NotAFile(BadInput):
+    """{path} is neither a file nor a folder ({kind}), so it cannot be kept. Leave it out."""
+
+
+class DiskFull(StorageTrouble):
+    """There is no room left for {path}. What was begun is undone; free some space and try again."""
+
+
+class WriteFailed(StorageTrouble):
+    """{path} could not be written: {reason}. What was begun is undone."""
+
+    http_status = 500
+
+
+class ReadFailed(StorageTrouble):
+    """{path} could not be read: {reason}. It may be intact; try again, then run `muniment audit`."""
+
+    http_status = 500
+
+
+class DamagedFile(StorageTrouble):
+    """{path} is damaged: its {algorithm} is {found}, recorded was {expected}. Run `muniment repair`."""
+
+    http_status = 500
+    retry = False
+
+
+class DamagedRecord(StorageTrouble):
+    """{path} is not the record it should be: {reason}. Run `muniment audit` and `muniment repair`."""
+
+    http_status = 500
+    retry = False
+
+
+class LeftoverNotFound(MissingThing):
+    """There is no unfinished transaction {transaction!r}. `muniment recover` lists them."""
+
+
+class LeftoverIncomplete(Conflict):
+    """The unfinished transaction {transaction} cannot be replayed: {reason}. Roll it back instead."""
+
+
+class PackageRefused(BadInput):
+    """{path} was refused: {reason}. Nothing was taken from it."""
+
+    http_status = 422
+
+
+class OutputExists(Conflict):
+    """{path} already exists and is not overwritten. Name a new place."""
+
+
+class WorkerDied(MunimentError):
+    """A hashing process ended unexpectedly ({reason}). Nothing was recorded; try again."""
+
+    retry = True
+
+
+class CheckFailed(MunimentError):
+    """{count} findings need attention."""
+
+    exit_status = EXIT_FINDINGS
+    http_status = 200
