@@ -1,0 +1,150 @@
+"""Parity for one file: a PAR2 set named by the file's sha256, made, verified and used to mend it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from muniment.archive import durable
+from muniment.archive.parity import work
+from muniment.archive.parity.geometry import geometry
+from muniment.archive.parity.par2 import Outcome, Par2, Verdict
+from muniment.archive.parity.salvage import salvage
+from muniment.archive.parity.sidecar import ParityFile
+from muniment.errors.archive import ReadFailed
+from muniment.errors.parity import CannotRepair, ParityNotMade
+
+PARITY_FROM = 102_400
+"""Size in bytes from which a file has a set of its own (as OSF's archiver had it); smaller ones share a pack."""
+
+_ONE_THREAD_BELOW = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ParitySet:
+    """A set as it was made: its name, the bytes it protects, and its files, the sidecar last."""
+
+    name: str
+    protected: int
+    files: tuple[ParityFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files of the set, the sidecar included."""
+        return sum(file.size for file in self.files)
+
+
+def make_for_file(
+    source: Path,
+    sha256: str,
+    target_folder: Path,
+    redundancy: int,
+    *,
+    tool: Par2 | None = None,
+    check_source: bool = True,
+) -> ParitySet | None:
+    """Make `<sha256>.par2`, its volume and its sidecar in `target_folder`; None for an empty file.
+
+    The set is complete or not there at all. Nothing is synced: publishing is the caller's. The source is
+    linked into a folder in `target_folder` meanwhile (copied where it is on another filesystem).
+    `check_source` reads the source beside par2 and refuses to make parity of other bytes than `sha256` names.
+
+    Raises:
+        ParityNotMade: The source's bytes are not those of `sha256`.
+        ParityToolMissing, ParityToolFailed: par2 could not do it.
+        ReadFailed, DiskFull, WriteFailed: The storage refused.
+    """
+    work.refuse_name(sha256)
+    size = _size(source)
+    if not size:
+        return None
+    tool = tool or Par2()
+    threads = 1 if size < _ONE_THREAD_BELOW else None
+    with work.work_folder(target_folder) as folder:
+        work.lend(source, folder / sha256)
+        found: list[str] = []
+        # Beside par2, on the same cached bytes: hashing a gigabyte afterwards would cost as much again.
+        reader = threading.Thread(target=_hash_into, args=(folder / sha256, found)) if check_source else None
+        if reader:
+            reader.start()
+        try:
+            files = work.build_set(tool, folder, sha256, geometry(size, redundancy), threads)
+        finally:
+            if reader:
+                reader.join()
+        if check_source and found != [sha256]:
+            raise ParityNotMade(path=source, reason=f"its sha256 is {(found or ['unreadable'])[0]}, not {sha256}")
+        return ParitySet(sha256, size, work.deliver(files, folder, sha256, target_folder))
+
+
+def verify_file(source: Path, sha256: str, parity_folder: Path, scratch: Path, *, tool: Par2 | None = None) -> Verdict:
+    """Whether the file agrees with its parity and, if not, whether it can be mended. Nothing is changed.
+
+    Raises:
+        CannotRepair: There are no parity files.
+        ParityToolMissing, ParityToolFailed: par2 could not come to a verdict.
+        DiskFull, WriteFailed: The scratch folder refused.
+    """
+    work.refuse_name(sha256)
+    with work.work_folder(scratch) as folder:
+        main = work.bring_set(parity_folder, sha256, folder)
+        with durable.writing(folder):
+            (folder / sha256).symlink_to(source.absolute())
+        return (tool or Par2()).verify(folder, sha256, main)
+
+
+def repair_file(
+    source: Path, sha256: str, parity_folder: Path, scratch: Path, target: Path, *, tool: Par2 | None = None
+) -> Path:
+    """Write the mended bytes of `source` to `target` (new, on the filesystem of `scratch`); the source is only read.
+
+    The result has the sha256 asked for, or there is no result. A source that is missing, too short, too long
+    or unreadable in places is mended as far as the parity reaches.
+
+    Raises:
+        CannotRepair: More is lost than the parity can stand in for; the message says how much.
+        ParityToolMissing, ParityToolFailed: par2 could not come to a verdict.
+        DiskFull, WriteFailed: The scratch folder refused.
+    """
+    work.refuse_name(sha256)
+    tool = tool or Par2()
+    with work.work_folder(scratch) as folder:
+        main = work.bring_set(parity_folder, sha256, folder)
+        data = folder / sha256
+        with durable.writing(folder):
+            data.symlink_to(source.absolute())
+        if tool.verify(folder, sha256, main).outcome is Outcome.UNREADABLE:
+            data.unlink()
+            durable.write_file(data, salvage(source, _size_or_nothing(source)))
+        work.mend(tool, folder, sha256, main, str(source))
+        if data.is_symlink():
+            data.unlink()
+            durable.write_file(data, salvage(source, _size_or_nothing(source)))
+        found = work.sha256_of(data)
+        if found != sha256:
+            raise CannotRepair(path=source, reason=f"the mended bytes have the sha256 {found}, not {sha256}")
+        durable.rename(data, target)
+    return target
+
+
+def _size(source: Path) -> int:
+    try:
+        return source.stat().st_size
+    except OSError as error:
+        raise ReadFailed(path=source, reason=error.strerror or str(error)) from error
+
+
+def _size_or_nothing(source: Path) -> int:
+    try:
+        return os.stat(source).st_size
+    except OSError:
+        return 0
+
+
+def _hash_into(path: Path, found: list[str]) -> None:
+    try:
+        found.append(work.sha256_of(path))
+    except ReadFailed:
+        return

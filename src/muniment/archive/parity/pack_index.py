@@ -1,0 +1,95 @@
+"""The index of a pack: which file lies where in the packed stream, in text that survives damage.
+
+There are two copies, `<name>.index` and `<name>.index.copy`. Every line stands for itself: the CRC-32
+of the rest of the line, a number, and what it says. Number 0 is the head (first and last line) with format,
+count, size in bytes and sha256 of the stream; the others are a file's size in bytes and its name in JSON.
+A line is lost only when it is damaged in both copies.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from muniment.errors.parity import CannotRepair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FORMAT = "muniment-pack-1"
+_LINE = re.compile(rb"([0-9a-f]{8}) (([0-9]{1,12}) (.+))")
+_PLACES = (".index", ".index.copy")
+
+
+class Member(NamedTuple):
+    """One file of a pack: its name and its size in bytes."""
+
+    name: str
+    size: int
+
+
+class PackIndex(NamedTuple):
+    """All files of a pack in the order of the stream, and the stream's size in bytes and sha256."""
+
+    members: tuple[Member, ...]
+    size: int
+    sha256: str
+
+
+def index_lines(index: PackIndex) -> Iterator[bytes]:
+    """The index as it is written."""
+    head = f"0 {FORMAT} {len(index.members)} {index.size} {index.sha256}"
+    yield _line(head)
+    for number, member in enumerate(index.members, start=1):
+        yield _line(f"{number} {member.size} {json.dumps(member.name, ensure_ascii=False)}")
+    yield _line(head)
+
+
+def _line(text: str) -> bytes:
+    data = text.encode()
+    return b"%08x %s\n" % (zlib.crc32(data), data)
+
+
+def index_paths(folder: Path, name: str) -> tuple[Path, Path]:
+    """Where the two copies of the index lie."""
+    return folder / (name + _PLACES[0]), folder / (name + _PLACES[1])
+
+
+def read_index(folder: Path, name: str) -> PackIndex:
+    """The index, from whichever copy has each line intact.
+
+    Raises:
+        CannotRepair: A line is intact in neither copy.
+    """
+    said: dict[int, str] = {}
+    for path in index_paths(folder, name):
+        _gather(path, said)
+    head = said.pop(0, "").split()
+    if len(head) != 4 or head[0] != FORMAT:  # noqa: PLR2004 - format, count, size, sha256
+        raise CannotRepair(path=folder / name, reason="the head of the pack's index is lost in both copies")
+    count = int(head[1])
+    lost = count - sum(1 for number in said if 1 <= number <= count)
+    if lost:
+        raise CannotRepair(path=folder / name, reason=f"{lost} of {count} lines of its index are lost in both copies")
+    members = tuple(_member(said[number]) for number in range(1, count + 1))
+    return PackIndex(members, int(head[2]), head[3])
+
+
+def _gather(path: Path, said: dict[int, str]) -> None:
+    """Add every intact line; a read that fails leaves the rest to the other copy."""
+    try:
+        with path.open("rb") as stream:
+            for line in stream:
+                match = _LINE.fullmatch(line.rstrip(b"\n"))
+                if match and zlib.crc32(match[2]) == int(match[1], 16):
+                    said.setdefault(int(match[3]), match[4].decode())
+    except OSError:
+        return
+
+
+def _member(text: str) -> Member:
+    size, _, name = text.partition(" ")
+    return Member(json.loads(name), int(size))

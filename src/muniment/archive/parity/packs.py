@@ -1,0 +1,192 @@
+"""Parity for many small files: one PAR2 set over all their bytes, one after the other, and an index of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from muniment.archive import durable
+from muniment.archive.parity import work
+from muniment.archive.parity.files import ParitySet
+from muniment.archive.parity.geometry import geometry
+from muniment.archive.parity.pack_index import Member, PackIndex, index_lines, index_paths, read_index
+from muniment.archive.parity.par2 import Par2, Verdict
+from muniment.archive.parity.salvage import salvage
+from muniment.content.digests import Hashers
+from muniment.errors.archive import ReadFailed, SourceChanged
+from muniment.errors.base import BadInput
+from muniment.errors.parity import CannotRepair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from io import FileIO
+
+PACK = "pack"
+_PIECE = 1 << 20
+
+
+class ToPack(NamedTuple):
+    """A file for a pack: the name it is asked for by, where it is, and its size in bytes."""
+
+    name: str
+    path: Path
+    size: int
+
+
+def make_for_pack(
+    files: Iterable[tuple[str, Path, int]],
+    target_folder: Path,
+    redundancy: int,
+    *,
+    scratch: Path | None = None,
+    name: str = PACK,
+    tool: Par2 | None = None,
+) -> ParitySet | None:
+    """Make one set over `files` (name, path, size) in `target_folder`; None when they hold no byte at all.
+
+    Writes `<name>.par2`, its volume, `<name>.index`, `<name>.index.copy` and the sidecar; all or none. The order
+    of `files` is kept. The packed stream lies in `scratch` meanwhile (default: the target folder; it must be on the
+    target's filesystem). Nothing is synced: publishing is the caller's.
+
+    Raises:
+        BadInput: Two files have one name.
+        SourceChanged: A file has not the size that was given.
+        ParityToolMissing, ParityToolFailed: par2 could not do it.
+        ReadFailed, DiskFull, WriteFailed: The storage refused.
+    """
+    work.refuse_name(name)
+    with work.work_folder(scratch or target_folder) as folder:
+        index = _pack(files, folder / name)
+        if not index.size:
+            return None
+        made = work.build_set(tool or Par2(), folder, name, geometry(index.size, redundancy))
+        copies = index_paths(folder, name)
+        for path in copies:
+            durable.write_file(path, index_lines(index))
+        made += work.digests_of(list(copies))
+        return ParitySet(name, index.size, work.deliver(made, folder, name, target_folder))
+
+
+def pack_members(parity_folder: Path, *, name: str = PACK) -> tuple[Member, ...]:
+    """The names and sizes of the files in a pack, in its order.
+
+    Raises:
+        CannotRepair: The index is lost in both copies.
+    """
+    return read_index(parity_folder, name).members
+
+
+def verify_pack(
+    parity_folder: Path, present: Mapping[str, Path], scratch: Path, *, name: str = PACK, tool: Par2 | None = None
+) -> Verdict:
+    """Whether the files of a pack agree with its parity and, if not, whether they can be mended.
+
+    `present` says where each file of the pack is now; those it leaves out count as lost.
+
+    Raises:
+        CannotRepair: The index or all parity files are lost.
+        ParityToolMissing, ParityToolFailed: par2 could not come to a verdict.
+        DiskFull, WriteFailed: The scratch folder refused.
+    """
+    work.refuse_name(name)
+    index = read_index(parity_folder, name)
+    with work.work_folder(scratch) as folder:
+        main = work.bring_set(parity_folder, name, folder)
+        durable.write_file(folder / name, _stream(index, present))
+        return (tool or Par2()).verify(folder, name, main)
+
+
+def repair_pack(
+    parity_folder: Path,
+    present: Mapping[str, Path],
+    wanted: Mapping[str, Path],
+    scratch: Path,
+    *,
+    name: str = PACK,
+    tool: Par2 | None = None,
+) -> list[Path]:
+    """Write the mended bytes of the `wanted` files (name → new path); those in `present` are only read.
+
+    All files of the pack that are left (`present`: name → path, damaged ones included) take part. The stream's
+    sha256 is checked before anything is written out, so a result is right or there is none.
+
+    Raises:
+        BadInput: A wanted name is not in the pack.
+        CannotRepair: More is lost than the parity can stand in for; the message says how much.
+        ParityToolMissing, ParityToolFailed: par2 could not come to a verdict.
+        DiskFull, WriteFailed: The scratch folder refused.
+    """
+    work.refuse_name(name)
+    index = read_index(parity_folder, name)
+    strangers = set(wanted) - {member.name for member in index.members}
+    if strangers:
+        raise BadInput(reason=f"{min(strangers)!r} is not in the pack {parity_folder / name}")
+    with work.work_folder(scratch) as folder:
+        main = work.bring_set(parity_folder, name, folder)
+        durable.write_file(folder / name, _stream(index, present))
+        if work.sha256_of(folder / name) != index.sha256:
+            work.mend(tool or Par2(), folder, name, main, str(parity_folder / name))
+            found = work.sha256_of(folder / name)
+            if found != index.sha256:
+                reason = f"the mended bytes have the sha256 {found}, not {index.sha256}"
+                raise CannotRepair(path=parity_folder / name, reason=reason)
+        return _cut(index, folder / name, wanted)
+
+
+def _pack(files: Iterable[tuple[str, Path, int]], stream_path: Path) -> PackIndex:
+    """Write all bytes one after the other, and say what lies where."""
+    members: dict[str, Member] = {}
+    hashers = Hashers(("sha256",))
+
+    def pieces() -> Iterator[bytes]:
+        for item in files:
+            file = ToPack(*item)
+            if file.name in members:
+                raise BadInput(reason=f"two files of a pack have the name {file.name!r}")
+            members[file.name] = Member(file.name, file.size)
+            for data in _read_exactly(file):
+                hashers.update(data)
+                yield data
+
+    durable.write_file(stream_path, pieces())
+    return PackIndex(tuple(members.values()), hashers.size, hashers.values()["sha256"])
+
+
+def _read_exactly(file: ToPack) -> Iterator[bytes]:
+    left = file.size
+    try:
+        with file.path.open("rb", buffering=0) as stream:
+            while data := stream.read(min(_PIECE, left + 1)):
+                left -= len(data)
+                if left < 0:
+                    raise SourceChanged(path=file.path)
+                yield data
+    except OSError as error:
+        raise ReadFailed(path=file.path, reason=error.strerror or str(error)) from error
+    if left:
+        raise SourceChanged(path=file.path)
+
+
+def _stream(index: PackIndex, present: Mapping[str, Path]) -> Iterator[bytes]:
+    """The packed stream from what is left: every file cut or filled with zeros to its recorded size."""
+    for member in index.members:
+        yield from salvage(present.get(member.name), member.size)
+
+
+def _cut(index: PackIndex, stream_path: Path, wanted: Mapping[str, Path]) -> list[Path]:
+    written = []
+    place = 0
+    with stream_path.open("rb", buffering=0) as stream:
+        for member in index.members:
+            if member.name in wanted:
+                stream.seek(place)
+                durable.write_file(wanted[member.name], _take(stream, member.size))
+                written.append(wanted[member.name])
+            place += member.size
+    return written
+
+
+def _take(stream: FileIO, size: int) -> Iterator[bytes]:
+    while size > 0 and (data := stream.read(min(_PIECE, size))):
+        size -= len(data)
+        yield data
