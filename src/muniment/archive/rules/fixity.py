@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from muniment.archive.rules.findings import why
 from muniment.content import Progress, quiet
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _BUFFER = 256 * 1024
-_SMALL = 32
-"""Files handed to a thread at once: one by one, the handing over costs more than a small file."""
+_BATCH_FILES = 32
+_BATCH_BYTES = 4 * 1024 * 1024
+"""A thread gets up to so many files or bytes at once: one by one, handing over costs more than a small file."""
 
 
 def _blake2b(size: int) -> Callable[[], _Hash]:
@@ -52,6 +53,14 @@ KNOWN: Mapping[str, tuple[int, Callable[[], _Hash]]] = {
 """Algorithm to the length of its hexadecimal digest and what computes it."""
 if "sha512_256" not in hashlib.algorithms_available:  # pragma: no cover - depends on the machine's OpenSSL
     KNOWN = {name: row for name, row in KNOWN.items() if name != "sha512/256"}
+
+
+class Wanted(NamedTuple):
+    """A file to read: its path below the root, the algorithms wanted of it, its size in bytes."""
+
+    path: str
+    algorithms: Iterable[str]
+    size: int
 
 
 @dataclass(slots=True)
@@ -92,14 +101,14 @@ def read_digests(path: str, algorithms: Iterable[str]) -> Result:
 
 
 def read_many(
-    wanted: Iterable[tuple[str, Iterable[str]]],
+    wanted: Iterable[Wanted],
     root: str,
     *,
     total: int | None = None,
     progress: Progress = quiet,
     jobs: int | None = None,
 ) -> Iterator[Result]:
-    """Digests of (path below `root`, algorithms), in the order given, `jobs` files at a time.
+    """Digests of `wanted` files below `root`, in the order given, `jobs` files at a time.
 
     Memory does not grow with the number of files: only a few batches are under way at once.
     """
@@ -107,9 +116,8 @@ def read_many(
     done = size = 0
     with ThreadPoolExecutor(workers, thread_name_prefix="digest") as pool:
         under_way: deque[Future[list[Result]]] = deque()
-        batches = _batches(wanted)
         try:
-            for batch in batches:
+            for batch in _batches(wanted):
                 under_way.append(pool.submit(_read_batch, root, batch))
                 if len(under_way) < workers * 3:
                     continue
@@ -127,21 +135,23 @@ def read_many(
                 future.cancel()
 
 
-def _batches(wanted: Iterable[tuple[str, Iterable[str]]]) -> Iterator[list[tuple[str, Iterable[str]]]]:
-    batch: list[tuple[str, Iterable[str]]] = []
+def _batches(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
+    batch: list[Wanted] = []
+    size = 0
     for item in wanted:
         batch.append(item)
-        if len(batch) >= _SMALL:
+        size += item.size
+        if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch
 
 
-def _read_batch(root: str, batch: list[tuple[str, Iterable[str]]]) -> list[Result]:
+def _read_batch(root: str, batch: list[Wanted]) -> list[Result]:
     results = []
-    for relative, algorithms in batch:
-        result = read_digests(os.path.join(root, relative), algorithms)
-        result.path = relative
+    for item in batch:
+        result = read_digests(os.path.join(root, item.path), item.algorithms)
+        result.path = item.path
         results.append(result)
     return results

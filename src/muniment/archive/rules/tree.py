@@ -38,8 +38,8 @@ class Tree:
     """Path to what it is: a pipe, a socket, a device."""
     unread: dict[str, str] = field(default_factory=dict)
     """Path to the reason it could not be looked at."""
-    shared: dict[str, int] = field(default_factory=dict)
-    """Path to the number of names of a file with more than one (hard links)."""
+    shared: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Path to the device and inode of a file that has several names (hard links)."""
 
     def path(self, relative: str) -> str:
         """Where `relative` is on disk."""
@@ -87,7 +87,7 @@ def _note(tree: Tree, item: os.DirEntry[str], relative: str) -> bool:
             status = item.stat(follow_symlinks=False)
             tree.files[relative] = status.st_size
             if status.st_nlink > 1:
-                tree.shared[relative] = status.st_nlink
+                tree.shared[relative] = (status.st_dev, status.st_ino)
         else:
             mode = item.stat(follow_symlinks=False).st_mode
             tree.specials[relative] = next((word for test, word in _KINDS if test(mode)), "something unknown")

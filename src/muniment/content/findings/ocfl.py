@@ -2,7 +2,7 @@
 
 E is a MUST of the specification, W a SHOULD. O9xx are ours: what could not be judged. Codes that say
 the same as another, that a validator is told to ignore, or that no look at one package can decide are
-not raised: E022, E026 to E028, E044, E055, E062, E074, E083, E084, E087, E089, E110, W012 and W014.
+not raised: E022, E026 to E028, E044, E055, E062, E074, E082 to E085, E087, E088, E110, W012 and W014.
 """
 
 from __future__ import annotations
@@ -81,9 +81,7 @@ _ERRORS = (
     ("E079", "{where}: expected {expected}.", "The declaration names something else than an OCFL version."),
     ("E080", "{where} holds {found!r}, expected {expected!r}.", "The declaration repeats its name and a newline."),
     ("E081", "{where} follows OCFL {found}, its root {expected}.", "An object is not newer than its root."),
-    ("E082", "{where} lies inside another object.", "Objects end the hierarchy."),
-    ("E085", "{where} ends without an object.", "The hierarchy ends in objects."),
-    ("E088", "{where} is no hierarchy of objects.", "A version folder lies in the root outside any object."),
+    ("E089", "{where} is {found}.", "Devices, pipes and sockets are not preserved as they are."),
     ("E090", "{where} is {found}.", "No links: they do not travel."),
     ("E092", "{where} is damaged or missing: expected {expected}, found {found}.", "Content against the manifest."),
     ("E093", "{where} is damaged or missing: expected {expected}, found {found}.", "Content against the fixity block."),
