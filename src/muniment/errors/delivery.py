@@ -35,13 +35,13 @@ class RangeOutside(BadInput):
 
 
 class NexusRefusal(BadInput):
-    """{reason}"""  # noqa: D400, D415 - the sentence and its stop come whole from the one who refuses
+    """{reason}"""  # noqa: D415 - the sentence and its stop come whole from the one who refuses
 
     nexus_type: ClassVar[str] = "UnexpectedError"
 
 
 class DecodingFailed(NexusRefusal):
-    """{reason}"""  # noqa: D400, D415 - see NexusRefusal
+    """{reason}"""  # noqa: D415 - see NexusRefusal
 
     nexus_type = "DecodingFailed"
 
@@ -64,6 +64,14 @@ class UnknownFormat(DecodingFailed):
 
 class WrongFieldType(DecodingFailed):
     """Could not extract a '{wanted}' from the path '{where}'."""
+
+
+class BadTag(DecodingFailed):
+    """The tag {value!r} cannot be used. A tag has 1 to 64 printable ASCII characters."""
+
+
+class BadProjectReference(DecodingFailed):
+    """The project {value!r} cannot be used. Write it as 'organisation/project'."""
 
 
 class EmptySelection(DecodingFailed):
