@@ -1,0 +1,121 @@
+"""Compile pyproject.toml into requirements with hashes, or check offline that the two agree.
+
+The compiled files record versions and hashes and nothing about where they were downloaded, so that they
+work with whatever index a machine is set up for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+DEV = ROOT / "requirements" / "dev.txt"
+RUNTIME = ROOT / "requirements" / "runtime.txt"
+
+PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
+DIRECT = re.compile(r"muniment \(pyproject\.toml(?::[a-z]+)?\)")
+ADDRESS = re.compile(r"://|^--(?!hash)|^-[ief]\b|^\s*/")
+
+
+def main() -> int:
+    """Compile, or with `--check` compare; the status is 1 when they differ."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only, offline")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions, not the recorded ones")
+    given = parser.parse_args()
+    if not given.check:
+        return compile_both(upgrade=given.upgrade)
+    complaints = [*compare(DEV, wanted(dev=True)), *compare(RUNTIME, wanted(dev=False))]
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    if complaints:
+        print("Run `make lock` and commit what it changes.", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+def compile_both(*, upgrade: bool) -> int:
+    """Resolve everything once, then cut the runtime's part out of that: what is tested is what is shipped."""
+    uv = shutil.which("uv")
+    if uv is None:
+        print("`make lock` needs uv on PATH: `pip install uv`.", file=sys.stderr)
+        return 2
+    command = [uv, "pip", "compile", "pyproject.toml", "--quiet", "--universal", "--python-version", "3.11"]
+    command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--all-extras"]
+    command += ["--custom-compile-command", "make lock"]
+    more = ["--upgrade"] if upgrade else []
+    DEV.parent.mkdir(exist_ok=True)
+    subprocess.run([*command, *more, "--group", "dev", "-o", str(DEV.relative_to(ROOT))], cwd=ROOT, check=True)
+    constraint = ["-c", str(DEV.relative_to(ROOT))]
+    subprocess.run([*command, *constraint, "-o", str(RUNTIME.relative_to(ROOT))], cwd=ROOT, check=True)
+    return 0
+
+
+def wanted(*, dev: bool) -> list[Requirement]:
+    """What pyproject.toml asks for: the runtime and its extras, and with `dev` the groups as well."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lines: list[str] = list(told["project"]["dependencies"])
+    for extra in told["project"]["optional-dependencies"].values():
+        lines += extra
+    if dev:
+        lines += group(told["dependency-groups"], "dev")
+    return [Requirement(line) for line in lines]
+
+
+def group(groups: dict[str, list[Any]], name: str) -> list[str]:
+    """A dependency group with the groups it includes (PEP 735)."""
+    lines: list[str] = []
+    for item in groups[name]:
+        lines += group(groups, item["include-group"]) if isinstance(item, dict) else [item]
+    return lines
+
+
+def compare(path: Path, requirements: list[Requirement]) -> list[str]:
+    """What in a compiled file does not follow from pyproject.toml, as sentences."""
+    where = path.relative_to(ROOT)
+    if not path.is_file():
+        return [f"{where} is missing."]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    complaints = [
+        f"{where}:{number}: an address or an option of one machine: {line.strip()}"
+        for number, line in enumerate(lines, start=1)
+        if ADDRESS.search(line)
+    ]
+    pins, direct = read_pins(lines)
+    for requirement in requirements:
+        name = canonicalize_name(requirement.name)
+        version = pins.get(name)
+        if version is None:
+            complaints.append(f"{where} has no {requirement}, which pyproject.toml asks for.")
+        elif not requirement.specifier.contains(version, prereleases=True):
+            complaints.append(f"{where} has {name} {version}, but pyproject.toml asks for {requirement}.")
+    for name in sorted(direct - {canonicalize_name(requirement.name) for requirement in requirements}):
+        complaints.append(f"{where} has {name} as a requirement of ours, but pyproject.toml does not ask for it.")
+    return complaints
+
+
+def read_pins(lines: list[str]) -> tuple[dict[str, str], set[str]]:
+    """Name to version of a compiled file, and the names it says pyproject.toml asks for."""
+    pins: dict[str, str] = {}
+    direct: set[str] = set()
+    name = ""
+    for line in lines:
+        if pin := PIN.match(line):
+            name = canonicalize_name(pin["name"])
+            pins[name] = pin["version"]
+        elif DIRECT.search(line):
+            direct.add(name)
+    return pins, direct
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
