@@ -98,8 +98,8 @@ def compare(path: Path, requirements: list[Requirement]) -> list[str]:
             complaints.append(f"{where} has no {requirement}, which pyproject.toml asks for.")
         elif not requirement.specifier.contains(version, prereleases=True):
             complaints.append(f"{where} has {name} {version}, but pyproject.toml asks for {requirement}.")
-    for name in sorted(direct - {canonicalize_name(requirement.name) for requirement in requirements}):
-        complaints.append(f"{where} has {name} as a requirement of ours, but pyproject.toml does not ask for it.")
+    unasked = direct - {canonicalize_name(requirement.name) for requirement in requirements}
+    complaints += [f"{where} pins {unused} for us, but pyproject.toml does not ask for it." for unused in sorted(unasked)]
     return complaints
 
 
