@@ -99,8 +99,7 @@ def compare(path: Path, requirements: list[Requirement]) -> list[str]:
         elif not requirement.specifier.contains(version, prereleases=True):
             complaints.append(f"{where} has {name} {version}, but pyproject.toml asks for {requirement}.")
     unasked = direct - {canonicalize_name(requirement.name) for requirement in requirements}
-    complaints += [f"{where} pins {unused} for us, but pyproject.toml does not ask for it." for unused in sorted(unasked)]
-    return complaints
+    return complaints + [f"{where} pins {name} for us, but pyproject.toml does not ask." for name in sorted(unasked)]
 
 
 def read_pins(lines: list[str]) -> tuple[dict[str, str], set[str]]:
