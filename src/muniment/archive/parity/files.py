@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import concurrent.futures
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from muniment.archive import durable
 from muniment.archive.parity import work
 from muniment.archive.parity.geometry import geometry
-from muniment.archive.parity.par2 import Outcome, Par2, Verdict
+from muniment.archive.parity.par2 import Par2, Verdict
 from muniment.archive.parity.salvage import salvage
 from muniment.archive.parity.sidecar import ParityFile
 from muniment.errors.archive import ReadFailed
@@ -64,18 +66,8 @@ def make_for_file(
     threads = 1 if size < _ONE_THREAD_BELOW else None
     with work.work_folder(target_folder) as folder:
         work.lend(source, folder / sha256)
-        found: list[str] = []
-        # Beside par2, on the same cached bytes: hashing a gigabyte afterwards would cost as much again.
-        reader = threading.Thread(target=_hash_into, args=(folder / sha256, found)) if check_source else None
-        if reader:
-            reader.start()
-        try:
+        with _checking(source, folder / sha256, sha256) if check_source else contextlib.nullcontext():
             files = work.build_set(tool, folder, sha256, geometry(size, redundancy), threads)
-        finally:
-            if reader:
-                reader.join()
-        if check_source and found != [sha256]:
-            raise ParityNotMade(path=source, reason=f"its sha256 is {(found or ['unreadable'])[0]}, not {sha256}")
         return ParitySet(sha256, size, work.deliver(files, folder, sha256, target_folder))
 
 
@@ -89,10 +81,10 @@ def verify_file(source: Path, sha256: str, parity_folder: Path, scratch: Path, *
     """
     work.refuse_name(sha256)
     with work.work_folder(scratch) as folder:
-        main = work.bring_set(parity_folder, sha256, folder)
+        work.bring_set(parity_folder, sha256, folder)
         with durable.writing(folder):
             (folder / sha256).symlink_to(source.absolute())
-        return (tool or Par2()).verify(folder, sha256, main)
+        return (tool or Par2()).verify(folder, sha256)
 
 
 def repair_file(
@@ -109,19 +101,18 @@ def repair_file(
         DiskFull, WriteFailed: The scratch folder refused.
     """
     work.refuse_name(sha256)
-    tool = tool or Par2()
     with work.work_folder(scratch) as folder:
-        main = work.bring_set(parity_folder, sha256, folder)
         data = folder / sha256
-        with durable.writing(folder):
-            data.symlink_to(source.absolute())
-        if tool.verify(folder, sha256, main).outcome is Outcome.UNREADABLE:
-            data.unlink()
-            durable.write_file(data, salvage(source, _size_or_nothing(source)))
-        work.mend(tool, folder, sha256, main, str(source))
-        if data.is_symlink():
-            data.unlink()
-            durable.write_file(data, salvage(source, _size_or_nothing(source)))
+        found = _found(source)
+        if found is None or found == sha256:
+            # Not left to par2: at a read error it gives up, where all but a few sectors could still be used.
+            durable.write_file(data, salvage(source, work.size_or_nothing(source)))
+        else:
+            with durable.writing(folder):
+                data.symlink_to(source.absolute())
+        if found != sha256:
+            work.bring_set(parity_folder, sha256, folder)
+            work.mend(tool or Par2(), folder, sha256, str(source))
         found = work.sha256_of(data)
         if found != sha256:
             raise CannotRepair(path=source, reason=f"the mended bytes have the sha256 {found}, not {sha256}")
@@ -136,15 +127,30 @@ def _size(source: Path) -> int:
         raise ReadFailed(path=source, reason=error.strerror or str(error)) from error
 
 
-def _size_or_nothing(source: Path) -> int:
+def _found(source: Path) -> str | None:
+    """The sha256 the file has now; None when it is missing or cannot be read to its end."""
     try:
-        return os.stat(source).st_size
-    except OSError:
-        return 0
-
-
-def _hash_into(path: Path, found: list[str]) -> None:
-    try:
-        found.append(work.sha256_of(path))
+        return work.sha256_of(source)
     except ReadFailed:
-        return
+        return None
+
+
+@contextlib.contextmanager
+def _checking(source: Path, path: Path, sha256: str) -> Iterator[None]:
+    """Read `path` beside what the caller does, on the same cached bytes, and refuse other content than `sha256`.
+
+    Raises:
+        ParityNotMade: The bytes have another sha256.
+        ReadFailed: They cannot be read.
+    """
+    stopped = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="parity-check") as pool:
+        reading = pool.submit(work.sha256_of, path, stopped.is_set)
+        try:
+            yield
+        except BaseException:
+            stopped.set()
+            raise
+        found = reading.result()
+    if found != sha256:
+        raise ParityNotMade(path=source, reason=f"its sha256 is {found}, not {sha256}")

@@ -6,17 +6,12 @@ import collections
 import concurrent.futures
 import itertools
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from muniment.archive.parity.files import ParitySet, make_for_file
 from muniment.archive.parity.par2 import Par2
-from muniment.content.progress import quiet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from muniment.content.progress import Progress
+from muniment.content.progress import Progress, quiet
 
 _LARGE = 64 * 1024 * 1024
 _AHEAD = 4
@@ -72,8 +67,7 @@ def make_many(
             if made:
                 yield made
     finally:
-        if waiting:
-            tool.stop()
+        tool.stop()
         pool.shutdown(cancel_futures=True)
 
 

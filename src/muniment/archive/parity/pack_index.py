@@ -11,13 +11,11 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 from muniment.errors.parity import CannotRepair
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 FORMAT = "muniment-pack-1"
 _LINE = re.compile(rb"([0-9a-f]{8}) (([0-9]{1,12}) (.+))")

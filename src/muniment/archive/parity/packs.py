@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from muniment.archive import durable
 from muniment.archive.parity import work
@@ -16,10 +18,6 @@ from muniment.content.digests import Hashers
 from muniment.errors.archive import ReadFailed, SourceChanged
 from muniment.errors.base import BadInput
 from muniment.errors.parity import CannotRepair
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from io import FileIO
 
 PACK = "pack"
 _PIECE = 1 << 20
@@ -91,9 +89,9 @@ def verify_pack(
     work.refuse_name(name)
     index = read_index(parity_folder, name)
     with work.work_folder(scratch) as folder:
-        main = work.bring_set(parity_folder, name, folder)
+        work.bring_set(parity_folder, name, folder)
         durable.write_file(folder / name, _stream(index, present))
-        return (tool or Par2()).verify(folder, name, main)
+        return (tool or Par2()).verify(folder, name)
 
 
 def repair_pack(
@@ -122,10 +120,10 @@ def repair_pack(
     if strangers:
         raise BadInput(reason=f"{min(strangers)!r} is not in the pack {parity_folder / name}")
     with work.work_folder(scratch) as folder:
-        main = work.bring_set(parity_folder, name, folder)
+        work.bring_set(parity_folder, name, folder)
         durable.write_file(folder / name, _stream(index, present))
         if work.sha256_of(folder / name) != index.sha256:
-            work.mend(tool or Par2(), folder, name, main, str(parity_folder / name))
+            work.mend(tool or Par2(), folder, name, str(parity_folder / name))
             found = work.sha256_of(folder / name)
             if found != index.sha256:
                 reason = f"the mended bytes have the sha256 {found}, not {index.sha256}"

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import errno
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
+from muniment.archive.parity.geometry import Geometry
+from muniment.errors.archive import DiskFull
 from muniment.errors.parity import ParityToolFailed, ParityToolMissing
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from muniment.archive.parity.geometry import Geometry
 
 MEMORY = 128
 """Mebibytes one par2 process may use for blocks; larger sets are then worked in several passes."""
@@ -61,6 +60,7 @@ _OUTCOMES = {
     5: Outcome.BEYOND_REPAIR,
     6: Outcome.UNREADABLE,
 }
+_NO_ROOM = os.strerror(errno.ENOSPC)
 _FOUND = re.compile(r"Found (\d+) of (\d+) data blocks")
 _NEEDED = re.compile(r"You need (\d+) more recovery blocks")
 
@@ -99,7 +99,9 @@ class Par2:
         """Nothing runs yet."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """End what still runs."""
         self.stop()
 
@@ -115,49 +117,51 @@ class Par2:
         """Make the set `name`.par2 and one `name`.vol….par2 of the file `name` in `folder`.
 
         Raises:
+            DiskFull: No room was left.
             ParityToolFailed: par2 did not finish well.
         """
         options = ("-q", "-q", "-n1", f"-s{shape.block_size}", f"-c{shape.spare}")
-        status, text = self._run("create", folder, options, name, name, threads)
+        status, text = self._run("create", folder, options, [f"{name}.par2", name], threads)
         if status:
-            raise ParityToolFailed(action="create", path=folder / name, status=status, reason=text or "no reason given")
+            raise _failure("create", folder / name, status, text)
 
-    def verify(self, folder: Path, name: str, main: str) -> Verdict:
-        """Compare the file `name` in `folder` with the set that `main` belongs to; nothing is changed.
+    def verify(self, folder: Path, name: str) -> Verdict:
+        """Compare the file `name` in `folder` with `name`.par2 beside it; nothing is changed.
 
         Raises:
+            DiskFull: No room was left.
             ParityToolFailed: par2 could not come to a verdict.
         """
-        return self._judge("verify", folder, name, main)
+        return self._judge("verify", folder, name)
 
-    def repair(self, folder: Path, name: str, main: str) -> Verdict:
+    def repair(self, folder: Path, name: str) -> Verdict:
         """Mend the file `name` in `folder`; what had the name is moved aside to `name`.1, never written to.
 
         Raises:
+            DiskFull: No room was left.
             ParityToolFailed: par2 could not come to a verdict.
         """
-        return self._judge("repair", folder, name, main)
+        return self._judge("repair", folder, name)
 
-    def _judge(self, action: str, folder: Path, name: str, main: str) -> Verdict:
-        status, text = self._run(action, folder, ("-q",), main.removesuffix(".par2"), None, None)
+    def _judge(self, action: str, folder: Path, name: str) -> Verdict:
+        status, text = self._run(action, folder, ("-q",), [f"{name}.par2"], None)
         outcome = _OUTCOMES.get(status)
-        if outcome is None:
-            raise ParityToolFailed(action=action, path=folder / name, status=status, reason=text or "no reason given")
+        if outcome is None or _NO_ROOM in text:
+            raise _failure(action, folder / name, status, text)
         found, needed = _FOUND.search(text), _NEEDED.search(text)
         blocks = int(found[2]) if found else 0
         lost = blocks - int(found[1]) if found else 0
         return Verdict(outcome, blocks, lost, int(needed[1]) if needed else 0)
 
-    def _run(  # noqa: PLR0913, RUF100 - the parts of one command line
-        self, action: str, folder: Path, options: tuple[str, ...], main: str, data: str | None, threads: int | None
+    def _run(
+        self, action: str, folder: Path, options: tuple[str, ...], names: list[str], threads: int | None
     ) -> tuple[int, str]:
         bounds = (f"-m{self.memory}", f"-t{threads or self.threads}", f"-T{threads or self.threads}")
-        names = (f"{main}.par2",) if data is None else (f"{main}.par2", data)
         command = [os.fspath(self.program), action, *options, *bounds, "--", *names]
         with self._guard:
             if self._stopped:
-                raise ParityToolFailed(action=action, path=folder / main, status="none", reason="it was stopped")
-            process = subprocess.Popen(  # noqa: S603 - our own program, no shell, names of our choosing
+                raise _failure(action, folder / names[0], -signal.SIGKILL, "it was stopped")
+            process = subprocess.Popen(
                 command,
                 cwd=folder,
                 env=_ENVIRONMENT,
@@ -178,3 +182,9 @@ class Par2:
             with self._guard:
                 self._running.discard(process)
         return process.returncode, " ".join(text.split())[-_LONGEST_REASON:]
+
+
+def _failure(action: str, path: Path, status: int, text: str) -> ParityToolFailed | DiskFull:
+    if _NO_ROOM in text:
+        return DiskFull(path=path)
+    return ParityToolFailed(action=action, path=path, status=status, reason=text or "it gave no reason")

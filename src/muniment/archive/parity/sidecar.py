@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def write_sidecar(folder: Path, name: str, files: list[ParityFile]) -> Path:
 
 
 def _modified(path: Path) -> str:
-    moment = datetime.datetime.fromtimestamp(int(path.stat().st_mtime), datetime.UTC)
+    moment = dt.datetime.fromtimestamp(int(path.stat().st_mtime), dt.UTC)
     return moment.isoformat().replace("+00:00", "Z")
 
 
@@ -102,9 +102,7 @@ def check_set(folder: Path, name: str) -> list[SetFault]:
     faults: list[SetFault] = []
     for file, facts in sorted(record.items()):
         faults.extend(_check_file(folder / file, facts))
-    for other in set_files(folder, name):
-        if other.name not in record:
-            faults.append(SetFault("unrecorded", other))
+    faults.extend(SetFault("unrecorded", other) for other in set_files(folder, name) if other.name not in record)
     return faults
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import secrets
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from muniment.archive import durable
+from muniment.archive.parity.geometry import Geometry
 from muniment.archive.parity.par2 import Outcome, Par2, Verdict
 from muniment.archive.parity.salvage import salvage
 from muniment.archive.parity.sidecar import ParityFile, read_digests, set_files, sidecar_path, write_sidecar
@@ -17,12 +20,6 @@ from muniment.content.digests import Hashers
 from muniment.errors.archive import ReadFailed
 from muniment.errors.base import BadInput
 from muniment.errors.parity import CannotRepair
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from muniment.archive.parity.geometry import Geometry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,199}")
 
@@ -55,14 +52,14 @@ def work_folder(parent: Path) -> Iterator[Path]:
 def lend(source: Path, name: Path) -> None:
     """Let par2 find `source` under `name`: as a second link, or as a copy where links are refused.
 
-    par2 create passes over symbolic links.
+    par2 create passes over symbolic links. The second link is only read, and gone with the work folder.
 
     Raises:
         ReadFailed: The source cannot be read.
         DiskFull, WriteFailed: The storage refused.
     """
     try:
-        os.link(source, name, follow_symlinks=True)
+        os.link(source.resolve(), name)
     except OSError:
         try:
             stream = source.open("rb", buffering=0)
@@ -114,35 +111,40 @@ def deliver(files: list[ParityFile], folder: Path, name: str, target: Path) -> t
     return tuple(delivered)
 
 
-def bring_set(parity: Path, name: str, folder: Path) -> str:
-    """Copy what can be read of the set into the work folder; the name of the file to start par2 with.
+def bring_set(parity: Path, name: str, folder: Path) -> None:
+    """Write `<name>.par2` into the work folder: what can be read of all files of the set, one after the other.
 
-    Copies, because par2 passes over symbolic links when it looks for volumes, and because a set on
-    failing storage is read only once so.
+    PAR2 packets stand for themselves, wherever they lie (PAR2 specification 2.0, "Packets"). In one file none
+    depends on another being found: par2 starts from one file, gives up when that has no main packet, and
+    passes over symbolic links when it looks for more.
 
     Raises:
         CannotRepair: There are no files of this set.
         DiskFull, WriteFailed: The storage refused.
     """
-    names = []
-    for path in set_files(parity, name):
-        if path.suffix == ".par2":
-            size = path.stat().st_size
-            durable.write_file(folder / path.name, salvage(path, size))
-            names.append(path.name)
-    if not names:
+    paths = [path for path in set_files(parity, name) if path.suffix == ".par2"]
+    if not paths:
         raise CannotRepair(path=name, reason=f"there are no parity files for it in {parity}")
-    return next((file for file in names if ".vol" in file), names[0])
+    pieces = itertools.chain.from_iterable(salvage(path, size_or_nothing(path)) for path in paths)
+    durable.write_file(folder / f"{name}.par2", pieces)
 
 
-def mend(tool: Par2, folder: Path, name: str, main: str, shown: str) -> None:
+def size_or_nothing(path: Path) -> int:
+    """Bytes of a file as the storage says; 0 when it says nothing."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def mend(tool: Par2, folder: Path, name: str, shown: str) -> None:
     """Repair the file `name` in the work folder.
 
     Raises:
         CannotRepair: More is lost than the parity can stand in for; the message says how much.
         ParityToolFailed: par2 could not come to a verdict.
     """
-    verdict = tool.repair(folder, name, main)
+    verdict = tool.repair(folder, name)
     if verdict.outcome is not Outcome.INTACT:
         raise CannotRepair(path=shown, reason=in_words(verdict))
 
@@ -157,8 +159,8 @@ def in_words(verdict: Verdict) -> str:
     return f"{verdict.lost} of its {verdict.blocks} blocks are lost and the parity can stand in for {max(spare, 0)}"
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of one file.
+def sha256_of(path: Path, stopped: Callable[[], bool] = bool) -> str:
+    """The sha256 of one file; of a part of it, once `stopped` says so.
 
     Raises:
         ReadFailed: It cannot be read.
@@ -166,7 +168,7 @@ def sha256_of(path: Path) -> str:
     hashers = Hashers(("sha256",))
     try:
         with path.open("rb", buffering=0) as stream:
-            while data := stream.read(1 << 20):
+            while not stopped() and (data := stream.read(1 << 20)):
                 hashers.update(data)
     except OSError as error:
         raise ReadFailed(path=path, reason=error.strerror or str(error)) from error
