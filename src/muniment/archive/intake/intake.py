@@ -68,12 +68,13 @@ class Intake:
             WorkerDied: A worker process ended; jobs that were not answered may have left files behind.
         """
 
+        # The pipes carry plain strings only, not the subclasses a caller's paths may be.
         def ask(job: CopyJob) -> tuple[Any, ...]:
-            return (job.source, job.target, self.algorithms, job.known)
+            return (str(job.source), str(job.target), self.algorithms, tuple(job.known))
 
         def answer(job: CopyJob, row: tuple[Any, ...]) -> Copied | Failed:
             if not row[0]:
-                return Failed(job.key, job.target if row[1] == labour.TARGET else job.source, *row[1:])
+                return Failed.of(job.key, job.source, job.target, row[1:])
             _, size, mtime_ns, values, stored = row
             return Copied(job.key, size, dict(zip(self.algorithms, values, strict=True)), mtime_ns, stored)
 
@@ -88,13 +89,14 @@ class Intake:
         """
 
         def ask(job: HashJob) -> tuple[Any, ...]:
-            return (job.path, _checked(job.algorithms) if job.algorithms else self.algorithms)
+            return (str(job.path), _checked(job.algorithms) if job.algorithms else self.algorithms)
 
         def answer(job: HashJob, row: tuple[Any, ...]) -> Hashed | Failed:
             if not row[0]:
-                return Failed(job.key, job.path, *row[1:])
+                return Failed.of(job.key, job.path, "", row[1:])
             _, size, mtime_ns, values = row
-            return Hashed(job.key, size, dict(zip(job.algorithms or self.algorithms, values, strict=True)), mtime_ns)
+            names = dict.fromkeys(job.algorithms or self.algorithms)
+            return Hashed(job.key, size, dict(zip(names, values, strict=True)), mtime_ns)
 
         return self._run("hash", jobs, ask, answer)
 
@@ -112,7 +114,7 @@ class Intake:
         if not workers:
             work = labour.copy_file if verb == "copy" else labour.hash_file
             for job in everything:
-                yield answer(job, labour.do_one(work, ask(job), threads=job.size >= labour.THREADED))
+                yield answer(job, labour.do_one(work, ask(job), threads=True))
             return
         try:
             for batch, rows in _share_out(verb, workers, _batches(everything), ask):

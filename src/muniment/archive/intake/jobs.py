@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from muniment.errors.archive import DiskFull, NotAFile, ReadFailed, SourceChanged, SourceUnreadable, WriteFailed
 from muniment.errors.base import MunimentError
@@ -65,6 +65,11 @@ class Failed(NamedTuple):
     kind: Literal["missing", "denied", "special", "changed", "read", "full", "write"]
     number: int
     reason: str
+
+    @classmethod
+    def of(cls, key: Any, source: str, target: str, row: tuple[Any, ...]) -> Self:
+        """From what `labour` says about a pair of files: side, kind, errno and reason."""
+        return cls(key, target if row[0] == "target" else source, *row)
 
     def error(self) -> MunimentError:
         """The error of Muniment's to raise where one bad file ends everything."""

@@ -38,7 +38,7 @@ def write_stream(
             values = digesting.values()
             out.keep()
     except Trouble as trouble:
-        raise Failed(None, os.fspath(target), *trouble.row).error() from trouble
+        raise Failed.of(None, "", os.fspath(target), trouble.row).error() from trouble
     finally:
         digesting.close()
     return size, dict(zip(names, values, strict=True))
@@ -48,7 +48,8 @@ def _chunks(source: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
     # A fresh `bytes` for each chunk: a digest may still be reading the one before.
     read = getattr(source, "read", None)
     if read is None:
-        yield from source
+        for chunk in source:
+            yield chunk if type(chunk) is bytes else bytes(chunk)
         return
     while chunk := read(CHUNK):
         yield chunk

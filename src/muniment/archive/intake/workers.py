@@ -39,7 +39,7 @@ class Worker:
             command += ["-X", "utf8"]
         try:
             # A process group of its own: a Ctrl-C is for the parent, which then ends its workers.
-            self._process = subprocess.Popen(  # noqa: S603 - our own file on the running interpreter
+            self._process = subprocess.Popen(
                 [*command, labour.__file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -68,7 +68,7 @@ class Worker:
 
     def fileno(self) -> int:
         """Where its answers arrive, for a selector."""
-        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
+        assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
     def send(self, batch: tuple[Any, ...], ticket: Any, size: int) -> None:
@@ -79,7 +79,7 @@ class Worker:
         """
         body = marshal.dumps(batch)
         view = memoryview(labour.LENGTH.pack(len(body)) + body)
-        assert self._process.stdin is not None  # noqa: S101 - it was opened as a pipe
+        assert self._process.stdin is not None
         try:
             while view:
                 view = view[self._process.stdin.write(view) or 0 :]
@@ -100,7 +100,7 @@ class Worker:
         return ticket, marshal.loads(body)  # noqa: S302 - from our own child process
 
     def _read(self, size: int) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
+        assert self._process.stdout is not None
         parts = []
         while size:
             part = self._process.stdout.read(size)
