@@ -1,0 +1,65 @@
+# The project's few commands. Each first makes sure that what it needs is there; nothing is done twice.
+#
+#   make setup   .venv with everything        make demo    see it work, on this machine
+#   make test    the whole suite              make check   style, types, layers, docs: no tests
+#   make bench   measure against others       make docs    write the generated reference pages
+#   make lock    pin requirements again       make nightly the long tests
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench lock upgrade docs format nightly release-notes clean
+
+BIN := .venv/bin
+JOBS ?= auto
+
+help:
+	@sed -n '3,6s/^#  //p' Makefile
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	@scripts/system.sh demo
+	@$(BIN)/python scripts/demo.py
+
+test: setup
+	@scripts/system.sh test
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+nightly: setup
+	@scripts/system.sh test
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m nightly --timeout 3600 $(ARGS)
+
+check: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/shape.py
+	$(BIN)/python scripts/locks.py --check
+	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/changelog.py --check
+
+format: setup
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: setup
+	@scripts/system.sh bench
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: setup
+	$(BIN)/python scripts/reference.py
+
+lock:
+	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/locks.py; else scripts/setup.sh && $(BIN)/python scripts/locks.py; fi
+
+upgrade: setup
+	$(BIN)/python scripts/locks.py --upgrade
+
+# make release-notes VERSION=0.2.0
+release-notes: setup
+	$(BIN)/python scripts/changelog.py --release $(VERSION)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist demo
