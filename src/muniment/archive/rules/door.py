@@ -39,9 +39,14 @@ def recognise(path: str | os.PathLike[str]) -> PackageKind | None:
         return "ocfl-root"
     if "bagit.txt" in names:
         return "bag"
-    if "inventory.json" in names or any("=ocfl_object_" in name for name in names):
+    return _undeclared(names)
+
+
+def _undeclared(names: list[str]) -> PackageKind | None:
+    """What a folder of these names most likely is, though no proper declaration says so."""
+    if "inventory.json" in names or any("ocfl_object_" in name for name in names):
         return "ocfl-object"
-    if "ocfl_layout.json" in names or any("=ocfl_" in name for name in names):
+    if "ocfl_layout.json" in names or any("ocfl_1" in name for name in names):
         return "ocfl-root"
     if any(_MANIFEST.fullmatch(name) for name in names):
         return "bag"

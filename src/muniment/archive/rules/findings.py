@@ -30,7 +30,14 @@ def kind_of(value: object) -> str:
     """What a JSON value is, in words."""
     if value is None:
         return "null"
-    words = {bool: "a truth value", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    words = {
+        bool: "a truth value",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+    }
     return next((word for kind, word in words.items() if isinstance(value, kind)), "something else")
 
 

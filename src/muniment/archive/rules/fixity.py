@@ -9,13 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from muniment.archive.rules.findings import why
 from muniment.content import Progress, quiet
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 _BUFFER = 256 * 1024
 _BATCH_FILES = 32
@@ -23,15 +20,25 @@ _BATCH_BYTES = 4 * 1024 * 1024
 """A thread gets up to so many files or bytes at once: one by one, handing over costs more than a small file."""
 
 
-def _blake2b(size: int) -> Callable[[], _Hash]:
+class Hasher(Protocol):
+    """What every hash object of the standard library can do."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Take in the next bytes."""
+
+    def hexdigest(self) -> str:
+        """The digest of everything so far."""
+
+
+def _blake2b(size: int) -> Callable[[], Hasher]:
     return lambda: hashlib.blake2b(digest_size=size)
 
 
-def _named(name: str) -> Callable[[], _Hash]:
+def _named(name: str) -> Callable[[], Hasher]:
     return lambda: hashlib.new(name, usedforsecurity=False)
 
 
-KNOWN: Mapping[str, tuple[int, Callable[[], _Hash]]] = {
+KNOWN: Mapping[str, tuple[int, Callable[[], Hasher]]] = {
     "md5": (32, _named("md5")),
     "sha1": (40, _named("sha1")),
     "sha224": (56, _named("sha224")),
@@ -48,7 +55,7 @@ KNOWN: Mapping[str, tuple[int, Callable[[], _Hash]]] = {
     "blake2b-384": (96, _blake2b(48)),
     "blake2b-256": (64, _blake2b(32)),
     "blake2b-160": (40, _blake2b(20)),
-    "blake2s": (64, lambda: hashlib.blake2s()),
+    "blake2s": (64, hashlib.blake2s),
 }
 """Algorithm to the length of its hexadecimal digest and what computes it."""
 if "sha512_256" not in hashlib.algorithms_available:  # pragma: no cover - depends on the machine's OpenSSL

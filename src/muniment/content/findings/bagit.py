@@ -129,22 +129,28 @@ _WARNINGS = (
     (
         "B502",
         "{where}: {found!r} and {expected!r} differ only in capital letters.",
-        "Many systems take two such names for one file. When only one of them is there and has the digest "
-        "both were given, it counts as both (§6.1.1).",
+        (
+            "Many systems take two such names for one file. When only one of them is there and has the digest "
+            "both were given, it counts as both (§6.1.1)."
+        ),
     ),
     (
         "B503",
         "{where}: {found!r} and {expected!r} differ only in Unicode normalisation.",
-        "Many systems take two such names for one file. When only one of them is there and has the digest "
-        "both were given, it counts as both (§6.1.2).",
+        (
+            "Many systems take two such names for one file. When only one of them is there and has the digest "
+            "both were given, it counts as both (§6.1.2)."
+        ),
     ),
     ("B504", "{where}: the path {found!r} begins with './'.", "A manifest made by other means than a bag tool."),
     ("B505", "{where}: a '*' stands before {found!r}.", "A manifest made by a checksum command in its binary mode."),
     (
         "B506",
         "{where} is {found}.",
-        "A file that an operating system makes and removes as it likes (.DS_Store, Thumbs.db, ...) is listed. "
-        "It may be gone without the bag being damaged.",
+        (
+            "A file that an operating system makes and removes as it likes (.DS_Store, Thumbs.db, ...) is listed. "
+            "It may be gone without the bag being damaged."
+        ),
     ),
     ("B507", "{where} has no digest stronger than {found}.", "MD5 and SHA-1 are for old bags only (§2.4, BagIt 1.0)."),
     ("B508", "{where} is an empty folder.", "A manifest cannot list it, so it may be lost on the way (§2.1.3)."),

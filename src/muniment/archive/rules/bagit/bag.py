@@ -39,13 +39,22 @@ class Bag:
     fetch: dict[str, str] = field(default_factory=dict)
     """Path to the address fetch.txt gives for it."""
     stand_ins: dict[str, str] = field(default_factory=dict)
-    """A listed path that is not there to the file that counts as it (other case or normalisation)."""
+    """A path that is no file to the file that counts as it: of another spelling, or a link's target."""
     gone_system_files: set[str] = field(default_factory=set)
 
     @property
     def info_name(self) -> str:
         """bag-info.txt, or package-info.txt as it was named before BagIt 0.96."""
         return "bag-info.txt" if self.version >= (0, 96) else "package-info.txt"
+
+    @property
+    def payload(self) -> dict[str, int]:
+        """Payload paths, links to files of this bag among them, and their sizes in bytes."""
+        files = {path: size for path, size in self.tree.files.items() if path.startswith(PAYLOAD)}
+        for path in self.tree.links:
+            if path.startswith(PAYLOAD) and path in self.stand_ins:
+                files[path] = self.tree.files[self.stand_ins[path]]
+        return files
 
     @property
     def payload_manifests(self) -> list[Manifest]:

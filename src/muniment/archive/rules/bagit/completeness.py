@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from muniment.archive.rules.bagit.bag import PAYLOAD, Bag
+from muniment.archive.rules.bagit.bag import Bag
 from muniment.archive.rules.bagit.paths import folded, is_system_file, same_but_for_normalisation
 from muniment.archive.rules.findings import say
 from muniment.content import Finding
@@ -47,9 +47,7 @@ def check_there_is_listed(bag: Bag) -> Iterator[Finding]:
     """Payload that no manifest lists (B022), or from BagIt 1.0 on not every one (B023)."""
     if not bag.payload_manifests:
         return
-    for path in bag.tree.files:
-        if not path.startswith(PAYLOAD):
-            continue
+    for path in bag.payload:
         without = [manifest.name for manifest in bag.payload_manifests if path not in manifest.entries]
         if len(without) == len(bag.payload_manifests):
             yield say("B022", path)

@@ -12,24 +12,22 @@ from muniment.content import Finding, Progress
 
 def check_fixity(bag: Bag, progress: Progress, jobs: int | None) -> Iterator[Finding]:
     """Read each listed file once and compare every digest any manifest gives it (B024, B901)."""
-    manifests = [manifest for manifest in bag.manifests if manifest.algorithm in KNOWN]
-    paths = sorted(
-        {path for manifest in manifests for path in manifest.entries if path in bag.tree.files}
-    )
+    promises: dict[str, list[tuple[str, str, str]]] = {}
+    for manifest in bag.manifests:
+        if manifest.algorithm not in KNOWN:
+            continue
+        for path, digest in manifest.entries.items():
+            file = bag.stand_ins.get(path, path)
+            if digest and file in bag.tree.files:
+                promises.setdefault(file, []).append((path, manifest.algorithm, digest))
     wanted = (
-        Wanted(
-            path,
-            tuple(dict.fromkeys(manifest.algorithm for manifest in manifests if manifest.entries.get(path))),
-            bag.tree.files[path],
-        )
-        for path in paths
+        Wanted(file, tuple({algorithm for _, algorithm, _ in promises[file]}), bag.tree.files[file])
+        for file in sorted(promises)
     )
-    for result in read_many(wanted, bag.tree.root, total=len(paths), progress=progress, jobs=jobs):
+    for result in read_many(wanted, bag.tree.root, total=len(promises), progress=progress, jobs=jobs):
         if result.trouble:
             yield say("B901", result.path, found=result.trouble)
             continue
-        for manifest in manifests:
-            expected = manifest.entries.get(result.path)
-            found = result.digests.get(manifest.algorithm, expected)
-            if expected and found != expected:
-                yield say("B024", result.path, f"{manifest.algorithm}:{expected}", f"{manifest.algorithm}:{found}")
+        for path, algorithm, digest in promises[result.path]:
+            if result.digests[algorithm] != digest:
+                yield say("B024", path, f"{algorithm}:{digest}", f"{algorithm}:{result.digests[algorithm]}")

@@ -48,11 +48,11 @@ def judge_folder(
     yield from check_tag_manifests(bag)
     yield from check_listed_is_there(bag)
     yield from check_there_is_listed(bag)
+    yield from check_oxum(bag)
     yield from check_twins(bag)
     yield from check_names(bag)
     yield from check_empty_folders(bag)
     yield from check_strength(bag)
-    yield from check_oxum(bag)
     if profile:
         yield from check_profile(bag, profile, serialisation)
     yield from check_fixity(bag, progress, jobs)

@@ -27,9 +27,10 @@ def check_kinds(bag: Bag) -> Iterator[Finding]:
         yield say("B026", path, found=kind)
     for path, reason in tree.unread.items():
         yield say("B901", path, found=reason)
-    for path, target in list(tree.links.items()):
+    for path, target in tree.links.items():
         inside = _target(path, target)
         if inside in tree.files:
+            bag.stand_ins[path] = inside
             yield say("B509", path, found=target)
         else:
             yield say("B025", path, found=target)
@@ -56,7 +57,9 @@ def check_names(bag: Bag) -> Iterator[Finding]:
     for path in listed:
         if is_system_file(path):
             gone = path in bag.gone_system_files
-            yield say("B506", path, found="an operating system's file, and gone" if gone else "an operating system's file")
+            yield say(
+                "B506", path, found="an operating system's file, and gone" if gone else "an operating system's file"
+            )
         reason = unportable(path)
         if reason:
             yield say("B513", path, found=reason)

@@ -57,7 +57,7 @@ def check_oxum(bag: Bag) -> Iterator[Finding]:
     values = bag.values("Payload-Oxum")
     if len(values) > 1 and bag.version >= (1, 0):
         yield say("B043", bag.info_name, found=len(values))
-    sizes = [size for path, size in bag.tree.files.items() if path.startswith(PAYLOAD)]
+    sizes = bag.payload.values()
     for value in values:
         match = _OXUM.fullmatch(value)
         if not match:

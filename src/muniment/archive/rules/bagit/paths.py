@@ -25,9 +25,7 @@ def decode(path: str, version: tuple[int, int]) -> str:
 def leads_out(path: str) -> bool:
     """Whether `path` could name something outside the bag on some system."""
     elements = path.replace("\\", "/").split("/")
-    return bool(
-        not path or path.startswith(("/", "~")) or ".." in elements or "\0" in path or _WINDOWS.match(path)
-    )
+    return bool(not path or path.startswith(("/", "~")) or ".." in elements or "\0" in path or _WINDOWS.match(path))
 
 
 def plain(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import stat
@@ -11,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import Protocol
 
 from muniment.archive.rules.bagit.paths import leads_out, plain
 from muniment.archive.rules.findings import say, why
@@ -19,8 +20,25 @@ from muniment.content import Finding
 
 _PIECE = 1024 * 1024
 _MOST_MEMBERS = 5_000_000
-TROUBLE = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile)
-"""What the readers of tar and zip raise on damaged or encrypted files (tar's own error is an OSError's kin below)."""
+_TROUBLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+)
+"""What the readers of tar and zip raise on damaged or encrypted files."""
+
+
+class Readable(Protocol):
+    """All that unpacking needs of a member's content."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` further bytes, b'' at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +72,7 @@ class Serialised:
         for member, _ in self.contents():
             yield member
 
-    def contents(self) -> Iterator[tuple[Member, IO[bytes] | None]]:
+    def contents(self) -> Iterator[tuple[Member, Readable | None]]:
         """Every member with its bytes (None for anything but a file)."""
         if self.zipped:
             with zipfile.ZipFile(self.path) as archive:
@@ -73,7 +91,7 @@ class _Late:
 
     def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         self._archive, self._info = archive, info
-        self._file: IO[bytes] | None = None
+        self._file: Readable | None = None
 
     def read(self, size: int) -> bytes:
         self._file = self._file or self._archive.open(self._info)
@@ -157,7 +175,7 @@ def reading(name: str, findings: list[Finding]) -> Iterator[None]:
     """Turn whatever the readers of tar and zip raise into a finding (B052)."""
     try:
         yield
-    except (*TROUBLE, tarfile.TarError) as error:
+    except _TROUBLE as error:
         findings.append(say("B052", name, found=why(error)))
 
 

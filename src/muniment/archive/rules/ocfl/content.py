@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from muniment.archive.rules.findings import say
 from muniment.archive.rules.fixity import KNOWN, Wanted, read_many
@@ -43,7 +43,6 @@ class Expected:
 def check_every_file_is_listed(
     tree: Tree,
     inventory: Inventory,
-    folders: Iterable[VersionName],
     content_directories: set[str],
     *,
     up_to: VersionName | None = None,

@@ -81,9 +81,7 @@ def read_inventory(
 _KEYS = {"id", "type", "digestAlgorithm", "head", "contentDirectory", "manifest", "versions", "fixity"}
 
 
-def _from_json(
-    raw: dict[str, Any], where: str, spec: str | None, *, is_root: bool
-) -> tuple[Inventory, list[Finding]]:
+def _from_json(raw: dict[str, Any], where: str, spec: str | None, *, is_root: bool) -> tuple[Inventory, list[Finding]]:
     findings = [say("E102", where, found=key) for key in raw if key not in _KEYS]
     findings += [say("E033", where, found=f"the key {key!r} occurs twice") for key in keys_twice(raw)]
     head_keys, more = read_head_keys(raw, where, spec, is_root=is_root)
@@ -103,7 +101,9 @@ def _from_json(
     findings += more
     findings += _unused(inventory)
     for block in (inventory.manifest or {}, *inventory.fixity.values()):
-        check_content_paths(block, inventory.where, inventory.troubled_paths, findings, fixity=block is not inventory.manifest)
+        check_content_paths(
+            block, inventory.where, inventory.troubled_paths, findings, fixity=block is not inventory.manifest
+        )
     return inventory, findings
 
 

@@ -19,11 +19,11 @@ class Repeated(dict[str, Any]):
     keys_twice: tuple[str, ...] = ()
 
 
-class NotJson(Exception):  # noqa: N818 - caught next door, becomes a finding and is never seen outside
+class NotJson(Exception):
     """The text is not JSON."""
 
 
-class TooLarge(Exception):  # noqa: N818 - as above
+class TooLarge(Exception):
     """The file is larger than `LARGEST`."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from muniment.archive.rules.findings import say
@@ -37,7 +38,7 @@ def check_sequence(names: Iterable[VersionName], where: str) -> Iterator[Finding
         return
     if ordered[0].number != 1:
         yield say("E009", where, found=ordered[0].number)
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if after.number > before.number + 1:
             missing = f"{before.number + 1}" + (f" to {after.number - 1}" if after.number > before.number + 2 else "")
             yield say("E010", where, expected=missing)

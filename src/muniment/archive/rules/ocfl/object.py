@@ -81,7 +81,7 @@ def _judge(
     for folder in folders:
         yield from _judge_version(tree, folder, history, expected, spec)
     yield from history.check_first_and_last()
-    yield from check_every_file_is_listed(tree, root, folders, history.content_directories)
+    yield from check_every_file_is_listed(tree, root, history.content_directories)
     yield from check_content(tree, expected, progress, jobs)
 
 
@@ -105,9 +105,7 @@ def _judge_version(
                 yield from check_names_and_head(inventory, None, tree, only=folder)
                 yield from check_places(inventory, tree)
                 expected.add(inventory)
-                yield from check_every_file_is_listed(
-                    tree, inventory, [folder], history.content_directories, up_to=folder
-                )
+                yield from check_every_file_is_listed(tree, inventory, history.content_directories, up_to=folder)
     elif where not in tree.unread:
         yield say("W010", where)
     yield from check_version_folder(tree, folder, sidecar, history.content_directories)

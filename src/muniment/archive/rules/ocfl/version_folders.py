@@ -25,10 +25,10 @@ def check_version_folder(
     for name in tree.inside(folder.name):
         path = f"{folder.name}/{name}"
         if path in tree.files:
-            if path != sidecar and name != NAME:
-                # Without a readable inventory there is no telling which sidecar would be the right one.
-                if sidecar or not name.startswith(f"{NAME}."):
-                    yield say("E034" if name.lower() == NAME else "E015", path)
+            # Without a readable inventory there is no telling which sidecar would be the right one.
+            unclear = not sidecar and name.startswith(f"{NAME}.")
+            if path != sidecar and name != NAME and not unclear:
+                yield say("E034" if name.lower() == NAME else "E015", path)
         elif path in tree.folders:
             if name not in content_directories:
                 yield say("W002", path)

@@ -70,7 +70,9 @@ def _values(value: dict[str, Any], place: str) -> Iterator[Finding]:
         if key not in value:
             yield say("E048", place, expected=key)
     if "created" in value and not is_time(value["created"]):
-        yield say("E049", place, found=value["created"] if isinstance(value["created"], str) else kind_of(value["created"]))
+        yield say(
+            "E049", place, found=value["created"] if isinstance(value["created"], str) else kind_of(value["created"])
+        )
     if "message" in value and not isinstance(value["message"], str):
         yield say("E094", place, found=kind_of(value["message"]))
     for key in ("message", "user"):

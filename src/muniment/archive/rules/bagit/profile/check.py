@@ -25,7 +25,7 @@ def check_profile(bag: Bag, profile: Profile, serialisation: str) -> Iterator[Fi
     yield from _manifests(bag.payload_manifests, profile, "Manifests", "manifest", "B065", "B066")
     yield from _manifests(bag.tag_manifests, profile, "Tag-Manifests", "tagmanifest", "B067", "B068")
     yield from _fetch(bag, profile)
-    yield from _serialisation(bag, profile, serialisation)
+    yield from _serialisation(profile, serialisation)
     yield from _tag_files(bag, profile)
     yield from _payload_files(bag, profile)
 
@@ -80,7 +80,7 @@ def _fetch(bag: Bag, profile: Profile) -> Iterator[Finding]:
         yield say("B075", "fetch.txt")
 
 
-def _serialisation(bag: Bag, profile: Profile, serialisation: str) -> Iterator[Finding]:
+def _serialisation(profile: Profile, serialisation: str) -> Iterator[Finding]:
     if profile.serialization == "required" and not serialisation:
         yield say("B070", "the bag", "required", "a folder")
     elif profile.serialization == "forbidden" and serialisation:
