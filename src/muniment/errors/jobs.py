@@ -1,0 +1,94 @@
+"""Errors of the ledger: what was asked, and what can no longer be done about it."""
+
+from __future__ import annotations
+
+from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, StorageTrouble
+
+
+class JobNotFound(MissingThing, KeyError):
+    """There is no job {job!r} in the ledger. `muniment jobs` lists what there is."""
+
+
+class StepNotFound(MissingThing, KeyError):
+    """There is no step {step!r} in the ledger."""
+
+
+class KeyUsed(Conflict):
+    """The key {key!r} was already used for another {kind} job ({job}), with other content. Choose another key, or ask for that job."""  # noqa: E501 - the docstring is the message
+
+
+class BadSubmission(BadInput):
+    """This cannot be put into the ledger: {reason}."""
+
+    http_status = 422
+
+
+class BadPeriod(BadInput):
+    """The period {period!r} cannot be used: {reason}. Give a number of seconds, or five cron fields such as '30 2 * * 1-5'."""  # noqa: E501 - the docstring is the message
+
+
+class UnknownStep(BadInput):
+    """No step is called {name!r} here; known are: {known}."""
+
+
+class StepNameTaken(Conflict):
+    """Two steps are called {name!r}. The name is written to disk, so each needs its own."""
+
+
+class StepCancelled(MunimentError):
+    """The job {job} was cancelled, so this step stopped."""
+
+
+class LeaseLost(MunimentError):
+    """This worker's lease on step {step} ended and another may have taken it over; what it still had to say was not recorded."""  # noqa: E501 - the docstring is the message
+
+
+class SecretInTheOpen(BadInput):
+    """The step {name!r} would have written a credential of its job into {where}; that was refused. Name the secret instead of repeating it."""  # noqa: E501 - the docstring is the message
+
+
+class SecretNotGiven(MissingThing):
+    """The step {name!r} needs the secret {secret!r}, which this job does not hold (it may have been erased when the job ended)."""  # noqa: E501 - the docstring is the message
+
+
+class SecretUnreadable(MunimentError):
+    """The secret {secret!r} of job {job} cannot be decrypted: {reason}. Put the key it was encrypted with back into the key file."""  # noqa: E501 - the docstring is the message
+
+
+class BadKeyFile(BadInput):
+    """The key file {path} cannot be used: {reason}."""
+
+
+class NoKeyFile(BadInput):
+    """This job brings credentials, but the ledger was opened without a key file to encrypt them with. Configure one."""
+
+
+class LedgerNotThere(MissingThing):
+    """There is no ledger at {place} yet. Make its tables with `muniment migrate`."""
+
+
+class LedgerBehind(Conflict):
+    """The ledger at {place} has the schema {found}; this Muniment needs {needed}. Run `muniment migrate`."""
+
+
+class LedgerNewer(Conflict):
+    """The ledger at {place} has the schema {found}, which this Muniment does not know (it knows {needed}). Use a newer Muniment."""  # noqa: E501 - the docstring is the message
+
+
+class LedgerUnavailable(StorageTrouble):
+    """The ledger at {place} cannot be reached: {reason}. Nothing was recorded; try again."""
+
+    http_status = 503
+
+
+class LedgerBroken(StorageTrouble):
+    """The ledger at {place} failed: {reason}."""
+
+    http_status = 500
+    retry = False
+
+
+class BrokerUnavailable(StorageTrouble):
+    """The broker at {place} cannot be reached: {reason}. The ledger keeps what is owed and sends it again later."""
+
+    http_status = 503

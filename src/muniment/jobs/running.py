@@ -1,0 +1,262 @@
+"""One step in a worker's hands: its context, and what its answer or its error means to the ledger."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from muniment.errors.base import MunimentError
+from muniment.errors.jobs import LeaseLost, SecretInTheOpen, SecretNotGiven, SecretUnreadable, StepCancelled
+from muniment.jobs.keyring import Blackout
+from muniment.jobs.leases import FAILURES, wait_after
+from muniment.jobs.ledger import Ledger
+from muniment.jobs.model import Again, Call, Claim, Done, Json, Outcome, State, StepRow
+from muniment.jobs.steps import Registry
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 30 * 86400.0
+"""Seconds after its first attempt when a step that only ever answers `Again` ends as failed."""
+
+ProgressLine = tuple[str, int, int | None, int]
+
+
+def worker_id(engine: str) -> str:
+    """A name for a worker that no other has, and a person can place."""
+    return f"{engine}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+class StepContext:
+    """The context of one claimed step. See `muniment.jobs.steps.Context`."""
+
+    def __init__(self, ledger: Ledger, claim: Claim, stopping: threading.Event | None = None) -> None:
+        """For `claim`, which this worker holds."""
+        self.claim = claim
+        self.blackout = Blackout({})
+        self.line: ProgressLine | None = None
+        self._ledger = ledger
+        self._secrets: Mapping[str, Json] = {}
+        self._stopping = stopping
+        self._cancelled = threading.Event()
+        self._lost = threading.Event()
+
+    @property
+    def job(self) -> str:
+        """The job's id."""
+        return self.claim.job
+
+    @property
+    def key(self) -> str:
+        """The step's id."""
+        return self.claim.id
+
+    @property
+    def attempt(self) -> int:
+        """How often it was begun."""
+        return self.claim.attempt
+
+    @property
+    def secrets(self) -> Mapping[str, Json]:
+        """The credentials its call names."""
+        return self._secrets
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether to stop."""
+        return self._cancelled.is_set() or self._lost.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker is being stopped."""
+        return self._stopping is not None and self._stopping.is_set()
+
+    def check(self) -> None:
+        """Stop here if that is wanted.
+
+        Raises:
+            StepCancelled: The job was cancelled.
+            LeaseLost: Another worker may have taken this step over.
+        """
+        if self._lost.is_set():
+            raise LeaseLost(step=self.claim.id)
+        if self._cancelled.is_set():
+            raise StepCancelled(job=self.claim.job)
+
+    def progress(self, step: str, done: int, total: int | None, *, size: int = 0) -> None:
+        """Remember how far it is; the heartbeat writes it.
+
+        Raises:
+            StepCancelled: The job was cancelled.
+            LeaseLost: Another worker may have taken this step over.
+        """
+        self.line = (step, done, total, size)
+        self.check()
+
+    def spawn(self, *calls: Call) -> int:
+        """Make children at once.
+
+        Raises:
+            LeaseLost: Another worker may have taken this step over.
+            SecretInTheOpen: A call repeats a credential instead of naming it.
+        """
+        for call in calls:
+            self.refuse_secret(call.given, f"what it gives to {call.name!r}")
+        return self._ledger.leases.spawn(self.claim, calls)
+
+    def children(self) -> Iterator[StepRow]:
+        """For a continuation: the steps it joins."""
+        return iter(()) if self.claim.joins is None else self._ledger.children(self.claim.joins)
+
+    def refuse_secret(self, value: Json, where: str) -> None:
+        """See that no credential is about to be written.
+
+        Raises:
+            SecretInTheOpen: One is.
+        """
+        if self.blackout.in_json(value):
+            raise SecretInTheOpen(name=self.claim.name, where=where)
+
+    def show_secrets(self) -> None:
+        """Decrypt what the call names, just before the step begins.
+
+        Raises:
+            SecretNotGiven: The job does not hold one of them.
+            SecretUnreadable: One cannot be decrypted.
+        """
+        self._secrets = self._ledger.secrets_for(self.claim)
+        self.blackout = Blackout(self._secrets)
+
+    def forget_secrets(self) -> None:
+        """Drop the credentials from memory."""
+        self._secrets = {}
+
+    def on_cancel(self) -> None:
+        """The heartbeat heard that the job was cancelled."""
+        self._cancelled.set()
+
+    def on_loss(self) -> None:
+        """The heartbeat found the lease gone."""
+        self._lost.set()
+
+
+def run(registry: Registry, context: StepContext, now: float) -> Outcome:
+    """Run a claimed step and say what became of it; raises nothing. `now` is the ledger's time.
+
+    What the step raised is told without its credentials, and only its message and kind are kept: a traceback
+    may hold anything.
+    """
+    claim = context.claim
+    try:
+        step = registry[claim.name]
+        context.check()
+        context.show_secrets()
+        answer = step.run(claim.given, context)
+        outcome = _answered(context, answer, now)
+    except StepCancelled:
+        outcome = Outcome(claim, State.CANCELLED)
+    except LeaseLost as error:
+        # Recording it will be refused if the lease is really gone; if not, the step begins again.
+        outcome = Outcome(claim, State.READY, reason=error.message, next_at=now, history="lease lost")
+    except Exception as error:  # noqa: BLE001 - whatever a step raises must end up in the ledger, not end the worker
+        outcome = _raised(registry, context, error, now)
+    finally:
+        context.forget_secrets()
+    return replace(outcome, progress=_clean(context))
+
+
+def _clean(context: StepContext) -> ProgressLine | None:
+    if context.line is None:
+        return None
+    what, done, total, size = context.line
+    return (context.blackout.redact(what), done, total, size)
+
+
+def _answered(context: StepContext, answer: Done | Again, now: float) -> Outcome:
+    claim = context.claim
+    if isinstance(answer, Again):
+        reason = context.blackout.redact(answer.because)
+        if now - claim.first_at > PATIENCE:
+            days = PATIENCE / 86400
+            return Outcome(
+                claim, State.FAILED, reason=f"it asked to be run again for more than {days:.0f} days: {reason}"
+            )
+        return Outcome(claim, State.READY, reason=reason, next_at=answer.at, history="again")
+    if not isinstance(answer, Done):
+        message = f"the step {claim.name!r} answered {type(answer).__name__}, not Done or Again"
+        raise TypeError(message)
+    context.refuse_secret(answer.result, "its result")
+    for call in (*answer.spawn, *((answer.then,) if answer.then else ())):
+        context.refuse_secret(call.given, f"what it gives to {call.name!r}")
+    return Outcome(claim, State.DONE, result=answer.result, spawn=answer.spawn, then=answer.then)
+
+
+def _raised(registry: Registry, context: StepContext, error: Exception, now: float) -> Outcome:
+    claim = context.claim
+    text = error.message if isinstance(error, MunimentError) else f"{type(error).__name__}: {error}"
+    reason = context.blackout.redact(text)
+    logger.warning("step %s of job %s, attempt %d: %s", claim.name, claim.job, claim.attempt, reason)
+    failures = claim.failures + 1
+    limit = claim.max_failures or getattr(registry.get(claim.name), "failures", None) or FAILURES
+    hopeless = isinstance(error, MunimentError) and not error.retry
+    hopeless = hopeless or isinstance(error, SecretNotGiven | SecretUnreadable)
+    if hopeless or failures >= limit:
+        return Outcome(claim, State.FAILED, reason=reason, counts="failures")
+    wait = wait_after(claim.id, failures)
+    if isinstance(error, MunimentError):
+        wait = max(wait, float(error.details.get("retry_after") or 0.0))
+    return Outcome(claim, State.READY, reason=reason, next_at=now + wait, counts="failures", history="tried in vain")
+
+
+class Holdings:
+    """The steps one worker holds at this moment, and its heartbeat for them. Thread-safe."""
+
+    def __init__(self, ledger: Ledger, owner: str, lease: float) -> None:
+        """For the worker `owner`, whose leases last `lease` seconds."""
+        self._ledger = ledger
+        self._owner = owner
+        self._lease = lease
+        self._contexts: dict[str, StepContext] = {}
+        self._written: dict[str, ProgressLine] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._contexts)
+
+    def add(self, context: StepContext) -> None:
+        """Hold one more."""
+        with self._lock:
+            self._contexts[context.key] = context
+
+    def drop(self, claim: Claim) -> None:
+        """Hold it no more."""
+        with self._lock:
+            held = self._contexts.get(claim.id)
+            if held is not None and held.claim.fence == claim.fence:
+                del self._contexts[claim.id]
+                self._written.pop(claim.id, None)
+
+    def pulse(self, *, renew: bool) -> None:
+        """Write progress, hear of cancels and lost leases, and renew the leases if `renew`.
+
+        Raises:
+            LedgerUnavailable: The ledger cannot be reached; try again soon.
+        """
+        with self._lock:
+            contexts = dict(self._contexts)
+        if not contexts:
+            return
+        lines = {step: line for step, context in contexts.items() if (line := _clean(context)) is not None}
+        fresh = {step: line for step, line in lines.items() if self._written.get(step) != line}
+        claims = {step: context.claim for step, context in contexts.items()}
+        pulse = self._ledger.leases.pulse(self._owner, claims, fresh, self._lease if renew else None)
+        self._written.update(fresh)
+        for step, context in contexts.items():
+            if step in pulse.lost:
+                context.on_loss()
+            if context.job in pulse.cancelled:
+                context.on_cancel()

@@ -1,0 +1,163 @@
+"""The ledger's tables, alike in SQLite and PostgreSQL.
+
+Times are seconds since 1970 UTC as doubles, JSON is canonical text (PostgreSQL's own JSON types refuse
+an escaped NUL and give keys back in another order), states are words. A change here needs a migration.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.engine import Dialect
+
+metadata = MetaData()
+
+
+class Word(TypeDecorator[str]):
+    """A word from one of our enumerations: drivers differ in what they make of an enumeration's member."""
+
+    impl = String(16)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - given by SQLAlchemy
+        """The bare text."""
+        return None if value is None else str(value)
+
+
+# SQLite numbers rows by itself only when the key is exactly INTEGER.
+_serial = BigInteger().with_variant(Integer(), "sqlite")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text),  # the requester's idempotency key; NULL once another job took it over
+    Column("former_key", Text),
+    Column("requester", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("given", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # of all that was submitted: tells a repeat from a clash
+    Column("period", Text),  # the periodic job this is one run of
+    Column("root", String(32), nullable=False),
+    Column("state", Word, nullable=False),
+    Column("cancelling", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("result", Text),
+    Column("reason", Text, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("steps_done", Integer, nullable=False),
+    Column("steps_failed", Integer, nullable=False),
+    Column("steps_cancelled", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+)
+Index("jobs_key", jobs.c.kind, jobs.c.key, unique=True)
+Index("jobs_former_key", jobs.c.kind, jobs.c.former_key)
+Index("jobs_created", jobs.c.created_at, jobs.c.id)
+_running_job = text("state = 'running'")
+Index("jobs_period", jobs.c.period, sqlite_where=_running_job, postgresql_where=_running_job)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("job", String(32), ForeignKey("jobs.id"), nullable=False),
+    Column("parent", String(32)),  # the step it came from; NULL for the job's first
+    Column("joins", Boolean, nullable=False),  # whether it is its parent's continuation, not a child
+    Column("follows", String(32)),  # its own continuation, once there is one
+    Column("number", Integer, nullable=False),  # order of making within the job
+    Column("name", Text, nullable=False),
+    Column("given", Text, nullable=False),
+    Column("secrets", Text, nullable=False),  # names of the credentials it may see, as JSON
+    Column("priority", Integer, nullable=False),
+    Column("state", Word, nullable=False),
+    Column("outcome", Word),  # of the step and everything below it; NULL while something is owed
+    Column("open_children", Integer, nullable=False),
+    Column("failed_children", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),  # how often it was claimed
+    Column("failures", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),  # how often its worker vanished
+    Column("max_failures", Integer),
+    Column("max_losses", Integer),
+    Column("next_at", Double, nullable=False),
+    Column("first_at", Double),  # when it was first claimed
+    Column("sent_until", Double),  # a message for it is thought to be under way until then
+    Column("lease_owner", Text),
+    Column("lease_until", Double),
+    Column("fence", BigInteger, nullable=False),  # grows with each claim: older holders are refused
+    Column("what", Text, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("total", BigInteger),
+    Column("size", BigInteger, nullable=False),
+    Column("result", Text),
+    Column("reason", Text, nullable=False),
+    Column("ended_at", Double),
+)
+_ready = text("state = 'ready'")
+_running = text("state = 'running'")
+# Partial: steps that have ended, which is nearly all of them in an old ledger, cost a claim nothing.
+Index("steps_ready", steps.c.priority, steps.c.next_at, steps.c.number, sqlite_where=_ready, postgresql_where=_ready)
+Index("steps_lease", steps.c.lease_until, sqlite_where=_running, postgresql_where=_running)
+Index("steps_owner", steps.c.lease_owner, sqlite_where=_running, postgresql_where=_running)
+Index("steps_job", steps.c.job, steps.c.state)
+Index("steps_number", steps.c.job, steps.c.number)
+Index("steps_parent", steps.c.parent, steps.c.number)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("job", String(32), ForeignKey("jobs.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("key_id", String(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("seq", _serial, primary_key=True, autoincrement=True),
+    Column("job", String(32), ForeignKey("jobs.id"), nullable=False),
+    Column("step", String(32)),
+    Column("at", Double, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+Index("history_job", history.c.job, history.c.seq)
+
+periods = Table(
+    "periods",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("call", Text, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("next_at", Double, nullable=False),
+    Column("last_job", String(32)),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("engine", Text, nullable=False),
+    Column("names", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)
