@@ -56,18 +56,21 @@ fi
 
 echo "Installing system packages: $wanted"
 # RUNLEVEL=1 keeps init scripts from starting services while packages are set up.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 apt=("${as_root[@]}" DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -o Dpkg::Use-Pty=0)
 # shellcheck disable=SC2086 - the names are words
-if ! "${apt[@]}" install -y --no-install-recommends $wanted >/dev/null; then
+if ! "${apt[@]}" install -y --no-install-recommends $wanted >"$log" 2>&1; then
     # The package lists may be old or empty, as on a fresh image.
-    "${apt[@]}" update >/dev/null || true
+    "${apt[@]}" update >>"$log" 2>&1 || true
     # shellcheck disable=SC2086
-    "${apt[@]}" install -y --no-install-recommends $wanted >/dev/null || true
+    "${apt[@]}" install -y --no-install-recommends $wanted >>"$log" 2>&1 || true
 fi
 
 # A package whose service could not start counts as broken for dpkg, but its command is there and that is enough.
 left=$(missing | tr '\n' ' ')
 if [ -n "$left" ]; then
+    tail -n 20 "$log" >&2
     echo "These system packages could not be installed: $left" >&2
     exit 1
 fi
