@@ -1,0 +1,211 @@
+"""Write the pages of docs/reference/ from the code, or check with `--check` that they are what the code says.
+
+Each page is one function that returns Markdown, named in `PAGES`. A page for settings, events or the HTTP
+interface is added by writing its function and its line there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import muniment.errors
+from muniment.content.findings import FINDINGS, Kind
+from muniment.errors import MunimentError
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+MADE = "<!-- Written by scripts/reference.py from the code: change the code, then run `make docs`. -->"
+
+
+def main() -> int:
+    """Write what differs, or with `--check` show it; the status of a check is 1 when anything differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, show differences")
+    given = parser.parse_args()
+    differ = 0
+    for name, build in PAGES.items():
+        path = REFERENCE / f"{name}.md"
+        made = f"{MADE}\n\n{build().strip()}\n"
+        there = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if made == there:
+            continue
+        differ += 1
+        if given.check:
+            show(path, there, made)
+        else:
+            REFERENCE.mkdir(parents=True, exist_ok=True)
+            path.write_text(made, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    if given.check and differ:
+        print("Run `make docs` and commit what it changes.", file=sys.stderr)
+    return 1 if given.check and differ else 0
+
+
+def show(path: Path, there: str, made: str) -> None:
+    """Print how a page differs from the code."""
+    where = str(path.relative_to(ROOT))
+    lines = difflib.unified_diff(there.splitlines(), made.splitlines(), where, "what the code says", lineterm="", n=0)
+    print("\n".join(lines), file=sys.stderr)
+
+
+# ---------------------------------------------------------------------------------------------- errors
+
+
+def errors() -> str:
+    """Every error, family by family, with its message and what each door makes of it."""
+    for module in pkgutil.iter_modules(muniment.errors.__path__, "muniment.errors."):
+        importlib.import_module(module.name)
+    ours = own_errors()
+    families = sorted({kind.__module__ for kind in ours}, key=lambda name: (not name.endswith(".base"), name))
+    lines = [
+        "# Errors",
+        "",
+        "What can go wrong, as the command line, the HTTP interface and Python say it. *Exit* is the exit status of",
+        "`muniment`, *HTTP* the status a server answers with, and *again* says whether the same request may succeed",
+        "later without anybody changing anything. The code is the last part of `type` in a problem answer.",
+    ]
+    for family in families:
+        lines += ["", f"## {first_sentence(family)}", "", f"In Python from `{family}`.", ""]
+        lines += [*table_head("error", "code", "message", "exit", "HTTP", "again")]
+        lines += [error_row(kind) for kind in ours if kind.__module__ == family]
+    return "\n".join(lines)
+
+
+def own_errors() -> list[type[MunimentError]]:
+    """Every error class by name; two of one name would share a code, so that is refused."""
+    found: dict[str, type[MunimentError]] = {}
+    waiting: list[type[MunimentError]] = [MunimentError]
+    while waiting:
+        kind = waiting.pop()
+        waiting.extend(kind.__subclasses__())
+        if not kind.__module__.startswith("muniment."):
+            continue
+        other = found.setdefault(kind.code(), kind)
+        if other is not kind:
+            raise SystemExit(f"{kind.__module__} and {other.__module__} both have an error {kind.code()}: rename one.")
+    return sorted(found.values(), key=lambda kind: kind.__name__)
+
+
+def first_sentence(module: str) -> str:
+    """What a family of errors is about: the module's first sentence up to its colon."""
+    text = inspect.getdoc(sys.modules[module]) or module
+    return text.splitlines()[0].split(":")[0].rstrip(".")
+
+
+def error_row(kind: type[MunimentError]) -> str:
+    """One row of the table of errors."""
+    message = " ".join(inspect.cleandoc(kind.__doc__ or "").split())
+    again = "yes" if kind.retry else "no"
+    return table_row(f"`{kind.__name__}`", f"`{kind.code()}`", cell(message), kind.exit_status, kind.http_status, again)
+
+
+# -------------------------------------------------------------------------------------------- findings
+
+
+def findings() -> str:
+    """The one table of codes, in the order of the codes of each family."""
+    lines = [
+        "# Findings",
+        "",
+        "What a check can say: `muniment audit` and `muniment validate` give these codes. An *error* is damage or a",
+        "broken rule and *unknown* means that the check could not be made; both make the check fail. A *warning* and",
+        "a *note* do not. In the messages `{where}`, `{expected}` and `{found}` stand for the particulars.",
+        "",
+        *table_head("code", "severity", "message", "when"),
+    ]
+    return "\n".join([*lines, *(finding_row(kind) for kind in FINDINGS.values())])
+
+
+def finding_row(kind: Kind) -> str:
+    """One row of the table of findings."""
+    return table_row(f"`{kind.code}`", kind.severity, cell(kind.template), cell(kind.arises))
+
+
+# ------------------------------------------------------------------------------------------ command line
+
+
+def cli() -> str:
+    """Every command with its arguments and options, as the command line itself knows them."""
+    from typer.main import get_command  # noqa: PLC0415 - half a second that the other pages need not wait
+
+    app = importlib.import_module("muniment.cli").app
+    app = getattr(app, "app", app)  # the module of that name, or the application itself
+    lines = ["# Command line", ""]
+    for words, command in commands(get_command(app), ("muniment",)):
+        lines += command_lines(words, command)
+    return "\n".join(lines)
+
+
+def commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """A command and those below it, each with the words that call it."""
+    yield words, command
+    for name, below in sorted(getattr(command, "commands", {}).items()):
+        if not below.hidden:
+            yield from commands(below, (*words, name))
+
+
+def command_lines(words: tuple[str, ...], command: Any) -> list[str]:
+    """The section of one command."""
+    lines = [f"{'#' * min(len(words) + 1, 4)} `{' '.join(words)}`", ""]
+    lines += [*inspect.cleandoc(command.help or "").replace("\b\n", "").splitlines(), ""]
+    shown = [param for param in command.params if not getattr(param, "hidden", False)]
+    if shown:
+        lines += table_head("argument or option", "meaning", "default", "environment")
+        lines += [param_row(param) for param in shown]
+        lines += [""]
+    return lines
+
+
+def param_row(param: Any) -> str:
+    """One row of a command's table."""
+    if param.param_type_name == "argument":
+        name = (param.metavar or param.name).upper().strip("[]")
+    else:
+        name = ", ".join([*param.opts, *param.secondary_opts])
+    value = param.default
+    default = (
+        "" if value is None or value is False or callable(value) or not isinstance(value, str | int) else str(value)
+    )
+    if param.required:
+        default = "(required)"
+    variables = param.envvar if isinstance(param.envvar, list) else [param.envvar] if param.envvar else []
+    environment = ", ".join(f"`{variable}`" for variable in variables)
+    return table_row(f"`{name}`", cell(" ".join((param.help or "").split())), cell(default), environment)
+
+
+# ---------------------------------------------------------------------------------------------- tables
+
+
+def table_head(*titles: str) -> list[str]:
+    """The first two lines of a Markdown table."""
+    return [table_row(*titles), table_row(*("---" for _ in titles))]
+
+
+def table_row(*cells: object) -> str:
+    """One line of a Markdown table."""
+    return f"| {' | '.join(str(text) for text in cells)} |"
+
+
+def cell(text: str) -> str:
+    """Text that cannot end a cell early or be taken for HTML."""
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "errors": errors,
+    "findings": findings,
+}
+if importlib.util.find_spec("muniment.cli") is not None:
+    PAGES["cli"] = cli
+
+if __name__ == "__main__":
+    raise SystemExit(main())
