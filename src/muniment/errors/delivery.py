@@ -6,8 +6,6 @@ that client expects; whoever speaks that protocol writes `{"@type": error.nexus_
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from muniment.errors.base import BadInput, Conflict, StorageTrouble
 
 
@@ -37,7 +35,7 @@ class RangeOutside(BadInput):
 class NexusRefusal(BadInput):
     """{reason}"""  # noqa: D415 - the sentence and its stop come whole from the one who refuses
 
-    nexus_type: ClassVar[str] = "UnexpectedError"
+    nexus_type: str = "UnexpectedError"
 
 
 class DecodingFailed(NexusRefusal):
@@ -106,10 +104,13 @@ class FilenameTooLong(NexusRefusal):
     nexus_type = "FilenameTooLong"
 
 
-class InvalidArchiveId(NexusRefusal):
+class InvalidSegment(NexusRefusal):
     """{kind} identifier '{id}' cannot be expanded to an Iri."""
 
-    nexus_type = "InvalidArchiveId"
+    def __init__(self, *, kind: str, id: str) -> None:
+        """Name the error after the kind of thing: InvalidArchiveId, InvalidResourceId, InvalidFileId."""
+        super().__init__(kind=kind, id=id)
+        self.nexus_type = f"Invalid{kind}Id"
 
 
 class UnexpectedArchiveId(NexusRefusal):
@@ -122,3 +123,9 @@ class InvalidJsonLd(NexusRefusal):
     """The payload is not JSON-LD that can be used here: {reason}."""
 
     nexus_type = "InvalidJsonLdFormat"
+
+
+class NotJson(NexusRefusal):
+    """The request content was malformed."""
+
+    nexus_type = "MalformedRequestContentRejection"

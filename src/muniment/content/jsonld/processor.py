@@ -1,0 +1,199 @@
+"""The JSON-LD processor: expansion and compaction by PyLD, offline, bounded and with contexts remembered."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from muniment.content.jsonld.contexts import METADATA, joined
+from muniment.content.jsonld.guard import Find, Limits, gather_contexts, refuse_unfit
+from muniment.content.jsonld.iris import is_iri
+from muniment.errors.delivery import InvalidJsonLd
+
+_LOCK = threading.Lock()
+"""PyLD keeps what it has computed in caches of its module, which bear one thread at a time."""
+
+_REMEMBERED = 128
+_REMEMBERED_TERMS = 200
+
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a project adds to its documents: base, vocabulary, and contexts that are resources of its own."""
+
+    base: str
+    vocab: str
+    find: Find | None = field(default=None, compare=False)
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The context of documents that have none."""
+        return {"@base": self.base, "@vocab": self.vocab}
+
+
+class JsonLd:
+    """Expands and compacts. One serves all projects and threads; it never opens a socket."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        """Start with an empty memory of contexts."""
+        self.limits = limits or Limits()
+        self._remembered: _Recent = _Recent(_REMEMBERED)
+
+    def context_of(self, source: Mapping[str, Any], scope: Scope) -> object:
+        """The context a document is read with: its own, or the project's if it has none or an empty one."""
+        own = source.get("@context")
+        return own if own not in (None, {}, [], "") else scope.context
+
+    def expand(self, source: object, scope: Scope, *, id: str | None = None) -> Node:
+        """A resource in expanded form: one node under full IRIs.
+
+        Args:
+            source: The document as it was sent; it is not changed.
+            scope: The project's part.
+            id: The resource's id, where the document may leave it out.
+
+        Raises:
+            InvalidJsonLd: It is no JSON object, breaks JSON-LD, asks for a context that is not at hand,
+                names something by what is no IRI, or is too large.
+        """
+        if not isinstance(source, Mapping):
+            raise InvalidJsonLd(reason="it is not a JSON object")
+        document = {**source, "@context": self.context_of(source, scope)}
+        nodes = self._expand(document, scope)
+        root: Node = nodes[0] if len(nodes) == 1 else ({"@graph": nodes} if nodes else {})
+        found = root.get("@id", id)
+        rest = {key: value for key, value in root.items() if key != "@id"}
+        return rest if found is None else {"@id": found, **rest}
+
+    def compact(self, node: Node, context: object, scope: Scope) -> Node:
+        """An expanded node in the words of `context`, which is put on top; `@id` stays a full IRI.
+
+        Raises:
+            InvalidJsonLd: The context cannot be used.
+        """
+        from pyld import jsonld  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
+
+        options = self._options([{"@context": context}, node], scope)
+        with _LOCK, _Mapped():
+            compacted = jsonld.compact(node, context, {**options, "skipExpansion": True})
+        compacted.pop("@context", None)
+        if "@id" in compacted:
+            compacted["@id"] = node.get("@id", compacted["@id"])
+        return {"@context": copy.deepcopy(context), **compacted}
+
+    def expand_metadata(self, metadata: Mapping[str, Any], contexts: Iterable[str] = (METADATA,)) -> Node:
+        """Metadata keys ('_rev' …) under full IRIs, by the shipped `contexts`.
+
+        Raises:
+            InvalidJsonLd: The metadata is not fit.
+        """
+        scope = Scope("", "")
+        nodes = self._expand({**metadata, "@context": list(contexts)}, scope)
+        return nodes[0] if nodes else {}
+
+    def absolute(self, ids: Iterable[str], context: object, scope: Scope) -> list[str]:
+        """Ids of a payload as IRIs, read with the payload's own context and the project's base.
+
+        Raises:
+            InvalidJsonLd: One is not an IRI, or the context cannot be used.
+        """
+        given = list(ids)
+        document = {
+            "@context": joined({"@base": scope.base}, context),
+            "@id": "urn:muniment:selection",
+            "urn:muniment:ids": [{"@id": text} for text in given],
+        }
+        nodes = self._expand(document, scope)
+        found = [item.get("@id") for node in nodes for item in node.get("urn:muniment:ids", [])]
+        if len(found) != len(given):
+            raise InvalidJsonLd(reason="one of its ids is not an IRI")
+        return [str(iri) for iri in found]
+
+    def _expand(self, document: Mapping[str, Any], scope: Scope) -> list[Node]:
+        from pyld import jsonld  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
+
+        options = self._options(document, scope)
+        with _LOCK, _Mapped():
+            expanded = jsonld.expand(dict(document), {**options, "keepFreeFloatingNodes": True})
+        nodes: list[Node] = [node for node in expanded if isinstance(node, dict) and "@value" not in node]
+        refuse_unfit(nodes, Limits(depth=4 * self.limits.depth, values=8 * self.limits.values))
+        _refuse_bad_iris(nodes)
+        return nodes
+
+    def _options(self, document: object, scope: Scope) -> dict[str, Any]:
+        from pyld import ContextResolver  # noqa: PLC0415 - PyLD takes 0.4 s to import
+
+        loaded, survey = gather_contexts(document, scope.base, scope.find, self.limits)
+
+        def load(address: str, _options: object) -> dict[str, Any]:
+            if address not in loaded:
+                raise _NotAtHand(address)
+            # PyLD writes into what it is given.
+            found = copy.deepcopy(loaded[address])
+            return {"contextUrl": None, "documentUrl": address, "document": found, "tag": "static"}
+
+        small = survey.shareable and survey.terms <= _REMEMBERED_TERMS
+        memory = self._remembered if small else _Recent(_REMEMBERED)
+        resolver = ContextResolver(memory, load)
+        return {"base": scope.base, "documentLoader": load, "contextResolver": resolver}
+
+
+class _Recent(OrderedDict[str, Any]):
+    """The contexts used last; only touched under the lock."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+
+    def __setitem__(self, key: str, value: object) -> None:
+        super().__setitem__(key, value)
+        while len(self) > self._size:
+            self.popitem(last=False)
+
+
+class _NotAtHand(Exception):
+    """A context was asked for that is neither shipped nor a resource of the project."""
+
+
+class _Mapped:
+    """Turns what PyLD raises into our error."""
+
+    def __enter__(self) -> None:
+        """Begin to watch."""
+
+    def __exit__(self, kind: object, trouble: BaseException | None, trace: object) -> None:
+        """Map the error, if it is one of the document's."""
+        if trouble is None or not isinstance(trouble, Exception) or isinstance(trouble, InvalidJsonLd):
+            return
+        seen: BaseException | None = trouble
+        said = str(trouble).strip().partition("\n")[0]
+        while seen is not None:
+            if isinstance(seen, _NotAtHand):
+                address = str(seen)
+                reason = f"the context {address} is neither shipped nor a resource of the project, and none is fetched"
+                raise InvalidJsonLd(reason=reason) from None
+            seen = seen.__cause__
+        # Odd documents make PyLD raise whatever its code runs into: KeyError, TypeError, RecursionError.
+        raise InvalidJsonLd(reason=said or type(trouble).__name__) from trouble
+
+
+def _refuse_bad_iris(nodes: list[Node]) -> None:
+    waiting: list[object] = [nodes]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict) and "@value" not in value:
+            names = [value["@id"]] if "@id" in value else []
+            types = value.get("@type", [])
+            names.extend(types if isinstance(types, list) else [types])
+            for name in names:
+                if not (isinstance(name, str) and (name.startswith("_:") or is_iri(name))):
+                    raise InvalidJsonLd(reason=f"{name!r} is not an IRI")
+            waiting.extend(item for key, item in value.items() if key not in {"@id", "@type"})
