@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -58,7 +58,11 @@ class Intake:
         """End the worker processes; the intake can still be used, and starts new ones if need be."""
         self._workers.close()
 
-    def copy(self, jobs: Iterable[CopyJob]) -> Iterator[Copied | Failed]:
+    def worker_pids(self) -> list[int]:
+        """The worker processes running now, for whoever measures their memory."""
+        return self._workers.pids()
+
+    def copy(self, jobs: Iterable[CopyJob]) -> Generator[Copied | Failed, None, None]:
         """Copy files; answers come in no particular order, while the work goes on.
 
         `jobs` is read a little ahead. Breaking off (closing the iterator) ends the work in hand: files
@@ -80,7 +84,7 @@ class Intake:
 
         return self._run("copy", jobs, ask, answer)
 
-    def hash(self, jobs: Iterable[HashJob]) -> Iterator[Hashed | Failed]:
+    def hash(self, jobs: Iterable[HashJob]) -> Generator[Hashed | Failed, None, None]:
         """Digest files where they are; answers come in no particular order, while the work goes on.
 
         Raises:
@@ -106,7 +110,7 @@ class Intake:
         jobs: Iterable[Job],
         ask: Callable[[Job], tuple[Any, ...]],
         answer: Callable[[Job, tuple[Any, ...]], Answer],
-    ) -> Iterator[Answer]:
+    ) -> Generator[Answer, None, None]:
         waiting = iter(jobs)
         first, few = _look_ahead(waiting)
         workers = [] if few else self._workers.take()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from muniment.archive.intake.jobs import Failed
 from muniment.archive.intake.labour import CHUNK, THREADED, Digesting, NewFile, Trouble
+
+Chunk: TypeAlias = bytes | bytearray | memoryview
 
 WORTH_A_THREAD = 256 << 10
 """Chunks below this size cost more to hand to a thread than to digest."""
 
 
 def write_stream(
-    source: BinaryIO | Iterable[bytes], target: str | os.PathLike[str], algorithms: Iterable[str]
+    source: BinaryIO | Iterable[Chunk], target: str | os.PathLike[str], algorithms: Iterable[str]
 ) -> tuple[int, dict[str, str]]:
     """Write what `source` gives to the new file `target`; its size in bytes and its digests.
 
@@ -44,7 +46,7 @@ def write_stream(
     return size, dict(zip(names, values, strict=True))
 
 
-def _chunks(source: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
+def _chunks(source: BinaryIO | Iterable[Chunk]) -> Iterator[bytes]:
     # A fresh `bytes` for each chunk: a digest may still be reading the one before.
     read = getattr(source, "read", None)
     if read is None:

@@ -62,6 +62,11 @@ class Worker:
         return not self._hand
 
     @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    @property
     def has_room(self) -> bool:
         """Whether another batch would keep it busy rather than make it a bottleneck."""
         return not self._hand or (len(self._hand) < BATCHES and self._bytes < ROOM)
@@ -132,7 +137,7 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = count
         self._idle: list[Worker] = []
-        self._lent = 0
+        self._lent: list[Worker] = []
         self._lock = threading.Lock()
         self._owner = os.getpid()
 
@@ -145,23 +150,31 @@ class Workers:
         with self._lock:
             if self._owner != os.getpid():
                 # After a fork the pipes are still the parent's: two would talk into one.
-                self._idle, self._lent, self._owner = [], 0, os.getpid()
-            free = self.count - self._lent
+                self._idle, self._lent, self._owner = [], [], os.getpid()
+            for worker in [worker for worker in self._idle if not worker.alive]:
+                worker.kill()
+                self._idle.remove(worker)
+            free = self.count - len(self._lent)
             while len(self._idle) < free:
                 self._idle.append(Worker())
             taken, self._idle = self._idle, []
-            self._lent += len(taken)
+            self._lent += taken
             return taken
 
     def give_back(self, workers: list[Worker]) -> None:
         """Return what was taken; one that is still at work, because its run was broken off, is ended."""
         with self._lock:
             for worker in workers:
-                self._lent -= 1
-                if worker.idle:
+                self._lent.remove(worker)
+                if worker.idle and worker.alive:
                     self._idle.append(worker)
                 else:
                     worker.kill()
+
+    def pids(self) -> list[int]:
+        """The processes running now, lent or free."""
+        with self._lock:
+            return sorted(worker.pid for worker in self._idle + self._lent)
 
     def close(self) -> None:
         """End those that are free."""
