@@ -9,13 +9,13 @@ _PIECE = 1 << 20
 _SMALLEST = 4096
 
 
-def salvage(path: str | os.PathLike[str] | None, size: int) -> Iterator[bytes]:
-    """Exactly `size` bytes of the file at `path`, in pieces; what is not there or not readable is zeros."""
+def salvage(path: str | os.PathLike[str] | None, size: int, *, start: int = 0) -> Iterator[bytes]:
+    """The bytes from `start` to `size` of the file at `path`, in pieces; what is not there or not readable is zeros."""
     try:
         descriptor = -1 if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         descriptor = -1
-    place = 0
+    place = start
     try:
         while place < size:
             wanted = min(_PIECE, size - place)

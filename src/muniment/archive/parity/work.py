@@ -153,6 +153,8 @@ def in_words(verdict: Verdict) -> str:
     """What is wrong, for an error's message."""
     if verdict.outcome is Outcome.UNREADABLE:
         return "the storage could not be read"
+    if not verdict.blocks and verdict.short:
+        return f"nothing of it is left, and the parity is {verdict.short} blocks short of standing in for all of it"
     if not verdict.blocks:
         return "too little of the file or of its parity is left to begin with"
     spare = verdict.lost - verdict.short
