@@ -1,0 +1,75 @@
+"""The import contracts of pyproject.toml catch what they are there for, shown on a small tree of the same shape."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PARTS = ("archive", "cli", "content", "errors", "jobs", "layouts", "stores", "testing", "workflows")
+
+Lint = Callable[[dict[str, str]], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def lint(tmp_path: Path) -> Lint:
+    """A package `muniment` with these modules (dotted name: source), held against the project's contracts."""
+
+    def run(modules: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        package = tmp_path / "muniment"
+        for part in PARTS:
+            (package / part).mkdir(parents=True)
+            (package / part / "__init__.py").write_text("")
+        (package / "__init__.py").write_text("def late():\n    from muniment.archive import Archive\n")
+        (package / "archive" / "inside.py").write_text("")
+        for name, source in modules.items():
+            path = package.joinpath(*name.split(".")).with_suffix(".py")
+            path.parent.mkdir(exist_ok=True)
+            (path.parent / "__init__.py").touch()
+            path.write_text(source)
+        shutil.copy(ROOT / "pyproject.toml", tmp_path)
+        command = Path(sys.executable).with_name("lint-imports")
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            [command, "--no-logo", "--no-cache"],
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_imports_downwards_are_kept(lint: Lint) -> None:
+    done = lint(
+        {
+            "cli.ls": "from muniment.archive import Archive\n",
+            "archive.more": "import muniment.archive.inside\nimport muniment.content\n",
+        }
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        pytest.param("content.values", "import muniment.archive", id="upwards"),
+        pytest.param("jobs.ledger", "import muniment.archive", id="to a sibling"),
+        pytest.param("utils.strings", "", id="a folder nobody named"),
+        pytest.param("cli.ls", "from muniment.archive.inside import x", id="into the archive past its door"),
+        pytest.param("archive.more", "import socket", id="a socket in the archive"),
+        pytest.param("layouts.bag", "from http.client import HTTPConnection", id="http in a layout"),
+    ],
+)
+def test_a_forbidden_import_fails(lint: Lint, module: str, source: str) -> None:
+    done = lint({module: f"{source}\n"})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "BROKEN" in done.stdout or "broken" in done.stdout
