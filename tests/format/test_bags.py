@@ -1,0 +1,168 @@
+"""Bags, right and wrong: each code has its example, and what is right has no finding."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.rules import recognise, validate_bag, validate_path
+from muniment.content import FINDINGS
+from muniment.content.findings.bagit import BAGIT
+from tests.format.bags import (
+    CODES,
+    FILES,
+    add,
+    bad_bag,
+    digest,
+    extra,
+    listing,
+    make_bag,
+    make_profile,
+    pack,
+    seal,
+    write,
+)
+
+
+@pytest.mark.parametrize("version", ["0.93", "0.94", "0.95", "0.96", "0.97", "1.0"])
+def test_a_valid_bag_of_every_version_has_no_finding(tmp_path: Path, version: str) -> None:
+    bag = make_bag(tmp_path / "bag", version=version)
+    assert recognise(bag) == "bag"
+    assert list(validate_path(bag)) == []
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_example_of_each_code_has_that_finding(tmp_path: Path, code: str) -> None:
+    case = bad_bag(code, tmp_path)
+    findings = list(validate_bag(case.path, profile=case.profile))
+    assert code in {finding.code for finding in findings}, findings
+    for finding in findings:
+        assert finding.message
+        assert finding.as_json()
+
+
+def test_every_code_of_the_table_has_an_example() -> None:
+    assert {kind.code for kind in BAGIT} == set(CODES), "add the missing example to tests/format/bags.py"
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code.startswith("B5")])
+def test_a_warning_alone_does_not_fail_a_bag(tmp_path: Path, code: str) -> None:
+    case = bad_bag(code, tmp_path)
+    assert [finding for finding in validate_bag(case.path) if finding.failed] == []
+
+
+def test_all_findings_are_told_not_only_the_first(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    for name in FILES:
+        (bag / name).write_bytes(b"changed")
+    (bag / "data/unlisted").write_bytes(b"")
+    codes = [finding.code for finding in validate_bag(bag)]
+    assert codes.count("B024") == len(FILES)
+    assert {"B022", "B042"} <= set(codes)
+
+
+def test_a_finding_says_what_was_expected_and_what_was_found(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    (bag / "data/a.txt").write_bytes(b"Alpha\n")
+    (finding,) = (finding for finding in validate_bag(bag) if finding.code == "B024")
+    assert finding.where == "data/a.txt"
+    assert finding.expected == f"sha512:{digest(FILES['data/a.txt'])}"
+    assert finding.found == f"sha512:{digest(b'Alpha' + bytes([10]))}"
+
+
+def test_the_code_of_what_could_not_be_judged_is_not_an_error() -> None:
+    assert {str(kind.severity) for code, kind in FINDINGS.items() if code.startswith("B9")} == {"unknown"}
+
+
+def test_names_with_line_ends_and_percent_signs_are_decoded(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    extra(bag, "data/100%\nsure")
+    manifest = (bag / "manifest-sha512.txt").read_text("utf-8").replace("100%\nsure", "100%25%0Asure")
+    write(bag, "manifest-sha512.txt", manifest)
+    assert [finding.code for finding in validate_bag(bag)] == ["B513"]
+
+
+def test_a_twin_that_is_not_the_same_content_is_missing(tmp_path: Path) -> None:
+    bag = listing(make_bag(tmp_path / "bag"), "data/A.txt", b"something else")
+    assert "B020" in {finding.code for finding in validate_bag(bag)}
+
+
+def test_a_damaged_link_target_is_told_of_the_link(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    (bag / "data/link").symlink_to("a.txt")
+    listing(bag, "data/link", b"not what a.txt holds")
+    assert "data/link" in {finding.where for finding in validate_bag(bag) if finding.code == "B024"}
+
+
+@pytest.mark.parametrize("compress", ["", "gz"])
+def test_a_tar_of_a_valid_bag_is_valid(tmp_path: Path, compress: str) -> None:
+    packed = pack(make_bag(tmp_path / "bag"), f"bag.tar{compress and '.'}{compress}", compress=compress)
+    assert recognise(packed) == "bag"
+    assert list(validate_path(packed)) == []
+
+
+def test_a_zip_of_a_valid_bag_is_valid_and_a_changed_one_is_not(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    for name, codes in (("bag.zip", set()), ("bag.z2.zip", {"B024"})):
+        with zipfile.ZipFile(tmp_path / name, "w") as packed:
+            for path in sorted(bag.rglob("*")):
+                packed.write(path, path.relative_to(tmp_path))
+        assert {finding.code for finding in validate_path(tmp_path / name)} == codes
+        (bag / "data/a.txt").write_bytes(b"Alpha\n")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"/absolute": b"x"}, {"bag/link": None}, {"bag/x": b"1", "bag/./x": b"2"}, {"bag/..\\..\\x": b"x"}],
+    ids=["absolute", "link", "twins", "backslashes"],
+)
+def test_a_tar_that_could_do_harm_is_refused_whole(tmp_path: Path, members: dict[str, bytes | None]) -> None:
+    packed = pack(make_bag(tmp_path / "bag"), "bag.tar", members)
+    codes = {finding.code for finding in validate_bag(packed)}
+    assert "B050" in codes
+    assert codes <= {"B050", "B051", "B512"}
+
+
+def test_a_bag_that_meets_its_profile_has_no_finding(tmp_path: Path) -> None:
+    info = "BagIt-Profile-Identifier: https://example.org/profile.json\n"
+    profile = make_profile(
+        tmp_path,
+        {
+            "Bag-Info": {"contact-name": {"required": True, "values": ["Ann"], "repeatable": False}},
+            "Manifests-Required": ["sha512"],
+            "Manifests-Allowed": ["sha512", "sha256"],
+            "Tag-Manifests-Required": ["sha512"],
+            "Tag-Files-Allowed": [],
+            "Payload-Files-Allowed": ["data/*"],
+            "Serialization": "optional",
+            "Accept-Serialization": ["application/x-tar"],
+            "Accept-BagIt-Version": ["1.0"],
+            "Allow-Fetch.txt": False,
+        },
+    )
+    bag = make_bag(tmp_path / "bag", info=info)
+    assert list(validate_bag(bag, profile=profile)) == []
+    assert list(validate_bag(pack(bag, "bag.tar"), profile=profile)) == []
+
+
+def test_what_is_no_package_is_told_what_it_lacks(tmp_path: Path) -> None:
+    assert recognise(tmp_path) is None
+    assert {finding.code for finding in validate_path(tmp_path)} == {"B001", "E003", "E063"}
+    assert {finding.code for finding in validate_path(tmp_path / "nowhere")} == {"B901"}
+
+
+def test_a_text_in_utf_16_is_read_as_declared(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    write(bag, "bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-16\n")
+    for name in ("bag-info.txt", "manifest-sha512.txt"):
+        write(bag, name, (bag / name).read_text("utf-8").encode("utf-16"))
+    tags = seal(bag) / "tagmanifest-sha512.txt"
+    tags.write_bytes(tags.read_text("utf-8").encode("utf-16"))
+    assert list(validate_bag(bag)) == []
+
+
+def test_metadata_may_go_on_over_several_lines(tmp_path: Path) -> None:
+    bag = add(make_bag(tmp_path / "bag"), "bag-info.txt", "Note: one\r\n\ttwo\r  three\n")
+    assert list(validate_bag(bag)) == []

@@ -1,0 +1,48 @@
+"""The field's conformance suites, where a copy of them lies beside the checkout (`../shared/fixtures`).
+
+The suites are not part of this project; without them these tests run over nothing and the project's
+own examples (`bags`, `objects`) are the proof.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.rules import validate_path
+
+FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+BAGS = sorted(path.parent for path in FIXTURES.glob("bagit/v*/*/*/data"))
+OBJECTS = sorted(path for path in FIXTURES.glob("ocfl/*/*-objects/*") if path.is_dir())
+VALID = {"valid", "warning"}
+
+
+def _name(path: Path) -> str:
+    return "/".join(path.parts[-3:])
+
+
+@pytest.mark.parametrize("bag", BAGS or [None], ids=lambda bag: _name(bag) if bag else "no suite here")
+def test_each_bag_of_the_suite_gets_the_verdict_of_its_folder(bag: Path | None) -> None:
+    if bag is None:
+        assert not FIXTURES.joinpath("bagit").exists()
+        return
+    findings = list(validate_path(bag))
+    failed = [finding.message for finding in findings if finding.failed]
+    assert bool(failed) == (bag.parent.name not in VALID), findings
+    if bag.parent.name == "warning":
+        assert findings
+
+
+@pytest.mark.parametrize("made", OBJECTS or [None], ids=lambda made: _name(made) if made else "no suite here")
+def test_each_object_of_the_suite_gets_the_codes_of_its_name(made: Path | None) -> None:
+    if made is None:
+        assert not FIXTURES.joinpath("ocfl").exists()
+        return
+    codes = {finding.code for finding in validate_path(made)}
+    named = set(re.findall(r"[EW]\d{3}", made.name))
+    if made.parent.name == "bad-objects":
+        assert named <= codes
+    else:
+        assert named == codes
