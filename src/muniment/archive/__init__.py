@@ -9,6 +9,21 @@ from muniment.archive.identity import Agent
 from muniment.archive.index import Summary
 from muniment.archive.instance import Instance
 from muniment.archive.recovery import Leftover
+from muniment.archive.repair import Repair
+from muniment.archive.rules import recognise, validate_path
 from muniment.archive.transaction import Transaction
 
-__all__ = ["Agent", "Archive", "Config", "Event", "Instance", "Leftover", "Mode", "Summary", "Transaction"]
+__all__ = [
+    "Agent",
+    "Archive",
+    "Config",
+    "Event",
+    "Instance",
+    "Leftover",
+    "Mode",
+    "Repair",
+    "Summary",
+    "Transaction",
+    "recognise",
+    "validate_path",
+]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
 from muniment.archive import recovery
+from muniment.archive.audit import audit
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
 from muniment.archive.events import Event, EventLog
 from muniment.archive.found import found_archive
@@ -18,13 +19,16 @@ from muniment.archive.instance import Instance
 from muniment.archive.intake import Intake
 from muniment.archive.objects import head_of, newest_inventory
 from muniment.archive.places import Places
+from muniment.archive.protect import protect
 from muniment.archive.purge import purge, read_tombstone
 from muniment.archive.recovery import Leftover
 from muniment.archive.reindex import summaries
+from muniment.archive.repair import Repair, repair
 from muniment.archive.replay import replay, rollback
 from muniment.archive.site import Site
 from muniment.archive.times import parse_start
 from muniment.archive.transaction import Transaction
+from muniment.content import Finding, Progress, quiet
 from muniment.errors.archive import (
     AmbiguousId,
     InstanceNotFound,
@@ -51,11 +55,13 @@ class Archive:
         state: str | os.PathLike[str] | None = None,
         agent: Agent | None = None,
         workers: int | None = None,
+        parity: bool = True,
     ) -> None:
         """Open the archive at `path` and finish what a crash may have left.
 
         `state` is where index and ledger lie if not beside the files; `agent` is who acts, by default
         this process's user; `workers` the processes that digest, by default one for each core.
+        Without `parity` a commit leaves that out, for `protect` or `repair` to make up for.
 
         Raises:
             NotAnArchive: There is no archive at `path`.
@@ -67,7 +73,7 @@ class Archive:
         places.state.mkdir(parents=True, exist_ok=True)
         log = EventLog(places, worm=config.mode is Mode.WORM)
         intake = Intake(config.digests, workers=workers)
-        self._site = Site(places, config, log, Index(places.index), agent or Agent.of_this_process(), intake)
+        self._site = Site(places, config, log, Index(places.index), agent or Agent.of_this_process(), intake, parity)
         self.recovered: list[Event] = []
         if os.access(places.staging, os.W_OK):
             self.recovered = recovery.recover(self._site)
@@ -118,6 +124,11 @@ class Archive:
     def path(self) -> Path:
         """The archive's folder."""
         return self._site.places.root
+
+    @property
+    def state(self) -> Path:
+        """The folder of what is derived: index, ledger, bookmarks."""
+        return self._site.places.state
 
     @property
     def config(self) -> Config:
@@ -291,6 +302,58 @@ class Archive:
         head = self._site.log.head()
         return self._site.index.rebuild(summaries(self._site), head)
 
+    def audit(
+        self,
+        id: str | None = None,
+        *,
+        project: str | None = None,
+        fast: bool = False,
+        every_digest: bool = False,
+        after: str = "",
+        progress: Progress = quiet,
+        passed: Callable[[str], None] | None = None,
+    ) -> Iterator[Finding]:
+        """Check that everything recorded is there and right, and everything there is recorded.
+
+        Without `id` the whole archive, its log and its folders included. `fast` looks at names and
+        sizes only; `every_digest` compares all recorded digests instead of sha256 alone. `passed` is
+        told a cursor now and then, and `after` resumes at one.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+        """
+        return audit(
+            self._site,
+            roots=self._roots(id, project),
+            after=after,
+            fast=fast,
+            every_digest=every_digest,
+            progress=progress,
+            passed=passed,
+        )
+
+    def repair(
+        self, id: str | None = None, *, project: str | None = None, progress: Progress = quiet
+    ) -> Iterator[Repair]:
+        """Mend what an audit finds, from parity; says of each place what was done.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        return repair(self._site, self._roots(id, project), progress=progress)
+
+    def protect(self, id: str, project: str | None = None, *, progress: Progress = quiet) -> int:
+        """Make the parity a resource's instances lack; returns how many sets were made.
+
+        Raises:
+            ParityNotMade, ParityToolFailed: It could not be made.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        newest = self.get(id, project=project)
+        made = [protect(self._site, newest.root, number, progress=progress) for number in range(1, newest.head + 1)]
+        return sum(len(sets) for sets in made)
+
     def close(self) -> None:
         """Let go of the index and the digesting processes."""
         self._site.intake.close()
@@ -316,6 +379,14 @@ class Archive:
         if len(places) > 1:
             raise AmbiguousId(id=id, projects=", ".join(places))
         return places[0]
+
+    def _roots(self, id: str | None, project: str | None) -> list[Path] | None:
+        if id is None:
+            return None
+        root = self._site.places.object(self.project_of(id, project), id)
+        if not head_of(root):
+            raise ResourceNotFound(id=id)
+        return [root]
 
     def _refuse_purged(self, project: str, resource: str) -> None:
         tombstone = read_tombstone(self._site, project, resource)

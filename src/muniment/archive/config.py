@@ -62,6 +62,8 @@ class Config:
             raise BadInput(reason=f"the mode {mode!r} is none of {', '.join(Mode)}")
         if not digests or digests[0] not in {"sha512", "sha256"} or len(set(digests)) != len(digests):
             raise BadInput(reason="the first digest must be sha512 or sha256, and none may be named twice")
+        if "sha256" not in digests:
+            raise BadInput(reason="sha256 must be among the digests: it names parity sets and files sent out")
         unknown = set(digests) - {"sha512", "sha256", "sha1", "md5"}
         if unknown:
             raise BadInput(reason=f"the digest {sorted(unknown)[0]!r} is none of sha512, sha256, sha1, md5")
@@ -99,8 +101,8 @@ class Config:
     def _from_record(cls, root: Path, record: Any) -> Self:
         try:
             found = str(record["format"])
-            major = int(found.split(".")[0])
-            if major > int(FORMAT.split(".")[0]):
+            major = int(found.split(".", maxsplit=1)[0])
+            if major > int(FORMAT.split(".", maxsplit=1)[0]):
                 raise NewerFormat(path=root, found=found, known=FORMAT)
             return cls(
                 id=str(record["id"]),

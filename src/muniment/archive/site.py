@@ -15,7 +15,7 @@ from muniment.archive.places import Places
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One opened archive, seen from inside."""
+    """One opened archive, seen from inside. `parity` says whether a commit makes it at once."""
 
     places: Places
     config: Config
@@ -23,6 +23,7 @@ class Site:
     index: Index
     agent: Agent
     intake: Intake
+    parity: bool = True
 
     def object_lock(self, root: Path) -> Path:
         """The lock for whoever publishes in an object: one of 256, chosen by the object's place."""

@@ -12,16 +12,18 @@ from typing import Any, BinaryIO, Self
 from muniment.archive.additions import Additions
 from muniment.archive.commit import publish, seal
 from muniment.archive.draft import Draft
+from muniment.archive.events import Event
 from muniment.archive.identity import new_uuid
 from muniment.archive.instance import Instance
 from muniment.archive.objects import newest_inventory
+from muniment.archive.protect import protect
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
 from muniment.archive.walk import walk
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.errors.archive import FileNotInInstance, TransactionClosed
-from muniment.errors.base import BadInput, StorageTrouble
+from muniment.errors.base import BadInput, MunimentError, StorageTrouble
 
 Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
 """What `add` takes: a file's or folder's path, bytes, an open file, or an iterator of bytes."""
@@ -163,10 +165,11 @@ class Transaction:
         self._space.note({"delete": path})
         return gone
 
-    def commit(self, *, message: str | None = None) -> Instance:
+    def commit(self, *, message: str | None = None, progress: Progress = quiet) -> Instance:
         """Publish the new instance and return it.
 
-        On return it is on stable storage with its event. A transaction in which nothing was done to
+        On return it is on stable storage with its event, and its parity is made; if that fails, an
+        event says so and `repair` makes it. A transaction in which nothing was done to
         an existing resource publishes nothing and returns the instance it began on.
 
         Raises:
@@ -191,6 +194,7 @@ class Transaction:
                 self._space.discard()
             raise
         self._closed = "committed"
+        self._protect(progress)
         root = self._site.places.object(self.project, self.id)
         inventory, _ = newest_inventory(root, self._site.config.digests[0])
         return Instance(root, self.project, self.id, inventory, self.number)
@@ -212,6 +216,19 @@ class Transaction:
         self._note_metadata()
         self._closed = "left"
         self._space.release()
+
+    def _protect(self, progress: Progress) -> None:
+        # The instance is committed whatever happens here: parity can be made at any later time.
+        if not self._site.parity:
+            return
+        try:
+            protect(self._site, self._site.places.object(self.project, self.id), self.number, progress=progress)
+        except MunimentError as error:
+            detail = {"note": "no parity was made", "reason": str(error)}
+            agent = f"{self._site.agent.name} <{self._site.agent.address}>"
+            failed = Event("creation", agent, self.project, self.id, self.number, "failure", detail)
+            with contextlib.suppress(StorageTrouble):
+                self._site.log.append([failed])
 
     def _changed(self) -> bool:
         return self._draft.touched or bool(self.provenance) or self._draft.metadata != self._metadata_before

@@ -96,6 +96,12 @@ OWN: tuple[Kind, ...] = (
         "A parity file no longer has its recorded digest; `muniment repair` makes it anew.",
     ),
     Kind(
+        "M403",
+        Severity.NOTE,
+        "{where} protects nothing that is still here.",
+        "Parity of a file that was purged; `muniment repair` removes it in dynamic mode.",
+    ),
+    Kind(
         "M501",
         Severity.NOTE,
         "{where}: a transaction begun {found} was never closed.",
@@ -103,7 +109,7 @@ OWN: tuple[Kind, ...] = (
     ),
     Kind(
         "M502",
-        Severity.WARNING,
+        Severity.NOTE,
         "{where} was set aside in quarantine: {found}.",
         "Recovery found something that no record explains and kept it for a human to look at.",
     ),

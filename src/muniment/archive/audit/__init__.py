@@ -1,0 +1,7 @@
+"""The audit: everything recorded is there and right, and everything that is there is recorded."""
+
+from __future__ import annotations
+
+from muniment.archive.audit.audit import audit
+
+__all__ = ["audit"]

@@ -1,0 +1,229 @@
+"""One object's audit: its records against each other and the disk, and the files still to be digested."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muniment.archive.audit.chain import Vouched
+from muniment.archive.bag import FILES, read_files
+from muniment.archive.config import Mode
+from muniment.archive.identity import from_uri
+from muniment.archive.inventory import DECLARATION, NAME, Inventory, read_inventory
+from muniment.archive.objects import newest_inventory, versions_on_disk
+from muniment.archive.parity import PACK, PARITY_FROM, check_set
+from muniment.archive.parity.sidecar import sidecar_path
+from muniment.archive.protect import file_set_folder, pack_folder
+from muniment.archive.site import Site
+from muniment.content import FINDINGS, Finding
+from muniment.errors.archive import DamagedRecord, ReadFailed
+
+_FAULTS = {"missing": "M401", "damaged": "M402", "unreadable": "M104", "unrecorded": "M105"}
+
+
+@dataclass(slots=True)
+class Expected:
+    """A content file as it should be: its digests, and its size where an instance records it."""
+
+    digests: dict[str, str]
+    size: int | None = None
+
+
+@dataclass(slots=True)
+class ObjectCheck:
+    """What auditing one object needs to know; `findings` grows as records are read."""
+
+    site: Site
+    root: Path
+    resource: str = ""
+    project: str = ""
+    head: int = 0
+    readable: bool = False
+    files: dict[str, Expected] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def say(self, code: str, name: str, expected: str = "", found: str = "") -> None:
+        """Add a finding about a file or record of this object."""
+        instance = name.split("/", 1)[0][1:] if name.startswith("v") and name[1:2].isdigit() else ""
+        self.findings.append(self.finding(code, name, expected, found, instance))
+
+    def finding(self, code: str, name: str, expected: str, found: str, instance: str) -> Finding:
+        """A finding about this object, with its place below the archive's root."""
+        where = f"{self.root.relative_to(self.site.places.root)}/{name}".rstrip("/")
+        return Finding(FINDINGS[code], where, expected, found, self.resource, instance)
+
+
+def check_records(site: Site, root: Path, vouched: Vouched | None) -> ObjectCheck:
+    """Read all records of an object, compare them, and say which content files there should be."""
+    check = ObjectCheck(site, root)
+    algorithm = site.config.digests[0]
+    versions = versions_on_disk(root)
+    if not versions or not (root / DECLARATION).is_file():
+        check.say("M102", DECLARATION if versions else "v1", "an OCFL object")
+        if not versions:
+            return check
+    if versions != list(range(1, len(versions) + 1)):
+        missing = next(number for number in range(1, versions[-1] + 1) if number not in versions)
+        check.say("M102", f"v{missing}", f"versions 1 to {versions[-1]}")
+    check.head = versions[-1]
+    digests: dict[int, str] = {}
+    newest: Inventory | None = None
+    for number in versions:
+        found = _record(check, f"v{number}", algorithm)
+        if found is None:
+            continue
+        newest, digests[number] = found
+        if newest.head != number:
+            check.say("M202", f"v{number}/{NAME}", "", f"it is the inventory of v{newest.head}")
+    _check_root(check, algorithm, digests)
+    if newest is None or newest.head != check.head:
+        try:
+            # The root's copy stands in for the newest version's own, as it does for readers.
+            newest, digests[check.head] = newest_inventory(root, algorithm)
+        except (FileNotFoundError, DamagedRecord, ReadFailed):
+            check.say("M104", f"v{check.head}", "", "no inventory says what should be in it")
+            return check
+    check.readable = True
+    own = from_uri(newest.id)
+    if own is None or site.places.object(*own) != root:
+        check.say("M202", NAME, "", f"the id {newest.id!r} does not belong here")
+    else:
+        check.project, check.resource = own
+        _check_log(check, digests, vouched)
+    further = newest.fixity_of_content()
+    for digest, paths in newest.manifest.items():
+        for path in paths:
+            check.files[path] = Expected({newest.algorithm: digest, **further.get(path, {})})
+    for number in versions:
+        if number in newest.versions:
+            _note_sizes(check, newest, number)
+    return check
+
+
+def check_presence(check: ObjectCheck) -> None:
+    """Both ways: recorded files that are not there, and files that nothing records."""
+    if not check.readable:
+        return
+    algorithm = check.site.config.digests[0]
+    known = set(check.files) | {DECLARATION, NAME, f"{NAME}.{algorithm}"}
+    for number in range(1, check.head + 1):
+        known |= {f"v{number}/{NAME}", f"v{number}/{NAME}.{algorithm}"}
+    there: set[str] = set()
+    for name, entry in _everything(check.root, ""):
+        there.add(name)
+        if name not in known:
+            check.say("M105", name)
+        elif name in check.files:
+            expected = check.files[name].size
+            found = entry.stat(follow_symlinks=False).st_size
+            if expected is not None and expected != found:
+                check.say("M103", name, str(expected), str(found))
+    for name in check.files.keys() - there:
+        check.say("M102", name, _digest_text(check.files[name]))
+
+
+def check_parity(check: ObjectCheck, *, fast: bool, seen: set[bytes]) -> None:
+    """Every version's pack and every large file's set: there, and (unless `fast`) as recorded."""
+    if not check.site.config.redundancy:
+        return
+    for number in range(1, check.head + 1):
+        _check_set(check, pack_folder(check.site.places, check.root, number), PACK, f"v{number}", fast=fast)
+    for name, expected in check.files.items():
+        sha256 = expected.digests.get("sha256", "")
+        size = expected.size
+        if size is None:
+            try:
+                size = (check.root / name).stat().st_size
+            except OSError:
+                continue
+        key = bytes.fromhex(sha256)
+        if size >= PARITY_FROM and key not in seen:
+            seen.add(key)
+            _check_set(check, file_set_folder(check.site.places, sha256), sha256, name, fast=fast)
+
+
+def _check_set(check: ObjectCheck, folder: Path, name: str, of: str, *, fast: bool) -> None:
+    if not sidecar_path(folder, name).exists():
+        where = f"{folder.relative_to(check.site.places.root)}/{name}.par2"
+        instance = of.split("/", 1)[0][1:]
+        what = f"parity of {of}"
+        check.findings.append(
+            Finding(FINDINGS["M401"], f"{check.root.name}/{of}", where, what, check.resource, instance)
+        )
+        return
+    if fast:
+        return
+    for fault in check_set(folder, name):
+        where = str(fault.path.relative_to(check.site.places.root))
+        instance = of.split("/", 1)[0][1:]
+        code = "M402" if fault.fault in {"missing", "damaged"} else _FAULTS[fault.fault]
+        check.findings.append(
+            Finding(FINDINGS[code], where, fault.expected, fault.found or fault.fault, check.resource, instance)
+        )
+
+
+def _record(check: ObjectCheck, folder: str, algorithm: str) -> tuple[Inventory, str] | None:
+    name = f"{folder}/{NAME}" if folder else NAME
+    try:
+        return read_inventory(check.root / folder, algorithm)
+    except FileNotFoundError as error:
+        check.say("M102", f"{folder}/{os.path.basename(error.filename)}".lstrip("/"), "an inventory and its sidecar")
+    except ReadFailed as error:
+        check.say("M104", name, "", str(error.details["reason"]))
+    except DamagedRecord as error:
+        check.say("M101", name, "the digest in its sidecar", str(error.details["reason"]))
+    return None
+
+
+def _check_root(check: ObjectCheck, algorithm: str, digests: dict[int, str]) -> None:
+    """The copy in the root is that of the newest version (OCFL 1.1 E046), in worm mode that of the first."""
+    number = 1 if check.site.config.mode is Mode.WORM else check.head
+    found = _record(check, "", algorithm)
+    if found and number in digests and found[1] != digests[number]:
+        check.say("M203", NAME, f"v{number}", f"v{found[0].head}")
+
+
+def _check_log(check: ObjectCheck, digests: dict[int, str], vouched: Vouched | None) -> None:
+    if vouched is None:
+        return
+    for number in range(1, check.head + 1):
+        said = vouched.digest(check.project, check.resource, number)
+        if number not in digests:
+            continue
+        found = f"{check.site.config.digests[0]}:{digests[number]}"
+        if said is None:
+            check.say("M305", f"v{number}")
+        elif said and said != found:
+            check.say("M303", f"v{number}/{NAME}", said, found)
+
+
+def _note_sizes(check: ObjectCheck, inventory: Inventory, number: int) -> None:
+    logical = inventory.logical(number)
+    try:
+        location = check.root / inventory.content_path(logical[FILES])
+        with location.open("rb") as file:
+            for stored, entry in read_files(file):
+                expected = check.files.get(inventory.content_path(logical[stored]))
+                if expected:
+                    expected.size = entry.size
+    except FileNotFoundError:
+        return  # found missing by the comparison with the disk
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        check.say("M202", f"v{number} {FILES}", "", str(error))
+
+
+def _everything(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(folder) as entries:
+        listing = sorted(entries, key=lambda entry: entry.name)
+    for entry in listing:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _everything(folder / entry.name, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry
+
+
+def _digest_text(expected: Expected) -> str:
+    algorithm = "sha256" if "sha256" in expected.digests else next(iter(expected.digests))
+    return f"{algorithm}:{expected.digests[algorithm]}"

@@ -1,0 +1,293 @@
+"""Repair: mending what an audit found, from parity, verified before it takes the damaged file's place.
+
+What cannot be mended is left exactly as it was and named. The damaged bytes are not thrown away: they
+go to quarantine. In worm mode nothing published is touched; mended bytes are put beside, in quarantine.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from muniment.archive.audit import audit
+from muniment.archive.commit import finish_root
+from muniment.archive.config import Mode
+from muniment.archive.durable import make_folder, remove_tree, rename, sync_folder, sync_tree, write_file
+from muniment.archive.events import Event
+from muniment.archive.inventory import NAME, Inventory, sidecar
+from muniment.archive.locks import exclusive
+from muniment.archive.objects import head_of, newest_inventory, versions_on_disk
+from muniment.archive.parity import PACK, pack_members, repair_file, repair_pack
+from muniment.archive.parity.sidecar import set_files, sidecar_path
+from muniment.archive.protect import file_set_folder, pack_folder, protect
+from muniment.archive.recovery import file_digest
+from muniment.archive.site import Site
+from muniment.content import Finding, Progress, quiet
+from muniment.errors.archive import DamagedRecord, ReadFailed
+from muniment.errors.base import MunimentError
+
+_FILE_CODES = {"M101", "M102", "M103", "M104"}
+_PARITY_CODES = {"M401", "M402"}
+_PASSES = 3
+"""Mended records show what else is damaged, and mended files what parity can be made of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was done about one place: `mended`, or the reason why not."""
+
+    where: str
+    mended: bool
+    how: str
+    resource: str = ""
+    instance: str = ""
+
+
+def repair(site: Site, roots: list[Path] | None = None, *, progress: Progress = quiet) -> Iterator[Repair]:
+    """Audit, mend what can be mended, and say of each place what was done.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; what was mended so far stays mended.
+    """
+    findings: list[Finding] = []
+    said: set[tuple[str, bool]] = set()
+    for _ in range(_PASSES):
+        findings = list(audit(site, roots=roots, progress=progress))
+        objects: dict[Path, list[Finding]] = {}
+        for finding in findings:
+            root = _object_of(site, finding)
+            if root:
+                objects.setdefault(root, []).append(finding)
+        mended = False
+        for root, found in objects.items():
+            for done in _mend_object(site, root, found):
+                mended = mended or done.mended
+                if (done.where, done.mended) not in said:
+                    said.add((done.where, done.mended))
+                    yield done
+        if not mended:
+            break
+    if site.config.mode is Mode.DYNAMIC:
+        yield from _drop_idle_parity(site, findings)
+
+
+def _object_of(site: Site, finding: Finding) -> Path | None:
+    if finding.code in _PARITY_CODES:
+        place = finding.expected if finding.code == "M401" else finding.where
+        if finding.resource:
+            return next(iter(_roots_of(site, finding, place)), None)
+        return None
+    parts = Path(finding.where).parts
+    if len(parts) >= 4 and parts[0] == "objects":  # noqa: PLR2004 - objects, two tuples, the object
+        return site.places.root.joinpath(*parts[:4])
+    return None
+
+
+def _roots_of(site: Site, finding: Finding, place: str) -> Iterable[Path]:
+    parts = Path(place).parts
+    if parts[:2] == ("parity", "packs"):
+        yield site.places.objects.joinpath(*parts[2:5])
+    for project in {site.config.project, *site.index.projects_of(finding.resource)}:
+        root = site.places.object(project, finding.resource)
+        if root.is_dir():
+            yield root
+
+
+def _mend_object(site: Site, root: Path, findings: list[Finding]) -> Iterator[Repair]:
+    with exclusive(site.object_lock(root)):
+        records = [finding for finding in findings if _is_record(site, root, finding)]
+        for name in dict.fromkeys(_name(site, root, finding) for finding in records):
+            yield _mend_record(site, root, name)
+        try:
+            inventory, _ = newest_inventory(root, site.config.digests[0])
+        except (FileNotFoundError, DamagedRecord, ReadFailed) as error:
+            for finding in findings:
+                if finding not in records and finding.code in _FILE_CODES:
+                    yield Repair(finding.where, False, f"the object's records are lost ({error})", finding.resource)
+            return
+        damaged = [finding for finding in findings if finding.code in _FILE_CODES and finding not in records]
+        for name in dict.fromkeys(_name(site, root, finding) for finding in damaged):
+            yield _mend_file(site, root, inventory, name)
+        if any(finding.code == "M203" for finding in findings):
+            finish_root(site, root, head_of(root))
+            yield Repair(f"{root.relative_to(site.places.root)}/{NAME}", True, "written anew from the newest instance")
+    if any(finding.code in _PARITY_CODES for finding in findings):
+        yield from _renew_parity(site, root, findings)
+
+
+def _is_record(site: Site, root: Path, finding: Finding) -> bool:
+    name = Path(finding.where).name
+    inside = Path(finding.where).is_relative_to(root.relative_to(site.places.root))
+    depth = len(Path(finding.where).parts) - len(root.relative_to(site.places.root).parts)
+    return finding.code in _FILE_CODES and inside and depth <= 2 and name.startswith(NAME)  # noqa: PLR2004 - vN/name
+
+
+def _name(site: Site, root: Path, finding: Finding) -> str:
+    return str(Path(finding.where).relative_to(root.relative_to(site.places.root)))
+
+
+def _mend_record(site: Site, root: Path, name: str) -> Repair:
+    """Mend an inventory or its sidecar: from the pack, or from the intact copy in or of the root."""
+    folder = Path(name).parent
+    where = f"{root.relative_to(site.places.root)}/{name}"
+    algorithm = site.config.digests[0]
+    if str(folder) == ".":
+        head = 1 if site.config.mode is Mode.WORM else head_of(root)
+        return _copy_records(site, root, root / f"v{head}", root, where, algorithm)
+    mended = _from_pack(site, root, int(folder.name[1:]), [f"{folder}/{NAME}", f"{folder}/{NAME}.{algorithm}"])
+    if isinstance(mended, Repair):
+        if versions_on_disk(root)[-1:] == [int(folder.name[1:])]:
+            return _copy_records(site, root, root, root / folder, where, algorithm)
+        return mended
+    return Repair(where, True, "mended from parity")
+
+
+def _copy_records(site: Site, root: Path, source: Path, target: Path, where: str, algorithm: str) -> Repair:
+    try:
+        data = (source / NAME).read_bytes()
+        recorded = (source / f"{NAME}.{algorithm}").read_bytes()
+    except OSError as error:
+        return Repair(where, False, f"its other copy cannot be read ({error.strerror})")
+    if recorded.split()[:1] != sidecar(data, algorithm).split()[:1]:
+        return Repair(where, False, "its other copy is damaged too")
+    scratch = site.places.scratch / f"repair-{secrets.token_hex(8)}"
+    make_folder(scratch)
+    try:
+        for name, content in ((NAME, data), (f"{NAME}.{algorithm}", sidecar(data, algorithm))):
+            write_file(scratch / name, content, sync=True)
+            _put_back(site, root, scratch / name, str((target / name).relative_to(root)))
+    finally:
+        remove_tree(scratch)
+    return Repair(where, True, "copied from its other copy")
+
+
+def _mend_file(site: Site, root: Path, inventory: Inventory, name: str) -> Repair:
+    where = f"{root.relative_to(site.places.root)}/{name}"
+    digests = {
+        algorithm: digest
+        for algorithm, block in ((inventory.algorithm, inventory.manifest), *inventory.fixity.items())
+        for digest, paths in block.items()
+        if name in paths
+    }
+    if not digests or not name.startswith("v"):
+        return Repair(where, False, "no record says what it should be")
+    version = int(name.split("/", 1)[0][1:])
+    sha256 = digests["sha256"]
+    if file_digest(root / name, "sha256") == sha256:
+        return Repair(where, True, "nothing to do: it is right")
+    if sidecar_path(file_set_folder(site.places, sha256), sha256).exists():
+        return _from_set(site, root, name, sha256)
+    found = _from_pack(site, root, version, [name])
+    return found if isinstance(found, Repair) else Repair(where, True, "mended from parity", instance=str(version))
+
+
+def _from_set(site: Site, root: Path, name: str, sha256: str) -> Repair:
+    where = f"{root.relative_to(site.places.root)}/{name}"
+    scratch = site.places.scratch / f"repair-{secrets.token_hex(8)}"
+    make_folder(scratch)
+    try:
+        folder = file_set_folder(site.places, sha256)
+        mended = repair_file(root / name, sha256, folder, scratch, scratch / "mended")
+        how = _put_back(site, root, mended, name)
+        return Repair(where, True, how, instance=name.split("/", 1)[0][1:])
+    except MunimentError as error:
+        return Repair(where, False, str(error))
+    finally:
+        remove_tree(scratch)
+
+
+def _from_pack(site: Site, root: Path, version: int, names: list[str]) -> Repair | None:
+    """Mend small files of one version, or say why it cannot be done."""
+    where = f"{root.relative_to(site.places.root)}/{names[0]}"
+    folder = pack_folder(site.places, root, version)
+    scratch = site.places.scratch / f"repair-{secrets.token_hex(8)}"
+    make_folder(scratch)
+    try:
+        members = pack_members(folder)
+        present = {member.name: root / member.name for member in members}
+        inside = [name for name in names if name in present]
+        if len(inside) < len(names):
+            return Repair(where, False, "its parity does not hold it")
+        wanted = {name: scratch / f"mended-{number}" for number, name in enumerate(inside)}
+        repair_pack(folder, present, wanted, scratch)
+        for name, path in wanted.items():
+            _put_back(site, root, path, name)
+    except MunimentError as error:
+        return Repair(where, False, str(error))
+    finally:
+        remove_tree(scratch)
+    return None
+
+
+def _put_back(site: Site, root: Path, mended: Path, name: str) -> str:
+    """Let verified bytes take the damaged file's place, and record it."""
+    where = f"{root.relative_to(site.places.root)}/{name}"
+    sync_tree(mended.parent)
+    if site.config.mode is Mode.WORM:
+        make_folder(site.places.quarantine)
+        kept = site.places.quarantine / f"mended-{secrets.token_hex(4)}-{Path(name).name}"
+        rename(mended, kept)
+        how = f"mended beside it, as worm mode asks: staging/quarantine/{kept.name}"
+    else:
+        kept_name = _swap(site, root, mended, root / name)
+        how = (
+            f"mended from parity; the damaged bytes are in staging/quarantine/{kept_name}"
+            if kept_name
+            else ("restored from parity")
+        )
+    detail = {"path": where, "note": how}
+    site.log.append([Event("recovery", f"{site.agent.name} <{site.agent.address}>", detail=detail)])
+    return how
+
+
+def _swap(site: Site, root: Path, fresh: Path, target: Path) -> str:
+    """Move what is at `target` to quarantine and `fresh` into its place."""
+    kept_name = ""
+    make_folder(target.parent)
+    if target.exists():
+        make_folder(site.places.quarantine)
+        kept_name = f"damaged-{secrets.token_hex(4)}-{target.name}"[:200]
+        rename(target, site.places.quarantine / kept_name)
+    rename(fresh, target)
+    sync_folder(target.parent)
+    sync_folder(root)
+    return kept_name
+
+
+def _renew_parity(site: Site, root: Path, findings: list[Finding]) -> Iterator[Repair]:
+    """Make missing parity, and damaged parity anew, from files that are intact."""
+    scratch = site.places.scratch / f"old-parity-{secrets.token_hex(8)}"
+    make_folder(scratch)
+    try:
+        for finding in findings:
+            if finding.code == "M402":
+                path = site.places.root / finding.where
+                for file in _set_of(path):
+                    if file.exists():
+                        rename(file, scratch / f"{secrets.token_hex(4)}-{file.name}"[:200])
+        for version in versions_on_disk(root):
+            try:
+                made = protect(site, root, version)
+            except (MunimentError, FileNotFoundError) as error:
+                yield Repair(f"{root.relative_to(site.places.root)}/v{version}", False, f"no parity made: {error}")
+                continue
+            if made:
+                where = f"{root.relative_to(site.places.root)}/v{version}"
+                yield Repair(where, True, f"{len(made)} parity sets made", instance=str(version))
+    finally:
+        remove_tree(scratch)
+
+
+def _set_of(path: Path) -> list[Path]:
+    """All files of the parity set one of whose files is `path`."""
+    name = PACK if path.name.startswith(PACK) else path.name.split(".", 1)[0]
+    return [*set_files(path.parent, name), sidecar_path(path.parent, name)]
+
+
+def _drop_idle_parity(site: Site, findings: list[Finding]) -> Iterator[Repair]:
+    for finding in findings:
+        if finding.code == "M403":
+            remove_tree(site.places.root / finding.where)
+            yield Repair(finding.where, True, "parity that protected nothing was removed")

@@ -1,0 +1,100 @@
+"""Commands that check and mend: `audit`, `repair`, `validate`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from muniment.cli.context import note, print_json
+from muniment.cli.options import Json, OptionalId, ProjectOption
+from muniment.errors.base import EXIT_FINDINGS
+
+if TYPE_CHECKING:
+    from muniment.cli.context import Context
+    from muniment.content import Finding
+
+
+def audit(
+    context: typer.Context,
+    id: OptionalId = None,
+    project: ProjectOption = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Compare names and sizes only; read no content.")] = False,
+    every_digest: Annotated[
+        bool, typer.Option("--every-digest", help="Compare all recorded digests, not sha256 alone.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last audit was broken off.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check that everything recorded is there and right, and everything there is recorded."""
+    from muniment.workflows.auditing import run_audit
+
+    shared: Context = context.obj
+    with shared.archive() as archive, shared.progress() as progress:
+        findings = run_audit(
+            archive, id, project, fast=fast, every_digest=every_digest, resume=resume, progress=progress
+        )
+        _report(findings, as_json=as_json, good="Everything is as it was recorded.")
+
+
+def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption = None, as_json: Json = False) -> None:
+    """Mend what an audit finds, from parity; name what cannot be mended."""
+    shared: Context = context.obj
+    failed = False
+    rows = []
+    with shared.archive() as archive, shared.progress() as progress:
+        for done in archive.repair(id, project=project, progress=progress):
+            failed = failed or not done.mended
+            rows.append({name: getattr(done, name) for name in done.__slots__})
+            if not as_json:
+                typer.echo(f"{'mended' if done.mended else 'NOT MENDED'}: {done.where}: {done.how}")
+    if as_json:
+        print_json({"ok": not failed, "repairs": rows})
+    elif not rows:
+        typer.echo("Nothing to mend.")
+    if failed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def validate(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A bag, an OCFL object or an OCFL storage root.")],
+    profile: Annotated[Path | None, typer.Option(help="A BagIt profile the bag must follow.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge any bag, OCFL object or storage root, also one that is not Muniment's."""
+    from muniment.archive import validate_path
+
+    shared: Context = context.obj
+    with shared.progress() as progress:
+        findings = validate_path(path, profile=profile, progress=progress)
+        _report(findings, as_json=as_json, good=f"{path} is valid.")
+
+
+def _report(findings: Iterable[Finding], *, as_json: bool, good: str) -> None:
+    """Print findings as they come, count them, and say it with the exit status."""
+    counts: Counter[str] = Counter()
+    failed = False
+    separator = '{"findings": [\n'
+    for finding in findings:
+        counts[finding.severity] += 1
+        failed = failed or finding.failed
+        if as_json:
+            typer.echo(separator + json.dumps(finding.as_json(), ensure_ascii=False), nl=False)
+            separator = ",\n"
+        else:
+            typer.echo(f"{finding.severity:>7}  {finding.code}  {finding.message}")
+    if as_json:
+        opening = separator if not counts else "\n"
+        summary = json.dumps({"ok": not failed, "counts": dict(counts)})
+        typer.echo(f"{opening}], {summary[1:]}")
+    elif failed:
+        note(", ".join(f"{count} {severity}" for severity, count in counts.items()))
+    else:
+        typer.echo(good)
+    if failed:
+        raise typer.Exit(EXIT_FINDINGS)

@@ -1,0 +1,98 @@
+"""What every command is given: the archive it works on, and how to show progress and results."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from muniment.content.progress import Progress
+from muniment.content.progress import quiet as no_progress
+from muniment.errors.base import BadInput
+
+if TYPE_CHECKING:
+    from muniment.app import App
+    from muniment.archive import Archive
+
+_SHOW_AFTER = 1.0
+
+
+class Context:
+    """The global options, and what follows from them once a command needs it."""
+
+    def __init__(self, archive: str | None, state: str | None, *, quiet: bool) -> None:
+        self._archive = archive
+        self._state = state
+        self._quiet = quiet
+
+    def app(self) -> App:
+        """The application, built on first use so that `--help` need not load it."""
+        from muniment.app import App
+        from muniment.settings import Settings
+
+        given = {"archive": self._archive, "state": self._state}
+        return App(Settings(**{name: value for name, value in given.items() if value is not None}))
+
+    @contextlib.contextmanager
+    def archive(self, *, parity: bool = True) -> Iterator[Archive]:
+        """The archive, open for the length of a command; says what recovery did and what was left behind."""
+        with self.app().archive(parity=parity) as archive:
+            for event in archive.recovered:
+                note(f"recovery: {event.detail.get('note', event.event)} ({event.resource or 'log'})")
+            left = len(archive.leftovers())
+            if left:
+                note(f"{left} unfinished transaction{'s' * (left > 1)} left behind: see `muniment recover`")
+            yield archive
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A progress bar on the terminal, once the work has taken a second; nothing where nobody looks."""
+        if self._quiet or not sys.stderr.isatty():
+            yield no_progress
+            return
+        from muniment.cli.bars import Bars
+
+        with Bars(after=_SHOW_AFTER) as bars:
+            yield bars
+
+
+def refuse_inside(archive: Archive, output: Path | None) -> None:
+    """Nothing but the archive writes below its root.
+
+    Raises:
+        BadInput: `output` lies in the archive.
+    """
+    if output is not None and output.resolve().is_relative_to(archive.path.resolve()):
+        raise BadInput(reason=f"{output} lies inside the archive; name a place outside it")
+
+
+def note(text: str) -> None:
+    """Say something to the person, beside the command's output."""
+    sys.stderr.write(f"muniment: {text}\n")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_json_list(items: Iterable[Any]) -> None:
+    """A JSON list on standard output, written while it is made."""
+    separator = "[\n"
+    for item in items:
+        sys.stdout.write(separator + json.dumps(item, ensure_ascii=False))
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def size_text(size: int) -> str:
+    """Bytes as people read them."""
+    number = float(size)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if number < 1000 or unit == "TB":  # noqa: PLR2004 - SI units
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{size} B"

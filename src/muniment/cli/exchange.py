@@ -1,0 +1,77 @@
+"""Commands that carry packages in and out: `export`, `import`, `migrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from muniment.cli.context import print_json, refuse_inside
+from muniment.cli.options import Id, InstanceOption, Json, ProjectOption
+
+if TYPE_CHECKING:
+    from muniment.cli.context import Context
+
+
+def export(
+    context: typer.Context,
+    id: Id,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="A new folder, or a file named .tar.")],
+    layout: Annotated[str, typer.Option(help="bag (one instance), instances or ocfl (the whole history).")] = "bag",
+    instance: InstanceOption = None,
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """Carry a resource out as a package that is checked after it was written."""
+    from muniment.workflows.export import export as run
+
+    shared: Context = context.obj
+    with shared.archive() as archive, shared.progress() as progress:
+        refuse_inside(archive, output)
+        run(archive, id, layout, output, project=project, instance=instance, progress=progress)
+        if as_json:
+            print_json({"id": id, "layout": layout, "path": str(output)})
+        else:
+            typer.echo(str(output))
+
+
+def import_(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A bag, an `instances` bag or an OCFL object; a folder or .tar.")],
+    id: Annotated[str | None, typer.Option("--id", help="The id to give it, if not its own.")] = None,
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """Take a package in, after checking it whole."""
+    from muniment.workflows.imports import take_in
+
+    shared: Context = context.obj
+    with shared.archive() as archive, shared.progress() as progress:
+        taken = take_in(archive, path, id=id, project=project, progress=progress)
+        if as_json:
+            print_json({"ids": taken})
+        else:
+            for resource in taken:
+                typer.echo(resource)
+
+
+def migrate(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(help="The archive to copy to.")],
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Resources; without any, all.")] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Collapse each resource's instances into one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy resources to another archive, verified before they are published there."""
+    from muniment.archive import Archive
+    from muniment.workflows.migrate import migrate as run
+
+    shared: Context = context.obj
+    with shared.archive() as archive, Archive(target) as other, shared.progress() as progress:
+        copied = list(run(archive, other, ids or None, merge=merge, progress=progress))
+        if as_json:
+            print_json({"copied": copied})
+        else:
+            for resource in copied:
+                typer.echo(str(resource))

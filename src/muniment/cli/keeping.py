@@ -1,0 +1,102 @@
+"""Commands for keepers: make an archive, recover, purge, rebuild the index."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from muniment.cli.context import note, print_json
+from muniment.cli.options import Id, Json, ProjectOption
+
+
+def init(
+    context: typer.Context,
+    mode: Annotated[str, typer.Option(help="dynamic, preservation or worm.")] = "preservation",
+    digest: Annotated[
+        list[str] | None,
+        typer.Option(help="Digests to record, the first for OCFL; repeat it. Default: sha512 and sha256."),
+    ] = None,
+    redundancy: Annotated[int, typer.Option(metavar="PERCENT", help="Parity in percent; 0 for none.")] = 5,
+    project: Annotated[str, typer.Option(metavar="ORG/PROJECT", help="Where resources go by default.")] = "main/main",
+    as_json: Json = False,
+) -> None:
+    """Make a new archive in a new or empty folder."""
+    from muniment.archive import Archive
+
+    app = context.obj.app()
+    digests = tuple(digest) if digest else ("sha512", "sha256")
+    with Archive.init(
+        app.place(), mode=mode, digests=digests, redundancy=redundancy, project=project, state=app.settings.state
+    ) as archive:
+        if as_json:
+            print_json({"path": str(archive.path), "id": archive.config.id, "mode": archive.config.mode})
+        else:
+            typer.echo(f"{archive.path} is an archive now, in {archive.config.mode} mode.")
+
+
+def recover(
+    context: typer.Context,
+    replay: Annotated[
+        list[str] | None, typer.Option(metavar="TRANSACTION", help="Commit it with what it had stored.")
+    ] = None,
+    rollback: Annotated[
+        list[str] | None, typer.Option(metavar="TRANSACTION", help="Remove it with what it had stored.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Finish what a crash left, and list unfinished transactions or close them."""
+    with context.obj.app().archive() as archive:
+        done = [event.as_json() for event in archive.recovered]
+        replayed = [str(archive.replay(transaction)) for transaction in replay or ()]
+        for transaction in rollback or ():
+            archive.roll_back(transaction)
+        left = archive.leftovers()
+        if as_json:
+            rows = [{name: getattr(item, name) for name in item.__slots__} for item in left]
+            print_json({"recovered": done, "replayed": replayed, "rolled_back": rollback or [], "left": rows})
+            return
+        for event in done:
+            typer.echo(f"{event['event']}: {event.get('detail', {}).get('note', '')} ({event.get('resource', 'log')})")
+        for line in replayed:
+            typer.echo(f"replayed: {line}")
+        for transaction in rollback or ():
+            typer.echo(f"rolled back: {transaction}")
+        for item in left:
+            typer.echo(
+                f"unfinished: {item.transaction} on {item.id} (instance {item.base + 1}), begun {item.started} "
+                f"by {item.agent}, {item.files} files stored"
+            )
+        if not (done or replayed or rollback or left):
+            typer.echo("Nothing to recover.")
+
+
+def purge(
+    context: typer.Context,
+    id: Id,
+    reason: Annotated[str, typer.Option(help="Why; it is kept for ever.")] = "",
+    project: ProjectOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a resource for ever (dynamic mode only)."""
+    with context.obj.archive() as archive:
+        archive.get(id, project=project)
+        if not yes and not typer.confirm(f"Remove {id} with all its instances for ever?", err=True):
+            note("nothing was removed")
+            raise typer.Exit(2)
+        event = archive.purge(id, reason, project)
+        if as_json:
+            print_json(event.as_json())
+        else:
+            typer.echo(f"{id} was purged.")
+
+
+def reindex(context: typer.Context, as_json: Json = False) -> None:
+    """Build the index anew from the files on disk."""
+    with context.obj.archive() as archive:
+        count = archive.reindex()
+        if as_json:
+            print_json({"resources": count})
+        else:
+            typer.echo(f"{count} resources indexed.")

@@ -1,0 +1,135 @@
+"""Commands that read: `ls`, `show`, `get`, `events`."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from muniment.cli.context import note, print_json, print_json_list, refuse_inside, size_text
+from muniment.cli.options import Id, InstanceOption, Json, OptionalId, ProjectOption
+
+if TYPE_CHECKING:
+    from muniment.archive import Instance
+    from muniment.cli.context import Context
+
+
+def ls(
+    context: typer.Context,
+    id: OptionalId = None,
+    project: ProjectOption = None,
+    instance: InstanceOption = None,
+    after: Annotated[str, typer.Option(metavar="ID", help="Begin after this id.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List resources, or the files of one."""
+    with context.obj.archive() as archive:
+        if id is not None:
+            found = archive.get(id, instance=instance, project=project)
+            rows: Any = ({"path": e.path, "size": e.size, "digests": dict(e.digests)} for e in found.files())
+            if as_json:
+                print_json_list(rows)
+            else:
+                for row in rows:
+                    typer.echo(f"{row['size']:>14}  {row['path']}")
+            return
+        items = archive.resources(project, after=after, limit=limit)
+        if as_json:
+            print_json_list({name: getattr(item, name) for name in item.__slots__} for item in items)
+            return
+        for item in items:
+            typer.echo(
+                f"{item.id}  {item.project}  v{item.head}  {item.files} files  {size_text(item.bytes)}  {item.modified}"
+            )
+
+
+def show(context: typer.Context, id: Id, project: ProjectOption = None, as_json: Json = False) -> None:
+    """Show a resource: its instances, who made them, and what is said about it."""
+    with context.obj.archive() as archive:
+        history = archive.history(id, project)
+        newest = history[-1]
+        if as_json:
+            print_json(
+                {
+                    "id": newest.id,
+                    "project": newest.project,
+                    "metadata": newest.metadata,
+                    "instances": [_instance(item) for item in history],
+                    "path": str(newest.root),
+                }
+            )
+            return
+        typer.echo(f"{newest.id}  in {newest.project}")
+        typer.echo(f"  at {newest.root}")
+        for key, value in newest.metadata.items():
+            typer.echo(f"  {key}: {value}")
+        for item in history:
+            typer.echo(f"  v{item.number}  {item.created}  {len(item)} files  {item.agent['name']}: {item.message}")
+
+
+def get(
+    context: typer.Context,
+    id: Id,
+    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="One file; without it all.")] = None,
+    instance: InstanceOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT", help="Where to; a file's default is standard output."),
+    ] = None,
+    project: ProjectOption = None,
+) -> None:
+    """Copy a file or a whole instance out of the archive, checked on the way."""
+    from muniment.workflows.taking_out import take_out, take_out_file
+
+    shared: Context = context.obj
+    with shared.archive() as archive, shared.progress() as progress:
+        refuse_inside(archive, output)
+        found = archive.get(id, instance=instance, project=project)
+        if path is not None and output is None:
+            with found.open(path) as file:
+                shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        elif path is not None and output is not None:
+            take_out_file(found, path, output)
+        else:
+            target = output or Path(Path(id).name or "instance")
+            renamed = take_out(found, target, progress=progress)
+            for name, given in renamed.items():
+                note(f"{name!r} cannot be a file's name here; it is {given!r} in {target}")
+
+
+def _instance(item: Instance) -> dict[str, Any]:
+    return {
+        "number": item.number,
+        "id": item.instance,
+        "created": item.created,
+        "message": item.message,
+        "agent": dict(item.agent),
+        "files": len(item),
+        "provenance": item.provenance,
+    }
+
+
+def events(
+    context: typer.Context,
+    start: Annotated[
+        str | None, typer.Option("--start", "-s", help="Only after this: ISO 8601 time, Unix time or event number.")
+    ] = None,
+    resource: Annotated[str | None, typer.Option(metavar="ID", help="Only of this resource.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the log, oldest event first."""
+    with context.obj.archive() as archive:
+        found = (event for event in archive.events(start) if resource in {None, event.resource})
+        chosen = itertools.islice(found, limit)
+        if as_json:
+            print_json_list(event.as_json() for event in chosen)
+            return
+        for event in chosen:
+            what = f"{event.resource} v{event.instance}" if event.instance else event.resource
+            typer.echo(f"{event.seq:>6}  {event.timestamp}  {event.event}  {event.outcome}  {what}  {event.agent}")

@@ -1,0 +1,1 @@
+"""What Muniment does from end to end: each workflow is one job, made of the parts below."""

@@ -1,0 +1,134 @@
+"""Taking files out of an instance into a folder: checked on the way, never over what is there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from muniment.archive import Instance
+from muniment.content import Entry, LogicalPath, Progress, quiet
+from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
+
+_CHUNK = 1 << 20
+_LONGEST = 255
+
+
+def take_out_file(instance: Instance, path: str, target: Path) -> None:
+    """Copy one file to `target`; the name appears only once the bytes are checked.
+
+    Raises:
+        FileNotInInstance: There is no such file.
+        OutputExists: There is something at `target`.
+        DamagedFile, ReadFailed: The archive's file is not what it should be.
+        DiskFull, WriteFailed: `target` could not be written.
+    """
+    entry = instance[path]
+    if target.is_dir():
+        target = target / LogicalPath.parse(path).name
+    _refuse_existing(target)
+    _copy(instance, entry, target)
+
+
+def take_out(instance: Instance, target: Path, *, progress: Progress = quiet) -> dict[str, str]:
+    """Copy every file of an instance into the new folder `target`.
+
+    Links are made again where they point inside the folder; empty folders too. Returns the names
+    that could not be kept as they are, with the names given instead.
+
+    Raises:
+        OutputExists: There is something in `target`.
+        DamagedFile, ReadFailed: A file is not what it should be; what was copied so far is removed.
+        DiskFull, WriteFailed: The folder could not be written.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise OutputExists(path=target)
+    fresh = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    renamed: dict[str, str] = {}
+    try:
+        with _writing(target):
+            fresh.mkdir(parents=True)
+            size = 0
+            for done, entry in enumerate(instance.files(), 1):
+                name = _possible(entry.path)
+                if name != entry.path:
+                    renamed[entry.path] = name
+                place = fresh / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _copy(instance, entry, place)
+                size += entry.size or 0
+                progress("taking out", done, len(instance), size=size)
+            _make_links_and_folders(instance, fresh)
+            if target.exists():
+                target.rmdir()
+            fresh.rename(target)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    return renamed
+
+
+def _copy(instance: Instance, entry: Entry, place: Path) -> None:
+    fresh = place.with_name(f".{secrets.token_hex(8)}")
+    try:
+        with _writing(place), instance.open(entry.path) as source, fresh.open("xb", buffering=0) as target:
+            while chunk := source.read(_CHUNK):
+                view = memoryview(chunk)
+                while view:
+                    view = view[target.write(view) :]
+        with _writing(place):
+            if entry.modified:
+                moment = datetime.fromisoformat(entry.modified).timestamp()
+                os.utime(fresh, (moment, moment))
+            fresh.rename(place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise
+
+
+def _make_links_and_folders(instance: Instance, root: Path) -> None:
+    for name in instance.record.get("folders", []):
+        (root / LogicalPath.parse(name)).mkdir(parents=True, exist_ok=True)
+    for name, pointed in instance.record.get("links", {}).items():
+        place = root / LogicalPath.parse(name)
+        inside = os.path.normpath(os.path.join(os.path.dirname(name), pointed))
+        # A link that leaves the folder is a note about the past, not something to make again.
+        if os.path.isabs(pointed) or inside.startswith("..") or os.path.lexists(place):
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(pointed)
+
+
+def _possible(path: str) -> str:
+    """The path with segments that are too long for a file's name cut to fit."""
+    if all(len(segment.encode("utf-8")) <= _LONGEST for segment in path.split("/")):
+        return path
+    return "/".join(_short(segment) for segment in path.split("/"))
+
+
+def _short(segment: str) -> str:
+    if len(segment.encode("utf-8")) <= _LONGEST:
+        return segment
+    kept = segment.encode("utf-8")[:200].decode("utf-8", "ignore")
+    return f"{kept}~{secrets.token_hex(4)}"
+
+
+def _refuse_existing(target: Path) -> None:
+    if os.path.lexists(target):
+        raise OutputExists(path=target)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFull(path=path) from error
+        raise WriteFailed(path=path, reason=error.strerror or str(error)) from error
