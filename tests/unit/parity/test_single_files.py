@@ -127,9 +127,10 @@ def test_a_small_file_can_have_a_set_too(tmp_path: Path, size: int) -> None:
     assert sha256(repair_file(file, digest, parity, scratch, scratch / "mended")) == digest
 
 
-def test_a_file_that_is_not_what_its_digest_says_gets_no_parity(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [150_000, 5_000_000])
+def test_a_file_that_is_not_what_its_digest_says_gets_no_parity(tmp_path: Path, size: int) -> None:
     (parity,) = folders(tmp_path, "parity")
-    digest = random_file(tmp_path / "file", 150_000)
+    digest = random_file(tmp_path / "file", size)
     damage(tmp_path / "file", 5, 1)
     with pytest.raises(ParityNotMade, match="sha256"):
         make_for_file(tmp_path / "file", digest, parity, 5)

@@ -66,7 +66,10 @@ def make_for_file(
     threads = 1 if size < _ONE_THREAD_BELOW else None
     with work.work_folder(target_folder) as folder:
         work.lend(source, folder / sha256)
-        with _checking(source, folder / sha256, sha256) if check_source else contextlib.nullcontext():
+        if check_source and size < _ONE_THREAD_BELOW:
+            _refuse_other(source, work.sha256_of(folder / sha256), sha256)
+        beside = check_source and size >= _ONE_THREAD_BELOW
+        with _checking(source, folder / sha256, sha256) if beside else contextlib.nullcontext():
             files = work.build_set(tool, folder, sha256, geometry(size, redundancy), threads)
         return ParitySet(sha256, size, work.deliver(files, folder, sha256, target_folder))
 
@@ -152,5 +155,9 @@ def _checking(source: Path, path: Path, sha256: str) -> Iterator[None]:
             stopped.set()
             raise
         found = reading.result()
+    _refuse_other(source, found, sha256)
+
+
+def _refuse_other(source: Path, found: str, sha256: str) -> None:
     if found != sha256:
         raise ParityNotMade(path=source, reason=f"its sha256 is {found}, not {sha256}")
