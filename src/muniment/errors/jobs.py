@@ -27,7 +27,7 @@ class BadPeriod(BadInput):
     """The period {period!r} cannot be used: {reason}. Give a number of seconds, or five cron fields such as '30 2 * * 1-5'."""  # noqa: E501 - the docstring is the message
 
 
-class UnknownStep(BadInput):
+class UnknownStep(BadInput, KeyError):
     """No step is called {name!r} here; known are: {known}."""
 
 

@@ -83,8 +83,8 @@ class Leases:
 
         return self._database.write(work)
 
-    def claim(self, step: str, owner: str, lease: float = 60.0) -> Claim | None:
-        """Take this one step, if it is ready and due. None: somebody has it, it has ended, or it must wait.
+    def claim(self, step: str, owner: str, names: Sequence[str], lease: float = 60.0) -> Claim | None:
+        """Take this one step, if it is ready, due, and among `names`; None if not.
 
         Raises:
             LedgerUnavailable: Nothing was taken.
@@ -92,7 +92,7 @@ class Leases:
         now = self._database.now()
 
         def work(connection: Connection) -> Claim | None:
-            ids = list(connection.execute(sql.ready_step, {"step": step, "now": now}).scalars())
+            ids = list(connection.execute(sql.ready_step, {"step": step, "now": now, "names": list(names)}).scalars())
             claims = _take(connection, ids, owner, now, lease)
             return claims[0] if claims else None
 

@@ -415,6 +415,10 @@ class Ledger:
         """Call `listener` whenever this object has made a job, so that an engine beside it need not poll."""
         self._listeners.append(listener)
 
+    def remove_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` no more."""
+        self._listeners = [known for known in self._listeners if known != listener]
+
     def awake(self) -> None:
         """Tell the listeners that there is something to do."""
         for listener in self._listeners:

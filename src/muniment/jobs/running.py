@@ -176,7 +176,7 @@ def _clean(context: StepContext) -> ProgressLine | None:
     return (context.blackout.redact(what), done, total, size)
 
 
-def _answered(context: StepContext, answer: Done | Again, now: float) -> Outcome:
+def _answered(context: StepContext, answer: object, now: float) -> Outcome:
     claim = context.claim
     if isinstance(answer, Again):
         reason = context.blackout.redact(answer.because)
@@ -239,6 +239,11 @@ class Holdings:
             if held is not None and held.claim.fence == claim.fence:
                 del self._contexts[claim.id]
                 self._written.pop(claim.id, None)
+
+    def all(self) -> list[StepContext]:
+        """The contexts held now."""
+        with self._lock:
+            return list(self._contexts.values())
 
     def pulse(self, *, renew: bool) -> None:
         """Write progress, hear of cancels and lost leases, and renew the leases if `renew`.

@@ -114,10 +114,15 @@ ready_steps = (
     .with_for_update(skip_locked=True)
 )
 
-# The one step a message names; nothing if somebody has it, it has ended, or its time has not come.
+# The one step a message names; nothing if somebody has it, it has ended, must wait, or is unknown here.
 ready_step = (
     select(steps.c.id)
-    .where(steps.c.id == bindparam("step"), _ready, steps.c.next_at <= bindparam("now"))
+    .where(
+        steps.c.id == bindparam("step"),
+        _ready,
+        steps.c.next_at <= bindparam("now"),
+        steps.c.name.in_(bindparam("names", expanding=True)),
+    )
     .with_for_update(skip_locked=True)
 )
 

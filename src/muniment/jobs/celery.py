@@ -1,0 +1,287 @@
+"""The engine for many machines: Celery workers on Redis or RabbitMQ, told by messages what the ledger owes.
+
+A message carries the id of one step and nothing else; the ledger alone says whether that step is to be done. So
+a lost message is sent again after a while, a doubled one finds the step taken, and neither a broker nor its
+backups ever hold content or credentials. Every worker also sends: a dispatcher in each looks after what is due.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from celery import Celery, signals
+from celery.exceptions import CeleryError
+from kombu import Queue
+from kombu.exceptions import KombuError
+
+from muniment.errors.base import MunimentError
+from muniment.errors.jobs import BrokerUnavailable
+from muniment.jobs.ledger import Ledger
+from muniment.jobs.local import Pace
+from muniment.jobs.model import Claim, Outcome, Priority
+from muniment.jobs.rows import PRIORITIES
+from muniment.jobs.running import Holdings, StepContext, run, worker_id
+from muniment.jobs.steps import Registry
+
+logger = logging.getLogger(__name__)
+
+TASK = "muniment.step"
+_BATCH = 500
+_WEEK_MS = 7 * 86400 * 1000
+_WEEK = 7 * 86400
+_REDO = 30.0
+
+
+class CeleryEngine:
+    """Sends what is ready and does what arrives.
+
+    `open_ledger` is called once in each process: a pool's processes must not share connections. `resend` is how
+    long a message may be under way, in seconds, before it counts as lost.
+    """
+
+    def __init__(
+        self,
+        broker: str,
+        open_ledger: Callable[[], Ledger],
+        registry: Registry,
+        *,
+        pace: Pace | None = None,
+        resend: float = 60.0,
+        prefix: str = "muniment",
+    ) -> None:
+        """Connects to nothing yet."""
+        self._open = open_ledger
+        self._registry = registry
+        self._pace = pace or Pace()
+        self._resend = resend
+        self._prefix = prefix
+        self._workplaces: dict[int, _Workplace] = {}
+        self._lock = threading.Lock()
+        self.app = self._make_app(broker)
+
+    def dispatch(self) -> int:
+        """Send messages for the ready steps that have none under way; the number sent.
+
+        Raises:
+            BrokerUnavailable: Some were not sent; they are sent again when `resend` is over.
+            LedgerUnavailable: Nothing was sent.
+        """
+        sent = 0
+        while True:
+            due = self._here().ledger.leases.unsent(_BATCH, self._resend)
+            self._send(due)
+            sent += len(due)
+            if len(due) < _BATCH:
+                return sent
+
+    def keep_dispatching(self, stop: threading.Event) -> None:
+        """Send, sweep and submit what is periodic until `stop`; for a thread of a worker or of a server."""
+        here = self._here()
+        swept = announced = 0.0
+        while not stop.is_set():
+            try:
+                now = time.monotonic()
+                if now - announced >= self._pace.seen / 3:
+                    forget = self._pace.unclaimed + self._pace.seen
+                    here.ledger.leases.announce(here.owner, "celery", list(self._registry), forget_after=forget)
+                    announced = now
+                if now - swept >= self._pace.sweep:
+                    here.ledger.leases.sweep(self._pace.unclaimed, self._pace.seen, self._registry)
+                    here.ledger.tick()
+                    swept = now
+                self.dispatch()
+            except MunimentError as error:
+                logger.warning("%s", error)
+            stop.wait(self._pace.poll)
+        self._say_goodbye(here)
+
+    def work(
+        self,
+        *,
+        concurrency: int = 2,
+        queues: Sequence[Priority] = tuple(Priority),
+        pool: str = "prefork",
+        loglevel: str = "WARNING",
+    ) -> None:
+        """Be a worker until asked to stop (SIGTERM: what is under way ends first). Blocks; for a main thread."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self.keep_dispatching, args=(stop,), name="dispatcher", daemon=True)
+
+        def begin(**_: object) -> None:
+            thread.start()
+
+        def end(**_: object) -> None:
+            self._stop_here()
+            stop.set()
+
+        signals.worker_ready.connect(begin, weak=False)
+        signals.worker_shutting_down.connect(end, weak=False)
+        try:
+            worker = self.app.Worker(
+                concurrency=concurrency,
+                queues=[self._queue(priority) for priority in queues],
+                pool=pool,
+                loglevel=loglevel,
+                hostname=worker_id(self._prefix).replace(":", "."),
+                without_gossip=True,
+                without_mingle=True,
+                without_heartbeat=True,
+                quiet=True,
+            )
+            worker.start()
+        finally:
+            stop.set()
+            signals.worker_ready.disconnect(begin)
+            signals.worker_shutting_down.disconnect(end)
+            if thread.is_alive():
+                thread.join(10)
+
+    def close(self) -> None:
+        """Give up this process's connections."""
+        with self._lock:
+            here = self._workplaces.pop(os.getpid(), None)
+        if here is not None:
+            here.ledger.close()
+        self.app.close()
+
+    # --- inside
+
+    def _queue(self, priority: Priority) -> str:
+        return f"{self._prefix}.{priority}"
+
+    def _make_app(self, broker: str) -> Celery:
+        app = Celery(self._prefix, broker=broker, set_as_current=False)
+        app.conf.update(
+            accept_content=["json"],
+            task_serializer="json",
+            result_backend=None,
+            task_ignore_result=True,
+            task_acks_late=True,
+            task_reject_on_worker_lost=True,
+            task_acks_on_failure_or_timeout=True,
+            worker_prefetch_multiplier=1,
+            task_create_missing_queues=False,
+            task_default_queue=self._queue(Priority.BULK),
+            task_queues=[
+                # RabbitMQ would otherwise close a worker's channel when a step takes more than half an hour.
+                Queue(self._queue(priority), durable=True, queue_arguments={"x-consumer-timeout": _WEEK_MS})
+                for priority in Priority
+            ],
+            task_publish_retry=False,
+            # Redis gives an unacknowledged message to another worker after this; the ledger would refuse it there.
+            broker_transport_options={"visibility_timeout": _WEEK, **_confirm(broker)},
+            broker_connection_retry_on_startup=True,
+            worker_enable_remote_control=False,
+            worker_send_task_events=False,
+            worker_hijack_root_logger=False,
+            worker_redirect_stdouts=False,
+        )
+        app.task(name=TASK)(self._do)
+        return app
+
+    def _here(self) -> _Workplace:
+        with self._lock:
+            # The parent's entry stays after a fork: closing its connections here would cut them there.
+            here = self._workplaces.get(os.getpid())
+            if here is None:
+                here = _Workplace(self._open(), self._pace)
+                self._workplaces[os.getpid()] = here
+            return here
+
+    def _stop_here(self) -> None:
+        here = self._workplaces.get(os.getpid())
+        if here is not None:
+            here.stopping.set()
+
+    def _send(self, due: Sequence[tuple[str, int]]) -> None:
+        if not due:
+            return
+        task = self.app.tasks[TASK]
+        try:
+            with self.app.producer_or_acquire() as producer:
+                for step, rank in due:
+                    task.apply_async((step,), queue=self._queue(PRIORITIES[rank]), producer=producer, delivery_mode=2)
+        except (CeleryError, KombuError, OSError) as error:
+            place = self.app.connection().as_uri()
+            raise BrokerUnavailable(place=place, reason=str(error) or type(error).__name__) from error
+
+    def _do(self, step: str) -> None:
+        """What a message asks for: take the step, do it, record it, and send what has become ready through it."""
+        here = self._here()
+        claim = here.ledger.leases.claim(step, here.owner, list(self._registry), self._pace.lease)
+        if claim is None:
+            return
+        outcome = here.run(self._registry, claim)
+        if here.record(outcome):
+            self.dispatch()
+
+    @staticmethod
+    def _say_goodbye(here: _Workplace) -> None:
+        try:
+            here.ledger.leases.leave(here.owner)
+        except MunimentError as error:
+            logger.warning("%s", error)
+
+
+class _Workplace:
+    """What one process of a worker has of its own: a ledger, a name, and the heartbeat for what it holds."""
+
+    def __init__(self, ledger: Ledger, pace: Pace) -> None:
+        self.ledger = ledger
+        self.owner = worker_id("celery")
+        self.stopping = threading.Event()
+        self._pace = pace
+        self._held = Holdings(ledger, self.owner, pace.lease)
+        self._hold = threading.Condition()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def run(self, registry: Registry, claim: Claim) -> Outcome:
+        """Do a step under the heartbeat."""
+        context = StepContext(self.ledger, claim, self.stopping)
+        self._held.add(context)
+        with self._hold:
+            self._hold.notify()
+        return run(registry, context, self.ledger.database.now())
+
+    def record(self, outcome: Outcome) -> bool:
+        """Tell the ledger, however long that takes while the lease holds; whether something became ready."""
+        until = time.monotonic() + max(_REDO, self._pace.lease)
+        try:
+            while True:
+                try:
+                    exchange = self.ledger.leases.exchange(self.owner, [outcome])
+                except MunimentError as error:
+                    if not error.retry or time.monotonic() >= until:
+                        raise
+                    logger.warning("%s", error)
+                    time.sleep(self._pace.poll)
+                else:
+                    for refused in exchange.refused:
+                        logger.warning("step %s was taken over by another worker", refused.claim.id)
+                    return exchange.awake
+        finally:
+            self._held.drop(outcome.claim)
+
+    def _beat(self) -> None:
+        renewed = 0.0
+        while True:
+            with self._hold:
+                if not len(self._held):
+                    self._hold.wait()
+            try:
+                due = time.monotonic() - renewed >= self._pace.lease / 4
+                self._held.pulse(renew=due)
+                renewed = time.monotonic() if due else renewed
+            except MunimentError as error:
+                logger.warning("%s", error)
+            time.sleep(min(self._pace.pulse, self._pace.lease / 4))
+
+
+def _confirm(broker: str) -> dict[str, Any]:
+    """RabbitMQ says of each message that it has it, when asked to."""
+    return {"confirm_publish": True} if broker.startswith(("amqp", "pyamqp")) else {}
