@@ -96,6 +96,12 @@ def edit_first(folder: Path, change: Callable[[Json], object]) -> Path:
     return folder
 
 
+def _root_only(folder: Path, key: str, value: object) -> Path:
+    """Change the root's inventory and leave the newest version's."""
+    save(folder, {**load(folder), key: value})
+    return folder
+
+
 def make_root(folder: Path, spec: str = "1.1") -> Path:
     """A valid storage root with one object."""
     folder.mkdir()
@@ -142,6 +148,12 @@ def _pipe(folder: Path) -> Path:
 
 def _large(folder: Path) -> Path:
     os.truncate(folder / "inventory.json", 256 * 1024 * 1024 + 1)
+    return folder
+
+
+def _object_beside(folder: Path) -> Path:
+    """An object directly in a root whose other object lies deeper."""
+    make_object(folder / "object")
     return folder
 
 
@@ -244,7 +256,7 @@ OBJECTS: dict[str, Callable[[Path], Path]] = {
     "E017": _changed("contentDirectory", to="a/b"),
     "E018": _changed("contentDirectory", to=".."),
     "E019": lambda o: edit_first(o, _set("contentDirectory", to="stuff")),
-    "E020": lambda o: _three(o),
+    "E020": lambda o: _three(o),  # noqa: PLW0108 - defined below
     "E021": lambda o: _content("v1/other/a.txt")(put(o, "v1/other/a.txt", b"alpha\n")),
     "E023": lambda o: put(o, "v1/content/unlisted"),
     "E024": lambda o: _mkdir(o, "v1/content/empty"),
@@ -260,7 +272,7 @@ OBJECTS: dict[str, Callable[[Path], Path]] = {
     "E037": lambda o: edit_first(o, _set("id", to="urn:example:2")),
     "E038": _changed("type", to="https://ocfl.io/1.0/spec/#inventory"),
     "E039": lambda o: edit(o, lambda i: i["manifest"].update({digest(b"alpha\n", "sha256"): i["manifest"].pop(A)})),
-    "E040": lambda o: save(o, {**load(o), "head": "v1"}) or o,
+    "E040": lambda o: _root_only(o, "head", "v1"),
     "E041": lambda o: edit(o, _without("manifest")),
     "E042": _content("content/a.txt"),
     "E043": lambda o: edit(o, _without("versions")),
@@ -281,7 +293,7 @@ OBJECTS: dict[str, Callable[[Path], Path]] = {
     "E060": lambda o: put(o, "inventory.json.sha512", f"{'0' * 128} inventory.json\n"),
     "E061": lambda o: put(o, "inventory.json.sha512", digest((o / "inventory.json").read_bytes())),
     "E063": lambda o: drop(o, "inventory.json"),
-    "E064": lambda o: save(o, {**load(o), "fixity": {}}) or o,
+    "E064": lambda o: _root_only(o, "fixity", {}),
     "E066": lambda o: edit_first(o, _set("versions", "v1", "state", A, to=["other.txt"])),
     "E067": lambda o: put(o, "extensions/stray"),
     "E089": _pipe,
@@ -297,7 +309,7 @@ OBJECTS: dict[str, Callable[[Path], Path]] = {
     "E100": _content("/v1/content/a.txt"),
     "E101": _content(A_PATH),
     "E102": _changed("colour", to="red"),
-    "E103": lambda o: _older(o),
+    "E103": lambda o: _older(o),  # noqa: PLW0108 - defined below
     "E104": _changed("versions", "2", to={"created": "2024-01-01T00:00:00Z", "state": {}}),
     "E105": _changed("versions", "v0", to={"created": "2024-01-01T00:00:00Z", "state": {}}),
     "E106": _changed("manifest", to=[]),
@@ -354,7 +366,7 @@ ROOTS: dict[str, Callable[[Path], Path]] = {
     "E080": lambda r: put(r, "0=ocfl_1.1", "ocfl_1.1"),
     "E081": lambda r: put(drop(r, "0=ocfl_1.1"), "0=ocfl_1.0", "ocfl_1.0\n"),
     "E112": lambda r: put(r, "extensions/stray"),
-    "W015": lambda r: make_object(r / "object") and r,
+    "W015": _object_beside,
     "W016": lambda r: put(r, "extensions/of-our-own/config.json"),
 }
 """Code to what spoils a valid storage root so that the code is found."""

@@ -23,7 +23,8 @@ def usable_encoding(name: str) -> bool:
     """Whether tag files in that character encoding can be read here."""
     try:
         found = codecs.lookup(name)
-        b"".decode(found.name)
+        # Decoding empty bytes never asks the codec; opening a text does, and refuses hex, zlib and their like.
+        io.TextIOWrapper(io.BytesIO(), encoding=name).close()
     except (LookupError, ValueError, UnicodeError):
         return False
     return found.name.replace("-", "_") not in _UNFIT
