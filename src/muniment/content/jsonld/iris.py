@@ -83,7 +83,9 @@ class IdSpace:
             return namespace
         prefix, colon, suffix = text.partition(":")
         namespace = self.mappings.get(prefix)
-        if colon and ":" not in suffix and namespace is not None and _is_namespace(namespace):
+        # As in JSON-LD, '//' after the colon makes it an address even where its scheme is a prefix as well.
+        short = colon and ":" not in suffix and not suffix.startswith("//")
+        if short and namespace is not None and _is_namespace(namespace):
             found = namespace + suffix
         else:
             found = text if is_iri(text) else self.base + text

@@ -171,16 +171,18 @@ class _Mapped:
         """Map the error, if it is one of the document's."""
         if trouble is None or not isinstance(trouble, Exception) or isinstance(trouble, InvalidJsonLd):
             return
-        seen: BaseException | None = trouble
-        said = str(trouble).strip().partition("\n")[0]
-        while seen is not None:
-            if isinstance(seen, _NotAtHand):
-                address = str(seen)
-                reason = f"the context {address} is neither shipped nor a resource of the project, and none is fetched"
-                raise InvalidJsonLd(reason=reason) from None
-            seen = seen.__cause__
+        chain: list[BaseException] = [trouble]
+        while (cause := chain[-1].__cause__) is not None:
+            chain.append(cause)
+        deepest = chain[-1]
+        if isinstance(deepest, _NotAtHand):
+            reason = f"the context {deepest} is neither shipped nor a resource of the project, and none is fetched"
+            raise InvalidJsonLd(reason=reason) from None
         # Odd documents make PyLD raise whatever its code runs into: KeyError, TypeError, RecursionError.
-        raise InvalidJsonLd(reason=said or type(trouble).__name__) from trouble
+        said = deepest.args[0] if deepest.args else ""
+        known = isinstance(said, str) and type(deepest).__name__ == "JsonLdError"
+        reason = said.rstrip(".") if known else f"it cannot be processed ({type(deepest).__name__})"
+        raise InvalidJsonLd(reason=reason) from trouble
 
 
 def _refuse_bad_iris(nodes: list[Node]) -> None:

@@ -49,10 +49,22 @@ class Quad(NamedTuple):
     graph: str
 
 
-def quads(node: dict[str, Any]) -> list[Quad]:
-    """The statements of an expanded node, each once, in the order of the document."""
+def quads(node: dict[str, Any], *, named: bool = False) -> list[Quad]:
+    """The statements of an expanded resource, each once, in the order of the document.
+
+    Args:
+        node: The resource.
+        named: Whether a graph of the resource itself (`@graph` beside `@id`) is a named one, as JSON-LD has
+            it. Else it goes into the default graph, so that N-Triples and dot, which know no other, show it.
+    """
     writer = _Writer()
-    writer.node(node, "")
+    rest = {key: value for key, value in node.items() if key != "@graph"}
+    if rest and named:
+        writer.node(node, "")
+    else:
+        writer.graph(node.get("@graph", []), "")
+        if rest:
+            writer.node(rest, "")
     return list(writer.found)
 
 
@@ -105,11 +117,9 @@ class _Writer:
             self._add(subject, _TYPE, self._name(kind), graph)
         for key, items in node.items():
             if key == "@graph":
-                for item in items:
-                    self._free(item, self._graph_name(node, subject, graph))
+                self.graph(items, subject)
             elif key == "@included":
-                for item in items:
-                    self._free(item, graph)
+                self.graph(items, graph)
             elif key == "@reverse":
                 for predicate, sources in items.items():
                     for source in sources:
@@ -119,13 +129,11 @@ class _Writer:
                     self._add(subject, key, self._object(item, graph), graph)
         return subject
 
-    def _graph_name(self, node: dict[str, Any], subject: str, graph: str) -> str:
-        # A node of nothing but @graph at the top is the document itself, not a named graph.
-        return "" if not graph and node.keys() == {"@graph"} and len(self._blanks) + self._count <= 1 else subject
-
-    def _free(self, item: dict[str, Any], graph: str) -> None:
-        if "@value" not in item and "@list" not in item:
-            self.node(item, graph)
+    def graph(self, items: list[dict[str, Any]], graph: str) -> None:
+        """Write nodes that nothing points to; loose values and lists state nothing."""
+        for item in items:
+            if "@value" not in item and "@list" not in item:
+                self.node(item, graph)
 
     def _object(self, item: dict[str, Any], graph: str) -> str | Literal | None:
         if "@list" in item:
@@ -164,7 +172,8 @@ class _Writer:
 def _literal(item: dict[str, Any]) -> Literal | None:
     value, datatype = item["@value"], item.get("@type")
     if datatype == "@json":
-        from c14n.Canonicalize import canonicalize  # noqa: PLC0415 - comes with PyLD, which is imported late
+        # It comes with PyLD, which is imported late, and has no types.
+        from c14n.Canonicalize import canonicalize  # type: ignore[import-untyped]  # noqa: PLC0415
 
         return Literal(canonicalize(value).decode(), _JSON)
     if datatype is not None and not is_iri(datatype):
@@ -180,8 +189,7 @@ def _literal(item: dict[str, Any]) -> Literal | None:
 
 
 def _number(value: float, datatype: str | None) -> Literal:
-    double = isinstance(value, float) and not value.is_integer()
-    if double or abs(value) >= _LARGE or datatype == f"{XSD}double":
+    if value % 1 or abs(value) >= _LARGE or datatype == f"{XSD}double":
         return Literal(_canonical_double(value), datatype or f"{XSD}double")
     return Literal(str(int(value)), datatype or f"{XSD}integer")
 
