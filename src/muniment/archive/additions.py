@@ -97,7 +97,7 @@ class Additions:
                     progress("adding", done, len(jobs), size=size)
                 yield entry
         finally:
-            answers.close()  # type: ignore[attr-defined] # a generator
+            answers.close()
         if progress:
             progress("adding", done, len(jobs), size=size)
 

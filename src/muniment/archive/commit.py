@@ -56,7 +56,7 @@ def seal(site: Site, space: Workspace, draft: Draft, staged: dict[str, str], pro
         base, _ = newest_inventory(site.places.object(task.project, task.id), algorithm)
         if base.head != task.base:
             raise StaleTransaction(id=task.id, base=task.base, head=base.head)
-    entries = {entry.path: entry for entry in draft}
+    entries: dict[str, Entry] = {entry.path: entry for entry in draft}
     record = _instance_record(task, draft, created, provenance)
     tags = tag_files(entries, record, site.config.digests, created[:10])
     state: dict[str, list[str]] = {}

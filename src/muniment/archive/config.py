@@ -66,7 +66,7 @@ class Config:
             raise BadInput(reason="sha256 must be among the digests: it names parity sets and files sent out")
         unknown = set(digests) - {"sha512", "sha256", "sha1", "md5"}
         if unknown:
-            raise BadInput(reason=f"the digest {sorted(unknown)[0]!r} is none of sha512, sha256, sha1, md5")
+            raise BadInput(reason=f"the digest {min(unknown)!r} is none of sha512, sha256, sha1, md5")
         if not 0 <= redundancy <= 100:  # noqa: PLR2004 - percent
             raise BadInput(reason=f"the parity redundancy {redundancy} is not between 0 and 100 percent")
         return cls(

@@ -88,7 +88,7 @@ def parse_event(line: bytes) -> Event:
     record = json.loads(line)
     if not isinstance(record, dict) or not isinstance(record.get("seq"), int):
         message = "not an event"
-        raise ValueError(message)
+        raise TypeError(message)
     return Event(**record)
 
 
@@ -295,7 +295,7 @@ def _last_whole_line(path: Path) -> bytes:
             file.seek(max(size - reach, 0))
             data = file.read()
             whole = data[: data.rfind(b"\n") + 1]
-            head, found, last = whole[:-1].rpartition(b"\n")
+            _, found, last = whole[:-1].rpartition(b"\n")
             if found or reach >= size:
                 return last if found or whole else b""
             reach *= 4

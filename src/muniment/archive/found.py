@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -56,5 +57,5 @@ def found_archive(root: Path, config: Config) -> None:
     sync_tree(root)
 
 
-def _json(record: dict[str, object]) -> bytes:
+def _json(record: Mapping[str, object]) -> bytes:
     return (json.dumps(record, indent=2) + "\n").encode("utf-8")

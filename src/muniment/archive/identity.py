@@ -36,8 +36,8 @@ def check_id(text: str) -> str:
     Raises:
         BadId: It is empty, too long, not text, or holds control characters.
     """
-    if not isinstance(text, str) or not text:
-        raise BadId(id=text, reason="it is empty" if text == "" else "it is not text")
+    if not text:
+        raise BadId(id=text, reason="it is empty")
     try:
         length = len(text.encode("utf-8"))
     except UnicodeEncodeError:
@@ -55,7 +55,7 @@ def check_project(text: str) -> str:
     Raises:
         BadProject: It is not two labels with one '/' between them.
     """
-    if not isinstance(text, str) or not _PROJECT.match(text):
+    if not _PROJECT.match(text):
         raise BadProject(project=text)
     return text
 

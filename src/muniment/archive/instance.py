@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from muniment.archive.bag import FILES, INSTANCE, read_files
 from muniment.archive.inventory import Inventory
@@ -33,7 +33,7 @@ class Instance:
         """The resource and the instance's number."""
         return f"<Instance {self.number} of {self.id!r} in {self.project}>"
 
-    def __enter__(self) -> Instance:
+    def __enter__(self) -> Self:
         """An instance may be used where a transaction may; there is nothing to close."""
         return self
 
@@ -245,7 +245,7 @@ class Instance:
 
 def _open_file(location: Path) -> BinaryIO:
     try:
-        return location.open("rb", buffering=0)  # type: ignore[return-value] # FileIO reads like one
+        return location.open("rb", buffering=0)
     except OSError as error:
         raise ReadFailed(path=location, reason=error.strerror) from error
 

@@ -13,7 +13,7 @@ LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 _LONGEST_NAME = 100
 TUPLE_SIZE = 3
 TUPLES = 2
-"""Two folders of three hexadecimal digits: 16.7 million leaves, and two folders less to make durable than with three."""
+"""Two folders of three hexadecimal digits: 16.7 million leaves, and one folder less to make durable than usual."""
 
 
 @dataclass(frozen=True, slots=True)

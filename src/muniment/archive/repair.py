@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from muniment.archive.audit import audit
 from muniment.archive.commit import finish_root
@@ -41,8 +42,17 @@ class Repair:
     where: str
     mended: bool
     how: str
-    resource: str = ""
     instance: str = ""
+
+    @classmethod
+    def done(cls, where: str, how: str, *, instance: str = "") -> Self:
+        """Something was mended."""
+        return cls(where, mended=True, how=how, instance=instance)
+
+    @classmethod
+    def left(cls, where: str, how: str) -> Self:
+        """Something could not be mended and was left as it was."""
+        return cls(where, mended=False, how=how)
 
 
 def repair(site: Site, roots: list[Path] | None = None, *, progress: Progress = quiet) -> Iterator[Repair]:
@@ -105,14 +115,14 @@ def _mend_object(site: Site, root: Path, findings: list[Finding]) -> Iterator[Re
         except (FileNotFoundError, DamagedRecord, ReadFailed) as error:
             for finding in findings:
                 if finding not in records and finding.code in _FILE_CODES:
-                    yield Repair(finding.where, False, f"the object's records are lost ({error})", finding.resource)
+                    yield Repair.left(finding.where, f"the object's records are lost ({error})")
             return
         damaged = [finding for finding in findings if finding.code in _FILE_CODES and finding not in records]
         for name in dict.fromkeys(_name(site, root, finding) for finding in damaged):
             yield _mend_file(site, root, inventory, name)
         if any(finding.code == "M203" for finding in findings):
             finish_root(site, root, head_of(root))
-            yield Repair(f"{root.relative_to(site.places.root)}/{NAME}", True, "written anew from the newest instance")
+            yield Repair.done(f"{root.relative_to(site.places.root)}/{NAME}", "written anew from the newest instance")
     if any(finding.code in _PARITY_CODES for finding in findings):
         yield from _renew_parity(site, root, findings)
 
@@ -141,7 +151,7 @@ def _mend_record(site: Site, root: Path, name: str) -> Repair:
         if versions_on_disk(root)[-1:] == [int(folder.name[1:])]:
             return _copy_records(site, root, root, root / folder, where, algorithm)
         return mended
-    return Repair(where, True, "mended from parity")
+    return Repair.done(where, "mended from parity")
 
 
 def _copy_records(site: Site, root: Path, source: Path, target: Path, where: str, algorithm: str) -> Repair:
@@ -149,9 +159,9 @@ def _copy_records(site: Site, root: Path, source: Path, target: Path, where: str
         data = (source / NAME).read_bytes()
         recorded = (source / f"{NAME}.{algorithm}").read_bytes()
     except OSError as error:
-        return Repair(where, False, f"its other copy cannot be read ({error.strerror})")
+        return Repair.left(where, f"its other copy cannot be read ({error.strerror})")
     if recorded.split()[:1] != sidecar(data, algorithm).split()[:1]:
-        return Repair(where, False, "its other copy is damaged too")
+        return Repair.left(where, "its other copy is damaged too")
     scratch = site.places.scratch / f"repair-{secrets.token_hex(8)}"
     make_folder(scratch)
     try:
@@ -160,7 +170,7 @@ def _copy_records(site: Site, root: Path, source: Path, target: Path, where: str
             _put_back(site, root, scratch / name, str((target / name).relative_to(root)))
     finally:
         remove_tree(scratch)
-    return Repair(where, True, "copied from its other copy")
+    return Repair.done(where, "copied from its other copy")
 
 
 def _mend_file(site: Site, root: Path, inventory: Inventory, name: str) -> Repair:
@@ -172,15 +182,15 @@ def _mend_file(site: Site, root: Path, inventory: Inventory, name: str) -> Repai
         if name in paths
     }
     if not digests or not name.startswith("v"):
-        return Repair(where, False, "no record says what it should be")
+        return Repair.left(where, "no record says what it should be")
     version = int(name.split("/", 1)[0][1:])
     sha256 = digests["sha256"]
     if file_digest(root / name, "sha256") == sha256:
-        return Repair(where, True, "nothing to do: it is right")
+        return Repair.done(where, "nothing to do: it is right")
     if sidecar_path(file_set_folder(site.places, sha256), sha256).exists():
         return _from_set(site, root, name, sha256)
     found = _from_pack(site, root, version, [name])
-    return found if isinstance(found, Repair) else Repair(where, True, "mended from parity", instance=str(version))
+    return found if isinstance(found, Repair) else Repair.done(where, "mended from parity", instance=str(version))
 
 
 def _from_set(site: Site, root: Path, name: str, sha256: str) -> Repair:
@@ -191,9 +201,9 @@ def _from_set(site: Site, root: Path, name: str, sha256: str) -> Repair:
         folder = file_set_folder(site.places, sha256)
         mended = repair_file(root / name, sha256, folder, scratch, scratch / "mended")
         how = _put_back(site, root, mended, name)
-        return Repair(where, True, how, instance=name.split("/", 1)[0][1:])
+        return Repair.done(where, how, instance=name.split("/", 1)[0][1:])
     except MunimentError as error:
-        return Repair(where, False, str(error))
+        return Repair.left(where, str(error))
     finally:
         remove_tree(scratch)
 
@@ -209,13 +219,13 @@ def _from_pack(site: Site, root: Path, version: int, names: list[str]) -> Repair
         present = {member.name: root / member.name for member in members}
         inside = [name for name in names if name in present]
         if len(inside) < len(names):
-            return Repair(where, False, "its parity does not hold it")
+            return Repair.left(where, "its parity does not hold it")
         wanted = {name: scratch / f"mended-{number}" for number, name in enumerate(inside)}
         repair_pack(folder, present, wanted, scratch)
         for name, path in wanted.items():
             _put_back(site, root, path, name)
     except MunimentError as error:
-        return Repair(where, False, str(error))
+        return Repair.left(where, str(error))
     finally:
         remove_tree(scratch)
     return None
@@ -271,11 +281,11 @@ def _renew_parity(site: Site, root: Path, findings: list[Finding]) -> Iterator[R
             try:
                 made = protect(site, root, version)
             except (MunimentError, FileNotFoundError) as error:
-                yield Repair(f"{root.relative_to(site.places.root)}/v{version}", False, f"no parity made: {error}")
+                yield Repair.left(f"{root.relative_to(site.places.root)}/v{version}", f"no parity made: {error}")
                 continue
             if made:
                 where = f"{root.relative_to(site.places.root)}/v{version}"
-                yield Repair(where, True, f"{len(made)} parity sets made", instance=str(version))
+                yield Repair.done(where, f"{len(made)} parity sets made", instance=str(version))
     finally:
         remove_tree(scratch)
 
@@ -290,4 +300,4 @@ def _drop_idle_parity(site: Site, findings: list[Finding]) -> Iterator[Repair]:
     for finding in findings:
         if finding.code == "M403":
             remove_tree(site.places.root / finding.where)
-            yield Repair(finding.where, True, "parity that protected nothing was removed")
+            yield Repair.done(finding.where, "parity that protected nothing was removed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -86,7 +86,7 @@ class Transaction:
         else:
             self.rollback()
 
-    def __iter__(self) -> Iterable[str]:  # type: ignore[override] # an iterator of paths
+    def __iter__(self) -> Iterator[str]:
         """The paths the instance would have now."""
         return iter([entry.path for entry in self._draft])
 
@@ -104,7 +104,7 @@ class Transaction:
         """What is said about the instance: JSON data, to be changed in place."""
         return self._draft.metadata
 
-    def files(self) -> Iterable[Entry]:
+    def files(self) -> Iterator[Entry]:
         """Every entry the instance would have now, sorted by path."""
         return iter(list(self._draft))
 
@@ -267,9 +267,9 @@ class Transaction:
         for name, _, _ in found.files:
             self._check(name, replace=replace)
         entries = [self._store(entry) for entry in self._additions.files(found.files, progress)]
-        for name, target in found.links.items():
-            self._draft.remove(name)
-            self._draft.links[name] = target
+        for link, target in found.links.items():
+            self._draft.remove(link)
+            self._draft.links[link] = target
         self._draft.folders.extend(name for name in found.empty if name not in self._draft.folders)
         if found.links or found.empty:
             self._draft.touched = True

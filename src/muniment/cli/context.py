@@ -33,7 +33,7 @@ class Context:
         from muniment.app import App
         from muniment.settings import Settings
 
-        given = {"archive": self._archive, "state": self._state}
+        given: dict[str, Any] = {"archive": self._archive, "state": self._state}
         return App(Settings(**{name: value for name, value in given.items() if value is not None}))
 
     @contextlib.contextmanager

@@ -58,7 +58,7 @@ def begin(
         typer.Option(metavar="DIR", envvar="MUNIMENT_STATE", help="Where index and ledger lie, if not there."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
     """A digital preservation archive: put files in, prove they are unchanged, carry them away."""
     context.obj = Context(archive, state, quiet=quiet)

@@ -16,13 +16,13 @@ class NameNotUnicode(BadInput):
 
 
 class UnknownDigest(BadInput):
-    """{digest!r} is not a digest this archive can check. Give 'sha256:…', 'sha512:…', 'sha1:…' or 'md5:…' in hexadecimal."""
+    """{digest!r} is not a digest Muniment can check. Give 'sha256:…', 'sha512:…', 'sha1:…' or 'md5:…' in hex."""
 
     http_status = 422
 
 
 class DigestMismatch(BadInput):
-    """{path}: the {algorithm} digest is {found}, but {expected} was expected. The file was refused; nothing was stored."""
+    """{path}: the {algorithm} digest is {found}, but {expected} was expected. The file was refused, not stored."""
 
     http_status = 422
 

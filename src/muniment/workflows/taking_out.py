@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -97,9 +98,9 @@ def _make_links_and_folders(instance: Instance, root: Path) -> None:
         (root / LogicalPath.parse(name)).mkdir(parents=True, exist_ok=True)
     for name, pointed in instance.record.get("links", {}).items():
         place = root / LogicalPath.parse(name)
-        inside = os.path.normpath(os.path.join(os.path.dirname(name), pointed))
+        inside = posixpath.normpath(posixpath.join(posixpath.dirname(name), pointed))
         # A link that leaves the folder is a note about the past, not something to make again.
-        if os.path.isabs(pointed) or inside.startswith("..") or os.path.lexists(place):
+        if pointed.startswith("/") or inside.startswith("..") or os.path.lexists(place):
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(pointed)

@@ -62,21 +62,13 @@ def check_records(site: Site, root: Path, vouched: Vouched | None) -> ObjectChec
     versions = versions_on_disk(root)
     if not versions or not (root / DECLARATION).is_file():
         check.say("M102", DECLARATION if versions else "v1", "an OCFL object")
-        if not versions:
-            return check
-    if versions != list(range(1, len(versions) + 1)):
-        missing = next(number for number in range(1, versions[-1] + 1) if number not in versions)
-        check.say("M102", f"v{missing}", f"versions 1 to {versions[-1]}")
+    if not versions:
+        return check
     check.head = versions[-1]
-    digests: dict[int, str] = {}
-    newest: Inventory | None = None
-    for number in versions:
-        found = _record(check, f"v{number}", algorithm)
-        if found is None:
-            continue
-        newest, digests[number] = found
-        if newest.head != number:
-            check.say("M202", f"v{number}/{NAME}", "", f"it is the inventory of v{newest.head}")
+    if versions != list(range(1, check.head + 1)):
+        missing = next(number for number in range(1, check.head + 1) if number not in versions)
+        check.say("M102", f"v{missing}", f"versions 1 to {check.head}")
+    newest, digests = _read_versions(check, versions, algorithm)
     _check_root(check, algorithm, digests)
     if newest is None or newest.head != check.head:
         try:
@@ -92,14 +84,32 @@ def check_records(site: Site, root: Path, vouched: Vouched | None) -> ObjectChec
     else:
         check.project, check.resource = own
         _check_log(check, digests, vouched)
+    _expect(check, newest)
+    return check
+
+
+def _read_versions(check: ObjectCheck, versions: list[int], algorithm: str) -> tuple[Inventory | None, dict[int, str]]:
+    """The newest version's inventory that is whole, and the digests of all that are."""
+    digests: dict[int, str] = {}
+    newest: Inventory | None = None
+    for number in versions:
+        found = _record(check, f"v{number}", algorithm)
+        if found is None:
+            continue
+        newest, digests[number] = found
+        if newest.head != number:
+            check.say("M202", f"v{number}/{NAME}", "", f"it is the inventory of v{newest.head}")
+    return newest, digests
+
+
+def _expect(check: ObjectCheck, newest: Inventory) -> None:
+    """Note every content file there should be, with its digests and the size its instances record."""
     further = newest.fixity_of_content()
     for digest, paths in newest.manifest.items():
         for path in paths:
             check.files[path] = Expected({newest.algorithm: digest, **further.get(path, {})})
-    for number in versions:
-        if number in newest.versions:
-            _note_sizes(check, newest, number)
-    return check
+    for number in newest.versions:
+        _note_sizes(check, newest, number)
 
 
 def check_presence(check: ObjectCheck) -> None:
