@@ -13,6 +13,7 @@ import pytest
 from muniment.archive.parity.geometry import geometry
 from muniment.archive.parity.par2 import Par2, find_program
 from muniment.archive.parity.salvage import salvage
+from muniment.errors.archive import DiskFull
 from muniment.errors.parity import ParityToolFailed, ParityToolMissing
 from tests.unit.parity.making import random_file
 
@@ -40,6 +41,19 @@ def test_what_par2_says_of_a_failure_is_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(ParityToolFailed, match="You must specify a list of files") as caught:
         Par2().create(tmp_path, "absent", geometry(1_000, 5))
     assert caught.value.details["status"] == 3
+
+
+@pytest.mark.parametrize("action", ["create", "verify", "repair"])
+def test_a_full_disk_is_called_a_full_disk(tmp_path: Path, action: str) -> None:
+    tool = Par2()
+    tool.program = tmp_path / "par2"
+    tool.program.write_text("#!/bin/sh\necho 'Could not write 4 bytes to x: No space left on device' >&2\nexit 6\n")
+    tool.program.chmod(0o755)
+    with pytest.raises(DiskFull):
+        if action == "create":
+            tool.create(tmp_path, "x", geometry(1_000, 5))
+        else:
+            getattr(tool, action)(tmp_path, "x")
 
 
 def test_stopping_ends_a_running_process_at_once(tmp_path: Path) -> None:

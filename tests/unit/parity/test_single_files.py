@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.parity import Outcome, check_set, make_for_file, repair_file, verify_file
+from muniment.archive.parity import Outcome, check_set, make_for_file, make_for_pack, repair_file, verify_file
 from muniment.archive.parity.par2 import find_program
 from muniment.errors.archive import ReadFailed
 from muniment.errors.base import BadInput
@@ -114,6 +114,14 @@ def test_an_empty_file_needs_no_parity(tmp_path: Path) -> None:
     (parity,) = folders(tmp_path, "parity")
     digest = random_file(tmp_path / "empty", 0)
     assert make_for_file(tmp_path / "empty", digest, parity, 5) is None
+    assert os.listdir(parity) == []
+
+
+def test_zero_percent_is_no_parity(tmp_path: Path) -> None:
+    (parity,) = folders(tmp_path, "parity")
+    digest = random_file(tmp_path / "file", 102_400)
+    assert make_for_file(tmp_path / "file", digest, parity, 0) is None
+    assert make_for_pack([("file", tmp_path / "file", 102_400)], parity, 0) is None
     assert os.listdir(parity) == []
 
 

@@ -47,7 +47,7 @@ def make_for_file(
     tool: Par2 | None = None,
     check_source: bool = True,
 ) -> ParitySet | None:
-    """Make `<sha256>.par2`, its volume and its sidecar in `target_folder`; None for an empty file.
+    """Make `<sha256>.par2`, its volume and its sidecar in `target_folder`; None for an empty file or 0 percent.
 
     The set is complete or not there at all. Nothing is synced: publishing is the caller's. The source is
     linked into a folder in `target_folder` meanwhile (copied where it is on another filesystem).
@@ -60,7 +60,7 @@ def make_for_file(
     """
     work.refuse_name(sha256)
     size = _size(source)
-    if not size:
+    if not size or not redundancy:
         return None
     tool = tool or Par2()
     threads = 1 if size < _ONE_THREAD_BELOW else None

@@ -40,7 +40,7 @@ def make_for_pack(
     name: str = PACK,
     tool: Par2 | None = None,
 ) -> ParitySet | None:
-    """Make one set over `files` (name, path, size) in `target_folder`; None when they hold no byte at all.
+    """Make one set over `files` (name, path, size) in `target_folder`; None when they hold no byte, or at 0 percent.
 
     Writes `<name>.par2`, its volume, `<name>.index`, `<name>.index.copy` and the sidecar; all or none. The order
     of `files` is kept. The packed stream lies in `scratch` meanwhile (default: the target folder; it must be on the
@@ -53,6 +53,8 @@ def make_for_pack(
         ReadFailed, DiskFull, WriteFailed: The storage refused.
     """
     work.refuse_name(name)
+    if not redundancy:
+        return None
     with work.work_folder(scratch or target_folder) as folder:
         index = _pack(files, folder / name)
         if not index.size:
