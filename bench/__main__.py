@@ -1,0 +1,32 @@
+"""The command: `python -m bench [SECTION ...] [--quick] [--rounds N]`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+
+from bench import sections
+from bench.machine import facts
+
+
+def main() -> None:
+    """Run the named sections, or all."""
+    known = sorted(module.name for module in pkgutil.iter_modules(sections.__path__))
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of: {', '.join(known)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="less data, three rounds")
+    parser.add_argument("--rounds", type=int, help="rounds of each race (default: 5, quick: 3)")
+    given = parser.parse_args()
+    if unknown := set(given.sections) - set(known):
+        parser.error(f"there is no section {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
+    rounds = given.rounds or (3 if given.quick else 5)
+    if rounds < 1:
+        parser.error("--rounds must be at least 1")
+    print(facts(), flush=True)
+    for name in given.sections or known:
+        importlib.import_module(f"bench.sections.{name}").run(rounds=rounds, quick=given.quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Racing programs against each other: rounds in which each has a turn, and the table of what came out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+Command = Sequence[str | Path]
+LIMIT = 900
+"""Seconds after which a command is given up."""
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Racer:
+    """One side: commands run before the clock starts, and those that are timed.
+
+    `reason` says why it is not here; such a racer is named in the table and not run.
+    """
+
+    name: str
+    timed: Sequence[Command] = ()
+    before: Sequence[Command] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass
+class Track:
+    """What surrounds each turn: `ready` before it, `clear` after it, neither timed."""
+
+    ready: Callable[[], None]
+    clear: Callable[[], None]
+    log: Path
+
+
+class Failure(Exception):
+    """A command of a racer ended with an error."""
+
+
+def race(title: str, racers: Sequence[Racer], track: Track, rounds: int) -> None:
+    """Let all take turns `rounds` times and print how long each took in terms of the first.
+
+    A turn more, before the others, measures memory and is not timed: watching costs time itself.
+    """
+    print(f"\n{title}", flush=True)
+    memory: dict[str, int] = {}
+    times: dict[str, list[float]] = {}
+    out: dict[str, str] = {racer.name: racer.reason for racer in racers if racer.reason}
+    for turn in range(rounds + 1):
+        for racer in racers:
+            if racer.name in out:
+                continue
+            try:
+                seconds, peak = _turn(racer, track, watch=turn == 0)
+            except Failure as failure:
+                out[racer.name] = str(failure)
+                continue
+            if turn == 0:
+                memory[racer.name] = peak
+            else:
+                times.setdefault(racer.name, []).append(seconds)
+    _print_table(racers, times, memory, out)
+
+
+def _turn(racer: Racer, track: Track, *, watch: bool) -> tuple[float, int]:
+    track.ready()
+    try:
+        for command in racer.before:
+            _run(command, racer, track.log)
+        # Leftover writes of the turn before must not fall into this one.
+        os.sync()
+        peaks = [0]
+        start = time.perf_counter()
+        peaks.extend(_run(command, racer, track.log, watch=watch) for command in racer.timed)
+        return time.perf_counter() - start, max(peaks)
+    finally:
+        track.clear()
+
+
+def _run(command: Command, racer: Racer, log: Path, *, watch: bool = False) -> int:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [os.fspath(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **racer.environment},
+        )
+        peak = [0]
+        ended = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(process.pid, ended, peak))
+        if watch:
+            watcher.start()
+        status: int | str
+        try:
+            status = process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            status = f"no answer in {LIMIT} s"
+        ended.set()
+        if watch:
+            watcher.join()
+    if status:
+        last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        message = f"failed: {Path(command[0]).name} ended with {status}: {' '.join(last)[:120]}"
+        raise Failure(message)
+    return peak[0]
+
+
+def _watch(pid: int, ended: threading.Event, peak: list[int]) -> None:
+    while not ended.wait(0.02):
+        peak[0] = max(peak[0], sum(_resident(member) for member in _family(pid)))
+
+
+def _family(pid: int) -> list[int]:
+    family = [pid]
+    for member in family:
+        try:
+            for task in Path(f"/proc/{member}/task").iterdir():
+                family += [int(child) for child in (task / "children").read_text().split()]
+        except OSError:
+            continue
+    return family
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _print_table(
+    racers: Sequence[Racer], times: Mapping[str, list[float]], memory: Mapping[str, int], out: Mapping[str, str]
+) -> None:
+    width = max(len(racer.name) for racer in racers)
+    print(f"  {'':{width}}   ratio   (lowest-highest)   median    peak memory")
+    base = times.get(racers[0].name)
+    for racer in racers:
+        taken = times.get(racer.name)
+        if racer.name in out or not taken:
+            print(f"  {racer.name:{width}}   not here: {out.get(racer.name, 'it was not timed')}")
+            continue
+        ratios = [mine / other for mine, other in zip(taken, base, strict=True)] if base else []
+        shown = (
+            f"{median(ratios):6.2f}   ({min(ratios):6.2f} - {max(ratios):6.2f})" if ratios else f"{'-':>6}" + 20 * " "
+        )
+        print(
+            f"  {racer.name:{width}}  {shown}   {median(taken):6.2f} s   {memory[racer.name] / 1e6:6.0f} MB", flush=True
+        )

@@ -1,0 +1,1 @@
+"""One module for each part that is measured; each has `run(rounds, quick)` and prints its tables."""

@@ -1,0 +1,155 @@
+"""The archive against copying, bagit-python, ocfl-py, restic and borg: taking in, auditing, parity, starting."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from bench import data, peers
+from bench.machine import scratch
+from bench.racing import Command, Racer, Track, race
+
+NO_PARITY = ("--no-parity",)
+
+
+def run(*, rounds: int, quick: bool) -> None:
+    """Print all tables of this section."""
+    large, small = (5, 2_000) if quick else (20, 10_000)
+    with scratch("archive", need=10 * large * data.LARGE) as home:
+        start_up(home, rounds)
+        for title, source in (
+            (f"{small:,} files of 1-64 KiB", data.small_files(home / "small", small)),
+            (f"{large} files of 100 MB", data.large_files(home / "large", large)),
+        ):
+            taking_in(title, source, home, rounds)
+            auditing(title, source, home, rounds)
+            parity(title, source, home, rounds)
+
+
+def start_up(home: Path, rounds: int) -> None:
+    """How long `muniment --help` takes."""
+    racers = [
+        Racer("python -c pass", timed=[[peers.PYTHON, "-c", "pass"]]),
+        Racer("muniment --help", timed=[[peers.BIN / "muniment", "--help"]], reason=peers.missing_muniment()),
+    ]
+    track = Track(ready=lambda: None, clear=lambda: None, log=home / "log")
+    race("Start of the command line", racers, track, rounds)
+
+
+def taking_in(title: str, source: Path, home: Path, rounds: int) -> None:
+    """Durable ingest: every side ends with its bytes on the disk."""
+    out = home / "out"
+    environment = peers.peer_environment(home)
+    alone: list[str | Path] = [peers.PYTHON, "-m", "bench.intake_alone", source, out]
+    racers = [
+        Racer("cp -r, sync -f", timed=peers.copying(source, out)),
+        peers.muniment_racer("muniment, sha256", source, out, digest="sha256", add=NO_PARITY),
+        peers.muniment_racer("muniment, sha512 + sha256", source, out, add=NO_PARITY),
+        Racer("its intake alone, sha256", timed=[[*alone, "sha256"]], environment=peers.python_path()),
+        Racer(
+            "its intake alone, sha512 + sha256", timed=[[*alone, "sha512", "sha256"]], environment=peers.python_path()
+        ),
+        Racer("bagit-python", timed=peers.bagit_in(source, out), reason=peers.missing("bagit.py")),
+        Racer("ocfl-py", timed=peers.ocfl_in(source, out), reason=peers.missing("ocfl-object.py")),
+        Racer(
+            "restic",
+            before=peers.restic_new(out),
+            timed=peers.restic_in(source, out),
+            environment=environment,
+            reason=peers.missing("restic"),
+        ),
+        Racer(
+            "borg",
+            before=peers.borg_new(out),
+            timed=peers.borg_in(source, out),
+            environment=environment,
+            reason=peers.missing("borg"),
+        ),
+    ]
+    race(f"Durable ingest, {title}", racers, _track(source, home), rounds)
+
+
+def auditing(title: str, source: Path, home: Path, rounds: int) -> None:
+    """Reading everything back and checking it; what is checked is made once, before."""
+    kept = home / "kept"
+    kept.mkdir()
+    environment = peers.peer_environment(home)
+    one, two, bag, restic, borg = (kept / name for name in ("one", "two", "bag", "restic", "borg"))
+    no_muniment = peers.missing_muniment() or _made(
+        [peers.muniment(one, "init", "--digest", "sha256"), peers.muniment(two, "init")]
+        + [peers.muniment(place, "add", *NO_PARITY, "--id", "bench", source) for place in (one, two)]
+    )
+    no_bag = peers.missing("bagit.py") or _made(peers.bagit_in(source, bag))
+    no_restic = peers.missing("restic") or _made(
+        peers.restic_new(restic) + peers.restic_in(source, restic), **environment
+    )
+    no_borg = peers.missing("borg") or _made(peers.borg_new(borg) + peers.borg_in(source, borg), **environment)
+    validate: list[str | Path] = [peers.BIN / "bagit.py", "--validate", "--processes", "2", "--quiet", bag]
+    racers = [
+        Racer("bagit.py --validate --processes 2", timed=[validate], reason=no_bag),
+        Racer("muniment audit, sha256", timed=[peers.muniment(one, "audit")], reason=no_muniment),
+        Racer("muniment audit, sha512 + sha256", timed=[peers.muniment(two, "audit")], reason=no_muniment),
+        Racer(
+            "restic check --read-data",
+            timed=[["restic", "--no-cache", "-q", "-r", restic, "check", "--read-data"]],
+            environment=environment,
+            reason=no_restic,
+        ),
+        Racer(
+            "borg check --verify-data",
+            timed=[["borg", "check", "--verify-data", borg]],
+            environment=environment,
+            reason=no_borg,
+        ),
+    ]
+    track = Track(ready=functools.partial(data.warm, kept), clear=lambda: None, log=home / "log")
+    race(f"Audit, {title}", racers, track, rounds)
+    shutil.rmtree(kept)
+
+
+def parity(title: str, source: Path, home: Path, rounds: int) -> None:
+    """What recovery data cost on top of taking in."""
+    out = home / "out"
+    single = (
+        'mkdir "$2" && for f in "$1"/*.bin; do par2 create -q -q -r5 -B "$1" "$2/${f##*/}.par2" "$f" || exit 1; done'
+    )
+    whole = 'mkdir "$2" && par2 create -q -q -r5 -R -B "$1" "$2/all.par2" "$1"/*'
+    each = any(source.glob("*.bin"))
+    script = single if each else whole
+    racers = [
+        peers.muniment_racer("muniment add --no-parity", source, out, add=NO_PARITY),
+        peers.muniment_racer("muniment add", source, out),
+        Racer(
+            f"par2 alone, its defaults, {'one set for each file' if each else 'one set'}",
+            timed=[["sh", "-c", script, "sh", source, out]],
+            environment={"PATH": peers.search_path()},
+            reason=peers.missing("par2"),
+        ),
+    ]
+    race(f"Parity of 5 %, {title}", racers, _track(source, home), rounds)
+
+
+def _track(source: Path, home: Path) -> Track:
+    return Track(
+        ready=functools.partial(data.warm, source),
+        clear=functools.partial(shutil.rmtree, home / "out", ignore_errors=True),
+        log=home / "log",
+    )
+
+
+def _made(commands: list[Command], **environment: str) -> str:
+    """Run what has to be there before an audit; why it could not be made, or nothing."""
+    for command in commands:
+        done = subprocess.run(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            env={**os.environ, **environment},
+        )
+        if done.returncode:
+            return f"{Path(command[0]).name} ended with {done.returncode}"
+    return ""
