@@ -49,11 +49,9 @@ def test_a_full_disk_is_called_a_full_disk(tmp_path: Path, action: str) -> None:
     tool.program = tmp_path / "par2"
     tool.program.write_text("#!/bin/sh\necho 'Could not write 4 bytes to x: No space left on device' >&2\nexit 6\n")
     tool.program.chmod(0o755)
+    arguments = (tmp_path, "x", geometry(1_000, 5)) if action == "create" else (tmp_path, "x")
     with pytest.raises(DiskFull):
-        if action == "create":
-            tool.create(tmp_path, "x", geometry(1_000, 5))
-        else:
-            getattr(tool, action)(tmp_path, "x")
+        getattr(tool, action)(*arguments)
 
 
 def test_stopping_ends_a_running_process_at_once(tmp_path: Path) -> None:
