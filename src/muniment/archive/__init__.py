@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muniment.archive.adopt import Arrival, Arriving
 from muniment.archive.archive import Archive
 from muniment.archive.config import Config, Mode
 from muniment.archive.events import Event
@@ -16,6 +17,8 @@ from muniment.archive.transaction import Transaction
 __all__ = [
     "Agent",
     "Archive",
+    "Arrival",
+    "Arriving",
     "Config",
     "Event",
     "Instance",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
 from muniment.archive import recovery
+from muniment.archive.adopt import Arrival, adopt
 from muniment.archive.audit import audit
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
 from muniment.archive.events import Event, EventLog
@@ -28,6 +31,7 @@ from muniment.archive.replay import replay, rollback
 from muniment.archive.site import Site
 from muniment.archive.times import parse_start
 from muniment.archive.transaction import Transaction
+from muniment.archive.unpack import unpacked
 from muniment.content import Finding, Progress, quiet
 from muniment.errors.archive import (
     AmbiguousId,
@@ -264,6 +268,42 @@ class Archive:
         """
         agent = f"{self._site.agent.name} <{self._site.agent.address}>"
         return self._site.log.append([Event(event, agent, project, resource, **more)])[0]
+
+    def adopt(
+        self,
+        id: str,
+        arrivals: Iterable[Arrival],
+        project: str | None = None,
+        *,
+        events: Sequence[Event] = (),
+        progress: Progress = quiet,
+    ) -> Instance:
+        """Make a new resource that has a history already; returns its newest instance.
+
+        All of `arrivals` (oldest first) become visible together or not at all. `events` are written
+        with those of the ingestion; only what they are about need be filled in.
+
+        Raises:
+            ResourceExists, ResourcePurged, BadId, BadProject: The id cannot be used.
+            MunimentError: As `muniment.archive.adopt.adopt`; nothing was adopted.
+        """
+        place = check_project(project or self.config.project)
+        self._refuse_purged(place, check_id(id))
+        agent = f"{self._site.agent.name} <{self._site.agent.address}>"
+        further = [replace(event, agent=event.agent or agent, project=place, resource=id) for event in events]
+        adopt(self._site, place, id, arrivals, events=further, progress=progress)
+        return self.get(id, project=place)
+
+    def unpacked(
+        self, path: str | os.PathLike[str], notice: Callable[[Finding], None], progress: Progress = quiet
+    ) -> AbstractContextManager[Path]:
+        """A tar, unpacked in the staging area for the time of a `with` block; gone after it.
+
+        Raises:
+            PackageRefused: It is cut off, damaged, or holds something that could do harm.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        return unpacked(self._site, path, notice, progress)
 
     def purge(self, id: str, reason: str, project: str | None = None) -> Event:
         """Remove a resource for ever; only in dynamic mode.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from muniment.archive.bag import FILES, INSTANCE, read_files
-from muniment.archive.inventory import Inventory
-from muniment.content import Digest, Entry, Hashers
+from muniment.archive.inventory import DECLARATION, NAME, Inventory, read_inventory
+from muniment.content import Digest, Entry, Hashers, LogicalPath
 from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
 
 CHUNK = 1 << 20
@@ -186,9 +186,52 @@ class Instance:
             size = sizes.get(path)
             yield Entry(path, location.stat().st_size if size is None else size, self._digests_of(path))  # type: ignore[arg-type] # checked when stored
 
-    def open_bag_entry(self, entry: Entry) -> BinaryIO:
-        """A checked stream of one file of the bag."""
-        return self._open_logical(entry.path)
+    def open_bag_entry(self, entry: Entry, offset: int = 0) -> BinaryIO:
+        """A stream of one file of the bag; checked, where it is read from its beginning.
+
+        Raises:
+            DamagedRecord, ReadFailed: It cannot be had.
+        """
+        return self._open_logical(entry.path, offset)
+
+    def inventory_digest(self) -> str:
+        """The digest of the inventory that came with this instance, as `algorithm:value`: it vouches for all of it.
+
+        Raises:
+            DamagedRecord, ReadFailed: It cannot be had.
+        """
+        try:
+            _, digest = read_inventory(self.root / f"v{self.number}", self._inventory.algorithm)
+        except FileNotFoundError as error:
+            raise DamagedRecord(path=error.filename, reason="it is missing") from None
+        return f"{self._inventory.algorithm}:{digest}"
+
+    def object_entries(self) -> Iterator[tuple[Entry, Path]]:
+        """Every file of the resource's OCFL object, its path below the object's root, and where it lies.
+
+        The inventory in the root is always the newest one, which in worm mode it is not on disk. It and
+        the other inventories carry the digest their sidecars state.
+
+        Raises:
+            DamagedRecord, ReadFailed: A record cannot be had.
+        """
+        algorithm = self._inventory.algorithm
+        names = (NAME, f"{NAME}.{algorithm}")
+        yield self._object_entry(DECLARATION, DECLARATION, {})
+        for folder in ("", *(f"v{number}/" for number in range(1, self.head + 1))):
+            digest = self.earlier(int(folder[1:-1]) if folder else self.head).inventory_digest()
+            for name, known in zip(names, ({algorithm: digest.partition(":")[2]}, {}), strict=True):
+                yield self._object_entry(folder + name, (folder or f"v{self.head}/") + name, known)
+        for digest, paths in self._inventory.manifest.items():
+            for path in paths:
+                yield self._object_entry(path, path, {algorithm: digest, **self._further.get(path, {})})
+
+    def _object_entry(self, path: str, place: str, digests: dict[str, str]) -> tuple[Entry, Path]:
+        location = self.root / place
+        try:
+            return Entry(LogicalPath(path), location.stat().st_size, digests), location
+        except OSError as error:
+            raise ReadFailed(path=location, reason=error.strerror) from error
 
     def add(self, *_: object, **__: object) -> None:
         """An instance is never changed.
@@ -232,12 +275,16 @@ class Instance:
         further = self._further.get(self._inventory.content_path(digest), {})
         return {self._inventory.algorithm: digest, **further}
 
-    def _open_logical(self, logical: str) -> BinaryIO:
+    def _open_logical(self, logical: str, offset: int = 0) -> BinaryIO:
         try:
             digest = self._logical[logical]
         except KeyError:
             raise DamagedRecord(path=self.root, reason=f"instance {self.number} has no {logical}") from None
         location = self.root / self._inventory.content_path(digest)
+        if offset:
+            raw = _open_file(location)
+            raw.seek(offset)
+            return raw
         return io.BufferedReader(
             _Checked(_open_file(location), location, Digest(self._inventory.algorithm, digest)), CHUNK
         )

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from muniment.archive.adopt import KIND as ADOPTION
+from muniment.archive.adopt import finish_adoption
 from muniment.archive.commit import finish_root, publish, record
 from muniment.archive.durable import make_folder, remove_tree, rename
 from muniment.archive.events import Event
@@ -91,6 +93,9 @@ def _finish(site: Site, space: Workspace) -> list[Event]:
     task = space.undertaking
     if task.kind == "deletion":
         return finish_purge(site, space)
+    if task.kind == ADOPTION:
+        done = finish_adoption(site, space)
+        return done and _tell(site, task, "an adopted resource was published or recorded")
     sealed = space.sealed()
     if sealed is None or sealed.get("group"):
         if sealed is None and not any(True for _ in space.notes()) and _is_empty(space):

@@ -1,0 +1,366 @@
+"""Adopting a resource that has a history already: all its instances become visible together or not at all.
+
+The instances are built one after the other in one staging folder, as the complete object they will be.
+Then, as for a commit: everything is put on stable storage, **one rename** gives the object its place,
+and one append writes the events of all instances. The seal is written after the first sync, so a seal
+that is found vouches for every file. Killed before the seal, nothing was adopted and recovery removes
+what was copied (its source still has it); after it, recovery finishes the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from muniment.archive.additions import Additions
+from muniment.archive.bag import tag_files
+
+# The commit point is one for commits and adoptions; its steps are used here, not written a second time.
+from muniment.archive.commit import _instance_record, _place, _stage_tag, _take_out
+from muniment.archive.config import Mode
+from muniment.archive.draft import Draft
+from muniment.archive.durable import make_folder, sync_folder, sync_tree, write_file, writing
+from muniment.archive.events import Event
+from muniment.archive.identity import Agent, new_uuid, to_uri
+from muniment.archive.inventory import NAME, Inventory, Version, read_inventory, sidecar
+from muniment.archive.locks import exclusive
+from muniment.archive.names import stored_path
+from muniment.archive.objects import declare, head_of
+from muniment.archive.places import object_parts
+from muniment.archive.protect import protect
+from muniment.archive.site import Site
+from muniment.archive.staging import Undertaking, Workspace
+from muniment.archive.times import now
+from muniment.content import Entry, Hashers, LogicalPath, Progress, quiet
+from muniment.content.digests import refuse_mismatch
+from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
+from muniment.errors.base import BadInput, MunimentError, StorageTrouble
+
+KIND = "adoption"
+"""What an undertaking of this module is called in its staging folder."""
+
+_STRONG = ("sha512", "sha256")
+"""Digests by which content is known to be the same without reading it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """One file of an arriving instance: its entry with the digests it must have, and where its bytes are.
+
+    `source` is a file's place on disk, or a function that opens a stream of it.
+    """
+
+    entry: Entry
+    source: str | Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One instance as it comes from outside.
+
+    An empty `instance` gets a new identifier, an empty `created` the present.
+    """
+
+    files: Iterable[Arriving]
+    instance: str = ""
+    created: str = ""
+    agent: Agent | None = None
+    message: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Sequence[Any] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    folders: Sequence[str] = ()
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """What its ingestion event says beside the usual."""
+
+
+def adopt(
+    site: Site,
+    project: str,
+    resource: str,
+    arrivals: Iterable[Arrival],
+    *,
+    events: Sequence[Event] = (),
+    progress: Progress = quiet,
+) -> None:
+    """Make a new resource of `arrivals`, the oldest instance first.
+
+    `events` are written with those of the ingestion, in the same append.
+
+    Raises:
+        ResourceExists: The id is taken; nothing was adopted.
+        DigestMismatch, SourceUnreadable, SourceChanged: A file is not what it should be; nothing was adopted.
+        UnsafePath, PathCollides, PathTaken: A name cannot be kept; nothing was adopted.
+        DiskFull, WriteFailed: The storage refused; nothing was adopted.
+        BadInput: There was no instance to adopt.
+    """
+    root = site.places.object(project, resource)
+    if head_of(root):
+        raise ResourceExists(id=resource, project=project)
+    agent = site.agent
+    task = Undertaking(new_uuid(), project, resource, 0, now(), agent.name, agent.address, kind=KIND)
+    space = Workspace.begin(site.places, task)
+    try:
+        build = _Build(site, space)
+        for arrival in arrivals:
+            build.add(arrival, progress)
+        head = build.seal(events)
+        _publish(site, space)
+    except BaseException:
+        # What cannot be removed now is removed or finished by the next recovery.
+        with contextlib.suppress(StorageTrouble):
+            space.discard()
+        raise
+    with contextlib.suppress(StorageTrouble):
+        space.discard()
+    _protect(site, root, task, head, progress)
+
+
+def finish_adoption(site: Site, space: Workspace) -> list[Event]:
+    """Do what of an adoption is not done yet; one that was not sealed is removed.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; running it again goes on.
+    """
+    task = space.undertaking
+    sealed = space.sealed()
+    events: list[Event] = []
+    if sealed is not None:
+        root = site.places.object(task.project, task.id)
+        if _inventory_digest(site, root / f"v{sealed['head']}") == sealed["inventory"]:
+            with exclusive(site.object_lock(root)):
+                if not site.log.mentions(task.transaction, task.started):
+                    events = _record(site, space)
+        elif not head_of(root):
+            _publish(site, space)
+            events = list(_drafts(space))
+    space.discard()
+    return events
+
+
+class _VersionSpace(Workspace):
+    """The part of an adoption's folder that one of its versions is built in."""
+
+    @property
+    def object(self) -> Path:
+        task = self.undertaking
+        return self.build.joinpath(*object_parts(to_uri(task.project, task.id)))
+
+
+class _Build:
+    """The object as far as it is built."""
+
+    def __init__(self, site: Site, space: Workspace) -> None:
+        self._site = site
+        self._space = space
+        self._algorithm = site.config.digests[0]
+        self._inventory = Inventory(to_uri(space.undertaking.project, space.undertaking.id), self._algorithm)
+        self._known: dict[tuple[str, str], Entry] = {}
+        self._events: list[Event] = []
+        self._identifiers: set[str] = set()
+
+    def add(self, arrival: Arrival, progress: Progress) -> None:
+        """Build one more version."""
+        number = self._inventory.head + 1
+        agent = arrival.agent or self._site.agent
+        task = replace(
+            self._space.undertaking,
+            transaction=arrival.instance or new_uuid(),
+            base=number - 1,
+            agent_name=agent.name,
+            agent_address=agent.address,
+            message=arrival.message,
+        )
+        if task.transaction in self._identifiers:
+            raise BadInput(reason=f"two instances have the identifier {task.transaction!r}")
+        self._identifiers.add(task.transaction)
+        space = _VersionSpace(self._space.folder, task, None)
+        make_folder(space.content)
+        draft = Draft(record={"metadata": arrival.metadata, "links": arrival.links, "folders": arrival.folders})
+        additions = Additions(self._site.intake, space, {}, set(self._inventory.manifest))
+        for entry in self._store(additions, list(arrival.files), draft, progress):
+            draft.put(entry)
+            for name in _STRONG:
+                if name in entry.digests:
+                    self._known[name, entry.digests[name]] = entry
+        draft.links.update(arrival.links)
+        self._complete(space, draft, additions.staged, arrival)
+
+    def _store(self, additions: Additions, files: list[Arriving], draft: Draft, progress: Progress) -> Iterable[Entry]:
+        """The entries of `files`: by digest where the object holds the content already, else read and digested."""
+        own = self._site.config.digests
+        fresh: dict[str, Arriving] = {}
+        streams: list[Arriving] = []
+        for file in files:
+            path = LogicalPath.parse(file.entry.path)
+            draft.check_new(path)
+            known = self._have(file.entry)
+            if known:
+                draft.put(replace(known, path=path, modified=file.entry.modified))
+                continue
+            # Held against `check_new` of those that follow; the true entry takes its place when it is read.
+            draft.put(Entry(path, file.entry.size))
+            judged = not file.entry.digests or any(name in own for name in file.entry.digests)
+            if isinstance(file.source, str) and judged:
+                fresh[path] = file
+            else:
+                streams.append(file)
+        jobs = [(LogicalPath(path), str(file.source), file.entry.size or 0) for path, file in fresh.items()]
+        for entry in additions.files(jobs, progress):
+            wanted = fresh[entry.path].entry
+            expected = {name: value for name, value in wanted.digests.items() if name in entry.digests}
+            refuse_mismatch(entry.path, entry.digests, expected)
+            yield replace(entry, modified=wanted.modified or entry.modified)
+        for file in streams:
+            with _opened(file.source) as stream:
+                yield additions.stream(
+                    LogicalPath.parse(file.entry.path), stream, file.entry.digests, file.entry.modified
+                )
+
+    def _have(self, entry: Entry) -> Entry | None:
+        for name in _STRONG:
+            found = self._known.get((name, entry.digests.get(name, "")))
+            if found and all(found.digests.get(also, value) == value for also, value in entry.digests.items()):
+                return found
+        return None
+
+    def _complete(self, space: Workspace, draft: Draft, staged: dict[str, str], arrival: Arrival) -> None:
+        """Write tag files and inventory of a version whose files are in place."""
+        task = space.undertaking
+        number = task.base + 1
+        created = arrival.created or now()
+        entries: dict[str, Entry] = {entry.path: entry for entry in draft}
+        record = _instance_record(task, draft, created, list(arrival.provenance))
+        state: dict[str, list[str]] = {}
+        content: dict[str, tuple[str, dict[str, str]]] = {}
+        for entry in entries.values():
+            digest = entry.digests[self._algorithm]
+            state.setdefault(digest, []).append(stored_path(entry.path))
+            if digest in staged:
+                further = {name: value for name, value in entry.digests.items() if name != self._algorithm}
+                content[f"v{number}/content/{staged[digest]}"] = (digest, further)
+        for path, data in tag_files(entries, record, self._site.config.digests, created[:10]).items():
+            _stage_tag(self._site, space, path, data, self._inventory, state, content)
+        _drop_empty(space.content)
+        message = arrival.message or f"Instance {number}: {len(entries)} files"
+        agent = Agent(task.agent_name, task.agent_address)
+        self._inventory.add_version(Version(created, state, message, agent), content)
+        digest = self._write_inventory(space.version)
+        # In worm mode the root keeps the first version's inventory, as it would had each been committed by itself.
+        if number == 1:
+            write_file(*declare(space.object))
+        detail = {
+            "files": len(entries),
+            "bytes": sum(entry.size or 0 for entry in entries.values()),
+            "message": message,
+            "inventory": f"{self._algorithm}:{digest}",
+            **arrival.detail,
+        }
+        self._events.append(self._event(number, detail))
+
+    def seal(self, further: Sequence[Event]) -> int:
+        """Complete the object, make it last and declare it complete; returns the newest version's number.
+
+        Raises:
+            BadInput: No version was built.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        head = self._inventory.head
+        if not head:
+            raise BadInput(reason="there is no instance to adopt")
+        whole = _VersionSpace(self._space.folder, self._space.undertaking, None).object
+        shown = whole / ("v1" if self._site.config.mode is Mode.WORM else f"v{head}")
+        data = (shown / NAME).read_bytes()
+        write_file(whole / NAME, data)
+        write_file(whole / f"{NAME}.{self._algorithm}", sidecar(data, self._algorithm))
+        sync_tree(self._space.folder)
+        digest = _inventory_digest(self._site, whole / f"v{head}")
+        transaction = self._space.undertaking.transaction
+        events = [replace(event, transaction=transaction).as_json() for event in (*self._events, *further)]
+        self._space.write_seal({"inventory": digest, "head": head, "events": events})
+        sync_tree(self._space.folder)
+        return head
+
+    def _write_inventory(self, folder: Path) -> str:
+        data = self._inventory.as_bytes()
+        write_file(folder / NAME, data)
+        write_file(folder / f"{NAME}.{self._algorithm}", sidecar(data, self._algorithm))
+        hashers = Hashers([self._algorithm])
+        hashers.update(data)
+        return hashers.values()[self._algorithm]
+
+    def _event(self, number: int, detail: dict[str, Any]) -> Event:
+        task = self._space.undertaking
+        agent = f"{task.agent_name} <{task.agent_address}>"
+        return Event("ingestion", agent, task.project, task.id, number, detail=detail)
+
+
+def _publish(site: Site, space: Workspace) -> None:
+    """Give a sealed object its place and write its events, or undo both.
+
+    Raises:
+        ResourceExists: Somebody else was first.
+        DiskFull, WriteFailed: The storage refused.
+    """
+    task = space.undertaking
+    root = site.places.object(task.project, task.id)
+    with exclusive(site.object_lock(root)):
+        if head_of(root):
+            raise ResourceExists(id=task.id, project=task.project)
+        landed = _place(site, space, root)
+        try:
+            sync_folder(landed)
+            _record(site, space)
+        except StorageTrouble:
+            _take_out(site, space, root)
+            raise
+
+
+def _record(site: Site, space: Workspace) -> list[Event]:
+    return site.log.append(_drafts(space))
+
+
+def _drafts(space: Workspace) -> Iterable[Event]:
+    return [Event(**record) for record in (space.sealed() or {}).get("events", [])]
+
+
+def _protect(site: Site, root: Path, task: Undertaking, head: int, progress: Progress) -> None:
+    # The resource is there whatever happens here: parity can be made at any later time.
+    if not site.parity:
+        return
+    for number in range(1, head + 1):
+        try:
+            protect(site, root, number, progress=progress)
+        except MunimentError as error:
+            detail = {"note": "no parity was made", "reason": str(error)}
+            agent = f"{task.agent_name} <{task.agent_address}>"
+            with contextlib.suppress(StorageTrouble):
+                site.log.append([Event("creation", agent, task.project, task.id, number, "failure", detail)])
+
+
+def _inventory_digest(site: Site, version: Path) -> str:
+    try:
+        return read_inventory(version, site.config.digests[0])[1]
+    except (OSError, DamagedRecord, ReadFailed):
+        return ""
+
+
+def _drop_empty(content: Path) -> None:
+    """Remove the folders in which only content lay that the object has already (OCFL 1.1 E024)."""
+    with writing(content):
+        for folder, folders, files in os.walk(content, topdown=False):
+            if not files and not any(os.path.isdir(os.path.join(folder, name)) for name in folders):
+                os.rmdir(folder)
+
+
+def _opened(source: str | Callable[[], BinaryIO]) -> contextlib.AbstractContextManager[BinaryIO]:
+    if not isinstance(source, str):
+        return source()
+    try:
+        return open(source, "rb", buffering=0)
+    except OSError as error:
+        raise ReadFailed(path=source, reason=error.strerror) from error
