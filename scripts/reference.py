@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import sys
@@ -135,11 +134,18 @@ def finding_row(kind: Kind) -> str:
 
 def cli() -> str:
     """Every command with its arguments and options, as the command line itself knows them."""
-    from typer.main import get_command  # noqa: PLC0415 - half a second that the other pages need not wait
+    from typer.main import get_command  # noqa: PLC0415 - the other pages need not wait for it
 
-    app = importlib.import_module("muniment.cli").app
-    app = getattr(app, "app", app)  # the module of that name, or the application itself
-    lines = ["# Command line", ""]
+    from muniment.cli import app  # noqa: PLC0415 - as above
+
+    lines = [
+        "# Command line",
+        "",
+        "`muniment --archive DIR COMMAND ...`; an option's environment variable stands in for it. The exit status is 0",
+        "when all is well, 1 when a check found something, 2 for a wrong call, and otherwise the one of the",
+        "[error](errors.md) that is printed to standard error.",
+        "",
+    ]
     for words, command in commands(get_command(app), ("muniment",)):
         lines += command_lines(words, command)
     return "\n".join(lines)
@@ -201,11 +207,10 @@ def cell(text: str) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "cli": cli,
     "errors": errors,
     "findings": findings,
 }
-if importlib.util.find_spec("muniment.cli") is not None:
-    PAGES["cli"] = cli
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -61,13 +61,13 @@ install_requirements() {
         uv pip sync -q --python "$venv/bin/python" --require-hashes requirements/dev.txt 2>/dev/null; then
         return
     fi
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
 }
 
 install_project() {
     # Its build tools are among the requirements, so nothing unpinned is fetched to build it.
     if "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-        "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+        "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
     else
         uv pip install -q --python "$venv/bin/python" --no-deps --no-build-isolation -e .
     fi

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PARTS = ("archive", "cli", "content", "errors", "jobs", "layouts", "stores", "testing", "workflows")
+PARTS = ("app", "archive", "cli", "content", "errors", "jobs", "layouts", "settings", "testing", "workflows")
 
 Lint = Callable[[dict[str, str]], subprocess.CompletedProcess[str]]
 
