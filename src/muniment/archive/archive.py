@@ -17,35 +17,30 @@ from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_RE
 from muniment.archive.events import Event, EventLog
 from muniment.archive.found import found_archive
 from muniment.archive.identity import Agent, check_id, check_project, new_uuid
-from muniment.archive.index import Index, Summary
+from muniment.archive.index import Index
 from muniment.archive.instance import Instance
 from muniment.archive.intake import Intake
-from muniment.archive.objects import head_of, newest_inventory
+from muniment.archive.objects import head_of
 from muniment.archive.places import Places
 from muniment.archive.protect import protect
-from muniment.archive.purge import purge, read_tombstone
+from muniment.archive.purge import purge
+from muniment.archive.reading import Reading
 from muniment.archive.recovery import Leftover
-from muniment.archive.reindex import summaries
 from muniment.archive.repair import Repair, repair
 from muniment.archive.replay import replay, rollback
 from muniment.archive.site import Site
-from muniment.archive.times import parse_start
 from muniment.archive.transaction import Transaction
 from muniment.archive.unpack import unpacked
 from muniment.content import Finding, Progress, quiet
 from muniment.errors.archive import (
-    AmbiguousId,
-    InstanceNotFound,
     ResourceExists,
-    ResourceNotFound,
-    ResourcePurged,
 )
 from muniment.errors.base import BadInput
 
 Start = str | float | datetime | None
 
 
-class Archive:
+class Archive(Reading):
     """A digital archive in a folder.
 
     Any number of processes may have it open. As a context manager it lets go of what it holds; what
@@ -77,7 +72,8 @@ class Archive:
         places.state.mkdir(parents=True, exist_ok=True)
         log = EventLog(places, worm=config.mode is Mode.WORM)
         intake = Intake(config.digests, workers=workers)
-        self._site = Site(places, config, log, Index(places.index), agent or Agent.of_this_process(), intake, parity)
+        site = Site(places, config, log, Index(places.index), agent or Agent.of_this_process(), intake, parity)
+        super().__init__(site)
         self.recovered: list[Event] = []
         if os.access(places.staging, os.W_OK):
             self.recovered = recovery.recover(self._site)
@@ -115,34 +111,6 @@ class Archive:
     def __repr__(self) -> str:
         """Where it is and in what mode."""
         return f"<Archive {self.path} ({self.config.mode})>"
-
-    def __iter__(self) -> Iterator[str]:
-        """The ids of all resources, sorted."""
-        return (item.id for item in self.resources())
-
-    def __contains__(self, resource: object) -> bool:
-        """Whether there is a resource with this id."""
-        return isinstance(resource, str) and self.exists(resource)
-
-    @property
-    def path(self) -> Path:
-        """The archive's folder."""
-        return self._site.places.root
-
-    @property
-    def state(self) -> Path:
-        """The folder of what is derived: index, ledger, bookmarks."""
-        return self._site.places.state
-
-    @property
-    def config(self) -> Config:
-        """The archive's settings."""
-        return self._site.config
-
-    @property
-    def site(self) -> Site:
-        """The archive from inside, for the modules of this package."""
-        return self._site
 
     def new(self, id: str | None = None, project: str | None = None, *, message: str = "") -> Transaction:
         """Begin a new resource; its id is a UUIDv7 unless one is given.
@@ -196,69 +164,10 @@ class Archive:
         """
         if mode not in {"r", "a", "t"}:
             raise BadInput(reason=f"the mode {mode!r} is none of 'r', 'a' and 't'")
-        place = self.project_of(id, project)
-        root = self._site.places.object(place, id)
-        try:
-            inventory, _ = newest_inventory(root, self.config.digests[0])
-        except FileNotFoundError:
-            raise ResourceNotFound(id=id) from None
-        if mode != "r":
-            newest = Instance(root, place, id, inventory, inventory.head)
-            return Transaction.begin(self._site, place, id, newest, message)
-        number = inventory.head if instance is None else self._number(root, place, id, inventory, instance)
-        return Instance(root, place, id, inventory, number)
-
-    def exists(self, id: str, project: str | None = None) -> bool:
-        """Whether there is such a resource."""
-        try:
-            place = self.project_of(id, project)
-        except (ResourceNotFound, BadInput):
-            return False
-        except AmbiguousId:
-            return True
-        return bool(head_of(self._site.places.object(place, id)))
-
-    def history(self, id: str, project: str | None = None) -> list[Instance]:
-        """Every instance of a resource, the oldest first.
-
-        Raises:
-            ResourceNotFound, AmbiguousId: As `get`.
-        """
-        newest = self.get(id, project=project)
-        return [newest.earlier(number) for number in range(1, newest.head + 1)]
-
-    def resources(
-        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None
-    ) -> Iterator[Summary]:
-        """Resources in the order of their ids, with what a list shows of each.
-
-        `after` is the last id of the page before (with its project, if ids repeat across projects).
-        """
-        index = self._caught_up()
-        start = (after, "\uffff" if after else "") if isinstance(after, str) else after
-        if limit is None:
-            return index.all(project, start)
-        return iter(index.page(project, start, limit))
-
-    def projects(self) -> list[str]:
-        """Every project that holds a resource."""
-        return self._caught_up().projects()
-
-    def count(self) -> int:
-        """How many resources there are."""
-        return self._caught_up().count()
-
-    def events(self, start: Start = None) -> Iterator[Event]:
-        """The log, oldest event first: those strictly after `start`.
-
-        `start` is an event's number, an ISO 8601 time, or a Unix time (whole numbers below
-        1,000,000,000 are event numbers).
-
-        Raises:
-            BadTime: `start` is none of these.
-            DamagedRecord: A line of the log is not an event.
-        """
-        return self._site.log.read(parse_start(start))
+        if mode == "r":
+            return self.instance(id, instance, project=project)
+        newest = self.instance(id, project=project)
+        return Transaction.begin(self._site, newest.project, id, newest, message)
 
     def record_event(self, event: str, *, resource: str = "", project: str = "", **more: Any) -> Event:
         """Write an event of one's own into the log; `event` is a PREMIS event type.
@@ -337,11 +246,6 @@ class Archive:
         """Finish what a crash left; opening the archive does the same."""
         return recovery.recover(self._site)
 
-    def reindex(self) -> int:
-        """Build the index anew from the objects on disk; returns how many resources there are."""
-        head = self._site.log.head()
-        return self._site.index.rebuild(summaries(self._site), head)
-
     def audit(
         self,
         id: str | None = None,
@@ -398,56 +302,3 @@ class Archive:
         """Let go of the index and the digesting processes."""
         self._site.intake.close()
         self._site.index.close()
-
-    def project_of(self, id: str, project: str | None) -> str:
-        """The project a caller means who names an id and perhaps a project.
-
-        Raises:
-            ResourceNotFound, ResourcePurged: There is no such resource.
-            AmbiguousId: Several projects use the id and none was named.
-        """
-        check_id(id)
-        if project:
-            self._refuse_purged(check_project(project), id)
-            return project
-        if head_of(self._site.places.object(self.config.project, id)):
-            return self.config.project
-        places = self._caught_up().projects_of(id)
-        if not places:
-            self._refuse_purged(self.config.project, id)
-            raise ResourceNotFound(id=id)
-        if len(places) > 1:
-            raise AmbiguousId(id=id, projects=", ".join(places))
-        return places[0]
-
-    def _roots(self, id: str | None, project: str | None) -> list[Path] | None:
-        if id is None:
-            return None
-        root = self._site.places.object(self.project_of(id, project), id)
-        if not head_of(root):
-            raise ResourceNotFound(id=id)
-        return [root]
-
-    def _refuse_purged(self, project: str, resource: str) -> None:
-        tombstone = read_tombstone(self._site, project, resource)
-        if tombstone:
-            raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])
-
-    def _caught_up(self) -> Index:
-        index = self._site.index
-        if index.fresh:
-            self.reindex()
-        seen = index.seen
-        if seen != self._site.log.head():
-            index.apply(self._site.log.read(seen))
-        return index
-
-    def _number(self, root: Path, project: str, resource: str, inventory: Any, wanted: str | int) -> int:
-        text = str(wanted).removeprefix("v")
-        if text.isdecimal() and 1 <= int(text) <= inventory.head:
-            return int(text)
-        if not text.isdecimal():
-            for number in range(inventory.head, 0, -1):
-                if Instance(root, project, resource, inventory, number).instance == wanted:
-                    return number
-        raise InstanceNotFound(id=resource, instance=wanted, head=inventory.head)
