@@ -54,6 +54,19 @@ def test_a_range_from_the_middle_to_the_end_still_sees_a_wrong_length(kind: type
 
 
 @KINDS
+def test_a_resumed_download_can_be_made_to_prove_the_file_it_begins_in(kind: type[Plan]) -> None:
+    good, bad = kind([member("a", BIG)]), kind([_changed(BIG, {"sha256": "0" * 64})])
+    whole = b"".join(good.read())
+    assert b"".join(good.read(5000, prove=True)) == whole[5000:]
+    sent: list[bytes] = []
+    with pytest.raises(MemberDamaged, match="its sha256 digest is"):
+        sent.extend(bad.read(5000, prove=True))
+    assert sum(map(len, sent)) < len(BIG) - 5000
+    # A range that ends inside the file says nothing about its end, and does not pay for it.
+    assert b"".join(bad.read(5000, 6000, prove=True)) == whole[5000:6000]
+
+
+@KINDS
 def test_a_file_that_cannot_be_opened_could_not_be_read_which_is_not_damaged(kind: type[Plan]) -> None:
     def gone(offset: int) -> BinaryIO:
         raise FileNotFoundError(2, "No such file or directory", str(offset))

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from muniment.errors.delivery import RangeOutside
@@ -56,18 +57,31 @@ class Plan(ABC):
             raise RangeOutside(start=start, stop=stop, length=self.length)
         return self._segments(start, stop)
 
-    def read(self, start: int = 0, stop: int | None = None, *, chunk: int = CHUNK) -> Iterator[bytes]:
+    def read(
+        self, start: int = 0, stop: int | None = None, *, chunk: int = CHUNK, prove: bool = False
+    ) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`, in pieces of about `chunk` bytes.
 
         Every file that is sent from its first byte to its last is checked against its digest before its
-        last piece is given out.
+        last piece is given out. A range that begins inside a file cannot check that file as it goes.
+
+        Args:
+            start: The first byte.
+            stop: The byte after the last; None for the end of the archive.
+            chunk: The bytes of a piece, more or less.
+            prove: Whether a file whose beginning lies before the range is read once more, as a whole,
+                before its last piece is given out: then a download resumed after a cut is as sure as one
+                in a single piece, at the price of a pause of about a second for each GB of that one file.
 
         Raises:
             RangeOutside: The range is empty backwards or leaves the archive; at once, not at the first piece.
             MemberDamaged: A file is not what it was promised to be. Break the transfer.
             MemberUnreadable: A file could not be opened or read. Break the transfer.
         """
-        return gather(self.segments(start, stop), chunk)
+        segments = self.segments(start, stop)
+        if prove:
+            segments = (replace(part, prove=True) if isinstance(part, Slice) else part for part in segments)
+        return gather(segments, chunk)
 
     def _segments(self, start: int, stop: int) -> Iterator[Framing | Slice]:
         first = max(bisect_right(self._starts, start) - 1, 0)
