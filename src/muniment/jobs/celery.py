@@ -1,8 +1,11 @@
 """The engine for many machines: Celery workers on Redis or RabbitMQ, told by messages what the ledger owes.
 
-A message carries the id of one step and nothing else; the ledger alone says whether that step is to be done. So
-a lost message is sent again after a while, a doubled one finds the step taken, and neither a broker nor its
-backups ever hold content or credentials. Every worker also sends: a dispatcher in each looks after what is due.
+A message carries ids of steps and nothing else; the ledger alone says whether a step is to be done. So a lost
+message is sent again after a while, a doubled one finds its steps taken, and neither a broker nor its backups
+ever hold content or credentials. Every worker also sends: a dispatcher in each looks after what is due.
+
+When much is owed, a message carries several ids: small steps then cost a fraction of a message each. A worker
+whose steps turn out to take long does one and has the others sent anew.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from celery import Celery, signals
@@ -23,14 +26,19 @@ from muniment.errors.base import MunimentError
 from muniment.errors.jobs import BrokerUnavailable
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.local import Pace
-from muniment.jobs.model import Claim, Outcome, Priority
+from muniment.jobs.model import Claim, Outcome, Priority, State
 from muniment.jobs.rows import PRIORITIES
 from muniment.jobs.running import Holdings, StepContext, run, worker_id
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)
 
-TASK = "muniment.step"
+TASK = "muniment.steps"
+_TOGETHER = 16
+"""Ids in one message, when more than twice as many are to be sent."""
+_SHORT_STEP = 0.05
+_LONG_MESSAGE = 1.0
+"""Seconds after which a worker gives the rest of a message's steps to others."""
 _BATCH = 500
 _WEEK_MS = 7 * 86400 * 1000
 _WEEK = 7 * 86400
@@ -97,6 +105,8 @@ class CeleryEngine:
                 self.dispatch()
             except MunimentError as error:
                 logger.warning("%s", error)
+            except Exception:
+                logger.exception("the dispatcher failed and goes on")  # without it everything owed would stand still
             stop.wait(self._pace.poll)
         self._say_goodbye(here)
 
@@ -181,7 +191,11 @@ class CeleryEngine:
             worker_hijack_root_logger=False,
             worker_redirect_stdouts=False,
         )
-        app.task(name=TASK)(self._do)
+
+        @app.task(name=TASK)
+        def do(steps: list[str]) -> None:  # a bound method would lose its argument: Celery binds tasks itself
+            self._do(steps)
+
         return app
 
     def _here(self) -> _Workplace:
@@ -204,20 +218,26 @@ class CeleryEngine:
         task = self.app.tasks[TASK]
         try:
             with self.app.producer_or_acquire() as producer:
-                for step, rank in due:
-                    task.apply_async((step,), queue=self._queue(PRIORITIES[rank]), producer=producer, delivery_mode=2)
+                for priority, steps in _messages(due):
+                    task.apply_async((steps,), queue=self._queue(priority), producer=producer, delivery_mode=2)
         except (CeleryError, KombuError, OSError) as error:
             place = self.app.connection().as_uri()
             raise BrokerUnavailable(place=place, reason=str(error) or type(error).__name__) from error
 
-    def _do(self, step: str) -> None:
-        """What a message asks for: take the step, do it, record it, and send what has become ready through it."""
+    def _do(self, steps: list[str]) -> None:
+        """What a message asks for: take its steps, do them, record them, and send what has become ready so."""
         here = self._here()
-        claim = here.ledger.leases.claim(step, here.owner, list(self._registry), self._pace.lease)
-        if claim is None:
-            return
-        outcome = here.run(self._registry, claim)
-        if here.record(outcome):
+        began, awake = time.monotonic(), False
+        while steps:
+            count = len(steps) if here.usual < _SHORT_STEP else 1
+            batch, steps = steps[:count], steps[count:]
+            claims = here.ledger.leases.claim(batch, here.owner, list(self._registry), self._pace.lease)
+            if claims:
+                awake = here.do(self._registry, claims) or awake
+            if steps and (time.monotonic() - began > _LONG_MESSAGE or here.stopping.is_set()):
+                here.ledger.leases.unsend(steps)
+                awake, steps = True, []
+        if awake:
             self.dispatch()
 
     @staticmethod
@@ -235,26 +255,37 @@ class _Workplace:
         self.ledger = ledger
         self.owner = worker_id("celery")
         self.stopping = threading.Event()
+        self.usual = 1.0  # seconds a step takes, lately
         self._pace = pace
         self._held = Holdings(ledger, self.owner, pace.lease)
         self._hold = threading.Condition()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
-    def run(self, registry: Registry, claim: Claim) -> Outcome:
-        """Do a step under the heartbeat."""
-        context = StepContext(self.ledger, claim, self.stopping)
-        self._held.add(context)
+    def do(self, registry: Registry, claims: Sequence[Claim]) -> bool:
+        """Do these steps one after the other under the heartbeat; whether something became ready through it."""
+        contexts = [StepContext(self.ledger, claim, self.stopping) for claim in claims]
+        for context in contexts:
+            self._held.add(context)
         with self._hold:
             self._hold.notify()
-        return run(registry, context, self.ledger.database.now())
+        began, outcomes = time.monotonic(), list[Outcome]()
+        for context in contexts:
+            late = time.monotonic() - began > _LONG_MESSAGE or self.stopping.is_set()
+            if late and outcomes:
+                outcomes.append(Outcome(context.claim, State.READY, next_at=0.0, counts="untried"))
+                continue
+            start = time.monotonic()
+            outcomes.append(run(registry, context, self.ledger.database.now()))
+            self.usual += (time.monotonic() - start - self.usual) * 0.2
+        return self.record(outcomes)
 
-    def record(self, outcome: Outcome) -> bool:
+    def record(self, outcomes: Sequence[Outcome]) -> bool:
         """Tell the ledger, however long that takes while the lease holds; whether something became ready."""
         until = time.monotonic() + max(_REDO, self._pace.lease)
         try:
             while True:
                 try:
-                    exchange = self.ledger.leases.exchange(self.owner, [outcome])
+                    exchange = self.ledger.leases.exchange(self.owner, outcomes)
                 except MunimentError as error:
                     if not error.retry or time.monotonic() >= until:
                         raise
@@ -265,7 +296,8 @@ class _Workplace:
                         logger.warning("step %s was taken over by another worker", refused.claim.id)
                     return exchange.awake
         finally:
-            self._held.drop(outcome.claim)
+            for outcome in outcomes:
+                self._held.drop(outcome.claim)
 
     def _beat(self) -> None:
         renewed = 0.0
@@ -279,7 +311,17 @@ class _Workplace:
                 renewed = time.monotonic() if due else renewed
             except MunimentError as error:
                 logger.warning("%s", error)
+            except Exception:
+                logger.exception("the heartbeat failed and goes on")  # without it each lease would run out
             time.sleep(min(self._pace.pulse, self._pace.lease / 4))
+
+
+def _messages(due: Sequence[tuple[str, int]]) -> Iterator[tuple[Priority, list[str]]]:
+    for rank, priority in PRIORITIES.items():
+        steps = [step for step, theirs in due if theirs == rank]
+        size = _TOGETHER if len(steps) > 2 * _TOGETHER else 1
+        for start in range(0, len(steps), size):
+            yield priority, steps[start : start + size]
 
 
 def _confirm(broker: str) -> dict[str, Any]:

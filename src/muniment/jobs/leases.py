@@ -83,18 +83,18 @@ class Leases:
 
         return self._database.write(work)
 
-    def claim(self, step: str, owner: str, names: Sequence[str], lease: float = 60.0) -> Claim | None:
-        """Take this one step, if it is ready, due, and among `names`; None if not.
+    def claim(self, steps: Sequence[str], owner: str, names: Sequence[str], lease: float = 60.0) -> list[Claim]:
+        """Take those of `steps` that are ready, due, and among `names`.
 
         Raises:
             LedgerUnavailable: Nothing was taken.
         """
         now = self._database.now()
 
-        def work(connection: Connection) -> Claim | None:
-            ids = list(connection.execute(sql.ready_step, {"step": step, "now": now, "names": list(names)}).scalars())
-            claims = _take(connection, ids, owner, now, lease)
-            return claims[0] if claims else None
+        def work(connection: Connection) -> list[Claim]:
+            asked = {"steps": list(steps), "now": now, "names": list(names)}
+            ids = list(connection.execute(sql.ready_among, asked).scalars())
+            return _take(connection, ids, owner, now, lease)
 
         return self._database.write(work)
 
@@ -195,6 +195,15 @@ class Leases:
             return [(row.id, row.priority) for row in found]
 
         return self._database.write(work)
+
+    def unsend(self, steps: Sequence[str]) -> None:
+        """Say that no message is under way for these steps after all, so that they are sent at once.
+
+        Raises:
+            LedgerUnavailable: Nothing was recorded; they are sent when their time is over.
+        """
+        if steps:
+            self._database.write(lambda c: c.execute(sql.mark_sent, {"ids": list(steps), "until": None}))
 
     def announce(self, owner: str, engine: str, names: Sequence[str], *, forget_after: float) -> None:
         """Say that this worker is alive and which steps it knows; forget those long silent (seconds).

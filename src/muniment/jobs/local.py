@@ -168,6 +168,10 @@ class LocalEngine:
                 logger.warning("%s", error)
                 idle = True
                 time.sleep(self._pace.poll)
+            except Exception:
+                logger.exception("the coordinator failed and goes on")  # without it everything owed would stand still
+                idle = True
+                time.sleep(self._pace.poll)
         self._leave()
 
     def _wait(self, seconds: float) -> list[Outcome]:

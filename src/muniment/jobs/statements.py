@@ -114,11 +114,11 @@ ready_steps = (
     .with_for_update(skip_locked=True)
 )
 
-# The one step a message names; nothing if somebody has it, it has ended, must wait, or is unknown here.
-ready_step = (
+# Of the steps a message names those to be done: not what somebody has, what has ended, must wait or is unknown here.
+ready_among = (
     select(steps.c.id)
     .where(
-        steps.c.id == bindparam("step"),
+        steps.c.id.in_(bindparam("steps", expanding=True)),
         _ready,
         steps.c.next_at <= bindparam("now"),
         steps.c.name.in_(bindparam("names", expanding=True)),
