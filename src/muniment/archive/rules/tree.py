@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from muniment.archive.rules.findings import why
@@ -40,18 +39,30 @@ class Tree:
     """Path to the reason it could not be looked at."""
     shared: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Path to the device and inode of a file that has several names (hard links)."""
+    _children: dict[str, list[str]] | None = None
+    _empty: list[str] | None = None
 
     def path(self, relative: str) -> str:
         """Where `relative` is on disk."""
         return os.path.join(self.root, relative) if relative else self.root
 
-    def inside(self, folder: str) -> Iterator[str]:
-        """Names directly in `folder`, of every kind."""
-        start = f"{folder}/" if folder else ""
-        for kind in (self.files, self.folders, self.links, self.specials, self.unread):
-            for path in kind:
-                if path and path.startswith(start) and "/" not in path[len(start) :]:
-                    yield path[len(start) :]
+    def inside(self, folder: str) -> list[str]:
+        """Names directly in `folder`, of every kind; the tree must not change after the first call."""
+        if self._children is None:
+            self._children = {}
+            for kind in (self.files, self.folders, self.links, self.specials, self.unread):
+                for path in kind:
+                    above, _, name = path.rpartition("/")
+                    # A folder that could not be listed is among the folders as well as the unread.
+                    if path and not (kind is self.unread and path in self.folders):
+                        self._children.setdefault(above, []).append(name)
+        return self._children.get(folder, [])
+
+    def empty_folders(self) -> list[str]:
+        """Folders that were listed and hold nothing."""
+        if self._empty is None:
+            self._empty = [path for path, count in self.folders.items() if not count and path not in self.unread]
+        return self._empty
 
 
 def scan(root: str | os.PathLike[str]) -> Tree:

@@ -46,8 +46,8 @@ def _target(path: str, target: str) -> str:
 
 def check_empty_folders(bag: Bag) -> Iterator[Finding]:
     """Folders of the payload that hold nothing (B508)."""
-    for path, count in bag.tree.folders.items():
-        if not count and path.startswith("data/") and path not in bag.tree.unread:
+    for path in bag.tree.empty_folders():
+        if path.startswith("data/"):
             yield say("B508", path)
 
 

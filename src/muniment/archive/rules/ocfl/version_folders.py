@@ -39,6 +39,6 @@ def check_version_folder(
 
 
 def _empty_below(tree: Tree, content: str) -> Iterator[Finding]:
-    for path, count in tree.folders.items():
-        if not count and path.startswith(f"{content}/") and path not in tree.unread:
+    for path in tree.empty_folders():
+        if path.startswith(f"{content}/"):
             yield say("E024", path)
