@@ -27,7 +27,7 @@ from muniment.archive.purge import purge
 from muniment.archive.reading import Reading
 from muniment.archive.recovery import Leftover
 from muniment.archive.repair import Repair, repair
-from muniment.archive.replay import replay, rollback
+from muniment.archive.replay import claim, replay, rollback
 from muniment.archive.site import Site
 from muniment.archive.transaction import Transaction
 from muniment.archive.unpack import unpacked
@@ -168,6 +168,22 @@ class Archive(Reading):
             return self.instance(id, instance, project=project)
         newest = self.instance(id, project=project)
         return Transaction.begin(self._site, newest.project, id, newest, message)
+
+    def resume(self, transaction: str) -> Transaction:
+        """Go on with a transaction that was parked, in this process or another.
+
+        Raises:
+            LeftoverNotFound: There is none such, or it expired.
+            TransactionBusy: Somebody is working on it at this moment.
+        """
+        space = claim(self._site, transaction)
+        task = space.undertaking
+        try:
+            base = self.instance(task.id, task.base, project=task.project) if task.base else None
+            return Transaction.resume(self._site, space, base)
+        except BaseException:
+            space.release()
+            raise
 
     def record_event(self, event: str, *, resource: str = "", project: str = "", **more: Any) -> Event:
         """Write an event of one's own into the log; `event` is a PREMIS event type.

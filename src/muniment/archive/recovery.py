@@ -25,6 +25,7 @@ from muniment.archive.objects import head_of
 from muniment.archive.purge import finish_purge
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace, left_behind
+from muniment.archive.times import now
 from muniment.content import Hashers
 from muniment.errors.archive import DamagedRecord, ReadFailed
 from muniment.errors.base import Conflict
@@ -83,6 +84,8 @@ def leftovers(site: Site) -> Iterator[Leftover]:
             continue
         try:
             task = space.undertaking
+            if space.lease() > now():
+                continue
             files = sum("add" in note for note in space.notes())
         finally:
             space.release()
@@ -97,6 +100,13 @@ def _finish(site: Site, space: Workspace) -> list[Event]:
         done = finish_adoption(site, space)
         return done and _tell(site, task, "an adopted resource was published or recorded")
     sealed = space.sealed()
+    lease = space.lease()
+    if sealed is None and lease:
+        if lease > now():
+            return []
+        # A client that went away: it was told how long its transaction lives.
+        space.discard()
+        return _tell(site, task, "a transaction whose lease had run out was rolled back")
     if sealed is None or sealed.get("group"):
         if sealed is None and not any(True for _ in space.notes()) and _is_empty(space):
             space.discard()

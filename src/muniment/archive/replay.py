@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from muniment.archive.commit import publish, seal
 from muniment.archive.draft import Draft
 from muniment.archive.instance import Instance
+from muniment.archive.journal import Rebuilt
 from muniment.archive.objects import newest_inventory
 from muniment.archive.recovery import file_digest
 from muniment.archive.site import Site
 from muniment.archive.staging import Workspace
-from muniment.content import Entry, LogicalPath
-from muniment.errors.archive import LeftoverIncomplete, LeftoverNotFound
+from muniment.errors.archive import LeftoverIncomplete, LeftoverNotFound, TransactionBusy
 
 
 def rollback(site: Site, transaction: str) -> None:
@@ -23,7 +24,7 @@ def rollback(site: Site, transaction: str) -> None:
         LeftoverNotFound: There is none such.
         WriteFailed: The storage refused.
     """
-    _take(site, transaction).discard()
+    claim(site, transaction).discard()
 
 
 def replay(site: Site, transaction: str) -> Instance:
@@ -34,7 +35,7 @@ def replay(site: Site, transaction: str) -> Instance:
         LeftoverIncomplete: A file it had stored is not as it was, or it has none to commit.
         StaleTransaction, ResourceExists: The resource changed since.
     """
-    space = _take(site, transaction)
+    space = claim(site, transaction)
     try:
         task = space.undertaking
         root = site.places.object(task.project, task.id)
@@ -54,11 +55,19 @@ def replay(site: Site, transaction: str) -> Instance:
         space.release()
 
 
-def _take(site: Site, transaction: str) -> Workspace:
-    name = os.path.basename(transaction)
-    space = Workspace.take_over(site.places.transactions / name) if name else None
-    if space is None:
+def claim(site: Site, transaction: str) -> Workspace:
+    """The folder of a transaction, held by this process from now on.
+
+    Raises:
+        LeftoverNotFound: There is none such.
+        TransactionBusy: A living process holds it.
+    """
+    folder = site.places.transactions / transaction
+    if not re.fullmatch(r"[0-9a-f-]{36}", transaction) or not folder.is_dir():
         raise LeftoverNotFound(transaction=transaction)
+    space = Workspace.take_over(folder)
+    if space is None:
+        raise TransactionBusy(transaction=transaction)
     return space
 
 
@@ -71,24 +80,10 @@ def _rebuild(site: Site, space: Workspace) -> tuple[Draft, dict[str, str], list[
         inventory, _ = newest_inventory(root, algorithm)
         base = Instance(root, task.project, task.id, inventory, min(task.base, inventory.head))
         draft = Draft(base.files(), base.record)
-    staged: dict[str, str] = {}
-    provenance: list[Any] = []
+    rebuilt = Rebuilt(draft, algorithm)
     for note in space.notes():
-        if "add" in note:
-            entry = Entry(LogicalPath(note["add"]), note["size"], note["digests"], note["modified"])
-            draft.put(entry)
-            if note["staged"]:
-                staged[entry.digests[algorithm]] = note["staged"]
-        elif "delete" in note:
-            draft.remove(note["delete"])
-        elif "metadata" in note:
-            draft.metadata.update(note["metadata"])
-            provenance = note["provenance"]
-        elif "links" in note:
-            draft.links.update(note["links"])
-            draft.folders.extend(note["folders"])
-            draft.touched = True
-    return draft, staged, provenance
+        rebuilt.apply(note)
+    return draft, rebuilt.staged, rebuilt.provenance
 
 
 def _remove_strays(space: Workspace, kept: set[str]) -> None:

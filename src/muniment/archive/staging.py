@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,7 +33,8 @@ from muniment.archive.durable import (
 from muniment.archive.identity import to_uri
 from muniment.archive.locks import try_exclusive
 from muniment.archive.places import Places, object_parts
-from muniment.errors.archive import DamagedRecord
+from muniment.archive.times import from_ns
+from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +157,61 @@ class Workspace:
                 self._journal = os.open(self.folder / "journal.jsonl", flags, 0o644)
             write_all(self._journal, _json(record) + b"\n")
 
-    def notes(self) -> Iterator[dict[str, Any]]:
-        """The journal's whole lines; what a crash left of a last one is passed over."""
+    def journal_size(self) -> int:
+        """Bytes in the journal; a place to read on from."""
+        try:
+            return (self.folder / "journal.jsonl").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def notes(self, start: int = 0) -> Iterator[dict[str, Any]]:
+        """The journal's whole lines from byte `start` on; what a crash left of a last one is passed over."""
         try:
             file = (self.folder / "journal.jsonl").open("rb")
         except FileNotFoundError:
             return
         with file:
+            file.seek(start)
             for line in file:
                 if line.endswith(b"\n"):
                     yield json.loads(line)
+
+    def write_lease(self, seconds: float) -> None:
+        """Let the transaction count as alive for so long although nobody holds it.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        until = from_ns(time.time_ns() + int(seconds * 1e9))
+        replace_file(self.folder / "lease", until.encode("ascii"), scratch=self.folder)
+
+    def lease(self) -> str:
+        """Until when it counts as alive, or nothing."""
+        try:
+            return (self.folder / "lease").read_text("ascii")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def retake(self) -> None:
+        """Take the lock of a folder this process let go of.
+
+        Raises:
+            TransactionBusy: Somebody else has it.
+            LeftoverNotFound: The folder is gone.
+        """
+        if self._lock is not None:
+            return
+        name = self.undertaking.transaction
+        if not self.folder.is_dir():
+            raise LeftoverNotFound(transaction=name)
+        lock = try_exclusive(self.folder / "lock")
+        if lock is None:
+            raise TransactionBusy(transaction=name)
+        if not (self.folder / "transaction.json").exists():
+            os.close(lock)
+            remove_tree(self.folder)
+            raise LeftoverNotFound(transaction=name)
+        self._lock = lock
 
     def sealed(self) -> dict[str, Any] | None:
         """The seal's record, or None while the version is not complete."""

@@ -15,6 +15,7 @@ from muniment.archive.draft import Draft
 from muniment.archive.events import Event
 from muniment.archive.identity import new_uuid
 from muniment.archive.instance import Instance
+from muniment.archive.journal import Rebuilt, addition
 from muniment.archive.objects import newest_inventory
 from muniment.archive.protect import protect
 from muniment.archive.site import Site
@@ -49,6 +50,8 @@ class Transaction:
         self._base = base
         self._closed = ""
         self._metadata_before = copy.deepcopy(draft.metadata)
+        self._noted_metadata = self._metadata_before
+        self._read_to = 0
         self._additions = Additions(site.intake, space, _known_content(draft, site), base.held() if base else set())
 
     @classmethod
@@ -212,10 +215,54 @@ class Transaction:
 
     def leave(self) -> None:
         """Let go of the transaction as it is, to be replayed or rolled back later."""
-        self._refuse_closed()
-        self._note_metadata()
+        self.park()
         self._closed = "left"
+
+    @classmethod
+    def resume(cls, site: Site, space: Workspace, base: Instance | None) -> Self:
+        """A transaction that was parked, built again from its journal.
+
+        Raises:
+            DamagedRecord: The journal cannot be read.
+        """
+        draft = Draft(base.files(), base.record) if base else Draft()
+        found = cls(site, space, draft, base)
+        found._catch_up()
+        return found
+
+    def park(self, *, lease: float | None = None) -> None:
+        """Let go of the transaction's lock between two pieces of work on it; memory is kept.
+
+        With `lease` it counts as alive for so many seconds more, then recovery rolls it back.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        self._refuse_closed()
+        if self._draft.metadata != self._noted_metadata or self.provenance:
+            self._note_metadata()
+        if lease is not None:
+            self._space.write_lease(lease)
+        self._read_to = self._space.journal_size()
         self._space.release()
+
+    def unpark(self) -> None:
+        """Take the lock again and take in what other processes did meanwhile.
+
+        Raises:
+            TransactionBusy: Somebody else is working on it at this moment.
+            LeftoverNotFound: It was closed meanwhile, or it expired.
+        """
+        self._refuse_closed()
+        self._space.retake()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        rebuilt = Rebuilt(self._draft, self._site.config.digests[0], self._additions.staged, self.provenance)
+        for note in self._space.notes(self._read_to):
+            rebuilt.apply(note)
+        self._read_to = self._space.journal_size()
+        self._noted_metadata = copy.deepcopy(self._draft.metadata)
 
     def _protect(self, progress: Progress) -> None:
         # The instance is committed whatever happens here: parity can be made at any later time.
@@ -239,6 +286,7 @@ class Transaction:
 
     def _note_metadata(self) -> None:
         self._space.note({"metadata": self._draft.metadata, "provenance": self.provenance})
+        self._noted_metadata = copy.deepcopy(self._draft.metadata)
 
     def _take(
         self,
@@ -283,8 +331,8 @@ class Transaction:
 
     def _store(self, entry: Entry) -> Entry:
         self._draft.put(entry)
-        note = {"add": entry.path, "size": entry.size, "digests": dict(entry.digests), "modified": entry.modified}
-        self._space.note({**note, "staged": self._additions.staged.get(entry.digests[self._site.config.digests[0]])})
+        staged = self._additions.staged.get(entry.digests[self._site.config.digests[0]])
+        self._space.note(addition(entry, staged))
         return entry
 
 

@@ -69,6 +69,12 @@ class TransactionClosed(Conflict):
     """This transaction on {id!r} was already {how}. Begin a new one."""
 
 
+class TransactionBusy(Conflict):
+    """The transaction {transaction} is being worked on at this moment. Try again shortly."""
+
+    retry = True
+
+
 class ReadOnlyInstance(Refused, TypeError):
     """Instance {instance} of {id!r} is read-only. Open the resource with mode 'a' to change it."""
 

@@ -1,0 +1,50 @@
+"""The journal's lines: what each says, and how a draft is built again from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from muniment.archive.draft import Draft
+from muniment.content import Entry, LogicalPath
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """A transaction's state as its journal tells it; `staged` is digest to content path."""
+
+    draft: Draft
+    algorithm: str
+    staged: dict[str, str] = field(default_factory=dict)
+    provenance: list[Any] = field(default_factory=list)
+
+    def apply(self, note: Mapping[str, Any]) -> None:
+        """Move on by one line."""
+        if "add" in note:
+            entry = Entry(LogicalPath(note["add"]), note["size"], note["digests"], note["modified"])
+            self.draft.put(entry)
+            if note["staged"]:
+                self.staged[entry.digests[self.algorithm]] = note["staged"]
+        elif "delete" in note:
+            self.draft.remove(note["delete"])
+        elif "metadata" in note:
+            self.draft.metadata.clear()
+            self.draft.metadata.update(note["metadata"])
+            self.draft.touched = True
+            self.provenance[:] = note["provenance"]
+        elif "links" in note:
+            self.draft.links.update(note["links"])
+            self.draft.folders.extend(name for name in note["folders"] if name not in self.draft.folders)
+            self.draft.touched = True
+
+
+def addition(entry: Entry, staged: str | None) -> dict[str, Any]:
+    """The line for an entry that was added."""
+    return {
+        "add": entry.path,
+        "size": entry.size,
+        "digests": dict(entry.digests),
+        "modified": entry.modified,
+        "staged": staged,
+    }
