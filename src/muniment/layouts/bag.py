@@ -1,0 +1,28 @@
+"""The layout `bag`: one instance as the BagIt 1.0 bag it is in the archive."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from muniment.layouts.packages import Laid, Version, folder_name, seconds
+from muniment.layouts.streams import Member
+
+PAYLOAD = "data"
+
+
+def lay_bag(instance: Version) -> Laid:
+    """One instance as a bag. One without files still has its payload folder (RFC 8493 §2.1.2)."""
+    times = {instance.stored(entry.path): seconds(entry.modified) for entry in instance.files() if entry.modified}
+    committed = seconds(instance.created)
+    members = [
+        Member(
+            entry.path,
+            entry.size or 0,
+            partial(instance.open_bag_entry, entry, verify=False),
+            entry.digests,
+            times.get(entry.path, committed),
+        )
+        for entry in instance.bag_entries()
+    ]
+    filled = any(member.name.startswith(f"{PAYLOAD}/") for member in members)
+    return Laid(folder_name(instance.id), members, () if filled else (PAYLOAD,))

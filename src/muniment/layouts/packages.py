@@ -1,0 +1,178 @@
+"""Packages laid out: what every layout makes of a resource, and the tar that carries it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+from muniment.content import Entry, Hashers
+from muniment.layouts.streams import Member, TarPlan
+
+_LONGEST_NAME = 100
+_TYPE = 156
+_MODE = slice(100, 108)
+_CHECKSUM = slice(148, 156)
+_BLOCK = 512
+
+
+class Version(Protocol):
+    """What a layout needs of an instance; the archive's instances are so."""
+
+    @property
+    def id(self) -> str:
+        """The resource's id."""
+
+    @property
+    def project(self) -> str:
+        """The resource's project."""
+
+    @property
+    def number(self) -> int:
+        """Which instance it is."""
+
+    @property
+    def head(self) -> int:
+        """The number of the newest instance."""
+
+    @property
+    def instance(self) -> str:
+        """The instance's own identifier."""
+
+    @property
+    def created(self) -> str:
+        """When it was committed, in RFC 3339."""
+
+    @property
+    def message(self) -> str:
+        """Why it was made."""
+
+    @property
+    def agent(self) -> Mapping[str, str]:
+        """Who made it: name and address."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What its own record says, metadata, provenance, links and empty folders included."""
+
+    def files(self) -> Iterator[Entry]:
+        """Its files, sorted by path."""
+
+    def stored(self, path: str) -> str:
+        """A file's path in the instance's bag."""
+
+    def location(self, path: str) -> Path:
+        """Where a file's bytes lie."""
+
+    def earlier(self, number: int) -> Version:
+        """Another instance of the resource."""
+
+    def bag_entries(self) -> Iterator[Entry]:
+        """Every file of its bag."""
+
+    def open_bag_entry(self, entry: Entry, offset: int = 0, *, verify: bool = True) -> BinaryIO:
+        """The bytes of a file of its bag."""
+
+    def object_entries(self) -> Iterator[tuple[Entry, Path]]:
+        """Every file of its OCFL object, and where it lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A package as a layout makes it: the names below its one top folder, and the folders that stay empty."""
+
+    name: str
+    members: Sequence[Member]
+    folders: tuple[str, ...] = ()
+
+
+class PackageTar(TarPlan):
+    """The tar of a laid-out package, of exact length: one top folder, as RFC 8493 §4 asks of a bag."""
+
+    form = "package tar 1"
+
+    def __init__(self, laid: Laid, modified: int = 0) -> None:
+        """Find every member's place.
+
+        Raises:
+            MembersCollide, UnsafePath: The layout made names that cannot be.
+        """
+        self._folders = frozenset(f"{laid.name}/{folder}" for folder in laid.folders)
+        # A folder with nothing in it is a member of no bytes; the header alone tells it from a file.
+        folders = (Member(name, 0, _nothing, modified=modified) for name in self._folders)
+        files = (replace(member, name=f"{laid.name}/{member.name}") for member in laid.members)
+        super().__init__([*files, *folders])
+
+    def _head(self, member: Member) -> bytes:
+        head = super()._head(member)
+        if member.name not in self._folders:
+            return head
+        before, header = head[:-_BLOCK], bytearray(head[-_BLOCK:])
+        header[_TYPE : _TYPE + 1] = b"5"
+        header[_MODE] = b"0000755\0"
+        header[_CHECKSUM] = b" " * 8
+        header[_CHECKSUM] = b"%06o\0 " % sum(header)
+        return before + bytes(header)
+
+
+def folder_name(text: str) -> str:
+    """A file name for an id, whatever characters it has: percent-encoded, and cut where it is long.
+
+    Two ids never get the same name: where it is cut, the id's sha256 follows.
+    """
+    name = "".join(map(_encoded, text))
+    if name.startswith("."):
+        name = f"%2e{name[1:]}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _encoded(character: str) -> str:
+    if character.isascii() and (character.isalnum() or character in "-_."):
+        return character
+    return "".join(f"%{byte:02x}" for byte in character.encode())
+
+
+def seconds(time: str | None) -> int:
+    """A time in RFC 3339 as whole seconds since 1970, 0 where there is none that can be read."""
+    try:
+        return int(datetime.fromisoformat(time or "").timestamp())
+    except (ValueError, OverflowError):
+        return 0
+
+
+def text(name: str, data: bytes, modified: int) -> Member:
+    """A member whose content is made here."""
+    hashers = Hashers(["sha256"])
+    hashers.update(data)
+    return Member(name, len(data), lambda offset: io.BytesIO(data[offset:]), hashers.values(), modified)
+
+
+def made_late(name: str, size: int, make: Callable[[], bytes], modified: int, digests: Mapping[str, str]) -> Member:
+    """A member of known size that is made when its turn comes, so that it need not be kept until then."""
+    return Member(name, size, lambda offset: io.BytesIO(make()[offset:]), digests, modified)
+
+
+def at(place: Path, offset: int = 0) -> BinaryIO:
+    """The bytes of a file from `offset` on.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    file = place.open("rb", buffering=0)
+    file.seek(offset)
+    return cast("BinaryIO", file)
+
+
+def _nothing(offset: int) -> BinaryIO:
+    return io.BytesIO(b""[offset:])
+
+
+def manifest(lines: Iterable[tuple[str, str]]) -> bytes:
+    """A manifest's content from digests and paths (RFC 8493 §2.1.3)."""
+    return "".join(f"{digest}  {path}\n" for digest, path in lines).encode()
