@@ -118,7 +118,7 @@ class Intake:
         if not workers:
             work = labour.copy_file if verb == "copy" else labour.hash_file
             for job in everything:
-                yield answer(job, labour.do_one(work, ask(job), threads=True))
+                yield answer(job, labour.do_one(work, ask(job)))
             return
         try:
             for batch, rows in _share_out(verb, workers, _batches(everything), ask):
@@ -141,7 +141,7 @@ def _share_out(
                 if batch is None:
                     more = False
                     break
-                free[0].send((verb, False, [ask(job) for job in batch.jobs]), batch, batch.size)
+                free[0].send((verb, [ask(job) for job in batch.jobs]), batch, batch.size)
             if all(worker.idle for worker in workers):
                 return
             for key, _ in selector.select():

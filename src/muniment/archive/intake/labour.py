@@ -26,7 +26,8 @@ CHUNK = 1 << 20
 WHOLE = 1 << 20
 """Files up to this size are read and written with one call each."""
 THREADED = 8 << 20
-"""From this size on a thread for each digest pays, if no other process is busy with other files."""
+"""From this size on each digest has a thread of its own: it costs no more, and reading, writing and one
+slow digest no longer wait for each other when one big file is all that is left."""
 DEPTH = 3
 """How many chunks may wait for the slowest digest."""
 FLUSH = 8 << 20
@@ -121,7 +122,7 @@ def _digest(update: Callable[[Any], None], given: SimpleQueue[Any], done: Simple
         done.put(None)
 
 
-def hash_file(path: str, algorithms: Sequence[str], *, threads: bool = False) -> tuple[Any, ...]:
+def hash_file(path: str, algorithms: Sequence[str]) -> tuple[Any, ...]:
     """Digest a file: its size, time of last change in ns, and the digests.
 
     Raises:
@@ -133,16 +134,14 @@ def hash_file(path: str, algorithms: Sequence[str], *, threads: bool = False) ->
             data = _read_whole(source, before.st_size)
             values = tuple(hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in algorithms)
         else:
-            values = _pass_through(source, before.st_size, None, algorithms, threads=threads)
+            values = _pass_through(source, before.st_size, None, algorithms)
         _refuse_change(source, before)
     finally:
         os.close(source)
     return (before.st_size, before.st_mtime_ns, values)
 
 
-def copy_file(
-    path: str, target: str, algorithms: Sequence[str], known: Iterable[str] = (), *, threads: bool = False
-) -> tuple[Any, ...]:
+def copy_file(path: str, target: str, algorithms: Sequence[str], known: Iterable[str] = ()) -> tuple[Any, ...]:
     """Copy a file to a new one while digesting the very bytes that are written.
 
     When `known` holds digests, of the first algorithm, the file is digested first, and written only
@@ -166,13 +165,13 @@ def copy_file(
                 write_new(target, data)
             return (size, before.st_mtime_ns, values, stored)
         if known:
-            values = _pass_through(source, size, None, algorithms, threads=threads)
+            values = _pass_through(source, size, None, algorithms)
             if values[0] in known:
                 _refuse_change(source, before)
                 return (size, before.st_mtime_ns, values, False)
             os.lseek(source, 0, os.SEEK_SET)
         with NewFile(target) as out:
-            values = _pass_through(source, size, out, algorithms, threads=threads)
+            values = _pass_through(source, size, out, algorithms)
             _refuse_change(source, before)
             out.keep()
         return (size, before.st_mtime_ns, values, True)
@@ -215,10 +214,8 @@ def _refuse_other_size(found: int, expected: int) -> None:
         raise Trouble(SOURCE, "changed", 0, f"it gave {found} bytes, its size was {expected}")
 
 
-def _pass_through(
-    source: int, size: int, out: NewFile | None, algorithms: Sequence[str], *, threads: bool
-) -> tuple[str, ...]:
-    threads = threads and size >= THREADED
+def _pass_through(source: int, size: int, out: NewFile | None, algorithms: Sequence[str]) -> tuple[str, ...]:
+    threads = size >= THREADED
     buffers = [memoryview(bytearray(CHUNK)) for _ in range(DEPTH + 1 if threads else 1)]
     digesting = Digesting(algorithms, threads=threads)
     done = turn = 0
@@ -323,16 +320,16 @@ class NewFile:
 
 
 def do_batch(batch: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """Do a batch `(verb, threads, rows)`; each answer is `(True, …)` or `(False, side, kind, errno, reason)`."""
-    verb, threads, rows = batch
+    """Do a batch `(verb, rows)`; each answer is `(True, …)` or `(False, side, kind, errno, reason)`."""
+    verb, rows = batch
     work: Callable[..., tuple[Any, ...]] = copy_file if verb == "copy" else hash_file
-    return [do_one(work, row, threads=threads) for row in rows]
+    return [do_one(work, row) for row in rows]
 
 
-def do_one(work: Callable[..., tuple[Any, ...]], row: tuple[Any, ...], *, threads: bool) -> tuple[Any, ...]:
+def do_one(work: Callable[..., tuple[Any, ...]], row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Do one row of a batch."""
     try:
-        return (True, *work(*row, threads=threads))
+        return (True, *work(*row))
     except Trouble as trouble:
         return (False, *trouble.row)
 
