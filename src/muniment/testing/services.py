@@ -26,6 +26,8 @@ from pathlib import Path
 KINDS = ("postgresql", "redis", "rabbitmq")
 _START_SECONDS = 60.0
 _LOOK_EVERY = 0.5
+_KEEPERS: list[subprocess.Popen[bytes]] = []
+"""Held so that Python does not complain of children that are meant to outlive their starter."""
 
 
 class ServiceMissing(RuntimeError):
@@ -85,6 +87,7 @@ def _start_keeper(kind: str, place: Path) -> Service:
     command = [sys.executable, "-m", "muniment.testing.services", kind, str(place)]
     keeper = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     log.close()
+    _KEEPERS.append(keeper)
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
         service = _running(place)
