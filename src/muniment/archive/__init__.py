@@ -6,7 +6,7 @@ from muniment.archive.adopt import Arrival, Arriving
 from muniment.archive.archive import Archive
 from muniment.archive.config import Config, Mode
 from muniment.archive.events import Event
-from muniment.archive.identity import Agent
+from muniment.archive.identity import Agent, new_uuid
 from muniment.archive.index import Summary
 from muniment.archive.instance import Instance
 from muniment.archive.recovery import Leftover
@@ -27,6 +27,7 @@ __all__ = [
     "Repair",
     "Summary",
     "Transaction",
+    "new_uuid",
     "recognise",
     "validate_path",
 ]

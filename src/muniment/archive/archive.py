@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
-from muniment.archive import recovery
+from muniment.archive import recovery, together
 from muniment.archive.adopt import Arrival, adopt
 from muniment.archive.audit import audit
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
@@ -184,6 +184,22 @@ class Archive(Reading):
         except BaseException:
             space.release()
             raise
+
+    def decide(self, group: str, parts: Sequence[dict[str, Any]]) -> None:
+        """Record that all prepared transactions of a group are to be committed (`prepare`).
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused: nothing is decided.
+        """
+        together.decide(self._site, group, parts)
+
+    def decision(self, group: str) -> dict[str, Any] | None:
+        """What was decided here about a group, or None."""
+        return together.decision(self._site, group)
+
+    def forget(self, group: str) -> None:
+        """Remove a decision all of whose parts are committed."""
+        together.forget(self._site, group)
 
     def record_event(self, event: str, *, resource: str = "", project: str = "", **more: Any) -> Event:
         """Write an event of one's own into the log; `event` is a PREMIS event type.

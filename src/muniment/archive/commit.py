@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,16 +35,24 @@ from muniment.archive.places import object_parts
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
+from muniment.archive.together import refuse_reserved
 from muniment.content import Entry, Hashers
 from muniment.errors.archive import ResourceExists, StaleTransaction
 from muniment.errors.base import StorageTrouble
 
 
-def seal(site: Site, space: Workspace, draft: Draft, staged: dict[str, str], provenance: list[Any]) -> None:
+def seal(
+    site: Site,
+    space: Workspace,
+    draft: Draft,
+    staged: dict[str, str],
+    provenance: list[Any],
+    waiting: Mapping[str, str] | None = None,
+) -> None:
     """Complete the version in its staging folder (steps 1 and 2).
 
     `staged` is digest to content path of what the transaction stored, in names relative to the
-    version's content folder.
+    version's content folder. `waiting` names the group whose decision publication waits for.
 
     Raises:
         DiskFull, WriteFailed: The storage refused; nothing is published.
@@ -78,7 +87,7 @@ def seal(site: Site, space: Workspace, draft: Draft, staged: dict[str, str], pro
     digests = Hashers([algorithm])
     digests.update(inventory)
     detail["inventory"] = f"{algorithm}:{digests.values()[algorithm]}"
-    space.write_seal({"inventory": digests.values()[algorithm], "detail": detail})
+    space.write_seal({"inventory": digests.values()[algorithm], "detail": detail, **(waiting or {})})
     sync_tree(space.folder)
 
 
@@ -97,6 +106,7 @@ def publish(site: Site, space: Workspace) -> None:
         head = head_of(root)
         if head != task.base:
             _refuse(task, head)
+        refuse_reserved(site, task)
         landed = _place(site, space, root)
         try:
             sync_folder(landed)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from muniment.archive.adopt import KIND as ADOPTION
 from muniment.archive.adopt import finish_adoption
@@ -26,6 +27,7 @@ from muniment.archive.purge import finish_purge
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace, left_behind
 from muniment.archive.times import now
+from muniment.archive.together import decision, unreserve
 from muniment.content import Hashers
 from muniment.errors.archive import DamagedRecord, ReadFailed
 from muniment.errors.base import Conflict
@@ -36,7 +38,10 @@ _OLD_SCRATCH = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A transaction somebody began and never closed; `files` is how many it had stored."""
+    """A transaction somebody began and never closed; `files` is how many it had stored.
+
+    One that was prepared as part of a `group` says which archive (`decided_at`) knows the decision.
+    """
 
     transaction: str
     project: str
@@ -45,6 +50,8 @@ class Leftover:
     started: str
     files: int
     agent: str
+    group: str = ""
+    decided_at: str = ""
 
 
 def recover(site: Site) -> list[Event]:
@@ -87,9 +94,11 @@ def leftovers(site: Site) -> Iterator[Leftover]:
             if space.lease() > now():
                 continue
             files = sum("add" in note for note in space.notes())
+            sealed = space.sealed() or {}
         finally:
             space.release()
-        yield Leftover(task.transaction, task.project, task.id, task.base, task.started, files, task.agent_name)
+        waits = (str(sealed.get("group", "")), str(sealed.get("decided at", "")))
+        yield Leftover(task.transaction, task.project, task.id, task.base, task.started, files, task.agent_name, *waits)
 
 
 def _finish(site: Site, space: Workspace) -> list[Event]:
@@ -107,10 +116,21 @@ def _finish(site: Site, space: Workspace) -> list[Event]:
         # A client that went away: it was told how long its transaction lives.
         space.discard()
         return _tell(site, task, "a transaction whose lease had run out was rolled back")
-    if sealed is None or sealed.get("group"):
-        if sealed is None and not any(True for _ in space.notes()) and _is_empty(space):
+    if sealed is None:
+        if not any(True for _ in space.notes()) and _is_empty(space):
             space.discard()
         return []
+    group = str(sealed.get("group", ""))
+    if group and not (sealed["decided at"] == site.config.id and decision(site, group)):
+        # Prepared, and the decision lies elsewhere or was never made: for a replay to settle.
+        return []
+    done = _finish_sealed(site, space, sealed)
+    unreserve(site, task)
+    return done
+
+
+def _finish_sealed(site: Site, space: Workspace, sealed: Mapping[str, Any]) -> list[Event]:
+    task = space.undertaking
     root = site.places.object(task.project, task.id)
     version = root / f"v{task.base + 1}"
     if _digest(version, site) == sealed["inventory"]:

@@ -14,6 +14,7 @@ from muniment.archive.objects import newest_inventory
 from muniment.archive.recovery import file_digest
 from muniment.archive.site import Site
 from muniment.archive.staging import Workspace
+from muniment.archive.together import unreserve
 from muniment.errors.archive import LeftoverIncomplete, LeftoverNotFound, TransactionBusy
 
 
@@ -24,7 +25,9 @@ def rollback(site: Site, transaction: str) -> None:
         LeftoverNotFound: There is none such.
         WriteFailed: The storage refused.
     """
-    claim(site, transaction).discard()
+    space = claim(site, transaction)
+    unreserve(site, space.undertaking)
+    space.discard()
 
 
 def replay(site: Site, transaction: str) -> Instance:
@@ -40,6 +43,11 @@ def replay(site: Site, transaction: str) -> Instance:
         task = space.undertaking
         root = site.places.object(task.project, task.id)
         algorithm = site.config.digests[0]
+        if space.sealed() is not None:
+            publish(site, space)
+            unreserve(site, task)
+            inventory, _ = newest_inventory(root, algorithm)
+            return Instance(root, task.project, task.id, inventory, task.base + 1)
         draft, staged, provenance = _rebuild(site, space)
         if not draft.touched:
             raise LeftoverIncomplete(transaction=transaction, reason="it had not stored anything yet")

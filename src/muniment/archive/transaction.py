@@ -21,6 +21,7 @@ from muniment.archive.protect import protect
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
+from muniment.archive.together import reserve, unreserve
 from muniment.archive.walk import walk
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.errors.archive import FileNotInInstance, TransactionClosed
@@ -49,6 +50,7 @@ class Transaction:
         self._draft = draft
         self._base = base
         self._closed = ""
+        self.prepared = space.sealed() is not None
         self._metadata_before = copy.deepcopy(draft.metadata)
         self._noted_metadata = self._metadata_before
         self._read_to = 0
@@ -162,6 +164,7 @@ class Transaction:
             TransactionClosed: The transaction is over.
         """
         self._refuse_closed()
+        self._refuse_prepared()
         gone = self._draft.remove(path)
         if not gone:
             raise FileNotInInstance(instance=self.number, id=self.id, path=path)
@@ -181,14 +184,15 @@ class Transaction:
             TransactionClosed: The transaction is over.
         """
         self._refuse_closed()
-        if message:
+        if message and not self.prepared:
             self._space.restate(message)
-        if self._base is not None and not self._changed():
+        if self._base is not None and not self._changed() and not self.prepared:
             self.rollback()
             self._closed = "committed"
             return self._base
         try:
-            seal(self._site, self._space, self._draft, self._additions.staged, self.provenance)
+            if not self.prepared:
+                seal(self._site, self._space, self._draft, self._additions.staged, self.provenance)
             publish(self._site, self._space)
         except BaseException:
             self._closed = "rolled back"
@@ -197,6 +201,8 @@ class Transaction:
                 self._space.discard()
             raise
         self._closed = "committed"
+        if self.prepared:
+            unreserve(self._site, self._space.undertaking)
         self._protect(progress)
         root = self._site.places.object(self.project, self.id)
         inventory, _ = newest_inventory(root, self._site.config.digests[0])
@@ -211,7 +217,32 @@ class Transaction:
         """
         self._refuse_closed()
         self._closed = "rolled back"
+        if self.prepared:
+            unreserve(self._site, self._space.undertaking)
         self._space.discard()
+
+    def prepare(self, group: str, decided_at: str) -> None:
+        """Make everything ready, so that `commit` cannot fail for want of room or by somebody else's commit.
+
+        `group` is the id of the transactions that belong together, `decided_at` the id of the archive
+        that records the decision. A prepared transaction takes nothing more in and does not expire.
+
+        Raises:
+            StaleTransaction, ResourceExists, ResourceReserved: Somebody else was first.
+            DiskFull, WriteFailed: The storage refused; the transaction is as before.
+        """
+        self._refuse_closed()
+        if self.prepared:
+            return
+        reserve(self._site, self._space)
+        try:
+            waiting = {"group": group, "decided at": decided_at}
+            seal(self._site, self._space, self._draft, self._additions.staged, self.provenance, waiting)
+        except BaseException:
+            with contextlib.suppress(StorageTrouble):
+                unreserve(self._site, self._space.undertaking)
+            raise
+        self.prepared = True
 
     def leave(self) -> None:
         """Let go of the transaction as it is, to be replayed or rolled back later."""
@@ -239,7 +270,7 @@ class Transaction:
             DiskFull, WriteFailed: The storage refused.
         """
         self._refuse_closed()
-        if self._draft.metadata != self._noted_metadata or self.provenance:
+        if not self.prepared and (self._draft.metadata != self._noted_metadata or self.provenance):
             self._note_metadata()
         if lease is not None:
             self._space.write_lease(lease)
@@ -288,6 +319,10 @@ class Transaction:
         self._space.note({"metadata": self._draft.metadata, "provenance": self.provenance})
         self._noted_metadata = copy.deepcopy(self._draft.metadata)
 
+    def _refuse_prepared(self) -> None:
+        if self.prepared:
+            raise TransactionClosed(id=self.id, how="prepared")
+
     def _take(
         self,
         source: Addable,
@@ -299,6 +334,7 @@ class Transaction:
         replace: bool,
     ) -> list[Entry]:
         self._refuse_closed()
+        self._refuse_prepared()
         if isinstance(source, (str, os.PathLike)):
             place = os.fspath(source)
             if os.path.isdir(place):

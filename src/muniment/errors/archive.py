@@ -75,6 +75,16 @@ class TransactionBusy(Conflict):
     retry = True
 
 
+class ResourceReserved(Conflict):
+    """The resource {id!r} is reserved by the prepared transaction {transaction}. Try again when that is closed."""
+
+    retry = True
+
+
+class NotPrepared(Conflict):
+    """The transaction {transaction} was not prepared as part of a group. Commit or roll it back by itself."""
+
+
 class ReadOnlyInstance(Refused, TypeError):
     """Instance {instance} of {id!r} is read-only. Open the resource with mode 'a' to change it."""
 

@@ -1,0 +1,134 @@
+"""Transactions over several archives: prepared in each, decided in one, committed in all.
+
+A prepared transaction is sealed and durable, its resource is reserved, and it waits for a decision.
+The decision is a record in the first archive, `staging/groups/<group>.json`: once it is there, every
+part is committed, now or by a replay; while it is not, every part may be rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from muniment.archive.durable import make_folder, replace_file, sync_folder, write_file, writing
+from muniment.archive.identity import to_uri
+from muniment.archive.locks import exclusive
+from muniment.archive.objects import head_of
+from muniment.archive.places import object_digest
+from muniment.archive.site import Site
+from muniment.archive.staging import Undertaking, Workspace
+from muniment.errors.archive import DamagedRecord, ResourceExists, ResourceReserved, StaleTransaction
+from muniment.errors.base import BadInput
+
+
+def reserve(site: Site, space: Workspace) -> None:
+    """Keep everybody else from committing to the resource until this transaction is closed.
+
+    Raises:
+        ResourceReserved: Another prepared transaction has it.
+        StaleTransaction, ResourceExists: Somebody committed to it meanwhile.
+        DiskFull, WriteFailed: The storage refused.
+    """
+    task = space.undertaking
+    root = site.places.object(task.project, task.id)
+    with exclusive(site.object_lock(root)):
+        head = head_of(root)
+        if head != task.base and task.base:
+            raise StaleTransaction(id=task.id, base=task.base, head=head)
+        if head != task.base:
+            raise ResourceExists(id=task.id, project=task.project)
+        refuse_reserved(site, task)
+        mark = _mark(site, task)
+        make_folder(mark.parent)
+        write_file(mark, task.transaction.encode("ascii"), sync=True)
+        sync_folder(mark.parent)
+
+
+def refuse_reserved(site: Site, task: Undertaking) -> None:
+    """Let a commit through unless another prepared transaction has the resource; holds the object's lock.
+
+    Raises:
+        ResourceReserved: Another has it.
+    """
+    mark = _mark(site, task)
+    try:
+        holder = mark.read_text("ascii")
+    except FileNotFoundError:
+        return
+    if holder == task.transaction:
+        return
+    if (site.places.transactions / holder).is_dir():
+        raise ResourceReserved(id=task.id, transaction=holder)
+    # Whoever reserved it is gone: closed, and killed before this mark was removed.
+    with writing(mark):
+        mark.unlink(missing_ok=True)
+
+
+def unreserve(site: Site, task: Undertaking) -> None:
+    """Let go of a reservation, if this transaction has one.
+
+    Raises:
+        WriteFailed: The storage refused; the next commit to the resource removes it.
+    """
+    mark = _mark(site, task)
+    with writing(mark):
+        try:
+            if mark.read_text("ascii") == task.transaction:
+                mark.unlink()
+        except FileNotFoundError:
+            return
+
+
+def decide(site: Site, group: str, parts: Iterable[dict[str, Any]]) -> None:
+    """Record for ever that every part of a group is to be committed.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused: nothing is decided.
+    """
+    folder = site.places.staging / "groups"
+    make_folder(folder)
+    make_folder(site.places.scratch)
+    record = {"group": group, "decision": "commit", "parts": list(parts)}
+    data = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8")
+    replace_file(_group(site, group), data, scratch=site.places.scratch)
+    sync_folder(folder)
+
+
+def decision(site: Site, group: str) -> dict[str, Any] | None:
+    """What was decided about a group in this archive, or None when nothing was.
+
+    Raises:
+        DamagedRecord: The record cannot be read.
+    """
+    path = _group(site, group)
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DamagedRecord(path=path, reason=str(error)) from error
+    return dict(found)
+
+
+def forget(site: Site, group: str) -> None:
+    """Remove a decision all of whose parts are committed.
+
+    Raises:
+        WriteFailed: The storage refused.
+    """
+    path = _group(site, group)
+    with writing(path):
+        path.unlink(missing_ok=True)
+
+
+def _mark(site: Site, task: Undertaking) -> Path:
+    return site.places.staging / "reserved" / object_digest(to_uri(task.project, task.id))
+
+
+def _group(site: Site, group: str) -> Path:
+    if not re.fullmatch(r"[0-9a-f-]{36}", group):
+        raise BadInput(reason=f"{group!r} does not name a group of transactions")
+    return site.places.staging / "groups" / f"{group}.json"

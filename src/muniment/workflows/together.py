@@ -1,0 +1,79 @@
+"""One transaction over several archives: it commits to all of them or to none.
+
+```python
+with together(first.new(), second.new()) as (here, there):
+    here.add("car.png")
+    there.add("car.png")
+```
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from muniment.archive import Archive, Transaction, new_uuid
+from muniment.errors.base import MunimentError
+
+
+@contextlib.contextmanager
+def together(*parts: tuple[Archive, Transaction]) -> Iterator[tuple[Transaction, ...]]:
+    """Commit every transaction on a clean exit, roll every one back on an exception.
+
+    Each part is an archive and a transaction on it; the first archive keeps the decision. If a
+    process or an archive dies in the middle, `settle` finishes what was decided.
+
+    Raises:
+        MunimentError: One of them could not be prepared; all are rolled back. Or one could not be
+            committed after the decision; `settle` commits it.
+    """
+    transactions = tuple(transaction for _, transaction in parts)
+    coordinator = parts[0][0]
+    group = new_uuid()
+    try:
+        yield transactions
+        for transaction in transactions:
+            transaction.prepare(group, coordinator.config.id)
+        coordinator.decide(
+            group, [{"archive": archive.config.id, "transaction": part.transaction} for archive, part in parts]
+        )
+    except BaseException:
+        for transaction in transactions:
+            with contextlib.suppress(MunimentError):
+                transaction.rollback()
+        raise
+    for transaction in transactions:
+        transaction.commit()
+    coordinator.forget(group)
+
+
+def settle(*archives: Archive) -> list[str]:
+    """Finish groups that were left between their parts; returns the transactions settled.
+
+    What was decided is committed, what never was is rolled back. A group is settled only when the
+    archive that keeps its decision is among `archives`.
+
+    Raises:
+        MunimentError: A part could not be committed; run it again.
+    """
+    by_id = {archive.config.id: archive for archive in archives}
+    done: list[str] = []
+    decided: dict[tuple[str, str], bool] = {}
+    for archive in archives:
+        for left in archive.leftovers():
+            keeper = by_id.get(left.decided_at)
+            if not left.group or keeper is None:
+                continue
+            key = (left.decided_at, left.group)
+            decided[key] = keeper.decision(left.group) is not None
+            if decided[key]:
+                archive.replay(left.transaction)
+            else:
+                archive.roll_back(left.transaction)
+            done.append(left.transaction)
+    for (keeper_id, group), committed in decided.items():
+        record = by_id[keeper_id].decision(group) if committed else None
+        # Kept while a part lies in an archive that is not here: that one still needs the decision.
+        if record and all(part["archive"] in by_id for part in record["parts"]):
+            by_id[keeper_id].forget(group)
+    return done
