@@ -214,7 +214,7 @@ class _Build:
             wanted = fresh[entry.path].entry
             expected = {name: value for name, value in wanted.digests.items() if name in entry.digests}
             refuse_mismatch(entry.path, entry.digests, expected)
-            yield replace(entry, modified=wanted.modified or entry.modified)
+            yield replace(entry, modified=wanted.modified)
         for file in streams:
             with _opened(file.source) as stream:
                 yield additions.stream(

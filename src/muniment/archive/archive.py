@@ -212,14 +212,14 @@ class Archive(Reading):
 
     def adopt(
         self,
-        id: str,
+        id: str | None,
         arrivals: Iterable[Arrival],
         project: str | None = None,
         *,
         events: Sequence[Event] = (),
         progress: Progress = quiet,
     ) -> Instance:
-        """Make a new resource that has a history already; returns its newest instance.
+        """Make a new resource that has a history already; returns its newest instance. Without `id` it gets one.
 
         All of `arrivals` (oldest first) become visible together or not at all. `events` are written
         with those of the ingestion; only what they are about need be filled in.
@@ -229,7 +229,8 @@ class Archive(Reading):
             MunimentError: As `muniment.archive.adopt.adopt`; nothing was adopted.
         """
         place = check_project(project or self.config.project)
-        self._refuse_purged(place, check_id(id))
+        id = check_id(id) if id is not None else new_uuid()  # noqa: A001 - as the parameter
+        self._refuse_purged(place, id)
         agent = f"{self._site.agent.name} <{self._site.agent.address}>"
         further = [replace(event, agent=event.agent or agent, project=place, resource=id) for event in events]
         adopt(self._site, place, id, arrivals, events=further, progress=progress)

@@ -21,9 +21,3 @@ class NotVerified(StorageTrouble):
 
 class ResourceDiffers(Conflict):
     """The archive at {target} has a resource {id!r} already, and it is not the same: {reason}. Nothing was copied."""
-
-
-class RecordRefused(BadInput):
-    """{path} does not describe the package it is in: {reason}."""
-
-    http_status = 422

@@ -213,7 +213,8 @@ def instance_record(version: Version, holders: Mapping[str, Holder]) -> bytes:
         "number": version.number,
         "created": version.created,
         "agent": dict(version.agent),
-        "message": version.message,
+        # What was said, nothing included: the message made up in its stead is made up again.
+        "message": record.get("message", version.message),
         "metadata": record.get("metadata", {}),
         "provenance": record.get("provenance", []),
         "links": record.get("links", {}),

@@ -1,0 +1,131 @@
+"""Import: bags, bags of instances, and OCFL objects, judged first and taken in whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from muniment.archive import Archive, recognise, validate_path
+from muniment.content import Finding, Progress, Severity, quiet
+from muniment.errors.archive import PackageRefused, PathCollides, PathTaken, ResourceExists
+from muniment.errors.base import BadInput
+from muniment.errors.content import BadId, BadProject, NameNotUnicode, UnknownDigest, UnsafePath
+from muniment.workflows.bags_in import read_bag
+from muniment.workflows.incoming import Incoming, look, refuse
+from muniment.workflows.instances_in import is_instances, read_instances
+from muniment.workflows.ocfl_in import object_roots, read_object
+
+Notice = Callable[[Finding], None]
+
+_MOST_TOLD = 3
+_CLAIMS = (UnsafePath, NameNotUnicode, UnknownDigest, BadId, BadProject, PathCollides, PathTaken)
+"""What is wrong with a name or a digest in a package is wrong with the package."""
+
+
+def ignore(finding: Finding) -> None:
+    """Take no notice of a warning."""
+
+
+def take_in(
+    archive: Archive,
+    path: str | os.PathLike[str],
+    *,
+    id: str | None = None,
+    project: str | None = None,
+    notice: Notice = ignore,
+    progress: Progress = quiet,
+) -> list[str]:
+    """Import what is at `path` as new resources and return their ids.
+
+    `path` is a bag (BagIt 0.93 to 1.0), a bag of instances or an OCFL object, as a folder or a tar, or
+    an OCFL storage root in a folder. Packages of Muniment's keep id, project, instance identifiers,
+    times, agents and messages; `id` and `project` override what a package says of itself. Of a foreign
+    bag the id is its External-Identifier, or a new one. Warnings about the package go to `notice`.
+
+    Each resource becomes visible whole or not at all. In a storage root all objects are judged before
+    the first is taken in.
+
+    Raises:
+        PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.
+        ResourceExists, ResourcePurged: An id is taken; nothing was taken in.
+        BadInput: One id was given for several resources.
+        DigestMismatch: A file changed after it was judged; its resource was not taken in.
+        DiskFull, WriteFailed, ReadFailed: The storage refused; the resource was not taken in.
+    """
+    place = Path(path)
+    if place.is_dir():
+        return _take(archive, place, place, id, project, notice, progress)
+    if not place.is_file():
+        refuse(place, "there is neither a folder nor a file")
+    with archive.unpacked(place, notice, progress) as folder:
+        return _take(archive, _top(folder, place), place, id, project, notice, progress)
+
+
+def _top(folder: Path, path: Path) -> Path:
+    """The one folder that a tar of a package holds (RFC 8493 §4)."""
+    inside = list(folder.iterdir())
+    if len(inside) != 1 or not inside[0].is_dir():
+        refuse(path, f"it should hold one folder and nothing beside it, but holds {len(inside)} things")
+    return inside[0]
+
+
+def _take(
+    archive: Archive,
+    root: Path,
+    path: Path,
+    id: str | None,
+    project: str | None,
+    notice: Notice,
+    progress: Progress,
+) -> list[str]:
+    try:
+        _judge(root, path, notice, progress)
+        incoming = _read(root, path)
+        if id is not None and len(incoming) != 1:
+            raise BadInput(reason=f"one id cannot serve the {len(incoming)} resources in {path}")
+        named = [(id or item.id or None, project or item.project or None, item) for item in incoming]
+        for name, where, _ in named:
+            if name is not None:
+                _refuse_taken(archive, name, where)
+        adopted = [archive.adopt(name, item.arrivals(), where, progress=progress) for name, where, item in named]
+    except _CLAIMS as error:
+        raise PackageRefused(path=path, reason=str(error).rstrip(".")) from error
+    return [instance.id for instance in adopted]
+
+
+def _refuse_taken(archive: Archive, id: str, project: str | None) -> None:
+    place = project or archive.config.project
+    if archive.exists(id, place):
+        raise ResourceExists(id=id, project=place)
+
+
+def _judge(root: Path, path: Path, notice: Notice, progress: Progress) -> None:
+    """Refuse what its own format's rules find fault with; tell the warnings."""
+    if recognise(root) is None:
+        refuse(path, "it is neither a bag nor an OCFL object or storage root")
+    failed: list[Finding] = []
+    count = 0
+    for finding in validate_path(root, progress=progress):
+        if finding.failed:
+            count += 1
+            failed += [finding] if count <= _MOST_TOLD else []
+        elif finding.severity is Severity.WARNING:
+            notice(finding)
+    if count:
+        more = f" (and {count - len(failed)} further findings)" if count > len(failed) else ""
+        said = "; ".join(f"{finding.code} {finding.message.rstrip('.')}" for finding in failed)
+        refuse(path, f"{said}{more}")
+
+
+def _read(root: Path, path: Path) -> list[Incoming]:
+    kind = recognise(root)
+    origin = {"path": path.name}
+    if kind == "ocfl-root":
+        return [read_object(each, {**origin, "kind": "ocfl"}) for each in object_roots(root)]
+    if kind == "ocfl-object":
+        return [read_object(root, {**origin, "kind": "ocfl"})]
+    found = look(root)
+    if is_instances(found):
+        return [read_instances(found, {**origin, "kind": "instances"})]
+    return [read_bag(found, {**origin, "kind": "bag"})]

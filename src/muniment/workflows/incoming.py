@@ -1,0 +1,190 @@
+"""What comes in from outside: a resource with its instances, and the checks of what its records claim."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from muniment.archive import Agent, Arrival, Arriving
+from muniment.content import LogicalPath
+from muniment.errors.archive import PackageRefused
+
+Json = dict[str, Any]
+
+NO_ADDRESS = "mailto:unknown@invalid"
+"""Stands for the address of an agent who gave none: OCFL wants a URI there (W008, W009)."""
+
+_LARGEST_RECORD = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A resource found in a package. `id` and `project` are empty where it does not say."""
+
+    id: str
+    project: str
+    arrivals: Callable[[], Iterable[Arrival]]
+
+
+@dataclass(slots=True)
+class Found:
+    """The files of a package in a folder: path to place and time of change, and the folders that are empty."""
+
+    root: Path
+    files: dict[str, os.stat_result] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
+
+    def place(self, path: str) -> str:
+        """Where a file lies on disk.
+
+        Raises:
+            PackageRefused: A record names a file that is not there.
+        """
+        if path not in self.files:
+            refuse(self.root, f"its records name {path!r}, which is not there")
+        return str(self.root / path)
+
+
+def look(root: Path) -> Found:
+    """Every file below `root`; nothing but files and folders is allowed.
+
+    Raises:
+        PackageRefused: There is a link, a pipe or a device, or a folder cannot be listed.
+    """
+    found = Found(root)
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(root / folder) as listing:
+                entries = list(listing)
+        except OSError as error:
+            refuse(root, f"{folder} could not be listed: {error.strerror}")
+        if not entries and folder:
+            found.empty.append(folder)
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                waiting.append(path)
+            elif stat.S_ISREG(status.st_mode):
+                found.files[path] = status
+            else:
+                refuse(root, f"{path!r} is a link, a pipe or a device, not a file or a folder")
+    found.empty.sort()
+    return found
+
+
+def refuse(path: object, reason: str) -> NoReturn:
+    """Refuse the package at `path`.
+
+    Raises:
+        PackageRefused: Always.
+    """
+    raise PackageRefused(path=path, reason=reason)
+
+
+def read_json(place: str) -> Json:
+    """The JSON object in a file.
+
+    Raises:
+        PackageRefused: It is not one, or larger than any record can be.
+    """
+    try:
+        if Path(place).stat().st_size > _LARGEST_RECORD:
+            refuse(place, f"it is larger than {_LARGEST_RECORD} bytes")
+        with Path(place).open("rb") as file:
+            record = json.load(file)
+    except (OSError, ValueError, RecursionError) as error:
+        refuse(place, f"it is not JSON ({error})")
+    if not isinstance(record, dict):
+        refuse(place, "it is not a JSON object")
+    return record
+
+
+def read_lines(place: str) -> Iterable[Json]:
+    """The JSON objects in the lines of a file.
+
+    Raises:
+        PackageRefused: A line is not one.
+    """
+    with Path(place).open("rb") as file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                refuse(place, f"a line is not JSON ({error})")
+            if not isinstance(record, dict):
+                refuse(place, "a line is not a JSON object")
+            yield record
+
+
+def said(record: Mapping[str, Any], name: str, kind: type, where: str) -> Any:
+    """What a record says under `name`; an empty value of `kind` where it says nothing.
+
+    Raises:
+        PackageRefused: It is of another kind.
+    """
+    value = record.get(name)
+    if value is None:
+        return kind()
+    # A truth value is a whole number to Python; in a record it is a mistake.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        refuse(where, f"{name!r} should be {kind.__name__}, not {value!r:.60}")
+    return value
+
+
+def arrival_of(record: Json, files: Iterable[Arriving], where: str, detail: Json) -> Arrival:
+    """An instance from its record, in the words that `metadata/instance.json` and the layout `instances` share.
+
+    Raises:
+        PackageRefused: The record says something that cannot be.
+    """
+    agent = said(record, "agent", dict, where)
+    links = said(record, "links", dict, where)
+    folders = said(record, "folders", list, where)
+    for path in (*links, *folders):
+        LogicalPath.parse(path if isinstance(path, str) else "")
+    if not all(isinstance(target, str) for target in links.values()):
+        refuse(where, "a link's target is not text")
+    return Arrival(
+        files,
+        instance=_identifier(said(record, "instance", str, where), where),
+        created=_time(said(record, "created", str, where), where),
+        agent=agent_of(agent, where),
+        message=said(record, "message", str, where),
+        metadata=said(record, "metadata", dict, where),
+        provenance=said(record, "provenance", list, where),
+        links=links,
+        folders=folders,
+        detail=detail,
+    )
+
+
+def agent_of(record: Json, where: str) -> Agent | None:
+    """Who made an instance, None where nobody is named."""
+    name = said(record, "name", str, where)
+    return Agent(name, said(record, "address", str, where) or NO_ADDRESS) if name else None
+
+
+def _identifier(text: str, where: str) -> str:
+    # An identifier of digits would be taken for an instance's number when it is asked for.
+    if not text or len(text) > 200 or not text.isprintable() or text.removeprefix("v").isdecimal():  # noqa: PLR2004 - far above any UUID or URI in use
+        refuse(where, f"{text!r:.80} cannot be an instance's identifier")
+    return text
+
+
+def _time(text: str, where: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        refuse(where, f"{text!r:.80} is not a time")
+    if moment.tzinfo is None:
+        refuse(where, f"the time {text!r} has no zone")
+    return text

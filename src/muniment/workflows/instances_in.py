@@ -1,0 +1,96 @@
+"""Reading a bag of instances to take in: the whole history that the layout `instances` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from muniment.archive import Arrival, Arriving
+from muniment.content import Entry, LogicalPath, parse_expected
+from muniment.layouts.instances import FORMAT, INSTANCES, RECORD, RESOURCE
+from muniment.layouts.packages import folder_name
+from muniment.workflows.incoming import Found, Incoming, Json, arrival_of, read_json, refuse, said
+
+
+def is_instances(found: Found) -> bool:
+    """Whether a bag says that it holds a resource with its instances."""
+    if RESOURCE not in found.files:
+        return False
+    known = read_json(found.place(RESOURCE)).get("format")
+    return isinstance(known, str) and known.partition(" ")[0] == FORMAT.partition(" ")[0]
+
+
+def read_instances(found: Found, origin: Json) -> Incoming:
+    """The resource in a valid bag of instances.
+
+    Raises:
+        PackageRefused: Its records contradict each other or the files, or are of a later format.
+    """
+    where = found.place(RESOURCE)
+    record = read_json(where)
+    if record["format"] != FORMAT:
+        refuse(where, f"its format is {record['format']!r}; this Muniment reads {FORMAT!r}")
+    identifiers = []
+    for number, item in enumerate(said(record, "instances", list, where), 1):
+        if not isinstance(item, dict) or item.get("number") != number:
+            refuse(where, f"instance {number} is missing or not in its place")
+        identifiers.append(said(item, "instance", str, where))
+    if len(set(identifiers)) != len(identifiers):
+        refuse(where, "two instances have one identifier")
+    places = _places(found, identifiers)
+    return Incoming(
+        said(record, "id", str, where),
+        said(record, "project", str, where),
+        lambda: _arrivals(found, identifiers, places, origin),
+    )
+
+
+def _record(found: Found, identifier: str, number: int) -> tuple[Json, str]:
+    where = found.place(f"{INSTANCES}/{folder_name(identifier)}/{RECORD}")
+    record = read_json(where)
+    if record.get("instance") != identifier or record.get("number") != number:
+        refuse(where, f"it is not the record of instance {number}, {identifier}")
+    return record, where
+
+
+def _places(found: Found, identifiers: list[str]) -> dict[tuple[str, str], str]:
+    """Where the bytes of each file lie that is not a reference, after seeing that every file in the bag is named."""
+    places: dict[tuple[str, str], str] = {}
+    named = {found.place(RESOURCE)}
+    for number, identifier in enumerate(identifiers, 1):
+        record, where = _record(found, identifier, number)
+        named.add(where)
+        for file in said(record, "files", list, where):
+            if not isinstance(file, dict):
+                refuse(where, "a file's record is not a JSON object")
+            if "ref" not in file:
+                path = said(file, "path", str, where)
+                stored = said(file, "stored", str, where) or path
+                place = found.place(f"{INSTANCES}/{folder_name(identifier)}/{stored}")
+                if place in named:
+                    refuse(where, f"two records claim {stored!r}")
+                places[identifier, path] = place
+                named.add(place)
+    for path in found.files:
+        if path.startswith("data/") and str(found.root / path) not in named:
+            refuse(found.root, f"its records do not name {path!r}")
+    return places
+
+
+def _arrivals(
+    found: Found, identifiers: list[str], places: dict[tuple[str, str], str], origin: Json
+) -> Iterator[Arrival]:
+    for number, identifier in enumerate(identifiers, 1):
+        record, where = _record(found, identifier, number)
+        files = [_arriving(file, identifier, places, where) for file in said(record, "files", list, where)]
+        yield arrival_of(record, files, where, {"origin": {**origin, "number": number}})
+
+
+def _arriving(file: Json, identifier: str, places: dict[tuple[str, str], str], where: str) -> Arriving:
+    path = LogicalPath.parse(said(file, "path", str, where))
+    ref = said(file, "ref", dict, where)
+    holder = (said(ref, "instance", str, where), said(ref, "path", str, where)) if ref else (identifier, str(path))
+    if holder not in places:
+        refuse(where, f"{path!r} refers to {holder[1]!r} of instance {holder[0]}, which holds no such content")
+    digests = parse_expected(said(file, "digests", dict, where))
+    entry = Entry(path, said(file, "size", int, where), digests, said(file, "modified", str, where) or None)
+    return Arriving(entry, places[holder])

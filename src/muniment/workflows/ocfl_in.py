@@ -1,0 +1,120 @@
+"""Reading OCFL objects to take in, 1.0 and 1.1, version by version: Muniment's own and anybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from muniment.archive import Arrival, Arriving
+from muniment.content import ALGORITHMS, Entry, LogicalPath
+from muniment.workflows.bags_in import FILES, INSTANCE, own_files
+from muniment.workflows.incoming import Incoming, Json, agent_of, arrival_of, read_json, read_lines, refuse, said
+
+_DECLARATION = "0=ocfl_object_"
+_OWN = "muniment:"
+
+
+def object_roots(root: Path) -> Iterator[Path]:
+    """Every object in a storage root, in the order of their folders."""
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        names = sorted((entry.name for entry in folder.iterdir()), reverse=True)
+        if any(name.startswith(_DECLARATION) for name in names):
+            yield folder
+            continue
+        waiting += [
+            folder / name
+            for name in names
+            if (folder / name).is_dir() and not (folder == root and name == "extensions")
+        ]
+
+
+def read_object(root: Path, origin: Json) -> Incoming:
+    """The resource in a valid OCFL object. One of Muniment's keeps id, project, identifiers and times.
+
+    Raises:
+        PackageRefused: It says it is Muniment's and its records contradict it.
+    """
+    inventory = read_json(str(root / "inventory.json"))
+    identifier = said(inventory, "id", str, str(root))
+    history = _History(root, inventory, origin)
+    if identifier.startswith(_OWN) and history.own(1):
+        record = history.record(history.head)
+        where = str(root)
+        return Incoming(said(record, "id", str, where), said(record, "project", str, where), history.arrivals)
+    return Incoming(identifier, "", history.arrivals)
+
+
+class _History:
+    """An object's versions, as its newest inventory tells them."""
+
+    def __init__(self, root: Path, inventory: Json, origin: Json) -> None:
+        self.root = root
+        self.origin = origin
+        self.algorithm = str(inventory["digestAlgorithm"])
+        self.versions = {int(name[1:]): block for name, block in inventory["versions"].items()}
+        self.head = max(self.versions)
+        self.manifest = {digest.lower(): paths[0] for digest, paths in inventory["manifest"].items()}
+        self.further: dict[str, dict[str, str]] = {}
+        for algorithm, block in inventory.get("fixity", {}).items():
+            if algorithm in ALGORITHMS:
+                for digest, paths in block.items():
+                    for path in paths:
+                        self.further.setdefault(path, {})[algorithm] = digest.lower()
+
+    def arrivals(self) -> Iterator[Arrival]:
+        for number in sorted(self.versions):
+            yield self._own_arrival(number) if self.own(1) else self._foreign_arrival(number)
+
+    def own(self, number: int) -> bool:
+        """Whether a version is one of Muniment's bags."""
+        logical = self.logical(number)
+        return INSTANCE in logical and FILES in logical and "bagit.txt" in logical
+
+    def logical(self, number: int) -> dict[str, str]:
+        """Logical path to digest."""
+        return {path: digest.lower() for digest, paths in self.versions[number]["state"].items() for path in paths}
+
+    def record(self, number: int) -> Json:
+        return read_json(self._place(self.logical(number), INSTANCE))
+
+    def _own_arrival(self, number: int) -> Arrival:
+        logical = self.logical(number)
+        if not self.own(number):
+            refuse(self.root, f"version {number} lacks the records of an instance")
+        where = self._place(logical, INSTANCE)
+        record = read_json(where)
+        digests = {path: self._digests(digest) for path, digest in logical.items()}
+        lines = read_lines(self._place(logical, FILES))
+        files = list(own_files(lines, where, digests, lambda path: self._place(logical, path)))
+        if len(files) != sum(path.startswith("data/") for path in logical):
+            refuse(self.root, f"the records of version {number} do not name each of its files once")
+        return arrival_of(record, files, where, self._detail(number))
+
+    def _foreign_arrival(self, number: int) -> Arrival:
+        block: Mapping[str, Any] = self.versions[number]
+        files = []
+        for path, digest in sorted(self.logical(number).items()):
+            place = self.root / self.manifest[digest]
+            entry = Entry(LogicalPath.parse(path), place.stat().st_size, self._digests(digest))
+            files.append(Arriving(entry, str(place)))
+        return Arrival(
+            files,
+            created=str(block["created"]),
+            agent=agent_of(block.get("user") or {}, str(self.root)),
+            message=block.get("message") or "",
+            detail=self._detail(number),
+        )
+
+    def _detail(self, number: int) -> Json:
+        return {"origin": {**self.origin, "number": number}}
+
+    def _digests(self, digest: str) -> dict[str, str]:
+        return {self.algorithm: digest, **self.further.get(self.manifest[digest], {})}
+
+    def _place(self, logical: Mapping[str, str], path: str) -> str:
+        if path not in logical:
+            refuse(self.root, f"its records name {path!r}, which is not there")
+        return str(self.root / self.manifest[logical[path]])
