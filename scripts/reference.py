@@ -1,7 +1,7 @@
 """Write the pages of docs/reference/ from the code, or check with `--check` that they are what the code says.
 
-Each page is one function that returns Markdown, named in `PAGES`. A page for settings, events or the HTTP
-interface is added by writing its function and its line there.
+Each page is one function that returns Markdown, named in `PAGES`. A page for events or the HTTP interface is
+added by writing its function and its line there.
 """
 
 from __future__ import annotations
@@ -188,6 +188,35 @@ def param_row(param: Any) -> str:
     return table_row(f"`{name}`", cell(" ".join((param.help or "").split())), cell(default), environment)
 
 
+# -------------------------------------------------------------------------------------------- settings
+
+
+def settings() -> str:
+    """Every setting with its environment variable, meaning and default."""
+    from muniment.settings import Settings  # noqa: PLC0415 - as in `cli`
+
+    prefix = Settings.model_config.get("env_prefix", "")
+    lines = [
+        "# Settings",
+        "",
+        "What a keeper may set in the environment. An option of the command line goes before its variable.",
+        "",
+        *table_head("environment", "meaning", "type", "default"),
+    ]
+    for name, field in Settings.model_fields.items():
+        kind = getattr(field.annotation, "__name__", None) if isinstance(field.annotation, type) else None
+        default = "" if field.default is None or field.is_required() else f"`{field.default}`"
+        lines.append(
+            table_row(
+                f"`{prefix}{name.upper()}`",
+                cell(field.description or ""),
+                cell(kind or str(field.annotation).replace("pathlib.", "").replace(" | None", "")),
+                "(required)" if field.is_required() else cell(default),
+            )
+        )
+    return "\n".join(lines)
+
+
 # ---------------------------------------------------------------------------------------------- tables
 
 
@@ -210,6 +239,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli": cli,
     "errors": errors,
     "findings": findings,
+    "settings": settings,
 }
 
 if __name__ == "__main__":
