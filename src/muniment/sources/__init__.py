@@ -1,0 +1,38 @@
+"""Where material comes from: one module for each kind of service, all on one HTTP session, all read the same way.
+
+A source is made by `open_source` from a submission's fields and read by `pages`, `entries` and `open`
+(`muniment.sources.protocol`). No kind knows another; what they share lies in `session` and the modules beside it.
+"""
+
+from __future__ import annotations
+
+from muniment.sources.checking import checked
+from muniment.sources.limited import Limited
+from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param
+from muniment.sources.protocol import Failure, Item, Page, Source, SourceEntry, failure_of
+from muniment.sources.registry import MODULES, NOT_SUBMITTED, faults, find, open_source, submittable
+from muniment.sources.session import Guard, Limits, Session
+
+__all__ = [
+    "ALL_VERSIONS",
+    "MODULES",
+    "NOT_SUBMITTED",
+    "Failure",
+    "Guard",
+    "Item",
+    "Kind",
+    "Limited",
+    "Limits",
+    "Means",
+    "Page",
+    "Param",
+    "Session",
+    "Source",
+    "SourceEntry",
+    "checked",
+    "failure_of",
+    "faults",
+    "find",
+    "open_source",
+    "submittable",
+]

@@ -1,0 +1,128 @@
+"""Options are data: what each kind of source may be given, from which checking, redaction and help come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from muniment.errors.base import BadInput
+from muniment.errors.sources import FieldEmpty, FieldMissing, FieldWrong
+from muniment.sources.protocol import Source
+from muniment.sources.session import Session
+
+ALL_VERSIONS = -1
+"""What `versions: true` becomes: every version there is."""
+
+HIDDEN = "[hidden]"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One field of a submission's service: text, unless `kind` says otherwise.
+
+    `aliases` are older names of the same field; `check` returns what is wrong with a value, or None.
+    """
+
+    name: str
+    help: str
+    required: bool = True
+    secret: bool = False
+    aliases: tuple[str, ...] = ()
+    check: Callable[[str], str | None] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and its aliases."""
+        return (self.name, *self.aliases)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a source is given to work with.
+
+    `scratch` is an empty or earlier used folder of this source alone, which its caller removes at the end.
+    `max_file_size` is in bytes; None means no limit.
+    """
+
+    session: Session
+    scratch: Path
+    max_file_size: int | None = None
+    hourly_calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of source: its name in submissions, its fields, and how one is built.
+
+    `build` gets the checked fields by their own names, `versions` as a number (0: the newest alone), and opens
+    nothing: the first call of `pages` does.
+    """
+
+    name: str
+    summary: str
+    params: tuple[Param, ...]
+    build: Callable[[Mapping[str, Any], Means], Source]
+    has_versions: bool = False
+    hourly_calls: int | None = None
+
+    def faults(self, given: object) -> Iterator[BadInput]:
+        """What is wrong with a submission's fields, one error for each; fields nobody knows are ignored."""
+        if not isinstance(given, Mapping):
+            yield FieldWrong(service=self.name, field=self.name, reason="its value is not an object of fields")
+            return
+        for param in self.params:
+            yield from self._param_faults(param, given)
+        versions = given.get("versions", False)
+        if not isinstance(versions, bool) and not (isinstance(versions, int) and versions > 0):
+            yield FieldWrong(
+                service=self.name, field="versions", reason="it is neither true, false nor a number above 0"
+            )
+        if not isinstance(given.get("forceParity", False), bool):
+            yield FieldWrong(service=self.name, field="forceParity", reason="it is neither true nor false")
+
+    def _param_faults(self, param: Param, given: Mapping[str, Any]) -> Iterator[BadInput]:
+        name = next((name for name in param.names if name in given), None)
+        if name is None:
+            if param.required:
+                yield FieldMissing(service=self.name, field=param.name, help=param.help)
+            return
+        value = given[name]
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)  # ids are often written as numbers
+        if value is None or (isinstance(value, str) and not value.strip()):
+            if param.required:
+                yield FieldEmpty(service=self.name, field=name, help=param.help)
+        elif not isinstance(value, str):
+            yield FieldWrong(service=self.name, field=name, reason="it is not text")
+        elif any(ord(character) < 0x20 or character == "\x7f" for character in value):  # noqa: PLR2004 - below it: controls
+            yield FieldWrong(service=self.name, field=name, reason="it holds a control character")
+        elif param.check is not None and (reason := param.check(value)):
+            yield FieldWrong(service=self.name, field=name, reason=reason)
+
+    def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The checked fields by their own names, `versions` as a number.
+
+        Raises:
+            FieldMissing, FieldEmpty, FieldWrong: A field cannot be used; `faults` lists all of them.
+        """
+        for fault in self.faults(given):
+            raise fault
+        found: dict[str, Any] = {}
+        for param in self.params:
+            for name in param.names:
+                if given.get(name) not in {None, ""}:
+                    found.setdefault(param.name, str(given[name]))
+        versions = given.get("versions", False)
+        found["versions"] = (ALL_VERSIONS if versions else 0) if isinstance(versions, bool) else versions
+        return found
+
+    def secret_fields(self) -> frozenset[str]:
+        """The names of the fields to encrypt and never to show, aliases included."""
+        return frozenset(name for param in self.params if param.secret for name in param.names)
+
+    def redacted(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields as they may be shown."""
+        hidden = self.secret_fields()
+        return {name: HIDDEN if name in hidden else value for name, value in given.items()}

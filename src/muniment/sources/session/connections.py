@@ -1,0 +1,219 @@
+"""Connections to services: opened through the guard, kept for the next request, one HTTP/1.1 exchange at a time.
+
+http.client reads an answer's head through the parser for e-mail, which costs more than a small file's transfer;
+this reads heads itself and leaves bodies to one `readinto` on the socket.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import cast
+
+from muniment.sources.session.account import Origin
+from muniment.sources.session.guard import Guard
+
+_LONGEST_LINE = 65_536
+_MOST_HEADERS = 200
+_MOST_INTERIM = 10
+_NO_BODY = frozenset({204, 304})
+
+
+class ProtocolBroken(OSError):
+    """What came is not HTTP/1.1. Of the family of connection errors: it is tried again like them."""
+
+
+class Connection:
+    """One connection and the answer being read from it."""
+
+    def __init__(self, origin: Origin, stream: socket.socket) -> None:
+        self.origin = origin
+        self.used = False
+        self._socket = stream
+        self._file = cast("io.BufferedReader", stream.makefile("rb", buffering=65_536))
+        self.status = 0
+        self.reason = ""
+        self.headers: dict[str, str] = {}
+        self.length: int | None = None
+        self._chunked = False
+        self._left: int | None = 0
+        self._closes = False
+
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> None:
+        """Send a request and read the head of its answer.
+
+        Raises:
+            OSError: The connection failed, or no HTTP came.
+        """
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {self.origin.authority}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is not None:
+            lines.append(f"Content-Length: {len(body)}")
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a header may not hold a line break")
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        self._socket.sendall(head + body if body else head)
+        self._read_head(method)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """The next bytes of the body; 0 at its end.
+
+        Raises:
+            OSError: The connection failed, or ended before the body did.
+        """
+        if self._left == 0 and not (self._chunked and self._next_chunk()):
+            return 0
+        view = buffer if self._left is None else buffer[: self._left]
+        count = self._file.readinto1(view)
+        if self._left is None:
+            return count
+        if not count and len(view):
+            raise ProtocolBroken("the connection ended before the body did")
+        self._left -= count
+        if self._chunked and not self._left:
+            self._expect_line_end()
+        return count
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the body was read to its end and another request may follow."""
+        return self._left == 0 and not self._chunked and not self._closes
+
+    def close(self) -> None:
+        """End the connection."""
+        self._file.close()
+        self._socket.close()
+
+    def _read_head(self, method: str) -> None:
+        for _ in range(_MOST_INTERIM):
+            self._read_status()
+            self.headers = self._read_headers()
+            if self.status >= 200:  # noqa: PLR2004 - below it come interim answers (RFC 9110 §15.2)
+                break
+        else:
+            raise ProtocolBroken("too many interim answers")
+        self._closes = "close" in self.headers.get("connection", "").lower() or self._old
+        coding = self.headers.get("transfer-encoding", "").lower()
+        self._chunked = coding == "chunked"
+        if coding and not self._chunked:
+            raise ProtocolBroken(f"the transfer coding {coding[:40]!r} is not known")
+        self.length = None if coding else _length(self.headers)
+        if method == "HEAD" or self.status in _NO_BODY:
+            self._left, self._chunked = 0, False
+        elif self._chunked:
+            self._left = 0
+        else:
+            self._left = self.length
+            self._closes |= self.length is None
+
+    def _read_status(self) -> None:
+        line = self._line()
+        version, _, rest = line.partition(" ")
+        code, _, self.reason = rest.partition(" ")
+        if version not in {"HTTP/1.1", "HTTP/1.0"} or not (code.isascii() and code.isdigit()):
+            raise ProtocolBroken("what came is not HTTP" if line else "the connection was closed")
+        self.status, self._old = int(code), version == "HTTP/1.0"
+
+    def _read_headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for _ in range(_MOST_HEADERS):
+            line = self._line()
+            if not line:
+                return headers
+            name, colon, value = line.partition(":")
+            name, value = name.lower(), value.strip()
+            if not colon or not name or name != name.strip():
+                raise ProtocolBroken("a header cannot be read")
+            if name == "content-length" and headers.get(name, value) != value:
+                raise ProtocolBroken("two lengths are given")
+            headers[name] = f"{headers[name]}, {value}" if name in headers and name != "content-length" else value
+        raise ProtocolBroken("too many headers")
+
+    def _line(self) -> str:
+        line = self._file.readline(_LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            raise ProtocolBroken("the connection was closed" if len(line) < _LONGEST_LINE else "a line is too long")
+        return line.rstrip(b"\r\n").decode("latin-1")
+
+    def _next_chunk(self) -> bool:
+        size = self._line().partition(";")[0].strip()
+        try:
+            self._left = int(size, 16)
+        except ValueError:
+            raise ProtocolBroken("a chunk cannot be read") from None
+        if self._left < 0:
+            raise ProtocolBroken("a chunk cannot be read")
+        if self._left:
+            return True
+        self._read_headers()
+        self._chunked = False
+        return False
+
+    def _expect_line_end(self) -> None:
+        if self._line():
+            raise ProtocolBroken("a chunk is longer than it said")
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise ProtocolBroken("the length cannot be read")
+    return int(text)
+
+
+class Pool:
+    """Idle connections, by origin. Safe to use from many threads; a connection belongs to one at a time."""
+
+    def __init__(self, guard: Guard, tls: ssl.SSLContext, timeout: float, most_idle: int = 64) -> None:
+        self._guard = guard
+        self._tls = tls
+        self._timeout = timeout
+        self._most_idle = most_idle
+        self._idle: dict[Origin, deque[Connection]] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def take(self, origin: Origin, *, fresh: bool = False) -> Connection:
+        """A connection to `origin`, an idle one if there is one and `fresh` is not asked for.
+
+        Raises:
+            AddressRefused, AddressUnknown: The guard does not allow it.
+            OSError: It cannot be made.
+        """
+        with self._lock:
+            idle = self._idle.get(origin)
+            if idle and not fresh:
+                self._count -= 1
+                return idle.pop()
+        stream = self._guard.connect(origin.host, origin.port, self._timeout)
+        if origin.scheme == "https":
+            try:
+                stream = self._tls.wrap_socket(stream, server_hostname=origin.host)
+            except BaseException:
+                stream.close()
+                raise
+        return Connection(origin, stream)
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep the connection for the next request, if it can carry one."""
+        with self._lock:
+            if connection.reusable and self._count < self._most_idle:
+                connection.used = True
+                self._idle.setdefault(connection.origin, deque()).append(connection)
+                self._count += 1
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """End every idle connection."""
+        with self._lock:
+            for idle in self._idle.values():
+                while idle:
+                    idle.pop().close()
+            self._count = 0
