@@ -1,0 +1,178 @@
+"""Migration: resources copied to another archive, whole or merged into one instance."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from muniment.archive import Agent, Archive, Arrival, Arriving, Event, Instance
+from muniment.content import Entry, Progress, quiet
+from muniment.errors.archive import DamagedFile
+from muniment.errors.base import BadInput
+from muniment.errors.content import DigestMismatch
+from muniment.errors.exchange import ResourceDiffers
+
+WHOLE = "migration"
+MERGED = "information package merging"
+"""PREMIS event types, in the logs of both archives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What became of one resource: `copied`, or not because it was there already and is the same."""
+
+    id: str
+    project: str
+    instances: int
+    copied: bool
+
+
+def migrate(
+    source: Archive,
+    target: Archive,
+    ids: Iterable[str] | None = None,
+    *,
+    project: str | None = None,
+    merge: bool = False,
+    progress: Progress = quiet,
+) -> list[Migrated]:
+    """Copy resources from one archive to another; all of them, or those of a project, or those named.
+
+    Copied whole, a resource keeps its project, id, instances, identifiers, times, agents and messages;
+    the other archive may have other digests and another mode. With `merge` one instance is made that
+    holds what the newest one holds, and its provenance names the instances it was made from.
+
+    Every file is compared with its recorded digests before its resource becomes visible. What is there
+    already and the same is left alone, so that a migration that was broken off can be run again.
+
+    Raises:
+        BadInput: Source and target are one archive.
+        ResourceNotFound, AmbiguousId: As `Archive.get`.
+        ResourceDiffers: The target has the id for something else; that resource was not copied.
+        DamagedFile, DamagedRecord, ReadFailed: The source is damaged; that resource was not copied.
+        DiskFull, WriteFailed: The target's storage refused; that resource was not copied.
+    """
+    if source.config.id == target.config.id:
+        raise BadInput(reason=f"{source.path} and {target.path} are one archive")
+    named = list(_named(source, ids, project))
+    done = []
+    for count, (where, id) in enumerate(named, 1):  # noqa: A001 - the domain's word
+        done.append(_migrate_one(source, target, where, id, merge=merge, progress=progress))
+        progress("resources", count, len(named))
+    return done
+
+
+def _named(source: Archive, ids: Iterable[str] | None, project: str | None) -> Iterator[tuple[str, str]]:
+    if ids is None:
+        yield from ((item.project, item.id) for item in source.resources(project))
+        return
+    for id in ids:  # noqa: A001 - the domain's word
+        yield source.get(id, project=project).project, id
+
+
+def _migrate_one(
+    source: Archive, target: Archive, project: str, id: str, *, merge: bool, progress: Progress
+) -> Migrated:
+    history = source.history(id, project)
+    merged = _merged(source, history) if merge else None
+    if target.exists(id, project):
+        reason = _difference(history, target.history(id, project), merged)
+        if reason:
+            raise ResourceDiffers(target=target.path, id=id, reason=reason)
+        return Migrated(id, project, 1 if merge else len(history), copied=False)
+    # Each instance is read anew: one that was read keeps all its entries.
+    arrivals = [merged] if merged else (_arrival(history[-1].earlier(each.number)) for each in history)
+    event = MERGED if merge else WHOLE
+    detail = {"instances": len(history), "from": source.config.id}
+    try:
+        target.adopt(id, arrivals, project, events=[Event(event, "", detail=detail)], progress=progress)
+    except DigestMismatch as error:
+        place = _place(history, error.details["path"])
+        raise DamagedFile(**{**error.details, "path": place}) from error
+    if os.access(source.path / "events", os.W_OK):
+        to = {"instances": len(history), "to": target.config.id}
+        source.record_event(event, resource=id, project=project, instance=history[-1].number, detail=to)
+    return Migrated(id, project, 1 if merge else len(history), copied=True)
+
+
+def _place(history: list[Instance], path: str) -> str:
+    """Where the file lies that was found damaged, as far as its name tells."""
+    newest = next(instance for instance in reversed(history) if path in instance)
+    return str(newest.location(path))
+
+
+def _files(instance: Instance) -> Iterator[Arriving]:
+    return (Arriving(entry, str(instance.location(entry.path))) for entry in instance.files())
+
+
+def _arrival(instance: Instance) -> Arrival:
+    record = instance.record
+    return Arrival(
+        _files(instance),
+        instance=instance.instance,
+        created=instance.created,
+        agent=Agent(instance.agent["name"], instance.agent["address"]),
+        message=str(record.get("message", instance.message)),
+        metadata=instance.metadata,
+        provenance=instance.provenance,
+        links=record.get("links", {}),
+        folders=record.get("folders", []),
+    )
+
+
+def _merged(source: Archive, history: list[Instance]) -> Arrival:
+    """One instance with the newest view. Its identifier follows from what it was made from: a rerun finds it."""
+    newest = history[-1]
+    provenance = [_origin(source, instance) for instance in history]
+    made_from = " ".join(f"{item['instance']} {item['inventory']}" for item in provenance)
+    return Arrival(
+        _files(newest),
+        instance=str(uuid.uuid5(uuid.NAMESPACE_URL, f"muniment:{source.config.id}/{newest.project}/{made_from}")),
+        message=f"Merged from {len(history)} instances of archive {source.config.id}",
+        metadata=newest.metadata,
+        provenance=provenance,
+        links=newest.record.get("links", {}),
+        folders=newest.record.get("folders", []),
+        detail={"merged": len(history)},
+    )
+
+
+def _origin(source: Archive, instance: Instance) -> dict[str, Any]:
+    origin: dict[str, Any] = {
+        "archive": source.config.id,
+        "project": instance.project,
+        "id": instance.id,
+        "instance": instance.instance,
+        "number": instance.number,
+        "created": instance.created,
+        "agent": dict(instance.agent),
+        "message": instance.message,
+        "inventory": instance.inventory_digest(),
+    }
+    if instance.provenance:
+        origin["provenance"] = instance.provenance
+    return origin
+
+
+def _difference(source: list[Instance], target: list[Instance], merged: Arrival | None) -> str:
+    """Why the target's resource is not a copy of the source's; '' when it is one."""
+    wanted = [merged.instance] if merged else [instance.instance for instance in source]
+    found = [instance.instance for instance in target]
+    if found != wanted:
+        return f"its instances are {', '.join(found)}, expected {', '.join(wanted)}"
+    for one, other in zip(source[-1:] if merged else source, target, strict=True):
+        if [_told(entry) for entry in one.files()] != [_told(entry) for entry in other.files()]:
+            return f"instance {other.number} has other files"
+        for entry in one.files():
+            digests = other.digests(entry.path)
+            common = set(digests) & set(entry.digests)
+            if not common or any(digests[name] != entry.digests[name] for name in common):
+                return f"{entry.path!r} in instance {other.number} is not known to have the same content"
+    return ""
+
+
+def _told(entry: Entry) -> tuple[str, int | None]:
+    return entry.path, entry.size
