@@ -261,6 +261,33 @@ def test_ids_of_a_payload_are_read_with_its_own_context() -> None:
             processor.absolute([bad], None, SCOPE)
 
 
+@pytest.mark.parametrize("context", [None, {}, ARCHIVES, CONTEXT])
+def test_a_resolver_reads_ids_with_any_context(context: object) -> None:
+    resolve = JsonLd().resolver(context, SCOPE)
+    assert [resolve(text) for text in ("x", "http://h/a", "x")] == [
+        "http://localhost/base/x",
+        "http://h/a",
+        "http://localhost/base/x",
+    ]
+    with pytest.raises(InvalidJsonLd):
+        resolve("invalid iri")
+
+
+def test_a_resolver_refuses_a_context_that_is_not_at_hand() -> None:
+    with pytest.raises(InvalidJsonLd, match="none is fetched"):
+        JsonLd().resolver("http://schema.org/", SCOPE)("http://h/a")
+
+
+def test_contexts_are_remembered_up_to_a_number_and_the_used_ones_stay() -> None:
+    processor = JsonLd()
+    for number in range(400):
+        processor.expand({"@context": {"a": f"http://a/{number}"}, "a": 1}, SCOPE)
+        assert processor.expand(R1, SCOPE)["@id"] == f"{P}1"
+    remembered = processor._remembered
+    assert len(remembered) == 128
+    assert any("some.other.prefix" in key for key in remembered)
+
+
 def test_one_processor_serves_many_threads() -> None:
     processor = JsonLd()
     faults: list[BaseException] = []

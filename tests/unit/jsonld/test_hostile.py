@@ -33,7 +33,7 @@ def test_depth_is_refused(wrap: str, depth: int) -> None:
 @pytest.mark.parametrize("wrap", ["p", "@graph", "@included", "@set"])
 def test_the_depth_that_is_allowed_is_processed(wrap: str) -> None:
     processor = JsonLd()
-    node = processor.expand({"p": _nested(20, wrap), "@id": "http://x/1"}, SCOPE)
+    node = processor.expand({"p": _nested(56, wrap), "@id": "http://x/1"}, SCOPE)
     processor.compact(node, SCOPE.context, SCOPE)
     assert list(n_quads(quads(node)))
 
@@ -90,6 +90,12 @@ def test_a_loaded_context_is_bounded_too() -> None:
         JsonLd().expand({"@context": "http://c/"}, scope)
 
 
+def test_a_large_context_on_many_values_is_refused() -> None:
+    context = {f"t{number}": f"http://t/{number}/" for number in range(3000)}
+    with pytest.raises(InvalidJsonLd, match="contexts are too large"):
+        JsonLd().expand({"@context": context, "t1": [{"@id": f"http://x/{number}"} for number in range(4000)]}, SCOPE)
+
+
 WORST: dict[str, Any] = {
     "many values": {"@id": "http://x/1", "p": [f"v{number}" for number in range(50_000)]},
     "many references": {"@id": "http://x/1", "p": [{"@id": f"http://x/{number}"} for number in range(30_000)]},
@@ -109,6 +115,11 @@ WORST: dict[str, Any] = {
         "@context": {f"t{number}": f"http://t/{'a' * (number % 50)}/" for number in range(900)},
         "@id": "http://x/1",
         **{f"t{number}:x{number}": {"@id": f"t{number}:y"} for number in range(900)},
+    },
+    "many references under many terms": {
+        "@context": {f"t{number}": f"http://t/{number}/" for number in range(240)},
+        "@id": "http://x/1",
+        "t1": [{"@id": f"http://x/{number}"} for number in range(10_000)],
     },
     "one long text": {"@id": "http://x/1", "p": "x" * 5_000_000},
     "chained terms": {

@@ -24,7 +24,8 @@ class Limits:
 
     `depth` counts nested arrays and objects; `values` every object, array, text and number; `terms` the
     keys of all contexts together, those loaded included; `documents` the contexts loaded; `work` bounds
-    the product of terms and the places where a context takes effect, as each place costs a copy.
+    the product of terms and the places where a context takes effect, as each place costs a copy; `pairs`
+    the product of terms and values, as compaction holds each IRI against each term.
     """
 
     depth: int = 60
@@ -32,6 +33,7 @@ class Limits:
     terms: int = 4_000
     documents: int = 20
     work: int = 1_000_000
+    pairs: int = 5_000_000
 
 
 @dataclass(slots=True)
@@ -40,7 +42,6 @@ class Survey:
 
     terms: int = 0
     places: int = 0
-    values: int = 0
     scoped: bool = False
     shareable: bool = True
 
@@ -77,10 +78,19 @@ def refuse_unfit(document: object, limits: Limits) -> int:
     return count
 
 
-def gather_contexts(document: object, base: str, find: Find | None, limits: Limits) -> tuple[dict[str, Any], Survey]:
+def gather_contexts(
+    document: object, base: str, find: Find | None, limits: Limits, values: int
+) -> tuple[dict[str, Any], Survey]:
     """Load every context a document can ask for, so that processing reads from memory alone.
 
     What is not found is left out: processing refuses it, but only if it is really needed.
+
+    Args:
+        document: What names the contexts.
+        base: What their addresses are relative to.
+        find: Gives the project's own.
+        limits: What all of this may cost.
+        values: How many values the contexts will be used on.
 
     Returns:
         The documents by address, and what they cost.
@@ -91,7 +101,7 @@ def gather_contexts(document: object, base: str, find: Find | None, limits: Limi
     from pyld import iri_resolver  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
 
     loaded: dict[str, Any] = {}
-    survey = Survey(values=refuse_unfit(document, limits))
+    survey = Survey()
     waiting: list[tuple[object, str, bool]] = [(document, base, False)]
     while waiting:
         value, at, inside = waiting.pop()
@@ -105,8 +115,9 @@ def gather_contexts(document: object, base: str, find: Find | None, limits: Limi
                 if len(loaded) > limits.documents:
                     raise InvalidJsonLd(reason=f"it uses over {limits.documents} contexts by address")
                 waiting.append((found, absolute, True))
-    places = survey.places + (survey.values if survey.scoped else 0)
-    if survey.terms > limits.terms or survey.terms * places > limits.work:
+    places = survey.places + (values if survey.scoped else 0)
+    costly = survey.terms * places > limits.work or survey.terms * values > limits.pairs
+    if costly or survey.terms > limits.terms:
         raise InvalidJsonLd(reason="its contexts are too large, or used in too many places; put one at the top")
     return loaded, survey
 

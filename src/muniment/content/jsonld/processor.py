@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from muniment.content.jsonld.contexts import METADATA, joined
 from muniment.content.jsonld.guard import Find, Limits, gather_contexts, refuse_unfit
-from muniment.content.jsonld.iris import is_iri
+from muniment.content.jsonld.iris import absolute_iri, is_iri
 from muniment.errors.delivery import InvalidJsonLd
 
 _LOCK = threading.Lock()
@@ -43,6 +43,8 @@ class JsonLd:
     def __init__(self, limits: Limits | None = None) -> None:
         """Start with an empty memory of contexts."""
         self.limits = limits or Limits()
+        # Expansion wraps every value in an array and an object.
+        self._widened = Limits(depth=4 * self.limits.depth, values=8 * self.limits.values)
         self._remembered: _Recent = _Recent(_REMEMBERED)
 
     def context_of(self, source: Mapping[str, Any], scope: Scope) -> object:
@@ -79,7 +81,8 @@ class JsonLd:
         """
         from pyld import jsonld  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
 
-        options = self._options([{"@context": context}, node], scope)
+        values = refuse_unfit(node, self._widened)
+        options = self._options({"@context": context}, scope, values)
         with _LOCK, _Mapped():
             compacted = jsonld.compact(node, context, {**options, "skipExpansion": True})
         compacted.pop("@context", None)
@@ -115,21 +118,39 @@ class JsonLd:
             raise InvalidJsonLd(reason="one of its ids is not an IRI")
         return [str(iri) for iri in found]
 
+    def resolver(self, context: object, scope: Scope) -> Callable[[str], str]:
+        """A function that makes IRIs of a payload's ids: what `decode_selection` asks for.
+
+        The function raises InvalidJsonLd for what is no IRI, or when the context cannot be used.
+        """
+        if context in (None, {}, []):
+            return lambda text: absolute_iri(text, scope.base)
+        known: dict[str, str] = {}
+
+        def resolve(text: str) -> str:
+            if text not in known:
+                known[text] = self.absolute([text], context, scope)[0]
+            return known[text]
+
+        return resolve
+
     def _expand(self, document: Mapping[str, Any], scope: Scope) -> list[Node]:
         from pyld import jsonld  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
 
-        options = self._options(document, scope)
+        refuse_unfit(document, self.limits)
+        body = {key: value for key, value in document.items() if key != "@context"}
+        options = self._options(document, scope, refuse_unfit(body, self.limits))
         with _LOCK, _Mapped():
             expanded = jsonld.expand(dict(document), {**options, "keepFreeFloatingNodes": True})
         nodes: list[Node] = [node for node in expanded if isinstance(node, dict) and "@value" not in node]
-        refuse_unfit(nodes, Limits(depth=4 * self.limits.depth, values=8 * self.limits.values))
+        refuse_unfit(nodes, self._widened)
         _refuse_bad_iris(nodes)
         return nodes
 
-    def _options(self, document: object, scope: Scope) -> dict[str, Any]:
+    def _options(self, document: object, scope: Scope, values: int) -> dict[str, Any]:
         from pyld import ContextResolver  # noqa: PLC0415 - PyLD takes 0.4 s to import
 
-        loaded, survey = gather_contexts(document, scope.base, scope.find, self.limits)
+        loaded, survey = gather_contexts(document, scope.base, scope.find, self.limits, values)
 
         def load(address: str, _options: object) -> dict[str, Any]:
             if address not in loaded:
@@ -150,6 +171,12 @@ class _Recent(OrderedDict[str, Any]):
     def __init__(self, size: int) -> None:
         super().__init__()
         self._size = size
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """What is remembered; asking for it keeps it."""
+        if key in self:
+            self.move_to_end(key)
+        return super().get(key, default)
 
     def __setitem__(self, key: str, value: object) -> None:
         super().__setitem__(key, value)
