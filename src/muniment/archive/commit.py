@@ -231,9 +231,23 @@ def _further(entry: Entry, algorithm: str) -> dict[str, str]:
 
 def _drop_unused(space: Workspace, staged: dict[str, str], used: set[str]) -> None:
     for digest in [digest for digest in staged if digest not in used]:
-        path = space.content / staged.pop(digest)
-        os.unlink(path)
-        drop_empty_folders(path.parent, space.content)
+        os.unlink(space.content / staged.pop(digest))
+    _drop_hollow(os.fspath(space.content))
+
+
+def _drop_hollow(folder: str) -> bool:
+    """Remove folders that hold no file below `folder`: content that was known already left them behind.
+
+    An object may hold no empty folder (OCFL 1.1 §3.3.1, E024).
+    """
+    hollow = True
+    with os.scandir(folder) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False) and _drop_hollow(entry.path):
+                os.rmdir(entry.path)
+            else:
+                hollow = False
+    return hollow
 
 
 def drop_empty_folders(folder: Path, stop: Path) -> None:

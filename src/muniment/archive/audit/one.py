@@ -123,7 +123,9 @@ def check_presence(check: ObjectCheck) -> None:
     there: set[str] = set()
     for name, entry in _everything(check.root, ""):
         there.add(name)
-        if name not in known:
+        if entry is None:
+            check.say("M105", f"{name} (an empty folder)")
+        elif name not in known:
             check.say("M105", name)
         elif name in check.files:
             expected = check.files[name].size
@@ -224,9 +226,11 @@ def _note_sizes(check: ObjectCheck, inventory: Inventory, number: int) -> None:
         check.say("M202", f"v{number} {FILES}", "", str(error))
 
 
-def _everything(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _everything(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
     with os.scandir(folder) as entries:
         listing = sorted(entries, key=lambda entry: entry.name)
+    if prefix and not listing:
+        yield prefix, None
     for entry in listing:
         if entry.is_dir(follow_symlinks=False):
             yield from _everything(folder / entry.name, f"{prefix}{entry.name}/")
