@@ -6,7 +6,6 @@ import getpass
 import os
 import re
 import secrets
-import socket
 import time
 import unicodedata
 from dataclasses import dataclass
@@ -90,4 +89,4 @@ class Agent:
             name = getpass.getuser()
         except (KeyError, OSError):
             name = f"uid-{os.getuid()}"
-        return cls(name, f"mailto:{quote(name)}@{socket.gethostname() or 'localhost'}")
+        return cls(name, f"mailto:{quote(name)}@{os.uname().nodename or 'localhost'}")

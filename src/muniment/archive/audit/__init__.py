@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from muniment.archive.audit.audit import audit
+from muniment.archive.audit.course import audit
 
 __all__ = ["audit"]

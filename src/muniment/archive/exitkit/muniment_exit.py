@@ -42,7 +42,8 @@ def object_roots(objects):
 
 def versions_of(root):
     """The numbers of the version folders on disk, ascending."""
-    return sorted(int(VERSION.match(name).group(1)) for name in os.listdir(root) if VERSION.match(name))
+    found = (VERSION.match(name) for name in os.listdir(root))
+    return sorted(int(match.group(1)) for match in found if match)
 
 
 def read_inventory(folder):
