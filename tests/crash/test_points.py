@@ -1,0 +1,106 @@
+"""A crash, a full disk or a failing one at every call that changes the disk: wholly old or wholly new, never between."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.testing import faults
+from muniment.testing.faults import Fault, Outcome
+from tests.crash.judging import State, assert_usable, assert_whole, copy_archive, state_of
+from tests.crash.scenes import SCENES, Scene, open_archive, prepare, workshop
+
+CASES = [(name, mode) for name, scene in SCENES.items() for mode in scene.modes]
+USED_EVERY = 7
+"""At every so many points the archive is also written to afterwards."""
+
+
+class Stage:
+    """A prepared archive, one change to it, and the states before and after the change."""
+
+    def __init__(self, folder: Path, scene: Scene, mode: str) -> None:
+        self.scene = scene
+        self._folder = folder
+        self._prepared = folder / "prepared"
+        self._count = 0
+        prepare(self._prepared, mode)
+        with open_archive(self._prepared) as archive:
+            self.before: State = state_of(archive)
+        clean = copy_archive(self._prepared, folder / "clean")
+        self.clean = self._run(clean, Fault())
+        assert not self.clean.error, self.clean.trace
+        with open_archive(clean) as archive:
+            self.after: State = state_of(archive)
+
+    def strike(self, fault: Fault) -> tuple[Path, Outcome]:
+        """Make the change on a fresh copy, with a fault on the way."""
+        self._count += 1
+        root = copy_archive(self._prepared, self._folder / f"struck-{self._count}")
+        return root, self._run(root, fault)
+
+    def points(self, strike: faults.Strike, number: int = 0, *, every: int = 1) -> Iterator[Fault]:
+        for at, call in enumerate(self.clean.calls, 1):
+            fault = Fault(at, strike, number)
+            if fault.applies_to(call) and at % every == 0:
+                yield fault
+
+    def _run(self, root: Path, fault: Fault) -> Outcome:
+        def task(counting: faults.Counting) -> None:
+            with open_archive(root) as archive, counting():
+                self.scene.change(archive)
+
+        return faults.run(task, str(root), fault)
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    name, mode = request.param
+    with workshop() as folder:
+        yield Stage(folder, SCENES[name], mode)
+
+
+def judge(stage: Stage, root: Path, fault: Fault, outcome: Outcome, *states: State) -> None:
+    where = f"{fault} at {stage.clean.calls[fault.at - 1]}; {outcome.trace}"
+    try:
+        found = assert_whole(root, *states)
+        if fault.at % USED_EVERY == 0:
+            assert_usable(root, found)
+    except Exception as error:
+        raise AssertionError(where) from error
+
+
+def test_killed_anywhere_the_archive_is_old_or_new(stage: Stage) -> None:
+    for fault in stage.points("kill"):
+        root, outcome = stage.strike(fault)
+        assert outcome.killed, f"{fault}: the call was not made again"
+        judge(stage, root, fault, outcome, stage.before, stage.after)
+
+
+def test_killed_in_the_middle_of_a_write_the_archive_is_old_or_new(stage: Stage) -> None:
+    for fault in stage.points("torn"):
+        root, outcome = stage.strike(fault)
+        assert outcome.killed
+        judge(stage, root, fault, outcome, stage.before, stage.after)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "failing"])
+def test_one_refusal_undoes_everything_or_nothing(stage: Stage, number: int) -> None:
+    for fault in stage.points("once", number):
+        root, outcome = stage.strike(fault)
+        assert not outcome.error or outcome.expected_error, outcome.trace
+        # Who was told of an error finds the resource as it was; who was not, finds it changed.
+        judge(stage, root, fault, outcome, stage.before if outcome.error else stage.after)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "failing"])
+def test_a_disk_that_refuses_from_now_on_leaves_old_or_new(stage: Stage, number: int) -> None:
+    sealed = next((at for at, call in enumerate(stage.clean.calls, 1) if "seal.json" in call), 10**9)
+    for fault in stage.points("onwards", number):
+        root, outcome = stage.strike(fault)
+        assert not outcome.error or outcome.expected_error, outcome.trace
+        # A version that is complete and could not be taken back, recovery publishes; an earlier one never.
+        states = [stage.before] if fault.at <= sealed and outcome.error else [stage.before, stage.after]
+        judge(stage, root, fault, outcome, *states)
