@@ -65,7 +65,7 @@ def _link_target(path: str) -> str:
     try:
         target.encode("utf-8")
     except UnicodeEncodeError:
-        raise NameNotUnicode(name=os.fsencode(target)) from None
+        raise NameNotUnicode(name=target.encode("utf-8", "backslashreplace").decode("ascii", "replace")) from None
     return target
 
 

@@ -57,4 +57,4 @@ def _refuse_unencodable(path: str) -> None:
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
-        raise NameNotUnicode(name=os.fsencode(path)) from None
+        raise NameNotUnicode(name=path.encode("utf-8", "backslashreplace").decode("ascii", "replace")) from None
