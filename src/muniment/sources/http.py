@@ -61,7 +61,7 @@ class HttpSource:
         if after is None:
             yield Page((Item(id=shown(self._url), title=self.resource),))
 
-    def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
+    def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:  # noqa: ARG002 - there is one item
         """The file, or the files below the folder.
 
         Raises:
@@ -92,7 +92,7 @@ class HttpSource:
         modified = rfc3339(reply.headers.get("last-modified"))
         yield SourceEntry(path, reply.length, modified=modified, locator=self._url)
 
-    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:
+    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
         """The bytes of a file, as the server stores them.
 
         Raises:

@@ -20,7 +20,7 @@ class LocalSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: Means) -> None:  # noqa: ARG002 - it needs no means
         self._root = os.path.realpath(given["path"])
 
     @property
@@ -39,7 +39,7 @@ class LocalSource:
         if after is None:
             yield Page((Item(id=self._root, title=self.resource),))
 
-    def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
+    def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:  # noqa: ARG002 - there is one item
         """The files in the order of their names, folder by folder."""
         waiting = [""]
         while waiting:
@@ -59,7 +59,7 @@ class LocalSource:
                     yield self._entry(name, each)
             waiting += reversed(below)
 
-    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:
+    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
         """The bytes of a file, reached without following a link anywhere below the folder.
 
         Raises:

@@ -1,0 +1,338 @@
+"""The contract of every source. Subclass `SourceContract`, name a server and a submission, and run it with pytest.
+
+    class TestFigshare(SourceContract):
+        kind = "figshare"
+        bodies = r"/files/"
+
+        @pytest.fixture
+        def server(self) -> Iterator[Figshare]:
+            with Figshare() as server:
+                server.hold(...)
+                yield server
+
+        def given(self, server): return {"id": "1", "access_token": server.token}
+        def files(self, server): return {"data.csv": b"..."}
+
+What a service does not have (credentials, digests, bodies over HTTP) is switched off by its attribute, and the tests
+about it are then not collected at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from muniment.content import ALGORITHMS
+from muniment.errors.sources import (
+    AddressRefused,
+    CredentialRefused,
+    FileDiffers,
+    FileTrouble,
+    NotAtService,
+)
+from muniment.sources import (
+    Failure,
+    Guard,
+    Item,
+    Means,
+    Page,
+    Session,
+    Source,
+    SourceEntry,
+    checked,
+    find,
+    open_source,
+)
+from muniment.testing.clock import FakeClock
+
+Listed = list[tuple[Item, SourceEntry]]
+
+
+class SourceContract:
+    """What any source must do; `server` is a fixture, the rest are attributes and two methods."""
+
+    kind: ClassVar[str]
+    bodies: ClassVar[str | None] = None
+    """A regular expression for the paths from which the server sends files; None if they do not come over HTTP."""
+    calls: ClassVar[str | None] = None
+    """A regular expression for the paths of its listing calls; None if there are none."""
+    resumes: ClassVar[bool] = True
+    has_sizes: ClassVar[bool] = True
+    refused: ClassVar[Mapping[str, str] | None] = None
+    """Fields to change so that the service refuses the credential."""
+    missing: ClassVar[Mapping[str, str] | None] = None
+    """Fields to change so that there is no such thing."""
+    remote: ClassVar[bool] = True
+    has_digests: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        """Take away the tests about what this service does not have, so that none of them passes by doing nothing."""
+        for test, applies in (
+            ("a_refused_credential_is_named_without_being_shown", cls.refused is not None),
+            ("private_addresses_are_refused_by_default", cls.remote),
+            ("a_busy_service_is_not_asked_before_its_time", cls.calls is not None),
+            ("a_passing_failure_is_tried_again", cls.calls is not None),
+            ("a_cut_body_is_taken_up_where_it_broke_off", cls.bodies is not None),
+            ("a_file_that_is_refused_is_its_own_trouble", cls.bodies is not None),
+            ("damage_on_the_way_is_seen_where_the_service_gives_digests", cls.bodies is not None and cls.has_digests),
+            ("an_error_page_in_place_of_a_file_is_refused", cls.bodies is not None and cls.has_sizes),
+        ):
+            if not applies:
+                setattr(cls, f"test_{test}", None)
+
+    def given(self, server: Any) -> dict[str, Any]:
+        """A submission's fields that read everything the server holds."""
+        raise NotImplementedError
+
+    def files(self, server: Any) -> dict[str, bytes]:
+        """Path to content of every file that must come, documents of our own (`@about/…`) left out."""
+        raise NotImplementedError
+
+    # --- what the tests stand on
+
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        """Time that passes only by sleeping."""
+        return FakeClock()
+
+    @pytest.fixture
+    def session(self, clock: FakeClock) -> Iterator[Session]:
+        """A session that may reach loopback."""
+        with Session(Guard(allow_private_addresses=True), clock=clock, timeout=10) as session:
+            yield session
+
+    @pytest.fixture
+    def source(self, server: Any, session: Session, tmp_path: Path) -> Source:
+        """The source under test."""
+        return self.make(server, session, tmp_path)
+
+    def make(self, server: Any, session: Session, folder: Path, limit: int | None = None, **changed: str) -> Source:
+        """A source of its own, as another process would make it."""
+        scratch = folder / "scratch"
+        scratch.mkdir(exist_ok=True)
+        return open_source(self.kind, {**self.given(server), **changed}, Means(session, scratch, limit))
+
+    # --- listing
+
+    def test_every_file_comes_whole_and_as_announced(self, source: Source, server: Any) -> None:
+        found = {entry.path: read(source, item, entry) for item, entry in listed(source) if not ours(entry)}
+        assert found == self.files(server)
+
+    def test_no_path_comes_twice_and_sizes_are_true(self, source: Source) -> None:
+        everything = listed(source)
+        paths = [str(entry.path) for _, entry in everything]
+        assert len(paths) == len(set(paths))
+        for item, entry in everything:
+            data = read(source, item, entry)
+            assert entry.size in {None, len(data)}
+            assert self.has_sizes is False or entry.size is not None
+            for name, value in entry.digests.items():
+                assert name in ALGORITHMS
+                assert hashlib.new(name, data).hexdigest() == value
+
+    def test_a_source_read_twice_says_the_same(self, server: Any, session: Session, tmp_path: Path) -> None:
+        first, second = (listed(self.make(server, session, tmp_path)) for _ in range(2))
+        assert first == second
+        assert first
+
+    def test_reading_goes_on_after_any_cursor(self, server: Any, session: Session, tmp_path: Path) -> None:
+        pages = list(self.make(server, session, tmp_path).pages())
+        assert pages[-1].after is None
+        for number, page in enumerate(pages[:-1], start=1):
+            assert page.after is not None
+            rest = list(self.make(server, session, tmp_path).pages(page.after))
+            assert [item.id for each in rest for item in each.items] == [
+                item.id for each in pages[number:] for item in each.items
+            ]
+
+    def test_what_is_listed_can_be_written_down_and_opened_elsewhere(
+        self, server: Any, session: Session, tmp_path: Path
+    ) -> None:
+        written = [
+            json.dumps([dataclasses.asdict(item), dataclasses.asdict(entry)])
+            for item, entry in listed(self.make(server, session, tmp_path))
+        ]
+        for secret in self.secrets(server):
+            assert secret not in "".join(written)
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        source = self.make(server, session, elsewhere)
+        for text in written[:5]:
+            item, entry = json.loads(text)
+            read(source, Item(**item), SourceEntry(**entry))
+
+    def test_a_file_can_be_opened_in_its_middle(self, source: Source) -> None:
+        for item, entry in listed(source)[:5]:
+            whole = read(source, item, entry)
+            with source.open(item, entry, len(whole) // 2) as stream:
+                assert stream.read() == whole[len(whole) // 2 :]
+
+    def test_a_file_over_the_limit_is_a_failure_and_the_rest_comes(
+        self, server: Any, session: Session, tmp_path: Path
+    ) -> None:
+        sizes = sorted(len(data) for data in self.files(server).values())
+        limit = sizes[-1] - 1
+        source = self.make(server, session, tmp_path, limit)
+        failures, taken = set(), {}
+        for item in (item for page in source.pages() for item in page.items):
+            for entry in source.entries(item):
+                if isinstance(entry, Failure):
+                    assert entry.reason == "File is too large."
+                    assert entry.service == self.kind
+                    failures.add(entry.file)
+                    continue
+                try:
+                    taken[str(entry.path)] = read(source, item, entry)
+                except FileTrouble as error:
+                    assert "File is too large." in str(error)
+                    failures.add(entry.path)
+        expected = self.files(server)
+        assert {name for name, data in expected.items() if len(data) > limit} <= failures
+        assert {name: data for name, data in taken.items() if not name.startswith("@about/")} == {
+            name: data for name, data in expected.items() if len(data) <= limit
+        }
+
+    def test_the_folder_of_a_registration_has_a_name(self, source: Source) -> None:
+        assert source.service == self.kind
+        assert source.resource.strip()
+
+    # --- refusals
+
+    def test_a_refused_credential_is_named_without_being_shown(
+        self, server: Any, session: Session, tmp_path: Path
+    ) -> None:
+        assert self.refused is not None
+        source = self.make(server, session, tmp_path, **self.refused)
+        with pytest.raises(CredentialRefused) as refusal:
+            listed(source)
+        assert self.kind in str(refusal.value)
+        assert refusal.value.details["field"] in {name for param in find(self.kind).params for name in param.names}
+        for secret in self.refused.values():
+            assert secret not in str(refusal.value)
+
+    def test_a_thing_that_is_not_there_names_its_field(self, server: Any, session: Session, tmp_path: Path) -> None:
+        assert self.missing is not None
+        source = self.make(server, session, tmp_path, **self.missing)
+        with pytest.raises(NotAtService) as refusal:
+            listed(source)
+        assert refusal.value.details["field"] in {param.name for param in find(self.kind).params}
+
+    def test_private_addresses_are_refused_by_default(self, server: Any, clock: FakeClock, tmp_path: Path) -> None:
+        with Session(Guard(), clock=clock) as session, pytest.raises(AddressRefused):
+            listed(self.make(server, session, tmp_path))
+
+    def test_no_secret_is_shown_or_logged(
+        self, server: Any, session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        source = self.make(server, session, tmp_path)
+        for item, entry in listed(source)[:3]:
+            read(source, item, entry)
+        for secret in self.secrets(server):
+            assert secret not in caplog.text
+            assert secret not in repr(source) + repr(vars(source))
+        for secret in self.secrets(server):
+            assert not [path for path in tmp_path.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+    # --- faults
+
+    def test_a_busy_service_is_not_asked_before_its_time(
+        self, server: Any, session: Session, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        assert self.calls is not None
+        server.fail(self.calls, status=429, headers={"Retry-After": "40"})
+        source = self.make(server, session, tmp_path)
+        before = len(server.asked(self.calls))
+        assert listed(source)
+        assert max(clock.sleeps) >= 39.9
+        assert len(server.asked(self.calls)) > before + 1
+
+    def test_a_passing_failure_is_tried_again(
+        self, server: Any, session: Session, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        assert self.calls is not None
+        server.fail(self.calls, status=503, times=2)
+        assert listed(self.make(server, session, tmp_path))
+        assert clock.sleeps
+
+    def test_a_cut_body_is_taken_up_where_it_broke_off(self, source: Source, server: Any) -> None:
+        assert self.bodies is not None
+        item, entry, data = self.largest(source, server)
+        fault = server.fail(self.bodies, cut_after=len(data) // 3)
+        if self.resumes:
+            assert read(source, item, entry) == data
+            assert server.asked(self.bodies)[-1].headers["range"] == f"bytes={len(data) // 3}-"
+        else:
+            with pytest.raises(FileTrouble) as cut:
+                read(source, item, entry)
+            assert type(cut.value).retry
+        assert fault.times == 0
+
+    def test_a_file_that_is_refused_is_its_own_trouble(self, source: Source, server: Any) -> None:
+        assert self.bodies is not None
+        item, entry, _ = self.largest(source, server)
+        for status in (403, 404, 410, 451):
+            server.fail(self.bodies, status=status, headers={"Content-Type": "text/html"}, body=b"<p>No</p>")
+            with pytest.raises(FileTrouble) as trouble:
+                read(source, item, entry)
+            assert trouble.value.details["path"] == entry.path
+
+    def test_damage_on_the_way_is_seen_where_the_service_gives_digests(self, source: Source, server: Any) -> None:
+        assert self.bodies is not None
+        item, entry, _ = self.largest(source, server)
+        assert entry.digests or entry.checks
+        server.fail(self.bodies, damage=True)
+        with pytest.raises(FileDiffers):
+            read(source, item, entry)
+
+    def test_an_error_page_in_place_of_a_file_is_refused(self, source: Source, server: Any) -> None:
+        assert self.bodies is not None
+        item, entry, _ = self.largest(source, server)
+        server.fail(self.bodies, status=200, headers={"Content-Type": "text/html"}, body=b"<p>Sorry</p>")
+        with pytest.raises(FileTrouble):
+            read(source, item, entry)
+
+    # --- words of the tests
+
+    def secrets(self, server: Any) -> list[str]:
+        """The values of the secret fields."""
+        hidden = find(self.kind).secret_fields()
+        return [str(value) for name, value in self.given(server).items() if name in hidden and value]
+
+    def largest(self, source: Source, server: Any) -> tuple[Item, SourceEntry, bytes]:
+        """The largest of the expected files."""
+        files = self.files(server)
+        name = max(files, key=lambda each: len(files[each]))
+        item, entry = next((item, entry) for item, entry in listed(source) if entry.path == name)
+        return item, entry, files[name]
+
+
+def listed(source: Source) -> Listed:
+    """Every entry with its item; no failure is expected."""
+    found: Listed = []
+    for page in source.pages():
+        assert isinstance(page, Page)
+        assert not page.failures
+        for item in page.items:
+            for entry in source.entries(item):
+                assert isinstance(entry, SourceEntry), entry
+                found.append((item, entry))
+    return found
+
+
+def read(source: Source, item: Item, entry: SourceEntry) -> bytes:
+    """The bytes of an entry, held against what was announced."""
+    with checked(source.open(item, entry), entry, source.service) as stream:
+        return stream.read()
+
+
+def ours(entry: SourceEntry) -> bool:
+    """Whether the source made this document itself."""
+    return entry.path.startswith("@about/")
