@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import pkgutil
+import signal
+import sys
 
 from bench import sections
 from bench.machine import facts
@@ -23,6 +25,8 @@ def main() -> None:
     rounds = given.rounds or (3 if given.quick else 5)
     if rounds < 1:
         parser.error("--rounds must be at least 1")
+    # So that the scratch folder goes, whoever ends the run.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     print(facts(), flush=True)
     for name in given.sections or known:
         importlib.import_module(f"bench.sections.{name}").run(rounds=rounds, quick=given.quick)

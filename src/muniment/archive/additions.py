@@ -60,7 +60,7 @@ class Additions:
         """Store one file.
 
         Raises:
-            DigestMismatch, SourceUnreadable, SourceChanged, NotAFile: It was refused.
+            DigestMismatch, SourceUnreadable, SourceChanged, NotAPlainFile: It was refused.
             DiskFull, WriteFailed: The storage refused.
         """
         real = os.path.realpath(source)  # a link named by hand means what it points to
@@ -81,7 +81,7 @@ class Additions:
         """Store many files, (path, source, size) each; the entries come as they are done.
 
         Raises:
-            SourceUnreadable, SourceChanged, NotAFile: One of them was refused.
+            SourceUnreadable, SourceChanged, NotAPlainFile: One of them was refused.
             DiskFull, WriteFailed: The storage refused.
         """
         jobs = list(found)

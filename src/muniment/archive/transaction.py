@@ -130,7 +130,7 @@ class Transaction:
         Raises:
             UnsafePath, PathTaken, PathCollides: It cannot have that path.
             DigestMismatch: The file has another digest; it was refused.
-            SourceUnreadable, SourceChanged, NotAFile: The source could not be read as one whole.
+            SourceUnreadable, SourceChanged, NotAPlainFile: The source could not be read as one whole.
             DiskFull, WriteFailed: The storage refused.
             TransactionClosed: The transaction is over.
         """

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass, field
 
 from muniment.content import LogicalPath
-from muniment.errors.archive import NotAFile, SourceUnreadable
+from muniment.errors.archive import NotAPlainFile, SourceUnreadable
 from muniment.errors.content import NameNotUnicode
 
 _KINDS = {
@@ -32,7 +32,7 @@ def walk(folder: str, prefix: str = "") -> Found:
 
     Raises:
         SourceUnreadable: A folder could not be listed.
-        NotAFile: Something in it is a pipe, a socket or a device.
+        NotAPlainFile: Something in it is a pipe, a socket or a device.
         NameNotUnicode: A name is not valid UTF-8.
     """
     found = Found()
@@ -55,7 +55,7 @@ def walk(folder: str, prefix: str = "") -> Found:
             elif entry.is_file():
                 found.files.append((path, entry.path, entry.stat().st_size))
             else:
-                raise NotAFile(path=entry.path, kind=kind_of(entry.stat().st_mode))
+                raise NotAPlainFile(path=entry.path, kind=kind_of(entry.stat().st_mode))
     found.files.sort()
     return found
 

@@ -107,7 +107,7 @@ class SourceChanged(BadInput):
     """{path} changed while it was being read. Nothing was stored; add it again when it is at rest."""
 
 
-class NotAFile(BadInput):
+class NotAPlainFile(BadInput):
     """{path} is neither a file nor a folder ({kind}), so it cannot be kept. Leave it out."""
 
 

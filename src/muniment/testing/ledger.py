@@ -100,7 +100,12 @@ class Asking(Fixtures):
         job = ledger.submit("harvest", Call("fetch", given), requester="ada", given=given, priority=Priority.PRIORITY)
         assert job.new
         again = ledger.job(job.id)
-        assert (again.kind, again.requester, again.given, again.priority) == ("harvest", "ada", given, Priority.PRIORITY)
+        assert (again.kind, again.requester, again.given, again.priority) == (
+            "harvest",
+            "ada",
+            given,
+            Priority.PRIORITY,
+        )
         assert again.state is JobState.RUNNING
         assert (again.steps, again.created_at) == (1, 1_800_000_000.0)
         [step] = ledger.steps(job.id)
@@ -171,7 +176,9 @@ class Asking(Fixtures):
             ledger.submit("harvest" if number else "audit", Call("fetch", number), requester="ada")
         first = ledger.jobs(limit=3)
         rest = ledger.jobs(limit=3, after=first[-1])
-        assert [job.created_at for job in first + rest] == sorted((job.created_at for job in first + rest), reverse=True)
+        assert [job.created_at for job in first + rest] == sorted(
+            (job.created_at for job in first + rest), reverse=True
+        )
         assert len({job.id for job in first + rest}) == 5
         assert [job.kind for job in ledger.jobs(kind="audit")] == ["audit"]
         assert ledger.jobs(state=JobState.DONE) == []

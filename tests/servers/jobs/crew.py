@@ -52,17 +52,33 @@ class Crew:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         for worker in list(self.workers):
-            self.kill(worker)
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait(10)
         if error is not None:
             print((self._folder / "output").read_text(errors="replace")[-5000:])
 
     def harass(self, ledger: Ledger, job: str, *, kills: int, pause: tuple[float, float], seed: int = 1) -> None:
-        """Kill a random worker now and then, and hire another, `kills` times or until the job has ended."""
+        """Kill a random worker now and then while steps run, and hire another, until the job has ended.
+
+        Every third time only a process of its pool is killed, if it has one.
+        """
         chance = random.Random(seed)
         while self.kills < kills and not ledger.job(job).ended:
             time.sleep(chance.uniform(*pause))
-            self.kill(chance.choice(self.workers))
-            self.hire()
+            if not ledger.progress(job).running:
+                continue
+            worker = chance.choice(self.workers)
+            children = _children(worker.pid) if self.kills % 3 == 2 else []
+            if children:
+                os.kill(chance.choice(children), signal.SIGKILL)
+                self.kills += 1
+            else:
+                self.kill(worker)
+                self.hire()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def until_ended(ledger: Ledger, job: str, seconds: float) -> Job:

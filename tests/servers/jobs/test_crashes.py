@@ -12,28 +12,28 @@ from muniment.testing.services import Service
 from tests.servers.jobs.crew import Crew, begun, marks, until_ended
 from tests.servers.jobs.workshop import PACE
 
-QUICK = (200, 5)
+QUICK = (150, 4)
 LONG = (1000, 50)
 
 
 def survives(place: str | Path, folder: Path, broker: str, steps: int, kills: int) -> None:
     """A job of many small steps comes to its end however often its workers are killed."""
     # So long a step that the kills hit many of them, and the job lasts until the last kill.
-    seconds = 0.02 if kills <= 5 else 0.05
-    pause = (1.5, 3.0) if broker else (0.5, 1.2)
+    seconds = 0.1 if kills <= 5 else 0.2
+    pause = (0.3, 1.0)
     with Ledger.open(place, migrate=True) as ledger:
         call = Call("fan", {"count": steps, "seconds": seconds})
         job = ledger.submit("test", call, requester="ada", key="once").id
         with Crew(place, folder, broker) as crew:
             crew.harass(ledger, job, kills=kills, pause=pause)
-            ended = until_ended(ledger, job, 120)
+            ended = until_ended(ledger, job, 300)
         assert ended.state is JobState.DONE, ended.reason
         assert ended.result == sum(range(steps))
         assert (ended.steps, ended.steps_done) == (steps + 2, steps + 2)
         assert [len(marks(folder, name)) for name in ("fan", "leaf", "join")] == [1, steps, 1]
         assert all(step.state is State.DONE for step in ledger.steps(job))
         assert ledger.owed() == {}
-        assert crew.kills > 0
+        assert sum(step.losses for step in ledger.steps(job)) > 0, "no kill hit a step that ran"
         print(f"{crew.kills} kills, {begun(folder, 'leaf')} leaves begun for {steps}")
 
 

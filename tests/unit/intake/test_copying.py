@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive.intake import Copied, CopyJob, Failed, Intake, labour
-from muniment.errors.archive import DiskFull, NotAFile, SourceChanged, SourceUnreadable, WriteFailed
+from muniment.errors.archive import DiskFull, NotAPlainFile, SourceChanged, SourceUnreadable, WriteFailed
 
 SMALL = b"a few bytes"
 BIG = bytes(range(256)) * 40_000  # 10 MB: over the size at which each digest gets a thread
@@ -78,7 +78,7 @@ def test_what_is_no_file_is_special_and_never_waited_for(tmp_path: Path, make: C
     make(tmp_path / "odd")
     answer = failed(copy_one(tmp_path / "odd", tmp_path / "target"))
     assert (answer.side, answer.kind) == ("source", "special")
-    assert isinstance(answer.error(), NotAFile)
+    assert isinstance(answer.error(), NotAPlainFile)
 
 
 @pytest.mark.parametrize("content", [SMALL, BIG])

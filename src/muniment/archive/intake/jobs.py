@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, Self
 
-from muniment.errors.archive import DiskFull, NotAFile, ReadFailed, SourceChanged, SourceUnreadable, WriteFailed
+from muniment.errors.archive import DiskFull, NotAPlainFile, ReadFailed, SourceChanged, SourceUnreadable, WriteFailed
 from muniment.errors.base import MunimentError
 
 
@@ -80,7 +80,7 @@ class Failed(NamedTuple):
         if self.kind == "changed":
             return SourceChanged(path=self.path)
         if self.kind == "special":
-            return NotAFile(path=self.path, kind=self.reason)
+            return NotAPlainFile(path=self.path, kind=self.reason)
         if self.kind == "read":
             return ReadFailed(path=self.path, reason=self.reason)
         return SourceUnreadable(path=self.path, reason=self.reason)
