@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
@@ -45,15 +46,13 @@ def read_listing(url: str, content_type: str, body: bytes) -> Iterator[Listed]:
     links.feed(_text(body))
     links.close()
     for link in dict.fromkeys(links.found):
-        yield from _inside(url, urljoin(url, link))
+        with suppress(ValueError):  # an address nobody can read leads nowhere
+            yield from _inside(url, urljoin(url, link))
 
 
 def _inside(base: str, url: str, size: int | None = None, modified: str | None = None) -> Iterator[Listed]:
     """The link, if it is one step below `base`."""
-    try:
-        here, there = urlsplit(base), urlsplit(url)
-    except ValueError:
-        return
+    here, there = urlsplit(base), urlsplit(url)
     step = there.path.removeprefix(here.path)
     if (there.scheme, there.netloc) != (here.scheme, here.netloc) or there.query or len(step) == len(there.path):
         return

@@ -12,7 +12,7 @@ from muniment.errors.sources import AddressRefused, AddressUnknown
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[..., Sequence[tuple[Any, ...]]]
 
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; the prefix for local use (RFC 8215) is not global
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
@@ -80,6 +80,8 @@ def why_refused(text: str) -> str | None:
     for inner in _embedded(address):
         if reason := why_refused(str(inner)):
             return f"it carries an IPv4 address, of which {reason}"
+    if address in _NAT64:  # the IPv4 address in it is a public one
+        return None
     for fault, reason in (
         (address.is_loopback, "it is this machine"),
         (address.is_unspecified, "it is no address of a machine"),
@@ -100,6 +102,6 @@ def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
     if isinstance(address, ipaddress.IPv4Address):
         return []
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if any(address in network for network in _NAT64) or (address in _COMPATIBLE and int(address) > 1):
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
         found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return [each for each in found if each is not None]

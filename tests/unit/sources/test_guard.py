@@ -1,0 +1,102 @@
+"""Which addresses may be fetched from."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from muniment.errors.sources import AddressRefused, AddressUnknown
+from muniment.sources.session import Guard
+from muniment.sources.session.account import Origin
+from muniment.sources.session.guard import why_refused
+
+INSIDE = [
+    "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
+    "169.254.169.254", "100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.7", "203.0.113.9",
+    "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
+    "::", "::1", "fe80::1", "fec0::1", "fc00::1", "fd12:3456::1", "ff02::1", "2001:db8::1",
+    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "::10.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::a00:1",
+    "2002:7f00:1::", "2002:a00:1::1", "2001:0:4136:e378:8000:63bf:f5ff:fffe",
+]  # fmt: skip
+OUTSIDE = ["93.184.216.34", "8.8.8.8", "172.32.0.1", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::808:808"]
+
+
+def resolving(*addresses: str) -> Any:
+    def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    return resolve
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_addresses_of_the_inside_are_refused(address: str) -> None:
+    with pytest.raises(AddressRefused, match="MUNIMENT_ALLOW_PRIVATE_ADDRESSES"):
+        Guard(resolve=resolving(address)).addresses("a.example", 80)
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+def test_addresses_of_the_outside_are_allowed(address: str) -> None:
+    assert Guard(resolve=resolving(address)).addresses("a.example", 80) == [address]
+
+
+def test_one_private_address_refuses_the_whole_name() -> None:
+    with pytest.raises(AddressRefused):
+        Guard(resolve=resolving("8.8.8.8", "10.0.0.1")).addresses("a.example", 80)
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "localhost", "0"])
+def test_other_spellings_of_this_machine_are_refused(host: str) -> None:
+    with pytest.raises(AddressRefused):
+        Guard().addresses(host, 80)
+
+
+def test_private_addresses_are_allowed_when_the_keeper_says_so() -> None:
+    assert Guard(allow_private_addresses=True).addresses("127.0.0.1", 80) == ["127.0.0.1"]
+
+
+def test_a_zone_is_refused_and_nonsense_is_unknown() -> None:
+    with pytest.raises(AddressRefused):
+        Guard(allow_private_addresses=True).addresses("fe80::1%eth0", 80)
+    for host in ("a" * 300, "..", "no-such-host.invalid"):
+        with pytest.raises(AddressUnknown):
+            Guard().addresses(host, 80)
+    with pytest.raises(AddressUnknown):
+        Guard(resolve=resolving()).addresses("a.example", 80)
+
+
+def test_the_name_is_asked_once_and_the_checked_address_is_connected_to() -> None:
+    """A name server that answers otherwise the second time (DNS rebinding) is never asked a second time."""
+    answers = iter([["127.0.0.1"], ["10.9.9.9"]])
+
+    def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in next(answers)]
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with Guard(allow_private_addresses=True, resolve=resolve).connect("rebinding.example", port, 5) as connection:
+            assert connection.getpeername() == ("127.0.0.1", port)
+    assert next(answers) == ["10.9.9.9"]
+
+
+def test_what_is_no_address_is_refused() -> None:
+    assert why_refused("nonsense") == "it is no address"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://a.example/", "file:///etc/passwd", "gopher://a.example", "//a.example/", "http://", "http://[::1", "http://a:99999/",
+     "http://user@a.example/", "https://user:hunter2@a.example/", "http://a.example:x/"],
+)  # fmt: skip
+def test_urls_that_are_no_plain_web_address_are_refused_without_showing_a_password(url: str) -> None:
+    with pytest.raises(AddressRefused) as refusal:
+        Origin.of(url)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_an_origin_is_scheme_host_and_port() -> None:
+    assert Origin.of("https://A.Example/x") == ("https", "a.example", 443)
+    assert Origin.of("http://a.example.:8080/x").authority == "a.example:8080"
+    assert Origin.of("https://bücher.example/").host == "xn--bcher-kva.example"
+    assert Origin.of("http://[2001:db8::1]/").authority == "[2001:db8::1]"
