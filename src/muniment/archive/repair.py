@@ -108,7 +108,9 @@ def _roots_of(site: Site, finding: Finding, place: str) -> Iterable[Path]:
 def _mend_object(site: Site, root: Path, findings: list[Finding]) -> Iterator[Repair]:
     with exclusive(site.object_lock(root)):
         records = [finding for finding in findings if _is_record(site, root, finding)]
-        for name in dict.fromkeys(_name(site, root, finding) for finding in records):
+        # The versions' own records first: the root's are copied from them.
+        names = {_name(site, root, finding) for finding in records}
+        for name in sorted(names, key=lambda name: ("/" not in name, name)):
             yield _mend_record(site, root, name)
         try:
             inventory, _ = newest_inventory(root, site.config.digests[0])
@@ -117,7 +119,12 @@ def _mend_object(site: Site, root: Path, findings: list[Finding]) -> Iterator[Re
                 if finding not in records and finding.code in _FILE_CODES:
                     yield Repair.left(finding.where, f"the object's records are lost ({error})")
             return
-        damaged = [finding for finding in findings if finding.code in _FILE_CODES and finding not in records]
+        # A finding about a whole version says only that its records were lost: the next pass looks again.
+        damaged = [
+            finding
+            for finding in findings
+            if finding.code in _FILE_CODES and finding not in records and "/" in _name(site, root, finding)
+        ]
         for name in dict.fromkeys(_name(site, root, finding) for finding in damaged):
             yield _mend_file(site, root, inventory, name)
         if any(finding.code == "M203" for finding in findings):

@@ -10,11 +10,15 @@ import typer
 
 from muniment.cli.context import note, print_json
 from muniment.cli.options import Json, ProjectOption
+from muniment.content import Finding
+from muniment.content.portability import check_names
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
     from muniment.archive import Archive, Transaction
     from muniment.cli.context import Context
+
+_SHOWN = 5
 
 
 def add(
@@ -52,6 +56,9 @@ def add(
         links = instance.record.get("links", {})
         if links:
             note(f"{len(links)} symbolic links were recorded as links, not followed")
+        warnings = list(check_names(instance, resource=instance.id, instance=str(instance.number)))
+        if warnings and not as_json:
+            _warn(warnings)
         if as_json:
             print_json(
                 {
@@ -61,10 +68,19 @@ def add(
                     "instance_id": instance.instance,
                     "files": len(instance),
                     "links": len(links),
+                    "warnings": [finding.as_json() for finding in warnings],
                 }
             )
         else:
             typer.echo(instance.id)
+
+
+def _warn(warnings: list[Finding]) -> None:
+    """Name the first few; a thousand lines of warnings are read by nobody."""
+    for finding in warnings[:_SHOWN]:
+        note(f"warning {finding.code}: {finding.message}")
+    if len(warnings) > _SHOWN:
+        note(f"… and {len(warnings) - _SHOWN} more names like these; `--json` lists all")
 
 
 def _begin(archive: Archive, id: str | None, project: str | None, message: str, *, existing: bool) -> Transaction:
