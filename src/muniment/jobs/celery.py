@@ -28,7 +28,7 @@ from muniment.jobs.ledger import Ledger
 from muniment.jobs.local import Pace
 from muniment.jobs.model import Claim, Outcome, Priority, State
 from muniment.jobs.rows import PRIORITIES
-from muniment.jobs.running import Holdings, StepContext, run, worker_id
+from muniment.jobs.running import Holdings, StepContext, record_apart, run, worker_id
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)
@@ -287,7 +287,9 @@ class _Workplace:
                 try:
                     exchange = self.ledger.leases.exchange(self.owner, outcomes)
                 except MunimentError as error:
-                    if not error.retry or time.monotonic() >= until:
+                    if not error.retry:
+                        return record_apart(self.ledger, self.owner, outcomes)
+                    if time.monotonic() >= until:
                         raise
                     logger.warning("%s", error)
                     time.sleep(self._pace.poll)

@@ -15,9 +15,10 @@ import time
 from dataclasses import dataclass, field
 
 from muniment.errors.base import MunimentError
+from muniment.jobs.leases import Exchange
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.model import Claim, Outcome, Priority, State
-from muniment.jobs.running import Holdings, StepContext, run, worker_id
+from muniment.jobs.running import Holdings, StepContext, record_apart, run, worker_id
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)
@@ -200,7 +201,14 @@ class LocalEngine:
         wanted = (0, 0) if self._stopping.is_set() else self._wanted(len(outcomes))
         if not outcomes and not any(wanted):
             return 0
-        exchange = self._ledger.leases.exchange(self.owner, outcomes, wanted, list(self._registry), self._pace.lease)
+        leases, names = self._ledger.leases, list(self._registry)
+        try:
+            exchange = leases.exchange(self.owner, outcomes, wanted, names, self._pace.lease)
+        except MunimentError as error:
+            if error.retry or not outcomes:
+                raise
+            record_apart(self._ledger, self.owner, outcomes)
+            exchange = Exchange([], [], awake=True)
         for outcome in outcomes:
             self._held.drop(outcome.claim)
         for outcome in exchange.refused:

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from muniment.errors.base import MunimentError
@@ -15,7 +15,7 @@ from muniment.errors.jobs import LeaseLost, SecretInTheOpen, SecretNotGiven, Sec
 from muniment.jobs.keyring import Blackout
 from muniment.jobs.leases import FAILURES, wait_after
 from muniment.jobs.ledger import Ledger
-from muniment.jobs.model import Again, Call, Claim, Done, Json, Outcome, State, StepRow
+from muniment.jobs.model import Again, Call, Claim, Done, Json, Outcome, State, StepRow, to_text
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)
@@ -189,8 +189,11 @@ def _answered(context: StepContext, answer: object, now: float) -> Outcome:
     if not isinstance(answer, Done):
         message = f"the step {claim.name!r} answered {type(answer).__name__}, not Done or Again"
         raise TypeError(message)
+    # What cannot be written must fail here, as this step's own error: later it would hold up the others' outcomes.
+    to_text(answer.result)
     context.refuse_secret(answer.result, "its result")
     for call in (*answer.spawn, *((answer.then,) if answer.then else ())):
+        to_text([call.name, call.given, call.key, list(call.secrets), call.failures, call.losses, call.at])
         context.refuse_secret(call.given, f"what it gives to {call.name!r}")
     return Outcome(claim, State.DONE, result=answer.result, spawn=answer.spawn, then=answer.then)
 
@@ -210,6 +213,27 @@ def _raised(registry: Registry, context: StepContext, error: Exception, now: flo
     if isinstance(error, MunimentError):
         wait = max(wait, float(error.details.get("retry_after") or 0.0))
     return Outcome(claim, State.READY, reason=reason, next_at=now + wait, counts="failures", history="tried in vain")
+
+
+def record_apart(ledger: Ledger, owner: str, outcomes: Sequence[Outcome]) -> bool:
+    """Record outcomes one by one after the ledger refused them together; whether something became ready.
+
+    The one that cannot be recorded ends its step as failed, with the refusal as its reason.
+
+    Raises:
+        LedgerUnavailable: The ledger cannot be reached.
+    """
+    awake = False
+    for outcome in outcomes:
+        try:
+            awake = ledger.leases.exchange(owner, [outcome]).awake or awake
+        except MunimentError as error:
+            if error.retry:
+                raise
+            logger.exception("the outcome of step %s cannot be recorded", outcome.claim.id)
+            refused = Outcome(outcome.claim, State.FAILED, reason=f"its outcome could not be recorded: {error.code()}")
+            awake = ledger.leases.exchange(owner, [refused]).awake or awake
+    return awake
 
 
 class Holdings:

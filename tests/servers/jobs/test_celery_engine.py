@@ -1,0 +1,130 @@
+"""Celery on real brokers: messages that are lost, doubled, or cannot be sent, and what they carry."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis as redis_client
+
+from muniment.errors.jobs import BrokerUnavailable
+from muniment.jobs import Call, CeleryEngine, JobState, Keyring, Ledger, Priority, State
+from muniment.testing.services import Service, free_port
+from tests.servers.jobs.crew import Crew, begun, marks, until_ended
+from tests.servers.jobs.workshop import PACE, registry
+
+
+@pytest.fixture
+def ledger(place: str, tmp_path: Path) -> Iterator[Ledger]:
+    keyring = Keyring.create(tmp_path / "keys")
+    with Ledger.open(place, keyring=keyring, migrate=True) as ledger:
+        yield ledger
+
+
+@contextmanager
+def engine(place: str, folder: Path, broker: str) -> Iterator[CeleryEngine]:
+    engine = CeleryEngine(broker, lambda: Ledger.open(place), registry(folder), pace=PACE, resend=2.0)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def queues(redis: Service) -> Iterator[redis_client.Redis]:
+    """The broker's own client; the broker is empty before and after."""
+    client = redis_client.Redis.from_url(redis.url)
+    client.flushall()
+    yield client
+    client.flushall()
+    client.close()
+
+
+def test_a_message_carries_ids_and_nothing_else(
+    place: str, redis: Service, queues: redis_client.Redis, ledger: Ledger, tmp_path: Path
+) -> None:
+    secrets = {"token": "ghp_verysecret1"}
+    given = {"where": "https://example.org/private"}
+    job = ledger.submit("test", Call("leaf", given, secrets=("token",)), requester="ada", secrets=secrets)
+    urgent = ledger.submit("test", Call("leaf", given), requester="ada", priority=Priority.PRIORITY)
+    with engine(place, tmp_path, redis.url) as sender:
+        assert sender.dispatch() == 2
+        assert sender.dispatch() == 0
+    [bulk] = queues.lrange("muniment.bulk", 0, -1)
+    [priority] = queues.lrange("muniment.priority", 0, -1)
+    for raw, wanted in ((bulk, job), (priority, urgent)):
+        message = json.loads(raw)
+        assert message["content-type"] == "application/json"
+        step = next(ledger.steps(wanted.id)).id
+        assert message["headers"]["argsrepr"] == f"(['{step}'],)"
+    everything = b"".join(queues.dump(key) or b"" for key in queues.keys())
+    assert b"verysecret" not in everything
+    assert b"example.org" not in everything
+    ledger.cancel(job.id)
+    ledger.cancel(urgent.id)
+
+
+def test_a_lost_message_loses_nothing_and_a_doubled_one_doubles_nothing(
+    place: str, redis: Service, queues: redis_client.Redis, ledger: Ledger, tmp_path: Path
+) -> None:
+    lost = ledger.submit("test", Call("leaf", {"n": 1, "seconds": 0.0}), requester="ada")
+    with engine(place, tmp_path, redis.url) as sender:
+        assert sender.dispatch() == 1
+        queues.flushall()
+        doubled = ledger.submit("test", Call("leaf", {"n": 2, "seconds": 0.2}), requester="ada")
+        [step] = ledger.steps(doubled.id)
+        for _ in range(5):
+            assert sender.dispatch() >= 1
+            ledger.leases.unsend([step.id])
+    assert queues.llen("muniment.bulk") >= 5
+    with Crew(place, tmp_path, redis.url, size=1):
+        assert until_ended(ledger, lost.id, 30).state is JobState.DONE
+        assert until_ended(ledger, doubled.id, 30).state is JobState.DONE
+        until = time.monotonic() + 10
+        while queues.llen("muniment.bulk"):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    assert begun(tmp_path, "leaf") == 2
+
+
+def test_without_a_broker_the_ledger_keeps_what_is_owed(place: str, ledger: Ledger, tmp_path: Path) -> None:
+    job = ledger.submit("test", Call("leaf", {"n": 1, "seconds": 0.0}), requester="ada")
+    with engine(place, tmp_path, f"redis://:pass@127.0.0.1:{free_port()}/0") as sender:
+        with pytest.raises(BrokerUnavailable) as caught:
+            sender.dispatch()
+    assert "pass" not in str(caught.value)
+    assert next(ledger.steps(job.id)).state is State.READY
+
+
+def test_a_cancelled_step_stops_and_a_credential_is_told_nowhere(
+    place: str, rabbitmq: Service, ledger: Ledger, tmp_path: Path
+) -> None:
+    patient = ledger.submit("test", Call("patient"), requester="ada")
+    call = Call("confiding", secrets=("token",), failures=1)
+    confiding = ledger.submit("test", call, requester="ada", secrets={"token": "ghp_verysecret1"})
+    with Crew(place, tmp_path, rabbitmq.url, size=1) as crew:
+        ended = until_ended(ledger, confiding.id, 40)
+        until = time.monotonic() + 20
+        while not any(step.done for step in ledger.progress(patient.id).running):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        ledger.cancel(patient.id)
+        assert until_ended(ledger, patient.id, 10).state is JobState.CANCELLED
+        crew.stop(crew.workers[0])
+    assert (ended.state, ended.reason) == (JobState.FAILED, "confiding: OSError: the service refused [secret]")
+    [mark] = marks(tmp_path, "confiding")
+    assert mark.read_text() == str(len("ghp_verysecret1"))
+    assert "verysecret" not in (tmp_path / "output").read_text()
+
+
+def test_a_stopped_worker_gives_back_a_long_step(place: str, redis: Service, ledger: Ledger, tmp_path: Path) -> None:
+    job = ledger.submit("test", Call("patient"), requester="ada")
+    with Crew(place, tmp_path, redis.url, size=1) as crew:
+        while not ledger.progress(job.id).running:
+            time.sleep(0.05)
+        crew.stop(crew.workers[0])
+    [step] = ledger.steps(job.id)
+    assert (step.state, step.losses, step.failures) == (State.READY, 0, 0)
+    assert step.reason == "the worker is being stopped"
