@@ -96,18 +96,20 @@ def _run(command: Command, racer: Racer, log: Path, *, watch: bool = False) -> i
         peak = [0]
         ended = threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, ended, peak))
+        status: int | str
         if watch:
             watcher.start()
-        status: int | str
         try:
             status = process.wait(LIMIT)
         except subprocess.TimeoutExpired:
+            status = f"no answer in {LIMIT} s"
+        finally:
+            # Also when the run is ended from outside: neither the command nor the watching may go on.
             process.kill()
             process.wait()
-            status = f"no answer in {LIMIT} s"
-        ended.set()
-        if watch:
-            watcher.join()
+            ended.set()
+            if watch:
+                watcher.join()
     if status:
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         message = f"failed: {Path(command[0]).name} ended with {status}: {' '.join(last)[:120]}"
