@@ -12,6 +12,7 @@ from muniment.archive.instance import Instance
 from muniment.archive.recovery import Leftover
 from muniment.archive.repair import Repair
 from muniment.archive.rules import recognise, validate_path
+from muniment.archive.serving import Receiving, Upload, Wanted, acting_as, receiving, touch
 from muniment.archive.transaction import Transaction
 
 __all__ = [
@@ -24,10 +25,16 @@ __all__ = [
     "Instance",
     "Leftover",
     "Mode",
+    "Receiving",
     "Repair",
     "Summary",
     "Transaction",
+    "Upload",
+    "Wanted",
+    "acting_as",
     "new_uuid",
+    "receiving",
     "recognise",
+    "touch",
     "validate_path",
 ]
