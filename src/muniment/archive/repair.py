@@ -63,7 +63,8 @@ def repair(site: Site, roots: list[Path] | None = None, *, progress: Progress = 
     """
     findings: list[Finding] = []
     said: set[tuple[str, bool]] = set()
-    for _ in range(_PASSES):
+    # In worm mode what is mended lies beside the damage, which the next pass would find again.
+    for _ in range(1 if site.config.mode is Mode.WORM else _PASSES):
         findings = list(audit(site, roots=roots, progress=progress))
         objects: dict[Path, list[Finding]] = {}
         for finding in findings:

@@ -84,11 +84,11 @@ def test_a_damaged_record_comes_back_from_its_other_copy_or_parity(archive: Arch
     assert codes(archive) == []
 
 
-def test_both_copies_of_an_inventory_lost_come_back_from_parity(archive: Archive) -> None:
+def test_an_inventory_damaged_in_both_copies_comes_back_from_parity(archive: Archive) -> None:
     root = archive.get("thing").root
     before = (root / "v1" / "inventory.json").read_bytes()
-    (root / "v1" / "inventory.json").write_bytes(b"")
-    (root / "inventory.json").write_bytes(b"")
+    flip(root / "v1" / "inventory.json", count=30, start=200)
+    flip(root / "inventory.json", count=30, start=100)
     assert "M104" in codes(archive)
     assert all(done.mended for done in archive.repair())
     assert (root / "inventory.json").read_bytes() == before
@@ -155,6 +155,18 @@ def test_parity_of_an_empty_file_is_no_error(tmp_path: Path) -> None:
         with archive.new("thing") as transaction:
             transaction.add(b"", "empty")
         assert list(archive.audit()) == []
+
+
+def test_parity_is_never_called_idle_while_some_records_cannot_be_read(tmp_path: Path) -> None:
+    with Archive.init(tmp_path / "archive", mode="dynamic") as archive:
+        with archive.new("thing") as transaction:
+            transaction.add(os.urandom(LARGE), "large.bin")
+        root = archive.get("thing").root
+        (root / "v1" / "inventory.json").write_bytes(b"")
+        (root / "inventory.json").write_bytes(b"")
+        before = sorted((archive.path / "parity").rglob("*"))
+        assert not any(done.mended for done in archive.repair())
+        assert sorted((archive.path / "parity").rglob("*")) == before
 
 
 def test_parity_costs_at_most_twelve_percent(tmp_path: Path) -> None:

@@ -50,10 +50,12 @@ def audit(
             pass
     large: set[bytes] = set()
     done = size = 0
+    all_read = True
     for group in _groups(site, roots, after, vouched):
         for check in group:
             check_presence(check)
             check_parity(check, fast=fast, seen=large)
+            all_read = all_read and check.readable
             if not fast:
                 check_bags(check)
             yield from check.findings
@@ -71,7 +73,7 @@ def audit(
     progress("auditing", done, done, size=size)
     if whole and not after:
         yield from vouched.unseen(site.log)
-        yield from check_strays(site, large)
+        yield from check_strays(site, large if all_read else None)
 
 
 def _groups(site: Site, roots: list[Path] | None, after: str, vouched: Vouched) -> Iterator[list[ObjectCheck]]:

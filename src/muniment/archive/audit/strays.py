@@ -27,17 +27,19 @@ _STATE = ("index.db", "control.db", "audit.json", "control.key", "users.csv")
 _IN_OBJECTS = {"0=ocfl_1.1", "ocfl_layout.json", "extensions"}
 
 
-def check_strays(site: Site, large: set[bytes]) -> Iterator[Finding]:
+def check_strays(site: Site, large: set[bytes] | None) -> Iterator[Finding]:
     """Findings for what nothing records: in the root, between the objects, in the parity and the log.
 
-    `large` are the sha256 digests of all files that have a parity set of their own.
+    `large` are the sha256 digests of all files that have a parity set of their own; None when some
+    object's records could not be read, so that nobody can say which parity is needed.
     """
     root = site.places.root
     for name in _names(root):
         if name not in _IN_ROOT and not name.startswith(_STATE):
             yield _stray(name)
     yield from _between_objects(site.places.objects, 0)
-    yield from _parity(site, large)
+    if large is not None:
+        yield from _parity(site, large)
     for bucket in _names(site.places.events):
         for name in _names(site.places.events / bucket):
             if not name.endswith(".jsonl"):
