@@ -11,6 +11,7 @@ whose steps turn out to take long does one and has the others sent anew.
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 import threading
 import time
@@ -70,6 +71,7 @@ class CeleryEngine:
         self._prefix = prefix
         self._workplaces: dict[int, _Workplace] = {}
         self._lock = threading.Lock()
+        self._stopping = Flag()
         self.app = self._make_app(broker)
 
     def dispatch(self) -> int:
@@ -126,7 +128,7 @@ class CeleryEngine:
             thread.start()
 
         def end(**_: object) -> None:
-            self._stop_here()
+            self._stopping.set()
             stop.set()
 
         signals.worker_ready.connect(begin, weak=False)
@@ -192,8 +194,10 @@ class CeleryEngine:
             worker_redirect_stdouts=False,
         )
 
-        @app.task(name=TASK)
-        def do(steps: list[str]) -> None:  # a bound method would lose its argument: Celery binds tasks itself
+        # Not shared: Celery would else register it with every other engine of this process too. Not a bound method:
+        # Celery binds tasks itself, and it would lose its argument.
+        @app.task(name=TASK, shared=False)
+        def do(steps: list[str]) -> None:
             self._do(steps)
 
         return app
@@ -203,14 +207,9 @@ class CeleryEngine:
             # The parent's entry stays after a fork: closing its connections here would cut them there.
             here = self._workplaces.get(os.getpid())
             if here is None:
-                here = _Workplace(self._open(), self._pace)
+                here = _Workplace(self._open(), self._pace, self._stopping)
                 self._workplaces[os.getpid()] = here
             return here
-
-    def _stop_here(self) -> None:
-        here = self._workplaces.get(os.getpid())
-        if here is not None:
-            here.stopping.set()
 
     def _send(self, due: Sequence[tuple[str, int]]) -> None:
         if not due:
@@ -248,13 +247,31 @@ class CeleryEngine:
             logger.warning("%s", error)
 
 
+class Flag:
+    """Set once, seen by every process forked from the one that made it.
+
+    One byte of shared memory: an event with a lock would stay locked when a process is killed while it looks.
+    """
+
+    def __init__(self) -> None:
+        self._byte = mmap.mmap(-1, 1)
+
+    def set(self) -> None:
+        """Raise it, for all."""
+        self._byte[0] = 1
+
+    def is_set(self) -> bool:
+        """Whether it was raised."""
+        return self._byte[0] == 1
+
+
 class _Workplace:
     """What one process of a worker has of its own: a ledger, a name, and the heartbeat for what it holds."""
 
-    def __init__(self, ledger: Ledger, pace: Pace) -> None:
+    def __init__(self, ledger: Ledger, pace: Pace, stopping: Flag) -> None:
         self.ledger = ledger
         self.owner = worker_id("celery")
-        self.stopping = threading.Event()
+        self.stopping = stopping
         self.usual = 1.0  # seconds a step takes, lately
         self._pace = pace
         self._held = Holdings(ledger, self.owner, pace.lease)

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from muniment.errors.base import MunimentError
 from muniment.errors.jobs import LeaseLost, SecretInTheOpen, SecretNotGiven, SecretUnreadable, StepCancelled
@@ -31,10 +32,17 @@ def worker_id(engine: str) -> str:
     return f"{engine}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
+class Raised(Protocol):
+    """Something that is set or not: an event, or a flag between processes."""
+
+    def is_set(self) -> bool:
+        """Whether it is."""
+
+
 class StepContext:
     """The context of one claimed step. See `muniment.jobs.steps.Context`."""
 
-    def __init__(self, ledger: Ledger, claim: Claim, stopping: threading.Event | None = None) -> None:
+    def __init__(self, ledger: Ledger, claim: Claim, stopping: Raised | None = None) -> None:
         """For `claim`, which this worker holds."""
         self.claim = claim
         self.blackout = Blackout({})
