@@ -25,19 +25,22 @@ class TestHttp(SourceContract):
     calls = r"/$"
     has_sizes = False
     has_digests = False
-    refused = {"password": "wrong-password"}
-    missing: dict[str, str] = {}
     style = "nginx"
 
     @pytest.fixture
     def server(self) -> Iterator[Site]:
         with Site(self.style, password="sesame street") as server:
             server.files = {f"data/{name}": data for name, data in FILES.items()} | {"above.txt": b"not below"}
-            type(self).missing = {"url": f"{server.url}/nothing/"}
             yield server
 
     def given(self, server: Site) -> dict[str, Any]:
         return {"url": f"{server.url}/data/", "username": "reader", "password": "sesame street"}
+
+    def refused(self, server: Site) -> dict[str, str]:
+        return {"password": "wrong-password"}
+
+    def missing(self, server: Site) -> dict[str, str]:
+        return {"url": f"{server.url}/nothing/"}
 
     def files(self, server: Site) -> dict[str, bytes]:
         return {name.replace("@about", "@@about"): data for name, data in FILES.items()}

@@ -15,7 +15,7 @@ FILES = {"a/b.tif": b"x" * 5000, "a.txt": b"", ".hidden/é": b"1", "z": b"22"}
 class TestLocal(SourceContract):
     kind = "local"
     remote = False
-    missing = {"path": "/nowhere/at/all"}
+    has_credential = False
 
     @pytest.fixture
     def server(self, tmp_path: Path) -> Path:
@@ -27,6 +27,9 @@ class TestLocal(SourceContract):
 
     def given(self, server: Path) -> dict[str, Any]:
         return {"path": str(server)}
+
+    def missing(self, server: Path) -> dict[str, str]:
+        return {"path": "/nowhere/at/all"}
 
     def files(self, server: Path) -> dict[str, bytes]:
         return dict(FILES)

@@ -18,7 +18,8 @@ PAGE = b"<html><head><title>Index of /data/</title></head><body>%s</body></html>
 @pytest.mark.parametrize(
     "link",
     ["../", "/", "/other/x", "//b.example/data/x", "http://b.example/data/x", "https://a.example/data/x", "?C=N;O=D",
-     "x?version=1", "javascript:alert(1)", "mailto:a@b.c", "", "#top", "./", ".", "a/b", "/data/", "http://[::1", "/data/.."],
+     "x?version=1", "javascript:alert(1)", "mailto:a@b.c", "", "#top", "./", ".", "a/b", "/data/", "http://[::1",
+     "/data/.."],
 )  # fmt: skip
 def test_links_that_lead_elsewhere_are_left_out(link: str) -> None:
     assert list(read_listing(BASE, "text/html", PAGE % f'<a href="{link}">x</a>'.encode())) == []
@@ -83,7 +84,8 @@ def test_versions_and_names_become_one_segment() -> None:
 @pytest.mark.parametrize(
     ("text", "meant"),
     [("2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"), ("2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20Z"),
-     ("Tue, 14 Nov 2023 22:13:20 GMT", "2023-11-14T22:13:20Z"), ("2023-11-14", "2023-11-14T00:00:00Z"), ("soon", None), ("", None)],
+     ("Tue, 14 Nov 2023 22:13:20 GMT", "2023-11-14T22:13:20Z"), ("2023-11-14", "2023-11-14T00:00:00Z"), ("soon", None),
+     ("", None)],
 )  # fmt: skip
 def test_times_are_converted_to_utc_and_not_relabelled(text: str, meant: str | None) -> None:
     assert rfc3339(text) == meant

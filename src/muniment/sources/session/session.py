@@ -105,7 +105,7 @@ class Session:
         sent = {"Accept": "application/json", **(headers or {})}
         payload = None if body is None else json.dumps(body).encode()
         if payload is not None:
-            sent["Content-Type"] = "application/json"
+            sent.setdefault("Content-Type", "application/json")
         for attempt in range(1, self.attempts + 1):
             reply = self.send(account, method, url, sent, payload)
             try:
@@ -228,8 +228,9 @@ class Session:
     ) -> Reply:
         """One request on one connection. An idle connection that the service closed meanwhile is no failure."""
         target = _target(url)
-        sent = {"User-Agent": f"Muniment/{__version__}", "Accept-Encoding": "identity", **headers}
-        sent |= account.proof(method, url, sent)
+        proof = account.proof(method, url, headers)
+        # What a caller sends goes before what the account would: a download may bring a credential of its own.
+        sent = {"User-Agent": f"Muniment/{__version__}", "Accept-Encoding": "identity", **proof, **headers}
         for fresh in (False, True):
             try:
                 connection = self._pool.take(origin, fresh=fresh)

@@ -48,7 +48,8 @@ class Site(Loopback):
         if path and not path.endswith("/"):
             return Reply(301, headers={"Location": f"{self.url}/{quote(path)}/"})
         lines = sorted({(name, bool(rest)) for name, rest in below})
-        return getattr(self, f"_{self.style}")(f"/{prefix}", lines)
+        styles = {"nginx": self._nginx, "apache": self._apache, "json": self._json}
+        return styles[self.style](f"/{prefix}", lines)
 
     def _nginx(self, folder: str, lines: list[tuple[str, bool]]) -> Reply:
         rows = "".join(

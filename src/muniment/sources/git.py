@@ -1,0 +1,97 @@
+"""Any git repository that is reached over http or https."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from muniment.errors.base import MunimentError
+from muniment.errors.sources import FieldWrong
+from muniment.sources.mirror import Login, Repository, login_headers
+from muniment.sources.options import Kind, Means, Param
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry
+from muniment.sources.session import Account
+from muniment.sources.session.account import Origin
+
+SERVICE = "git"
+
+
+def _address(value: str) -> str | None:
+    if urlsplit(value).scheme == "file":
+        return None  # whether files of this machine are allowed is known only when the source is built
+    try:
+        Origin.of(value)
+    except MunimentError as error:
+        return str(error.details.get("reason"))
+    return "it may not have a query" if urlsplit(value).query else None
+
+
+class GitSource:
+    """The files of the default branch, and every branch, tag and other ref as a bundle."""
+
+    service = SERVICE
+
+    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+        self._url: str = given["url"].rstrip("/")
+        local = urlsplit(self._url).scheme == "file"
+        if local and not means.session.guard.allow_private_addresses:
+            raise FieldWrong(service=SERVICE, field="url", reason="it is a file of this machine")
+        login = Login(given.get("username", ""), given.get("password", ""))
+        headers = login_headers(login)
+        account = Account(
+            SERVICE,
+            () if local else (self._url,),
+            headers=headers,
+            secrets=tuple(filter(None, (login.password, headers.get("Authorization", "").removeprefix("Basic ")))),
+            credential_field="password",
+            hourly_calls=means.hourly_calls,
+        )
+        folder = means.scratch / hashlib.sha256(self._url.encode()).hexdigest()[:16]
+        self._repository = Repository(means.session, account, login, self._url, folder)
+
+    @property
+    def resource(self) -> str:
+        """The repository's name."""
+        return unquote(self._url.rpartition("/")[2]).removesuffix(".git") or SERVICE
+
+    def pages(self, after: str | None = None) -> Iterator[Page]:
+        """One item: the repository.
+
+        Raises:
+            CredentialRefused, NotAtService: The submission has to change.
+            RemoteTrouble: The server or git failed.
+        """
+        if after is None:
+            yield Page((self._repository.item(),))
+
+    def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
+        """The files of the default branch, then a description and the bundle.
+
+        Raises:
+            CredentialRefused, NotAtService: The submission has to change.
+            RemoteTrouble: The server or git failed.
+        """
+        return self._repository.entries(item)
+
+    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
+        """The bytes of an entry.
+
+        Raises:
+            FileTrouble: This file cannot be had.
+            RemoteTrouble: The server or git failed.
+        """
+        return self._repository.open(entry, offset)
+
+
+KIND = Kind(
+    name=SERVICE,
+    summary="A git repository: the files of its default branch, with LFS, and its whole history as a bundle.",
+    params=(
+        Param("url", "The http or https address that `git clone` takes, without a user name.", check=_address),
+        Param("username", "The user name, where the server asks for one.", required=False),
+        Param("password", "The password or token, where the server asks for one.", required=False, secret=True),
+    ),
+    build=GitSource,
+)

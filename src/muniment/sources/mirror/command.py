@@ -1,0 +1,184 @@
+"""The git command, kept from everything but the address it was given: no configuration, hooks, prompts or redirects."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from muniment.errors.sources import AddressRefused, CredentialRefused, ProgramFailed, ProgramMissing
+from muniment.sources.session import Guard, Redactor
+from muniment.sources.session.account import Origin
+
+_ASKPASS = """#!/bin/sh
+# Answers git's two questions from a file in memory that only this git and its children can open.
+case "$1" in
+Username*) head -n 1 "/proc/self/fd/$MUNIMENT_LOGIN" ;;
+*) tail -n +2 "/proc/self/fd/$MUNIMENT_LOGIN" ;;
+esac
+"""
+
+_SETTINGS: Mapping[str, str] = {
+    "advice.detachedHead": "false",
+    "core.askPass": "",
+    "core.fsmonitor": "false",
+    "core.hooksPath": "/dev/null",
+    "core.protectHFS": "true",
+    "core.protectNTFS": "true",
+    "credential.helper": "",
+    "fetch.recurseSubmodules": "false",
+    "fetch.writeCommitGraph": "false",
+    "gc.auto": "0",
+    "http.followRedirects": "false",
+    "http.lowSpeedLimit": "100",
+    "http.lowSpeedTime": "120",
+    "http.proxy": "",
+    "maintenance.auto": "false",
+    "pack.threads": "1",  # so that a bundle made again is the same
+    "protocol.allow": "never",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """User and password for the one repository; `field` names the submission's field."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    field: str = "password"
+
+
+class GitCommand:
+    """Runs git for one repository in one folder.
+
+    `seconds` is the longest a single command may take.
+    """
+
+    def __init__(
+        self, service: str, url: str, folder: Path, guard: Guard, login: Login, seconds: float = 6 * 3600
+    ) -> None:
+        program = shutil.which("git")
+        if program is None:
+            raise ProgramMissing(program="git", service=service)
+        self._program = program
+        self._service = service
+        self._url = url
+        self._folder = folder
+        self._guard = guard
+        self._login = login
+        self._redact = Redactor([login.password])
+        self._seconds = seconds
+
+    def run(self, *words: str, network: bool = False) -> bytes:
+        """What the command says on standard output.
+
+        Raises:
+            CredentialRefused: The server refused the login.
+            ProgramFailed: The command failed or took too long.
+        """
+        with self._started(network=network) as (environment, handles):
+            try:
+                done = subprocess.run(
+                    [self._program, *words],
+                    cwd=self._folder,
+                    env=environment,
+                    pass_fds=handles,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    timeout=self._seconds,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise ProgramFailed(program="git", service=self._service, reason="it took too long") from None
+        if done.returncode:
+            raise self._failed(words[0], done.returncode, done.stderr)
+        return done.stdout
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """A local command with pipes on its input and output."""
+        return subprocess.Popen(
+            [self._program, *words],
+            cwd=self._folder,
+            env=self._environment({}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    @contextlib.contextmanager
+    def _started(self, *, network: bool) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
+        """The environment of a command, and the open files it may inherit."""
+        if not network:
+            yield self._environment({}), ()
+            return
+        settings = self._reach()
+        if not self._login.password:
+            yield self._environment(settings), ()
+            return
+        askpass = self._folder / "askpass"
+        if not askpass.exists():
+            askpass.write_text(_ASKPASS)
+            askpass.chmod(0o700)
+        memory = os.memfd_create("login")
+        try:
+            os.write(memory, f"{self._login.user}\n{self._login.password}\n".encode())
+            environment = self._environment(settings)
+            environment |= {"GIT_ASKPASS": str(askpass), "MUNIMENT_LOGIN": str(memory)}
+            yield environment, (memory,)
+        finally:
+            os.close(memory)
+
+    def _reach(self) -> dict[str, str]:
+        """The settings that let git talk to the checked address and to nothing else.
+
+        Raises:
+            AddressRefused: The address may not be fetched from.
+        """
+        parts = urlsplit(self._url)
+        if parts.scheme == "file":
+            if not self._guard.allow_private_addresses:
+                raise AddressRefused(host=parts.path, reason="it is a file of this machine")
+            return {"protocol.file.allow": "always"}
+        origin = Origin.of(self._url)
+        addresses = self._guard.addresses(origin.host, origin.port)
+        pinned = ",".join(f"[{each}]" if ":" in each else each for each in addresses)
+        return {
+            f"protocol.{origin.scheme}.allow": "always",
+            "http.curloptResolve": f"{origin.host}:{origin.port}:{pinned}",
+        }
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        settings = {**_SETTINGS, **more}
+        if authorities := ssl.get_default_verify_paths().cafile:
+            settings["http.sslCAInfo"] = authorities
+        environment = {
+            "PATH": os.defpath,
+            "HOME": str(self._folder),
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_DIR": str(self._folder),
+            "GIT_CONFIG_COUNT": str(len(settings)),
+        }
+        for number, (name, value) in enumerate(settings.items()):
+            environment[f"GIT_CONFIG_KEY_{number}"] = name
+            environment[f"GIT_CONFIG_VALUE_{number}"] = value
+        return environment
+
+    def _failed(self, verb: str, status: int, said: bytes) -> Exception:
+        text = self._redact(said.decode("utf-8", "replace"))
+        if "Authentication failed" in text or "could not read Username" in text:
+            return CredentialRefused(service=self._service, field=self._login.field, status=401, what="the repository")
+        lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))] or text.splitlines()
+        reason = " ".join(lines[-1][:300].split()) if lines else f"exit status {status}"
+        return ProgramFailed(program=f"git {verb}", service=self._service, reason=reason)

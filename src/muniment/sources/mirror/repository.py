@@ -1,0 +1,240 @@
+"""A mirror: a bare repository with every ref of another, made once and read as often as wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import threading
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from muniment.errors.sources import FileUnavailable
+from muniment.sources.mirror.command import GitCommand
+
+_WHOLE = 1024 * 1024
+_DONE = "muniment-mirror.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One line of a tree: `mode` and `oid` as git has them, `size` None for what is no file, the path in bytes."""
+
+    mode: str
+    oid: str
+    size: int | None
+    path: bytes
+
+
+class Mirror:
+    """The mirror of `url` in `folder`. Safe to read from many threads once it was fetched."""
+
+    def __init__(self, git: GitCommand, url: str, folder: Path) -> None:
+        self._git = git
+        self._url = url
+        self._folder = folder
+        self._batch: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def fetch(self) -> dict[str, Any]:
+        """Fetch everything, unless that was done already; the default branch and its commit, None where there is none.
+
+        A fetch that was broken off goes on with the objects it has.
+
+        Raises:
+            CredentialRefused, AddressRefused: The submission has to change.
+            ProgramFailed: git failed.
+        """
+        with self._lock:
+            done = self._folder / _DONE
+            if done.exists():
+                return cast("dict[str, Any]", json.loads(done.read_text()))
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for lock in self._folder.rglob("*.lock"):  # of a git that was killed; nobody else works here
+                lock.unlink()
+            self._git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=main")
+            self._git.run(
+                "fetch", "--quiet", "--prune", "--no-write-fetch-head", self._url, "+refs/*:refs/*", network=True
+            )
+            head = self._point_head(self._git.run("ls-remote", "--symref", self._url, "HEAD", network=True).decode())
+            written = done.with_suffix(".new")
+            written.write_text(json.dumps(head))
+            written.rename(done)
+            return head
+
+    def refs(self) -> dict[str, str]:
+        """Every ref and the object it names."""
+        text = self._git.run("for-each-ref", "--format=%(objectname) %(refname)").decode("utf-8", "backslashreplace")
+        return {name: oid for oid, _, name in (line.partition(" ") for line in text.splitlines())}
+
+    def has(self, oid: str) -> bool:
+        """Whether the mirror holds this object."""
+        return self._header(oid) is not None
+
+    def commit_time(self, commit: str) -> str:
+        """When a commit was made, in RFC 3339."""
+        return self._git.run("show", "--no-patch", "--format=%cI", commit).decode().strip()
+
+    def tree(self, commit: str) -> Iterator[Node]:
+        """Every file, link and submodule of a commit.
+
+        Raises:
+            ProgramFailed: The tree cannot be read.
+        """
+        listing = self._git.start("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
+        assert listing.stdout is not None
+        try:
+            for line in _nul_separated(cast("io.BufferedReader", listing.stdout)):
+                facts, _, path = line.partition(b"\t")
+                mode, _, oid, size = facts.decode().split()
+                yield Node(mode, oid, int(size) if size.isdigit() else None, path)
+        finally:
+            _end(listing)
+
+    def bundle(self) -> Path:
+        """Every ref and all history in one file that `git clone` reads; made once.
+
+        Raises:
+            ProgramFailed: git failed, also where there is nothing to bundle.
+        """
+        path = self._folder / "history.bundle"
+        with self._lock:
+            if not path.exists():
+                fresh = path.with_suffix(".new")
+                self._git.run("bundle", "create", "--quiet", str(fresh), "--all")
+                fresh.rename(path)
+        return path
+
+    def small(self, oid: str) -> bytes | None:
+        """The bytes of a small file; None if there is no such object.
+
+        Raises:
+            ValueError: It is larger than a MiB.
+        """
+        with self._lock:
+            header = self._ask(oid)
+            if header is None:
+                return None
+            size = int(header[2])
+            if size > _WHOLE:
+                self._stop_batch()
+                raise ValueError("it is not small")
+            assert self._batch is not None
+            assert self._batch.stdout is not None
+            return self._batch.stdout.read(size + 1)[:-1]
+
+    def open(self, oid: str, size: int | None, path: str, service: str) -> BinaryIO:
+        """The bytes of a file.
+
+        Raises:
+            FileUnavailable: There is no such object.
+        """
+        if size is not None and size <= _WHOLE:
+            data = self.small(oid)
+            if data is None:
+                raise FileUnavailable(
+                    path=path, service=service, reason="the repository no longer has this version of it"
+                )
+            return io.BytesIO(data)
+        return cast("BinaryIO", ObjectStream(self._git.start("cat-file", "blob", oid), path, service))
+
+    def _point_head(self, said: str) -> dict[str, Any]:
+        """Point HEAD at what the other repository's HEAD names, so that a clone of the bundle begins there."""
+        branch = commit = None
+        for line in said.splitlines():
+            value, _, name = line.partition("\t")
+            if name == "HEAD" and value.startswith("ref: "):
+                branch = value.removeprefix("ref: ")
+            elif name == "HEAD":
+                commit = value
+        if branch is not None and branch.startswith("refs/heads/"):
+            self._git.run("symbolic-ref", "HEAD", branch)
+        elif commit is not None:
+            self._git.run("update-ref", "--no-deref", "HEAD", commit)
+        return {"branch": branch.removeprefix("refs/heads/") if branch and commit else None, "commit": commit}
+
+    def _header(self, oid: str) -> list[str] | None:
+        with self._lock:
+            header = self._ask(oid)
+            if header is not None:
+                assert self._batch is not None
+                assert self._batch.stdout is not None
+                _discard(cast("io.BufferedReader", self._batch.stdout), int(header[2]) + 1)
+            return header
+
+    def _ask(self, oid: str) -> list[str] | None:
+        """Name an object to the running reader; its answer is `oid type size`, or that it is missing."""
+        if self._batch is None or self._batch.poll() is not None:
+            self._batch = self._git.start("cat-file", "--batch")
+            weakref.finalize(self, _end, self._batch)
+        batch = self._batch
+        assert batch.stdin is not None
+        assert batch.stdout is not None
+        batch.stdin.write(f"{oid}\n".encode())
+        batch.stdin.flush()
+        header = batch.stdout.readline().decode().split()
+        return header if len(header) == 3 else None  # noqa: PLR2004 - oid, type, size
+
+    def _stop_batch(self) -> None:
+        if self._batch is not None:
+            _end(self._batch)
+            self._batch = None
+
+
+class ObjectStream(io.RawIOBase):
+    """The output of a git command as a stream; a command that fails is no end of the file."""
+
+    def __init__(self, command: subprocess.Popen[bytes], path: str, service: str) -> None:
+        super().__init__()
+        self._command = command
+        self._path = path
+        self._service = service
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer comes with 3.12
+        """Read on.
+
+        Raises:
+            FileUnavailable: git could not read the object.
+        """
+        assert self._command.stdout is not None
+        count = cast("io.BufferedReader", self._command.stdout).readinto(buffer)
+        if not count and len(buffer):
+            assert self._command.stdin is not None
+            self._command.stdin.close()
+            if self._command.wait():
+                raise FileUnavailable(path=self._path, service=self._service, reason="git cannot read it")
+        return count
+
+    def close(self) -> None:
+        """End the command."""
+        _end(self._command)
+        super().close()
+
+
+def _nul_separated(stream: io.BufferedReader) -> Iterator[bytes]:
+    rest = b""
+    while piece := stream.read1(1 << 16):
+        *lines, rest = (rest + piece).split(b"\0")
+        yield from lines
+
+
+def _discard(stream: io.BufferedReader, count: int) -> None:
+    while count > 0:
+        count -= len(stream.read(min(count, 1 << 16))) or count
+
+
+def _end(command: subprocess.Popen[bytes]) -> None:
+    for pipe in (command.stdin, command.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    command.kill()
+    command.wait()

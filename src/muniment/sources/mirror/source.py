@@ -1,0 +1,226 @@
+"""A mirrored repository as entries: the files of its default branch, its whole history as a bundle, its description."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, UnexpectedAnswer
+from muniment.sources.mirror.command import GitCommand, Login
+from muniment.sources.mirror.lfs import LARGEST_POINTER, Pointer, open_object, pointer
+from muniment.sources.mirror.repository import Mirror, Node
+from muniment.sources.protocol import Failure, Item, SourceEntry, about, safe_path
+from muniment.sources.session import Account, Session, shown
+from muniment.sources.times import rfc3339
+
+_ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
+_LINK = "120000"
+_SUBMODULE = "160000"
+_SHA1 = 40
+
+
+def login_headers(login: Login) -> dict[str, str]:
+    """The header by which the session shows a login that git shows by itself."""
+    if not login.password:
+        return {}
+    basic = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+    return {"Authorization": f"Basic {basic}"}
+
+
+class Repository:
+    """One repository, for the sources that hold one; `account` carries the login's header for what git does not fetch.
+
+    `field` names the submission's field by which the repository was asked for.
+    """
+
+    def __init__(
+        self, session: Session, account: Account, login: Login, url: str, folder: Path, field: str = "url"
+    ) -> None:
+        self._session = session
+        self._account = account
+        self._login = login
+        self._url = url
+        self._folder = folder
+        self._field = field
+        self._mirror: Mirror | None = None
+
+    def item(self) -> Item:
+        """Mirror the repository; the item holds its default branch and the commit that was its newest.
+
+        Raises:
+            CredentialRefused, NotAtService, AddressRefused: The submission has to change.
+            RemoteTrouble: The server or git failed.
+        """
+        head = self.mirror().fetch()
+        return Item(id=shown(self._url) or self._url, title=self._url.rstrip("/").rpartition("/")[2], details=head)
+
+    def mirror(self) -> Mirror:
+        """The mirror, made on first use.
+
+        Raises:
+            CredentialRefused, NotAtService: The server has no such repository for this login.
+            UnexpectedAnswer: What is there is no repository.
+        """
+        if self._mirror is None:
+            url = self._url if urlsplit(self._url).scheme == "file" else self._settled()
+            folder = self._folder.absolute()
+            folder.mkdir(parents=True, exist_ok=True)
+            git = GitCommand(self._account.service, url, folder, self._session.guard, self._login)
+            mirror = Mirror(git, url, folder)
+            mirror.fetch()
+            self._mirror = mirror
+        return self._mirror
+
+    def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
+        """The files of the commit the item names, then the documents: description and bundle.
+
+        Raises:
+            NotAtService, CredentialRefused: The submission has to change.
+            RemoteTrouble: The server or git failed.
+        """
+        mirror = self.mirror()
+        commit = item.details["commit"]
+        if commit is not None:
+            if not mirror.has(commit):
+                what = "commit that was its newest when it was listed"
+                raise NotAtService(service=self._account.service, what=what, where=shown(self._url), field=self._field)
+            when = rfc3339(mirror.commit_time(commit))
+            seen: set[bytes] = set()
+            for node in mirror.tree(commit):
+                if node.mode in {_LINK, _SUBMODULE}:
+                    continue  # they are no bytes of their own; the description names them and the bundle has them
+                if node.path in seen:
+                    yield Failure(_readable(node.path), "The name is in its folder twice.", self._account.service)
+                    continue
+                seen.add(node.path)
+                yield self._entry(mirror, node, when)
+        yield SourceEntry(about("repository.json"), None, locator=f"repository:{commit or ''}")
+        if mirror.refs():
+            yield SourceEntry(about("history.bundle"), None, locator="bundle:")
+
+    def open(self, entry: SourceEntry, offset: int = 0) -> BinaryIO:
+        """The bytes of an entry.
+
+        Raises:
+            FileTrouble: This file cannot be had.
+            RemoteTrouble: The server or git failed.
+        """
+        kind, _, rest = entry.locator.partition(":")
+        if kind == "lfs":
+            oid, _, size = rest.partition(":")
+            wanted = Pointer(oid, int(size))
+            return open_object(self._session, self._account, self._url, wanted, entry.path, offset)
+        mirror = self.mirror()
+        stream: BinaryIO
+        if kind == "blob":
+            stream = mirror.open(rest, entry.size, entry.path, self._account.service)
+        elif kind == "bundle":
+            stream = mirror.bundle().open("rb")
+        elif kind == "repository":
+            stream = io.BytesIO(json.dumps(self.description(rest or None), indent=1, ensure_ascii=False).encode())
+        else:
+            raise FileUnavailable(path=entry.path, service=self._account.service, reason="it is not of this repository")
+        _skip(stream, offset)
+        return stream
+
+    def description(self, commit: str | None) -> dict[str, Any]:
+        """What the files alone do not say: refs, links, programs, submodules and their addresses."""
+        mirror = self.mirror()
+        links: dict[str, str] = {}
+        submodules: dict[str, dict[str, str | None]] = {}
+        programs: list[str] = []
+        where = _module_urls(mirror, commit) if commit else {}
+        for node in mirror.tree(commit) if commit else ():
+            name = _readable(node.path)
+            if node.mode == _LINK:
+                links[name] = (
+                    _readable(mirror.small(node.oid) or b"") if (node.size or 0) <= LARGEST_POINTER * 8 else ""
+                )
+            elif node.mode == _SUBMODULE:
+                submodules[name] = {"commit": node.oid, "url": where.get(name)}
+            elif node.mode == "100755":
+                programs.append(name)
+        return {
+            "url": shown(self._url),
+            "branch": mirror.fetch()["branch"],
+            "commit": commit,
+            "refs": mirror.refs(),
+            "links": links,
+            "executable": programs,
+            "submodules": submodules,
+        }
+
+    def _settled(self) -> str:
+        """The address the repository is really at: redirects are followed here, where each is checked, not by git."""
+        suffix = "/info/refs?service=git-upload-pack"
+        asked = self._url.rstrip("/") + suffix
+        reply = self._session.send(self._account, "GET", asked, {"Accept": _ADVERTISEMENT})
+        kind = reply.headers.get("content-type", "").partition(";")[0].strip()
+        status, url = reply.status, reply.url
+        reply.close()
+        service, what = self._account.service, "repository"
+        if status in {401, 403}:
+            raise CredentialRefused(service=service, field=self._account.credential_field, status=status, what=what)
+        if status in {404, 410}:
+            raise NotAtService(service=service, what=what, where=shown(self._url), field=self._field)
+        if status != 200 or kind != _ADVERTISEMENT or not url.endswith(suffix):  # noqa: PLR2004 - OK
+            raise UnexpectedAnswer(
+                service=service, where=shown(url), reason=f"it is not a git repository (status {status})"
+            )
+        return url.removesuffix(suffix)
+
+    def _entry(self, mirror: Mirror, node: Node, when: str | None) -> SourceEntry | Failure:
+        name = _readable(node.path)
+        try:
+            path = safe_path(node.path.decode(), self._account.service)
+        except UnicodeDecodeError:
+            return Failure(name, "The name is not UTF-8 text.", self._account.service)
+        if isinstance(path, Failure):
+            return path
+        if any(segment.rstrip(" .").lower() in {".git", "git~1"} for segment in path.split("/")):
+            return Failure(name, "The name is that of git's own folder.", self._account.service)
+        if node.size is None:
+            return Failure(name, "It is neither a file, a link nor a submodule.", self._account.service)
+        if node.size < LARGEST_POINTER and (found := pointer(mirror.small(node.oid) or b"")):
+            locator = f"lfs:{found.oid}:{found.size}"
+            return SourceEntry(path, found.size, {"sha256": found.oid}, modified=when, locator=locator)
+        checks: Mapping[str, str] = {"git-blob": node.oid} if len(node.oid) == _SHA1 else {}
+        return SourceEntry(path, node.size, modified=when, locator=f"blob:{node.oid}", checks=checks)
+
+
+def _readable(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _skip(stream: BinaryIO, count: int) -> None:
+    if stream.seekable():
+        stream.seek(count)
+        return
+    while count > 0 and (piece := stream.read(min(count, 1 << 20))):
+        count -= len(piece)
+
+
+def _module_urls(mirror: Mirror, commit: str) -> dict[str, str]:
+    """Path to address of the submodules, as `.gitmodules` names them; it is read as text and never acted on."""
+    node = next((node for node in mirror.tree(commit) if node.path == b".gitmodules"), None)
+    if node is None or node.size is None or node.size > LARGEST_POINTER * 1024:
+        return {}
+    return _parse_modules(_readable(mirror.small(node.oid) or b""))
+
+
+def _parse_modules(text: str) -> dict[str, str]:
+    found: dict[str, dict[str, str]] = {}
+    section: dict[str, str] = {}
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("["):
+            section = found.setdefault(stripped, {})
+        elif "=" in stripped:
+            name, _, value = stripped.partition("=")
+            section[name.strip().lower()] = value.strip().strip('"')
+    return {each["path"]: each["url"] for each in found.values() if "path" in each and "url" in each}
