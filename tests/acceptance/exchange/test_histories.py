@@ -51,7 +51,7 @@ def lived(archive: Archive, id: str, history: list[dict[str, Any]]) -> None:
                 transaction.commit(message=instance["message"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ID, st.lists(INSTANCE, min_size=1, max_size=4))
 def test_every_history_survives_every_way(id: str, history: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder, new_archive(Path(folder, "archive")) as archive:

@@ -1,0 +1,56 @@
+"""An import that is killed leaves all or nothing, and can be run again; an export leaves nothing half."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from muniment.archive import Archive
+from muniment.workflows.export import export
+from tests.acceptance.exchange.making import ID, new_archive, run
+
+STRIDE = 5
+"""Every fifth change to the disk; the nightly run takes each."""
+
+
+@pytest.mark.parametrize("stride", [STRIDE, pytest.param(1, marks=pytest.mark.nightly)])
+def test_an_import_killed_at_a_change_of_the_disk_is_whole_or_not_there(
+    archive: Archive, tmp_path: Path, stride: int
+) -> None:
+    export(archive, ID, "instances", tmp_path / "package.tar")
+    new_archive(tmp_path / "template").close()
+    (tmp_path / "work").mkdir()
+    program = Path(__file__).with_name("killing.py")
+    done = run(sys.executable, program, tmp_path / "template", tmp_path / "package.tar", tmp_path / "work", str(stride))
+    assert (done.returncode, done.stderr) == (0, "")
+    points, before, after = map(int, done.stdout.split())
+    assert points > 50
+    assert before > 0
+    assert after > 0
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar"])
+def test_an_export_killed_while_it_writes_is_not_there(archive: Archive, tmp_path: Path, name: str) -> None:
+    with archive.get(ID, "a") as more:
+        more.add((b"%d" % number * 1000 for number in range(60_000)), "large")
+    target = tmp_path / "to" / name
+    target.parent.mkdir()
+    program = (
+        "import sys; from muniment.archive import Archive; from muniment.workflows.export import export;"
+        "export(Archive(sys.argv[1]), sys.argv[2], 'bag', sys.argv[3])"
+    )
+    process = Popen([sys.executable, "-c", program, os.fspath(archive.path), ID, os.fspath(target)])
+    deadline = time.monotonic() + 20
+    while not list(target.parent.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not target.exists()
+    export(archive, ID, "bag", target)
+    assert target.exists()
