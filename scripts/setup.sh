@@ -58,7 +58,7 @@ make_venv() {
 # uv is quicker but does not read pip's settings; where it fails, pip has the last word.
 install_requirements() {
     if command -v uv >/dev/null &&
-        uv pip sync -q --python "$venv/bin/python" --require-hashes requirements/dev.txt 2>/dev/null; then
+        uv pip sync -q --compile-bytecode --python "$venv/bin/python" --require-hashes requirements/dev.txt 2>/dev/null; then
         return
     fi
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
