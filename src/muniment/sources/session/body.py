@@ -59,7 +59,7 @@ class Body(io.RawIOBase):
             total = _content_range(f"bytes 0-0/{reply.headers.get('content-range', '').removeprefix('bytes */')}")
             reply.drain()
             if total is None or total[1] != offset:
-                raise FileChanged(path=self._path)
+                raise FileChanged(path=self._path, service=self._account.service)
             self.total = self._position = offset  # everything is there already
             return
         if reply.status not in {_OK, _PARTIAL}:
@@ -122,14 +122,14 @@ class Body(io.RawIOBase):
         found = _content_range(reply.headers.get("content-range", ""))
         if found is None or found[0] != offset or (self.total is not None and found[1] not in {None, self.total}):
             self.close()
-            raise FileChanged(path=self._path)
+            raise FileChanged(path=self._path, service=self._account.service)
         self.total = found[1]
 
     def _skip(self, count: int) -> None:
         buffer = bytearray(min(count, _SKIP))
         while self._position < count:
             if not self.readinto(memoryview(buffer)[: count - self._position]):
-                raise FileChanged(path=self._path)  # it is shorter than what was already taken
+                raise FileChanged(path=self._path, service=self._account.service)  # it is shorter than what was already taken
 
     def _end(self) -> None:
         """The answer ended: is that the end of the file?"""
@@ -150,10 +150,10 @@ class Body(io.RawIOBase):
         reply = self._ask(self._position, validator)
         if reply.status not in {_OK, _PARTIAL}:
             reply.drain()
-            raise FileChanged(path=self._path)
+            raise FileChanged(path=self._path, service=self._account.service)
         if _validator(reply.headers) != validator:
             reply.close()
-            raise FileChanged(path=self._path)
+            raise FileChanged(path=self._path, service=self._account.service)
         self._take(reply, self._position)
 
 
