@@ -92,3 +92,7 @@ class BrokerUnavailable(StorageTrouble):
     """The broker at {place} cannot be reached: {reason}. The ledger keeps what is owed and sends it again later."""
 
     http_status = 503
+
+
+class LedgerNotEmpty(Conflict):
+    """There are jobs in the ledger at {place} already, so no other was copied into it."""

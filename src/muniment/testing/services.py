@@ -21,9 +21,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-KINDS = ("postgresql", "redis", "rabbitmq")
+KINDS = ("postgresql", "postgresql-durable", "redis", "rabbitmq")
+"""`postgresql-durable` waits for the disk at each commit, as a real one does: for measuring."""
 _START_SECONDS = 60.0
 _LOOK_EVERY = 0.5
 _KEEPERS: list[subprocess.Popen[bytes]] = []
@@ -124,7 +126,7 @@ def _program(name: str, *places: str) -> str:
 Started = tuple[str, int, Callable[[], None]]
 
 
-def _postgresql(place: Path) -> Started:
+def _postgresql(place: Path, *, durable: bool = False) -> Started:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     initdb = _program("initdb", *map(str, folders))
     postgres = _program("postgres", *map(str, folders))
@@ -144,7 +146,9 @@ def _postgresql(place: Path) -> Started:
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": data,
-        "fsync": "off",  # nothing here outlives the tests; killing clients, which they do, loses nothing by it
+        "fsync": "on"
+        if durable
+        else "off",  # nothing here outlives the tests; killing clients, which they do, loses nothing by it
         "max_connections": 200,
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -229,7 +233,12 @@ def _await_command(command: list[str]) -> None:
         time.sleep(0.05)
 
 
-_STARTERS: dict[str, Callable[[Path], Started]] = {"postgresql": _postgresql, "redis": _redis, "rabbitmq": _rabbitmq}
+_STARTERS: dict[str, Callable[[Path], Started]] = {
+    "postgresql": _postgresql,
+    "postgresql-durable": partial(_postgresql, durable=True),
+    "redis": _redis,
+    "rabbitmq": _rabbitmq,
+}
 
 
 def keep(kind: str, place: Path) -> None:
