@@ -1,0 +1,287 @@
+"""Records: the revisions of what an archive holds, as Nexus sees them, read once and remembered.
+
+A revision is an instance. What Nexus says about it lies in the instance's metadata under `nexus`; an
+instance without that (a deposit, a registration) is a package that Nexus may read and not change.
+What was read of an instance is remembered by its number: instances never change, so only the number of
+the newest one has to be looked up again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+from muniment.archive import Archive, Instance
+from muniment.content.jsonld import parse_json
+from muniment.errors.archive import DamagedFile, ReadFailed, ResourceNotFound
+from muniment.errors.content import BadId
+from muniment.errors.nexus import RevNotThere, TagNotFound
+from muniment.workflows.nexus.times import seconds_of
+
+KEY = "nexus"
+SOURCE, COMPACTED, EXPANDED = "source.json", "compacted.json", "expanded.json"
+_REMEMBERED = 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One stored file of a revision: its name, size in bytes, digests, and where its bytes lie."""
+
+    name: str
+    size: int
+    digests: Mapping[str, str]
+    location: str
+
+    def open(self, offset: int = 0) -> BinaryIO:
+        """The bytes from `offset` on, unchecked: whoever sends them checks them.
+
+        Raises:
+            OSError: The system did not give them.
+        """
+        raw = open(self.location, "rb", buffering=0)  # noqa: PTH123, SIM115 - handed on; one call less for each file
+        if offset:
+            raw.seek(offset)
+        return raw
+
+    def read(self) -> bytes:
+        """All of it, checked; for documents, which are small.
+
+        Raises:
+            ReadFailed: The storage did not give it.
+            DamagedFile: Its bytes are not those that were stored.
+        """
+        try:
+            data = Path(self.location).read_bytes()
+        except OSError as error:
+            raise ReadFailed(path=self.location, reason=error.strerror) from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != self.digests["sha256"]:
+            raise DamagedFile(path=self.location, algorithm="sha256", found=found, expected=self.digests["sha256"])
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision of a resource, a file or a package: `kind` says which."""
+
+    project: str
+    id: str
+    """The id in the archive: the IRI, but for packages often a shorter one."""
+    iri: str
+    kind: str
+    number: int
+    """The instance."""
+    rev: int
+    types: tuple[str, ...] = ()
+    schema: str = ""
+    deprecated: bool = False
+    tags: Mapping[str, int] = field(default_factory=dict)
+    created_at: str = ""
+    created_by: str = ""
+    updated_at: str = ""
+    updated_by: str = ""
+    file: Mapping[str, Any] = field(default_factory=dict)
+    contents: Mapping[str, Content] = field(default_factory=dict)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it was stored as a file."""
+        return self.kind == "file"
+
+    @property
+    def is_package(self) -> bool:
+        """Whether it was not made through Nexus."""
+        return self.kind == "package"
+
+    @property
+    def content(self) -> Content:
+        """The bytes of a file."""
+        return self.contents[self.file["path"]]
+
+    @property
+    def modified(self) -> int:
+        """When it was made, in whole seconds since 1970 UTC."""
+        return seconds_of(self.updated_at)
+
+    def document(self, name: str) -> Any:
+        """One of the stored forms of a resource, parsed.
+
+        Raises:
+            ReadFailed, DamagedFile: It cannot be had.
+        """
+        return parse_json(self.contents[name].read())
+
+    def record(self) -> dict[str, Any]:
+        """What is kept in the instance's metadata."""
+        return {
+            "kind": self.kind,
+            "rev": self.rev,
+            "types": list(self.types),
+            "schema": self.schema,
+            "deprecated": self.deprecated,
+            "tags": dict(self.tags),
+            "created_at": self.created_at,
+            "created_by": self.created_by,
+            "updated_at": self.updated_at,
+            "updated_by": self.updated_by,
+            **({"file": dict(self.file)} if self.file else {}),
+        }
+
+
+@dataclass(slots=True)
+class _Known:
+    root: Path
+    numbers: dict[int, Revision]
+
+
+class Records:
+    """Finds revisions. Serves all threads of a process."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, project: str, iri: str, base: str = "") -> Revision | None:
+        """The newest revision of what has the IRI in the project, or None.
+
+        Where no resource has the IRI as its id and it begins with `base`, what follows is looked for, so
+        that a package called `letters` can be named by its short id.
+
+        Raises:
+            ReadFailed, DamagedRecord: It is there and cannot be read.
+        """
+        found = self._newest(project, iri, iri)
+        if found is None and base and iri.startswith(base) and len(iri) > len(base):
+            short = unquote(iri[len(base) :])
+            found = self._newest(project, short, iri)
+        return found
+
+    def at(self, newest: Revision, rev: int | None = None, tag: str | None = None) -> Revision:
+        """An earlier revision, by its number or by a tag.
+
+        Raises:
+            RevNotThere, TagNotFound: There is none such.
+        """
+        if tag is not None:
+            if tag not in newest.tags:
+                raise TagNotFound(tag=tag)
+            rev = newest.tags[tag]
+        if rev is None or rev == newest.rev:
+            return newest
+        if not 1 <= rev < newest.rev:
+            raise RevNotThere(provided=rev, current=newest.rev)
+        # The revision is the instance's number, except where somebody merged instances on the way here.
+        numbers = [rev, *range(newest.number, 0, -1)] if rev <= newest.number else range(newest.number, 0, -1)
+        for number in numbers:
+            found = self._revision(newest.project, newest.id, newest.iri, number)
+            if found.rev == rev:
+                return found
+        raise RevNotThere(provided=rev, current=newest.rev)
+
+    def forget(self, project: str, id: str) -> None:
+        """Read anew, the next time."""
+        with self._lock:
+            self._known.pop((project, id), None)
+
+    def _newest(self, project: str, id: str, iri: str) -> Revision | None:
+        key = (project, id)
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None:
+            head = _head(known.root)
+            revision = known.numbers.get(head)
+            if revision is not None:
+                return revision
+            if not head:
+                self.forget(project, id)
+        try:
+            instance = self._archive.instance(id, project=project)
+        except (ResourceNotFound, BadId):
+            return None
+        return self._remember(instance, iri)
+
+    def _revision(self, project: str, id: str, iri: str, number: int) -> Revision:
+        with self._lock:
+            known = self._known.get((project, id))
+            found = known.numbers.get(number) if known else None
+        if found is not None:
+            return found
+        return self._remember(self._archive.instance(id, number, project=project), iri)
+
+    def _remember(self, instance: Instance, iri: str) -> Revision:
+        revision = revision_of(instance, iri)
+        key = (instance.project, instance.id)
+        with self._lock:
+            known = self._known.setdefault(key, _Known(instance.root, {}))
+            known.numbers[instance.number] = revision
+            self._known.move_to_end(key)
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return revision
+
+
+def revision_of(instance: Instance, iri: str) -> Revision:
+    """What an instance says about itself.
+
+    Raises:
+        ReadFailed, DamagedRecord: It cannot be read.
+    """
+    said = instance.metadata.get(KEY)
+    if not isinstance(said, dict) or "kind" not in said:
+        return _package(instance, iri)
+    contents = {
+        str(entry.path): Content(str(entry.path), entry.size or 0, entry.digests, str(instance.location(entry.path)))
+        for entry in instance.files()
+    }
+    return Revision(
+        project=instance.project,
+        id=instance.id,
+        iri=iri,
+        kind=str(said["kind"]),
+        number=instance.number,
+        rev=int(said["rev"]),
+        types=tuple(said["types"]),
+        schema=said["schema"],
+        deprecated=bool(said["deprecated"]),
+        tags=said["tags"],
+        created_at=said["created_at"],
+        created_by=said["created_by"],
+        updated_at=said["updated_at"],
+        updated_by=said["updated_by"],
+        file=said.get("file", {}),
+        contents=contents,
+    )
+
+
+def _package(instance: Instance, iri: str) -> Revision:
+    first = instance.earlier(1)
+    # Its files are not listed here: there may be a million of them.
+    return Revision(
+        project=instance.project,
+        id=instance.id,
+        iri=iri,
+        kind="package",
+        number=instance.number,
+        rev=instance.number,
+        created_at=first.created,
+        created_by=first.agent["address"],
+        updated_at=instance.created,
+        updated_by=instance.agent["address"],
+    )
+
+
+def _head(root: Path) -> int:
+    """The newest instance of the resource whose folder this is, 0 where it is gone: one look at the folder."""
+    try:
+        names = os.listdir(root)  # noqa: PTH208 - names are all that is needed, and this is done for each entry
+    except OSError:
+        return 0
+    return max((int(name[1:]) for name in names if name[0] == "v" and name[1:].isdecimal()), default=0)
