@@ -16,6 +16,7 @@ storage refuses 3 or 4, the rename is undone and the caller told; 5 and 6 cannot
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,7 +63,10 @@ def seal(
     created = now()
     base = Inventory(to_uri(task.project, task.id), algorithm)
     if task.base:
-        base, _ = newest_inventory(site.places.object(task.project, task.id), algorithm)
+        try:
+            base, _ = newest_inventory(site.places.object(task.project, task.id), algorithm)
+        except FileNotFoundError:
+            raise StaleTransaction(id=task.id, base=task.base, head=0) from None
         if base.head != task.base:
             raise StaleTransaction(id=task.id, base=task.base, head=base.head)
     entries: dict[str, Entry] = {entry.path: entry for entry in draft}
@@ -106,12 +110,15 @@ def publish(site: Site, space: Workspace) -> None:
         head = head_of(root)
         if head != task.base:
             _refuse(task, head)
+        if not head and site.places.tombstone(task.project, task.id).exists():
+            # Made and purged by others while this transaction was open: the id is not used again.
+            _refuse(task, head)
         refuse_reserved(site, task)
         landed = _place(site, space, root)
         try:
             sync_folder(landed)
             record(site, space)
-        except StorageTrouble:
+        except BaseException:
             _take_out(site, space, root)
             raise
         # Committed. What is left is derived or rubbish: if it fails now, the next recovery does it.
@@ -120,6 +127,20 @@ def publish(site: Site, space: Workspace) -> None:
         except StorageTrouble:
             space.release()
             return
+    with contextlib.suppress(StorageTrouble):
+        space.discard()
+
+
+def abandon(space: Workspace) -> None:
+    """Remove what is left of a transaction that could not be committed.
+
+    A version that was placed and could not be taken out again is left for recovery to finish: without
+    its folder here nobody would know that its event is missing.
+    """
+    if not space.version.is_dir():
+        space.release()
+        return
+    # What cannot be removed now is removed or finished by the next recovery.
     with contextlib.suppress(StorageTrouble):
         space.discard()
 
@@ -172,7 +193,10 @@ def _place(site: Site, space: Workspace, root: Path) -> Path:
 
 
 def _take_out(site: Site, space: Workspace, root: Path) -> None:
-    """Undo the commit point after the storage failed right behind it; recovery does it if this fails too."""
+    """Undo the commit point after something failed right behind it.
+
+    If this fails too, the version stays, and recovery records it.
+    """
     with contextlib.suppress(StorageTrouble, FileExistsError):
         if space.undertaking.base:
             rename(root / space.version.name, space.version)
@@ -180,6 +204,7 @@ def _take_out(site: Site, space: Workspace, root: Path) -> None:
             return
         make_folder(space.object.parent)
         rename(root, space.object)
+        sync_folder(root.parent)
         drop_empty_folders(root.parent, site.places.objects)
 
 
@@ -230,9 +255,10 @@ def _further(entry: Entry, algorithm: str) -> dict[str, str]:
 
 
 def _drop_unused(space: Workspace, staged: dict[str, str], used: set[str]) -> None:
-    for digest in [digest for digest in staged if digest not in used]:
-        os.unlink(space.content / staged.pop(digest))
-    _drop_hollow(os.fspath(space.content))
+    with writing(space.content):
+        for digest in [digest for digest in staged if digest not in used]:
+            os.unlink(space.content / staged.pop(digest))
+        _drop_hollow(os.fspath(space.content))
 
 
 def _drop_hollow(folder: str) -> bool:
@@ -251,13 +277,22 @@ def _drop_hollow(folder: str) -> bool:
 
 
 def drop_empty_folders(folder: Path, stop: Path) -> None:
-    """Remove `folder` and those above it as long as they are empty, up to `stop`."""
-    while folder != stop:
-        try:
-            os.rmdir(folder)
-        except OSError:
-            return
-        folder = folder.parent
+    """Remove `folder` and those above it as long as they are empty, up to `stop`; it may be gone already.
+
+    Raises:
+        WriteFailed: The storage refused.
+    """
+    with writing(folder):
+        while folder != stop:
+            try:
+                os.rmdir(folder)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                    return
+                raise
+            folder = folder.parent
 
 
 def _stage_tag(

@@ -159,7 +159,10 @@ class EventLog:
 
     def mentions(self, transaction: str, since: str) -> bool:
         """Whether an event of this transaction, begun at the time `since`, is in the log."""
-        return any(event.transaction == transaction for event in self.read(since))
+        if any(event.transaction == transaction for event in self.read(since)):
+            return True
+        # The clock may have been set back meanwhile, and the log's newest time may be ahead of it.
+        return now() <= since and any(event.transaction == transaction for event in self.read())
 
     def head(self) -> int:
         """The number of the newest event, 0 for an empty log."""
@@ -240,19 +243,32 @@ class EventLog:
     def _store(self, events: list[Event], lines: list[bytes]) -> None:
         first = events[0].seq
         bucket = self._places.events / f"{first // BUCKET:08d}"
-        fresh_bucket = not bucket.is_dir()
         make_folder(bucket)
+        with os.scandir(bucket) as entries:
+            empty = next(entries, None) is None
+        if empty:
+            # Before there is an event in it: afterwards a refusal would come too late.
+            sync_folder(self._places.events)
         segments = [] if self._worm else _segments(bucket)
         if segments:
             _append(segments[-1], b"".join(lines))
-        else:
-            make_folder(self._places.scratch)
-            fresh = self._places.scratch / f"events-{secrets.token_hex(8)}"
-            write_file(fresh, lines, sync=True)
-            rename(fresh, bucket / f"{first:012d}.jsonl")
-            sync_folder(bucket)
-        if fresh_bucket:
-            sync_folder(self._places.events)
+            return
+        make_folder(self._places.scratch)
+        fresh = self._places.scratch / f"events-{secrets.token_hex(8)}"
+        write_file(fresh, lines, sync=True)
+        _publish(fresh, bucket / f"{first:012d}.jsonl")
+
+
+def _publish(fresh: Path, target: Path) -> None:
+    """Give a new file of the log its name, or leave no trace of it when that cannot be made to last."""
+    try:
+        rename(fresh, target)
+        sync_folder(target.parent)
+    except BaseException:
+        for place in (fresh, target):
+            with contextlib.suppress(OSError):
+                os.unlink(place)
+        raise
 
 
 def _append(path: Path, data: bytes) -> None:
@@ -264,9 +280,10 @@ def _append(path: Path, data: bytes) -> None:
             try:
                 write_all(descriptor, data)
                 os.fsync(descriptor)
-            except OSError:
+            except BaseException:
                 with contextlib.suppress(OSError):
                     os.ftruncate(descriptor, size)
+                    os.fsync(descriptor)
                 raise
         finally:
             os.close(descriptor)

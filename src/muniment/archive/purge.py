@@ -1,16 +1,22 @@
 """Purging a resource, in dynamic mode only: with a reason, a tombstone and an event.
 
 The tombstone comes first: from then on the resource counts as gone, and recovery completes what a
-crash left undone. Its parity goes with it.
+crash left undone; before it, nothing has happened. The parity of the resource's small files goes with
+it; that of its large files, which equal files of other resources may share, an audit names once it
+protects nothing, and `repair` removes it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+from pathlib import Path
+from typing import Any
 
 from muniment.archive.commit import drop_empty_folders
 from muniment.archive.config import Mode
-from muniment.archive.durable import make_folder, rename, sync_folder, write_file
+from muniment.archive.durable import make_folder, remove_tree, rename, replace_file, sync_folder
 from muniment.archive.events import Event
 from muniment.archive.identity import new_uuid
 from muniment.archive.locks import exclusive
@@ -19,6 +25,7 @@ from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
 from muniment.errors.archive import DamagedRecord, ReasonNeeded, ResourceNotFound
+from muniment.errors.base import StorageTrouble
 
 
 def purge(site: Site, project: str, resource: str, reason: str) -> Event:
@@ -41,52 +48,91 @@ def purge(site: Site, project: str, resource: str, reason: str) -> Event:
     )
     space = Workspace.begin(site.places, task)
     try:
+        with exclusive(site.object_lock(site.places.object(project, resource))):
+            _entomb(site, task)
+    except BaseException:
+        # Nothing happened yet; if the folder cannot be removed now, recovery does it.
+        with contextlib.suppress(StorageTrouble):
+            space.discard()
+        raise
+    try:
         return finish_purge(site, space)[0]
     finally:
         space.release()
 
 
 def finish_purge(site: Site, space: Workspace) -> list[Event]:
-    """Do what of a purge is not done yet.
+    """Do what of a purge is not done yet; one without its tombstone had not begun, and is dropped.
 
     Raises:
         DiskFull, WriteFailed: The storage refused; running it again goes on.
+        DamagedRecord: The tombstone cannot be read.
     """
     task = space.undertaking
     root = site.places.object(task.project, task.id)
-    tombstone = site.places.tombstone(task.project, task.id)
     with exclusive(site.object_lock(root)):
-        if not tombstone.exists():
-            make_folder(tombstone.parent)
-            make_folder(site.places.scratch)
-            fresh = site.places.scratch / f"tombstone-{task.transaction}"
-            record = {
-                "id": task.id,
-                "project": task.project,
-                "purged": task.started,
-                "reason": task.message,
-                "agent": task.agent_name,
-                "instances": task.base,
-            }
-            write_file(fresh, (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode("utf-8"), sync=True)
-            rename(fresh, tombstone)
-            sync_folder(tombstone.parent)
-            sync_folder(site.places.tombstones)
+        record = read_tombstone(site, task.project, task.id) or {}
+        if record.get("transaction") != task.transaction:
+            space.discard()
+            return []
         if root.exists():
             rename(root, space.folder / "purged")
             sync_folder(root.parent)
-            drop_empty_folders(root.parent, site.places.objects)
+        drop_empty_folders(root.parent, site.places.objects)
+        _drop_packs(site, root)
         events: list[Event] = []
         if not site.log.mentions(task.transaction, task.started):
             agent = f"{task.agent_name} <{task.agent_address}>"
-            detail = {"reason": task.message, "instances": task.base}
+            detail = {"reason": task.message, "instances": record["instances"]}
             draft = Event("deletion", agent, task.project, task.id, detail=detail, transaction=task.transaction)
             events = site.log.append([draft])
-    space.discard()
+    with contextlib.suppress(StorageTrouble):
+        space.discard()
     return events
 
 
-def read_tombstone(site: Site, project: str, resource: str) -> dict[str, str] | None:
+def _entomb(site: Site, task: Undertaking) -> None:
+    """Write the tombstone, which decides that the resource goes; the caller holds the object's lock.
+
+    Raises:
+        ResourceNotFound: Somebody else purged it meanwhile.
+        DiskFull, WriteFailed: The storage refused; nothing is decided.
+    """
+    head = head_of(site.places.object(task.project, task.id))
+    tombstone = site.places.tombstone(task.project, task.id)
+    if not head or tombstone.exists():
+        raise ResourceNotFound(id=task.id)
+    record = {
+        "id": task.id,
+        "project": task.project,
+        "purged": task.started,
+        "reason": task.message,
+        "agent": task.agent_name,
+        "instances": head,
+        "transaction": task.transaction,
+    }
+    make_folder(tombstone.parent)
+    make_folder(site.places.scratch)
+    sync_folder(site.places.tombstones)
+    data = (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+    replace_file(tombstone, data, scratch=site.places.scratch)
+    try:
+        sync_folder(tombstone.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(tombstone)
+        raise
+
+
+def _drop_packs(site: Site, root: Path) -> None:
+    """Remove the parity that was of this resource alone; sets of large files may protect others too."""
+    packs = site.places.parity / "packs"
+    place = packs / root.relative_to(site.places.objects)
+    remove_tree(place)
+    drop_empty_folders(place.parent, packs)
+
+
+def read_tombstone(site: Site, project: str, resource: str) -> dict[str, Any] | None:
     """The record of a purge, or None where nothing was purged.
 
     Raises:

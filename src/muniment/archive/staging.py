@@ -236,9 +236,12 @@ class Workspace:
             DiskFull, WriteFailed: Something could not be removed.
         """
         dead = self.folder.parent.parent / "scratch" / f"dead-{self.folder.name}"
-        make_folder(dead.parent)
-        rename(self.folder, dead)
-        self.release()
+        try:
+            make_folder(dead.parent)
+            rename(self.folder, dead)
+        finally:
+            # Also when it must stay: recovery sees to it then, in this process too.
+            self.release()
         remove_tree(dead)
 
     def release(self) -> None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from muniment.archive.additions import Additions
-from muniment.archive.commit import publish, seal
+from muniment.archive.commit import abandon, publish, seal
 from muniment.archive.draft import Draft
 from muniment.archive.events import Event
 from muniment.archive.identity import new_uuid
@@ -196,9 +196,11 @@ class Transaction:
             publish(self._site, self._space)
         except BaseException:
             self._closed = "rolled back"
-            # What cannot be removed now is removed or finished by the next recovery.
-            with contextlib.suppress(StorageTrouble):
-                self._space.discard()
+            if self.prepared:
+                # It may have been decided that it be committed: only a replay or a rollback settles that.
+                self._space.release()
+            else:
+                abandon(self._space)
             raise
         self._closed = "committed"
         if self.prepared:
