@@ -48,6 +48,10 @@ class Instance:
         """Whether the instance holds a file of that path."""
         return path in self._entries
 
+    def __bool__(self) -> bool:
+        """An instance without files is an instance all the same: `if base` must not take it for none."""
+        return True
+
     def __len__(self) -> int:
         """How many files it holds."""
         return len(self._entries)
