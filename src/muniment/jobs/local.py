@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Self
 
 from muniment.errors.base import MunimentError
 from muniment.jobs.leases import Exchange
@@ -119,7 +120,7 @@ class LocalEngine:
             self._todo.put(None)
         self._ledger.remove_listener(self.wake)
 
-    def __enter__(self) -> LocalEngine:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -83,10 +83,9 @@ def _values(rule: str, field: str, name: str, low: int, high: int) -> set[int]:
         try:
             pace = int(step) if step else 1
             start = low if first == "*" else _number(first, name)
-            if first == "*" or (step and not dash):
-                end = high
-            else:
-                end = _number(last, name) if dash else start
+            # `*` and `5/20` go on to the last value there is.
+            open_end = first == "*" or (step and not dash)
+            end = high if open_end else _number(last if dash else first, name)
         except ValueError:
             raise BadPeriod(period=rule, reason=f"{part!r} is no {name}") from None
         if not low <= start <= end <= high or pace < 1 or ("/" in part and not step):

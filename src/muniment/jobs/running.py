@@ -14,9 +14,9 @@ from typing import Protocol
 from muniment.errors.base import MunimentError
 from muniment.errors.jobs import LeaseLost, SecretInTheOpen, SecretNotGiven, SecretUnreadable, StepCancelled
 from muniment.jobs.keyring import Blackout
-from muniment.jobs.leases import FAILURES, wait_after
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.model import Again, Call, Claim, Done, Json, Outcome, State, StepRow, to_text
+from muniment.jobs.recording import FAILURES, wait_after
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)

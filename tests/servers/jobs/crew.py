@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from muniment.jobs import Job, Ledger
 
@@ -45,7 +46,7 @@ class Crew:
         worker.wait(20)
         self.workers.remove(worker)
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Self:
         for _ in range(self._size):
             self.hire()
         return self

@@ -157,7 +157,9 @@ def test_a_tree_of_steps_is_done_and_joined(ledger: Ledger) -> None:
 
     def join(given: Json, context: Context) -> Done:
         children = list(context.children())
-        return Done([sum(c.result for c in children if isinstance(c.result, int)), [c.reason for c in children if c.reason]])
+        return Done(
+            [sum(c.result for c in children if isinstance(c.result, int)), [c.reason for c in children if c.reason]]
+        )
 
     steps = Registry([Doing("fan", fan), Doing("leaf", leaf), Doing("join", join)])
     with LocalEngine(ledger, steps, pace=PACE):
@@ -264,8 +266,13 @@ def test_a_credential_is_told_nowhere(ledger: Ledger, tmp_path: Path, caplog: py
 
 
 @pytest.mark.parametrize(
-    "answer", [Done({"url": "https://t0ken-abc@h"}), Done(None, [Call("it", "t0ken-abc")]), Done(None, (), Call("it", ["t0ken-abc"]))]
-)  # fmt: skip
+    "answer",
+    [
+        Done({"url": "https://t0ken-abc@h"}),
+        Done(None, [Call("it", "t0ken-abc")]),
+        Done(None, (), Call("it", ["t0ken-abc"])),
+    ],
+)
 def test_a_step_that_would_write_a_credential_fails(ledger: Ledger, answer: Done) -> None:
     job = do(ledger, lambda _given, _context: answer, Call("it", secrets=("t",)), secrets={"t": "t0ken-abc"})
     assert job.state is JobState.FAILED
@@ -277,7 +284,8 @@ def test_a_full_or_locked_ledger_stops_nothing_for_good(ledger: Ledger, monkeypa
     """The first three writes of outcomes fail; they are told again, and the step is not done twice."""
     from muniment.errors.jobs import LedgerUnavailable
 
-    runs, refusals = [], []
+    runs: list[int] = []
+    refusals: list[int] = []
     exchange = ledger.leases.exchange
 
     def flaky(owner: str, outcomes: object = (), *rest: object) -> object:
@@ -287,7 +295,12 @@ def test_a_full_or_locked_ledger_stops_nothing_for_good(ledger: Ledger, monkeypa
         return exchange(owner, outcomes, *rest)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr(ledger.leases, "exchange", flaky)
-    job = do(ledger, lambda _given, _context: Done(runs.append(1)))
+
+    def work(given: Json, context: Context) -> Done:
+        runs.append(1)
+        return Done()
+
+    job = do(ledger, work)
     assert (job.state, runs, len(refusals)) == (JobState.DONE, [1], 3)
 
 

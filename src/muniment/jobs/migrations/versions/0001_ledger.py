@@ -162,6 +162,10 @@ def _steps() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
+    _steps_indexes()
+
+
+def _steps_indexes() -> None:
     op.create_index("steps_job", "steps", ["job", "state"], unique=False)
     op.create_index(
         "steps_lease",

@@ -1,0 +1,169 @@
+"""The ledger's contract: claims, fences, losses and retries."""
+
+from __future__ import annotations
+
+import pytest
+
+from muniment.errors.jobs import (
+    LeaseLost,
+)
+from muniment.jobs import Call, JobState, Ledger, Priority, State
+from muniment.jobs.model import Outcome
+from muniment.jobs.recording import LOSSES
+from muniment.testing.ledger.fixtures import NAMES, Clock, Fixtures, done
+
+
+class Leasing(Fixtures):
+    """Claims, fences, losses and retries."""
+
+    def test_a_step_is_given_to_one_worker(self, ledger: Ledger) -> None:
+        """However many ask."""
+        ledger.submit("harvest", Call("fetch"), requester="ada")
+        assert len(self.take(ledger, owner="one")) == 1
+        assert self.take(ledger, owner="two") == []
+
+    def test_priority_comes_before_bulk(self, ledger: Ledger) -> None:
+        """And older before newer."""
+        for name, priority in (("a", Priority.BULK), ("b", Priority.PRIORITY), ("c", Priority.PRIORITY)):
+            ledger.submit("harvest", Call("fetch", name), requester="ada", priority=priority)
+        assert [claim.given for claim in ledger.leases.exchange("one", (), (5, 0), NAMES).claims] == ["b", "c"]
+        assert [claim.given for claim in ledger.leases.exchange("one", (), (0, 5), NAMES).claims] == ["a"]
+
+    def test_a_worker_takes_only_what_it_knows(self, ledger: Ledger) -> None:
+        """The rest stays for others."""
+        ledger.submit("harvest", Call("fetch"), requester="ada")
+        assert ledger.leases.exchange("one", (), (5, 5), ["other"]).claims == []
+        assert len(self.take(ledger)) == 1
+
+    def test_a_step_nobody_knows_fails_after_a_while(self, ledger: Ledger, clock: Clock) -> None:
+        """With that as its reason; not while a live worker knows it."""
+        job = ledger.submit("harvest", Call("mystery"), requester="ada")
+        ledger.leases.announce("two", "local", ["mystery"], forget_after=1000)
+        clock.move(101)
+        assert ledger.leases.sweep(100, 200, NAMES) == 0
+        clock.move(200)
+        assert ledger.leases.sweep(100, 200, NAMES) == 1
+        ended = ledger.job(job.id)
+        assert ended.state is JobState.FAILED
+        assert "no worker knows" in ended.reason
+
+    def test_a_silent_worker_loses_its_step_to_another(self, ledger: Ledger, clock: Clock) -> None:
+        """And what it says later is refused."""
+        job = ledger.submit("harvest", Call("fetch"), requester="ada")
+        [old] = self.take(ledger, owner="one", lease=60)
+        clock.move(59)
+        assert ledger.leases.sweep(9999, 100) == 0
+        clock.move(2)
+        assert ledger.leases.sweep(9999, 100) == 1
+        [new] = self.take(ledger, owner="two")
+        assert new.fence > old.fence
+        assert (new.attempt, new.losses) == (2, 1)
+        assert self.tell(ledger, done(old, result="stale"), owner="one") != []
+        assert self.tell(ledger, done(new, result="fresh"), owner="two") == []
+        assert ledger.job(job.id).result == "fresh"
+
+    def test_a_stale_worker_cannot_spawn_or_write_progress(self, ledger: Ledger, clock: Clock) -> None:
+        """Its heartbeat tells it so."""
+        job = ledger.submit("harvest", Call("fetch"), requester="ada")
+        [old] = self.take(ledger, lease=10)
+        clock.move(11)
+        ledger.leases.sweep(9999, 100)
+        [new] = self.take(ledger, owner="one")  # even the same owner: the fence decides
+        with pytest.raises(LeaseLost):
+            ledger.leases.spawn(old, [Call("file")])
+        assert ledger.leases.pulse("one", {old.id: old}, {old.id: ("x", 1, 1, 1)}).lost == {old.id}
+        assert ledger.step(new.id).what == ""
+        assert ledger.job(job.id).steps == 1
+
+    def test_a_heartbeat_keeps_the_lease(self, ledger: Ledger, clock: Clock) -> None:
+        """As long as it comes in time."""
+        ledger.submit("harvest", Call("fetch"), requester="ada")
+        [claim] = self.take(ledger, lease=60)
+        for _ in range(5):
+            clock.move(50)
+            assert ledger.leases.pulse("one", {claim.id: claim}, {}, 60).lost == frozenset()
+            assert ledger.leases.sweep(9999, 100) == 0
+        assert self.tell(ledger, done(claim)) == []
+
+    def test_a_step_that_kills_its_workers_fails(self, ledger: Ledger, clock: Clock) -> None:
+        """After so many losses, with waits between them."""
+        job = ledger.submit("harvest", Call("fetch"), requester="ada")
+        taken = 0
+        for _ in range(10_000):
+            taken += len(self.take(ledger, lease=1))
+            clock.move(10)
+            ledger.leases.sweep(9999, 100)
+            if ledger.job(job.id).ended:
+                break
+        assert taken == LOSSES
+        ended = ledger.job(job.id)
+        assert ended.state is JobState.FAILED
+        assert f"{LOSSES} times" in ended.reason
+
+    def test_a_call_may_set_its_own_number_of_losses(self, ledger: Ledger, clock: Clock) -> None:
+        """For a step that is known to be dangerous."""
+        job = ledger.submit("harvest", Call("fetch", losses=1), requester="ada")
+        self.take(ledger, lease=1)
+        clock.move(2)
+        ledger.leases.sweep(9999, 100)
+        assert ledger.job(job.id).state is JobState.FAILED
+
+    def test_a_step_that_is_given_back_waits_for_its_time(self, ledger: Ledger, clock: Clock) -> None:
+        """And its reason can be read meanwhile."""
+        ledger.submit("harvest", Call("fetch"), requester="ada")
+        [claim] = self.take(ledger)
+        self.tell(ledger, Outcome(claim, State.READY, reason="429", next_at=clock() + 30))
+        clock.move(29)
+        assert self.take(ledger) == []
+        assert ledger.step(claim.id).reason == "429"
+        clock.move(1)
+        [again] = self.take(ledger)
+        assert (again.attempt, again.failures) == (2, 0)
+
+    def test_a_call_may_begin_later(self, ledger: Ledger, clock: Clock) -> None:
+        """Not before its time."""
+        ledger.submit("harvest", Call("fetch", at=clock() + 10), requester="ada")
+        assert self.take(ledger) == []
+        clock.move(10)
+        assert len(self.take(ledger)) == 1
+
+    def test_a_message_names_a_step_once(self, ledger: Ledger) -> None:
+        """A doubled one finds it taken; one for an ended or unknown step finds nothing."""
+        job = ledger.submit("harvest", Call("fetch"), requester="ada")
+        [step] = ledger.steps(job.id)
+        assert ledger.leases.claim([step.id], "one", ["other"]) == []
+        [claim] = ledger.leases.claim([step.id, "unknown"], "one", NAMES)
+        assert ledger.leases.claim([step.id], "two", NAMES) == []
+        self.tell(ledger, done(claim))
+        assert ledger.leases.claim([step.id], "two", NAMES) == []
+
+    def test_a_lost_message_is_sent_again(self, ledger: Ledger, clock: Clock) -> None:
+        """When its time is over, or at once if it is known not to have gone."""
+        ledger.submit("harvest", Call("fetch"), requester="ada")
+        [(step, _)] = ledger.leases.unsent(10, 60)
+        assert ledger.leases.unsent(10, 60) == []
+        ledger.leases.unsend([step])
+        assert ledger.leases.unsent(10, 60) == [(step, Priority.BULK.rank)]
+        clock.move(60)
+        assert len(ledger.leases.unsent(10, 60)) == 1
+        ledger.leases.claim([step], "one", NAMES)
+        clock.move(60)
+        assert ledger.leases.unsent(10, 60) == []
+
+    def test_workers_are_known_while_they_are_heard_of(self, ledger: Ledger, clock: Clock) -> None:
+        """With what they know."""
+        ledger.leases.announce("one", "local", ["b", "a"], forget_after=500)
+        clock.move(100)
+        ledger.leases.announce("two", "celery", [], forget_after=500)
+        assert [(worker.id, worker.names) for worker in ledger.workers()] == [("one", ("a", "b")), ("two", ())]
+        clock.move(100)
+        assert [worker.id for worker in ledger.workers()] == ["two"]
+        ledger.leases.leave("two")
+        assert ledger.workers() == []
+
+    def test_what_is_owed_is_counted_by_queue(self, ledger: Ledger) -> None:
+        """For the operator's eye."""
+        ledger.submit("harvest", Call("fetch", 1), requester="ada")
+        self.take(ledger)
+        ledger.submit("harvest", Call("fetch", 2), requester="ada", priority=Priority.PRIORITY)
+        assert ledger.owed() == {(Priority.BULK, State.RUNNING): 1, (Priority.PRIORITY, State.READY): 1}
