@@ -17,8 +17,35 @@ from muniment.workflows.imports import take_in
 from muniment.workflows.migrate import migrate
 from tests.acceptance.exchange.making import judged_by_bagit, judged_by_ocfl, new_archive, views
 
-ODD = ["instance.json", "INSTANCE.JSON", "=m=instance.json", "=m==3D", "%25", "%0A", " a", "a ", "\\", "ä", "a\u0308", "x" * 255, "\n", "\u2028", "data", "resource.json", "A", "a", "b", "*", "~", ".", "-"]
-SEGMENT = st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8))
+ODD = [
+    "instance.json",
+    "INSTANCE.JSON",
+    "=m=instance.json",
+    "=m==3D",
+    "%25",
+    "%0A",
+    " a",
+    "a ",
+    "\\",
+    "ä",
+    "a\u0308",
+    "x" * 255,
+    "\n",
+    "\u2028",
+    "data",
+    "resource.json",
+    "A",
+    "a",
+    "b",
+    "*",
+    "~",
+    ".",
+    "-",
+]
+SEGMENT = st.one_of(
+    st.sampled_from(ODD),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8),
+)
 PATH = st.lists(SEGMENT, min_size=1, max_size=3).map("/".join)
 CONTENT = st.sampled_from([b"", b"a", b"b", b"same", bytes(range(256)) * 9])
 STEP = st.tuples(st.sampled_from(["add", "delete"]), PATH, CONTENT)
@@ -26,7 +53,9 @@ INSTANCE = st.fixed_dictionaries(
     {
         "steps": st.lists(STEP, max_size=6),
         "message": st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
-        "metadata": st.dictionaries(st.text(max_size=3).filter(str.isprintable), st.integers() | st.booleans(), max_size=2),
+        "metadata": st.dictionaries(
+            st.text(max_size=3).filter(str.isprintable), st.integers() | st.booleans(), max_size=2
+        ),
     }
 )
 ID = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -51,7 +80,7 @@ def lived(archive: Archive, id: str, history: list[dict[str, Any]]) -> None:
                 transaction.commit(message=instance["message"])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ID, st.lists(INSTANCE, min_size=1, max_size=4))
 def test_every_history_survives_every_way(id: str, history: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder, new_archive(Path(folder, "archive")) as archive:

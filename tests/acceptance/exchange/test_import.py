@@ -104,7 +104,10 @@ def a_bag(folder: Path, payload: dict[str, bytes], tags: dict[str, bytes] | None
     (folder / "bagit.txt").write_text(
         f"BagIt-Version: {more.get('version', '0.97')}\nTag-File-Character-Encoding: UTF-8\n"
     )
-    lines = [f"{hashlib.md5(data).hexdigest()}  data/{more.get('written', {}).get(path, path)}\n" for path, data in payload.items()]
+    lines = [
+        f"{hashlib.md5(data).hexdigest()}  data/{more.get('written', {}).get(path, path)}\n"
+        for path, data in payload.items()
+    ]
     (folder / "manifest-md5.txt").write_text("".join(lines))
     for path, data in (tags or {}).items():
         place = folder / path
@@ -222,7 +225,9 @@ def test_a_foreign_object_comes_in_version_by_version(other: Archive, tmp_path: 
 
 def rewritten(folder: Path, edit: Any) -> Path:
     """A bag of instances whose last record was edited, its manifests made right again."""
-    records = sorted(folder.glob("data/instances/*/instance.json"), key=lambda path: json.loads(path.read_bytes())["number"])
+    records = sorted(
+        folder.glob("data/instances/*/instance.json"), key=lambda path: json.loads(path.read_bytes())["number"]
+    )
     record = json.loads(records[-1].read_bytes())
     edit(record)
     records[-1].write_text(json.dumps(record))
@@ -268,9 +273,7 @@ def _of_file(**values: Any) -> Any:
         _of_file(size="much"),
     ],
 )
-def test_records_that_cannot_be_are_refused_whole(
-    archive: Archive, other: Archive, tmp_path: Path, edit: Any
-) -> None:
+def test_records_that_cannot_be_are_refused_whole(archive: Archive, other: Archive, tmp_path: Path, edit: Any) -> None:
     export(archive, ID, "instances", tmp_path / "out")
     with pytest.raises(PackageRefused):
         take_in(other, rewritten(tmp_path / "out", edit))
@@ -286,9 +289,7 @@ def test_a_file_that_no_record_names_is_refused(archive: Archive, other: Archive
         take_in(other, rewritten(tmp_path / "out", _set()))
 
 
-def test_an_edited_bag_is_taken_in_when_its_records_are_right(
-    archive: Archive, other: Archive, tmp_path: Path
-) -> None:
+def test_an_edited_bag_is_taken_in_when_its_records_are_right(archive: Archive, other: Archive, tmp_path: Path) -> None:
     export(archive, ID, "instances", tmp_path / "out")
     take_in(other, rewritten(tmp_path / "out", _set(message="edited")))
     assert other.get(ID).message == "edited"
