@@ -1,4 +1,4 @@
-"""A crash, a full disk or a failing one at every call that changes the disk: wholly old or wholly new, never between."""
+"""A crash, a full or a failing disk at every call that changes the disk: wholly old or wholly new, never between."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from muniment.testing.faults import Fault, Outcome
 from tests.crash.judging import State, assert_usable, assert_whole, copy_archive, state_of
 from tests.crash.scenes import SCENES, Scene, open_archive, prepare, workshop
 
+ERRORS = pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "failing"])
+EVERY = pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
 CASES = [(name, mode) for name, scene in SCENES.items() for mode in scene.modes]
+_TELLING = ("rename", "replace", "fsync", "syncfs", "rmdir", "ftruncate")
+"""Calls that are struck in every run; of the many alike that only write to staging, every third with each error."""
 USED_EVERY = 7
 """At every so many points the archive is also written to afterwards."""
 
@@ -42,10 +46,19 @@ class Stage:
         return root, self._run(root, fault)
 
     def points(self, strike: faults.Strike, number: int = 0, *, every: int = 1) -> Iterator[Fault]:
+        """A fault at every call, or at each so many of those whose failing the mode does not decide."""
         for at, call in enumerate(self.clean.calls, 1):
             fault = Fault(at, strike, number)
-            if fault.applies_to(call) and at % every == 0:
+            if fault.applies_to(call) and (at % every == 0 or call.startswith(_TELLING)):
                 yield fault
+
+    def decided(self, at: int) -> bool:
+        """Whether by then a version was sealed or a tombstone written, so that recovery may finish the work."""
+        return any(call.startswith("fsync tombstones/") or "seal.json" in call for call in self.clean.calls[: at - 1])
+
+    def purged(self, at: int) -> bool:
+        """Whether by then a tombstone was written: a purge that stops later is completed by recovery."""
+        return any(call.startswith("fsync tombstones/") for call in self.clean.calls[: at - 1])
 
     def _run(self, root: Path, fault: Fault) -> Outcome:
         def task(counting: faults.Counting) -> None:
@@ -79,28 +92,31 @@ def test_killed_anywhere_the_archive_is_old_or_new(stage: Stage) -> None:
         judge(stage, root, fault, outcome, stage.before, stage.after)
 
 
-def test_killed_in_the_middle_of_a_write_the_archive_is_old_or_new(stage: Stage) -> None:
-    for fault in stage.points("torn"):
+@EVERY
+def test_killed_in_the_middle_of_a_write_the_archive_is_old_or_new(stage: Stage, every: int) -> None:
+    for fault in stage.points("torn", every=every):
         root, outcome = stage.strike(fault)
         assert outcome.killed
         judge(stage, root, fault, outcome, stage.before, stage.after)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "failing"])
-def test_one_refusal_undoes_everything_or_nothing(stage: Stage, number: int) -> None:
-    for fault in stage.points("once", number):
+@ERRORS
+@EVERY
+def test_one_refusal_undoes_everything_or_nothing(stage: Stage, number: int, every: int) -> None:
+    for fault in stage.points("once", number, every=every):
         root, outcome = stage.strike(fault)
         assert not outcome.error or outcome.expected_error, outcome.trace
         # Who was told of an error finds the resource as it was; who was not, finds it changed.
-        judge(stage, root, fault, outcome, stage.before if outcome.error else stage.after)
+        old = outcome.error and not stage.purged(fault.at)
+        judge(stage, root, fault, outcome, stage.before if old else stage.after)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "failing"])
-def test_a_disk_that_refuses_from_now_on_leaves_old_or_new(stage: Stage, number: int) -> None:
-    sealed = next((at for at, call in enumerate(stage.clean.calls, 1) if "seal.json" in call), 10**9)
-    for fault in stage.points("onwards", number):
+@ERRORS
+@EVERY
+def test_a_disk_that_refuses_from_now_on_leaves_old_or_new(stage: Stage, number: int, every: int) -> None:
+    for fault in stage.points("onwards", number, every=every):
         root, outcome = stage.strike(fault)
         assert not outcome.error or outcome.expected_error, outcome.trace
         # A version that is complete and could not be taken back, recovery publishes; an earlier one never.
-        states = [stage.before] if fault.at <= sealed and outcome.error else [stage.before, stage.after]
+        states = [stage.before, stage.after] if stage.decided(fault.at) else [stage.before]
         judge(stage, root, fault, outcome, *states)
