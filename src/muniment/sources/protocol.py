@@ -20,7 +20,7 @@ ABOUT = "@about"
 """The folder of the documents a source makes itself: metadata as JSON, the history of a repository."""
 
 VERSIONS = "@versions"
-"""The folder of earlier versions: `@versions/<path>/<version>`."""
+"""The folder of earlier versions: `@versions/<path>/<version>`, or `@versions/<version>/<path>` of the whole."""
 
 _OURS = re.compile(r"@+(about|versions)")
 
@@ -141,6 +141,11 @@ def about(name: str) -> LogicalPath:
 def version_path(path: str, version: str) -> LogicalPath:
     """The path of an earlier version of `path`; the version's name is escaped to be one segment."""
     return LogicalPath.parse(f"{VERSIONS}/{path}/{segment(version)}")
+
+
+def in_version(version: str, path: str) -> LogicalPath:
+    """The path of a file of an earlier version of the whole: `@versions/<version>/<path>`."""
+    return LogicalPath.parse(f"{VERSIONS}/{segment(version)}/{path}")
 
 
 def segment(text: str) -> str:

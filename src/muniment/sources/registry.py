@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from muniment.errors.base import BadInput
@@ -60,6 +61,8 @@ def open_source(name: str, given: Mapping[str, Any], means: Means) -> Source:
         UnknownSource, FieldMissing, FieldEmpty, FieldWrong: The submission has to change.
     """
     kind = find(name)
+    if means.hourly_calls is None:
+        means = replace(means, hourly_calls=kind.hourly_calls)
     source = kind.build(kind.fields(given), means)
     return source if means.max_file_size is None else Limited(source, means.max_file_size)
 

@@ -59,7 +59,9 @@ def open_object(session: Session, account: Account, url: str, wanted: Pointer, p
         raise FileUnavailable(path=path, service=account.service, reason=f"the LFS server answered {status}") from None
     action = _download(answer, wanted, account.service, base, path)
     headers = {str(name): str(value) for name, value in (action.get("header") or {}).items()}
-    return session.open(account, str(action["href"]), path, offset=offset, size=wanted.size, headers=headers)
+    return session.open(
+        account, str(action["href"]), path, offset=offset, size=wanted.size, headers=headers, immutable=True
+    )
 
 
 def _download(answer: dict[str, Any], wanted: Pointer, service: str, base: str, path: str) -> dict[str, Any]:

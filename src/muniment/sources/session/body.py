@@ -31,7 +31,15 @@ class Body(io.RawIOBase):
     """
 
     def __init__(
-        self, session: Session, account: Account, url: str, path: str, headers: Mapping[str, str], method: str = "GET"
+        self,
+        session: Session,
+        account: Account,
+        url: str,
+        path: str,
+        headers: Mapping[str, str],
+        method: str = "GET",
+        *,
+        immutable: bool = False,
     ) -> None:
         super().__init__()
         self.total: int | None = None
@@ -43,6 +51,7 @@ class Body(io.RawIOBase):
         self._path = path
         self._sent = headers
         self._method = method
+        self._immutable = immutable
         self._position = 0
         self._reply: Reply | None = None
         self._cuts = 0
@@ -129,7 +138,7 @@ class Body(io.RawIOBase):
         buffer = bytearray(min(count, _SKIP))
         while self._position < count:
             if not self.readinto(memoryview(buffer)[: count - self._position]):
-                raise FileChanged(path=self._path, service=self._account.service)  # it is shorter than what was already taken
+                raise FileChanged(path=self._path, service=self._account.service)
 
     def _end(self) -> None:
         """The answer ended: is that the end of the file?"""
@@ -143,15 +152,17 @@ class Body(io.RawIOBase):
         self._reply = None
         self._cuts += 1
         validator = _validator(self.headers)
-        if validator is None or self._cuts >= self._session.attempts:
-            reason = "it gave nothing to take it up by" if validator is None else (error.strerror or str(error))
+        if (validator is None and not self._immutable) or self._cuts >= self._session.attempts:
+            reason = (
+                (error.strerror or str(error)) if validator or self._immutable else "it gave nothing to take it up by"
+            )
             raise FileCut(path=self._path, service=self._account.service, size=self._position, reason=reason) from None
         self._session.pause(self._cuts)
-        reply = self._ask(self._position, validator)
+        reply = self._ask(self._position, None if self._immutable else validator)
         if reply.status not in {_OK, _PARTIAL}:
             reply.drain()
             raise FileChanged(path=self._path, service=self._account.service)
-        if _validator(reply.headers) != validator:
+        if not self._immutable and _validator(reply.headers) != validator:
             reply.close()
             raise FileChanged(path=self._path, service=self._account.service)
         self._take(reply, self._position)

@@ -130,10 +130,12 @@ class Session:
         size: int | None = None,
         headers: Mapping[str, str] | None = None,
         method: str = "GET",
+        immutable: bool = False,
     ) -> BinaryIO:
         """The body of a file from `offset` on, taken up again when the connection is cut.
 
-        `path` names the file in messages; `size` is what the service announced, None if it did not.
+        `path` names the file in messages; `size` is what the service announced, None if it did not. `immutable`
+        says that the address names content which cannot change, so that a cut is taken up without a validator.
 
         Raises:
             FileUnavailable: The service does not give this file.
@@ -142,7 +144,7 @@ class Session:
             AddressRefused, RedirectRefused, CertificateRefused: The address may not be asked.
             RemoteTrouble: The service failed.
         """
-        body = Body(self, account, url, path, headers or {}, method)
+        body = Body(self, account, url, path, headers or {}, method, immutable=immutable)
         body.begin(offset)
         if size is not None and body.total is not None and body.total != size:
             body.close()

@@ -1,0 +1,282 @@
+"""Repositories that mean no good, and what a mirror keeps of the others."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.errors.sources import AddressRefused, FieldWrong, FileUnavailable, UnexpectedAnswer
+from muniment.sources import Failure, Guard, Means, Session, Source, SourceEntry, open_source
+from muniment.testing.clock import FakeClock
+from muniment.testing.servers import Reply, Request
+from muniment.testing.servers.gitserver import BareRepository, GitServer
+
+
+class Moving(GitServer):
+    """Redirects /old/… to `target`."""
+
+    target = ""
+
+    def answer(self, request: Request) -> Reply:
+        if request.path.startswith("/old/"):
+            rest = request.path.removeprefix("/old/")
+            query = "&".join(f"{name}={value}" for name, value in request.query.items())
+            return Reply(301, headers={"Location": f"{self.target or self.url}/{rest}?{query}"})
+        if request.path.startswith("/page/"):
+            return Reply(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
+        return super().answer(request)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Moving]:
+    with Moving(tmp_path / "served") as server:
+        yield server
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    with Session(Guard(allow_private_addresses=True), clock=FakeClock()) as session:
+        yield session
+
+
+def make(session: Session, folder: Path, url: str, **more: str) -> Source:
+    scratch = folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return open_source("git", {"url": url, **more}, Means(session, scratch))
+
+
+def everything(source: Source) -> tuple[dict[str, SourceEntry], dict[str, str]]:
+    (page,) = source.pages()
+    found = list(source.entries(page.items[0]))
+    entries = {str(each.path): each for each in found if isinstance(each, SourceEntry)}
+    return entries, {each.file: each.reason for each in found if isinstance(each, Failure)}
+
+
+def content(source: Source, entry: SourceEntry) -> bytes:
+    (page,) = source.pages()
+    with source.open(page.items[0], entry) as stream:
+        return stream.read()
+
+
+def hostile(repository: BareRepository) -> None:
+    """A tree with what has broken checkouts before."""
+    blob = repository.blob(b"harmless\n")
+    inner = repository.tree([("100644", b"config", blob)])
+    evil = repository.blob(b"#!/bin/sh\ntouch /tmp/muniment-was-here\n")
+    hooks = repository.tree([("100755", b"post-checkout", evil)])
+    lines = [
+        ("100755", b"--upload-pack=touch x", evil),
+        ("100644", b"-rf", blob),
+        ("40000", b"..", inner),
+        ("40000", b".GIT", hooks),
+        ("40000", b".git ", inner),
+        ("100644", b"CON", blob),
+        ("100644", b"a\nb", blob),
+        ("100644", b"again", blob),
+        ("100644", b"again", evil),
+        ("100644", b"\xff.txt", blob),
+        ("120000", b"link", repository.blob(b"../../../etc/passwd")),
+        ("120000", b"link-to-git", repository.blob(b".git/hooks")),
+        ("160000", b"module", "1" * 40),
+        (
+            "100644",
+            b".gitmodules",
+            repository.blob(b'[submodule "m"]\n\tpath = module\n\turl = ext::sh -c touch%20x\n'),
+        ),
+        ("100644", b".gitattributes", repository.blob(b"* filter=evil\n")),
+    ]
+    repository.commit(repository.tree(lines))
+
+
+def test_hostile_names_are_failures_and_the_rest_comes(server: Moving, session: Session, tmp_path: Path) -> None:
+    hostile(server.repository("evil"))
+    source = make(session, tmp_path, f"{server.url}/evil.git")
+    entries, failures = everything(source)
+    ours = {name for name in entries if not name.startswith("@about/")}
+    assert ours == {"--upload-pack=touch x", "-rf", "CON", "a\nb", "again", ".gitmodules", ".gitattributes"}
+    assert failures["again"] == "The name is in its folder twice."
+    assert "\\xff.txt" in failures
+    assert {name for name in failures if name.lower().startswith(".git")} == {".GIT/post-checkout", ".git /config"}
+    assert "../config" in failures
+    assert content(source, entries["-rf"]) == b"harmless\n"
+
+
+def test_links_programs_and_submodules_are_recorded_and_not_followed(
+    server: Moving, session: Session, tmp_path: Path
+) -> None:
+    hostile(server.repository("evil"))
+    source = make(session, tmp_path, f"{server.url}/evil.git")
+    entries, _ = everything(source)
+    told = json.loads(content(source, entries["@about/repository.json"]))
+    assert told["links"] == {"link": "../../../etc/passwd", "link-to-git": ".git/hooks"}
+    assert told["submodules"] == {"module": {"commit": "1" * 40, "url": "ext::sh -c touch%20x"}}
+    assert "--upload-pack=touch x" in told["executable"]
+    assert told["branch"] == "main"
+    assert not Path("/tmp/muniment-was-here").exists()
+    assert not list((tmp_path / "scratch").rglob("post-checkout"))
+    assert [request.path for request in server.requests if "evil.git" not in request.path] == []
+
+
+def test_the_bundle_holds_every_ref_and_can_be_cloned(server: Moving, session: Session, tmp_path: Path) -> None:
+    repository = server.repository("thing")
+    first = repository.commit(repository.folder_of({"a": b"1"}), "trunk")
+    repository.commit(repository.folder_of({"a": b"2"}), "trunk")
+    repository.git("update-ref", "refs/tags/v1", first)
+    repository.git("update-ref", "refs/pull/7/head", repository.commit(repository.folder_of({"p": b"3"}), "gone"))
+    repository.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    source = make(session, tmp_path, f"{server.url}/thing.git")
+    entries, failures = everything(source)
+    assert failures == {}
+    assert content(source, entries["a"]) == b"2"
+    bundle = tmp_path / "kept.bundle"
+    bundle.write_bytes(content(source, entries["@about/history.bundle"]))
+    subprocess.run(["git", "bundle", "verify", bundle], cwd=repository.folder, check=True, capture_output=True)
+    heads = subprocess.run(["git", "bundle", "list-heads", bundle], check=True, capture_output=True, text=True).stdout
+    assert {line.split()[1] for line in heads.splitlines()} == {
+        "HEAD", "refs/heads/trunk", "refs/heads/gone", "refs/tags/v1", "refs/pull/7/head",
+    }  # fmt: skip
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", bundle, clone], check=True, capture_output=True)
+    assert (clone / "a").read_bytes() == b"2"
+
+
+def test_an_empty_repository_is_no_failure(server: Moving, session: Session, tmp_path: Path) -> None:
+    server.repository("empty")
+    entries, failures = everything(make(session, tmp_path, f"{server.url}/empty.git"))
+    assert set(entries) == {"@about/repository.json"}
+    assert failures == {}
+
+
+def test_a_missing_lfs_object_is_that_files_trouble(server: Moving, session: Session, tmp_path: Path) -> None:
+    repository = server.repository("media")
+    pointer = server.keep_lfs(b"x" * 5000)
+    server.lfs.clear()
+    repository.commit(repository.folder_of({"movie": pointer, "other": b"1", "almost": pointer + b"more\n"}))
+    source = make(session, tmp_path, f"{server.url}/media.git")
+    entries, _ = everything(source)
+    with pytest.raises(FileUnavailable, match="404"):
+        content(source, entries["movie"])
+    assert content(source, entries["other"]) == b"1"
+    assert content(source, entries["almost"]) == pointer + b"more\n"
+
+
+def test_a_repository_that_moved_is_followed(server: Moving, session: Session, tmp_path: Path) -> None:
+    repository = server.repository("thing")
+    repository.commit(repository.folder_of({"a": b"1"}))
+    entries, _ = everything(make(session, tmp_path, f"{server.url}/old/thing.git"))
+    assert "a" in entries
+
+
+def test_a_redirect_to_a_private_address_is_refused(server: Moving, tmp_path: Path) -> None:
+    server.target = "http://169.254.169.254"
+
+    class Lenient(Guard):
+        def addresses(self, host: str, port: int) -> list[str]:
+            return ["127.0.0.1"] if port == server.port else super().addresses(host, port)
+
+    with Session(Lenient(), clock=FakeClock()) as session, pytest.raises(AddressRefused):
+        everything(make(session, tmp_path, f"{server.url}/old/thing.git"))
+
+
+def test_git_itself_connects_to_the_checked_address_only(server: Moving, tmp_path: Path) -> None:
+    """The name does not exist outside the guard: had git asked a name server, it would have failed."""
+    repository = server.repository("thing")
+    repository.commit(repository.folder_of({"a": b"1"}))
+
+    class Pinning(Guard):
+        def addresses(self, host: str, port: int) -> list[str]:
+            assert host == "only-here.invalid"
+            return ["127.0.0.1"]
+
+    with Session(Pinning(), clock=FakeClock()) as session:
+        entries, _ = everything(make(session, tmp_path, f"http://only-here.invalid:{server.port}/thing.git"))
+    assert "a" in entries
+
+
+def test_a_page_is_not_taken_for_a_repository(server: Moving, session: Session, tmp_path: Path) -> None:
+    with pytest.raises(UnexpectedAnswer, match="not a git repository"):
+        everything(make(session, tmp_path, f"{server.url}/page/thing.git"))
+
+
+def test_files_of_this_machine_are_taken_only_where_private_addresses_are(
+    server: Moving, session: Session, tmp_path: Path
+) -> None:
+    repository = server.repository("thing")
+    repository.commit(repository.folder_of({"a": b"1"}))
+    entries, _ = everything(make(session, tmp_path, f"file://{repository.folder}"))
+    assert "a" in entries
+    with Session(Guard()) as strict, pytest.raises(FieldWrong):
+        make(strict, tmp_path, f"file://{repository.folder}")
+
+
+@pytest.mark.parametrize(
+    "url", ["ssh://a.example/x", "git@a.example:x", "ext::sh -c x", "-upload-pack=x", "http://u:p@a.example/x"]
+)
+def test_other_protocols_are_refused(session: Session, tmp_path: Path, url: str) -> None:
+    with pytest.raises(FieldWrong):
+        make(session, tmp_path, url)
+
+
+def test_the_password_is_in_no_command_line_and_no_environment(tmp_path: Path, session: Session) -> None:
+    secret = "correct-horse-battery"
+    seen: list[bytes] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    command = (process / "cmdline").read_bytes()
+                    if b"git" in command:
+                        seen.append(command + b"\0" + (process / "environ").read_bytes())
+                except OSError:
+                    continue
+
+    with GitServer(tmp_path / "served", password=secret) as server:
+        repository = server.repository("thing")
+        repository.commit(repository.folder_of({"a": b"1" * 100}))
+        server.fail("upload-pack$", delay=0.5)
+        watching = threading.Thread(target=watch)
+        watching.start()
+        try:
+            source = make(session, tmp_path, f"{server.url}/thing.git", username="reader", password=secret)
+            entries, _ = everything(source)
+        finally:
+            stop.set()
+            watching.join()
+    assert "a" in entries
+    mine = [each for each in seen if b"fetch" in each or b"remote-http" in each]
+    assert mine
+    assert not [each for each in seen if secret.encode() in each]
+    assert not [
+        path for path in (tmp_path / "scratch").rglob("*") if path.is_file() and secret.encode() in path.read_bytes()
+    ]
+
+
+def test_a_mirror_is_fetched_once_and_read_by_many_threads(server: Moving, session: Session, tmp_path: Path) -> None:
+    repository = server.repository("thing")
+    repository.commit(repository.folder_of({f"f{number}": b"%d" % number * 50 for number in range(60)}))
+    source = make(session, tmp_path, f"{server.url}/thing.git")
+    entries, _ = everything(source)
+    asked = len(server.requests)
+    wrong: list[str] = []
+
+    def read(part: int) -> None:
+        names = {f"f{number}": b"%d" % number * 50 for number in range(part, 60, 4)}
+        wrong.extend(name for name, expected in names.items() if content(source, entries[name]) != expected)
+
+    threads = [threading.Thread(target=read, args=(part,)) for part in range(4)]
+    begun = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert time.monotonic() - begun < 20
+    assert len(server.requests) == asked
