@@ -1,0 +1,103 @@
+"""The book of access: keys, rules and realms in one database, and the picture of all that requests are checked by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, text
+
+from muniment.access import keys, realms, rules
+from muniment.access.database import AccessDatabase
+from muniment.access.permissions import Rules
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything that counts for a request, as it was at one data version."""
+
+    version: int
+    keys: Mapping[str, keys.StoredKey]
+    rules: Rules
+    realms: Mapping[str, realms.Realm]
+    """By issuer; without deprecated ones."""
+
+
+class AccessBook:
+    """Keys, rules and realms, with the means to change them."""
+
+    def __init__(self, place: str | Path) -> None:
+        """Open the book in the database at `place` (a file, or a `postgresql://` address); it is made if missing.
+
+        Raises:
+            AccessUnavailable: The database cannot be reached or written.
+            AccessNewer: It was made by a later Muniment.
+        """
+        self.database = AccessDatabase(place)
+        self.keys = keys.Keys(self)
+        self.rules = rules.AclBook(self)
+        self.realms = realms.RealmBook(self)
+        self.changes = 0
+        """Grows with each change made through this object, so that its own process need not look."""
+
+    def __enter__(self) -> Self:
+        """Use the book in a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Give up the database."""
+        self.database.close()
+
+    def change(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in one transaction that every process with the book open will notice.
+
+        Raises:
+            AccessUnavailable: The database cannot be reached, or stays locked.
+        """
+
+        def noticed(connection: Connection) -> Result:
+            result = work(connection)
+            connection.execute(_NOTICE)
+            return result
+
+        try:
+            return self.database.write(noticed)
+        finally:
+            self.changes += 1
+
+    def version(self) -> int:
+        """Which state of the data this is; grows with each change by anybody.
+
+        Raises:
+            AccessUnavailable: The database cannot be reached.
+        """
+        return self.database.read(lambda connection: int(connection.scalar(_VERSION) or 0))
+
+    def picture(self) -> Picture:
+        """All of it at one moment.
+
+        Raises:
+            AccessUnavailable: The database cannot be reached.
+        """
+
+        def work(connection: Connection) -> Picture:
+            return Picture(
+                int(connection.scalar(_VERSION) or 0),
+                keys.stored(connection),
+                {revision.address: revision.acl for revision in rules.current(connection)},
+                {record.realm.issuer: record.realm for record in realms.records(connection) if not record.deprecated},
+            )
+
+        return self.database.read(work)
+
+
+_NOTICE = text("UPDATE access_state SET data_version = data_version + 1")
+_VERSION = text("SELECT data_version FROM access_state")
