@@ -15,8 +15,8 @@ from muniment.archive import Archive
 from muniment.workflows.export import export
 from tests.acceptance.exchange.making import ID, new_archive, run
 
-STRIDE = 5
-"""Every fifth change to the disk; the nightly run takes each."""
+STRIDE = 3
+"""Every third change to the disk; the nightly run takes each."""
 
 
 @pytest.mark.parametrize("stride", [STRIDE, pytest.param(1, marks=pytest.mark.nightly)])
@@ -54,3 +54,21 @@ def test_an_export_killed_while_it_writes_is_not_there(archive: Archive, tmp_pat
     assert not target.exists()
     export(archive, ID, "bag", target)
     assert target.exists()
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar"])
+def test_an_export_the_storage_refuses_leaves_nothing(archive: Archive, tmp_path: Path, name: str) -> None:
+    with archive.get(ID, "a") as more:
+        more.add(b"x" * 100_000, "large")
+    target = tmp_path / "to" / name
+    target.parent.mkdir()
+    program = (
+        "import resource, sys; from muniment.archive import Archive; from muniment.workflows.export import export;"
+        "from muniment.errors.archive import WriteFailed; archive = Archive(sys.argv[1]);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "try: export(archive, sys.argv[2], 'bag', sys.argv[3], project='org/things')\n"
+        "except WriteFailed as error: print(type(error).__name__)"
+    )
+    done = run(sys.executable, "-c", program, archive.path, ID, target)
+    assert (done.stdout, done.stderr) == ("WriteFailed\n", "")
+    assert list(target.parent.iterdir()) == []
