@@ -16,6 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, signals
@@ -28,7 +29,6 @@ from muniment.errors.jobs import BrokerUnavailable
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.local import Pace
 from muniment.jobs.model import Claim, Outcome, Priority, State
-from muniment.jobs.rows import PRIORITIES
 from muniment.jobs.running import Holdings, StepContext, record_apart, run, worker_id
 from muniment.jobs.steps import Registry
 
@@ -41,6 +41,8 @@ _SHORT_STEP = 0.05
 _LONG_MESSAGE = 1.0
 """Seconds after which a worker gives the rest of a message's steps to others."""
 _BATCH = 500
+_DEPTH = 1000
+"""Messages in one queue at most; what else is owed waits in the ledger."""
 _WEEK_MS = 7 * 86400 * 1000
 _WEEK = 7 * 86400
 _REDO = 30.0
@@ -82,12 +84,15 @@ class CeleryEngine:
             LedgerUnavailable: Nothing was sent.
         """
         sent = 0
-        while True:
-            due = self._here().ledger.leases.unsent(_BATCH, self._resend)
-            self._send(due)
-            sent += len(due)
-            if len(due) < _BATCH:
-                return sent
+        for priority, room in self._rooms().items():
+            while room > 0:
+                due = self._here().ledger.leases.unsent(priority, min(room, _BATCH), self._resend)
+                self._send(priority, due)
+                sent += len(due)
+                room -= len(due)
+                if len(due) < _BATCH:
+                    break
+        return sent
 
     def keep_dispatching(self, stop: threading.Event) -> None:
         """Send, sweep and submit what is periodic until `stop`; for a thread of a worker or of a server."""
@@ -211,15 +216,37 @@ class CeleryEngine:
                 self._workplaces[os.getpid()] = here
             return here
 
-    def _send(self, due: Sequence[tuple[str, int]]) -> None:
+    def _rooms(self) -> dict[Priority, int]:
+        """How many more messages each queue should hold.
+
+        Without a limit, a backlog that takes longer than `resend` would be sent again and again on top of itself.
+        """
+        rooms: dict[Priority, int] = {}
+        with self._reaching_broker(), self.app.connection_or_acquire() as connection:
+            for priority in Priority:
+                try:
+                    with connection.channel() as channel:
+                        depth = channel.queue_declare(self._queue(priority), passive=True).message_count
+                except connection.channel_errors:
+                    depth = 0  # nobody has declared it yet; the first message does
+                rooms[priority] = _DEPTH - depth
+        return rooms
+
+    def _send(self, priority: Priority, due: Sequence[str]) -> None:
         if not due:
             return
         task = self.app.tasks[TASK]
+        size = _TOGETHER if len(due) > 2 * _TOGETHER else 1
+        with self._reaching_broker(), self.app.producer_or_acquire() as producer:
+            for start in range(0, len(due), size):
+                steps = list(due[start : start + size])
+                task.apply_async((steps,), queue=self._queue(priority), producer=producer, delivery_mode=2)
+
+    @contextmanager
+    def _reaching_broker(self) -> Iterator[None]:
         try:
-            with self.app.producer_or_acquire() as producer:
-                for priority, steps in _messages(due):
-                    task.apply_async((steps,), queue=self._queue(priority), producer=producer, delivery_mode=2)
-        except (CeleryError, KombuError, OSError) as error:
+            yield
+        except (CeleryError, KombuError, OSError, *self.app.connection().connection_errors) as error:
             place = self.app.connection().as_uri()
             raise BrokerUnavailable(place=place, reason=str(error) or type(error).__name__) from error
 
@@ -333,14 +360,6 @@ class _Workplace:
             except Exception:
                 logger.exception("the heartbeat failed and goes on")  # without it each lease would run out
             time.sleep(min(self._pace.pulse, self._pace.lease / 4))
-
-
-def _messages(due: Sequence[tuple[str, int]]) -> Iterator[tuple[Priority, list[str]]]:
-    for rank, priority in PRIORITIES.items():
-        steps = [step for step, theirs in due if theirs == rank]
-        size = _TOGETHER if len(steps) > 2 * _TOGETHER else 1
-        for start in range(0, len(steps), size):
-            yield priority, steps[start : start + size]
 
 
 def _confirm(broker: str) -> dict[str, Any]:

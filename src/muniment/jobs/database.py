@@ -46,11 +46,20 @@ class Database:
         if self.embedded:
             return time.time()
         if time.monotonic() >= self._offset_until:
-            before = time.time()
-            theirs = self.read(lambda connection: float(connection.scalar(text(_PG_CLOCK)) or before))
-            self._offset = theirs - (before + time.time()) / 2
-            self._offset_until = time.monotonic() + _CLOCK_CHECK_SECONDS
+            self._compare_clocks()
         return time.time() + self._offset
+
+    def _compare_clocks(self) -> None:
+        before = time.time()
+        try:
+            theirs = self.read(lambda connection: float(connection.scalar(text(_PG_CLOCK)) or before))
+        except LedgerUnavailable:
+            # Clocks drift slowly: what was measured before serves until the database is back.
+            if not self._offset_until:
+                raise
+        else:
+            self._offset = theirs - (before + time.time()) / 2
+        self._offset_until = time.monotonic() + _CLOCK_CHECK_SECONDS
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction, again from its start when the database asks for that.

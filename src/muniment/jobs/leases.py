@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from muniment.errors.jobs import LeaseLost
 from muniment.jobs import statements as sql
 from muniment.jobs.database import Database
-from muniment.jobs.model import Call, Claim, Outcome, Pulse, from_text, plain, to_text
+from muniment.jobs.model import Call, Claim, Outcome, Priority, Pulse, from_text, plain, to_text
 from muniment.jobs.recording import give_up, holds, put_back, record
 from muniment.jobs.tree import Tree
 
@@ -166,19 +166,20 @@ class Leases:
             touched += self._database.write(partial(give_up, job=job, ids=ids, now=now))
         return touched
 
-    def unsent(self, limit: int, resend: float) -> list[tuple[str, int]]:
-        """Ready steps no message is under way for, as (id, rank), marked as sent for `resend` seconds.
+    def unsent(self, priority: Priority, limit: int, resend: float) -> list[str]:
+        """Ids of ready steps no message is under way for, marked as sent for `resend` seconds.
 
         Raises:
             LedgerUnavailable: Nothing was marked.
         """
         now = self._database.now()
 
-        def work(connection: Connection) -> list[tuple[str, int]]:
-            found = connection.execute(sql.unsent_steps, {"now": now, "limit": limit}).all()
-            for ids in sql.chunks([row.id for row in found]):
+        def work(connection: Connection) -> list[str]:
+            asked = {"rank": priority.rank, "now": now, "limit": limit}
+            found = list(connection.execute(sql.unsent_steps, asked).scalars())
+            for ids in sql.chunks(found):
                 connection.execute(sql.mark_sent, {"ids": ids, "until": now + resend})
-            return [(row.id, row.priority) for row in found]
+            return found
 
         return self._database.write(work)
 

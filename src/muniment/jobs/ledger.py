@@ -120,9 +120,14 @@ class Ledger(Looking):
             to_text([call.name, call.given, call.key, given, int(priority.rank)]).encode()
         ).hexdigest()
         now = self.database.now()
+        fresh = uuid.uuid4().hex
 
         def work(connection: Connection) -> tuple[dict[str, Any], bool]:
-            job_id = uuid.uuid4().hex
+            job_id = fresh
+            # A connection that broke during the commit leaves open whether it happened; then this runs again.
+            made = connection.execute(sql.job_by_id, {"job": fresh}).mappings().first()
+            if made is not None:
+                return dict(made), True
             if key is not None:
                 known = connection.execute(sql.job_by_key, {"kind": kind, "key": key}).mappings().first()
                 if known is not None:

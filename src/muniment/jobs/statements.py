@@ -249,9 +249,10 @@ unclaimed_steps = (
 
 # What a broker is to be told of, and when it may be told again should the message be lost.
 unsent_steps = (
-    select(steps.c.id, steps.c.priority)
+    select(steps.c.id)
     .where(
         _ready,
+        steps.c.priority == bindparam("rank"),
         steps.c.next_at <= bindparam("now"),
         or_(steps.c.sent_until.is_(None), steps.c.sent_until <= bindparam("now")),
     )

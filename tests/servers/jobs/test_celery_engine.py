@@ -6,13 +6,15 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis as redis_client
+from sqlalchemy import create_engine, text
 
 from muniment.errors.jobs import BrokerUnavailable
-from muniment.jobs import Call, CeleryEngine, JobState, Keyring, Ledger, Priority, State
+from muniment.jobs import Call, CeleryEngine, JobState, Keyring, Ledger, LocalEngine, Priority, State
 from muniment.testing.services import Service, free_port
 from tests.servers.jobs.crew import Crew, begun, marks, until_ended
 from tests.servers.jobs.workshop import PACE, registry
@@ -128,3 +130,43 @@ def test_a_stopped_worker_gives_back_a_long_step(place: str, redis: Service, led
     [step] = ledger.steps(job.id)
     assert (step.state, step.losses, step.failures) == (State.READY, 0, 0)
     assert step.reason == "the worker is being stopped"
+
+
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_a_long_backlog_is_not_piled_up_at_the_broker(
+    place: str, kind: str, request: pytest.FixtureRequest, ledger: Ledger, tmp_path: Path
+) -> None:
+    """Though every message counts as lost at once, the queue stays bounded."""
+    broker: Service = request.getfixturevalue(kind)
+    job = ledger.submit("test", Call("fan"), requester="ada")
+    [root] = ledger.leases.exchange("one", (), (0, 1), ["fan"]).claims
+    ledger.leases.spawn(root, [Call("leaf", n) for n in range(2500)])
+    sender = CeleryEngine(broker.url, lambda: Ledger.open(place), registry(tmp_path), resend=0.0, prefix=f"t{root.id}")
+    rounds = 0
+    while sender.dispatch():
+        rounds += 1
+        assert rounds < 100
+    with sender.app.connection_for_read() as connection, connection.channel() as channel:
+        depth = channel.queue_declare(f"t{root.id}.bulk", passive=True).message_count
+        channel.queue_delete(f"t{root.id}.bulk")
+    sender.close()
+    assert 1000 <= depth < 1100
+    ledger.cancel(job.id)
+
+
+def test_a_database_that_goes_away_for_a_while_loses_nothing(place: str, ledger: Ledger, tmp_path: Path) -> None:
+    name = place.rsplit("/", 1)[1]
+    engine = create_engine(place.rsplit("/", 1)[0].replace("postgresql:", "postgresql+psycopg:") + "/postgres", isolation_level="AUTOCOMMIT")  # noqa: E501  # fmt: skip
+    job = ledger.submit("test", Call("fan", {"count": 60, "seconds": 0.05}), requester="ada")
+    with LocalEngine(ledger, registry(tmp_path), pace=replace(PACE, lease=20.0)):
+        while ledger.job(job.id).steps_done < 5:
+            time.sleep(0.02)
+        with engine.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
+            time.sleep(2)
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+        assert until_ended(ledger, job.id, 30).state is JobState.DONE
+    engine.dispose()
+    assert begun(tmp_path, "leaf") <= 62
+    assert len(marks(tmp_path, "leaf")) == 60

@@ -140,15 +140,16 @@ class Leasing(Fixtures):
     def test_a_lost_message_is_sent_again(self, ledger: Ledger, clock: Clock) -> None:
         """When its time is over, or at once if it is known not to have gone."""
         ledger.submit("harvest", Call("fetch"), requester="ada")
-        [(step, _)] = ledger.leases.unsent(10, 60)
-        assert ledger.leases.unsent(10, 60) == []
+        [step] = ledger.leases.unsent(Priority.BULK, 10, 60)
+        assert ledger.leases.unsent(Priority.PRIORITY, 10, 60) == []
+        assert ledger.leases.unsent(Priority.BULK, 10, 60) == []
         ledger.leases.unsend([step])
-        assert ledger.leases.unsent(10, 60) == [(step, Priority.BULK.rank)]
+        assert ledger.leases.unsent(Priority.BULK, 10, 60) == [step]
         clock.move(60)
-        assert len(ledger.leases.unsent(10, 60)) == 1
+        assert len(ledger.leases.unsent(Priority.BULK, 10, 60)) == 1
         ledger.leases.claim([step], "one", NAMES)
         clock.move(60)
-        assert ledger.leases.unsent(10, 60) == []
+        assert ledger.leases.unsent(Priority.BULK, 10, 60) == []
 
     def test_workers_are_known_while_they_are_heard_of(self, ledger: Ledger, clock: Clock) -> None:
         """With what they know."""
