@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from muniment.errors.base import BadInput, Conflict, MissingThing
+from muniment.errors.base import BadInput, Conflict, MissingThing, StorageTrouble
 
 
 class BodyExpected(BadInput):
@@ -214,3 +214,9 @@ class StorageUnknown(MissingThing):
     """Storage '{storage}' not found in project '{project}'. There is one storage, the default one."""
 
     nexus_type: ClassVar[str] = "StorageNotFound"
+
+
+class SelectionsUnavailable(StorageTrouble):
+    """Selections at {place} cannot be reached: {reason}. Try again."""
+
+    http_status = 503

@@ -32,11 +32,11 @@ _REMEMBERED = 24_000
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One stored file of a revision: its name, size in bytes, digests, and where its bytes lie."""
+    """One stored file of a revision: its name, size in bytes, SHA-256, and where its bytes lie."""
 
     name: str
     size: int
-    digests: Mapping[str, str]
+    sha256: str
     location: str
 
     def open(self, offset: int = 0) -> BinaryIO:
@@ -62,8 +62,8 @@ class Content:
         except OSError as error:
             raise ReadFailed(path=self.location, reason=error.strerror) from error
         found = hashlib.sha256(data).hexdigest()
-        if found != self.digests["sha256"]:
-            raise DamagedFile(path=self.location, algorithm="sha256", found=found, expected=self.digests["sha256"])
+        if found != self.sha256:
+            raise DamagedFile(path=self.location, algorithm="sha256", found=found, expected=self.sha256)
         return data
 
 
@@ -238,7 +238,9 @@ def revision_of(instance: Instance, iri: str) -> Revision:
     if not isinstance(said, dict) or "kind" not in said:
         return _package(instance, iri)
     contents = {
-        str(entry.path): Content(str(entry.path), entry.size or 0, entry.digests, str(instance.location(entry.path)))
+        str(entry.path): Content(
+            str(entry.path), entry.size or 0, entry.digests["sha256"], str(instance.location(entry.path))
+        )
         for entry in instance.files()
     }
     return Revision(

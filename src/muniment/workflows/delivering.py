@@ -1,0 +1,221 @@
+"""Delivering: a selection becomes a plan of one archive, after rights, existence and sizes are all settled.
+
+Nothing is sent before every entry was found, so what is wrong is an answer and not a broken download.
+Entries that name no revision mean the newest one at this moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from muniment.archive import Archive, Instance
+from muniment.errors.access import AuthorizationFailed
+from muniment.errors.nexus import EntryNotFound, ProjectNotFound, RevNotThere, TagNotFound
+from muniment.layouts.selection import Format, NameLayout, Names, SelectionEntry, default_name, encode_id
+from muniment.layouts.streams import Member, Plan, TarPlan, ZipPlan
+from muniment.workflows.nexus.documents import Documents
+from muniment.workflows.nexus.projects import Project, Projects
+from muniment.workflows.nexus.records import Content, Records, Revision
+from muniment.workflows.nexus.selections import Crcs, Definition
+from muniment.workflows.nexus.times import seconds_of
+
+READ = "resources/read"
+TAR, ZIP = TarPlan.media_type, ZipPlan.media_type
+
+_KEPT_IN_MEMORY = 16 * 1024 * 1024
+"""Bytes of written documents kept between the preflight and their turn; later ones are written twice."""
+_PLANS = 8
+_MEMBERS_REMEMBERED = 100_000
+
+MayRead = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry and what it names: a revision, and for one file of a package also the path inside."""
+
+    entry: SelectionEntry
+    revision: Revision
+    inside: str | None = None
+
+
+class Delivering:
+    """Makes plans. `layout` says whose default names are given."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        projects: Projects,
+        records: Records,
+        documents: Documents,
+        crcs: Crcs,
+        layout: NameLayout = NameLayout.SEED,
+    ) -> None:
+        self._archive = archive
+        self._projects = projects
+        self._records = records
+        self._documents = documents
+        self._crcs = crcs
+        self._layout = layout
+        self._plans: OrderedDict[tuple[object, ...], tuple[Sequence[Found], Plan]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def plan(self, definition: Definition, may_read: MayRead, form: str = TAR, *, ignore_missing: bool = False) -> Plan:
+        """The archive for a selection, its length and ETag known and nothing read of its files.
+
+        Raises:
+            AuthorizationFailed: One of the projects may not be read; always, whatever is ignored.
+            EntryNotFound: An entry names what is not there.
+            FilenameTooLong: See `muniment.layouts.selection`.
+            MunimentError: A record cannot be read.
+        """
+        _refuse_unreadable(definition, may_read)
+        found = list(self._found(definition, ignore_missing=ignore_missing))
+        key = (definition.project, definition.id, definition.created_at, form, ignore_missing)
+        with self._lock:
+            before = self._plans.get(key)
+        # A resumed download asks again and again; its names and headers need not be thought out anew.
+        if before is not None and before[0] == found:
+            return before[1]
+        members = list(self._members(found, definition.project))
+        made: Plan
+        if form == ZIP:
+            self._crcs.load(":".join(proof) for member in members if (proof := member.proof()))
+            made = ZipPlan(members, self._crcs)
+        else:
+            made = TarPlan(members)
+        self._remember(key, found, made)
+        return made
+
+    def done(self) -> None:
+        """After a download: keep what was learnt for later ones."""
+        self._crcs.keep()
+
+    def _remember(self, key: tuple[object, ...], found: Sequence[Found], made: Plan) -> None:
+        with self._lock:
+            self._plans[key] = (found, made)
+            self._plans.move_to_end(key)
+            while len(self._plans) > 1 and (
+                len(self._plans) > _PLANS
+                or sum(len(plan.members) for _, plan in self._plans.values()) > _MEMBERS_REMEMBERED
+            ):
+                self._plans.popitem(last=False)
+
+    def _found(self, definition: Definition, *, ignore_missing: bool) -> Iterator[Found]:
+        for entry in definition.entries:
+            found = self._find(entry, entry.project or definition.project)
+            if found is not None:
+                yield found
+            elif not ignore_missing:
+                version = f"?rev={entry.rev}" if entry.rev is not None else f"?tag={entry.tag}" if entry.tag else ""
+                raise EntryNotFound(id=entry.resource_id + version, project=definition.project)
+
+    def _find(self, entry: SelectionEntry, name: str) -> Found | None:
+        try:
+            project = self._projects.project(name)
+            newest = self._records.find(name, entry.resource_id, project.base)
+            inside = None
+            if newest is None and entry.is_file:
+                # '#' and a path after a package's id names one file of it (RFC 3986 §3.5).
+                whole, mark, path = entry.resource_id.rpartition("#")
+                newest = self._records.find(name, whole, project.base) if mark and path else None
+                inside = unquote(path)
+            if newest is None:
+                return None
+            revision = self._records.at(newest, entry.rev, entry.tag)
+        except (ProjectNotFound, RevNotThere, TagNotFound):
+            return None
+        if entry.is_file and revision.kind != ("package" if inside else revision.kind):
+            return None
+        if entry.is_file and not (revision.is_file or revision.is_package):
+            return None
+        if inside is not None and inside not in self._instance(revision):
+            return None
+        return Found(entry, revision, inside)
+
+    def _members(self, found: Sequence[Found], home: str) -> Iterator[Member]:
+        names = Names(each.entry.name for each in found if each.entry.name is not None and not _is_whole(each))
+        kept = 0
+        for each in found:
+            if _is_whole(each):
+                yield from self._whole(each, each.entry.project or home, names)
+                continue
+            filename = _filename(each)
+            wanted = each.entry.name or default_name(each.entry, each.entry.project or home, filename, self._layout)
+            name = wanted if each.entry.name else names.place(wanted)
+            if each.entry.is_file:
+                yield self._file(each, name)
+                continue
+            member, data = self._document(each, name)
+            if kept + len(data) <= _KEPT_IN_MEMORY:
+                kept += len(data)
+                member = Member(name, len(data), partial(_bytes_from, data), member.digests, member.modified)
+            yield member
+
+    def _document(self, each: Found, name: str) -> tuple[Member, bytes]:
+        project = self._projects.project(each.revision.project)
+        form = each.entry.format or Format.COMPACTED
+        data = self._documents.written(each.revision, project, form)
+        digests = {"sha256": hashlib.sha256(data).hexdigest()}
+        again = partial(self._written_from, each.revision, project, form)
+        return Member(name, len(data), again, digests, each.revision.modified), data
+
+    def _written_from(self, revision: Revision, project: Project, form: Format, offset: int) -> BinaryIO:
+        return _bytes_from(self._documents.written(revision, project, form), offset)
+
+    def _file(self, each: Found, name: str) -> Member:
+        if each.inside is None:
+            return _member(name, each.revision.content, each.revision.modified)
+        instance = self._instance(each.revision)
+        return _member(name, _content(instance, each.inside), _modified(instance, each.inside))
+
+    def _whole(self, each: Found, project: str, names: Names) -> Iterator[Member]:
+        """All files of a package, below the entry's path or the package's encoded id."""
+        instance = self._instance(each.revision)
+        folder = each.entry.name or f"{project}/{encode_id(each.entry.resource_id)}"
+        for path in instance:
+            yield _member(names.place(f"{folder}/{path}"), _content(instance, path), _modified(instance, path))
+
+    def _instance(self, revision: Revision) -> Instance:
+        return self._archive.instance(revision.id, revision.number, project=revision.project)
+
+
+def _refuse_unreadable(definition: Definition, may_read: MayRead) -> None:
+    for project in sorted({entry.project or definition.project for entry in definition.entries}):
+        if not may_read(project):
+            raise AuthorizationFailed(permission=READ, address=f"/{project}")
+
+
+def _is_whole(each: Found) -> bool:
+    return each.entry.is_file and each.revision.is_package and each.inside is None
+
+
+def _filename(each: Found) -> str:
+    if not each.entry.is_file:
+        return ""
+    return each.revision.file["filename"] if each.inside is None else each.inside.rpartition("/")[2]
+
+
+def _member(name: str, content: Content, modified: int) -> Member:
+    return Member(name, content.size, content.open, {"sha256": content.sha256}, modified)
+
+
+def _content(instance: Instance, path: str) -> Content:
+    entry = instance[path]
+    return Content(path, entry.size or 0, entry.digests["sha256"], str(instance.location(path)))
+
+
+def _modified(instance: Instance, path: str) -> int:
+    return seconds_of(instance[path].modified or instance.created)
+
+
+def _bytes_from(data: bytes, offset: int) -> BinaryIO:
+    return BytesIO(data[offset:] if offset else data)

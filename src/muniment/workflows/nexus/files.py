@@ -1,0 +1,104 @@
+"""Files: bytes with a name and a media type, streamed into the archive."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from muniment.archive import Transaction
+from muniment.layouts.selection import safe_filename
+from muniment.workflows.nexus.addresses import FILE_SCHEMA
+from muniment.workflows.nexus.changing import Changing, Fill, refuse_deprecated, refuse_stale
+from muniment.workflows.nexus.projects import Project
+from muniment.workflows.nexus.records import Revision
+from muniment.workflows.nexus.resources import Resources
+
+_LONGEST_NAME = 200
+"""Bytes of a file's name on disk; the whole name is kept in the metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it comes: its name, its media type, and its bytes piece by piece."""
+
+    filename: str
+    media_type: str
+    pieces: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Makes, changes and finds files."""
+
+    resources: Resources
+    changing: Changing
+
+    def find(self, project: Project, iri: str) -> Revision:
+        """The newest revision of a file.
+
+        Raises:
+            NamedNotFound: There is no file with this IRI.
+        """
+        return self.resources.find(project, iri, "File")
+
+    def create(self, project: Project, iri: str | None, upload: Upload, by: str) -> Revision:
+        """Store a file; without an IRI it gets one.
+
+        Raises:
+            IdTaken: The id is in use in the project.
+        """
+        own = iri or f"{project.base}{uuid.uuid4()}"
+        self.resources.refuse_taken(project, own)
+        blank = Revision(
+            project=project.name,
+            id=own,
+            iri=own,
+            kind="file",
+            number=0,
+            rev=0,
+            types=("File",),
+            schema=FILE_SCHEMA,
+            created_by=by,
+        )
+        return self.changing.create(blank, _storing(upload), message="Store the file")
+
+    def update(self, project: Project, iri: str, rev: int | None, upload: Upload, by: str) -> Revision:
+        """Put another file in the place of the newest one.
+
+        Raises:
+            NamedNotFound, RevIsStale, ThingIsDeprecated: It cannot be.
+        """
+        newest = self.find(project, iri)
+        refuse_stale(newest, rev)
+        refuse_deprecated(newest)
+        return self.changing.revise(newest, rev, by, {}, _storing(upload), message="Replace the file")
+
+
+def _storing(upload: Upload) -> Fill:
+    def fill(transaction: Transaction, revision: Revision) -> Revision:
+        for before in list(transaction):
+            transaction.delete(before)
+        [entry] = transaction.add(upload.pieces, _stored_name(upload.filename))
+        file = {
+            "filename": upload.filename,
+            "media_type": upload.media_type,
+            "bytes": entry.size,
+            "sha256": entry.digests["sha256"],
+            "path": str(entry.path),
+            "uuid": str(uuid.uuid4()),
+        }
+        return replace(revision, file=file)
+
+    return fill
+
+
+def _stored_name(filename: str) -> str:
+    """The file's name as it can lie on any disk: long ones lose their middle, never their extension."""
+    name = safe_filename(filename)
+    raw = name.encode()
+    if len(raw) <= _LONGEST_NAME:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    tail = f"{dot}{extension}".encode()[:20] if stem else b""
+    return (raw[: _LONGEST_NAME - len(tail)] + tail).decode("utf-8", "ignore")

@@ -1,0 +1,95 @@
+"""Nexus as a whole: an archive with what the API needs around it, built once for a process."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from muniment.archive import Archive, Summary
+from muniment.content.jsonld import JsonLd
+from muniment.layouts.selection import NameLayout, archive_id, decode_selection
+from muniment.workflows.nexus.addresses import Addresses
+from muniment.workflows.nexus.changing import Changing
+from muniment.workflows.nexus.documents import Documents
+from muniment.workflows.nexus.files import Files
+from muniment.workflows.nexus.projects import Project, Projects
+from muniment.workflows.nexus.records import Records, Revision
+from muniment.workflows.nexus.resources import Resources
+from muniment.workflows.nexus.selections import Definition, Selections
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a keeper may set about Nexus.
+
+    `base` is the public address with its `/v1`; `life` a selection's life in seconds; `entries` the most
+    a selection may have; `document` and `file` the most bytes of a JSON body and of an uploaded file.
+    """
+
+    base: str
+    life: float = 5 * 60 * 60
+    layout: NameLayout = NameLayout.SEED
+    entries: int = 100_000
+    document: int = 32 * 1024 * 1024
+    file: int | None = None
+
+
+class Nexus:
+    """The parts of the API's domain, put together on one archive."""
+
+    def __init__(self, archive: Archive, options: Options, *, control: str | Path) -> None:
+        """Use `archive`; selections are kept in the database at `control`.
+
+        Raises:
+            SelectionsUnavailable: The database cannot be opened.
+        """
+        self.archive = archive
+        self.options = options
+        self.addresses = Addresses(options.base.rstrip("/"))
+        self.records = Records(archive)
+        self.changing = Changing(archive, self.records)
+        self.jsonld = JsonLd()
+        self.projects = Projects(archive, self.records, self.changing, self.addresses)
+        self.selections = Selections(control, life=options.life)
+        self.resources = Resources(self.records, self.changing, self.jsonld, self.selections.has)
+        self.files = Files(self.resources, self.changing)
+        self.documents = Documents(archive, self.jsonld, self.addresses)
+
+    def select(self, project: Project, iri: str | None, payload: Any, by: str) -> Definition:
+        """Keep a selection; without an IRI, in address or payload, it gets one.
+
+        Raises:
+            DecodingFailed, InvalidJsonLd, UnexpectedArchiveId: The payload cannot be used.
+            IdTaken: The id is in use in the project.
+        """
+        context = payload.get("@context") if isinstance(payload, dict) else None
+        resolve = self.jsonld.resolver(context, project.scope(self.resources.document(project)))
+        if context is not None:
+            # Also a context that nothing is resolved with has to be one that can be had.
+            resolve("urn:muniment:selection")
+        own = archive_id(payload, iri, resolve) or f"{project.base}{uuid.uuid4()}"
+        entries = decode_selection(payload, project=project.name, iri=resolve, limit=self.options.entries)
+        if self.records.find(project.name, own, project.base) is not None:
+            self.resources.refuse_taken(project, own)
+        return self.selections.add(project.name, own, entries, by)
+
+    def listed(self, project: Project) -> Iterator[Revision]:
+        """Everything in a project, in the order of the ids."""
+        for item in self.archive.resources(project.name):
+            found = self.revision_of(project, item)
+            if found is not None:
+                yield found
+
+    def revision_of(self, project: Project, item: Summary) -> Revision | None:
+        """The newest revision of what a list shows."""
+        found = self.records.find(project.name, item.id)
+        if found is not None and found.is_package and ":" not in item.id:
+            return self.records.find(project.name, project.base + item.id, project.base)
+        return found
+
+    def close(self) -> None:
+        """Let go of the database; the archive is its owner's."""
+        self.selections.close()
