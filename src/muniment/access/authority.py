@@ -42,7 +42,7 @@ _LONGEST_HEADER = 32 * 1024
 
 
 class _Present:
-    """What counts now, with what was concluded from it: both are dropped together, so that neither outlives the other."""
+    """What counts now, with all that was concluded from it: they are dropped together."""
 
     __slots__ = ("picture", "rights", "tokens")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from muniment.cli.context import note, print_json
+from muniment.cli.keys import administrator_key
 from muniment.cli.options import Id, Json, ProjectOption
 
 
@@ -29,10 +30,16 @@ def init(
     with Archive.init(
         app.place(), mode=mode, digests=digests, redundancy=redundancy, project=project, state=app.settings.state
     ) as archive:
+        made = administrator_key(archive.site.places.control, archive.site.agent)
         if as_json:
-            print_json({"path": str(archive.path), "id": archive.config.id, "mode": archive.config.mode})
+            described = {"path": str(archive.path), "id": archive.config.id, "mode": archive.config.mode}
+            print_json({**described, "administrator_key": made.text if made else None})
+            return
+        typer.echo(f"{archive.path} is an archive now, in {archive.config.mode} mode.")
+        if made:
+            typer.echo(f"Its administrator's key for access over HTTP, shown only this once:\n\n    {made.text}\n")
         else:
-            typer.echo(f"{archive.path} is an archive now, in {archive.config.mode} mode.")
+            typer.echo("The keys that were in its control.db stay; `muniment key renew` gives one a new secret.")
 
 
 def recover(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from muniment import __version__
-from muniment.cli import adding, checking, exchange, keeping, reading
+from muniment.cli import adding, checking, exchange, keeping, keys, reading, rights
 from muniment.cli.context import Context
 from muniment.errors.base import EXIT_INTERNAL, EXIT_OK, MunimentError
 
@@ -39,6 +39,8 @@ for command in (
     keeping.reindex,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
+app.add_typer(keys.key, name="key")
+app.add_typer(rights.access, name="access")
 
 
 def _version(wanted: bool) -> None:
