@@ -20,7 +20,7 @@ from muniment.archive.additions import Additions
 from muniment.archive.bag import tag_files
 
 # The commit point is one for commits and adoptions; its steps are used here, not written a second time.
-from muniment.archive.commit import _instance_record, _place, _stage_tag, _take_out
+from muniment.archive.commit import _instance_record, _place, _stage_tag, _take_out, abandon
 from muniment.archive.config import Mode
 from muniment.archive.draft import Draft
 from muniment.archive.durable import make_folder, sync_folder, sync_tree, write_file, writing
@@ -35,6 +35,7 @@ from muniment.archive.protect import protect
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
+from muniment.archive.together import refuse_reserved
 from muniment.content import Entry, Hashers, LogicalPath, Progress, quiet
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
@@ -111,9 +112,7 @@ def adopt(
         head = build.seal(events)
         _publish(site, space)
     except BaseException:
-        # What cannot be removed now is removed or finished by the next recovery.
-        with contextlib.suppress(StorageTrouble):
-            space.discard()
+        abandon(space)
         raise
     with contextlib.suppress(StorageTrouble):
         space.discard()
@@ -124,6 +123,7 @@ def finish_adoption(site: Site, space: Workspace) -> list[Event]:
     """Do what of an adoption is not done yet; one that was not sealed is removed.
 
     Raises:
+        ResourceExists, ResourceReserved: Somebody else took the id meanwhile; it is not published.
         DiskFull, WriteFailed: The storage refused; running it again goes on.
     """
     task = space.undertaking
@@ -135,7 +135,7 @@ def finish_adoption(site: Site, space: Workspace) -> list[Event]:
             with exclusive(site.object_lock(root)):
                 if not site.log.mentions(task.transaction, task.started):
                     events = _record(site, space)
-        elif not head_of(root):
+        else:
             _publish(site, space)
             events = list(_drafts(space))
     space.discard()
@@ -303,7 +303,7 @@ def _publish(site: Site, space: Workspace) -> None:
     """Give a sealed object its place and write its events, or undo both.
 
     Raises:
-        ResourceExists: Somebody else was first.
+        ResourceExists, ResourceReserved: Somebody else was first.
         DiskFull, WriteFailed: The storage refused.
     """
     task = space.undertaking
@@ -311,11 +311,12 @@ def _publish(site: Site, space: Workspace) -> None:
     with exclusive(site.object_lock(root)):
         if head_of(root):
             raise ResourceExists(id=task.id, project=task.project)
+        refuse_reserved(site, task)
         landed = _place(site, space, root)
         try:
             sync_folder(landed)
             _record(site, space)
-        except StorageTrouble:
+        except BaseException:
             _take_out(site, space, root)
             raise
 

@@ -106,7 +106,10 @@ def _finish(site: Site, space: Workspace) -> list[Event]:
     if task.kind == "deletion":
         return finish_purge(site, space)
     if task.kind == ADOPTION:
-        done = finish_adoption(site, space)
+        try:
+            done = finish_adoption(site, space)
+        except Conflict as error:
+            return _set_aside(site, space.folder, task, str(error), space)
         return done and _tell(site, task, "an adopted resource was published or recorded")
     sealed = space.sealed()
     lease = space.lease()
