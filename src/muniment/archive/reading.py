@@ -167,10 +167,12 @@ class Reading:
 
     def _caught_up(self) -> Index:
         index = self._site.index
-        if index.fresh:
+        head = self._site.log.head()
+        if index.fresh or index.seen > head:
+            # Nothing was indexed yet, or the log was lost and begun anew: only the objects can tell.
             self.reindex()
         seen = index.seen
-        if seen != self._site.log.head():
+        if seen != head:
             index.apply(self._site.log.read(seen))
         return index
 

@@ -1,0 +1,147 @@
+"""Projects, the log, and purging."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from muniment.archive import Archive
+from muniment.errors.archive import AmbiguousId, NotAllowedInMode, ReasonNeeded, ResourcePurged
+from muniment.errors.base import Conflict
+from muniment.errors.content import BadTime
+from tests.crash.scenes import AGENT
+
+
+def add(archive: Archive, id: str, data: bytes = b"x", project: str | None = None) -> None:
+    with archive.new(id, project) as transaction:
+        transaction.add(data, "a.txt")
+
+
+def test_one_id_in_two_projects_is_two_resources(archive: Archive) -> None:
+    add(archive, "r", b"one", "a/one")
+    add(archive, "r", b"two", "b/two")
+    assert archive.projects() == ["a/one", "b/two"]
+    assert archive.get("r", project="a/one").read("a.txt") == b"one"
+    assert archive.get("r", project="b/two").read("a.txt") == b"two"
+    with pytest.raises(AmbiguousId):
+        archive.get("r")
+
+
+def test_events_come_after_a_number_a_time_and_a_unix_time(archive: Archive) -> None:
+    add(archive, "before")
+    time.sleep(0.01)
+    between = time.time()
+    time.sleep(0.01)
+    add(archive, "after")
+    numbered = list(archive.events())
+    assert [event.seq for event in numbered] == [1, 2, 3]
+    assert [event.event for event in numbered] == ["creation", "ingestion", "ingestion"]
+    moment = datetime.fromtimestamp(between, UTC)
+    for start in (2, "2", between, str(between), moment, moment.isoformat()):
+        assert [event.resource for event in archive.events(start)] == ["after"]
+    assert list(archive.events(3)) == []
+    with pytest.raises(BadTime):
+        list(archive.events("yesterday-ish"))
+
+
+def test_a_torn_last_line_is_ignored_then_mended_and_never_doubled(archive: Archive) -> None:
+    add(archive, "r")
+    (log,) = (archive.path / "events").rglob("*.jsonl")
+    with log.open("ab") as file:
+        file.write(b'{"seq":3,"event":"ing')
+    assert [event.seq for event in archive.events()] == [1, 2]
+    with Archive(archive.path, workers=0) as again:
+        events = list(again.events())
+        assert [event.event for event in events] == ["creation", "ingestion", "recovery"]
+        assert {finding.code for finding in again.audit()} == {"M502"}
+        add(again, "later")
+        assert [event.seq for event in again.events()] == [1, 2, 3, 4]
+
+
+def test_without_index_and_log_everything_is_still_there(archive: Archive) -> None:
+    for number in range(5):
+        add(archive, f"r{number}")
+    assert archive.count() == 5
+    archive.close()
+    shutil.rmtree(archive.path / "events/00000000")
+    with Archive(archive.path, workers=0) as again:
+        add(again, "new")
+        assert list(again) == ["new", "r0", "r1", "r2", "r3", "r4"]
+        assert {finding.code for finding in again.audit()} == {"M305"}
+    for name in ("index.db", "index.db-wal", "index.db-shm"):
+        (archive.path / name).unlink(missing_ok=True)
+    with Archive(archive.path, workers=0) as again:
+        assert list(again) == ["new", "r0", "r1", "r2", "r3", "r4"]
+
+
+def test_a_changed_event_breaks_the_chain(archive: Archive) -> None:
+    add(archive, "r")
+    add(archive, "s")
+    (log,) = (archive.path / "events").rglob("*.jsonl")
+    log.write_bytes(log.read_bytes().replace(b'"resource":"r"', b'"resource":"q"'))
+    assert "M301" in {finding.code for finding in archive.audit()}
+
+
+def test_a_purge_leaves_a_tombstone_an_event_and_no_way_back(dynamic: Archive) -> None:
+    add(dynamic, "r", b"secret" * 100)
+    add(dynamic, "stays")
+    with pytest.raises(ReasonNeeded):
+        dynamic.purge("r", "  ")
+    dynamic.purge("r", "ordered by the court")
+    assert list(dynamic) == ["stays"]
+    assert "r" not in dynamic
+    for way in (lambda: dynamic.get("r"), lambda: dynamic.get("r", "a"), lambda: dynamic.new("r")):
+        with pytest.raises(ResourcePurged, match="ordered by the court"):
+            way()
+    last = list(dynamic.events())[-1]
+    assert (last.event, last.resource, last.detail["reason"]) == ("deletion", "r", "ordered by the court")
+    left = b"".join(path.read_bytes() for path in dynamic.path.rglob("*") if path.is_file() and "objects" in path.parts)
+    assert b"secret" not in left
+    assert list(dynamic.audit()) == [], "a purge leaves nothing that belongs to nothing, parity included"
+    assert dynamic.reindex() == 1
+
+
+def test_a_transaction_on_a_resource_that_is_purged_meanwhile_fails(dynamic: Archive) -> None:
+    add(dynamic, "r")
+    transaction = dynamic.get("r", "a")
+    transaction.add(b"y", "b.txt")
+    fresh = dynamic.new("s")
+    fresh.add(b"z", "c.txt")
+    add(dynamic, "s")
+    dynamic.purge("s", "why not")
+    dynamic.purge("r", "why not")
+    for late in (transaction, fresh):
+        with pytest.raises(Conflict):
+            late.commit()
+    assert list(dynamic) == []
+    assert list(dynamic.audit()) == []
+
+
+@pytest.mark.parametrize("mode", ["preservation", "worm"])
+def test_purging_is_for_dynamic_archives(tmp_path: Path, mode: str) -> None:
+    with Archive.init(tmp_path / "archive", mode=mode, agent=AGENT, workers=0, redundancy=0) as archive:
+        add(archive, "r")
+        with pytest.raises(NotAllowedInMode):
+            archive.purge("r", "please")
+        assert archive.get("r").read("a.txt") == b"x"
+
+
+def test_the_mode_is_what_the_archive_says_and_no_argument_changes_it(tmp_path: Path) -> None:
+    Archive.init(tmp_path / "archive", mode="worm", workers=0).close()
+    assert Archive(tmp_path / "archive").config.mode == "worm"
+    with pytest.raises(TypeError):
+        Archive(tmp_path / "archive", mode="dynamic")  # type: ignore[call-arg] # on purpose
+
+
+def test_the_id_of_a_purged_resource_in_the_middle_keeps_the_log_countable(dynamic: Archive) -> None:
+    add(dynamic, "r")
+    with dynamic.get("r", "a") as transaction:
+        transaction.add(b"2", "b")
+    dynamic.purge("r", "gone")
+    with Archive(dynamic.path, workers=0) as again:
+        assert again.recovered == []
+        assert list(again.audit()) == []
