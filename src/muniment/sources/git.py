@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from muniment.errors.base import MunimentError
 from muniment.errors.sources import FieldWrong
 from muniment.sources.mirror import Login, Repository, login_headers
-from muniment.sources.options import Kind, Means, Param
+from muniment.sources.options import Kind, Means, Param, web_address
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry
 from muniment.sources.session import Account
-from muniment.sources.session.account import Origin
 
 SERVICE = "git"
 
@@ -21,11 +19,7 @@ SERVICE = "git"
 def _address(value: str) -> str | None:
     if urlsplit(value).scheme == "file":
         return None  # whether files of this machine are allowed is known only when the source is built
-    try:
-        Origin.of(value)
-    except MunimentError as error:
-        return str(error.details.get("reason"))
-    return "it may not have a query" if urlsplit(value).query else None
+    return web_address(value)
 
 
 class GitSource:

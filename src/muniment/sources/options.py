@@ -6,11 +6,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from muniment.errors.base import BadInput
+from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.sources import FieldEmpty, FieldMissing, FieldWrong
 from muniment.sources.protocol import Source
 from muniment.sources.session import Session
+from muniment.sources.session.account import Origin
+
+
+def web_address(value: str) -> str | None:
+    """What is wrong with the address of a service, or None: for `Param.check`."""
+    try:
+        Origin.of(value)
+    except MunimentError as error:
+        return str(error.details.get("reason"))
+    parts = urlsplit(value)
+    return "it may have no query or fragment" if parts.query or parts.fragment else None
+
 
 ALL_VERSIONS = -1
 """What `versions: true` becomes: every version there is."""

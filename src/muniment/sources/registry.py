@@ -15,6 +15,8 @@ from muniment.sources.protocol import Source
 
 MODULES: Mapping[str, str] = {
     "git": "muniment.sources.git",
+    "github": "muniment.sources.github",
+    "gitlab": "muniment.sources.gitlab",
     "http": "muniment.sources.http",
     "local": "muniment.sources.local",
 }
