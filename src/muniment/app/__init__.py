@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from muniment.app.app import App
+from muniment.app.door import Archive
 
-__all__ = ["App"]
+__all__ = ["App", "Archive"]

@@ -155,7 +155,7 @@ class Upload:
         """
         size = self._size + len(data)
         if self.wanted.size is not None and size > self.wanted.size:
-            raise UploadElsewhere(upload=self.id, found=self.wanted.size, given=size)
+            self._refuse_elsewhere(self.wanted.size, size)
         assert self._digesting is not None
         if size > THREADED and len(data) >= _READ // 4:
             self._digesting.spread()
@@ -204,13 +204,16 @@ class Upload:
             except BlockingIOError:
                 raise UploadBusy(upload=self.id) from None
             size = os.fstat(descriptor).st_size
-            if size != offset:
-                raise UploadElsewhere(upload=self.id, found=size, given=offset)
+            self._refuse_elsewhere(size, offset)
             self._digesting = self._digested(descriptor, size)
         except BaseException:
             os.close(descriptor)
             raise
         self._descriptor, self._size = descriptor, size
+
+    def _refuse_elsewhere(self, found: int, given: int) -> None:
+        if found != given:
+            raise UploadElsewhere(upload=self.id, found=found, given=given)
 
     def _digested(self, descriptor: int, size: int) -> Digesting:
         digesting = Digesting(self._algorithms, threads=size > THREADED)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from muniment import __version__
-from muniment.cli import adding, checking, exchange, keeping, keys, reading, rights
+from muniment.cli import adding, checking, exchange, keeping, keys, reading, rights, serving
 from muniment.cli.context import Context
 from muniment.errors.base import EXIT_INTERNAL, EXIT_OK, MunimentError
 
@@ -37,6 +37,7 @@ for command in (
     keeping.recover,
     keeping.purge,
     keeping.reindex,
+    serving.serve,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(keys.key, name="key")

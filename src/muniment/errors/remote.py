@@ -76,8 +76,14 @@ class KeyUsedDifferently(Conflict):
     http_status = 422
 
 
+class RequestInWork(Conflict):
+    """The request with the idempotency key {key!r} is being worked on at this moment. Try again shortly."""
+
+    retry = True
+
+
 class UploadNotFound(MissingThing):
-    """The transaction {transaction} has no upload {upload!r}. It was finished, refused or rolled back; begin it anew."""
+    """The transaction {transaction} has no upload {upload!r}: it was finished, refused or rolled back."""
 
 
 class UploadElsewhere(Conflict):

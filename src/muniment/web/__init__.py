@@ -1,0 +1,7 @@
+"""The server: an archive over HTTP, for programs and for people."""
+
+from __future__ import annotations
+
+from muniment.web.application import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,107 @@
+"""Routes that check and mend; what they find comes as JSON lines while they work."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from muniment.errors.base import MunimentError
+from muniment.web.api.native.gate import Visit, visit_of
+from muniment.web.api.native.schemas import AuditIn, Count, RepairIn
+from muniment.web.authority import ADMIN, READ
+from muniment.web.problems import problem
+from muniment.web.streaming import PumpResponse
+from muniment.workflows.auditing import run_audit
+
+router = APIRouter()
+
+LINES = "application/jsonl"
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {LINES: {}}, "description": "A JSON object on each line; the last one is the summary."}
+}
+
+
+@router.post("/audit", operation_id="audit", response_class=Response, responses=_ANSWER)
+def audit(request: Request, given: AuditIn | None = None) -> Response:
+    """Check that everything recorded is there and right. Without the line `summary` it was broken off."""
+    visit = visit_of(request)
+    wanted = given or AuditIn()
+    place = _place(visit, wanted.id, wanted.project, READ)
+    metrics = visit.gate.metrics
+
+    def rows() -> Iterator[dict[str, Any]]:
+        counts: Counter[str] = Counter()
+        failed = False
+        for finding in run_audit(visit.archive, wanted.id, place, fast=wanted.fast, every_digest=wanted.every_digest):
+            counts[finding.severity] += 1
+            failed = failed or finding.failed
+            metrics.findings.labels(str(finding.severity)).inc()
+            yield {"finding": finding.as_json()}
+        yield {"summary": {"ok": not failed, "counts": dict(counts)}}
+
+    return _lines(rows, str(visit.archive.path))
+
+
+@router.post("/repair", operation_id="repair", response_class=Response, responses=_ANSWER)
+def repair(request: Request, given: RepairIn | None = None) -> Response:
+    """Mend what an audit finds, from parity; name what cannot be mended."""
+    visit = visit_of(request)
+    wanted = given or RepairIn()
+    place = _place(visit, wanted.id, wanted.project, ADMIN)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        failed = False
+        for done in visit.archive.repair(wanted.id, project=place):
+            failed = failed or not done.mended
+            yield {"repair": asdict(done)}
+        yield {"summary": {"ok": not failed}}
+
+    return _lines(rows, str(visit.archive.path))
+
+
+@router.post("/reindex", operation_id="reindex")
+def reindex(request: Request) -> Count:
+    """Build the index anew from the files on disk."""
+    visit = visit_of(request)
+    visit.require(ADMIN, None)
+    return Count(count=visit.archive.reindex())
+
+
+@router.post("/recover", operation_id="recover")
+def recover(request: Request) -> dict[str, list[dict[str, Any]]]:
+    """Finish what a crash left; a server does it by itself now and then."""
+    visit = visit_of(request)
+    visit.require(ADMIN, None)
+    return {"events": [event.as_json() for event in visit.archive.recover()]}
+
+
+def _place(visit: Visit, id: str | None, project: str | None, permission: str) -> str | None:
+    if id is None:
+        visit.require(permission, None)
+        return None
+    place = visit.project_of(id, project, permission)
+    visit.archive.instance(id, project=place)
+    return place
+
+
+def _lines(rows: Callable[[], Iterator[dict[str, Any]]], root: str) -> Response:
+    def pieces() -> Iterator[bytes]:
+        try:
+            for row in rows():
+                yield json.dumps(_without(row, root), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        except MunimentError as error:
+            yield json.dumps({"problem": problem(error, root=root)}).encode() + b"\n"
+
+    return PumpResponse(pieces, headers={"Content-Type": LINES, "Cache-Control": "no-store"})
+
+
+def _without(row: Any, root: str) -> Any:
+    """A row whose places no longer say where on the server's disk the archive lies."""
+    if isinstance(row, dict):
+        return {name: _without(value, root) for name, value in row.items()}
+    return row.replace(f"{root}/", "") if isinstance(row, str) else row

@@ -1,0 +1,156 @@
+"""The transactions of a server: on disk between requests, held by one request at a time, gone when nobody comes."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from muniment.archive import Archive, Transaction, Upload, touch
+from muniment.errors.archive import LeftoverNotFound, TransactionBusy, TransactionClosed
+from muniment.errors.base import MunimentError
+from muniment.errors.remote import UploadNotFound
+
+_MOST_KEPT = 256
+_MOST_UPLOADS = 4096
+_WAIT = 20.0
+_STEP = 0.02
+
+
+class Desk:
+    """Knows the transactions this process has worked on; any other may go on with them.
+
+    Between two requests a transaction is parked: its lock is free and a lease says how long it lives.
+    What is kept in memory only saves reading its journal again.
+    """
+
+    def __init__(self, archive: Archive, lease: float) -> None:
+        self.lease = lease
+        self._archive = archive
+        self._kept: OrderedDict[str, Transaction] = OrderedDict()
+        self._leased: dict[str, float] = {}
+        self._uploads: OrderedDict[str, Upload] = OrderedDict()
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def keep(self, transaction: Transaction) -> None:
+        """Take a transaction that was begun just now.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        self._park(transaction)
+
+    @contextlib.contextmanager
+    def hold(self, name: str) -> Iterator[Transaction]:
+        """Have a transaction alone for the length of a `with` block.
+
+        Raises:
+            LeftoverNotFound: There is none such: it was closed, or it expired.
+            TransactionBusy: Others work on it for longer than one wants to wait.
+        """
+        lock = self._lock(name)
+        if not lock.acquire(timeout=_WAIT):
+            raise TransactionBusy(transaction=name)
+        try:
+            transaction = self._take(name)
+            try:
+                yield transaction
+            finally:
+                self._park(transaction)
+        finally:
+            lock.release()
+
+    def begin_upload(self, name: str, upload: Upload) -> None:
+        """Remember an upload's state, so that its bytes need not be digested twice."""
+        with self._guard:
+            self._uploads[f"{name}/{upload.id}"] = upload
+            while len(self._uploads) > _MOST_UPLOADS:
+                self._uploads.popitem(last=False)
+
+    def upload(self, name: str, id: str) -> Upload:
+        """An upload of a transaction.
+
+        Raises:
+            UploadNotFound: There is none such.
+        """
+        with self._guard:
+            known = self._uploads.get(f"{name}/{id}")
+        if known is None:
+            known = Upload.open(self._archive, name, id)
+            self.begin_upload(name, known)
+        return known
+
+    def end_upload(self, name: str, id: str) -> None:
+        """Forget an upload."""
+        with self._guard:
+            self._uploads.pop(f"{name}/{id}", None)
+
+    def touch(self, name: str) -> None:
+        """Let a transaction live on while bytes for it are coming.
+
+        Raises:
+            UploadNotFound: It is gone.
+        """
+        if time.monotonic() - self._leased.get(name, -self.lease) < self.lease / 10:
+            return
+        try:
+            touch(self._archive, name, self.lease)
+        except MunimentError as error:
+            raise UploadNotFound(transaction=name, upload="") from error
+        self._leased[name] = time.monotonic()
+
+    def _lock(self, name: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(name, threading.Lock())
+
+    def _take(self, name: str) -> Transaction:
+        until = time.monotonic() + _WAIT
+        while True:
+            try:
+                return self._try(name)
+            except TransactionBusy:
+                # Another process is at it, or the sweep looks at it for a moment.
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_STEP)
+
+    def _try(self, name: str) -> Transaction:
+        kept = self._kept.get(name)
+        if kept is None:
+            return self._archive.resume(name)
+        try:
+            kept.unpark()
+        except (LeftoverNotFound, TransactionClosed):
+            self._drop(name)
+            raise LeftoverNotFound(transaction=name) from None
+        return kept
+
+    def _park(self, transaction: Transaction) -> None:
+        name = transaction.transaction
+        fresh = time.monotonic() - self._leased.get(name, -self.lease) < self.lease / 10
+        try:
+            transaction.park(lease=None if fresh else self.lease)
+        except TransactionClosed:
+            self._drop(name)
+            return
+        except MunimentError:
+            self._drop(name)
+            raise
+        with self._guard:
+            if not fresh:
+                self._leased[name] = time.monotonic()
+            self._kept[name] = transaction
+            self._kept.move_to_end(name)
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+
+    def _drop(self, name: str) -> None:
+        with self._guard:
+            self._kept.pop(name, None)
+            self._leased.pop(name, None)
+            self._locks.pop(name, None)
+            for known in [key for key in self._uploads if key.startswith(f"{name}/")]:
+                del self._uploads[known]

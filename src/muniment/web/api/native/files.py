@@ -1,0 +1,170 @@
+"""One file as an answer: whole or in part, with its digests, compared with them while it is sent."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.responses import Response
+
+from muniment.archive import Instance
+from muniment.content import Entry, Hashers
+from muniment.errors.archive import DamagedFile, ReadFailed
+from muniment.errors.remote import NotAnswerable
+from muniment.web.api.native.names import digest_fields
+from muniment.web.streaming import PIECE, PumpResponse
+
+_INERT = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/gif",
+        "image/webp",
+        "image/tiff",
+        "image/jp2",
+        "text/plain",
+        "text/csv",
+        "audio/mpeg",
+        "audio/flac",
+        "audio/x-wav",
+        "video/mp4",
+        "video/webm",
+    }
+)
+"""Types a browser shows and never runs. Everything else is sent as bytes to be saved."""
+
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})\Z")
+_UNSAFE = re.compile(r"[^A-Za-z0-9 !#$&+.^_`{}~()@,=-]")
+
+
+class FileResponse(PumpResponse):
+    """A file, or the part of it the request asks for."""
+
+    def __init__(self, request: Request, instance: Instance, entry: Entry) -> None:
+        """Find out what is asked.
+
+        Raises:
+            NotAnswerable: The range lies outside of the file.
+        """
+        size = entry.size or 0
+        part = asked_range(request, size, etag_of_file(entry))
+        start, stop = part or (0, size)
+        headers = _headers(entry)
+        headers["Content-Length"] = str(stop - start)
+        if part:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        else:
+            headers["Content-Digest"] = headers["Repr-Digest"]
+        damaged = request.app.state.gate.metrics.damaged
+        super().__init__(
+            lambda: read_checked(instance, entry, start, stop),
+            status=206 if part else 200,
+            headers=headers,
+            failed=lambda _: damaged.inc(),
+        )
+
+
+class NotModified(Response):
+    """The client has the file as it is."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(status_code=304)
+        headers = _headers(entry)
+        for name in ("ETag", "Cache-Control", "Vary"):
+            if name in headers:
+                self.headers[name] = headers[name]
+
+
+def etag_of_file(entry: Entry) -> str:
+    """A strong entity tag: the digest of the content."""
+    digest = entry.digests.get("sha256") or next(iter(entry.digests.values()))
+    return f'"{digest}"'
+
+
+def unchanged(request: Request, entry: Entry) -> bool:
+    """Whether `If-None-Match` names what there is."""
+    tags = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    return etag_of_file(entry) in tags or "*" in tags
+
+
+def asked_range(request: Request, size: int, etag: str) -> tuple[int, int] | None:
+    """The bytes asked for, or None for all; several ranges at once are answered by the whole (RFC 9110 §14.2).
+
+    Raises:
+        NotAnswerable: The range lies outside of the file.
+    """
+    text = request.headers.get("range", "").strip()
+    if not text or request.method not in {"GET", "HEAD"}:
+        return None
+    if request.headers.get("if-range", etag).strip() != etag:
+        return None
+    match = _RANGE.match(text)
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        start, stop = max(size - int(match[2]), 0), size
+    else:
+        start, stop = int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
+        if match[2] and int(match[2]) < start:
+            return None
+    if start >= stop:
+        error = NotAnswerable(size=size, range=text)
+        error.http_headers = {"Content-Range": f"bytes */{size}"}  # type: ignore[attr-defined] # read where it is answered
+        raise error
+    return start, stop
+
+
+def read_checked(instance: Instance, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes of a file; the last piece of a whole one only when its digest is right.
+
+    Raises:
+        DamagedFile: It is not the file that came in.
+        ReadFailed: The storage did not give it, or not enough of it.
+    """
+    algorithm = "sha256" if "sha256" in entry.digests else next(iter(entry.digests))
+    whole = start == 0 and stop == entry.size
+    hashers = Hashers([algorithm] if whole else [])
+    position = start
+    with instance.open(entry.path, start, verify=False) as file:
+        while position < stop:
+            try:
+                piece = file.read(min(PIECE, stop - position))
+            except OSError as error:
+                raise ReadFailed(path=entry.path, reason=error.strerror) from error
+            if not piece:
+                raise ReadFailed(path=entry.path, reason=f"it ends at {position} of {stop} bytes")
+            hashers.update(piece)
+            position += len(piece)
+            if whole and position == stop:
+                _refuse_damaged(entry, algorithm, hashers)
+            yield piece
+
+
+def _refuse_damaged(entry: Entry, algorithm: str, hashers: Hashers) -> None:
+    found, expected = hashers.values()[algorithm], entry.digests[algorithm]
+    if found != expected:
+        raise DamagedFile(path=entry.path, algorithm=algorithm, found=found, expected=expected)
+
+
+def disposition(name: str, *, inline: bool = False) -> str:
+    """A `Content-Disposition` that no name can break out of (RFC 6266, RFC 8187)."""
+    plain = _UNSAFE.sub("_", name)[-150:] or "file"
+    exact = quote(name.encode("utf-8", "replace"), safe="")
+    return f"{'inline' if inline else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{exact}"
+
+
+def _headers(entry: Entry) -> dict[str, str]:
+    kind = mimetypes.guess_type(entry.path, strict=True)[0] or ""
+    inert = kind in _INERT
+    return {
+        "Content-Type": kind if inert else "application/octet-stream",
+        "Content-Disposition": disposition(entry.path.name, inline=inert),
+        "ETag": etag_of_file(entry),
+        "Accept-Ranges": "bytes",
+        "Repr-Digest": digest_fields(dict(entry.digests)),
+        "Cache-Control": "private, no-cache",
+        "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    }

@@ -1,0 +1,193 @@
+"""Who may see and do what: every route passes here first, and nobody learns what they may not see."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import Request
+from structlog import get_logger
+
+from muniment.access import Authority, Caller
+from muniment.archive import Archive, Instance, acting_as
+from muniment.errors.archive import AmbiguousId, ResourceNotFound
+from muniment.errors.base import Conflict, MunimentError
+from muniment.errors.remote import TooManyFailures, WrongVersion
+from muniment.web.api.native.names import text_of
+from muniment.web.authority import Failures, Sparse, agent_of
+from muniment.web.metrics import Metrics
+
+_REFUSALS = {401, 403}
+_MOST_RECORDED = 20
+"""Refusals a minute that are written into the archive's log; of the others it says how many there were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request that was let in: who it is, and the archive in their hands."""
+
+    caller: Caller
+    archive: Archive
+    gate: Gate
+
+    def may(self, permission: str, project: str | None) -> bool:
+        """Whether the caller has a right."""
+        return self.gate.authority.allowed(self.caller, permission, project)
+
+    def require(self, permission: str, project: str | None) -> None:
+        """Refuse what the caller has no right to.
+
+        Raises:
+            MunimentError: 401 or 403.
+        """
+        try:
+            self.gate.authority.require(self.caller, permission, project)
+        except MunimentError as error:
+            self.gate.refused(error, self.caller.agent, permission, project)
+            raise
+
+    def require_somewhere(self, permission: str) -> None:
+        """Refuse who has a right nowhere.
+
+        Raises:
+            MunimentError: 401 or 403.
+        """
+        places = (None, self.archive.config.project)
+        if any(self.may(permission, place) for place in places):
+            return
+        if not any(self.may(permission, place) for place in self.archive.projects()):
+            self.require(permission, None)
+
+    def project_of(self, id: str, project: str | None, permission: str) -> str:
+        """The project of a resource the caller has a right to; what they may not see looks as if it were not there.
+
+        Raises:
+            ResourceNotFound, ResourcePurged, AmbiguousId: There is no such resource for this caller.
+            MunimentError: 401 or 403, which do not depend on what there is.
+        """
+        if project:
+            self.require(permission, project)
+            return self.archive.project_of(id, project)
+        if self.may(permission, None):
+            return self.archive.project_of(id, None)
+        self.require_somewhere(permission)
+        try:
+            found = self.archive.project_of(id, None)
+        except AmbiguousId as error:
+            seen = [place for place in error.details["projects"].split(", ") if self.may(permission, place)]
+            if len(seen) == 1:
+                return str(seen[0])
+            raise (AmbiguousId(id=id, projects=", ".join(seen)) if seen else ResourceNotFound(id=id)) from None
+        if not self.may(permission, found):
+            raise ResourceNotFound(id=id)
+        return found
+
+    def instance(self, encoded: str, number: str, project: str | None, permission: str) -> Instance:
+        """An instance the caller has a right to.
+
+        Raises:
+            MunimentError: As `project_of`; or there is no such instance.
+        """
+        id = text_of(encoded)  # noqa: A001 - the domain's word
+        place = self.project_of(id, project, permission)
+        wanted = text_of(number)
+        return self.archive.instance(id, None if wanted == "newest" else wanted, project=place)
+
+
+class Gate:
+    """What all routes share for letting requests in."""
+
+    def __init__(self, archive: Archive, authority: Authority, metrics: Metrics, failures: int) -> None:
+        self.archive = archive
+        self.authority = authority
+        self.metrics = metrics
+        self._failures = Failures(failures)
+        self._recorded = Sparse(_MOST_RECORDED)
+
+    def visit(self, request: Request) -> Visit:
+        """Let a request in.
+
+        Raises:
+            TooManyFailures: Too many sign-ins failed from there.
+            MunimentError: The credentials are wrong.
+        """
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        address = request.client.host if request.client else ""
+        # A reverse proxy's word on who signed in counts by where the connection itself comes from.
+        peer = getattr(request.state, "peer", address)
+        given = headers.get("authorization", "")
+        whose = [f"address {address}"] if given else []
+        if given:
+            whose.append(f"key {hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}")
+            wait = self._failures.wait(*whose)
+            if wait:
+                raise TooManyFailures(seconds=int(wait) + 1)
+        try:
+            caller = self.authority.identify(headers, peer)
+        except MunimentError as error:
+            self._failures.count(*whose)
+            self.refused(error, "", "sign in", None)
+            raise
+        request.state.caller = caller.agent
+        return Visit(caller, acting_as(self.archive, agent_of(caller)), self)
+
+    def refused(self, error: MunimentError, caller: str, permission: str, project: str | None) -> None:
+        """Count a refusal, and write it into the log unless there are too many of them."""
+        if error.http_status not in _REFUSALS:
+            return
+        self.metrics.refused.labels(str(error.http_status)).inc()
+        get_logger().warning("refused", caller=caller, permission=permission, project=project or "")
+        before = self._recorded.take()
+        if before is None or self._anonymous(caller, permission):
+            return
+        detail = {"caller": caller, "permission": permission, **({"not recorded before": before} if before else {})}
+        # The refusal stands, whether or not the log could be written.
+        with contextlib.suppress(MunimentError):
+            self.archive.record_event("access refusal", project=project or "", outcome="failure", detail=detail)
+
+    @staticmethod
+    def _anonymous(caller: str, permission: str) -> bool:
+        """Whether nobody in particular looked in; a log that anybody can fill is no log."""
+        return permission != "sign in" and caller in {"", "anonymous"}
+
+
+def visit_of(request: Request) -> Visit:
+    """Let a request in: for use in a route.
+
+    Raises:
+        MunimentError: As `Gate.visit`.
+    """
+    gate: Gate = request.app.state.gate
+    return gate.visit(request)
+
+
+def etag_of(instance: Instance) -> str:
+    """The version of a resource, as a strong entity tag."""
+    return f'"{instance.instance}"'
+
+
+def refuse_other_version(request: Request, instance: Instance) -> None:
+    """Hold a request to the version it names in `If-Match`.
+
+    Raises:
+        WrongVersion: The resource is at another one.
+    """
+    wanted = request.headers.get("if-match")
+    if wanted is None or wanted.strip() == "*":
+        return
+    found = etag_of(instance)
+    if found not in {tag.strip() for tag in wanted.split(",")}:
+        raise WrongVersion(id=instance.id, found=found, expected=wanted[:200])
+
+
+@contextlib.contextmanager
+def told(metrics: Metrics, end: str) -> Iterator[None]:
+    """Count how a transaction ended, also when it failed."""
+    try:
+        yield
+    except Conflict:
+        metrics.transactions.labels("refused").inc()
+        raise
+    metrics.transactions.labels(end).inc()

@@ -1,0 +1,150 @@
+"""Routes of the log: a page of events, or a stream of them as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from muniment.archive import Event
+from muniment.errors.remote import TooMuchAtOnce
+from muniment.web.api.native.gate import Visit, visit_of
+from muniment.web.api.native.names import Limit, Project
+from muniment.web.api.native.schemas import EventPage
+from muniment.web.authority import EVENTS
+
+router = APIRouter()
+
+STREAM = "text/event-stream"
+_LOOK_EVERY = 0.25
+_SIGN_OF_LIFE = 15.0
+_AT_ONCE = 500
+
+Start = Annotated[
+    str | None,
+    Query(max_length=100, description="Only after this: an event's number, an ISO 8601 time or a Unix time."),
+]
+
+
+@router.get(
+    "/events",
+    operation_id="events",
+    response_model=EventPage,
+    responses={200: {"content": {"application/json": {}, STREAM: {}}, "description": "Events, the oldest first."}},
+)
+async def events(request: Request, start: Start = None, project: Project = None, limit: Limit = 100) -> Response:
+    """The log, a page at a time, or with `Accept: text/event-stream` live from `start` (or `Last-Event-ID`) on."""
+    visit = await run_in_threadpool(_let_in, request, project)
+    live = STREAM in request.headers.get("accept", "")
+    begin = request.headers.get("last-event-id", start) if live else start
+    if not live:
+        return await run_in_threadpool(_page, visit, begin, project, limit)
+    streams = request.app.state.streams
+    if streams.open >= streams.most:
+        raise TooMuchAtOnce(what="event streams")
+    first = await run_in_threadpool(_first_number, visit, begin)
+    return StreamingResponse(
+        _stream(request, visit, project, first), media_type=STREAM, headers={"Cache-Control": "no-store"}
+    )
+
+
+class Streams:
+    """How many live streams there are, and whether they are to end."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.open = 0
+        self.stopping = asyncio.Event()
+
+
+def _let_in(request: Request, project: str | None) -> Visit:
+    visit = visit_of(request)
+    if project:
+        visit.require(EVENTS, project)
+    else:
+        visit.require_somewhere(EVENTS)
+    return visit
+
+
+def _page(visit: Visit, start: str | None, project: str | None, limit: int) -> Response:
+    after = _first_number(visit, start)
+    page: list[dict[str, Any]] = []
+    last = after
+    for event, shown in _seen(visit, project, visit.archive.events(after)):
+        last = event.seq
+        if shown:
+            page.append(event.as_json())
+        if len(page) == limit:
+            break
+    return Response(
+        json.dumps({"events": page, "next": str(last)}, ensure_ascii=False).encode("utf-8"),
+        media_type="application/json",
+    )
+
+
+def _first_number(visit: Visit, start: str | None) -> int:
+    """The number of the last event that is not after `start`."""
+    if start is None or start == "":
+        return 0
+    if start.isdecimal() and len(start) < 10:  # noqa: PLR2004 - as `Archive.events`: below 1,000,000,000
+        return int(start)
+    first = next(iter(islice(visit.archive.events(start), 1)), None)
+    if first is not None:
+        return first.seq - 1
+    return _newest(visit)
+
+
+def _newest(visit: Visit) -> int:
+    return visit.archive.site.log.head()
+
+
+def _seen(visit: Visit, project: str | None, found: Iterator[Event]) -> Iterator[tuple[Event, bool]]:
+    everything = visit.may(EVENTS, None)
+    known: dict[str, bool] = {}
+    for event in found:
+        if event.project not in known:
+            known[event.project] = everything or bool(event.project and visit.may(EVENTS, event.project))
+        yield event, known[event.project] and project in {None, event.project}
+
+
+async def _stream(request: Request, visit: Visit, project: str | None, start: int) -> AsyncIterator[bytes]:
+    streams: Streams = request.app.state.streams
+    streams.open += 1
+    try:
+        at = start
+        quiet_since = time.monotonic()
+        yield b": the log, live\n\n"
+        while not streams.stopping.is_set():
+            at, lines = await run_in_threadpool(_next_lines, visit, project, at)
+            if lines:
+                yield lines
+                quiet_since = time.monotonic()
+                continue
+            if time.monotonic() - quiet_since > _SIGN_OF_LIFE:
+                yield b": nothing new\n\n"
+                quiet_since = time.monotonic()
+            try:
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await streams.stopping.wait()
+            except TimeoutError:
+                continue
+    finally:
+        streams.open -= 1
+
+
+def _next_lines(visit: Visit, project: str | None, at: int) -> tuple[int, bytes]:
+    if _newest(visit) <= at:
+        return at, b""
+    lines: list[bytes] = []
+    for event, shown in islice(_seen(visit, project, visit.archive.events(at)), _AT_ONCE):
+        at = event.seq
+        if shown:
+            lines.append(b"id: %d\nevent: event\ndata: %s\n\n" % (event.seq, event.as_line()))
+    return at, b"".join(lines)

@@ -1,0 +1,118 @@
+"""Names in paths: one segment holds an id of any kind, percent-encoded; the rest of a path names a file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import Annotated, Any
+from urllib.parse import quote, unquote_to_bytes
+
+from fastapi import Path, Query
+
+from muniment.content import LogicalPath
+from muniment.errors.content import BadId, UnknownDigest, UnsafePath
+from muniment.errors.remote import UnusableRequest
+
+PREFIX = "/archive/v1"
+
+Segment = Annotated[str, Path(description="The resource's id, percent-encoded as one segment: '/' is %2F.")]
+Number = Annotated[str, Path(description="Which instance: its number, 'newest', or its identifier.")]
+FilePath = Annotated[str, Path(description="The file's path; each segment percent-encoded.")]
+Project = Annotated[
+    str | None, Query(description="The project, as organisation/project, where the id alone is not enough.")
+]
+After = Annotated[str | None, Query(max_length=8192, description="The `next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
+
+_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "sha": "sha1", "md5": "md5"}
+_FIELD = re.compile(r"\s*([a-z0-9-]+)=:([A-Za-z0-9+/=]*):\s*\Z")
+
+
+def text_of(encoded: str, kind: str = "id") -> str:
+    """A path segment's text.
+
+    Raises:
+        BadId, UnsafePath: It is not percent-encoded UTF-8.
+    """
+    try:
+        return unquote_to_bytes(encoded).decode("utf-8")
+    except (UnicodeDecodeError, UnicodeEncodeError):
+        if kind == "path":
+            raise UnsafePath(path=encoded[:200], reason="it is not percent-encoded UTF-8") from None
+        raise BadId(id=encoded[:200], reason="it is not percent-encoded UTF-8") from None
+
+
+def path_of(encoded: str) -> LogicalPath:
+    """A file's path.
+
+    Raises:
+        UnsafePath: It could leave its package, or is not percent-encoded UTF-8.
+    """
+    return LogicalPath.parse(text_of(encoded, "path"))
+
+
+def segment(text: str) -> str:
+    """An id as one segment of a path."""
+    return quote(text, safe="")
+
+
+def cursor(*values: str) -> str:
+    """A place in a list, as clients hand it back."""
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode("ascii").rstrip("=")
+
+
+def read_cursor(text: str | None, count: int) -> tuple[str, ...]:
+    """The values of a cursor, or nothing where none was given.
+
+    Raises:
+        UnusableRequest: It is not one of ours.
+    """
+    if not text:
+        return ()
+    try:
+        found: Any = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
+        if isinstance(found, list) and len(found) == count and all(isinstance(value, str) for value in found):
+            "".join(found).encode("utf-8")
+            return tuple(found)
+    except (ValueError, binascii.Error, RecursionError):
+        pass
+    raise UnusableRequest(where="after", reason="it is not the `next` of a page")
+
+
+def digest_fields(digests: dict[str, str]) -> str:
+    """Digests as a header field (RFC 9530 §2)."""
+    names = {ours: theirs for theirs, ours in _ALGORITHMS.items()}
+    parts = (
+        f"{names[name]}=:{base64.b64encode(bytes.fromhex(value)).decode('ascii')}:"
+        for name, value in digests.items()
+        if name in names
+    )
+    return ", ".join(parts)
+
+
+def read_digest_fields(*fields: str | None) -> dict[str, str]:
+    """Algorithm to hexadecimal digest from header fields; algorithms nobody here computes are passed over.
+
+    Raises:
+        UnknownDigest: A field is not as RFC 9530 says.
+    """
+    found: dict[str, str] = {}
+    for field in fields:
+        for item in (field or "").split(","):
+            if not item.strip():
+                continue
+            match = _FIELD.match(item)
+            if match is None:
+                raise UnknownDigest(digest=item.strip()[:200])
+            name = _ALGORITHMS.get(match[1])
+            if name is None:
+                continue
+            try:
+                value = base64.b64decode(match[2], validate=True).hex()
+            except binascii.Error:
+                raise UnknownDigest(digest=item.strip()[:200]) from None
+            if found.setdefault(name, value) != value:
+                raise UnknownDigest(digest=item.strip()[:200])
+    return found

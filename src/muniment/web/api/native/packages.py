@@ -1,0 +1,126 @@
+"""Routes that carry whole resources in and out, as tars."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from muniment.archive import receiving
+from muniment.content import Finding, Hashers
+from muniment.content.digests import refuse_mismatch
+from muniment.errors.remote import BadRequest, UnusableRequest
+from muniment.layouts.packages import folder_name
+from muniment.web.api.native.files import asked_range, disposition
+from muniment.web.api.native.gate import Visit, visit_of
+from muniment.web.api.native.names import Project, Segment, read_digest_fields, text_of
+from muniment.web.api.native.schemas import Imported
+from muniment.web.api.native.transactions import IdempotencyKey
+from muniment.web.authority import READ, WRITE
+from muniment.web.streaming import PumpResponse, pieces_of, pour
+from muniment.workflows.export import plan_tar
+from muniment.workflows.imports import take_in
+
+router = APIRouter()
+
+TAR = "application/x-tar"
+
+
+@router.get(
+    "/resources/{id}/export",
+    operation_id="export",
+    response_class=Response,
+    responses={
+        200: {"content": {TAR: {}}, "description": "A tar of exactly the length that is announced."},
+        206: {"content": {TAR: {}}, "description": "A part of it."},
+    },
+)
+@router.head("/resources/{id}/export", operation_id="export_head", response_class=Response)
+def export(
+    request: Request,
+    id: Segment,
+    layout: Literal["bag", "instances", "ocfl"] = "bag",
+    instance: Annotated[str | None, Query(max_length=100, description="An earlier instance.")] = None,
+    project: Project = None,
+) -> Response:
+    """A resource as a package in a tar; every file is checked while it is sent."""
+    visit = visit_of(request)
+    name = text_of(id)
+    place = visit.project_of(name, project, READ)
+    plan = plan_tar(visit.archive, name, layout, project=place, instance=instance)
+    tag = f'"{hashlib.sha256(plan.etag.encode()).hexdigest()}"'
+    part = asked_range(request, plan.length, tag)
+    start, stop = part or (0, plan.length)
+    headers = {
+        "Content-Type": TAR,
+        "Content-Disposition": disposition(f"{folder_name(name)}.tar"),
+        "Content-Length": str(stop - start),
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
+    }
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
+    damaged = visit.gate.metrics.damaged
+    return PumpResponse(
+        lambda: plan.read(start, stop, prove=start > 0),
+        status=206 if part else 200,
+        headers=headers,
+        failed=lambda _: damaged.inc(),
+    )
+
+
+@router.post(
+    "/imports",
+    operation_id="import",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {"required": True, "content": {TAR: {"schema": {"type": "string", "format": "binary"}}}}
+    },
+)
+async def import_(
+    request: Request,
+    id: Annotated[str | None, Query(max_length=4096, description="The id to give it, if not its own.")] = None,
+    project: Project = None,
+    repr_digest: Annotated[str | None, Header(description="What the tar must be (RFC 9530).")] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Imported:
+    """Take in a package (a bag, a bag of instances, an OCFL object) as a tar: whole, or not at all."""
+    visit = await run_in_threadpool(_let_in, request, project)
+    expected = read_digest_fields(repr_digest)
+    hashers = Hashers(["sha256", *expected])
+    with receiving(visit.archive, ".tar") as file:
+
+        def write(data: bytes) -> None:
+            hashers.update(data)
+            file.write(data)
+
+        try:
+            await pour(pieces_of(request), write)
+        except ClientDisconnect:
+            raise BadRequest(reason="the client went away before the end of the body") from None
+        if not hashers.size:
+            raise UnusableRequest(where="the body", reason="it is empty, where a tar was expected")
+        refuse_mismatch("the tar", hashers.values(), expected)
+        asked = {"id": id, "project": project, "sha256": hashers.values()["sha256"]}
+
+        def make() -> dict[str, object]:
+            notices: list[dict[str, str]] = []
+
+            def notice(finding: Finding) -> None:
+                notices.append(finding.as_json())
+
+            ids = take_in(visit.archive, file.path, id=id, project=project, notice=notice)
+            return Imported(ids=ids, notices=notices[:100]).model_dump()
+
+        once = request.app.state.idempotency.once
+        return Imported(**await run_in_threadpool(once, idempotency_key, visit.caller.agent, asked, make))
+
+
+def _let_in(request: Request, project: str | None) -> Visit:
+    """Who may import: without a project a package says itself where it goes, so that needs a right to all."""
+    visit = visit_of(request)
+    visit.require(WRITE, project)
+    return visit

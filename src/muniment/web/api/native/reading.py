@@ -1,0 +1,244 @@
+"""Routes that show what there is: the archive, its resources, their instances and files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from muniment import __version__
+from muniment.archive import Archive, Instance
+from muniment.content import Entry
+from muniment.web.api.native.files import FileResponse, NotModified, unchanged
+from muniment.web.api.native.gate import Visit, etag_of, refuse_other_version, visit_of
+from muniment.web.api.native.names import (
+    After,
+    FilePath,
+    Limit,
+    Number,
+    Project,
+    Segment,
+    cursor,
+    path_of,
+    read_cursor,
+    text_of,
+)
+from muniment.web.api.native.schemas import (
+    ArchiveInfo,
+    FileOut,
+    FilePage,
+    HistoryOut,
+    InstanceOut,
+    ProjectsOut,
+    PurgeIn,
+    ResourcePage,
+    SummaryOut,
+)
+from muniment.web.authority import ADMIN, READ
+
+router = APIRouter()
+
+
+@router.get("", operation_id="archive")
+def archive(request: Request) -> ArchiveInfo:
+    """What the archive is."""
+    visit = visit_of(request)
+    visit.require_somewhere(READ)
+    config = visit.archive.config
+    return ArchiveInfo(
+        id=config.id,
+        created=config.created,
+        mode=config.mode,
+        digests=list(config.digests),
+        redundancy=config.redundancy,
+        project=config.project,
+        format=config.format,
+        resources=visit.archive.count() if visit.may(READ, None) else None,
+        version=__version__,
+        lease=request.app.state.desk.lease,
+    )
+
+
+@router.get("/projects", operation_id="projects")
+def projects(request: Request) -> ProjectsOut:
+    """The projects that hold a resource, of those one may read."""
+    visit = visit_of(request)
+    visit.require_somewhere(READ)
+    return ProjectsOut(projects=[place for place in visit.archive.projects() if visit.may(READ, place)])
+
+
+@router.get("/resources", operation_id="resources")
+def resources(request: Request, project: Project = None, after: After = None, limit: Limit = 100) -> ResourcePage:
+    """Resources in the order of their ids, a page at a time."""
+    visit = visit_of(request)
+    if project:
+        visit.require(READ, project)
+    else:
+        visit.require_somewhere(READ)
+    start = read_cursor(after, 2)
+    found = list(islice(_visible(visit, project, start), limit + 1))
+    page = [SummaryOut(**asdict(item)) for item in found[:limit]]
+    return ResourcePage(resources=page, next=cursor(page[-1].id, page[-1].project) if len(found) > limit else None)
+
+
+def _visible(visit: Visit, project: str | None, start: tuple[str, ...]) -> Any:
+    place = (start[0], start[1]) if start else ""
+    known: dict[str, bool] = {}
+    for item in visit.archive.resources(project, after=place):
+        if item.project not in known:
+            known[item.project] = visit.may(READ, item.project)
+        if known[item.project]:
+            yield item
+
+
+@router.get("/resources/{id}", operation_id="resource")
+@router.head("/resources/{id}", operation_id="resource_head")
+def resource(request: Request, response: Response, id: Segment, project: Project = None) -> InstanceOut:
+    """A resource, by its newest instance."""
+    return _shown(request, response, id, "newest", project)
+
+
+@router.delete("/resources/{id}", operation_id="purge", status_code=200)
+def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None) -> dict[str, Any]:
+    """Remove a resource for ever, in an archive of dynamic mode; the answer is the event."""
+    visit = visit_of(request)
+    name = text_of(id)
+    place = visit.project_of(name, project, ADMIN)
+    refuse_other_version(request, visit.archive.instance(name, project=place))
+    return visit.archive.purge(name, given.reason, place).as_json()
+
+
+@router.get("/resources/{id}/instances", operation_id="history")
+def history(request: Request, id: Segment, project: Project = None) -> HistoryOut:
+    """Every instance of a resource, the oldest first."""
+    newest = visit_of(request).instance(id, "newest", project, READ)
+    return HistoryOut(instances=[shown(newest.earlier(number)) for number in range(1, newest.head + 1)])
+
+
+@router.get("/resources/{id}/instances/{number}", operation_id="instance")
+def instance(request: Request, response: Response, id: Segment, number: Number, project: Project = None) -> InstanceOut:
+    """One instance."""
+    return _shown(request, response, id, number, project)
+
+
+@router.get("/resources/{id}/instances/{number}/files", operation_id="files")
+def files(
+    request: Request,
+    id: Segment,
+    number: Number,
+    project: Project = None,
+    after: After = None,
+    limit: Limit = 100,
+) -> FilePage:
+    """The files of an instance in the order of their paths, a page at a time."""
+    found = _instance(request, id, number, project)
+    return page_of_files(list(found), found.__getitem__, after, limit)
+
+
+@router.get(
+    "/resources/{id}/instances/{number}/files/{path:path}",
+    operation_id="file",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": {}}, "description": "The file."},
+        206: {"content": {"application/octet-stream": {}}, "description": "A part of it."},
+        304: {"description": "It is as the client has it."},
+    },
+)
+@router.head("/resources/{id}/instances/{number}/files/{path:path}", operation_id="file_head", response_class=Response)
+def file(request: Request, id: Segment, number: Number, path: FilePath, project: Project = None) -> Response:
+    """The bytes of a file; `Range`, `If-Range`, `If-None-Match` and `HEAD` work, and digests go with it.
+
+    Sent from its first byte to its last, a file is compared with its digest while it is sent; the
+    transfer of a damaged one is broken before its end.
+    """
+    found = _instance(request, id, number, project)
+    name = path_of(path)
+    entry = found[name]
+    if unchanged(request, entry):
+        return NotModified(entry)
+    return FileResponse(request, found, entry)
+
+
+def _shown(request: Request, response: Response, id: str, number: str, project: str | None) -> InstanceOut:
+    found = visit_of(request).instance(id, number, project, READ)
+    refuse_other_version(request, found)
+    response.headers["ETag"] = etag_of(found)
+    return shown(found)
+
+
+def _instance(request: Request, id: str, number: str, project: str | None) -> Instance:
+    visit = visit_of(request)
+    recent: RecentInstances = request.app.state.recent
+    if project and number.isdecimal():
+        visit.require(READ, project)
+        return recent.get(visit.archive, text_of(id), int(number[:9]), project)
+    return visit.instance(id, number, project, READ)
+
+
+class RecentInstances:
+    """The instances read last: they never change, and their list of files may be long."""
+
+    def __init__(self, most: int = 32) -> None:
+        self._most = most
+        self._known: dict[tuple[str, str, int], tuple[tuple[int, int], Instance]] = {}
+
+    def get(self, archive: Archive, id: str, number: int, project: str) -> Instance:
+        """An instance by its number; purged or mended since, it is read again.
+
+        Raises:
+            MunimentError: As `Archive.instance`.
+        """
+        key = (project, id, number)
+        known = self._known.get(key)
+        if known is not None and known[0] == _stamp(known[1]):
+            return known[1]
+        found = archive.instance(id, number, project=project)
+        while len(self._known) >= self._most:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[key] = (_stamp(found), found)
+        return found
+
+
+def _stamp(instance: Instance) -> tuple[int, int]:
+    try:
+        status = (instance.root / "inventory.json").stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_ino)
+
+
+def shown(found: Instance) -> InstanceOut:
+    """An instance as a document."""
+    return InstanceOut(
+        id=found.id,
+        project=found.project,
+        number=found.number,
+        head=found.head,
+        instance=found.instance,
+        created=found.created,
+        message=found.message,
+        agent=dict(found.agent),
+        files=len(found),
+        record=dict(found.record),
+    )
+
+
+def file_out(entry: Entry) -> FileOut:
+    """An entry as a document."""
+    return FileOut(path=entry.path, size=entry.size, digests=dict(entry.digests), modified=entry.modified)
+
+
+def page_of_files(paths: list[str], entry: Any, after: str | None, limit: int) -> FilePage:
+    """One page of sorted paths with their entries.
+
+    Raises:
+        UnusableRequest: `after` is not the `next` of a page.
+    """
+    start = read_cursor(after, 1)
+    first = next((at for at, path in enumerate(paths) if path > start[0]), len(paths)) if start else 0
+    page = paths[first : first + limit]
+    more = first + limit < len(paths)
+    return FilePage(files=[file_out(entry(path)) for path in page], next=cursor(page[-1]) if more else None)

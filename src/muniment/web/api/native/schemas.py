@@ -1,0 +1,267 @@
+"""The documents of the native interface, as its description shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Text = Annotated[str, StringConstraints(max_length=10_000)]
+Digests = Annotated[dict[str, str], Field(max_length=10, description="Algorithm to hexadecimal digest.")]
+
+
+class Given(BaseModel):
+    """What a client sends: exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457); `type` names it for ever, `details` are its particulars."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    details: dict[str, Any] = {}
+
+
+class ArchiveInfo(BaseModel):
+    """What the archive is."""
+
+    id: str
+    created: str
+    mode: str
+    digests: list[str]
+    redundancy: int
+    project: str = Field(description="Where resources go that name no project.")
+    format: str
+    resources: int | None = Field(description="How many there are; null for those who may not see all.")
+    version: str = Field(description="The server's Muniment.")
+    lease: float = Field(description="Seconds after its last use that a transaction is rolled back.")
+
+
+class SummaryOut(BaseModel):
+    """A resource in a list."""
+
+    project: str
+    id: str
+    head: int
+    created: str
+    modified: str
+    files: int
+    bytes: int
+
+
+class ResourcePage(BaseModel):
+    """Resources in the order of their ids."""
+
+    resources: list[SummaryOut]
+    next: str | None = None
+
+
+class ProjectsOut(BaseModel):
+    """Projects that hold a resource."""
+
+    projects: list[str]
+
+
+class InstanceOut(BaseModel):
+    """An instance; `record` is all that was written down about it."""
+
+    id: str
+    project: str
+    number: int
+    head: int
+    instance: str
+    created: str
+    message: str
+    agent: dict[str, str]
+    files: int
+    record: dict[str, Any]
+
+
+class HistoryOut(BaseModel):
+    """Every instance of a resource, the oldest first."""
+
+    instances: list[InstanceOut]
+
+
+class FileOut(BaseModel):
+    """One file of an instance or a transaction."""
+
+    path: str
+    size: int | None
+    digests: dict[str, str]
+    modified: str | None = None
+
+
+class FilePage(BaseModel):
+    """Files in the order of their paths."""
+
+    files: list[FileOut]
+    next: str | None = None
+
+
+class Begin(Given):
+    """A transaction to begin."""
+
+    id: Text | None = Field(default=None, description="The resource; a new one gets a UUID without it.")
+    project: Text | None = None
+    on: Literal["new", "existing"] = Field(default="new", description="A new resource, or one that is there.")
+    message: Text = ""
+
+
+class TransactionOut(BaseModel):
+    """A transaction and what its instance would hold."""
+
+    transaction: str
+    id: str
+    project: str
+    number: int = Field(description="The number its instance will have.")
+    prepared: bool
+    metadata: dict[str, Any]
+    expires_in: float = Field(description="Seconds it lives from now on; each use begins them anew.")
+
+
+class MetadataIn(Given):
+    """What is said about the instance; it takes the place of what was said before."""
+
+    metadata: dict[str, Any]
+    provenance: list[Any] | None = Field(default=None, max_length=10_000)
+
+
+class CommitIn(Given):
+    """How to commit."""
+
+    message: Text | None = None
+
+
+class PrepareIn(Given):
+    """The group a transaction is prepared for."""
+
+    group: Text
+    decided_at: Text
+
+
+class UploadIn(Given):
+    """A file that will come in pieces."""
+
+    path: Text
+    size: int | None = Field(default=None, ge=0, le=1 << 60)
+    digests: Digests = {}
+    modified: Text | None = None
+    replace: bool = False
+
+
+class UploadOut(BaseModel):
+    """An upload and how many bytes of it have come."""
+
+    upload: str
+    offset: int
+
+
+class FinishIn(Given):
+    """What the whole file must be."""
+
+    digests: Digests = {}
+
+
+class Removed(BaseModel):
+    """What was left out."""
+
+    removed: list[str]
+
+
+class LeftoverOut(BaseModel):
+    """A transaction that was never closed and that nobody holds."""
+
+    transaction: str
+    project: str
+    id: str
+    base: int
+    started: str
+    files: int
+    agent: str
+    group: str = ""
+    decided_at: str = ""
+
+
+class Leftovers(BaseModel):
+    """Unfinished transactions."""
+
+    transactions: list[LeftoverOut]
+
+
+class EventOut(BaseModel):
+    """One entry of the log; fields that say nothing are left out."""
+
+    model_config = ConfigDict(extra="allow")
+
+    seq: int
+    timestamp: str
+    event: str
+    previous: str
+
+
+class EventPage(BaseModel):
+    """Events, the oldest first; `next` is where to go on, also when there is nothing yet."""
+
+    events: list[EventOut]
+    next: str
+
+
+class AuditIn(Given):
+    """What to audit."""
+
+    id: Text | None = None
+    project: Text | None = None
+    fast: bool = False
+    every_digest: bool = False
+
+
+class RepairIn(Given):
+    """What to mend."""
+
+    id: Text | None = None
+    project: Text | None = None
+
+
+class PurgeIn(Given):
+    """Why a resource is removed for ever."""
+
+    reason: Text
+
+
+class Part(Given):
+    """One transaction of a group."""
+
+    archive: Text
+    transaction: Text
+
+
+class Decision(Given):
+    """All prepared transactions of a group that are to be committed."""
+
+    parts: list[Part] = Field(max_length=1000)
+
+
+class DecisionOut(BaseModel):
+    """What was decided about a group."""
+
+    group: str
+    decision: str
+    parts: list[dict[str, Any]]
+
+
+class Imported(BaseModel):
+    """The resources that were taken in, and what was noticed about their package."""
+
+    ids: list[str]
+    notices: list[dict[str, str]] = []
+
+
+class Count(BaseModel):
+    """How many."""
+
+    count: int

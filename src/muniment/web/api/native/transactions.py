@@ -1,0 +1,218 @@
+"""Routes of transactions: begin, say, leave out, prepare, commit, roll back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+
+from muniment.archive import Transaction
+from muniment.errors.archive import LeftoverNotFound
+from muniment.errors.base import BadInput
+from muniment.errors.remote import UnusableRequest
+from muniment.web.api.native.desk import Desk
+from muniment.web.api.native.gate import Visit, refuse_other_version, told, visit_of
+from muniment.web.api.native.names import After, FilePath, Limit, path_of
+from muniment.web.api.native.reading import page_of_files, shown
+from muniment.web.api.native.schemas import (
+    Begin,
+    CommitIn,
+    FilePage,
+    InstanceOut,
+    LeftoverOut,
+    Leftovers,
+    MetadataIn,
+    PrepareIn,
+    Removed,
+    TransactionOut,
+)
+from muniment.web.authority import ADMIN, READ, WRITE
+
+router = APIRouter(prefix="/transactions")
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(max_length=200, description="The same key with the same request gets the same answer for a day."),
+]
+
+
+@router.get("", operation_id="leftovers")
+def leftovers(request: Request) -> Leftovers:
+    """Transactions that were never closed and that nobody holds any more."""
+    visit = visit_of(request)
+    visit.require(ADMIN, None)
+    return Leftovers(transactions=[LeftoverOut(**asdict(item)) for item in visit.archive.leftovers()])
+
+
+@router.post("", operation_id="begin", status_code=201)
+def begin(request: Request, response: Response, given: Begin, idempotency_key: IdempotencyKey = None) -> TransactionOut:
+    """Begin a transaction for a new resource, or on one that is there (`If-Match` names its version)."""
+    visit = visit_of(request)
+    if given.on == "existing" and not given.id:
+        raise UnusableRequest(where="id", reason="it is needed to begin on an existing resource")
+    place = _place(visit, given)
+
+    def make() -> dict[str, Any]:
+        return _begin(request, visit, given, place).model_dump()
+
+    record = request.app.state.idempotency.once(idempotency_key, visit.caller.agent, given.model_dump(), make)
+    response.headers["Location"] = f"{request.url.path}/{record['transaction']}"
+    return TransactionOut(**record)
+
+
+def _place(visit: Visit, given: Begin) -> str:
+    if given.on == "existing" and given.id:
+        place = visit.project_of(given.id, given.project, READ)
+    else:
+        place = given.project or visit.archive.config.project
+    visit.require(WRITE, place)
+    return place
+
+
+def _begin(request: Request, visit: Visit, given: Begin, place: str) -> TransactionOut:
+    desk: Desk = request.app.state.desk
+    if given.on == "existing" and given.id:
+        refuse_other_version(request, visit.archive.instance(given.id, project=place))
+        transaction = visit.archive.get(given.id, "a", project=place, message=given.message)
+    else:
+        transaction = visit.archive.new(given.id, place, message=given.message)
+    desk.keep(transaction)
+    request.app.state.gate.metrics.transactions.labels("begun").inc()
+    return transaction_out(transaction, desk)
+
+
+@router.get("/{transaction}", operation_id="transaction")
+def show(request: Request, transaction: str) -> TransactionOut:
+    """A transaction; looking at it counts as use."""
+    with held(request, transaction) as (_, found):
+        return transaction_out(found, request.app.state.desk)
+
+
+@router.delete("/{transaction}", operation_id="rollback", status_code=204)
+def rollback(request: Request, transaction: str) -> None:
+    """Undo everything: the archive is as it was before the transaction."""
+    metrics = request.app.state.gate.metrics
+    with held(request, transaction) as (_, found), told(metrics, "rolled back"):
+        found.rollback()
+
+
+@router.get("/{transaction}/files", operation_id="transaction_files")
+def files(request: Request, transaction: str, after: After = None, limit: Limit = 100) -> FilePage:
+    """The files the instance would have now."""
+    with held(request, transaction) as (_, found):
+        entries = {entry.path: entry for entry in found.files()}
+        return page_of_files(list(entries), entries.__getitem__, after, limit)
+
+
+@router.delete("/{transaction}/files/{path:path}", operation_id="delete_file")
+def delete(request: Request, transaction: str, path: FilePath) -> Removed:
+    """Leave a file, or a folder and all below it, out of the new instance."""
+    name = path_of(path)
+    with held(request, transaction) as (_, found):
+        return Removed(removed=found.delete(name))
+
+
+@router.put("/{transaction}/metadata", operation_id="say", status_code=204)
+def say(request: Request, transaction: str, given: MetadataIn) -> None:
+    """Say about the instance what its users should know."""
+    _refuse_unwritable(given.model_dump())
+    with held(request, transaction) as (_, found):
+        found.metadata.clear()
+        found.metadata.update(given.metadata)
+        if given.provenance is not None:
+            found.provenance[:] = given.provenance
+
+
+@router.post("/{transaction}/prepare", operation_id="prepare", status_code=204)
+def prepare(request: Request, transaction: str, given: PrepareIn) -> None:
+    """Make everything ready, as part of a group that commits in all its archives or in none."""
+    _refuse_unwritable(given.model_dump())
+    with held(request, transaction) as (_, found):
+        found.prepare(given.group, given.decided_at)
+
+
+@router.post("/{transaction}/commit", operation_id="commit")
+def commit(request: Request, transaction: str, given: CommitIn | None = None) -> InstanceOut:
+    """Publish the new instance; on return it is on stable storage. `If-Match` names the resource's version before."""
+    metrics = request.app.state.gate.metrics
+    with held(request, transaction) as (visit, found):
+        if found.number > 1 and "if-match" in request.headers:
+            refuse_other_version(request, visit.archive.instance(found.id, project=found.project))
+        with told(metrics, "committed"):
+            done = found.commit(message=given.message if given else None)
+        return shown(done)
+
+
+@router.post("/{transaction}/replay", operation_id="replay")
+def replay(request: Request, transaction: str) -> InstanceOut:
+    """Commit a transaction that was left behind, with every file it had stored whole."""
+    visit = visit_of(request)
+    visit.require(ADMIN, None)
+    with told(visit.gate.metrics, "replayed"):
+        return shown(visit.archive.replay(transaction))
+
+
+class held:  # noqa: N801 - used as a function in `with`
+    """A transaction in the hands of a caller who may write to its project."""
+
+    def __init__(self, request: Request, transaction: str) -> None:
+        self._visit = visit_of(request)
+        self._hold = request.app.state.desk.hold(transaction)
+
+    def __enter__(self) -> tuple[Visit, Transaction]:
+        """Take it.
+
+        Raises:
+            LeftoverNotFound: There is none such, or none the caller may know of.
+            TransactionBusy: Others work on it for longer than one wants to wait.
+        """
+        self._visit.require_somewhere(WRITE)
+        found = self._hold.__enter__()
+        if not self._visit.may(WRITE, found.project):
+            self._hold.__exit__(None, None, None)
+            raise LeftoverNotFound(transaction=found.transaction)
+        return self._visit, found
+
+    def __exit__(self, *error: object) -> None:
+        """Let go of it."""
+        self._hold.__exit__(*error)
+
+
+def transaction_out(found: Transaction, desk: Desk) -> TransactionOut:
+    """A transaction as a document."""
+    return TransactionOut(
+        transaction=found.transaction,
+        id=found.id,
+        project=found.project,
+        number=found.number,
+        prepared=found.prepared,
+        metadata=found.metadata,
+        expires_in=desk.lease,
+    )
+
+
+def check_time(text: str | None) -> str | None:
+    """A file's time of change.
+
+    Raises:
+        UnusableRequest: It is not RFC 3339 with a zone.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UnusableRequest(where="modified", reason="it is not a time in RFC 3339 with its zone")
+    return text
+
+
+def _refuse_unwritable(record: dict[str, Any]) -> None:
+    try:
+        json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise BadInput(reason=f"what is said cannot be written as JSON: {error}") from error

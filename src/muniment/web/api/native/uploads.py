@@ -1,0 +1,203 @@
+"""Routes that bring files into a transaction: small ones in one request, large ones in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from muniment.archive import Upload, Wanted
+from muniment.content import Entry
+from muniment.errors.remote import BadRequest
+from muniment.web.api.native.desk import Desk
+from muniment.web.api.native.gate import Visit, visit_of
+from muniment.web.api.native.names import FilePath, digest_fields, path_of, read_digest_fields
+from muniment.web.api.native.reading import file_out
+from muniment.web.api.native.schemas import FileOut, FinishIn, UploadIn, UploadOut
+from muniment.web.api.native.transactions import IdempotencyKey, check_time, held
+from muniment.web.authority import WRITE
+from muniment.web.streaming import PIECE, pieces_of, pour
+
+router = APIRouter(prefix="/transactions/{transaction}")
+
+ReprDigest = Annotated[str | None, Header(description="What the file must be (RFC 9530).")]
+Modified = Annotated[
+    str | None, Header(alias="Muniment-Modified", description="The file's time of change, in RFC 3339.")
+]
+Offset = Annotated[int, Header(ge=0, le=1 << 60, description="Where the bytes go on.")]
+_BYTES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.put("/files/{path:path}", operation_id="put_file", status_code=201, openapi_extra=_BYTES)
+async def put(
+    request: Request,
+    response: Response,
+    transaction: str,
+    path: FilePath,
+    repr_digest: ReprDigest = None,
+    content_digest: ReprDigest = None,
+    modified: Modified = None,
+    replace: Annotated[bool, Query(description="The path is there already.")] = False,  # noqa: FBT002 - a query field
+) -> FileOut:
+    """Add a file. It counts only when all of it came and it has the digests that were promised."""
+    wanted = Wanted(
+        path=path_of(path),
+        size=_announced(request),
+        digests=read_digest_fields(repr_digest, content_digest),
+        modified=check_time(modified),
+        replace=replace,
+    )
+    if wanted.size is None or wanted.size >= PIECE:
+        await run_in_threadpool(_allow, request, transaction)
+    pieces = pieces_of(request)
+    first = await _first(pieces)
+    if len(first) < PIECE and (wanted.size is None or wanted.size == len(first)):
+        rest = await _first(pieces)
+        if not rest:
+            entry = await run_in_threadpool(_add_small, request, transaction, wanted, first)
+            response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
+            return file_out(entry)
+        first += rest
+    upload = await run_in_threadpool(_begin, request, transaction, wanted)
+    try:
+        await _receive(request, transaction, upload, 0, _chained(first, pieces))
+        entry = await run_in_threadpool(_finish, request, transaction, upload, {})
+    except BaseException:
+        await run_in_threadpool(upload.discard)
+        raise
+    finally:
+        request.app.state.desk.end_upload(transaction, upload.id)
+    response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
+    return file_out(entry)
+
+
+@router.post("/uploads", operation_id="begin_upload", status_code=201)
+def begin(
+    request: Request, response: Response, transaction: str, given: UploadIn, idempotency_key: IdempotencyKey = None
+) -> UploadOut:
+    """Begin a file that comes in pieces and may be resumed after a cut."""
+    visit = visit_of(request)
+    wanted = Wanted(given.path, given.size, given.digests, check_time(given.modified), given.replace)
+
+    def make() -> dict[str, Any]:
+        return {"upload": _begin(request, transaction, wanted).id, "offset": 0}
+
+    record = request.app.state.idempotency.once(
+        idempotency_key, visit.caller.agent, [transaction, given.model_dump()], make
+    )
+    response.headers["Location"] = f"{request.url.path}/{record['upload']}"
+    return UploadOut(**record)
+
+
+@router.head("/uploads/{upload}", operation_id="upload_offset", status_code=204)
+def offset(request: Request, response: Response, transaction: str, upload: str) -> None:
+    """Where an upload stands, in `Upload-Offset`."""
+    _allow(request, transaction)
+    response.headers["Upload-Offset"] = str(request.app.state.desk.upload(transaction, upload).received())
+
+
+@router.patch("/uploads/{upload}", operation_id="append", status_code=204, openapi_extra=_BYTES)
+async def append(request: Request, response: Response, transaction: str, upload: str, upload_offset: Offset) -> None:
+    """Send the next bytes. What came before a cut is kept; ask where the upload stands and go on from there."""
+    found = await run_in_threadpool(_upload, request, transaction, upload)
+    await _receive(request, transaction, found, upload_offset, pieces_of(request))
+    response.headers["Upload-Offset"] = str(found.received())
+
+
+@router.post("/uploads/{upload}", operation_id="finish_upload", status_code=201)
+def finish(request: Request, response: Response, transaction: str, upload: str, given: FinishIn) -> FileOut:
+    """Give the file to the transaction. With other digests than promised it is refused and gone."""
+    entry = _finish(request, transaction, _upload(request, transaction, upload), dict(given.digests))
+    request.app.state.desk.end_upload(transaction, upload)
+    response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
+    return file_out(entry)
+
+
+@router.delete("/uploads/{upload}", operation_id="discard_upload", status_code=204)
+def discard(request: Request, transaction: str, upload: str) -> None:
+    """Drop what has come of a file."""
+    found = _upload(request, transaction, upload)
+    found.received()
+    found.discard()
+    request.app.state.desk.end_upload(transaction, upload)
+
+
+def _allow(request: Request, transaction: str) -> Visit:
+    """Let in who may write to the transaction's project, without taking the transaction."""
+    visit = visit_of(request)
+    visit.require_somewhere(WRITE)
+    if not visit.may(WRITE, None):
+        with request.app.state.desk.hold(transaction) as found:
+            visit.require(WRITE, found.project)
+    return visit
+
+
+def _upload(request: Request, transaction: str, upload: str) -> Upload:
+    _allow(request, transaction)
+    found: Upload = request.app.state.desk.upload(transaction, upload)
+    return found
+
+
+def _add_small(request: Request, transaction: str, wanted: Wanted, data: bytes) -> Entry:
+    with held(request, transaction) as (_, found):
+        add = found.replace if wanted.replace else found.add
+        return add(data, wanted.path, digests=wanted.digests, modified=wanted.modified)[0]
+
+
+def _begin(request: Request, transaction: str, wanted: Wanted) -> Upload:
+    desk: Desk = request.app.state.desk
+    with held(request, transaction) as (_, found):
+        upload = Upload.begin(found, wanted)
+    desk.begin_upload(transaction, upload)
+    return upload
+
+
+def _finish(request: Request, transaction: str, upload: Upload, digests: dict[str, str]) -> Entry:
+    with held(request, transaction) as (_, found):
+        return upload.finish(found, digests)
+
+
+async def _receive(
+    request: Request, transaction: str, upload: Upload, offset: int, pieces: AsyncIterator[bytes]
+) -> None:
+    desk: Desk = request.app.state.desk
+
+    def write(data: bytes) -> None:
+        desk.touch(transaction)
+        upload.write(data)
+
+    taking = upload.receiving(offset)
+    await run_in_threadpool(taking.__enter__)
+    try:
+        await pour(pieces, write)
+    except ClientDisconnect:
+        raise BadRequest(reason="the client went away before the end of the body") from None
+    finally:
+        await run_in_threadpool(taking.__exit__, None, None, None)
+
+
+async def _first(pieces: AsyncIterator[bytes]) -> bytes:
+    try:
+        return await anext(pieces, b"")
+    except ClientDisconnect:
+        raise BadRequest(reason="the client went away before the end of the body") from None
+
+
+async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for piece in rest:
+        yield piece
+
+
+def _announced(request: Request) -> int | None:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() else None

@@ -1,0 +1,110 @@
+"""The application: every interface of the server in front of one archive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from structlog import get_logger
+
+from muniment import __version__
+from muniment.access import Authority
+from muniment.app import App
+from muniment.archive import Archive
+from muniment.errors.base import MunimentError
+from muniment.web import health, problems
+from muniment.web.api import native
+from muniment.web.api.native.desk import Desk
+from muniment.web.api.native.gate import Gate
+from muniment.web.api.native.log import Streams
+from muniment.web.api.native.reading import RecentInstances
+from muniment.web.edge import Application, Edge, Limits
+from muniment.web.idempotency import Idempotency
+from muniment.web.metrics import Metrics
+
+
+def create_app(app: App, authority: Authority | None = None) -> Application:
+    """The server of the archive that `app`'s settings name; `authority` decides who may do what.
+
+    Raises:
+        BadInput: No archive is named, or it is behind a server itself.
+        NotAnArchive, NewerFormat: It cannot be opened.
+    """
+    app.place()
+    archive: Archive = app.archive()
+    server = _server(app, archive, authority or app.authority(archive))
+    settings = app.settings
+    limits = Limits(
+        headers=settings.serve_headers,
+        header_bytes=settings.serve_header_bytes,
+        body=settings.serve_body,
+        upload=settings.serve_upload,
+        patience=settings.serve_patience,
+        prefix=native.PREFIX,
+        trusted=settings.serve_trusted_proxies,
+    )
+    if settings.otel:
+        _trace(server)
+    return Edge(server, limits, server.state.gate.metrics)
+
+
+def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
+    settings = app.settings
+    server = FastAPI(
+        title="Muniment",
+        version=__version__,
+        description="A digital preservation archive. Errors are problem documents (RFC 9457).",
+        openapi_url=f"{native.PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    server.state.archive = archive
+    server.state.desk = Desk(archive, settings.transaction_lease)
+    server.state.gate = Gate(archive, authority, Metrics(), settings.serve_failures)
+    server.state.idempotency = Idempotency(archive.state / "serving.db")
+    server.state.recent = RecentInstances()
+    server.state.streams = Streams(settings.serve_streams)
+    server.state.sweep_every = settings.sweep_every
+    problems.install(server, str(archive.path))
+    server.include_router(native.router)
+    server.include_router(health.router)
+    return server
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    sweeping = asyncio.create_task(_sweep(server))
+    try:
+        # The connections' protocol sets it when the server is told to stop, so that live streams end.
+        yield {"stopping": server.state.streams.stopping}
+    finally:
+        sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeping
+        await run_in_threadpool(server.state.archive.close)
+
+
+async def _sweep(server: FastAPI) -> None:
+    """Roll back transactions nobody comes back to, and finish what other processes left when they died."""
+    while True:
+        await asyncio.sleep(server.state.sweep_every)
+        try:
+            done = await run_in_threadpool(server.state.archive.recover)
+            await run_in_threadpool(server.state.idempotency.sweep)
+        except (MunimentError, OSError) as error:
+            get_logger().error("sweep failed", error=type(error).__name__, message=str(error))
+            continue
+        for event in done:
+            get_logger().info("swept", event=event.event, note=str(event.detail.get("note", "")))
+
+
+def _trace(server: FastAPI) -> None:
+    instrumentation = importlib.import_module("opentelemetry.instrumentation.fastapi")  # the extra `otel`
+    instrumentation.FastAPIInstrumentor.instrument_app(server)

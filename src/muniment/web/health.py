@@ -1,0 +1,52 @@
+"""Is it alive, can it serve, and how much did it do."""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import APIRouter, Request, Response
+
+from muniment.errors.base import MunimentError
+from muniment.web.api.native.gate import visit_of
+from muniment.web.authority import ADMIN
+
+router = APIRouter()
+
+
+@router.get("/health/live", operation_id="live")
+def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health/ready", operation_id="ready", responses={503: {"description": "It cannot serve now."}})
+def ready(request: Request, response: Response) -> dict[str, str]:
+    """The archive can be read and written; says no while the server stops."""
+    archive = request.app.state.archive
+    checks = {
+        "archive": os.access(archive.path / "muniment.json", os.R_OK),
+        "staging": os.access(archive.path / "staging", os.W_OK),
+        "index": _index(archive),
+        "stopping": not request.app.state.streams.stopping.is_set(),
+    }
+    failed = [name for name, good in checks.items() if not good]
+    if failed:
+        response.status_code = 503
+        return {"status": "failed", "failed": ", ".join(failed)}
+    return {"status": "ok"}
+
+
+@router.get("/metrics", operation_id="metrics", response_class=Response)
+def metrics(request: Request) -> Response:
+    """Counters for Prometheus, for who may administer the archive."""
+    visit = visit_of(request)
+    visit.require(ADMIN, None)
+    return Response(visit.gate.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _index(archive: object) -> bool:
+    try:
+        archive.count()  # type: ignore[attr-defined] # the archive of `app.state`, which is untyped
+    except (MunimentError, OSError):
+        return False
+    return True

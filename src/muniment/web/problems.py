@@ -1,0 +1,117 @@
+"""Errors as problem documents (RFC 9457), from the one tree of errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from structlog import get_logger
+
+from muniment.errors.access import Unauthenticated
+from muniment.errors.base import MunimentError
+from muniment.errors.remote import BadRequest, NoSuchPage, UnusableRequest, WrongMethod
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:muniment:error:"
+"""What stands before an error's code in a problem's `type`."""
+
+RETRY_AFTER = "2"
+_LONGEST = 2048
+_INTERNAL = 500
+
+
+class ProblemResponse(Response):
+    """A problem document with what belongs beside it."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, error: MunimentError, *, root: str = "", headers: Mapping[str, str] | None = None) -> None:
+        document = problem(error, root=root)
+        super().__init__(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"), error.http_status)
+        self.headers.update(headers or {})
+        self.headers.update(getattr(error, "http_headers", {}))
+        if isinstance(error, Unauthenticated):
+            for challenge in error.challenges():
+                self.headers.append("WWW-Authenticate", challenge)
+        if error.retry:
+            self.headers["Retry-After"] = str(error.details.get("seconds", RETRY_AFTER))
+
+
+def problem(error: MunimentError, *, root: str = "") -> dict[str, Any]:
+    """The document: `details` are the error's own, in which places below `root` lose it."""
+    details = {name: _plain(value, root) for name, value in error.details.items()}
+    message = str(error).replace(f"{root}/", "") if root else str(error)
+    return {
+        "type": TYPE + error.code(),
+        "title": _title(type(error).__name__),
+        "status": error.http_status,
+        "detail": message[:_LONGEST],
+        "details": details,
+    }
+
+
+def _title(name: str) -> str:
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip().capitalize()
+
+
+def _plain(value: Any, root: str) -> Any:
+    if isinstance(value, bool | int | float) or value is None:
+        return value
+    if isinstance(value, list | tuple | set):
+        return [_plain(item, root) for item in value]
+    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    if root and text.startswith(root):
+        text = text[len(root) :].lstrip("/") or "."
+    return text[:_LONGEST]
+
+
+def install(app: FastAPI, root: str) -> None:
+    """Answer every error of `app` with a problem document; `root` is the archive's folder, which none tells."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, MunimentError)
+        if error.http_status >= _INTERNAL:
+            get_logger().error("failed", error=error.code(), message=str(error), path=request.scope["path"])
+        return ProblemResponse(error, root=root)
+
+    async def unusable(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return ProblemResponse(_unusable(error))
+
+    async def foreign(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return ProblemResponse(_foreign(request, error), headers=error.headers)
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        get_logger().error("failed", error=type(error).__name__, path=request.scope["path"], exc_info=error)
+        return ProblemResponse(MunimentError(reason="something failed inside the server; its log says what"))
+
+    app.add_exception_handler(MunimentError, ours)
+    app.add_exception_handler(RequestValidationError, unusable)
+    app.add_exception_handler(HTTPException, foreign)
+    app.add_exception_handler(Exception, unknown)
+
+
+def _unusable(error: RequestValidationError) -> MunimentError:
+    first = error.errors()[0]
+    where = ".".join(str(step) for step in first["loc"]) or "the request"
+    if first["type"] == "json_invalid":
+        return BadRequest(reason=f"its body is not JSON ({first.get('ctx', {}).get('error', '')})")
+    return UnusableRequest(where=where, reason=str(first["msg"]).rstrip("."))
+
+
+def _foreign(request: Request, error: HTTPException) -> MunimentError:
+    path = request.scope["path"][:200]
+    if error.status_code == NoSuchPage.http_status:
+        return NoSuchPage(path=path)
+    if error.status_code == WrongMethod.http_status:
+        return WrongMethod(method=request.method[:20], path=path)
+    found = BadRequest(reason=str(error.detail))
+    found.http_status = error.status_code  # type: ignore[misc] # this one error says what the framework found
+    return found

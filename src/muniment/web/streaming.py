@@ -1,0 +1,132 @@
+"""Bytes between threads that block and a loop that must not: sending what is read, and taking what is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from structlog import get_logger
+
+from muniment.errors.base import MunimentError
+
+PIECE = 1 << 20
+"""Bytes that are handed over at once; smaller ones cost more in handing over than in reading."""
+
+_PATIENCE = 120.0
+"""Seconds a client may take no bytes at all before it is cut."""
+
+READERS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="reader")
+"""Threads that read and write files, apart from those that answer: a slow disk must not stop short answers."""
+
+
+class PumpResponse(Response):
+    """Sends what an iterator gives, which runs in a thread, one piece ahead of the sending.
+
+    When the iterator fails, the connection is broken: what was announced is then not complete, and no
+    client can take it for the whole. When the client goes away, the iterator is closed.
+    """
+
+    def __init__(
+        self,
+        pieces: Callable[[], Iterator[bytes]],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        super().__init__(status_code=status)
+        self.headers.update(headers)
+        if "content-length" not in {name.lower() for name in headers}:
+            del self.headers["content-length"]
+        self._pieces = pieces
+        self._failed = failed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
+        loop = asyncio.get_running_loop()
+        pieces = self._pieces()
+        gone = asyncio.ensure_future(_until_gone(receive))
+        ahead = loop.run_in_executor(READERS, next, pieces, None)
+        try:
+            while (piece := await ahead) is not None and not gone.done():
+                ahead = loop.run_in_executor(READERS, next, pieces, None)
+                async with asyncio.timeout(_PATIENCE):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if not gone.done():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except (MunimentError, OSError) as error:
+            # Ending without the last message makes the server break the connection.
+            get_logger().error("transfer broken", error=type(error).__name__, message=str(error))
+            if self._failed:
+                self._failed(error)
+        finally:
+            gone.cancel()
+            await _finished(ahead)
+            close = getattr(pieces, "close", None)
+            if close:
+                await loop.run_in_executor(READERS, close)
+
+
+async def _finished(ahead: asyncio.Future[bytes | None]) -> None:
+    # A generator cannot be closed while a thread is in it.
+    with contextlib.suppress(Exception):
+        await ahead
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def pieces_of(request: Request, size: int = PIECE) -> AsyncIterator[bytes]:
+    """The body in pieces of at least `size` bytes, but the last.
+
+    Raises:
+        ClientDisconnect: The client went away before its end.
+    """
+    gathered: list[bytes] = []
+    held = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            if gathered:
+                yield b"".join(gathered)
+            raise ClientDisconnect
+        body = message.get("body", b"")
+        if body:
+            gathered.append(body)
+            held += len(body)
+        more = message.get("more_body", False)
+        if held >= size or (held and not more):
+            yield b"".join(gathered)
+            gathered, held = [], 0
+        if not more:
+            return
+
+
+async def pour(pieces: AsyncIterator[bytes], write: Callable[[bytes], None]) -> None:
+    """Write each piece in a thread while the next one comes.
+
+    Raises:
+        ClientDisconnect: The client went away; what had come is written.
+        MunimentError: `write` refused.
+    """
+    loop = asyncio.get_running_loop()
+    writing: asyncio.Future[None] | None = None
+    try:
+        async for piece in pieces:
+            if writing is not None:
+                await writing
+            writing = loop.run_in_executor(READERS, write, piece)
+    finally:
+        if writing is not None:
+            await writing
