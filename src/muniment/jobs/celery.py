@@ -85,11 +85,10 @@ class CeleryEngine:
         """
         sent = 0
         for priority, room in self._rooms().items():
-            while room > 0:
-                due = self._here().ledger.leases.unsent(priority, min(room, _BATCH), self._resend)
+            for start in range(0, room, _BATCH):
+                due = self._here().ledger.leases.unsent(priority, min(room - start, _BATCH), self._resend)
                 self._send(priority, due)
                 sent += len(due)
-                room -= len(due)
                 if len(due) < _BATCH:
                     break
         return sent

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from muniment.errors.jobs import (
     LeaseLost,
 )
-from muniment.jobs import Call, JobState, Ledger, Priority, State
+from muniment.jobs import Call, Job, JobState, Ledger, Priority, State
 from muniment.jobs.model import Outcome
 from muniment.jobs.recording import LOSSES
 from muniment.testing.ledger.fixtures import NAMES, Clock, Fixtures, done
@@ -168,3 +170,39 @@ class Leasing(Fixtures):
         self.take(ledger)
         ledger.submit("harvest", Call("fetch", 2), requester="ada", priority=Priority.PRIORITY)
         assert ledger.owed() == {(Priority.BULK, State.RUNNING): 1, (Priority.PRIORITY, State.READY): 1}
+
+    def test_workers_at_once_take_each_step_once(self, ledger: Ledger) -> None:
+        """In several jobs at the same time, and each job ends."""
+        jobs = [ledger.submit("harvest", Call("fetch", n), requester="ada").id for n in range(6)]
+        for root in self.take(ledger):
+            calls = [Call("file", n) for n in range(20)]
+            self.tell(ledger, done(root, spawn=calls, then=Call("join")))
+        taken: list[str] = []
+
+        def work(owner: str) -> None:
+            outcomes: list[Outcome] = []
+            for _ in range(1000):
+                exchange = ledger.leases.exchange(owner, outcomes, (0, 7), NAMES)
+                assert exchange.refused == []
+                outcomes = [done(claim) for claim in reversed(exchange.claims)]
+                taken.extend(claim.id for claim in exchange.claims)
+                if not outcomes and all(ledger.job(job).ended for job in jobs):
+                    return
+            raise AssertionError("never done")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, ["one", "two", "three", "four"]))
+        assert len(taken) == len(set(taken)) == 6 * 21
+        assert {ledger.job(job).state for job in jobs} == {JobState.DONE}
+
+    def test_equal_submissions_at_once_make_one_job(self, ledger: Ledger) -> None:
+        """One of them is told that it made it."""
+
+        def submit(_: int) -> Job:
+            return ledger.submit("harvest", Call("fetch"), requester="ada", key="k")
+
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(submit, range(8)))
+        assert len({job.id for job in made}) == 1
+        assert sum(job.new for job in made) == 1
+        assert len(self.take(ledger)) == 1
