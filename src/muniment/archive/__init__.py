@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muniment.archive.adopt import Arrival, Arriving
 from muniment.archive.archive import Archive
 from muniment.archive.config import Config, Mode
@@ -11,9 +13,12 @@ from muniment.archive.index import Summary
 from muniment.archive.instance import Instance
 from muniment.archive.recovery import Leftover
 from muniment.archive.repair import Repair
-from muniment.archive.rules import recognise, validate_path
 from muniment.archive.serving import Receiving, Upload, Wanted, acting_as, receiving, touch
 from muniment.archive.transaction import Transaction
+
+if TYPE_CHECKING:
+    from muniment.archive.rules import recognise as recognise
+    from muniment.archive.rules import validate_path as validate_path
 
 __all__ = [
     "Agent",
@@ -38,3 +43,13 @@ __all__ = [
     "touch",
     "validate_path",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the rules of foreign formats on first use: few commands need them, and they are many modules."""
+    if name in {"recognise", "validate_path"}:
+        from muniment.archive import rules
+
+        return getattr(rules, name)
+    message = f"module 'muniment.archive' has no attribute {name!r}"
+    raise AttributeError(message)
