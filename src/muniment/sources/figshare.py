@@ -1,0 +1,207 @@
+"""An article or a project on Figshare, with the files of each article and, if wanted, its earlier versions.
+
+Checked against Figshare's API v2. The token of version 1 (`token_key`) is taken for the personal token; its secret
+has no use any more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from muniment.errors.sources import CredentialRefused, NotAtService
+from muniment.sources.documents import document, json_object
+from muniment.sources.naming import Names
+from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
+from muniment.sources.paging import Pages, as_object
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version
+from muniment.sources.session import Account
+from muniment.sources.times import rfc3339
+
+SERVICE = "figshare"
+_API = "https://api.figshare.com/v2"
+_DOWNLOADS = "https://ndownloader.figshare.com"
+_PAGE = 100
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+class FigshareSource:
+    """Looks an id up among the token's own projects and articles, then among the public ones."""
+
+    service = SERVICE
+
+    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+        self._id: str = given["id"]
+        self._api = given.get("host", _API).rstrip("/")
+        self._versions: int = given["versions"]
+        self._session = means.session
+        token: str = given["access_token"]
+        self._account = Account(
+            SERVICE,
+            (self._api, _DOWNLOADS),
+            {"Authorization": f"token {token}"},
+            (token,),
+            hourly_calls=means.hourly_calls,
+        )
+
+    @property
+    def resource(self) -> str:
+        """The id."""
+        return self._id
+
+    def pages(self, after: str | None = None) -> Iterator[Page]:
+        """The article, or the project's articles page by page.
+
+        Raises:
+            CredentialRefused, NotAtService: The submission has to change.
+            RemoteTrouble: Figshare failed.
+        """
+        base, what = self._found()
+        if what == "article":
+            if after is None:
+                yield Page((Item(self._id, details={"base": base, "folder": ""}),))
+            return
+        number = int(after or "1")
+        pages = Pages(SERVICE, base)
+        while True:
+            pages.turn(str(number))
+            listed = self._page(f"{base}/articles", number)
+            prefix = "/account/articles" if base.startswith("/account") else "/articles"
+            items = tuple(
+                Item(
+                    str(each["id"]),
+                    str(each.get("title", "")),
+                    {"base": f"{prefix}/{each['id']}", "folder": f"{each['id']}/"},
+                )
+                for each in listed
+            )
+            last = len(listed) < _PAGE
+            number += 1
+            documents = (Item("project", details={"base": base, "folder": ""}),) if last else ()
+            yield Page((*items, *documents), None if last else str(number))
+            if last:
+                return
+
+    def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
+        """The files of an article, its description, and its earlier versions.
+
+        Raises:
+            CredentialRefused, NotAtService: The submission has to change.
+            RemoteTrouble: Figshare failed.
+        """
+        base, folder = item.details["base"], item.details["folder"]
+        if item.id == "project":
+            yield document("project.json", f"json:{base}")
+            return
+        article = self._get(base).object()
+        names = Names(SERVICE)
+        yield from self._files(base, article, folder, names)
+        yield document(f"{folder}article.json", f"json:{base}")
+        public = f"/articles/{base.rpartition('/')[2]}"
+        for version in self._earlier(public, article):
+            at = f"{public}/versions/{version}"
+            for entry in self._files(at, self._get(at).object(), folder, Names(SERVICE)):
+                yield entry if isinstance(entry, Failure) else _as_version(entry, version)
+
+    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
+        """The bytes of an entry.
+
+        Raises:
+            FileTrouble: This file cannot be had.
+            RemoteTrouble: Figshare failed.
+        """
+        kind, _, rest = entry.locator.partition(":")
+        if kind == "json":
+            return json_object(self._get(rest).object(), offset)
+        return self._session.open(self._account, rest, entry.path, offset=offset, size=entry.size)
+
+    def _found(self) -> tuple[str, str]:
+        """Where the id is, and whether it is an article or a project."""
+        self._get("/account")  # the token first: a refused one must not look like a missing article
+        for base, what in (
+            (f"/account/projects/{self._id}", "project"),
+            (f"/account/articles/{self._id}", "article"),
+            (f"/articles/{self._id}", "article"),
+            (f"/projects/{self._id}", "project"),
+        ):
+            try:
+                self._get(base)
+            except (NotAtService, CredentialRefused):
+                continue
+            return base, what
+        raise NotAtService(service=SERVICE, what="article or project", where=self._id, field="id")
+
+    def _files(
+        self, base: str, article: Mapping[str, Any], folder: str, names: Names
+    ) -> Iterator[SourceEntry | Failure]:
+        modified = rfc3339(article.get("modified_date"))
+        folders = article.get("folder_structure") or {}
+        number = 0
+        while True:
+            number += 1
+            listed = self._page(f"{base}/files", number)
+            for each in listed:
+                inner = str(folders.get(str(each["id"]), "")).strip("/")
+                path = names.path(
+                    f"{folder}{inner}/{each['name']}" if inner else f"{folder}{each['name']}", str(each["id"])
+                )
+                yield path if isinstance(path, Failure) else _entry(path, each, modified)
+            if len(listed) < _PAGE:
+                return
+
+    def _earlier(self, public: str, article: Mapping[str, Any]) -> list[str]:
+        """The numbers of the earlier public versions that were asked for, the newest first."""
+        if not self._versions:
+            return []
+        try:
+            listed = self._get(f"{public}/versions").list()
+        except NotAtService:
+            return []  # it was never published
+        numbers = sorted({int(each["version"]) for each in listed} - {article.get("version")}, reverse=True)
+        kept = numbers if self._versions == ALL_VERSIONS else numbers[: self._versions - 1]
+        return [str(number) for number in kept]
+
+    def _page(self, path: str, number: int) -> list[dict[str, Any]]:
+        answer = self._session.get(
+            self._account, f"{self._api}{path}", {"page": number, "page_size": _PAGE}, what="listing"
+        )
+        return [as_object(each, SERVICE, answer.url) for each in answer.list()]
+
+    def _get(self, path: str) -> Any:
+        return self._session.get(self._account, f"{self._api}{path}", what="article or project")
+
+
+def _entry(path: Any, each: Mapping[str, Any], modified: str | None) -> SourceEntry | Failure:
+    if each.get("is_link_only"):
+        return Failure(path, "It is a link to another place, not a file.", SERVICE)
+    if not each.get("download_url"):
+        return Failure(path, "No download link available.", SERVICE)
+    md5 = str(each.get("computed_md5") or each.get("supplied_md5") or "").lower()
+    digests = {"md5": md5} if _MD5.fullmatch(md5) else {}
+    return SourceEntry(path, int(each["size"]), digests, modified, locator=f"file:{each['download_url']}")
+
+
+def _as_version(entry: SourceEntry, version: str) -> SourceEntry:
+    path = in_version(version, entry.path)
+    return SourceEntry(
+        path, entry.size, entry.digests, entry.modified, entry.locator, entry.checks, version, of=entry.path
+    )
+
+
+def _number(value: str) -> str | None:
+    return None if value.isascii() and value.isdigit() else "it is not a number"
+
+
+KIND = Kind(
+    name=SERVICE,
+    summary="A Figshare article or project, private or public.",
+    params=(
+        Param("id", "The number of the article or project.", check=_number),
+        Param("access_token", "A personal token.", secret=True, aliases=("token_key",)),
+        Param("token_secret", "Of Figshare's first API; not used any more.", required=False, secret=True),
+        Param("host", "The address of the API, where it is another.", required=False, check=web_address),
+    ),
+    build=FigshareSource,
+    has_versions=True,
+)
