@@ -96,3 +96,7 @@ class BrokerUnavailable(StorageTrouble):
 
 class LedgerNotEmpty(Conflict):
     """There are jobs in the ledger at {place} already, so no other was copied into it."""
+
+
+class BadLedgerAddress(BadInput):
+    """The ledger's address cannot be used: {reason}. Give a file, or 'postgresql://user@host/database'."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import sqlite3
 import time
@@ -12,9 +13,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
-from muniment.errors.jobs import LedgerBroken, LedgerUnavailable
+from muniment.errors.jobs import BadLedgerAddress, LedgerBroken, LedgerUnavailable
 
 Clock = Callable[[], float]
 Result = TypeVar("Result")
@@ -30,7 +31,11 @@ class Database:
     """One ledger's database, with short transactions that begin again when another writer got in the way."""
 
     def __init__(self, place: str | Path, clock: Clock | None = None) -> None:
-        """Remember where the ledger is: a file (SQLite) or a `postgresql://` address. Nothing is opened yet."""
+        """Remember where the ledger is: a file (SQLite) or a `postgresql://` address. Nothing is opened yet.
+
+        Raises:
+            BadLedgerAddress: It is neither.
+        """
         url = _url(place)
         self.embedded = url.get_backend_name() == "sqlite"
         self.place = url.render_as_string(hide_password=True) if not self.embedded else str(url.database)
@@ -123,10 +128,15 @@ def _url(place: str | Path) -> URL:
     given = str(place)
     if "://" not in given:
         return URL.create("sqlite", database=str(Path(given).absolute()))
-    url = make_url(given)
-    if url.drivername in {"postgresql", "postgres"}:
-        return url.set(drivername="postgresql+psycopg")
-    return url
+    try:
+        url = make_url(given)
+    except ArgumentError as error:
+        raise BadLedgerAddress(reason="it is no address") from error  # not repeated: it may hold a password
+    if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise BadLedgerAddress(reason=f"{url.drivername!r} is no database Muniment knows")
+    if importlib.util.find_spec("psycopg") is None:
+        raise BadLedgerAddress(reason="PostgreSQL needs `pip install 'muniment[postgres]'`")
+    return url.set(drivername="postgresql+psycopg")
 
 
 def _passing(error: DBAPIError) -> bool:

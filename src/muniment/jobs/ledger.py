@@ -64,6 +64,7 @@ class Ledger(Looking):
         use at the same time, only says that it is needed.
 
         Raises:
+            BadLedgerAddress: It is neither a file nor such an address.
             LedgerNotThere: There are no tables yet, and they were not to be made.
             LedgerBehind: Its tables are those of an older Muniment, and they were not to be updated.
             LedgerNewer: Its tables are those of a newer Muniment.

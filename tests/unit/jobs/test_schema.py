@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from muniment.errors.jobs import LedgerBehind, LedgerNewer, LedgerNotThere
+from muniment.errors.jobs import BadLedgerAddress, LedgerBehind, LedgerNewer, LedgerNotThere
 from muniment.jobs import JobState, Ledger, State, schema
 from muniment.jobs.database import Database
 from muniment.jobs.tables import metadata
@@ -79,6 +79,15 @@ def test_a_ledger_of_a_newer_muniment_is_left_alone(old: Path) -> None:
     connection = sqlite3.connect(old)
     assert list(connection.execute(f"SELECT version_num FROM {schema.VERSION_TABLE}")) == [("9999",)]
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "place", ["mysql://ada:pass1234@host/db", "sqlite://", "://pass1234@", "redis://:pass1234@h/0"]
+)
+def test_an_address_that_is_none_is_refused_without_repeating_it(place: str) -> None:
+    with pytest.raises(BadLedgerAddress) as caught:
+        Ledger.open(place)
+    assert "pass1234" not in str(caught.value)
 
 
 def test_two_processes_may_open_a_new_ledger_at_once(tmp_path: Path) -> None:
