@@ -119,7 +119,7 @@ class SourceContract:
         """The source under test."""
         return self.make(server, session, tmp_path)
 
-    def make(self, server: Any, session: Session, folder: Path, limit: int | None = None, **changed: Any) -> Source:
+    def make(self, server: Any, session: Session, folder: Path, limit: int | None = None, /, **changed: Any) -> Source:
         """A source of its own, as another process would make it."""
         scratch = folder / "scratch"
         scratch.mkdir(exist_ok=True)

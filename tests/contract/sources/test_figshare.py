@@ -51,7 +51,7 @@ class TestArticle(SourceContract):
     def test_links_and_missing_files_are_failures_and_equal_names_stay_apart(
         self, server: Figshare, session: Any, tmp_path: Any
     ) -> None:
-        described = {
+        described: dict[str, Any] = {
             "link": {"is_link_only": True},
             "lost": {"download_url": ""},
             "x/same.csv": b"1",

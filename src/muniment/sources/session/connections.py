@@ -51,8 +51,8 @@ class Connection:
         """
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self.origin.authority}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body is not None:
-            lines.append(f"Content-Length: {len(body)}")
+        if body is not None or method not in {"GET", "HEAD"}:
+            lines.append(f"Content-Length: {len(body or b'')}")
         if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a header may not hold a line break")
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")

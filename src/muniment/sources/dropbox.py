@@ -1,0 +1,172 @@
+"""A folder in Dropbox with everything below it and, if wanted, earlier revisions of each file.
+
+Checked against Dropbox's API v2. Files are downloaded by revision, which names content that cannot change, and held
+against Dropbox's own content hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from muniment.errors.sources import NotAtService, ServiceRefused, UnexpectedAnswer
+from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
+from muniment.sources.paging import Pages, as_object
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
+from muniment.sources.session import Account, Answer, shown
+
+SERVICE = "dropbox"
+_API = "https://api.dropboxapi.com"
+_CONTENT = "https://content.dropboxapi.com"
+_PAGE = 500
+_MOST_REVISIONS = 100
+
+
+class DropboxSource:
+    """Lists a folder recursively; each page of Dropbox's listing is an item with its files in its details."""
+
+    service = SERVICE
+
+    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+        self._folder = "/" + given["folder"].strip("/") if given["folder"].strip("/") else ""
+        self._api = given.get("host", _API).rstrip("/")
+        self._content = given.get("host", _CONTENT).rstrip("/")
+        self._versions: int = given["versions"]
+        self._session = means.session
+        token: str = given["access_token"]
+        self._account = Account(
+            SERVICE,
+            (self._api, self._content),
+            {"Authorization": f"Bearer {token}"},
+            (token,),
+            hourly_calls=means.hourly_calls,
+        )
+
+    @property
+    def resource(self) -> str:
+        """The folder without its leading slash."""
+        return self._folder.strip("/") or SERVICE
+
+    def pages(self, after: str | None = None) -> Iterator[Page]:
+        """The folder, page by page; the cursor is Dropbox's with the page's number before it.
+
+        Raises:
+            CredentialRefused, NotAtService: The submission has to change.
+            RemoteTrouble: Dropbox failed.
+        """
+        number, _, cursor = (after or "1:").partition(":")
+        pages = Pages(SERVICE, self._api)
+        while True:
+            pages.turn(cursor or "the first")
+            answer = self._list(cursor)
+            listed = answer.object()
+            files = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]
+            item = Item(f"page {number}", details={"files": [each for each in files if each.get(".tag") == "file"]})
+            if not listed.get("has_more"):
+                yield Page((item,))
+                return
+            cursor = str(listed["cursor"])
+            number = str(int(number) + 1)
+            yield Page((item,), f"{number}:{cursor}")
+
+    def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
+        """The files of one page, each followed by its earlier revisions.
+
+        Raises:
+            CredentialRefused: The submission has to change.
+            RemoteTrouble: Dropbox failed.
+        """
+        for file in item.details["files"]:
+            path = safe_path(self._relative(file), SERVICE)
+            if isinstance(path, Failure):
+                yield path
+            elif not file.get("is_downloadable", True):
+                yield Failure(path, "Dropbox has no file of this, only a document of its own.", SERVICE)
+            else:
+                yield _entry(path, file)
+                for revision in self._revisions(file):
+                    yield _entry(version_path(path, str(revision["rev"])), revision, str(revision["rev"]), path)
+
+    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
+        """The bytes of a revision.
+
+        Raises:
+            FileUnavailable: Dropbox does not give it, for reasons of law (`restricted_content`) or others.
+            CredentialRefused: The submission has to change.
+            RemoteTrouble: Dropbox failed.
+        """
+        headers = {"Dropbox-API-Arg": json.dumps({"path": f"rev:{entry.locator}"})}
+        return self._session.open(
+            self._account,
+            f"{self._content}/2/files/download",
+            entry.path,
+            offset=offset,
+            size=entry.size,
+            headers=headers,
+            method="POST",
+            immutable=True,
+        )
+
+    def _list(self, cursor: str) -> Answer:
+        if cursor:
+            return self._call("list_folder/continue", {"cursor": cursor})
+        return self._call(
+            "list_folder",
+            {"path": self._folder, "recursive": True, "include_non_downloadable_files": True, "limit": _PAGE},
+        )
+
+    def _revisions(self, file: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The revisions before the present one that were asked for, the newest first."""
+        wanted = _MOST_REVISIONS * 1000 if self._versions == ALL_VERSIONS else self._versions - 1
+        before: str | None = None
+        pages = Pages(SERVICE, self._api)
+        while wanted > 0:
+            pages.turn(before or "the first")
+            question: dict[str, Any] = {"path": file["id"], "mode": "id", "limit": min(wanted + 1, _MOST_REVISIONS)}
+            answer = self._call("list_revisions", question | ({"before_rev": before} if before else {}))
+            listed = answer.object()
+            found = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]
+            older = [each for each in found if each.get("rev") != file["rev"]]
+            yield from older[:wanted]
+            wanted -= len(older)
+            if not listed.get("has_more") or not found:
+                return
+            before = str(found[-1]["rev"])
+
+    def _call(self, name: str, question: Mapping[str, Any]) -> Answer:
+        url = f"{self._api}/2/files/{name}"
+        try:
+            return self._session.get(self._account, url, method="POST", body=question, what="folder", field="folder")
+        except ServiceRefused as error:
+            if error.details["status"] == 409 and "not_found" in error.details["reason"]:  # noqa: PLR2004 - its status for such
+                raise NotAtService(service=SERVICE, what="folder", where=self._folder or "/", field="folder") from None
+            raise
+
+    def _relative(self, file: Mapping[str, Any]) -> str:
+        """A file's path below the folder. Dropbox knows names in any case and shows them in one."""
+        full = str(file.get("path_display") or file.get("path_lower") or "")
+        if not full.lower().startswith(f"{self._folder.lower()}/"):
+            raise UnexpectedAnswer(service=SERVICE, where=shown(self._api), reason="it lists what is not in the folder")
+        return full[len(self._folder) + 1 :]
+
+
+def _entry(path: Any, file: Mapping[str, Any], version: str | None = None, of: str | None = None) -> SourceEntry:
+    checks = {"dropbox": str(file["content_hash"])} if file.get("content_hash") else {}
+    modified = str(file["server_modified"]) if "server_modified" in file else None
+    return SourceEntry(
+        path, int(file["size"]), modified=modified, locator=str(file["rev"]), checks=checks, version=version, of=of
+    )
+
+
+KIND = Kind(
+    name=SERVICE,
+    summary="A Dropbox folder with everything below it.",
+    params=(
+        Param("access_token", "An access token with the scope files.content.read.", secret=True),
+        Param("folder", "The folder's path, such as /Data; / alone is everything."),
+        Param("host", "The address of the API, where it is another.", required=False, check=web_address),
+    ),
+    build=DropboxSource,
+    has_versions=True,
+)

@@ -1,0 +1,76 @@
+"""The source `dropbox`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from muniment.errors.sources import FileUnavailable
+from muniment.sources import Failure, Source
+from muniment.testing.servers.dropbox import Dropbox
+from muniment.testing.sources import SourceContract, listed, read
+
+BIG = bytes(range(256)) * 40_000
+FILES = {"a.txt": b"now", "big.bin": BIG, "Sub/ü & co.csv": b"1,2", "Sub/deep/empty": b"", "z": b"last", "Ä": b"umlaut"}
+
+
+class TestDropbox(SourceContract):
+    kind = "dropbox"
+    calls = "/list_folder"
+    bodies = "/download$"
+
+    @pytest.fixture
+    def server(self) -> Iterator[Dropbox]:
+        with Dropbox() as server:
+            for number in range(4):
+                server.put("/Data/a.txt", b"earlier %d" % number)
+            for name, data in FILES.items():
+                server.put(f"/Data/{name}", data)
+            server.put("/Database/other.txt", b"not below")
+            yield server
+
+    def given(self, server: Dropbox) -> dict[str, Any]:
+        return {"access_token": server.token, "folder": "/data", "host": server.url}
+
+    def refused(self, server: Dropbox) -> dict[str, str]:
+        return {"access_token": "another-token-9876"}
+
+    def missing(self, server: Dropbox) -> dict[str, str]:
+        return {"folder": "/nothing"}
+
+    def files(self, server: Dropbox) -> dict[str, bytes]:
+        return dict(FILES)
+
+    @pytest.mark.parametrize(("versions", "contents"), [(True, [3, 2, 1, 0]), (3, [3, 2]), (1, []), (False, [])])
+    def test_earlier_revisions_come_as_many_as_were_asked_for(
+        self, server: Dropbox, session: Any, tmp_path: Any, versions: Any, contents: list[int]
+    ) -> None:
+        source = self.make(server, session, tmp_path, versions=versions)
+        old = [(item, entry) for item, entry in listed(source) if entry.version]
+        assert [read(source, *each) for each in old] == [b"earlier %d" % number for number in contents]
+        assert all(entry.of == "a.txt" and entry.path.startswith("@versions/a.txt/") for _, entry in old)
+
+    def test_more_than_a_hundred_revisions_come_all(self, server: Dropbox, session: Any, tmp_path: Any) -> None:
+        for number in range(250):
+            server.put("/Data/z", b"%d" % number)
+        source = self.make(server, session, tmp_path, versions=True)
+        assert len([entry for _, entry in listed(source) if entry.of == "z"]) == 250
+
+    def test_restricted_content_and_documents_without_a_file_are_failures(
+        self, server: Dropbox, source: Source
+    ) -> None:
+        server.restricted.add(server.put("/Data/song.mp3", b"x"))
+        server.put("/Data/notes.paper", b"x", is_downloadable=False)
+        found = [(item, each) for page in source.pages() for item in page.items for each in source.entries(item)]
+        assert {each.file for _, each in found if isinstance(each, Failure)} == {"notes.paper"}
+        item, song = next(
+            (item, each) for item, each in found if not isinstance(each, Failure) and each.path == "song.mp3"
+        )
+        with pytest.raises(FileUnavailable, match="restricted_content"):
+            source.open(item, song)
+
+    def test_all_of_a_dropbox_can_be_taken(self, server: Dropbox, session: Any, tmp_path: Any) -> None:
+        source = self.make(server, session, tmp_path, folder="/")
+        assert {"Database/other.txt", "Data/z"} <= {str(entry.path) for _, entry in listed(source)}
