@@ -54,7 +54,7 @@ class Stage:
 
     def decided(self, at: int) -> bool:
         """Whether by then a version was sealed or a tombstone written, so that recovery may finish the work."""
-        return any(call.startswith("fsync tombstones/") or "seal.json" in call for call in self.clean.calls[: at - 1])
+        return any(call.startswith("replace tombstones/") or "seal.json" in call for call in self.clean.calls[: at - 1])
 
     def purged(self, at: int) -> bool:
         """Whether by then a tombstone was written: a purge that stops later is completed by recovery."""

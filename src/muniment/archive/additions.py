@@ -18,9 +18,11 @@ from muniment.archive.staging import Workspace
 from muniment.archive.times import from_ns
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
+from muniment.errors.base import BadInput
 from muniment.errors.content import DigestMismatch
 
 _TELL_EVERY = 200
+_MOST_PROBED = 8
 
 
 class Additions:
@@ -164,6 +166,32 @@ class Additions:
             number += 1
         make_folder(Path(place).parent)
         return place
+
+
+def known_content(entries: Iterable[Entry], algorithm: str) -> dict[int, tuple[str, ...]]:
+    """Digests of the newest instance's files by size, so that a file that came before is not written again."""
+    known: dict[int, tuple[str, ...]] = {}
+    for entry in entries:
+        if entry.size is not None:
+            found = known.setdefault(entry.size, ())
+            if len(found) <= _MOST_PROBED:
+                known[entry.size] = (*found, entry.digests[algorithm])
+    # Reading twice pays only where a match is likely: not for a size that very many files have.
+    return {size: found for size, found in known.items() if len(found) <= _MOST_PROBED}
+
+
+def own_name(source: object) -> str:
+    """The name a source brings along: the last segment of its path.
+
+    Raises:
+        BadInput: It has none.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return os.path.basename(os.fspath(source).rstrip("/"))
+    name = getattr(source, "name", None)
+    if isinstance(name, str) and name:
+        return os.path.basename(name)
+    raise BadInput(reason="bytes and streams have no name of their own; give a path for them")
 
 
 def _remove(target: str) -> None:

@@ -108,7 +108,7 @@ class Config:
                 id=str(record["id"]),
                 created=str(record["created"]),
                 mode=Mode(record["mode"]),
-                digests=tuple(str(name) for name in record["digests"]),
+                digests=_known_digests(record["digests"]),
                 redundancy=int(record["redundancy"]),
                 project=check_project(record["project"]),
                 format=found,
@@ -131,3 +131,10 @@ class Config:
         """
         if self.mode is not mode:
             raise NotAllowedInMode(mode=self.mode, action=action)
+
+
+def _known_digests(names: list[str]) -> tuple[str, ...]:
+    found = tuple(str(name) for name in names)
+    if "sha256" not in found:
+        raise KeyError("digests")
+    return found

@@ -29,6 +29,14 @@ class Draft:
         for path in sorted(self.entries):
             yield self.entries[path]
 
+    def copy(self) -> Draft:
+        """The same state, to go back to if what comes next fails halfway."""
+        other = Draft()
+        other.entries, other.links, other.folders = dict(self.entries), dict(self.links), list(self.folders)
+        other.metadata, other.touched = self.metadata, self.touched
+        other._added, other._above = set(self._added), Counter(self._above)
+        return other
+
     def check_new(self, path: LogicalPath, *, replace: bool = False) -> None:
         """Refuse a path that cannot be added now.
 

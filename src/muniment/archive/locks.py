@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -40,3 +41,8 @@ def _open(path: Path) -> int:
         except FileNotFoundError:
             make_folder(path.parent)
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            if error.errno not in {errno.EACCES, errno.EROFS} or not path.exists():
+                raise
+            # Who may only read can still ask whether somebody holds it.
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

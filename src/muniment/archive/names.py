@@ -14,6 +14,8 @@ PAYLOAD = "data/"
 _MARK = "=m="
 LONGEST_SEGMENT = 255
 """Bytes: what the file systems in use allow one name to have."""
+LONGEST_PATH = 3_000
+"""Bytes of a whole stored path: Linux opens paths of up to 4,095, and the archive's own folders come before it."""
 
 _ODD = re.compile(
     r"%(?:0[aAdD]|25)"  # read as an escape by some, as itself by others

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from muniment.archive.additions import Additions
+from muniment.archive.additions import Additions, known_content, own_name
 from muniment.archive.commit import abandon, publish, seal
 from muniment.archive.draft import Draft
 from muniment.archive.events import Event
 from muniment.archive.identity import new_uuid
 from muniment.archive.instance import Instance
 from muniment.archive.journal import Rebuilt, addition
+from muniment.archive.names import LONGEST_PATH, stored_path
 from muniment.archive.objects import newest_inventory
 from muniment.archive.protect import protect
 from muniment.archive.site import Site
@@ -25,12 +26,11 @@ from muniment.archive.together import reserve, unreserve
 from muniment.archive.walk import walk
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.errors.archive import FileNotInInstance, TransactionClosed
-from muniment.errors.base import BadInput, MunimentError, StorageTrouble
+from muniment.errors.base import MunimentError, StorageTrouble
+from muniment.errors.content import UnsafePath
 
 Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
 """What `add` takes: a file's or folder's path, bytes, an open file, or an iterator of bytes."""
-
-_MOST_PROBED = 8
 
 
 class Transaction:
@@ -54,7 +54,12 @@ class Transaction:
         self._metadata_before = copy.deepcopy(draft.metadata)
         self._noted_metadata = self._metadata_before
         self._read_to = 0
-        self._additions = Additions(site.intake, space, _known_content(draft, site), base.held() if base else set())
+        self._additions = Additions(
+            site.intake,
+            space,
+            known_content(draft.entries.values(), site.config.digests[0]),
+            base.held() if base else set(),
+        )
 
     @classmethod
     def begin(cls, site: Site, project: str, resource: str, base: Instance | None, message: str) -> Self:
@@ -151,7 +156,7 @@ class Transaction:
             FileNotInInstance: There is no such file to replace.
             MunimentError: As `add`.
         """
-        name = path if path is not None else _own_name(source)
+        name = path if path is not None else own_name(source)
         if name not in self._draft.entries:
             raise FileNotInInstance(instance=self.number, id=self.id, path=name)
         return self._take(source, name, digests, modified, progress, replace=True)
@@ -341,9 +346,9 @@ class Transaction:
             place = os.fspath(source)
             if os.path.isdir(place):
                 return self._take_folder(place, path, progress, replace=replace)
-            name = self._check(path if path is not None else _own_name(source), replace=replace)
+            name = self._check(path if path is not None else own_name(source), replace=replace)
             return [self._store(self._additions.file(name, place, parse_expected(digests), modified))]
-        name = self._check(path if path is not None else _own_name(source), replace=replace)
+        name = self._check(path if path is not None else own_name(source), replace=replace)
         chunks = (source,) if isinstance(source, (bytes, bytearray)) else source
         return [self._store(self._additions.stream(name, chunks, parse_expected(digests), modified))]
 
@@ -352,7 +357,14 @@ class Transaction:
         found = walk(place, prefix)
         for name, _, _ in found.files:
             self._check(name, replace=replace)
-        entries = [self._store(entry) for entry in self._additions.files(found.files, progress)]
+        before = self._draft.copy()
+        entries: list[Entry] = []
+        try:
+            entries.extend(self._store(entry) for entry in self._additions.files(found.files, progress))
+        except BaseException:
+            # Half a folder must not be committed by somebody who catches this and goes on.
+            self._go_back(before, entries)
+            raise
         for link, target in found.links.items():
             self._draft.remove(link)
             self._draft.links[link] = target
@@ -362,39 +374,27 @@ class Transaction:
             self._space.note({"links": found.links, "folders": found.empty})
         return entries
 
+    def _go_back(self, before: Draft, stored: list[Entry]) -> None:
+        self._draft = before
+        with contextlib.suppress(StorageTrouble):
+            for entry in stored:
+                self._space.note({"delete": entry.path})
+                old = before.entries.get(entry.path)
+                if old:
+                    self._space.note(addition(old, self._staged(old)))
+
+    def _staged(self, entry: Entry) -> str | None:
+        return self._additions.staged.get(entry.digests[self._site.config.digests[0]])
+
     def _check(self, path: str, *, replace: bool) -> LogicalPath:
         name = LogicalPath.parse(path)
+        stored = len(os.fsencode(stored_path(name)))
+        if stored > LONGEST_PATH:
+            raise UnsafePath(path=f"{name[:80]}…", reason=f"it has {stored} bytes, more than {LONGEST_PATH}")
         self._draft.check_new(name, replace=replace)
         return name
 
     def _store(self, entry: Entry) -> Entry:
         self._draft.put(entry)
-        staged = self._additions.staged.get(entry.digests[self._site.config.digests[0]])
-        self._space.note(addition(entry, staged))
+        self._space.note(addition(entry, self._staged(entry)))
         return entry
-
-
-def _known_content(draft: Draft, site: Site) -> dict[int, tuple[str, ...]]:
-    """Digests of the newest instance's files by size, so that a file that came before is not written again."""
-    known: dict[int, tuple[str, ...]] = {}
-    for entry in draft.entries.values():
-        if entry.size is not None:
-            found = known.setdefault(entry.size, ())
-            if len(found) <= _MOST_PROBED:
-                known[entry.size] = (*found, entry.digests[site.config.digests[0]])
-    # Reading twice pays only where a match is likely: not for a size that very many files have.
-    return {size: found for size, found in known.items() if len(found) <= _MOST_PROBED}
-
-
-def _own_name(source: object) -> str:
-    """The name a source brings along: the last segment of its path.
-
-    Raises:
-        BadInput: It has none.
-    """
-    if isinstance(source, (str, os.PathLike)):
-        return os.path.basename(os.fspath(source).rstrip("/"))
-    name = getattr(source, "name", None)
-    if isinstance(name, str) and name:
-        return os.path.basename(name)
-    raise BadInput(reason="bytes and streams have no name of their own; give a path for them")

@@ -48,16 +48,25 @@ def walk(folder: str, prefix: str = "") -> Found:
             found.empty.append(above.rstrip("/"))
         for entry in entries:
             path = LogicalPath.parse(above + entry.name)
-            if entry.is_symlink():
-                found.links[path] = _link_target(entry.path)
-            elif entry.is_dir():
-                waiting.append((entry.path, f"{path}/"))
-            elif entry.is_file():
-                found.files.append((path, entry.path, entry.stat().st_size))
-            else:
-                raise NotAPlainFile(path=entry.path, kind=kind_of(entry.stat().st_mode))
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((entry.path, f"{path}/"))
+                else:
+                    _note(found, path, entry)
+            except OSError as error:
+                # Gone since the folder was listed, or in a folder that may be listed but not entered.
+                raise SourceUnreadable(path=entry.path, reason=error.strerror) from error
     found.files.sort()
     return found
+
+
+def _note(found: Found, path: LogicalPath, entry: os.DirEntry[str]) -> None:
+    if entry.is_symlink():
+        found.links[path] = _link_target(entry.path)
+    elif entry.is_file():
+        found.files.append((path, entry.path, entry.stat().st_size))
+    else:
+        raise NotAPlainFile(path=entry.path, kind=kind_of(entry.stat().st_mode))
 
 
 def _link_target(path: str) -> str:
