@@ -28,8 +28,6 @@ KINDS = ("postgresql", "postgresql-durable", "redis", "rabbitmq")
 """`postgresql-durable` waits for the disk at each commit, as a real one does: for measuring."""
 _START_SECONDS = 60.0
 _LOOK_EVERY = 0.5
-_KEEPERS: list[subprocess.Popen[bytes]] = []
-"""Held so that Python does not complain of children that are meant to outlive their starter."""
 
 
 class ServiceMissing(RuntimeError):
@@ -89,11 +87,11 @@ def _start_keeper(kind: str, place: Path) -> Service:
     command = [sys.executable, "-m", "muniment.testing.services", kind, str(place)]
     keeper = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     log.close()
-    _KEEPERS.append(keeper)
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
         service = _running(place)
         if service is not None:
+            keeper.returncode = 0  # it outlives us on purpose, and Python is not to complain of that
             return service
         if keeper.poll() is not None:
             break
