@@ -48,7 +48,7 @@ class _Present:
 
     def __init__(self, picture: Picture) -> None:
         self.picture = picture
-        self.rights: dict[tuple[Caller, str], frozenset[str]] = {}
+        self.rights: dict[tuple[Caller, str | None], frozenset[str]] = {}
         self.tokens: OrderedDict[bytes, tuple[RealmKeys, Checked]] = OrderedDict()
 
 
@@ -210,12 +210,12 @@ class Authority:
         """
         present = self._now()
         rights = present.rights
-        known = rights.get((caller, project or ""))
+        known = rights.get((caller, project))
         if known is None:
             known = effective(present.picture.rules, caller.identities, address_of(project))
             if len(rights) > _MOST_REMEMBERED:
                 rights.clear()
-            rights[caller, project or ""] = known
+            rights[caller, project] = known
         return known
 
     def allowed(self, caller: Caller, permission: str, project: str | None = None) -> bool:

@@ -41,8 +41,10 @@ class AccessDatabase:
         self.engine = _sqlite(url) if self.embedded else create_engine(url, pool_pre_ping=True, pool_size=4)
         self._migrate()
 
-    def write(self, work: Callable[[Connection], Result]) -> Result:
+    def write(self, work: Callable[[Connection], Result], *, patience: float = _BUSY_SECONDS) -> Result:
         """Run `work` in one transaction, one writer at a time; again from its start when the database asks for that.
+
+        `patience` is how long to wait for another writer, in seconds.
 
         Raises:
             AccessUnavailable: The database cannot be reached, or stays locked.
@@ -50,10 +52,11 @@ class AccessDatabase:
 
         def alone(connection: Connection) -> Result:
             if not self.embedded:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(patience * 1000)}")
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             return work(connection)
 
-        return self._transaction(alone, writing=True)
+        return self._transaction(alone, until=time.monotonic() + patience, writing=True, patience=patience)
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` on one consistent view.
@@ -61,14 +64,16 @@ class AccessDatabase:
         Raises:
             AccessUnavailable: The database cannot be reached.
         """
-        return self._transaction(work, writing=False)
+        return self._transaction(work, until=time.monotonic() + _BUSY_SECONDS, writing=False)
 
     def close(self) -> None:
         """Give up all connections."""
         self.engine.dispose()
 
-    def _transaction(self, work: Callable[[Connection], Result], *, writing: bool) -> Result:
-        options: dict[str, Any] = {"muniment_writes": writing}
+    def _transaction(
+        self, work: Callable[[Connection], Result], *, until: float, writing: bool, patience: float = _BUSY_SECONDS
+    ) -> Result:
+        options: dict[str, Any] = {"muniment_writes": writing, "muniment_patience": patience}
         if not self.embedded and not writing:
             options["isolation_level"] = "REPEATABLE READ"  # several SELECTs, one view, as SQLite has it
         for attempt in range(_TRIES):
@@ -76,7 +81,7 @@ class AccessDatabase:
                 with self.engine.connect().execution_options(**options) as connection, connection.begin():
                     return work(connection)
             except DBAPIError as error:
-                if attempt + 1 == _TRIES or not _passing(error):
+                if attempt + 1 == _TRIES or time.monotonic() >= until or not _passing(error):
                     raise self._unavailable(error.orig or error) from error
                 time.sleep(random.uniform(0.5, 1.0) * 0.02 * 2**attempt)  # noqa: S311 - spreads writers, hides nothing
             except (SQLAlchemyError, OSError) as error:
@@ -146,7 +151,9 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writing = connection.get_execution_options().get("muniment_writes", True)
+        options = connection.get_execution_options()
+        writing = options.get("muniment_writes", True)
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(options.get('muniment_patience', _BUSY_SECONDS) * 1000)}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine

@@ -28,6 +28,8 @@ _ID_BYTES = 10
 _SECRET_BYTES = 32
 _FORM = re.compile(r"mun_([a-z2-7]{16})_([a-z2-7]{52})\Z")
 _LONGEST_NAME = 64
+_SHORT_PATIENCE = 0.1
+"""Seconds a request may wait just to leave a note."""
 _NO_DIGEST = "0" * 64
 """What an unknown id is compared with, so that it takes as long as a known one."""
 
@@ -231,12 +233,14 @@ class Keys:
         return self._book.database.read(lambda connection: [_key(row) for row in connection.execute(_ALL)])
 
     def touch(self, id: str, now: float) -> None:
-        """Note that a key was used. No process reads its rules anew for that.
+        """Note that a key was used, unless another writer is at work. No process reads its rules anew for that.
 
         Raises:
             AccessUnavailable: The database cannot be reached.
         """
-        self._book.database.write(lambda connection: connection.execute(_TOUCH, {"key": id, "now": now}))
+        self._book.database.write(
+            lambda connection: connection.execute(_TOUCH, {"key": id, "now": now}), patience=_SHORT_PATIENCE
+        )
 
     def _change(self, work: Callable[[Connection], Result]) -> Result:
         return self._book.change(work)

@@ -62,6 +62,8 @@ def address_of(project: str | None) -> str:
     """
     if project is None:
         return ROOT
+    if not project:
+        raise BadAddress(address=project)  # a project that was forgotten must not become all of them
     return check_address(project if project.startswith("/") else f"/{project}")
 
 

@@ -1,0 +1,26 @@
+"""A book of keys, rules and realms, and an authority that decides by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.access import AccessBook, Authority
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "control.db"
+
+
+@pytest.fixture
+def book(place: Path) -> Iterator[AccessBook]:
+    with AccessBook(place) as opened:
+        yield opened
+
+
+@pytest.fixture
+def authority(book: AccessBook) -> Authority:
+    return Authority(book)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from muniment.access import AccessBook
+from muniment.errors.access import BadRealm, IncorrectRev, RealmNotFound, RealmTaken
+from tests.unit.access.making import ISSUER, realm
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"label": "keys"},
+        {"label": "proxy"},
+        {"label": "a b"},
+        {"label": ""},
+        {"issuer": "http://sso.example.org"},
+        {"issuer": "sso.example.org"},
+        {"issuer": "https://user:pw@sso.example.org"},
+        {"issuer": "https://[broken"},
+        {"config_url": "http://sso.example.org/x"},
+        {"config_url": "file:///etc/passwd"},
+        {"algorithms": ()},
+        {"algorithms": ("none",)},
+        {"algorithms": ("RS256", "HS256")},
+        {"subject_claims": ()},
+        {"subject_claims": ("",)},
+        {"leeway": -1},
+        {"leeway": 86400},
+        {"audiences": ("",)},
+    ],
+)
+def test_a_realm_that_would_be_unsafe_is_refused(book: AccessBook, settings: dict[str, Any]) -> None:
+    with pytest.raises(BadRealm):
+        book.realms.create(realm(**settings))
+    assert book.realms.all() == []
+
+
+def test_a_realm_is_read_as_it_was_written(book: AccessBook) -> None:
+    given = realm(name="Museum", groups_claim="roles", leeway=5, logo="https://x.example.org/l.png")
+    record = book.realms.create(given, by="keys/users/root")
+    assert (record.realm, record.rev, record.deprecated, record.created_by) == (given, 1, False, "keys/users/root")
+    assert book.realms.fetch("museum") == record
+    changed = book.realms.update(realm(name="New"), 1, by="x")
+    assert (changed.realm.name, changed.rev, changed.created_by, changed.changed_by) == ("New", 2, "keys/users/root", "x")
+
+
+def test_neither_label_nor_issuer_can_be_taken_twice(book: AccessBook) -> None:
+    book.realms.create(realm())
+    with pytest.raises(RealmTaken):
+        book.realms.create(realm(issuer="https://other.example.org"))
+    with pytest.raises(RealmTaken):
+        book.realms.create(realm(label="second", issuer=ISSUER))
+    book.realms.deprecate("museum")
+    with pytest.raises(RealmTaken):
+        book.realms.create(realm())
+
+
+def test_a_stale_revision_is_refused(book: AccessBook) -> None:
+    book.realms.create(realm())
+    with pytest.raises(IncorrectRev):
+        book.realms.update(realm(name="x"), 7)
+    with pytest.raises(IncorrectRev):
+        book.realms.deprecate("museum", 7)
+    assert book.realms.fetch("museum").rev == 1
+
+
+def test_a_realm_that_is_not_there_cannot_be_changed(book: AccessBook) -> None:
+    for change in (lambda: book.realms.update(realm()), lambda: book.realms.deprecate("museum")):
+        with pytest.raises(RealmNotFound):
+            change()
