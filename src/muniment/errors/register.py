@@ -1,0 +1,75 @@
+"""Errors of registering containers: what a submission says wrongly, what is not there, and what could not be told."""
+
+from __future__ import annotations
+
+from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, Refused, RemoteTrouble
+
+# --- a submission
+
+
+class NotJson(BadInput):
+    """The body is not JSON: {reason}."""
+
+
+class ContainerField(BadInput):
+    """{field}: {reason}."""
+
+
+class ContainerExists(Conflict):
+    """Container ID already exists: {id} {how}."""
+
+
+class NotSigned(Refused):
+    """The signature was not accepted: {reason}."""
+
+    http_status = 401
+
+
+# --- asking for what was registered
+
+
+class ContainerNotFound(MissingThing, KeyError):
+    """There is no registration of a container {id!r}. While it is being made, its status tells how far it is."""
+
+
+class ServiceNotFound(MissingThing, KeyError):
+    """The container {id!r} has no service {service!r}."""
+
+
+class FileNotFound(MissingThing, KeyError):
+    """The container {id!r} has no file with the sha256 {sha256!r}."""
+
+
+class BadFileName(BadInput):
+    """This cannot be the name of a download: {reason}."""
+
+
+class LinkRefused(Refused):
+    """This link is not valid: {reason}. Ask for the file again."""
+
+
+# --- working
+
+
+class ContainerFailed(RemoteTrouble):
+    """The container {id!r} could not be registered: {reason}"""  # noqa: D415 - the reasons are sentences
+
+    retry = False
+
+
+class CallbackFailed(RemoteTrouble):
+    """{address} did not take the callback for {id!r}: {reason}."""
+
+
+class CallbackAddressGone(RemoteTrouble):
+    """The callback for {id!r} was for {address}, which is no longer among the settings. Put it back, or submit the container again."""  # noqa: E501 - the docstring is the message
+
+    retry = False
+
+
+class NoCallbackKey(MunimentError):
+    """Callback addresses are set, but no key to sign with. Set MUNIMENT_HMAC_KEY to a random text."""
+
+
+class TransactionGone(MunimentError):
+    """The transaction {transaction} of the container {id!r} is no longer there; it is begun anew."""

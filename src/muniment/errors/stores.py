@@ -1,0 +1,51 @@
+"""Errors of stores: places that take keys and bytes, and prove that they have them."""
+
+from __future__ import annotations
+
+from muniment.errors.base import BadInput, Conflict, MissingThing, RemoteTrouble, StorageTrouble
+
+
+class BadStore(BadInput):
+    """The store {store!r} cannot be used: {reason}."""
+
+
+class BadKey(BadInput):
+    """The key {key!r} cannot be used in {store}: {reason}."""
+
+
+class KeyNotFound(MissingThing, KeyError):
+    """There is nothing under the key {key!r} in {store}."""
+
+
+class KeyTaken(Conflict):
+    """The key {key!r} is taken in {store}, and what is there is never overwritten."""
+
+
+class KeyHeld(Conflict):
+    """The key {key!r} holds other content in {store} than was to be written there, and is never overwritten. See what put it there."""  # noqa: E501 - the docstring is the message
+
+
+class StoredWrong(StorageTrouble):
+    """{store} gave back something else than was put under the key {key!r}: {what} is {found}, not {expected}."""
+
+    http_status = 500
+
+
+class StoreFull(StorageTrouble):
+    """There is no room left in {store}; {key!r} was not written."""
+
+
+class StoreFailed(StorageTrouble):
+    """{store} did not do what was asked with {key!r}: {reason}."""
+
+    http_status = 502
+
+
+class StoreUnreachable(RemoteTrouble):
+    """{store} cannot be reached: {reason}."""
+
+
+class StoreRefused(RemoteTrouble):
+    """{store} refused this for {key!r}: {reason}. Check its keys and their rights."""
+
+    retry = False

@@ -1,0 +1,214 @@
+"""A store in a folder: each key is a file, complete or not there, and never written over.
+
+A file is written under a name of its own below `.incoming` and linked to its key, which fails when the key is
+taken. Where a filesystem has no hard links, it is moved there by a rename that refuses to replace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from muniment.content import Entry
+from muniment.errors.stores import BadStore, KeyNotFound, KeyTaken, StoreFailed, StoreFull
+from muniment.stores.protocol import CHUNK, Capabilities, Open, Receipt, Sent, Stat, check_key, read_back
+
+_INCOMING = ".incoming"
+_NO_REPLACE = 1  # RENAME_NOREPLACE of renameat2(2)
+_HERE = -100  # AT_FDCWD
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class FolderStore:
+    """Keys are paths below `root`."""
+
+    provider = "folder"
+    capabilities = Capabilities()
+
+    def __init__(self, root: Path) -> None:
+        """Use the folder `root`, and make it when it is not there.
+
+        Raises:
+            BadStore: It cannot be made.
+        """
+        self.root = root.absolute()
+        try:
+            (self.root / _INCOMING).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadStore(store=str(root), reason=error.strerror or str(error)) from error
+
+    @property
+    def container(self) -> str:
+        """The folder's name: where it lies is nobody's affair outside this machine."""
+        return self.root.name
+
+    def put(self, key: str, source: Entry, open: Open) -> Receipt:
+        """Store what `open` gives under `key`.
+
+        Raises:
+            KeyTaken, BadKey, StoredWrong, StoreFull, StoreFailed: As `Store.put`.
+        """
+        place = self._place(key)
+        if os.path.lexists(place):
+            raise KeyTaken(key=key, store=str(self))
+        sent = Sent(key, source, str(self))
+        fresh = self.root / _INCOMING / secrets.token_hex(12)
+        try:
+            with open() as stream, self._trouble(key):
+                with fresh.open("xb", buffering=0) as file:
+                    while chunk := stream.read(CHUNK):
+                        sent.update(chunk)
+                        _write(file.fileno(), chunk)
+                receipt = sent.receipt()
+                place.parent.mkdir(parents=True, exist_ok=True)
+                self._publish(fresh, place, key)
+            return receipt
+        finally:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+
+    def flush(self) -> None:
+        """Write out the filesystem the folder lies on, in one call for all that was put.
+
+        Raises:
+            StoreFailed: The disk reported an error.
+        """
+        with self._trouble("."):
+            folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                if _libc.syncfs(folder):
+                    number = ctypes.get_errno()
+                    raise OSError(number, os.strerror(number))
+            finally:
+                os.close(folder)
+
+    def check(self, receipt: Receipt) -> None:
+        """Read back what was put and compare it.
+
+        Raises:
+            KeyNotFound, StoredWrong, StoreFailed: As `Store.check`.
+        """
+        with self._trouble(receipt.key), contextlib.suppress(FileNotFoundError):
+            file = os.open(self._place(receipt.key), os.O_RDONLY)
+            try:  # what is in memory proves nothing: after a flush this lets the disk itself answer
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(file)
+        read_back(self, receipt, str(self))
+
+    def stat(self, key: str) -> Stat | None:
+        """What is under a key, or None.
+
+        Raises:
+            StoreFailed: It could not be told.
+        """
+        with self._trouble(key):
+            try:
+                found = self._place(key).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return _stat(key, found) if not stat.S_ISDIR(found.st_mode) else None
+
+    def open(self, key: str, offset: int = 0) -> BinaryIO:
+        """The bytes under a key from `offset` on.
+
+        Raises:
+            KeyNotFound, StoreFailed: As `Store.open`.
+        """
+        with self._trouble(key):
+            try:
+                file = self._place(key).open("rb")
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise KeyNotFound(key=key, store=str(self)) from None
+            file.seek(offset)
+            return file
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[Stat]:
+        """What lies under keys that begin with `prefix`, in order.
+
+        Raises:
+            StoreFailed: It could not be told.
+        """
+        folder = prefix.rpartition("/")[0]
+        for key, place in self._walk(self.root / folder if folder else self.root, f"{folder}/" if folder else ""):
+            if key.startswith(prefix) and key > after:
+                with contextlib.suppress(FileNotFoundError):
+                    yield _stat(key, place.stat())
+
+    def link(self, key: str, *, life: float, disposition: str = "") -> str:
+        """None: a folder has no addresses.
+
+        Raises:
+            BadStore: Always.
+        """
+        del life, disposition
+        raise BadStore(store=str(self), reason=f"a folder gives no addresses to fetch {key!r} from")
+
+    def __str__(self) -> str:
+        return f"the folder {self.root.name}"
+
+    def _place(self, key: str) -> Path:
+        return self.root / check_key(key, str(self), longest=4000)
+
+    def _publish(self, fresh: Path, place: Path, key: str) -> None:
+        try:
+            os.link(fresh, place)
+        except FileExistsError:
+            raise KeyTaken(key=key, store=str(self)) from None
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if _libc.renameat2(_HERE, os.fsencode(fresh), _HERE, os.fsencode(place), _NO_REPLACE):
+                number = ctypes.get_errno()
+                if number == errno.EEXIST:
+                    raise KeyTaken(key=key, store=str(self)) from None
+                raise OSError(number, os.strerror(number)) from error
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+        """Files below, in the order of their whole keys: a folder sorts as its name with a slash."""
+        with self._trouble(prefix or "."):
+            try:
+                found = [(each.name + "/" * each.is_dir(follow_symlinks=False), each) for each in os.scandir(folder)]
+            except (FileNotFoundError, NotADirectoryError):
+                return
+        for name, each in sorted(found, key=lambda pair: pair[0]):
+            if not prefix and each.name == _INCOMING:
+                continue
+            if name.endswith("/"):
+                yield from self._walk(Path(each.path), prefix + name)
+            elif each.is_file(follow_symlinks=False):
+                yield prefix + name, Path(each.path)
+
+    @contextlib.contextmanager
+    def _trouble(self, key: str) -> Iterator[None]:
+        """Give the system's errors our names.
+
+        Raises:
+            StoreFull, StoreFailed: The storage refused.
+        """
+        try:
+            yield
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise StoreFull(store=str(self), key=key) from error
+            raise StoreFailed(store=str(self), key=key, reason=error.strerror or str(error)) from error
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _stat(key: str, found: os.stat_result) -> Stat:
+    when = datetime.fromtimestamp(int(found.st_mtime), UTC)
+    return Stat(key, found.st_size, when.isoformat().replace("+00:00", "Z"))

@@ -1,0 +1,158 @@
+"""The contract of every store. Subclass `StoreContract` with a fixture `store` that is empty, and run it with pytest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import random
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO, ClassVar
+
+import pytest
+
+from muniment.content import Entry, LogicalPath
+from muniment.errors.stores import BadKey, KeyNotFound, KeyTaken, StoredWrong
+from muniment.stores import Receipt, Store, put_bytes, read_bytes
+
+NAMES = (
+    "plain",
+    "Directory Structures/a b/manifest.json",
+    "Übergröße/файл/ファイル.json",
+    "quotes'\"&?#%20+=;/x",
+    "a" * 200,
+)
+
+
+class StoreContract:
+    """What any store must do."""
+
+    large: ClassVar[int] = 5 << 20
+    """Bytes of what is put in the test of large things; let it be more than one part."""
+
+    @pytest.fixture
+    def store(self) -> Store | Iterator[Store]:
+        """An empty store."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("key", NAMES)
+    def test_what_was_put_comes_back_under_the_same_key(self, store: Store, key: str) -> None:
+        receipt = put_bytes(store, key, b"the bytes")
+        store.flush()
+        store.check(receipt)
+        found = store.stat(key)
+        assert found is not None
+        assert (found.key, found.size) == (key, 9)
+        assert read_bytes(store, key, 100) == b"the bytes"
+        assert [each.key for each in store.list()] == [key]
+
+    def test_a_receipt_has_size_md5_and_sha256(self, store: Store) -> None:
+        receipt = put_bytes(store, "k", b"abc")
+        assert receipt.size == 3
+        assert receipt.digests["md5"] == hashlib.md5(b"abc", usedforsecurity=False).hexdigest()
+        assert receipt.digests["sha256"] == hashlib.sha256(b"abc").hexdigest()
+
+    def test_an_empty_thing_is_a_thing(self, store: Store) -> None:
+        store.check(put_bytes(store, "empty", b""))
+        found = store.stat("empty")
+        assert found is not None
+        assert found.size == 0
+        assert read_bytes(store, "empty", 1) == b""
+
+    def test_a_taken_key_is_refused_and_keeps_what_it_has(self, store: Store) -> None:
+        put_bytes(store, "k", b"first")
+        with pytest.raises(KeyTaken):
+            put_bytes(store, "k", b"second")
+        assert read_bytes(store, "k", 100) == b"first"
+
+    def test_of_many_at_once_one_puts_a_key_and_the_others_are_refused(self, store: Store) -> None:
+        if not store.capabilities.exclusive:
+            pytest.skip("this store does not say that it decides such races")
+        outcomes: list[bytes | None] = []
+        start = threading.Barrier(6)
+
+        def put(data: bytes) -> None:
+            start.wait(10)
+            try:
+                put_bytes(store, "raced", data)
+                outcomes.append(data)
+            except KeyTaken:
+                outcomes.append(None)
+
+        threads = [threading.Thread(target=put, args=(b"%d" % number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        winners = [data for data in outcomes if data is not None]
+        assert len(outcomes) == 6
+        assert [read_bytes(store, "raced", 10)] == winners
+
+    def test_a_large_thing_is_streamed_and_checked(self, store: Store) -> None:
+        data = random.Random(7).randbytes(self.large)  # noqa: S311 - bytes to store, no secret
+        entry = Entry(LogicalPath.parse("x"), len(data), {"sha512": hashlib.sha512(data).hexdigest()})
+        receipt = store.put("large", entry, lambda: io.BytesIO(data))
+        store.flush()
+        store.check(receipt)
+        with store.open("large", self.large - 10) as file:
+            assert file.read() == data[-10:]
+        with store.open("large", self.large) as file:
+            assert file.read() == b""
+
+    @pytest.mark.parametrize(("size", "digests"), [(3, {"sha256": "0" * 64}), (None, {"md5": "0" * 32}), (4, {})])
+    def test_other_bytes_than_promised_leave_nothing(self, store: Store, size: int, digests: dict[str, str]) -> None:
+        entry = Entry(LogicalPath.parse("x"), size, digests)
+        with pytest.raises(StoredWrong):
+            store.put("wrong", entry, lambda: io.BytesIO(b"abc"))
+        assert store.stat("wrong") is None
+        assert list(store.list()) == []
+
+    def test_a_source_that_breaks_off_leaves_nothing(self, store: Store) -> None:
+        class Breaking(io.RawIOBase):
+            def read(self, size: int = -1) -> bytes:
+                raise ConnectionResetError("gone")
+
+        def source() -> BinaryIO:
+            return Breaking()  # type: ignore[return-value]  # enough of one for a store
+
+        with pytest.raises(Exception, match=r"gone|reset"):
+            store.put("broken", Entry(LogicalPath.parse("x"), None), source)
+        assert store.stat("broken") is None
+        assert list(store.list()) == []
+
+    def test_nothing_is_told_from_something(self, store: Store) -> None:
+        assert store.stat("nothing") is None
+        with pytest.raises(KeyNotFound):
+            store.open("nothing")
+        with pytest.raises(KeyNotFound):
+            store.check(Receipt("nothing", 1, {"sha256": "0" * 64}))
+
+    def test_a_check_sees_another_content_and_another_size(self, store: Store) -> None:
+        receipt = put_bytes(store, "k", b"abc")
+        other = {"sha256": hashlib.sha256(b"abd").hexdigest()}
+        with pytest.raises(StoredWrong, match="sha256"):
+            store.check(dataclasses.replace(receipt, digests=other))
+        with pytest.raises(StoredWrong, match="size"):
+            store.check(dataclasses.replace(receipt, size=4))
+
+    def test_lists_are_ordered_and_go_on_after_a_key(self, store: Store) -> None:
+        keys = ["a.txt", "a/b", "a/c/d", "a0", "b/x"]
+        for key in reversed(keys):
+            put_bytes(store, key, b"1")
+        assert [each.key for each in store.list()] == keys
+        assert [each.key for each in store.list("a/")] == ["a/b", "a/c/d"]
+        assert [each.key for each in store.list("a")] == keys[:4]
+        assert [each.key for each in store.list("", after="a/b")] == keys[2:]
+
+    @pytest.mark.parametrize("key", ["", "/a", "a/", "../a", "a//b", "a/./b", "a\0b"])
+    def test_a_key_that_leaves_the_store_is_refused(self, store: Store, key: str) -> None:
+        with pytest.raises(BadKey):
+            store.put(key, Entry(LogicalPath.parse("x"), 1), lambda: io.BytesIO(b"x"))
+        with pytest.raises(BadKey):
+            store.open(key)
+
+    def test_it_says_what_it_is(self, store: Store) -> None:
+        assert isinstance(store, Store)
+        assert store.provider
+        assert store.container

@@ -1,0 +1,61 @@
+"""The folder store, held to the contract, and what only a folder can do wrongly."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from muniment.errors.stores import BadStore, KeyTaken, StoredWrong
+from muniment.stores import Store, open_store, put_bytes, read_bytes
+from muniment.testing.stores import StoreContract
+
+
+class TestFolder(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:  # type: ignore[override]  # pytest passes fixtures by name
+        return open_store(tmp_path / "store")
+
+
+class TestFolderWithoutLinks(StoreContract):
+    """A filesystem without hard links, as LTFS and many mounted shares are."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EPERM, "no hard links here")
+
+        monkeypatch.setattr(os, "link", refuse)
+        return open_store(tmp_path / "store")
+
+
+def test_damage_on_the_disk_is_seen_by_a_check(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    receipt = put_bytes(store, "Files/x", b"abc")
+    (tmp_path / "Files" / "x").write_bytes(b"abd")
+    with pytest.raises(StoredWrong):
+        store.check(receipt)
+
+
+def test_a_dangling_link_counts_as_taken(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    (tmp_path / "k").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(KeyTaken):
+        put_bytes(store, "k", b"abc")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_nothing_of_what_is_on_its_way_is_listed_or_stays(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    put_bytes(store, "a/b", b"abc")
+    assert [each.key for each in store.list()] == ["a/b"]
+    assert list((tmp_path / ".incoming").iterdir()) == []
+    assert read_bytes(store, "a/b", 3) == b"abc"
+
+
+@pytest.mark.parametrize("address", ["ftp://x/y", "s3://", "s3://key:word@bucket", "s3://bucket?secret=x"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(BadStore):
+        open_store(address)
