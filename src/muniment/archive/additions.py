@@ -38,7 +38,10 @@ class Additions:
         self._space = space
         self._known = known
         self._held = held
+        self._root = os.fspath(space.content)
         self._folders: set[str] = set()
+        # A transaction that was begun by somebody else may have files no one here knows of.
+        self._taken: set[str] | None = set() if space.journal_size() == 0 else None
 
     def stream(
         self,
@@ -73,7 +76,7 @@ class Additions:
             refuse_mismatch(path, self._all_digests(entry, real, expected), expected)
         except DigestMismatch:
             for digest in fresh:
-                _remove(os.path.join(self._space.content, self.staged.pop(digest)))
+                _remove(f"{self._root}/{self.staged.pop(digest)}")
             raise
         return entry
 
@@ -105,10 +108,13 @@ class Additions:
 
     def _all_digests(self, entry: Entry, source: str, expected: Mapping[str, str]) -> dict[str, str]:
         """The entry's digests and those of `expected` that the archive does not record itself."""
-        hashers = Hashers(name for name in expected if name not in entry.digests)
+        further = [name for name in expected if name not in entry.digests]
+        if not further:
+            return dict(entry.digests)
+        hashers = Hashers(further)
         staged = self.staged.get(entry.digests[self._intake.algorithms[0]])
-        with Path(self._space.content, staged or source).open("rb", buffering=0) as file:
-            while expected and (chunk := file.read(1 << 20)):
+        with Path(self._root, staged or source).open("rb", buffering=0) as file:
+            while chunk := file.read(1 << 20):
                 hashers.update(chunk)
         return {**entry.digests, **hashers.values()}
 
@@ -145,24 +151,27 @@ class Additions:
         if digest in self._held or digest in self.staged:
             _remove(target)
         else:
-            self.staged[digest] = os.path.relpath(target, self._space.content)
+            self.staged[digest] = target[len(self._root) + 1 :]
         return Entry(path, size, own, modified)
 
     def _target(self, path: LogicalPath) -> str:
         """A free place for the content of `path`; its own name unless this transaction used that up."""
-        place = os.path.join(self._space.content, stored_path(path))
-        folder = os.path.dirname(place)
+        stored = stored_path(path)
+        place = f"{self._root}/{stored}"
+        folder = place[: place.rindex("/")]
         if folder not in self._folders:
             make_folder(Path(folder))
             self._folders.add(folder)
-        elif os.path.lexists(place):
-            return self._second_place(stored_path(path))
+        if os.path.lexists(place) if self._taken is None else stored in self._taken:
+            return self._second_place(stored)
+        if self._taken is not None:
+            self._taken.add(stored)
         return place
 
     def _second_place(self, stored: str) -> str:
         """A place for a file whose own was used for content this transaction replaced."""
         number = 2
-        while os.path.lexists(place := os.path.join(self._space.content, "again", str(number), stored)):
+        while os.path.lexists(place := f"{self._root}/again/{number}/{stored}"):
             number += 1
         make_folder(Path(place).parent)
         return place

@@ -58,6 +58,8 @@ class Workspace:
     def __init__(self, folder: Path, undertaking: Undertaking, lock: int | None) -> None:
         self.folder = folder
         self.undertaking = undertaking
+        task = undertaking
+        self._inside = Path(*([] if task.base else object_parts(to_uri(task.project, task.id))))
         self._lock = lock
         self._journal: int | None = None
 
@@ -118,8 +120,7 @@ class Workspace:
     @property
     def object(self) -> Path:
         """Stands for the object's root; a new object has its folders above it already, to be moved in one go."""
-        task = self.undertaking
-        return self.build if task.base else self.build.joinpath(*object_parts(to_uri(task.project, task.id)))
+        return self.build / self._inside
 
     @property
     def version(self) -> Path:
@@ -145,8 +146,8 @@ class Workspace:
         self.undertaking = replace(self.undertaking, message=message)
         replace_file(self.folder / "transaction.json", _json(asdict(self.undertaking)), scratch=self.folder)
 
-    def note(self, record: Mapping[str, Any]) -> None:
-        """Write a line to the journal.
+    def note(self, *records: Mapping[str, Any]) -> None:
+        """Write a line to the journal for each record.
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
@@ -155,7 +156,7 @@ class Workspace:
             if self._journal is None:
                 flags = (NEW_FILE & ~os.O_EXCL) | os.O_APPEND
                 self._journal = os.open(self.folder / "journal.jsonl", flags, 0o644)
-            write_all(self._journal, _json(record) + b"\n")
+            write_all(self._journal, b"".join(_json(record) + b"\n" for record in records))
 
     def journal_size(self) -> int:
         """Bytes in the journal; a place to read on from."""
