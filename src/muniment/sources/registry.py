@@ -14,6 +14,7 @@ from muniment.sources.options import Kind, Means
 from muniment.sources.protocol import Source
 
 MODULES: Mapping[str, str] = {
+    "dataverse": "muniment.sources.dataverse",
     "dropbox": "muniment.sources.dropbox",
     "figshare": "muniment.sources.figshare",
     "git": "muniment.sources.git",
