@@ -44,21 +44,6 @@ class AddressUnknown(MissingThing):
     nexus_type: ClassVar[str] = "ResourceNotFound"
 
 
-class BodyTooLarge(BadInput):
-    """The request's body is over the limit of {limit} bytes. Send less, or large content as a file."""
-
-    http_status = 413
-    nexus_type: ClassVar[str] = "EntityStreamSizeException"
-
-
-class BodyStalled(BadInput):
-    """Nothing came for {seconds} seconds. Send the request again."""
-
-    http_status = 408
-    retry = True
-    nexus_type: ClassVar[str] = "RequestTimeout"
-
-
 class QueryRefused(BadInput):
     """The query parameter '{name}' was malformed: {reason}."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from muniment.archive import Archive, Transaction
+from muniment.archive import Agent, Archive, Transaction, acting_as
 from muniment.errors.archive import ResourceExists, ResourcePurged, StaleTransaction
 from muniment.errors.nexus import IdTaken, NotMadeHere, RevIsStale, RevNotThere, ThingIsDeprecated
 from muniment.workflows.nexus.records import KEY, Records, Revision, revision_of
@@ -22,13 +22,21 @@ def untouched(_: Transaction, revision: Revision) -> Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a change: the identity Nexus shows, as text, and the agent the archive's log names."""
+
+    identity: str
+    agent: Agent
+
+
+@dataclass(frozen=True, slots=True)
 class Changing:
     """Writes revisions into an archive."""
 
     archive: Archive
     records: Records
 
-    def create(self, revision: Revision, fill: Fill, *, message: str) -> Revision:
+    def create(self, revision: Revision, fill: Fill, by: Actor, *, message: str) -> Revision:
         """Make something new, as revision 1.
 
         Raises:
@@ -36,11 +44,19 @@ class Changing:
             MunimentError: As `Archive.new` and `Transaction.commit`.
         """
         try:
-            transaction = self.archive.new(revision.id, revision.project, message=message)
+            transaction = acting_as(self.archive, by.agent).new(revision.id, revision.project, message=message)
         except (ResourceExists, ResourcePurged):
             raise IdTaken(id=revision.iri, project=revision.project) from None
         moment = now()
-        first = replace(revision, number=1, rev=1, created_at=moment, updated_at=moment, updated_by=revision.created_by)
+        first = replace(
+            revision,
+            number=1,
+            rev=1,
+            created_at=moment,
+            created_by=by.identity,
+            updated_at=moment,
+            updated_by=by.identity,
+        )
         try:
             return self._publish(transaction, first, fill)
         except ResourceExists:
@@ -50,7 +66,7 @@ class Changing:
         self,
         newest: Revision,
         rev: int | None,
-        by: str,
+        by: Actor,
         changes: Mapping[str, Any],
         fill: Fill = untouched,
         *,
@@ -66,19 +82,19 @@ class Changing:
         refuse_stale(newest, rev)
         if newest.is_package:
             raise NotMadeHere(id=newest.iri, project=newest.project)
-        transaction = self.archive.get(newest.id, "a", project=newest.project, message=message)
+        transaction = acting_as(self.archive, by.agent).get(newest.id, "a", project=newest.project, message=message)
         if transaction.number != newest.number + 1:
             transaction.rollback()
             raise RevIsStale(provided=rev, expected=newest.rev + 1)
         following = replace(
-            newest, number=transaction.number, rev=newest.rev + 1, updated_at=now(), updated_by=by, **changes
+            newest, number=transaction.number, rev=newest.rev + 1, updated_at=now(), updated_by=by.identity, **changes
         )
         try:
             return self._publish(transaction, following, fill)
         except StaleTransaction:
             raise RevIsStale(provided=rev, expected=newest.rev + 1) from None
 
-    def tag(self, newest: Revision, rev: int | None, by: str, tag: str, tagged: int) -> Revision:
+    def tag(self, newest: Revision, rev: int | None, by: Actor, tag: str, tagged: int) -> Revision:
         """Give a revision a name; naming is a revision itself.
 
         Raises:
@@ -91,7 +107,7 @@ class Changing:
         tags = {**newest.tags, tag: tagged}
         return self.revise(newest, rev, by, {"tags": tags}, message=f"Tag revision {tagged} as {tag}")
 
-    def untag(self, newest: Revision, rev: int | None, by: str, tag: str) -> Revision:
+    def untag(self, newest: Revision, rev: int | None, by: Actor, tag: str) -> Revision:
         """Take a name away.
 
         Raises:
@@ -102,7 +118,7 @@ class Changing:
         tags = {name: at for name, at in newest.tags.items() if name != tag}
         return self.revise(newest, rev, by, {"tags": tags}, message=f"Remove the tag {tag}")
 
-    def deprecate(self, newest: Revision, rev: int | None, by: str) -> Revision:
+    def deprecate(self, newest: Revision, rev: int | None, by: Actor) -> Revision:
         """Mark as no longer to be used; it stays, and can be read.
 
         Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from muniment.archive import Transaction
 from muniment.layouts.selection import safe_filename
 from muniment.workflows.nexus.addresses import FILE_SCHEMA
-from muniment.workflows.nexus.changing import Changing, Fill, refuse_deprecated, refuse_stale
+from muniment.workflows.nexus.changing import Actor, Changing, Fill, refuse_deprecated, refuse_stale
 from muniment.workflows.nexus.projects import Project
 from muniment.workflows.nexus.records import Revision
 from muniment.workflows.nexus.resources import Resources
@@ -42,7 +42,7 @@ class Files:
         """
         return self.resources.find(project, iri, "File")
 
-    def create(self, project: Project, iri: str | None, upload: Upload, by: str) -> Revision:
+    def create(self, project: Project, iri: str | None, upload: Upload, by: Actor) -> Revision:
         """Store a file; without an IRI it gets one.
 
         Raises:
@@ -59,11 +59,10 @@ class Files:
             rev=0,
             types=("File",),
             schema=FILE_SCHEMA,
-            created_by=by,
         )
-        return self.changing.create(blank, _storing(upload), message="Store the file")
+        return self.changing.create(blank, _storing(upload), by, message="Store the file")
 
-    def update(self, project: Project, iri: str, rev: int | None, upload: Upload, by: str) -> Revision:
+    def update(self, project: Project, iri: str, rev: int | None, upload: Upload, by: Actor) -> Revision:
         """Put another file in the place of the newest one.
 
         Raises:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from muniment.archive import Archive, Summary
 from muniment.content.jsonld import JsonLd
 from muniment.layouts.selection import NameLayout, archive_id, decode_selection
+from muniment.workflows.delivering import Delivering
 from muniment.workflows.nexus.addresses import Addresses
 from muniment.workflows.nexus.changing import Changing
 from muniment.workflows.nexus.documents import Documents
@@ -36,6 +37,10 @@ class Options:
     document: int = 32 * 1024 * 1024
     file: int | None = None
 
+    def at(self, base: str) -> Options:
+        """The same with this base."""
+        return replace(self, base=base)
+
 
 class Nexus:
     """The parts of the API's domain, put together on one archive."""
@@ -57,6 +62,8 @@ class Nexus:
         self.resources = Resources(self.records, self.changing, self.jsonld, self.selections.has)
         self.files = Files(self.resources, self.changing)
         self.documents = Documents(archive, self.jsonld, self.addresses)
+        crcs = self.selections.crcs()
+        self.delivering = Delivering(archive, self.projects, self.records, self.documents, crcs, options.layout)
 
     def select(self, project: Project, iri: str | None, payload: Any, by: str) -> Definition:
         """Keep a selection; without an IRI, in address or payload, it gets one.

@@ -27,7 +27,7 @@ from muniment.errors.nexus import (
     ProjectNotFound,
 )
 from muniment.workflows.nexus.addresses import Addresses
-from muniment.workflows.nexus.changing import Changing, refuse_stale
+from muniment.workflows.nexus.changing import Actor, Changing, refuse_stale
 from muniment.workflows.nexus.records import SOURCE, Records, Revision
 
 RESERVED = "_nexus"
@@ -102,7 +102,7 @@ class Projects:
         said = revision.document(SOURCE)
         return Organization(label, said["uuid"], said.get("description"), revision)
 
-    def create_organization(self, label: str, payload: object, by: str) -> Organization:
+    def create_organization(self, label: str, payload: object, by: Actor) -> Organization:
         """Make an organisation.
 
         Raises:
@@ -112,13 +112,13 @@ class Projects:
         said = {"uuid": str(uuid.uuid4()), **_described(payload)}
         try:
             self._changing.create(
-                _blank(ORGANIZATIONS, label, "organization", by), _keeping(said), message="Create the organisation"
+                _blank(ORGANIZATIONS, label, "organization"), _keeping(said), by, message="Create the organisation"
             )
         except IdTaken:
             raise OrganizationExists(label=label) from None
         return self.organization(label)
 
-    def update_organization(self, label: str, rev: int | None, payload: object, by: str) -> Organization:
+    def update_organization(self, label: str, rev: int | None, payload: object, by: Actor) -> Organization:
         """Describe an organisation anew.
 
         Raises:
@@ -131,7 +131,7 @@ class Projects:
         self._changing.revise(found.revision, rev, by, {}, _keeping(said), message="Describe the organisation")
         return self.organization(label)
 
-    def deprecate_organization(self, label: str, rev: int | None, by: str) -> Organization:
+    def deprecate_organization(self, label: str, rev: int | None, by: Actor) -> Organization:
         """Take no new projects in it.
 
         Raises:
@@ -181,7 +181,7 @@ class Projects:
             self._refuse_deprecated_organization(self.organization(found.organization))
         return found
 
-    def create(self, name: str, payload: object, by: str) -> Project:
+    def create(self, name: str, payload: object, by: Actor) -> Project:
         """Make a project in an organisation that is there.
 
         Raises:
@@ -194,12 +194,12 @@ class Projects:
         self._refuse_deprecated_organization(parent)
         said = {"uuid": str(uuid.uuid4()), "organization_uuid": parent.uuid, **self._settings(name, payload)}
         try:
-            self._changing.create(_blank(PROJECTS, name, "project", by), _keeping(said), message="Create the project")
+            self._changing.create(_blank(PROJECTS, name, "project"), _keeping(said), by, message="Create the project")
         except IdTaken:
             raise ProjectExists(project=name) from None
         return self.project(name)
 
-    def update(self, name: str, rev: int | None, payload: object, by: str) -> Project:
+    def update(self, name: str, rev: int | None, payload: object, by: Actor) -> Project:
         """Change what a project says.
 
         Raises:
@@ -215,7 +215,7 @@ class Projects:
         self._changing.revise(found.revision, rev, by, {}, _keeping(said), message="Change the project's settings")
         return self.project(name)
 
-    def deprecate(self, name: str, rev: int | None, by: str) -> Project:
+    def deprecate(self, name: str, rev: int | None, by: Actor) -> Project:
         """Take nothing new in.
 
         Raises:
@@ -248,7 +248,7 @@ class Projects:
         if name not in self._archive.projects():
             raise ProjectNotFound(project=name)
         base = self._addresses.base(name)
-        blank = _blank(PROJECTS, name, "project", "")
+        blank = _blank(PROJECTS, name, "project")
         return Project(name, "", "", None, base, self._addresses.vocab(name), {}, blank, IdSpace(base))
 
     @staticmethod
@@ -272,8 +272,8 @@ class Projects:
             raise OrganizationIsDeprecated(label=found.label)
 
 
-def _blank(project: str, id: str, kind: str, by: str) -> Revision:
-    return Revision(project=project, id=id, iri=id, kind=kind, number=0, rev=0, created_by=by)
+def _blank(project: str, id: str, kind: str) -> Revision:
+    return Revision(project=project, id=id, iri=id, kind=kind, number=0, rev=0)
 
 
 def _keeping(said: Mapping[str, Any]) -> Callable[[Transaction, Revision], Revision]:

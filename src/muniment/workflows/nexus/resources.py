@@ -12,7 +12,7 @@ from muniment.content.jsonld import JsonLd, parse_json
 from muniment.errors.delivery import InvalidJsonLd, NotJson
 from muniment.errors.nexus import IdTaken, NamedNotFound, SchemaUnknown, UnexpectedId
 from muniment.workflows.nexus.addresses import UNCONSTRAINED
-from muniment.workflows.nexus.changing import Changing, Fill, refuse_deprecated, refuse_stale
+from muniment.workflows.nexus.changing import Actor, Changing, Fill, refuse_deprecated, refuse_stale
 from muniment.workflows.nexus.documents import plain
 from muniment.workflows.nexus.projects import Project
 from muniment.workflows.nexus.records import COMPACTED, EXPANDED, SOURCE, Records, Revision
@@ -41,7 +41,7 @@ class Resources:
             raise NamedNotFound(kind=kind, id=iri, project=project.name)
         return found
 
-    def create(self, project: Project, iri: str | None, raw: bytes, payload: Any, by: str) -> Revision:
+    def create(self, project: Project, iri: str | None, raw: bytes, payload: Any, by: Actor) -> Revision:
         """Make a resource from a document; `raw` is how it came, `payload` the same parsed.
 
         Raises:
@@ -62,11 +62,10 @@ class Resources:
             rev=0,
             types=types,
             schema=UNCONSTRAINED,
-            created_by=by,
         )
-        return self.changing.create(blank, fill, message="Create the resource")
+        return self.changing.create(blank, fill, by, message="Create the resource")
 
-    def update(self, project: Project, iri: str, rev: int | None, raw: bytes, payload: Any, by: str) -> Revision:
+    def update(self, project: Project, iri: str, rev: int | None, raw: bytes, payload: Any, by: Actor) -> Revision:
         """Put another document in the place of the newest one.
 
         Raises:

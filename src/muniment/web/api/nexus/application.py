@@ -1,0 +1,191 @@
+"""The API as an ASGI application: routes by the address as it was sent, runs each call in a thread, sends answers.
+
+It is no FastAPI router because an id in an address may hold '/' as '%2F', and because its clients expect
+errors in a shape of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+from structlog import get_logger
+
+from muniment.errors.base import MunimentError
+from muniment.errors.nexus import AddressUnknown, MethodNotSupported
+from muniment.errors.remote import BodyTooLarge
+from muniment.web.api.native.gate import Gate, Visit
+from muniment.web.api.nexus import access, archives, files, orgs, projects, resources
+from muniment.web.api.nexus.answers import Answer, Streamed, failure
+from muniment.web.api.nexus.call import Call, query_of
+from muniment.web.streaming import PumpResponse, pieces_of
+from muniment.workflows.nexus import Nexus
+
+Handler = Callable[[Call], Answer | Streamed]
+Routes = Mapping[str, Handler]
+
+_ROUTES: Mapping[str, Callable[[Sequence[str]], Routes]] = {
+    "acls": access.routes,
+    "archives": archives.routes,
+    "files": files.routes,
+    "identities": access.routes,
+    "orgs": orgs.routes,
+    "permissions": access.routes,
+    "projects": projects.routes,
+    "realms": access.routes,
+    "resources": resources.routes,
+    "version": access.routes,
+}
+_FORM = "multipart/form-data"
+_THREADS = 24
+_INTERNAL = 500
+
+
+class Make(Protocol):
+    """Opens Nexus for a public base address; called once, at the first request."""
+
+    def __call__(self, base: str) -> Nexus:
+        """Open it."""
+
+
+class NexusApi:
+    """Serves `/v1`. One for a process."""
+
+    def __init__(self, make: Make, gate: Gate, *, base: str = "") -> None:
+        """Serve what `make` opens. Without a public `base` it is the address this server itself listens on."""
+        self._make = make
+        self._gate = gate
+        self._base = base
+        self._nexus: Nexus | None = None
+        self._lock = threading.Lock()
+        # Apart from the readers' threads: a call must not wait behind fifty downloads, nor they behind it.
+        self._callers = ThreadPoolExecutor(_THREADS, thread_name_prefix="nexus")
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._callers.shutdown(cancel_futures=True)
+        if self._nexus is not None:
+            self._nexus.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        loop = asyncio.get_running_loop()
+        try:
+            body = b"" if _is_form(request) else await self._body(request)
+        except ClientDisconnect:
+            return
+        except MunimentError as error:
+            await _send(request, failure(error), receive, send)
+            return
+        answer = await loop.run_in_executor(self._callers, self._answer, request, body, loop)
+        await _send(request, answer, receive, send)
+
+    async def _body(self, request: Request) -> bytes:
+        if request.method in {"GET", "HEAD", "DELETE", "OPTIONS"}:
+            return b""
+        limit = self._nexus.options.document if self._nexus else 1 << 20
+        found = bytearray()
+        async for piece in pieces_of(request):
+            found += piece
+            if len(found) > limit:
+                raise BodyTooLarge(limit=limit)
+        return bytes(found)
+
+    def _answer(self, request: Request, body: bytes, loop: asyncio.AbstractEventLoop) -> Answer | Streamed:
+        try:
+            visit = self._gate.visit(request)
+            call = self._call(request, visit, body, loop)
+            routes = _ROUTES.get(call.parts[0], _nothing)(call.parts) if call.parts else {}
+            if not routes:
+                raise AddressUnknown
+            handler = routes.get("GET" if call.method == "HEAD" else call.method)
+            if handler is None:
+                allowed = ", ".join(sorted(routes))
+                answer = failure(MethodNotSupported(allowed=allowed))
+                answer.headers["Allow"] = allowed
+                return answer
+            return handler(call)
+        except MunimentError as error:
+            if error.http_status >= _INTERNAL:
+                get_logger().error("failed", error=error.code(), message=str(error), path=request.scope["path"])
+            return failure(error)
+        except Exception as error:  # noqa: BLE001 - the client must get an answer, the log the reason
+            get_logger().error("failed", error=type(error).__name__, path=request.scope["path"], exc_info=error)
+            return failure(MunimentError(reason="something failed inside the server; its log says what"))
+
+    def _call(self, request: Request, visit: Visit, body: bytes, loop: asyncio.AbstractEventLoop) -> Call:
+        def pieces() -> Iterator[bytes]:
+            coming = aiter(pieces_of(request))
+            while True:
+                try:
+                    yield asyncio.run_coroutine_threadsafe(anext(coming), loop).result()
+                except StopAsyncIteration:
+                    return
+
+        return Call(
+            nexus=self._opened(request),
+            visit=visit,
+            method=request.method,
+            parts=_parts(request.scope),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            query=query_of(request.scope.get("query_string", b"")),
+            body=body,
+            pieces=pieces,
+        )
+
+    def _opened(self, request: Request) -> Nexus:
+        if self._nexus is None:
+            with self._lock:
+                if self._nexus is None:
+                    self._nexus = self._make(self._base or _own_address(request.scope))
+        return self._nexus
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith(_FORM)
+
+
+def _own_address(scope: Scope) -> str:
+    """Where this server is, by what it listens on; never by what a request claims in `Host`."""
+    host, port = scope.get("server") or ("127.0.0.1", None)
+    shown = f"[{host}]" if ":" in host else host
+    root = quote(scope.get("root_path", ""))
+    return f"{scope.get('scheme', 'http')}://{shown}{f':{port}' if port else ''}{root}"
+
+
+def _parts(scope: Scope) -> list[str]:
+    """The segments of the address after the mount, percent-encoded as they came."""
+    raw = (scope.get("raw_path") or quote(scope["path"]).encode()).partition(b"?")[0].decode("latin-1")
+    root = scope.get("root_path", "")
+    rest = next((raw[len(each) :] for each in (root, quote(root)) if raw.startswith(each)), None)
+    if rest is None:
+        return []
+    parts = rest.strip("/").split("/") if rest.startswith("/") else []
+    return parts if all(parts) else []
+
+
+def _nothing(_: Sequence[str]) -> Routes:
+    return {}
+
+
+async def _send(request: Request, answer: Answer | Streamed, receive: Receive, send: Send) -> None:
+    if isinstance(answer, Streamed):
+        found = answer.to(request.headers, request.method)
+        if not isinstance(found, Answer):
+            status, headers, start, stop = found
+            response = PumpResponse(lambda: answer.read(start, stop), status=status, headers=headers)
+            await response(request.scope, receive, send)
+            return
+        answer = found
+    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    raw = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    body = b"" if request.method == "HEAD" else answer.body
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,113 @@
+"""`/v1/archives`: selections are described by POST or PUT and downloaded by GET."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from muniment.content.jsonld import ARCHIVES, ARCHIVES_METADATA, METADATA
+from muniment.errors.nexus import AddressUnknown
+from muniment.web.api.nexus.answers import CHUNK, Answer, Streamed, form_of, simple
+from muniment.web.api.nexus.call import Call
+from muniment.workflows.delivering import READ, ZIP
+from muniment.workflows.nexus import Definition, Project
+from muniment.workflows.nexus.addresses import ARCHIVE_SCHEMA
+from muniment.workflows.nexus.times import at
+
+Handler = Callable[[Call], Answer | Streamed]
+WRITE = "archives/write"
+_RESERVED = {"events", "source", "tags"}
+_WITHOUT_ID = 3
+
+
+def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
+    """What can be done at an address."""
+    match parts:
+        case [_, _, _]:
+            return {"POST": create}
+        case [_, _, _, id] if id not in _RESERVED:
+            # A POST with an id is an address that does not exist, not a method that is not allowed.
+            return {"PUT": create_as, "GET": fetch, "POST": _no_such_address}
+    return {}
+
+
+def create(call: Call) -> Answer:
+    """Describe a selection, and be sent to where it is downloaded."""
+    return _create(call, packed=call.accept.packed() is not None)
+
+
+def create_as(call: Call) -> Answer:
+    """Describe a selection under an id; it is downloaded later, perhaps by somebody else."""
+    return _create(call, packed=call.accept.names_packed())
+
+
+def _create(call: Call, *, packed: bool) -> Answer:
+    """The order of the checks is part of the API: body, rights, project, id, payload, whether the id is free."""
+    if not packed:
+        call.accept.document()
+        form_of(call)
+    payload = call.json()
+    project = call.writable(WRITE)
+    iri = project.space.expand(call.parts[3], "Archive") if len(call.parts) > _WITHOUT_ID else None
+    found = call.nexus.select(project, iri, payload, call.actor.identity)
+    return _redirect(call, found) if packed else _described(call, project, found, status=201)
+
+
+def fetch(call: Call) -> Answer | Streamed:
+    """Download a selection, or see what it is."""
+    project = call.project(READ)
+    ignore = call.flag("ignoreNotFound")
+    iri = project.space.expand(call.parts[3], "Archive")
+    kind = call.accept.selection()
+    found = call.nexus.selections.get(project.name, iri)
+    if call.accept.packed() is None:
+        return _described(call, project, found, status=200)
+    delivering = call.nexus.delivering
+    plan = delivering.plan(found, lambda name: call.may(READ, name), kind, ignore_missing=ignore)
+
+    def read(start: int, stop: int) -> Iterator[bytes]:
+        # Whoever resumes shall have as sure a file as whoever did not have to.
+        yield from plan.read(start, stop, chunk=CHUNK, prove=start > 0)
+        delivering.done()
+
+    name = "archive.zip" if kind == ZIP else "archive.tar"
+    headers = {
+        "Content-Type": kind,
+        "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}",
+        "Vary": "Accept",
+    }
+    return Streamed(plan.length, plan.etag, read, headers)
+
+
+def _no_such_address(_: Call) -> Answer:
+    raise AddressUnknown
+
+
+def _redirect(call: Call, found: Definition) -> Answer:
+    location = call.nexus.addresses.location(found.project, found.id)
+    body = f'The response to the request can be found under <a href="{html.escape(location)}">this URI</a>.'
+    return Answer(303, body.encode(), {"Location": location, "Content-Type": "text/html; charset=UTF-8"})
+
+
+def _described(call: Call, project: Project, found: Definition, *, status: int) -> Answer:
+    addresses = call.nexus.addresses
+    moment, agent = at(found.created_at), addresses.agent(found.created_by)
+    created = status == 201  # noqa: PLR2004 - as HTTP has it
+    said: dict[str, Any] = {
+        "@id": found.id,
+        "@type": "Archive",
+        **({} if created else {"resources": [entry.echo() for entry in found.entries]}),
+        "_constrainedBy": ARCHIVE_SCHEMA,
+        "_createdAt": moment,
+        "_createdBy": agent,
+        "_deprecated": False,
+        "_expiresInSeconds": found.left(call.nexus.selections.clock()),
+        "_project": addresses.project(project.name),
+        "_rev": 1,
+        "_self": addresses.selection(project.name, project.space, found.id),
+        "_updatedAt": moment,
+        "_updatedBy": agent,
+    }
+    contexts = (ARCHIVES_METADATA, METADATA) if created else (ARCHIVES, METADATA)
+    return simple(call, said, contexts, status=status)

@@ -1,0 +1,181 @@
+"""Calls: one request to the API, as the routes see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from muniment.content.jsonld import parse_json
+from muniment.errors.access import Forbidden
+from muniment.errors.nexus import AddressUnknown, BodyExpected, ContentTypeUnsupported, QueryRefused
+from muniment.web.api.native.gate import Visit
+from muniment.web.api.nexus.negotiation import JSON, JSON_LD, Accept
+from muniment.web.authority import agent_of
+from muniment.workflows.nexus import Actor, Nexus, Project
+
+LABEL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_MOST_PARAMETERS = 100
+_LONGEST_REV = 18
+
+
+@dataclass(slots=True)
+class Call:
+    """One request: who, what, and the parts of its address after `/v1`, percent-encoded as they came."""
+
+    nexus: Nexus
+    visit: Visit
+    method: str
+    parts: Sequence[str]
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes = b""
+    pieces: Callable[[], Iterator[bytes]] = field(default=lambda: iter(()))
+    """The body of a form, piece by piece."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who makes changes."""
+        caller = self.visit.caller
+        identity = str(caller.user) if caller.user is not None else "anonymous"
+        return Actor(identity, agent_of(caller))
+
+    @property
+    def accept(self) -> Accept:
+        """What the client takes."""
+        return Accept.parse(self.headers.get("accept"))
+
+    @property
+    def project_name(self) -> str:
+        """The project the address names in its second and third part.
+
+        Raises:
+            AddressUnknown: They cannot be the labels of one.
+        """
+        return f"{label(self.parts[1])}/{label(self.parts[2])}"
+
+    def may(self, permission: str, place: str | None) -> bool:
+        """Whether the caller has a right on `org/project`, on `org`, or for None on everything."""
+        return self.visit.may(permission, place)
+
+    def require(self, permission: str, place: str | None) -> None:
+        """Refuse what the caller has no right to; Nexus says 403 to everybody, known or not.
+
+        Raises:
+            Forbidden: They have not.
+        """
+        if not self.may(permission, place):
+            refusal = Forbidden()
+            self.visit.gate.refused(refusal, self.visit.caller.agent, permission, place)
+            raise refusal
+
+    def project(self, permission: str) -> Project:
+        """The project of the address, after the right to it.
+
+        Raises:
+            Forbidden: The caller has no right; said first, so that it does not depend on what there is.
+            ProjectNotFound: There is none.
+        """
+        name = self.project_name
+        self.require(permission, name)
+        return self.nexus.projects.project(name)
+
+    def writable(self, permission: str) -> Project:
+        """The same, of a project that takes new things.
+
+        Raises:
+            Forbidden, ProjectNotFound, ProjectIsDeprecated, OrganizationIsDeprecated: It is not for this caller, or closed.
+        """
+        name = self.project_name
+        self.require(permission, name)
+        return self.nexus.projects.writable(name)
+
+    def json(self, *, empty: bool = False) -> Any:
+        """The body as JSON; with `empty` None where there is no body.
+
+        Raises:
+            BodyExpected, ContentTypeUnsupported, NotJson: There is none that can be read.
+        """
+        if not self.body and empty:
+            return None
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in {JSON, JSON_LD}:
+            raise ContentTypeUnsupported(expected=f"{JSON}, {JSON_LD}")
+        if not self.body:
+            raise BodyExpected
+        return parse_json(self.body)
+
+    def rev(self, *, needed: bool = False) -> int | None:
+        """The query's revision.
+
+        Raises:
+            QueryRefused: It is no number, or missing where it is needed.
+        """
+        text = self.query.get("rev")
+        if text is None:
+            if needed:
+                raise QueryRefused(name="rev", reason="it is missing")
+            return None
+        if not text.isdecimal() or len(text) > _LONGEST_REV:
+            raise QueryRefused(name="rev", reason=f"'{text[:40]}' is not a revision")
+        return int(text)
+
+    def version(self) -> tuple[int | None, str | None]:
+        """The query's revision or tag, of which there may be one.
+
+        Raises:
+            QueryRefused: There are both, or the revision is no number.
+        """
+        tag = self.query.get("tag")
+        rev = self.rev()
+        if rev is not None and tag is not None:
+            raise QueryRefused(name="tag", reason="'rev' and 'tag' cannot be used at once")
+        return rev, tag
+
+    def flag(self, name: str) -> bool:
+        """A yes or no of the query, no by default.
+
+        Raises:
+            QueryRefused: It is neither.
+        """
+        text = self.query.get(name, "false").lower()
+        if text not in {"true", "false"}:
+            raise QueryRefused(name=name, reason=f"'{text[:40]}' is neither 'true' nor 'false'")
+        return text == "true"
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A whole number of the query.
+
+        Raises:
+            QueryRefused: It is none from 0 to `most`.
+        """
+        text = self.query.get(name, str(default))
+        if not text.isdecimal() or len(text) > _LONGEST_REV or int(text) > most:
+            raise QueryRefused(name=name, reason=f"'{text[:40]}' is not a number from 0 to {most}")
+        return int(text)
+
+
+def label(part: str) -> str:
+    """A part of an address as a label.
+
+    Raises:
+        AddressUnknown: It cannot be one.
+    """
+    text = unquote(part)
+    if not LABEL.fullmatch(text):
+        raise AddressUnknown
+    return text
+
+
+def query_of(raw: bytes) -> dict[str, str]:
+    """The parameters of a query; of one that comes twice the last.
+
+    Raises:
+        QueryRefused: There are too many.
+    """
+    try:
+        return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS))
+    except ValueError as error:
+        raise QueryRefused(name="", reason="there are too many") from error

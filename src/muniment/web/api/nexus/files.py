@@ -1,0 +1,141 @@
+"""`/v1/files`: bytes with a name and a media type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+from muniment.errors.nexus import NothingAcceptable, StorageUnknown
+from muniment.layouts.streams import Member, Slice
+from muniment.web.api.nexus.answers import CHUNK, Answer, Streamed, document
+from muniment.web.api.nexus.call import Call
+from muniment.web.api.nexus.multipart import Form
+from muniment.web.api.nexus.negotiation import DOCUMENTS
+from muniment.web.api.nexus.resources import tag_of, tag_segment, tags_of
+from muniment.workflows.nexus import Project, Revision, Upload
+
+Handler = Callable[[Call], Answer | Streamed]
+READ, WRITE = "resources/read", "files/write"
+_STORAGES = {"https://bluebrain.github.io/nexus/vocabulary/diskStorageDefault"}
+
+
+def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
+    """What can be done at an address."""
+    match parts:
+        case [_, _, _]:
+            return {"POST": create}
+        case [_, _, _, _]:
+            return {"PUT": put, "GET": fetch, "DELETE": deprecate}
+        case [_, _, _, _, "tags"]:
+            return {"GET": tags, "POST": add_tag}
+        case [_, _, _, _, "tags", _]:
+            return {"DELETE": remove_tag}
+    return {}
+
+
+def create(call: Call) -> Answer:
+    """Store a file."""
+    project = call.writable(WRITE)
+    upload = _upload(call, project, "")
+    return _shown(call, project, call.nexus.files.create(project, None, upload, call.actor), status=201)
+
+
+def put(call: Call) -> Answer:
+    """Store a file under an id, or with `rev` put another file in its place."""
+    project = call.writable(WRITE)
+    iri = project.space.expand(call.parts[3], "File")
+    rev = call.rev()
+    upload = _upload(call, project, iri)
+    if rev is None:
+        return _shown(call, project, call.nexus.files.create(project, iri, upload, call.actor), status=201)
+    return _shown(call, project, call.nexus.files.update(project, iri, rev, upload, call.actor), status=200)
+
+
+def fetch(call: Call) -> Answer | Streamed:
+    """A file's bytes; its description where only that is accepted."""
+    project, revision = _revision(call)
+    media_type = revision.file["media_type"]
+    plain_type = media_type.partition(";")[0].strip()
+    accept = call.accept
+    # Exactly a document's type asks for the description, also of a file that is JSON itself.
+    if any(accept.names(kind) for kind in DOCUMENTS) and accept.best((*DOCUMENTS, "*/*")) in DOCUMENTS:
+        return _shown(call, project, revision, status=200)
+    if accept.weight(plain_type) <= 0:
+        raise NothingAcceptable(types=f"'{plain_type}'")
+    content = revision.content
+    member = Member(content.name, content.size, content.open, {"sha256": content.sha256})
+
+    def read(start: int, stop: int) -> Iterator[bytes]:
+        return Slice(member, start, stop, prove=start > 0).pieces(CHUNK)
+
+    return Streamed(
+        content.size,
+        f'"{content.sha256}"',
+        read,
+        {
+            "Content-Type": media_type,
+            "Content-Disposition": _attachment(revision.file["filename"]),
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def deprecate(call: Call) -> Answer:
+    """Mark a file as no longer to be used."""
+    project = call.writable(WRITE)
+    found = call.nexus.files.find(project, project.space.expand(call.parts[3], "File"))
+    made = call.nexus.changing.deprecate(found, call.rev(needed=True), call.actor)
+    return _shown(call, project, made, status=200)
+
+
+def tags(call: Call) -> Answer:
+    """The names of revisions."""
+    _, revision = _revision(call)
+    return tags_of(call, revision)
+
+
+def add_tag(call: Call) -> Answer:
+    """Give a revision a name."""
+    tag, tagged = tag_of(call.json())
+    project = call.writable(WRITE)
+    found = call.nexus.files.find(project, project.space.expand(call.parts[3], "File"))
+    made = call.nexus.changing.tag(found, call.rev(needed=True), call.actor, tag, tagged)
+    return _shown(call, project, made, status=201)
+
+
+def remove_tag(call: Call) -> Answer:
+    """Take a name away."""
+    project = call.writable(WRITE)
+    found = call.nexus.files.find(project, project.space.expand(call.parts[3], "File"))
+    made = call.nexus.changing.untag(found, call.rev(needed=True), call.actor, tag_segment(call))
+    return _shown(call, project, made, status=200)
+
+
+def _revision(call: Call) -> tuple[Project, Revision]:
+    project = call.project(READ)
+    rev, tag = call.version()
+    newest = call.nexus.files.find(project, project.space.expand(call.parts[3], "File"))
+    return project, call.nexus.records.at(newest, rev, tag)
+
+
+def _upload(call: Call, project: Project, iri: str) -> Upload:
+    storage = call.query.get("storage")
+    if storage is not None and project.space.expand(quote(storage, safe=""), "Storage") not in _STORAGES:
+        raise StorageUnknown(storage=storage, project=project.name)
+    content_type = call.headers.get("content-type", "")
+    return Form(content_type, call.pieces(), limit=call.nexus.options.file).upload(iri)
+
+
+def _shown(call: Call, project: Project, revision: Revision, *, status: int) -> Answer:
+    documents = call.nexus.documents
+    return document(
+        call, documents.compacted(revision, project), lambda: documents.expanded(revision, project), status=status
+    )
+
+
+def _attachment(filename: str) -> str:
+    """`Content-Disposition` by RFC 6266: a plain name for old clients, the whole one for others."""
+    plain = "".join(
+        letter if letter.isascii() and letter.isprintable() and letter not in '"\\;%' else "_" for letter in filename
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

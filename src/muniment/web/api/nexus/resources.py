@@ -1,0 +1,198 @@
+"""`/v1/resources`: JSON-LD documents with revisions and tags; files and packages can be looked at here as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from muniment.content.jsonld import METADATA, SEARCH
+from muniment.errors.nexus import FieldsRefused, NamedNotFound
+from muniment.layouts.selection import MAX_LONG
+from muniment.web.api.nexus.answers import Answer, Streamed, document, plain, printed
+from muniment.web.api.nexus.call import Call
+from muniment.web.api.nexus.negotiation import JSON, JSON_LD
+from muniment.workflows.nexus import Project, Revision
+from muniment.workflows.nexus.resources import refuse_schema
+
+Handler = Callable[[Call], Answer | Streamed]
+READ, WRITE = "resources/read", "resources/write"
+TAGS_CONTEXT = "https://bluebrain.github.io/nexus/contexts/tags.json"
+_PAGE, _LARGEST_PAGE = 50, 1_000
+
+
+def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
+    """What can be done at an address."""
+    match parts:
+        case [_, _, _]:
+            return {"POST": create, "GET": listing}
+        case [_, _, _, _]:
+            return {"POST": create, "GET": listing}
+        case [_, _, _, _, _]:
+            return {"PUT": put, "GET": fetch, "DELETE": deprecate}
+        case [_, _, _, _, _, "source"]:
+            return {"GET": source}
+        case [_, _, _, _, _, "tags"]:
+            return {"GET": tags, "POST": add_tag}
+        case [_, _, _, _, _, "tags", _]:
+            return {"DELETE": remove_tag}
+    return {}
+
+
+def create(call: Call) -> Answer:
+    """Make a resource; its document or the server gives it an id."""
+    payload = call.json()
+    project = call.writable(WRITE)
+    if len(call.parts) > 3:  # noqa: PLR2004 - what follows the project
+        refuse_schema(project, project.space.expand(call.parts[3], "Schema"))
+    made = call.nexus.resources.create(project, None, call.body, payload, call.actor)
+    return _summary(call, project, made, status=201)
+
+
+def put(call: Call) -> Answer:
+    """Make a resource under an id, or with `rev` put another document in its place."""
+    payload = call.json()
+    project = call.writable(WRITE)
+    iri = _iri(call, project)
+    rev = call.rev()
+    if rev is None:
+        made = call.nexus.resources.create(project, iri, call.body, payload, call.actor)
+        return _summary(call, project, made, status=201)
+    made = call.nexus.resources.update(project, iri, rev, call.body, payload, call.actor)
+    return _summary(call, project, made, status=200)
+
+
+def fetch(call: Call) -> Answer:
+    """A revision in the form the client takes."""
+    project, revision = _revision(call)
+    documents = call.nexus.documents
+    return document(call, documents.compacted(revision, project), lambda: documents.expanded(revision, project))
+
+
+def source(call: Call) -> Answer:
+    """A revision as it was sent."""
+    project, revision = _revision(call)
+    return printed(call, call.nexus.documents.source(revision, project))
+
+
+def deprecate(call: Call) -> Answer:
+    """Mark a resource as no longer to be used."""
+    project = call.writable(WRITE)
+    found = changeable(call, project)
+    made = call.nexus.changing.deprecate(found, call.rev(needed=True), call.actor)
+    return _summary(call, project, made, status=200)
+
+
+def tags(call: Call) -> Answer:
+    """The names of revisions."""
+    _, revision = _revision(call)
+    return tags_of(call, revision)
+
+
+def add_tag(call: Call) -> Answer:
+    """Give a revision a name."""
+    tag, tagged = tag_of(call.json())
+    project = call.writable(WRITE)
+    found = changeable(call, project)
+    made = call.nexus.changing.tag(found, call.rev(needed=True), call.actor, tag, tagged)
+    return _summary(call, project, made, status=201)
+
+
+def remove_tag(call: Call) -> Answer:
+    """Take a name away."""
+    project = call.writable(WRITE)
+    found = changeable(call, project)
+    made = call.nexus.changing.untag(found, call.rev(needed=True), call.actor, tag_segment(call))
+    return _summary(call, project, made, status=200)
+
+
+def listing(call: Call) -> Answer:
+    """Everything in a project, page by page, in the order of the ids."""
+    project = call.project(READ)
+    start, size = call.number("from", 0, 10_000_000), call.number("size", _PAGE, _LARGEST_PAGE)
+    nexus = call.nexus
+    # The index answers this; the records are read of one page only.
+    everything = list(nexus.archive.resources(project.name))
+    page = everything[start : start + size]
+    found = (nexus.revision_of(project, item) for item in page)
+    results = [nexus.documents.summary(each, project) for each in found if each is not None]
+    own = f"{nexus.addresses.root}/resources/{project.name}"
+    return listed(call, own, results, len(everything), start, size)
+
+
+def listed(call: Call, own: str, results: Sequence[Mapping[str, Any]], total: int, start: int, size: int) -> Answer:
+    """One page of a list."""
+    shown = [{key: value for key, value in each.items() if key != "@context"} for each in results]
+    body: dict[str, Any] = {"@context": [METADATA, SEARCH], "_total": total, "_results": shown}
+    if size and start + size < total:
+        body["_next"] = f"{own}?from={start + size}&size={size}"
+    return Answer(200, plain(body), {"Content-Type": call.accept.require((JSON_LD, JSON)), "Vary": "Accept"})
+
+
+def tag_of(payload: object) -> tuple[str, int]:
+    """A tag and the revision it is to name.
+
+    Raises:
+        FieldsRefused: The payload says neither.
+    """
+    tag = payload.get("tag") if isinstance(payload, Mapping) else None
+    rev = payload.get("rev") if isinstance(payload, Mapping) else None
+    if not isinstance(tag, str) or not 1 <= len(tag) <= 64 or not (tag.isascii() and tag.isprintable()):  # noqa: PLR2004 - characters of a tag
+        raise FieldsRefused(details="'tag' is not 1 to 64 printable ASCII characters.")
+    if isinstance(rev, bool) or not isinstance(rev, int) or not 0 <= rev <= MAX_LONG:
+        raise FieldsRefused(details="'rev' is not a revision.")
+    return tag, rev
+
+
+def tag_segment(call: Call) -> str:
+    """The tag at the end of the address."""
+    return unquote(call.parts[-1])
+
+
+def tags_of(call: Call, revision: Revision) -> Answer:
+    """The tags as they are shown."""
+    named = [{"rev": rev, "tag": tag} for tag, rev in sorted(revision.tags.items())]
+    kind = call.accept.require((JSON_LD, JSON))
+    return Answer(200, plain({"@context": TAGS_CONTEXT, "tags": named}), {"Content-Type": kind})
+
+
+def changeable(call: Call, project: Project) -> Revision:
+    """The resource of the address, which is neither a file nor deprecated by its project.
+
+    Raises:
+        NamedNotFound: There is none, or it is a file, which has an address of its own.
+    """
+    iri = _iri(call, project)
+    found = call.nexus.resources.find(project, iri)
+    if found.is_file:
+        raise NamedNotFound(kind="Resource", id=iri, project=project.name)
+    return found
+
+
+def _iri(call: Call, project: Project) -> str:
+    refuse_schema(project, project.space.expand(call.parts[3], "Schema"))
+    return project.space.expand(call.parts[4])
+
+
+def _revision(call: Call) -> tuple[Project, Revision]:
+    project = call.project(READ)
+    rev, tag = call.version()
+    iri = project.space.expand(call.parts[4])
+    newest = call.nexus.resources.find(project, iri)
+    schema = project.space.expand(call.parts[3], "Schema")
+    # '_' stands for any schema; another one has to be the resource's own.
+    if not newest.is_file or newest.schema != schema:
+        refuse_schema(project, schema)
+    return project, call.nexus.records.at(newest, rev, tag)
+
+
+def _summary(call: Call, project: Project, revision: Revision, *, status: int) -> Answer:
+    documents = call.nexus.documents
+    return document(
+        call,
+        documents.summary(revision, project),
+        lambda: call.nexus.jsonld.expand_metadata(
+            {"@id": revision.iri, **documents.metadata(revision, project)}, (METADATA,)
+        ),
+        status=status,
+    )
