@@ -149,6 +149,8 @@ def _public(value: Any) -> PublicKey | None:
     try:
         # Symmetric keys are left out: with one, whoever can check a signature could make it.
         match value.get("kty"):
+            case "RSA" if len(value["n"]) * 6 < _LEAST_RSA_BITS:  # six bits to a letter of base64
+                return None
             case "RSA":
                 key: PublicKey = jwk.RSAKey.import_key(
                     {name: value[name] for name in ("kty", "n", "e")} | _named(value)
@@ -159,10 +161,7 @@ def _public(value: Any) -> PublicKey | None:
                 key = jwk.OKPKey.import_key({name: value[name] for name in ("kty", "crv", "x")} | _named(value))
             case _:
                 return None
-        public = key.public_key
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-    if isinstance(key, jwk.RSAKey) and public.key_size < _LEAST_RSA_BITS:  # type: ignore[union-attr]  # RSA keys have it
         return None
     return key
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 
 from muniment.access.identities import Caller, Identity
 from muniment.access.jwks import RealmKeys
-from muniment.access.realms import Realm
+from muniment.access.realms import ALGORITHMS, Realm
 from muniment.errors.access import (
     AccessTokenDoesNotContainAnIssuer,
     AccessTokenDoesNotContainSubject,
@@ -28,7 +28,20 @@ LONGEST_TOKEN = 16 * 1024
 _MOST_GROUPS = 1000
 _LONGEST_NAME = 512
 _MOST_CANDIDATES = 8
-_REGISTRY = jws.JWSRegistry(algorithms=None, strict_check_header=False)
+
+
+class _Registry(jws.JWSRegistry):
+    """Which signatures and headers are looked at: our own list, not the library's, which has HMAC in it."""
+
+    max_header_length = 8 * 1024  # some issuers send their certificates along
+
+    def get_alg(self, name: str) -> jws.JWSAlgModel:
+        if name not in ALGORITHMS:
+            raise UnsupportedAlgorithmError
+        return self.algorithms[name]
+
+
+_REGISTRY = _Registry(strict_check_header=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,7 @@ def take_apart(token: str) -> Unchecked:
     if token.count(".") != 2 or not token.isascii():  # noqa: PLR2004 - header, claims, signature
         raise InvalidAccessTokenFormat(reason="it does not have three parts")
     try:
-        parts = jws.extract_compact(token.encode("ascii"))
+        parts = jws.extract_compact(token.encode("ascii"), registry=_REGISTRY)
         claims = json.loads(parts.payload)
     except (JoseError, ValueError, TypeError, RecursionError):
         raise InvalidAccessTokenFormat(reason="its parts are no base64url of JSON") from None
@@ -113,7 +126,7 @@ def check(token: Unchecked, keys: RealmKeys, now: Callable[[], float] = time.tim
 def _check_signature(token: Unchecked, keys: RealmKeys) -> None:
     for key in keys.suitable(token.algorithm, token.key_id)[:_MOST_CANDIDATES]:
         try:
-            jws.deserialize_compact(token.text, key, algorithms=[token.algorithm], registry=_REGISTRY)
+            jws.deserialize_compact(token.text, key, registry=_REGISTRY)
         except (JoseError, ValueError, TypeError):
             continue
         return

@@ -189,7 +189,7 @@ def test_some_names_are_no_names(book: AccessBook, name: str) -> None:
     assert book.keys.all() == []
 
 
-@pytest.mark.parametrize("name", ["alice", "Réka Kiss", "build-7@ci", "書庫", "o'brien \"x\""])
+@pytest.mark.parametrize("name", ["alice", "Réka Kiss", "build-7@ci", "書庫", 'o\'brien "x"'])
 def test_names_may_be_in_any_script(book: AccessBook, authority: Authority, name: str) -> None:
     made = book.keys.create(name, grants={"/": frozenset({"resources/read"})})
     caller = authority.identify(bearer(made.text), HERE)

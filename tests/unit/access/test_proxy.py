@@ -135,7 +135,9 @@ def test_a_missing_list_lets_nobody_in(behind: Authority, users: Path) -> None:
 
 
 def test_a_list_as_spreadsheets_write_it_is_read(behind: Authority, users: Path) -> None:
-    text = "\ufeffDisplay_Name, Email_Address ,Note\r\n\"Lee, Ann\",ann@example.org,x\r\n\r\n,,\r\nBob,bob@example.org\r\n"
+    text = (
+        '\ufeffDisplay_Name, Email_Address ,Note\r\n"Lee, Ann",ann@example.org,x\r\n\r\n,,\r\nBob,bob@example.org\r\n'
+    )
     users.write_bytes(text.encode("utf-8"))
     assert behind.identify(ANN, PROXY).display_name == "Lee, Ann"
     assert behind.identify({"remote-user": "bob@example.org"}, PROXY).display_name == "Bob"

@@ -44,7 +44,12 @@ def test_a_realm_is_read_as_it_was_written(book: AccessBook) -> None:
     assert (record.realm, record.rev, record.deprecated, record.created_by) == (given, 1, False, "keys/users/root")
     assert book.realms.fetch("museum") == record
     changed = book.realms.update(realm(name="New"), 1, by="x")
-    assert (changed.realm.name, changed.rev, changed.created_by, changed.changed_by) == ("New", 2, "keys/users/root", "x")
+    assert (changed.realm.name, changed.rev, changed.created_by, changed.changed_by) == (
+        "New",
+        2,
+        "keys/users/root",
+        "x",
+    )
 
 
 def test_neither_label_nor_issuer_can_be_taken_twice(book: AccessBook) -> None:

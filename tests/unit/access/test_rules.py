@@ -94,8 +94,7 @@ def test_who_is_unknown_is_asked_and_who_is_known_is_refused(authority: Authorit
     assert refused.value.http_status == 403
     assert isinstance(refused.value, AuthorizationFailed)
     assert (
-        str(refused.value)
-        == "The permission 'resources/read' required for accessing a resource at '/o/p' is missing."
+        str(refused.value) == "The permission 'resources/read' required for accessing a resource at '/o/p' is missing."
     )
 
 
@@ -106,7 +105,14 @@ def test_only_projects_and_organisations_have_rights(authority: Authority, proje
 
 
 def test_addresses_are_written_with_or_without_their_first_slash() -> None:
-    assert [address_of(text) for text in (None, "/", "o", "/o", "o/p", "/o/p")] == ["/", "/", "/o", "/o", "/o/p", "/o/p"]
+    assert [address_of(text) for text in (None, "/", "o", "/o", "o/p", "/o/p")] == [
+        "/",
+        "/",
+        "/o",
+        "/o",
+        "/o/p",
+        "/o/p",
+    ]
 
 
 def test_a_change_of_rules_counts_at_once(book: AccessBook) -> None:
@@ -219,14 +225,16 @@ labels = st.sampled_from(["a", "b", "c"])
 addresses = st.one_of(
     st.just("/"), labels.map(lambda one: f"/{one}"), st.tuples(labels, labels).map(lambda two: f"/{two[0]}/{two[1]}")
 )
-identities = st.sampled_from([
-    ANONYMOUS,
-    ALICE,
-    STAFF,
-    Identity.authenticated("museum"),
-    Identity.user("museum", "alice"),
-    Identity.group("museum", "alice"),
-])
+identities = st.sampled_from(
+    [
+        ANONYMOUS,
+        ALICE,
+        STAFF,
+        Identity.authenticated("museum"),
+        Identity.user("museum", "alice"),
+        Identity.group("museum", "alice"),
+    ]
+)
 permissions = st.frozensets(st.sampled_from(PERMISSIONS), min_size=1, max_size=4)
 all_rules = st.dictionaries(addresses, st.dictionaries(identities, permissions, max_size=4), max_size=6)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from joserfc import jwk
 
 from muniment.access import AccessBook, Authority, Identity
@@ -77,9 +79,7 @@ def test_a_name_stands_in_for_a_missing_subject(issuer: Issuer, trusting: Author
     assert caller.user == Identity.user("museum", "ann")
 
 
-@pytest.mark.parametrize(
-    "audience", [AUDIENCE, ["other", AUDIENCE]], ids=["alone", "among others"]
-)
+@pytest.mark.parametrize("audience", [AUDIENCE, ["other", AUDIENCE]], ids=["alone", "among others"])
 def test_a_token_made_for_this_archive_is_taken(issuer: Issuer, trusting: Authority, audience: Any) -> None:
     assert trusting.identify(bearer(issuer.token(aud=audience)), HERE).subject == "u-1"
 
@@ -97,10 +97,14 @@ def public_pem(_: Issuer) -> bytes:
     return rsa_key("one").as_pem(private=False)
 
 
+def rsa_signature(signed: bytes) -> bytes:
+    return rsa_key("one").private_key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+
+
 Make = Callable[[Issuer], str]
 NOW = time.time()
 RS256 = b'{"alg":"RS256"}'
-ENDLESS = b'{"exp":' + b'9' * 6000 + b'}'
+ENDLESS = b'{"exp":' + b"9" * 6000 + b"}"
 STRANGER = jwk.RSAKey.generate_key(2048, {"kid": "one"}, private=True)
 
 BAD: dict[str, tuple[Make, type[AuthenticationFailed]]] = {
@@ -216,13 +220,26 @@ def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, book: AccessBook) 
     book.realms.create(realm(leeway=0))
     moment = [time.time()]
     authority = Authority(book, fetch=issuer.fetch, clock=lambda: moment[0])
-    token = issuer.token(exp=moment[0] + 10)
+    token = issuer.token(exp=moment[0] + 10, iat=moment[0])
     assert authority.identify(bearer(token), HERE).subject == "u-1"
     moment[0] += 9.9
     assert authority.identify(bearer(token), HERE).subject == "u-1"
     moment[0] += 0.2
     with pytest.raises(InvalidAccessToken, match="expired"):
         authority.identify(bearer(token), HERE)
+
+
+def test_the_older_name_of_ed25519_is_understood(book: AccessBook) -> None:
+    issuer = Issuer(okp_key("o"))
+    header = {"alg": "EdDSA", "kid": "o"}
+    sign = okp_key("o").private_key.sign
+    token = by_hand(header, issuer.claims(), sign)
+    assert authority_for(issuer, book).identify(bearer(token), HERE).subject == "u-1"
+
+
+def test_certificates_in_the_header_do_no_harm(issuer: Issuer, trusting: Authority) -> None:
+    token = by_hand({"alg": "RS256", "kid": "one", "x5c": ["A" * 3000]}, issuer.claims(), rsa_signature)
+    assert trusting.identify(bearer(token), HERE).subject == "u-1"
 
 
 def test_an_algorithm_the_realm_does_not_allow_is_refused(book: AccessBook) -> None:
