@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
-from muniment.archive.additions import Additions, known_content, own_name
+from muniment.archive.additions import Additions, known_content
 from muniment.archive.commit import abandon, publish, seal
 from muniment.archive.draft import Draft
 from muniment.archive.events import Event
 from muniment.archive.identity import new_uuid
 from muniment.archive.instance import Instance
-from muniment.archive.journal import Rebuilt, addition
-from muniment.archive.names import LONGEST_PATH, stored_path
+from muniment.archive.journal import Rebuilt
 from muniment.archive.objects import newest_inventory
 from muniment.archive.protect import protect
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
+from muniment.archive.taking import Taking
 from muniment.archive.times import now
 from muniment.archive.together import reserve, unreserve
-from muniment.archive.walk import walk
-from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
-from muniment.errors.archive import FileNotInInstance, TransactionClosed
+from muniment.content import Entry, Progress, quiet
 from muniment.errors.base import MunimentError, StorageTrouble
-from muniment.errors.content import UnsafePath
-
-Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
-"""What `add` takes: a file's or folder's path, bytes, an open file, or an iterator of bytes."""
-
-_LINES_AT_ONCE = 100
 
 
-class Transaction:
+class Transaction(Taking):
     """A new instance of a resource in the making.
 
     As a context manager it commits on a clean exit and rolls back on an exception. Without one it
@@ -43,25 +34,15 @@ class Transaction:
     """
 
     def __init__(self, site: Site, space: Workspace, draft: Draft, base: Instance | None) -> None:
-        self.id = space.undertaking.id
+        held = base.held() if base else set()
+        known = known_content(draft.entries.values(), site.config.digests[0])
+        super().__init__(site, space, draft, Additions(site.intake, space, known, held))
         self.project = space.undertaking.project
-        self.number = space.undertaking.base + 1
         self.provenance: list[Any] = []
-        self._site = site
-        self._space = space
-        self._draft = draft
         self._base = base
-        self._closed = ""
-        self.prepared = space.sealed() is not None
         self._metadata_before = copy.deepcopy(draft.metadata)
         self._noted_metadata = self._metadata_before
         self._read_to = 0
-        self._additions = Additions(
-            site.intake,
-            space,
-            known_content(draft.entries.values(), site.config.digests[0]),
-            base.held() if base else set(),
-        )
 
     @classmethod
     def begin(cls, site: Site, project: str, resource: str, base: Instance | None, message: str) -> Self:
@@ -119,64 +100,6 @@ class Transaction:
     def files(self) -> Iterator[Entry]:
         """Every entry the instance would have now, sorted by path."""
         return iter(list(self._draft))
-
-    def add(
-        self,
-        source: Addable,
-        path: str | None = None,
-        *,
-        digests: str | Iterable[str] | Mapping[str, str] | None = None,
-        modified: str | None = None,
-        progress: Progress = quiet,
-    ) -> list[Entry]:
-        """Add a file, or all that is in a folder, and return the new entries.
-
-        `path` is the name in the package (for a folder: the folder to put its files under); a file
-        named by path keeps its own name without it. `digests` are what the file must have.
-
-        Raises:
-            UnsafePath, PathTaken, PathCollides: It cannot have that path.
-            DigestMismatch: The file has another digest; it was refused.
-            SourceUnreadable, SourceChanged, NotAPlainFile: The source could not be read as one whole.
-            DiskFull, WriteFailed: The storage refused.
-            TransactionClosed: The transaction is over.
-        """
-        return self._take(source, path, digests, modified, progress, replace=False)
-
-    def replace(
-        self,
-        source: Addable,
-        path: str | None = None,
-        *,
-        digests: str | Iterable[str] | Mapping[str, str] | None = None,
-        modified: str | None = None,
-        progress: Progress = quiet,
-    ) -> list[Entry]:
-        """As `add`, for a path that is there already, also when this transaction added it.
-
-        Raises:
-            FileNotInInstance: There is no such file to replace.
-            MunimentError: As `add`.
-        """
-        name = path if path is not None else own_name(source)
-        if name not in self._draft.entries:
-            raise FileNotInInstance(instance=self.number, id=self.id, path=name)
-        return self._take(source, name, digests, modified, progress, replace=True)
-
-    def delete(self, path: str) -> list[str]:
-        """Leave a file, or a folder and all below it, out of the new instance; earlier ones keep it.
-
-        Raises:
-            FileNotInInstance: There is no such file or folder.
-            TransactionClosed: The transaction is over.
-        """
-        self._refuse_closed()
-        self._refuse_prepared()
-        gone = self._draft.remove(path)
-        if not gone:
-            raise FileNotInInstance(instance=self.number, id=self.id, path=path)
-        self._space.note({"delete": path})
-        return gone
 
     def commit(self, *, message: str | None = None, progress: Progress = quiet) -> Instance:
         """Publish the new instance and return it.
@@ -320,97 +243,6 @@ class Transaction:
     def _changed(self) -> bool:
         return self._draft.touched or bool(self.provenance) or self._draft.metadata != self._metadata_before
 
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise TransactionClosed(id=self.id, how=self._closed)
-
     def _note_metadata(self) -> None:
         self._space.note({"metadata": self._draft.metadata, "provenance": self.provenance})
         self._noted_metadata = copy.deepcopy(self._draft.metadata)
-
-    def _refuse_prepared(self) -> None:
-        if self.prepared:
-            raise TransactionClosed(id=self.id, how="prepared")
-
-    def _take(
-        self,
-        source: Addable,
-        path: str | None,
-        digests: str | Iterable[str] | Mapping[str, str] | None,
-        modified: str | None,
-        progress: Progress,
-        *,
-        replace: bool,
-    ) -> list[Entry]:
-        self._refuse_closed()
-        self._refuse_prepared()
-        if isinstance(source, (str, os.PathLike)):
-            place = os.fspath(source)
-            if os.path.isdir(place):
-                return self._take_folder(place, path, progress, replace=replace)
-            name = self._check(path if path is not None else own_name(source), replace=replace)
-            return [self._store(self._additions.file(name, place, parse_expected(digests), modified))]
-        name = self._check(path if path is not None else own_name(source), replace=replace)
-        chunks = (source,) if isinstance(source, (bytes, bytearray)) else source
-        return [self._store(self._additions.stream(name, chunks, parse_expected(digests), modified))]
-
-    def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
-        prefix = f"{LogicalPath.parse(path)}/" if path else ""
-        found = walk(place, prefix)
-        for name, _, _ in found.files:
-            self._check(name, replace=replace)
-        before = self._draft.copy()
-        entries: list[Entry] = []
-        try:
-            entries.extend(self._store_all(self._additions.files(found.files, progress)))
-        except BaseException:
-            # Half a folder must not be committed by somebody who catches this and goes on.
-            self._go_back(before, entries)
-            raise
-        for link, target in found.links.items():
-            self._draft.remove(link)
-            self._draft.links[link] = target
-        self._draft.folders.extend(name for name in found.empty if name not in self._draft.folders)
-        if found.links or found.empty:
-            self._draft.touched = True
-            self._space.note({"links": found.links, "folders": found.empty})
-        return entries
-
-    def _store_all(self, arriving: Iterator[Entry]) -> Iterator[Entry]:
-        """As `_store`, with a line of the journal for each but one write for many."""
-        lines: list[dict[str, Any]] = []
-        try:
-            for entry in arriving:
-                self._draft.put(entry)
-                lines.append(addition(entry, self._staged(entry)))
-                if len(lines) >= _LINES_AT_ONCE:
-                    self._space.note(*lines)
-                    lines.clear()
-                yield entry
-        finally:
-            self._space.note(*lines)
-
-    def _go_back(self, before: Draft, stored: list[Entry]) -> None:
-        self._draft = before
-        with contextlib.suppress(StorageTrouble):
-            for entry in stored:
-                self._space.note({"delete": entry.path})
-                old = before.entries.get(entry.path)
-                if old:
-                    self._space.note(addition(old, self._staged(old)))
-
-    def _staged(self, entry: Entry) -> str | None:
-        return self._additions.staged.get(entry.digests[self._site.config.digests[0]])
-
-    def _check(self, path: str, *, replace: bool) -> LogicalPath:
-        name = LogicalPath.parse(path)
-        stored = len(os.fsencode(stored_path(name)))
-        if stored > LONGEST_PATH:
-            raise UnsafePath(path=f"{name[:80]}…", reason=f"it has {stored} bytes, more than {LONGEST_PATH}")
-        self._draft.check_new(name, replace=replace)
-        return name
-
-    def _store(self, entry: Entry) -> Entry:
-        self._draft.put(entry)
-        self._space.note(addition(entry, self._staged(entry)))
-        return entry
