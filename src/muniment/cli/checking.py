@@ -70,6 +70,8 @@ def validate(
     from muniment.archive import validate_path
 
     shared: Context = context.obj
+    if (path / "muniment.json").is_file() and (path / "objects").is_dir():
+        path = path / "objects"  # an archive of ours: what others can judge of it is its storage root
     with shared.progress() as progress:
         findings = validate_path(path, profile=profile, progress=progress)
         _report(findings, as_json=as_json, good=f"{path} is valid.")
