@@ -1,4 +1,4 @@
-"""`/v1/acls`, `/v1/permissions`, `/v1/identities`, `/v1/realms`, `/v1/version`: who may do what, and with whom one speaks."""
+"""`/v1/acls`, `/v1/permissions`, `/v1/identities`, `/v1/realms`, `/v1/version`: who may do what, and what this is."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from muniment.access import PERMISSIONS, AclRevision, Identity, Realm, RealmReco
 from muniment.content.jsonld import CONTEXTS, METADATA, SEARCH
 from muniment.errors.access import AclNotFound
 from muniment.errors.nexus import AddressUnknown, FieldsRefused
-from muniment.web.api.nexus.answers import Answer, Streamed, plain, simple
+from muniment.web.api.nexus.answers import Answer, Streamed, simple
 from muniment.web.api.nexus.call import Call, label
 from muniment.web.api.nexus.negotiation import JSON, JSON_LD
+from muniment.workflows.nexus.documents import plain
 from muniment.workflows.nexus.times import at
 
 Handler = Callable[[Call], Answer | Streamed]

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 from urllib.parse import quote
 
@@ -25,7 +26,7 @@ from muniment.web.api.nexus import access, archives, files, orgs, projects, reso
 from muniment.web.api.nexus.answers import Answer, Streamed, failure
 from muniment.web.api.nexus.call import Call, query_of
 from muniment.web.streaming import PumpResponse, pieces_of
-from muniment.workflows.nexus import Nexus
+from muniment.workflows.nexus.nexus import Nexus
 
 Handler = Callable[[Call], Answer | Streamed]
 Routes = Mapping[str, Handler]
@@ -101,17 +102,7 @@ class NexusApi:
     def _answer(self, request: Request, body: bytes, loop: asyncio.AbstractEventLoop) -> Answer | Streamed:
         try:
             visit = self._gate.visit(request)
-            call = self._call(request, visit, body, loop)
-            routes = _ROUTES.get(call.parts[0], _nothing)(call.parts) if call.parts else {}
-            if not routes:
-                raise AddressUnknown
-            handler = routes.get("GET" if call.method == "HEAD" else call.method)
-            if handler is None:
-                allowed = ", ".join(sorted(routes))
-                answer = failure(MethodNotSupported(allowed=allowed))
-                answer.headers["Allow"] = allowed
-                return answer
-            return handler(call)
+            return _routed(self._call(request, visit, body, loop))
         except MunimentError as error:
             if error.http_status >= _INTERNAL:
                 get_logger().error("failed", error=error.code(), message=str(error), path=request.scope["path"])
@@ -122,12 +113,13 @@ class NexusApi:
 
     def _call(self, request: Request, visit: Visit, body: bytes, loop: asyncio.AbstractEventLoop) -> Call:
         def pieces() -> Iterator[bytes]:
-            coming = aiter(pieces_of(request))
-            while True:
-                try:
-                    yield asyncio.run_coroutine_threadsafe(anext(coming), loop).result()
-                except StopAsyncIteration:
-                    return
+            coming = pieces_of(request)
+
+            async def following() -> bytes:
+                return await anext(coming, b"")
+
+            while piece := asyncio.run_coroutine_threadsafe(following(), loop).result():
+                yield piece
 
         return Call(
             nexus=self._opened(request),
@@ -146,6 +138,19 @@ class NexusApi:
                 if self._nexus is None:
                     self._nexus = self._make(self._base or _own_address(request.scope))
         return self._nexus
+
+
+def _routed(call: Call) -> Answer | Streamed:
+    routes = _ROUTES.get(call.parts[0], _nothing)(call.parts) if call.parts else {}
+    if not routes:
+        raise AddressUnknown
+    handler = routes.get("GET" if call.method == "HEAD" else call.method)
+    if handler is not None:
+        return handler(call)
+    allowed = ", ".join(sorted(routes))
+    answer = failure(MethodNotSupported(allowed=allowed))
+    answer.headers["Allow"] = allowed
+    return answer
 
 
 def _is_form(request: Request) -> bool:
@@ -180,7 +185,7 @@ async def _send(request: Request, answer: Answer | Streamed, receive: Receive, s
         found = answer.to(request.headers, request.method)
         if not isinstance(found, Answer):
             status, headers, start, stop = found
-            response = PumpResponse(lambda: answer.read(start, stop), status=status, headers=headers)
+            response = PumpResponse(partial(answer.read, start, stop), status=status, headers=headers)
             await response(request.scope, receive, send)
             return
         answer = found

@@ -11,8 +11,9 @@ from muniment.errors.nexus import AddressUnknown
 from muniment.web.api.nexus.answers import CHUNK, Answer, Streamed, form_of, simple
 from muniment.web.api.nexus.call import Call
 from muniment.workflows.delivering import READ, ZIP
-from muniment.workflows.nexus import Definition, Project
 from muniment.workflows.nexus.addresses import ARCHIVE_SCHEMA
+from muniment.workflows.nexus.projects import Project
+from muniment.workflows.nexus.selections import Definition
 from muniment.workflows.nexus.times import at
 
 Handler = Callable[[Call], Answer | Streamed]

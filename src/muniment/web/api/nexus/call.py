@@ -14,7 +14,9 @@ from muniment.errors.nexus import AddressUnknown, BodyExpected, ContentTypeUnsup
 from muniment.web.api.native.gate import Visit
 from muniment.web.api.nexus.negotiation import JSON, JSON_LD, Accept
 from muniment.web.authority import agent_of
-from muniment.workflows.nexus import Actor, Nexus, Project
+from muniment.workflows.nexus.changing import Actor
+from muniment.workflows.nexus.nexus import Nexus
+from muniment.workflows.nexus.projects import Project
 
 LABEL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MOST_PARAMETERS = 100
@@ -86,7 +88,7 @@ class Call:
         """The same, of a project that takes new things.
 
         Raises:
-            Forbidden, ProjectNotFound, ProjectIsDeprecated, OrganizationIsDeprecated: It is not for this caller, or closed.
+            Forbidden, ProjectNotFound, ProjectIsDeprecated, OrganizationIsDeprecated: It may not be.
         """
         name = self.project_name
         self.require(permission, name)

@@ -12,7 +12,9 @@ from muniment.web.api.nexus.call import Call
 from muniment.web.api.nexus.multipart import Form
 from muniment.web.api.nexus.negotiation import DOCUMENTS
 from muniment.web.api.nexus.resources import tag_of, tag_segment, tags_of
-from muniment.workflows.nexus import Project, Revision, Upload
+from muniment.workflows.nexus.files import Upload
+from muniment.workflows.nexus.projects import Project
+from muniment.workflows.nexus.records import Revision
 
 Handler = Callable[[Call], Answer | Streamed]
 READ, WRITE = "resources/read", "files/write"

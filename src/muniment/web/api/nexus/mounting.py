@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from muniment.archive import Archive
 from muniment.web.api.native.gate import Gate
 from muniment.web.api.nexus.application import NexusApi
-from muniment.workflows.nexus import Nexus, Options
+from muniment.workflows.nexus.nexus import Nexus, Options
 
 PREFIX = "/v1"
 

@@ -10,7 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from muniment.errors.nexus import ContentTypeUnsupported, FilePartMissing, FileTooLarge, MultipartRefused
-from muniment.workflows.nexus import Upload
+from muniment.workflows.nexus.files import Upload
 
 _LONGEST_HEADER = 16 * 1024
 _LONGEST_NAME = 1024

@@ -9,7 +9,9 @@ from muniment.content.jsonld import CONTEXTS, METADATA
 from muniment.web.api.nexus.answers import Answer, Streamed, simple
 from muniment.web.api.nexus.call import Call, label
 from muniment.web.api.nexus.resources import listed
-from muniment.workflows.nexus import Addresses, Organization, Revision
+from muniment.workflows.nexus.addresses import Addresses
+from muniment.workflows.nexus.projects import Organization
+from muniment.workflows.nexus.records import Revision
 
 Handler = Callable[[Call], Answer | Streamed]
 _DESCRIBED = (f"{CONTEXTS}organizations.json", f"{CONTEXTS}organizations-metadata.json", METADATA)

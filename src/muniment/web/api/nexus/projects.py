@@ -10,7 +10,8 @@ from muniment.web.api.nexus.answers import Answer, Streamed, simple
 from muniment.web.api.nexus.call import Call, label
 from muniment.web.api.nexus.orgs import history
 from muniment.web.api.nexus.resources import listed
-from muniment.workflows.nexus import Addresses, Project
+from muniment.workflows.nexus.addresses import Addresses
+from muniment.workflows.nexus.projects import Project
 
 Handler = Callable[[Call], Answer | Streamed]
 _DESCRIBED = (f"{CONTEXTS}projects.json", f"{CONTEXTS}projects-metadata.json", METADATA)

@@ -9,10 +9,12 @@ from urllib.parse import unquote
 from muniment.content.jsonld import METADATA, SEARCH
 from muniment.errors.nexus import FieldsRefused, NamedNotFound
 from muniment.layouts.selection import MAX_LONG
-from muniment.web.api.nexus.answers import Answer, Streamed, document, plain, printed
+from muniment.web.api.nexus.answers import Answer, Streamed, document, printed
 from muniment.web.api.nexus.call import Call
 from muniment.web.api.nexus.negotiation import JSON, JSON_LD
-from muniment.workflows.nexus import Project, Revision
+from muniment.workflows.nexus.documents import plain
+from muniment.workflows.nexus.projects import Project
+from muniment.workflows.nexus.records import Revision
 from muniment.workflows.nexus.resources import refuse_schema
 
 Handler = Callable[[Call], Answer | Streamed]
