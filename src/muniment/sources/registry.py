@@ -22,6 +22,7 @@ MODULES: Mapping[str, str] = {
     "gitlab": "muniment.sources.gitlab",
     "http": "muniment.sources.http",
     "local": "muniment.sources.local",
+    "osffiles": "muniment.sources.osffiles",
 }
 """Name in submissions to module; each module has a `KIND`. Imported when first asked for."""
 

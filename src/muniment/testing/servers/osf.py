@@ -1,0 +1,124 @@
+"""A look-alike of OSF: its API v2 for listings and WaterButler for bytes, after their published descriptions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, ClassVar
+
+from muniment.testing.servers.loopback import Loopback, Reply, Request, Wrong
+
+PER_PAGE = 2
+"""The most a page holds here, so that there is always a second one."""
+
+
+class Osf(Loopback):
+    """One node with files by provider and path, each with its versions, the oldest first."""
+
+    name: ClassVar[str] = "osf"
+    node: ClassVar[str] = "abc12"
+
+    def __init__(self, kind: str = "nodes") -> None:
+        super().__init__()
+        self.kind = kind
+        self.token = "osf-token-0123456789"  # noqa: S105 - of a test
+        self.files: dict[str, dict[str, list[bytes]]] = {"osfstorage": {}}
+        self.lists: dict[str, list[dict[str, Any]]] = {
+            "contributors": [{"id": f"{self.node}-u{number}", "type": "contributors"} for number in range(3)],
+            "children": [],
+            "logs": [{"id": "1", "type": "logs"}],
+        }
+
+    def put(self, path: str, data: bytes, provider: str = "osfstorage") -> None:
+        """Store a version of a file."""
+        self.files.setdefault(provider, {}).setdefault(path, []).append(data)
+
+    def answer(self, request: Request) -> Reply:
+        """A listing or a file."""
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            raise Wrong(401, "Authentication credentials were not provided.")
+        if match := re.fullmatch(r"/v1/resources/(\w+)/providers/(\w+)/(.+)", request.path):
+            return self._bytes(request, *match.groups())
+        if match := re.fullmatch(r"/v2/files/(\w+):(.+)/versions/", request.path):
+            return self._versions(request, *match.groups())
+        base = f"/v2/{self.kind}/{self.node}/"
+        if not request.path.startswith(base):
+            raise Wrong(404, "Not found.")
+        rest = request.path.removeprefix(base)
+        if not rest:
+            return Reply.json({"data": {"id": self.node, "type": self.kind, "attributes": {"title": "A study"}}})
+        if rest == "files/":
+            return self._page(
+                request, [{"id": f"{self.node}:{p}", "attributes": {"provider": p, "name": p}} for p in self.files]
+            )
+        if match := re.fullmatch(r"files/(\w+)/(.*)", rest):
+            return self._folder(request, *match.groups())
+        if rest.rstrip("/") in self.lists:
+            return self._page(request, self.lists[rest.rstrip("/")])
+        raise Wrong(404, "Not found.")
+
+    def refusal(self, wrong: Wrong) -> Reply:
+        """JSON:API's wording."""
+        return Reply.json({"errors": [{"detail": wrong.reason}]}, wrong.status, wrong.headers)
+
+    def _folder(self, request: Request, provider: str, folder: str) -> Reply:
+        if provider not in self.files or (folder and not folder.endswith("/")):
+            raise Wrong(404, "Not found.")
+        lines: dict[str, dict[str, Any]] = {}
+        for path, versions in self.files[provider].items():
+            if not path.startswith(folder):
+                continue
+            name, slash, _ = path[len(folder) :].partition("/")
+            if slash:
+                lines[name] = self._folder_line(provider, f"{folder}{name}/", name)
+            else:
+                lines[name] = self._file_line(provider, path, name, versions)
+        return self._page(request, list(lines.values()))
+
+    def _folder_line(self, provider: str, path: str, name: str) -> dict[str, Any]:
+        href = f"{self.url}/v2/{self.kind}/{self.node}/files/{provider}/{path}"
+        facts = {"kind": "folder", "name": name, "path": f"/{path}", "materialized_path": f"/{path}"}
+        return {"id": path, "attributes": facts, "relationships": {"files": {"links": {"related": {"href": href}}}}}
+
+    @staticmethod
+    def _file_line(provider: str, path: str, name: str, versions: list[bytes]) -> dict[str, Any]:
+        data = versions[-1]
+        md5, sha256 = hashlib.md5(data, usedforsecurity=False).hexdigest(), hashlib.sha256(data).hexdigest()
+        hashes = {"md5": md5, "sha256": sha256} if provider == "osfstorage" else {"md5": None}
+        facts = {"kind": "file", "name": name, "path": f"/{path}", "materialized_path": f"/{path}", "size": len(data)}
+        facts |= {
+            "date_modified": "2024-05-06T07:08:09.123456Z",
+            "current_version": len(versions),
+            "provider": provider,
+        }
+        return {"id": f"{provider}:{path}", "attributes": facts | {"extra": {"hashes": hashes}}}
+
+    def _versions(self, request: Request, provider: str, path: str) -> Reply:
+        versions = self.files[provider][path]
+        lines = [
+            {
+                "id": str(number),
+                "attributes": {"size": len(versions[number - 1]), "date_created": "2024-05-06T07:08:09Z"},
+            }
+            for number in range(len(versions), 0, -1)
+        ]
+        return self._page(request, lines)
+
+    def _bytes(self, request: Request, node: str, provider: str, path: str) -> Reply:
+        query = request.only("version")
+        versions = self.files.get(provider, {}).get(path)
+        if node != self.node or versions is None:
+            raise Wrong(404, "File or folder not found")
+        number = int(query.get("version", len(versions)))
+        if not 1 <= number <= len(versions):
+            raise Wrong(404, "no such version")
+        return Reply(200, versions[number - 1], {"Content-Type": "x/y"}, etag=f'"{number}-{len(versions[number - 1])}"')
+
+    def _page(self, request: Request, values: list[dict[str, Any]]) -> Reply:
+        query = request.only("page[size]", "page")
+        if not 1 <= int(query.get("page[size]", "10")) <= 100:
+            raise Wrong(400, "page[size] is 1 to 100")
+        number = int(query.get("page", "1"))
+        rest = f"{self.url}{request.path}?page[size]={query.get('page[size]', '10')}&page={number + 1}"
+        links = {"next": rest if number * PER_PAGE < len(values) else None}
+        return Reply.json({"data": values[(number - 1) * PER_PAGE : number * PER_PAGE], "links": links})
