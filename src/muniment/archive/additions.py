@@ -18,6 +18,7 @@ from muniment.archive.staging import Workspace
 from muniment.archive.times import from_ns
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
+from muniment.errors.archive import WriteFailed
 from muniment.errors.base import BadInput
 from muniment.errors.content import DigestMismatch
 
@@ -158,22 +159,36 @@ class Additions:
         """A free place for the content of `path`; its own name unless this transaction used that up."""
         stored = stored_path(path)
         place = f"{self._root}/{stored}"
-        folder = place[: place.rindex("/")]
-        if folder not in self._folders:
-            make_folder(Path(folder))
-            self._folders.add(folder)
-        if os.path.lexists(place) if self._taken is None else stored in self._taken:
+        taken = stored in self._taken or place in self._folders if self._taken is not None else os.path.lexists(place)
+        if taken or not self._has_folder(place):
             return self._second_place(stored)
         if self._taken is not None:
             self._taken.add(stored)
         return place
 
+    def _has_folder(self, place: str) -> bool:
+        """Make the folder for `place`; not when a file this transaction stored and left out again is in the way."""
+        folder = place[: place.rindex("/")]
+        if folder in self._folders:
+            return True
+        try:
+            make_folder(Path(folder))
+        except WriteFailed as error:
+            if isinstance(error.__cause__, NotADirectoryError):
+                return False
+            raise
+        if not os.path.isdir(folder):
+            return False
+        while folder not in self._folders and len(folder) > len(self._root):
+            self._folders.add(folder)
+            folder = folder[: folder.rindex("/")]
+        return True
+
     def _second_place(self, stored: str) -> str:
         """A place for a file whose own was used for content this transaction replaced."""
         number = 2
-        while os.path.lexists(place := f"{self._root}/again/{number}/{stored}"):
+        while os.path.lexists(place := f"{self._root}/again/{number}/{stored}") or not self._has_folder(place):
             number += 1
-        make_folder(Path(place).parent)
         return place
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 
 PAYLOAD = "data/"
 _MARK = "=m="
@@ -24,6 +25,7 @@ _ODD = re.compile(
 )
 _ASCII_ODD = re.compile(r"%|=m=|\A | \Z| /|/ ")
 _ESCAPED = re.compile(r"[%=\x00-\x1f\x7f\x85\u2028\u2029\s]")
+_ESCAPED_OR_NOT_ASCII = re.compile(rf"{_ESCAPED.pattern}|[^\x00-\x7f]")
 
 
 def stored_path(path: str) -> str:
@@ -39,9 +41,15 @@ def stored_path(path: str) -> str:
 
 def _stand_in(segment: str) -> str:
     fits = len(segment.encode("utf-8")) <= LONGEST_SEGMENT
-    if fits and not _ODD.search(segment) and not segment.startswith(_MARK):
+    # Tools compare names in their composed form (NFC): of two that differ in nothing else they would see one.
+    composed = unicodedata.is_normalized("NFC", segment)
+    if fits and composed and not _ODD.search(segment) and not segment.startswith(_MARK):
         return segment
-    escaped = _MARK + _ESCAPED.sub(lambda found: "".join(f"={byte:02X}" for byte in found[0].encode()), segment)
+    escaped = _MARK + (_ESCAPED if composed else _ESCAPED_OR_NOT_ASCII).sub(_bytes_of, segment)
     if len(escaped.encode("utf-8")) <= LONGEST_SEGMENT:
         return escaped
     return f"{_MARK}={hashlib.sha256(segment.encode('utf-8')).hexdigest()}"
+
+
+def _bytes_of(found: re.Match[str]) -> str:
+    return "".join(f"={byte:02X}" for byte in found[0].encode("utf-8"))

@@ -315,3 +315,20 @@ def test_an_interrupt_right_after_the_commit_point_takes_the_version_out_again(
             transaction.commit()
     assert archive.get("r").number == 1
     assert list(archive.audit()) == []
+
+
+def test_what_was_added_and_left_out_again_is_in_nobodys_way(archive: Archive) -> None:
+    with archive.new("r") as transaction:
+        transaction.add(b"1", "a/b/c")
+        transaction.delete("a")
+        transaction.add(b"2", "a")
+        transaction.delete("a")
+        transaction.add(b"3", "a/b")
+        transaction.delete("a")
+        transaction.add(b"4", "a/b/c")
+        transaction.add(b"5", "x")
+        transaction.delete("x")
+        transaction.add(b"6", "x/y/z")
+    assert {path: archive.get("r").read(path) for path in archive.get("r")} == {"a/b/c": b"4", "x/y/z": b"6"}
+    assert list(archive.audit()) == []
+    assert_judges_agree(archive)
