@@ -1,4 +1,4 @@
-"""The contract of every store. Subclass `StoreContract` with a fixture `store` that is empty, and run it with pytest."""
+"""The contract of every store: subclass `StoreContract` with a fixture `store` that is empty, and run it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from muniment.testing.stores import StoreContract
 
 class TestFolder(StoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Store:  # type: ignore[override]  # pytest passes fixtures by name
+    def store(self, tmp_path: Path) -> Store:
         return open_store(tmp_path / "store")
 
 
