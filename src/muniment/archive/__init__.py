@@ -13,7 +13,7 @@ from muniment.archive.index import Summary
 from muniment.archive.instance import Instance
 from muniment.archive.recovery import Leftover
 from muniment.archive.repair import Repair
-from muniment.archive.serving import Receiving, Upload, Wanted, acting_as, receiving, touch
+from muniment.archive.serving import Receiving, Upload, Wanted, acting_as, check_upload, note_links, receiving, touch
 from muniment.archive.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ __all__ = [
     "Upload",
     "Wanted",
     "acting_as",
+    "check_upload",
     "new_uuid",
+    "note_links",
     "receiving",
     "recognise",
     "touch",

@@ -90,7 +90,7 @@ class Upload:
             UnsafePath, PathTaken, PathCollides, FileNotInInstance: It cannot have that path.
             DiskFull, WriteFailed: The storage refused.
         """
-        _check(transaction, wanted)
+        check_upload(transaction, wanted)
         folder = transaction._space.folder / "uploads"  # noqa: SLF001 - the transaction's own folder
         make_folder(folder)
         fresh = cls(folder, secrets.token_hex(16), wanted, transaction._site.config.digests)  # noqa: SLF001 - as above
@@ -178,7 +178,7 @@ class Upload:
         expected = {**self.wanted.digests, **parse_expected(digests)}
         found = self._digests(size, expected)
         try:
-            path = _check(transaction, self.wanted)
+            path = check_upload(transaction, self.wanted)
             additions = transaction._additions  # noqa: SLF001 - one with the transaction: see the module's docstring
             target = additions._target(path)  # noqa: SLF001 - as above
             rename(self._part, Path(target))
@@ -236,6 +236,27 @@ class Upload:
         return self._values[1]
 
 
+def note_links(transaction: Transaction, links: Mapping[str, str], folders: Iterable[str]) -> None:
+    """Record links as links and folders with nothing in them, as `Transaction.add` does for a folder.
+
+    Raises:
+        UnsafePath, PathTaken, PathCollides: One of them cannot be there.
+        TransactionClosed: The transaction is over.
+    """
+    transaction._refuse_closed()  # noqa: SLF001 - one with the transaction: see the module's docstring
+    transaction._refuse_prepared()  # noqa: SLF001 - as above
+    draft = transaction._draft  # noqa: SLF001 - as above
+    names = [LogicalPath.parse(name) for name in folders]
+    for name in links:
+        draft.check_new(LogicalPath.parse(name))
+    for name, target in links.items():
+        draft.remove(name)
+        draft.links[name] = target
+    draft.folders.extend(name for name in names if name not in draft.folders)
+    draft.touched = True
+    transaction._space.note({"links": dict(links), "folders": names})  # noqa: SLF001 - as above
+
+
 class Receiving:
     """A file that comes from outside and belongs to nobody yet, in the archive's scratch folder."""
 
@@ -273,7 +294,12 @@ def receiving(archive: Archive, suffix: str = "") -> Iterator[Receiving]:
             path.unlink()
 
 
-def _check(transaction: Transaction, wanted: Wanted) -> LogicalPath:
+def check_upload(transaction: Transaction, wanted: Wanted) -> LogicalPath:
+    """Refuse what `add` and `replace` would refuse, before a byte comes; the path, if they would not.
+
+    Raises:
+        MunimentError: As `Upload.begin`.
+    """
     transaction._refuse_closed()  # noqa: SLF001 - what `add` and `replace` check, checked here before a byte comes
     transaction._refuse_prepared()  # noqa: SLF001 - as above
     if wanted.replace and wanted.path not in transaction._draft.entries:  # noqa: SLF001 - as above

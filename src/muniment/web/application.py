@@ -18,7 +18,7 @@ from muniment.app import App
 from muniment.archive import Archive
 from muniment.errors.base import MunimentError
 from muniment.web import health, problems
-from muniment.web.api import native
+from muniment.web.api import native, nexus
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.gate import Gate
 from muniment.web.api.native.log import Streams
@@ -68,13 +68,14 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.state.archive = archive
     server.state.desk = Desk(archive, settings.transaction_lease)
     server.state.gate = Gate(archive, authority, Metrics(), settings.serve_failures)
-    server.state.idempotency = Idempotency(archive.state / "serving.db")
+    server.state.idempotency = Idempotency(archive.state / "control.db")
     server.state.recent = RecentInstances()
     server.state.streams = Streams(settings.serve_streams)
     server.state.sweep_every = settings.sweep_every
     problems.install(server, str(archive.path))
     server.include_router(native.router)
     server.include_router(health.router)
+    server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate)
     return server
 
 
@@ -88,6 +89,7 @@ async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
         sweeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await sweeping
+        await run_in_threadpool(server.state.nexus.close)
         await run_in_threadpool(server.state.archive.close)
 
 

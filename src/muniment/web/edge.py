@@ -31,8 +31,13 @@ SECURITY = (
 )
 """What every answer carries that does not say otherwise itself."""
 
+BATCH = 32 << 20
+"""Bytes of a batch of small files."""
+
 _HARMLESS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _LONGEST_ID = 100
+_FILES = "/v1/files/"
+"""Where Nexus takes files in."""
 
 
 class Limits:
@@ -75,11 +80,15 @@ class Limits:
 
     def body_of(self, scope: Scope) -> int:
         """The bytes the body of a request may have."""
+        if scope["path"].startswith(_FILES):
+            return self.upload
         if scope["method"] not in {"PUT", "PATCH", "POST"} or not scope["path"].startswith(self.prefix):
             return self.body
         parts = scope["path"][len(self.prefix) :].strip("/").split("/")
         whole = parts == ["imports"] and scope["method"] == "POST"
         piece = len(parts) >= 4 and parts[0] == "transactions" and parts[2] in {"files", "uploads"}  # noqa: PLR2004 - transactions/ID/files/PATH
+        if len(parts) == 3 and parts[0] == "transactions" and parts[2] == "files":  # noqa: PLR2004 - transactions/ID/files
+            return max(self.body, BATCH)
         return self.upload if whole or (piece and scope["method"] != "POST") else self.body
 
 
@@ -103,7 +112,7 @@ class Edge:
         request_id = _request_id(scope)
         answer = _Answer(send, request_id)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         body = _Body(receive, self._limits.body_of(scope), self._limits.patience)
         self._metrics.begin()
         try:
@@ -114,7 +123,7 @@ class Edge:
                 await self._serve(scope, body, answer)
         finally:
             seconds = time.perf_counter() - began
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(scope.get("route"), "operation_id", None) or "other"
             self._metrics.end(scope["method"], route, answer.status, seconds, body.size, answer.size)
             self._log.info(
                 "request",

@@ -17,13 +17,13 @@ _LIFE = 86_400.0
 _LONGEST_WORK = 3600.0
 """Seconds after which a request without an answer belonged to a process that died."""
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS answers (
+CREATE TABLE IF NOT EXISTS web_answers (
     key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, made REAL NOT NULL) WITHOUT ROWID;
 """
 
 
 class Idempotency:
-    """Answers by caller and key, kept for a day in a small database beside the archive's index."""
+    """Answers by caller and key, kept for a day in the archive's control database."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,18 +52,18 @@ class Idempotency:
             answer = make()
         except BaseException:
             with closing(self._open()) as database:
-                database.execute("DELETE FROM answers WHERE key = ?", (name,))
+                database.execute("DELETE FROM web_answers WHERE key = ?", (name,))
             raise
         with closing(self._open()) as database:
             database.execute(
-                "UPDATE answers SET answer = ?, made = ? WHERE key = ?", (json.dumps(answer), time.time(), name)
+                "UPDATE web_answers SET answer = ?, made = ? WHERE key = ?", (json.dumps(answer), time.time(), name)
             )
         return answer
 
     def sweep(self) -> None:
         """Forget answers older than a day."""
         with closing(self._open()) as database, database:
-            database.execute("DELETE FROM answers WHERE made < ?", (time.time() - _LIFE,))
+            database.execute("DELETE FROM web_answers WHERE made < ?", (time.time() - _LIFE,))
 
     def _claim(self, name: str, asked: str) -> tuple[str, str] | None:
         """What is known under a name; where nothing is, it is claimed for this request, with no answer yet."""
@@ -71,12 +71,12 @@ class Idempotency:
             database.execute("BEGIN IMMEDIATE")
             now = time.time()
             database.execute(
-                "DELETE FROM answers WHERE key = ? AND (made < ? OR (answer = '' AND made < ?))",
+                "DELETE FROM web_answers WHERE key = ? AND (made < ? OR (answer = '' AND made < ?))",
                 (name, now - _LIFE, now - _LONGEST_WORK),
             )
-            found = database.execute("SELECT request, answer FROM answers WHERE key = ?", (name,)).fetchone()
+            found = database.execute("SELECT request, answer FROM web_answers WHERE key = ?", (name,)).fetchone()
             if found is None:
-                database.execute("INSERT INTO answers VALUES (?, ?, '', ?)", (name, asked, now))
+                database.execute("INSERT INTO web_answers VALUES (?, ?, '', ?)", (name, asked, now))
             database.execute("COMMIT")
         return (str(found[0]), str(found[1])) if found else None
 

@@ -161,7 +161,7 @@ def _headers(entry: Entry) -> dict[str, str]:
     inert = kind in _INERT
     return {
         "Content-Type": kind if inert else "application/octet-stream",
-        "Content-Disposition": disposition(entry.path.name, inline=inert),
+        "Content-Disposition": disposition(entry.path.rpartition("/")[2], inline=inert),
         "ETag": etag_of_file(entry),
         "Accept-Ranges": "bytes",
         "Repr-Digest": digest_fields(dict(entry.digests)),

@@ -131,6 +131,13 @@ class MetadataIn(Given):
     provenance: list[Any] | None = Field(default=None, max_length=10_000)
 
 
+class LinksIn(Given):
+    """What a folder holds beside files."""
+
+    links: dict[str, str] = Field(default={}, max_length=100_000, description="Path to what the link says.")
+    folders: list[Text] = Field(default=[], max_length=100_000)
+
+
 class CommitIn(Given):
     """How to commit."""
 
@@ -165,6 +172,12 @@ class FinishIn(Given):
     """What the whole file must be."""
 
     digests: Digests = {}
+
+
+class Added(BaseModel):
+    """Files that were added."""
+
+    files: list[FileOut]
 
 
 class Removed(BaseModel):

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
-from muniment.archive import Transaction
+from muniment.archive import Transaction, note_links
 from muniment.errors.archive import LeftoverNotFound
 from muniment.errors.base import BadInput
 from muniment.errors.remote import UnusableRequest
@@ -24,6 +24,7 @@ from muniment.web.api.native.schemas import (
     InstanceOut,
     LeftoverOut,
     Leftovers,
+    LinksIn,
     MetadataIn,
     PrepareIn,
     Removed,
@@ -100,10 +101,16 @@ def rollback(request: Request, transaction: str) -> None:
 
 
 @router.get("/{transaction}/files", operation_id="transaction_files")
-def files(request: Request, transaction: str, after: After = None, limit: Limit = 100) -> FilePage:
+def files(
+    request: Request,
+    transaction: str,
+    path: Annotated[str | None, Query(max_length=8192, description="Only this one.")] = None,
+    after: After = None,
+    limit: Limit = 100,
+) -> FilePage:
     """The files the instance would have now."""
     with held(request, transaction) as (_, found):
-        entries = {entry.path: entry for entry in found.files()}
+        entries = {entry.path: entry for entry in found.files() if path in {None, entry.path}}
         return page_of_files(list(entries), entries.__getitem__, after, limit)
 
 
@@ -124,6 +131,14 @@ def say(request: Request, transaction: str, given: MetadataIn) -> None:
         found.metadata.update(given.metadata)
         if given.provenance is not None:
             found.provenance[:] = given.provenance
+
+
+@router.post("/{transaction}/links", operation_id="links", status_code=204)
+def links(request: Request, transaction: str, given: LinksIn) -> None:
+    """Record symbolic links, as links, and folders with nothing in them."""
+    _refuse_unwritable(given.model_dump())
+    with held(request, transaction) as (_, found):
+        note_links(found, given.links, given.folders)
 
 
 @router.post("/{transaction}/prepare", operation_id="prepare", status_code=204)

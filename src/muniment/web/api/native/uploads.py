@@ -6,17 +6,19 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from muniment.archive import Upload, Wanted
-from muniment.content import Entry
-from muniment.errors.remote import BadRequest
+from muniment.archive import Transaction, Upload, Wanted, check_upload
+from muniment.content import Entry, Hashers, parse_expected
+from muniment.content.digests import refuse_mismatch
+from muniment.errors.remote import BadRequest, UnusableRequest
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.gate import Visit, visit_of
 from muniment.web.api.native.names import FilePath, digest_fields, path_of, read_digest_fields
 from muniment.web.api.native.reading import file_out
-from muniment.web.api.native.schemas import FileOut, FinishIn, UploadIn, UploadOut
+from muniment.web.api.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
 from muniment.web.api.native.transactions import IdempotencyKey, check_time, held
 from muniment.web.authority import WRITE
 from muniment.web.streaming import PIECE, pieces_of, pour
@@ -28,6 +30,8 @@ Modified = Annotated[
     str | None, Header(alias="Muniment-Modified", description="The file's time of change, in RFC 3339.")
 ]
 Offset = Annotated[int, Header(ge=0, le=1 << 60, description="Where the bytes go on.")]
+BATCH_TYPE = "application/vnd.muniment.files"
+_LIST = TypeAdapter(Annotated[list[UploadIn], Field(max_length=10_000)])
 _BYTES: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -79,6 +83,30 @@ async def put(
     return file_out(entry)
 
 
+@router.post(
+    "/files",
+    operation_id="put_files",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {BATCH_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def put_many(
+    request: Request,
+    transaction: str,
+    again: Annotated[bool, Query(description="Pass over what is there with the same digest.")] = False,  # noqa: FBT002 - a query field
+) -> Added:
+    """Add many small files: a line of JSON (a list of what an upload says of its file), then their bytes in order.
+
+    All of them count, or none.
+    """
+    body = await request.body()
+    return await run_in_threadpool(_add_many, request, transaction, body, again=again)
+
+
 @router.post("/uploads", operation_id="begin_upload", status_code=201)
 def begin(
     request: Request, response: Response, transaction: str, given: UploadIn, idempotency_key: IdempotencyKey = None
@@ -102,6 +130,12 @@ def offset(request: Request, response: Response, transaction: str, upload: str) 
     """Where an upload stands, in `Upload-Offset`."""
     _allow(request, transaction)
     response.headers["Upload-Offset"] = str(request.app.state.desk.upload(transaction, upload).received())
+
+
+@router.get("/uploads/{upload}", operation_id="upload")
+def show(request: Request, transaction: str, upload: str) -> UploadOut:
+    """Where an upload stands."""
+    return UploadOut(upload=upload, offset=_upload(request, transaction, upload).received())
 
 
 @router.patch("/uploads/{upload}", operation_id="append", status_code=204, openapi_extra=_BYTES)
@@ -150,6 +184,59 @@ def _add_small(request: Request, transaction: str, wanted: Wanted, data: bytes) 
     with held(request, transaction) as (_, found):
         add = found.replace if wanted.replace else found.add
         return add(data, wanted.path, digests=wanted.digests, modified=wanted.modified)[0]
+
+
+def _add_many(request: Request, transaction: str, body: bytes, *, again: bool) -> Added:
+    parcels = _parcels(body)
+    with held(request, transaction) as (_, found):
+        there: dict[str, Entry] = {entry.path: entry for entry in found.files()} if again else {}
+        fresh = [(given, data) for given, data in parcels if not _same(there.get(given.path), given)]
+        paths = [given.path for given, _ in fresh]
+        if len(set(paths)) != len(paths):
+            raise UnusableRequest(where="the list", reason="it names a path twice")
+        for given, data in fresh:
+            _refuse_other(found, given, data)
+        done: dict[str, Entry] = {}
+        for given, data in fresh:
+            add = found.replace if given.replace else found.add
+            entry = add(data, given.path, modified=given.modified)[0]
+            done[entry.path] = entry
+        return Added(files=[file_out(done.get(given.path) or there[given.path]) for given, _ in parcels])
+
+
+def _parcels(body: bytes) -> list[tuple[UploadIn, bytes]]:
+    """The files of a batch.
+
+    Raises:
+        UnusableRequest: Its list cannot be read, or does not fit its bytes.
+    """
+    end = body.find(b"\n")
+    try:
+        listed = _LIST.validate_json(body[: max(end, 0)])
+    except ValidationError as error:
+        raise UnusableRequest(where="the list", reason=str(error.errors()[0]["msg"])) from None
+    found = []
+    position = end + 1
+    for given in listed:
+        check_time(given.modified)
+        size = given.size or 0
+        found.append((given, body[position : position + size]))
+        position += size
+    if position != len(body):
+        raise UnusableRequest(where="the body", reason=f"the list speaks of {position - end - 1} bytes, it is not so")
+    return found
+
+
+def _same(entry: Entry | None, given: UploadIn) -> bool:
+    return entry is not None and entry.digests.get("sha256") == given.digests.get("sha256", "")
+
+
+def _refuse_other(found: Transaction, given: UploadIn, data: bytes) -> None:
+    path = check_upload(found, Wanted(given.path, replace=given.replace))
+    expected = parse_expected(given.digests)
+    hashers = Hashers(expected)
+    hashers.update(data)
+    refuse_mismatch(path, hashers.values(), expected)
 
 
 def _begin(request: Request, transaction: str, wanted: Wanted) -> Upload:

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 from structlog import get_logger
 
+from muniment.archive import Archive
 from muniment.errors.base import MunimentError
 from muniment.errors.nexus import AddressUnknown, MethodNotSupported
 from muniment.errors.remote import BodyTooLarge
@@ -58,9 +59,10 @@ class Make(Protocol):
 class NexusApi:
     """Serves `/v1`. One for a process."""
 
-    def __init__(self, make: Make, gate: Gate, *, base: str = "") -> None:
+    def __init__(self, make: Make, gate: Gate, archive: Archive, *, base: str = "") -> None:
         """Serve what `make` opens. Without a public `base` it is the address this server itself listens on."""
         self._make = make
+        self._archive = archive
         self._gate = gate
         self._base = base
         self._nexus: Nexus | None = None
@@ -73,6 +75,7 @@ class NexusApi:
         self._callers.shutdown(cancel_futures=True)
         if self._nexus is not None:
             self._nexus.close()
+        self._archive.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -13,15 +13,15 @@ PREFIX = "/v1"
 
 
 def install(server: FastAPI, archive: Archive, gate: Gate, options: Options | None = None) -> NexusApi:
-    """Serve the API below `/v1`; `archive` makes no parity with each commit, or small changes take long.
+    """Serve the API below `/v1`; `archive` becomes its own, and makes no parity as it commits: that takes long.
 
-    Its base address is the options', or without them what the server listens on.
+    The base address is the options', or without one what the server listens on.
     """
     wanted = options or Options(base="")
 
     def make(base: str) -> Nexus:
         return Nexus(archive, wanted.at(base), control=archive.state / "control.db")
 
-    api = NexusApi(make, gate, base=wanted.base)
+    api = NexusApi(make, gate, archive, base=wanted.base)
     server.mount(PREFIX, api)
     return api

@@ -1,0 +1,401 @@
+"""The archive behind a server: the same surface as the archive in a folder, over its native interface."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Self, overload
+
+from muniment.content import Finding, Progress, quiet
+from muniment.errors.archive import InstanceNotFound, ResourceNotFound
+from muniment.errors.base import BadInput, MissingThing
+from muniment.remote.connection import LONG, Broken, Server, cut, not_a_server, pause, segment
+from muniment.remote.instance import RemoteInstance, pages_of
+from muniment.remote.packages import fetch_tar, send_tar
+from muniment.remote.records import Config, Event, Leftover, Repair, Summary, finding_of, picked
+from muniment.remote.refusals import error_from
+from muniment.remote.transaction import RemoteTransaction
+
+Start = str | float | datetime | None
+_ATTEMPTS = 8
+
+
+class RemoteArchive:
+    """A digital archive behind a server. Any number of threads may use it."""
+
+    behind_a_server = True
+
+    def __init__(self, url: str, *, key: str | None = None, tls: ssl.SSLContext | None = None) -> None:
+        """Greet the server at `url`; `key` is an API key or an OIDC token.
+
+        Raises:
+            BadInput: The address is none, or holds credentials.
+            ServerUnreachable, NotAnArchiveServer: There is no archive's server there.
+            Unauthenticated, Forbidden: The key does not let in.
+        """
+        self._server = Server(url, key, tls=tls)
+        self.recovered: list[Event] = []
+        try:
+            self._info = self._server.ask("GET", "").json()
+            self.config = Config.of(self._info)
+        except (ValueError, KeyError, TypeError) as error:
+            raise not_a_server(self._server.url, error) from error
+
+    def __enter__(self) -> Self:
+        """Use the archive in a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the connections."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Where it is and in what mode."""
+        return f"<Archive {self._server.url} ({self.config.mode})>"
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of all resources, sorted."""
+        return (item.id for item in self.resources())
+
+    def __contains__(self, resource: object) -> bool:
+        """Whether there is a resource with this id."""
+        return isinstance(resource, str) and self.exists(resource)
+
+    @property
+    def path(self) -> str:
+        """The server's address."""
+        return self._server.url
+
+    def close(self) -> None:
+        """End the connections."""
+        self._server.close()
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    def instance(self, id: str, instance: str | int | None = None, *, project: str | None = None) -> RemoteInstance:
+        """A resource's newest instance, or an earlier one by number, as 'v1', or by its identifier.
+
+        Raises:
+            ResourceNotFound, ResourcePurged: There is no such resource.
+            InstanceNotFound: It has no such instance.
+            AmbiguousId: Several projects use the id and none was named.
+        """
+        wanted = "newest" if instance is None else str(instance)
+        place = f"{_resource(id)}/instances/{segment(wanted)}"
+        return RemoteInstance(self._server, self._server.ask("GET", place, {"project": project}).json())
+
+    def exists(self, id: str, project: str | None = None) -> bool:
+        """Whether there is such a resource."""
+        try:
+            self.instance(id, project=project)
+        except (ResourceNotFound, InstanceNotFound, BadInput):
+            return False
+        return True
+
+    def history(self, id: str, project: str | None = None) -> list[RemoteInstance]:
+        """Every instance of a resource, the oldest first.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+        """
+        found = self._server.ask("GET", f"{_resource(id)}/instances", {"project": project}).json()
+        return [RemoteInstance(self._server, record) for record in found["instances"]]
+
+    def resources(
+        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None
+    ) -> Iterator[Summary]:
+        """Resources in the order of their ids, with what a list shows of each, a page at a time.
+
+        `after` is the last id of the page before (with its project, if ids repeat across projects).
+        """
+        start = (after, "\uffff") if isinstance(after, str) else after
+        query = {"project": project, "after": _cursor(*start) if after else None}
+        for count, record in enumerate(pages_of(self._server, "/resources", query, "resources")):
+            if count == limit:
+                return
+            yield Summary(**picked(Summary, record))
+
+    def projects(self) -> list[str]:
+        """Every project that holds a resource, of those one may read."""
+        return list(self._server.ask("GET", "/projects").json()["projects"])
+
+    def count(self) -> int:
+        """How many resources there are, of those one may read."""
+        known = self._server.ask("GET", "").json()["resources"]
+        return int(known) if known is not None else sum(1 for _ in self.resources())
+
+    def events(self, start: Start = None, *, live: bool = False) -> Iterator[Event]:
+        """The log, oldest event first: those strictly after `start`. With `live` it goes on as events come.
+
+        `start` is an event's number, an ISO 8601 time, or a Unix time (whole numbers below
+        1,000,000,000 are event numbers). A live stream that is cut is taken up again, none lost, none twice.
+
+        Raises:
+            BadTime: `start` is none of these.
+        """
+        at = start.isoformat() if isinstance(start, datetime) else None if start is None else str(start)
+        if live:
+            yield from self._live(at)
+            return
+        while True:
+            page = self._server.ask("GET", "/events", {"start": at, "limit": 1000}).json()
+            for record in page["events"]:
+                yield Event(**picked(Event, record))
+            if at == page["next"] or not page["events"]:
+                return
+            at = page["next"]
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    def new(self, id: str | None = None, project: str | None = None, *, message: str = "") -> RemoteTransaction:
+        """Begin a new resource; its id is a UUIDv7 unless one is given.
+
+        Raises:
+            BadId, BadProject: They cannot be used.
+            ResourceExists, ResourcePurged: The id is taken.
+        """
+        given = {"id": id, "project": project, "on": "new", "message": message}
+        return RemoteTransaction(self._server, self._server.ask("POST", "/transactions", given=given).json())
+
+    @overload
+    def get(
+        self, id: str, mode: Literal["r"] = "r", instance: str | int | None = None, *, project: str | None = None
+    ) -> RemoteInstance: ...
+
+    @overload
+    def get(
+        self, id: str, mode: Literal["a", "t"], instance: None = None, *, project: str | None = None, message: str = ""
+    ) -> RemoteTransaction: ...
+
+    def get(
+        self,
+        id: str,
+        mode: Literal["r", "a", "t"] = "r",
+        instance: str | int | None = None,
+        *,
+        project: str | None = None,
+        message: str = "",
+    ) -> RemoteInstance | RemoteTransaction:
+        """A resource's newest instance, an earlier one, or a transaction for the next one.
+
+        Raises:
+            ResourceNotFound, ResourcePurged: There is no such resource; nothing is made.
+            InstanceNotFound: It has no such instance.
+            AmbiguousId: Several projects use the id and none was named.
+        """
+        if mode not in {"r", "a", "t"}:
+            raise BadInput(reason=f"the mode {mode!r} is none of 'r', 'a' and 't'")
+        if mode == "r":
+            return self.instance(id, instance, project=project)
+        given = {"id": id, "project": project, "on": "existing", "message": message}
+        return RemoteTransaction(self._server, self._server.ask("POST", "/transactions", given=given).json())
+
+    def resume(self, transaction: str) -> RemoteTransaction:
+        """Go on with a transaction that was left, from here or elsewhere.
+
+        Raises:
+            LeftoverNotFound: There is none such, or it expired.
+        """
+        return RemoteTransaction(self._server, self._server.ask("GET", f"/transactions/{segment(transaction)}").json())
+
+    def purge(self, id: str, reason: str, project: str | None = None) -> Event:
+        """Remove a resource for ever; only in dynamic mode.
+
+        Raises:
+            NotAllowedInMode, ReasonNeeded, ResourceNotFound: It was not done.
+        """
+        reply = self._server.ask("DELETE", _resource(id), {"project": project}, given={"reason": reason}, again=False)
+        return Event(**picked(Event, reply.json()))
+
+    # -------------------------------------------------------------------------------------- unfinished
+
+    def leftovers(self) -> list[Leftover]:
+        """Transactions that were never closed and that nobody holds."""
+        found = self._server.ask("GET", "/transactions").json()["transactions"]
+        return [Leftover(**picked(Leftover, record)) for record in found]
+
+    def replay(self, transaction: str) -> RemoteInstance:
+        """Commit a transaction that was left behind, with the files it had stored by then.
+
+        Raises:
+            LeftoverNotFound, LeftoverIncomplete: It cannot be done.
+        """
+        place = f"/transactions/{segment(transaction)}/replay"
+        return RemoteInstance(self._server, self._server.ask("POST", place, patience=LONG, again=False).json())
+
+    def roll_back(self, transaction: str) -> None:
+        """Remove a transaction that was left behind.
+
+        Raises:
+            LeftoverNotFound: There is none such.
+        """
+        self._server.ask("DELETE", f"/transactions/{segment(transaction)}", again=False)
+
+    def recover(self) -> list[Event]:
+        """Finish what a crash left; the server does the same by itself now and then."""
+        found = self._server.ask("POST", "/recover", patience=LONG).json()["events"]
+        return [Event(**picked(Event, record)) for record in found]
+
+    def decide(self, group: str, parts: Sequence[Mapping[str, Any]]) -> None:
+        """Record that all prepared transactions of a group are to be committed.
+
+        Raises:
+            DiskFull, WriteFailed: The server's storage refused: nothing is decided.
+        """
+        self._server.ask("PUT", f"/groups/{segment(group)}", given={"parts": [dict(part) for part in parts]})
+
+    def decision(self, group: str) -> dict[str, Any] | None:
+        """What was decided here about a group, or None."""
+        try:
+            return dict(self._server.ask("GET", f"/groups/{segment(group)}").json())
+        except MissingThing:
+            return None
+
+    def forget(self, group: str) -> None:
+        """Remove a decision all of whose parts are committed."""
+        self._server.ask("DELETE", f"/groups/{segment(group)}")
+
+    # ---------------------------------------------------------------------------------------- checking
+
+    def audit(
+        self,
+        id: str | None = None,
+        *,
+        project: str | None = None,
+        fast: bool = False,
+        every_digest: bool = False,
+        after: str = "",
+        progress: Progress = quiet,
+        passed: Callable[[str], None] | None = None,
+    ) -> Iterator[Finding]:
+        """Let the server check that everything recorded is there and right; findings come as it finds them.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+            TransferCut: The audit was broken off before its end.
+        """
+        del after, progress, passed  # the server keeps its own bookmark and does not tell how far it is
+        given = {"id": id, "project": project, "fast": fast, "every_digest": every_digest}
+        for row in self._rows("/audit", given, "the findings"):
+            yield finding_of(row["finding"])
+
+    def repair(
+        self, id: str | None = None, *, project: str | None = None, progress: Progress = quiet
+    ) -> Iterator[Repair]:
+        """Let the server mend what an audit finds; says of each place what was done.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+            TransferCut: It was broken off before its end.
+        """
+        del progress  # as in `audit`
+        for row in self._rows("/repair", {"id": id, "project": project}, "the repairs"):
+            yield Repair(**picked(Repair, row["repair"]))
+
+    def reindex(self) -> int:
+        """Let the server build its index anew; returns how many resources there are."""
+        return int(self._server.ask("POST", "/reindex", patience=LONG).json()["count"])
+
+    # ---------------------------------------------------------------------------------------- packages
+
+    def export(
+        self,
+        id: str,
+        layout: str,
+        write: Callable[[bytes], Any],
+        *,
+        project: str | None = None,
+        instance: str | int | None = None,
+        progress: Progress = quiet,
+    ) -> tuple[int, str]:
+        """Hand the tar of a resource to `write`, piece by piece; its length and sha256. A cut is taken up again.
+
+        Raises:
+            ResourceNotFound, InstanceNotFound, AmbiguousId: As `get`.
+            TransferCut: It was cut too often, or a file is damaged at the server.
+        """
+        query = {"layout": layout, "project": project, "instance": instance}
+        return fetch_tar(self._server, f"{_resource(id)}/export", query, write, progress)
+
+    def take_in(
+        self,
+        source: Iterable[bytes],
+        *,
+        id: str | None = None,
+        project: str | None = None,
+        notice: Callable[[Finding], None] | None = None,
+    ) -> list[str]:
+        """Import the tar of a package as new resources and return their ids.
+
+        Raises:
+            PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.
+            ResourceExists, ResourcePurged: An id is taken; nothing was taken in.
+            ServerUnreachable, TransferCut: It did not get through.
+        """
+        key = {"Idempotency-Key": secrets.token_hex(16)}
+        answer = send_tar(self._server, {"id": id, "project": project}, source, key)
+        for record in answer["notices"] if notice else ():
+            assert notice is not None
+            notice(finding_of(record))
+        return [str(name) for name in answer["ids"]]
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _rows(self, path: str, given: Mapping[str, Any], what: str) -> Iterator[dict[str, Any]]:
+        body = json.dumps(given).encode("utf-8")
+        headers = {"Content-Type": "application/json"}
+        connection, answer = self._server.retry(
+            lambda: self._server.open("POST", path, headers=headers, body=body, patience=LONG)
+        )
+        try:
+            for line in answer:
+                row = json.loads(line)
+                if "problem" in row:
+                    raise error_from(row["problem"])
+                if "summary" in row:
+                    return
+                yield row
+        except Broken as error:
+            raise cut(what, error) from error
+        finally:
+            connection.close()
+        raise cut(what, EOFError("they ended without a summary"))
+
+    def _live(self, at: str | None) -> Iterator[Event]:
+        failed = 0
+        while True:
+            try:
+                connection, answer = self._server.open(
+                    "GET", "/events", {"start": at}, headers={"Accept": "text/event-stream"}
+                )
+            except Broken as error:
+                failed += 1
+                if failed >= _ATTEMPTS:
+                    raise cut("the live log", error) from error
+                pause(failed)
+                continue
+            try:
+                for line in answer:
+                    failed = 0
+                    if line.startswith(b"data:"):
+                        event = Event(**picked(Event, json.loads(line[5:])))
+                        at = str(event.seq)
+                        yield event
+            except Broken:
+                failed += 1
+            finally:
+                connection.close()
+            time.sleep(0.2)
+
+
+def _resource(id: str) -> str:
+    return f"/resources/{segment(id)}"
+
+
+def _cursor(*values: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode("ascii").rstrip("=")

@@ -1,0 +1,181 @@
+"""An instance behind a server: read-only, its files checked as they are read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, BinaryIO, Self, cast
+from urllib.parse import quote
+
+from muniment.content import Entry
+from muniment.errors.archive import FileNotInInstance, ReadOnlyInstance
+from muniment.errors.base import BadInput
+from muniment.errors.remote import OnlyLocally
+from muniment.remote.body import RemoteFile
+from muniment.remote.connection import Server, segment
+from muniment.remote.records import entry_of
+
+_CHUNK = 1 << 20
+_PAGE = 1000
+
+
+class RemoteInstance:
+    """One immutable version of a resource."""
+
+    def __init__(self, server: Server, record: Mapping[str, Any]) -> None:
+        self.id = str(record["id"])
+        self.project = str(record["project"])
+        self.number = int(record["number"])
+        self.head = int(record["head"])
+        self.instance = str(record["instance"])
+        self.created = str(record["created"])
+        self.message = str(record["message"])
+        self.agent: Mapping[str, str] = dict(record["agent"])
+        self.record: Mapping[str, Any] = dict(record["record"])
+        self._count = int(record["files"])
+        self._server = server
+
+    def __repr__(self) -> str:
+        """The resource and the instance's number."""
+        return f"<Instance {self.number} of {self.id!r} in {self.project} at {self._server.url}>"
+
+    def __enter__(self) -> Self:
+        """An instance may be used where a transaction may; there is nothing to close."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held open."""
+
+    def __iter__(self) -> Iterator[str]:
+        """The paths of all files, sorted."""
+        return iter(self._entries)
+
+    def __contains__(self, path: object) -> bool:
+        """Whether the instance holds a file of that path."""
+        return path in self._entries
+
+    def __len__(self) -> int:
+        """How many files it holds."""
+        return self._count
+
+    def __getitem__(self, path: str) -> Entry:
+        """The entry of one file.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        try:
+            return self._entries[path]
+        except KeyError:
+            raise FileNotInInstance(instance=self.number, id=self.id, path=path) from None
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What its makers said about it."""
+        found = self.record.get("metadata", {})
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def provenance(self) -> list[Any]:
+        """The instances it was made from, where it was merged or migrated."""
+        return list(self.record.get("provenance", []))
+
+    @property
+    def root(self) -> str:
+        """Where it is: its address, since its folder is the server's affair."""
+        return f"{self._server.url}archive/v1{self._place}"
+
+    def files(self) -> Iterator[Entry]:
+        """Every file with its size, digests and time of change, sorted by path."""
+        return iter(self._entries.values())
+
+    def digests(self, path: str) -> Mapping[str, str]:
+        """Every recorded digest of one file.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        return self[path].digests
+
+    def open(self, path: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
+        """A stream of one file's bytes from `offset` on; a cut connection is taken up again where it broke.
+
+        Read from its beginning to its end, it is checked against its digest and the last read fails
+        if the file is damaged; `verify=False` leaves that out.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+            ServerUnreachable, TransferCut: It does not come.
+        """
+        entry = self[path]
+        if offset < 0:
+            raise BadInput(reason=f"a file cannot be read from {offset} on")
+        if offset >= (entry.size or 0) and offset:
+            return io.BytesIO()
+        algorithm = "sha256" if "sha256" in entry.digests else next(iter(entry.digests))
+        place = f"{self._place}/files/{quote(path, safe='/')}"
+        digest = (algorithm, entry.digests[algorithm]) if verify else None
+        raw = RemoteFile(self._server, place, {"project": self.project}, name=path, offset=offset, digest=digest)
+        return cast("BinaryIO", io.BufferedReader(raw, _CHUNK))
+
+    def read(self, path: str) -> bytes:
+        """A whole file, checked; for small files.
+
+        Raises:
+            MunimentError: As `open`.
+            DamagedFile: Its bytes are not those that came in.
+        """
+        with self.open(path) as file:
+            return file.read()
+
+    def earlier(self, number: int) -> RemoteInstance:
+        """Another instance of the same resource.
+
+        Raises:
+            InstanceNotFound: It has no such instance.
+        """
+        place = f"/resources/{segment(self.id)}/instances/{number}"
+        return RemoteInstance(self._server, self._server.ask("GET", place, {"project": self.project}).json())
+
+    def location(self, path: str) -> str:
+        """Where a file lies is the server's affair.
+
+        Raises:
+            OnlyLocally: Always.
+        """
+        raise OnlyLocally(what=f"Reading {path} in its place on disk")
+
+    def add(self, *_: object, **__: object) -> None:
+        """An instance is never changed.
+
+        Raises:
+            ReadOnlyInstance: Always.
+        """
+        raise ReadOnlyInstance(instance=self.number, id=self.id)
+
+    delete = replace = commit = rollback = add
+
+    @property
+    def _place(self) -> str:
+        return f"/resources/{segment(self.id)}/instances/{self.number}"
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        pages = pages_of(self._server, f"{self._place}/files", {"project": self.project}, "files")
+        return {str(record["path"]): entry_of(record) for record in pages}
+
+
+def pages_of(server: Server, path: str, query: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    """Everything in a list that comes a page at a time.
+
+    Raises:
+        MunimentError: What the server says.
+    """
+    after = query.get("after")
+    while True:
+        page = server.ask("GET", path, {**query, "limit": _PAGE, "after": after}).json()
+        yield from page[name]
+        after = page.get("next")
+        if not after:
+            return

@@ -1,0 +1,62 @@
+"""Whole resources as tars: fetched with resume, sent with their digest."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from muniment.content import Hashers, Progress
+from muniment.errors.base import BadInput
+from muniment.remote.body import RemoteFile
+from muniment.remote.connection import LONG, Broken, Server, cut
+
+_CHUNK = 1 << 20
+
+
+def fetch_tar(
+    server: Server, path: str, query: Mapping[str, Any], write: Callable[[bytes], Any], progress: Progress
+) -> tuple[int, str]:
+    """Hand a tar to `write`, piece by piece; its length and sha256.
+
+    Raises:
+        TransferCut: It was cut too often, or broken off because a file is damaged.
+        MunimentError: What the server says.
+    """
+    hashers = Hashers(["sha256"])
+    with RemoteFile(server, path, query, name="the package") as raw, io.BufferedReader(raw, _CHUNK) as file:
+        while piece := file.read(_CHUNK):
+            hashers.update(piece)
+            write(piece)
+            progress("receiving", hashers.size, None, size=hashers.size)
+    return hashers.size, hashers.values()["sha256"]
+
+
+def send_tar(
+    server: Server, query: Mapping[str, Any], source: Iterable[bytes], headers: Mapping[str, str]
+) -> dict[str, Any]:
+    """Send a tar to be imported; what the server answers.
+
+    Raises:
+        BadInput: There is nothing to send.
+        TransferCut: The connection broke; nothing was taken in.
+        MunimentError: What the server says.
+    """
+    pieces = iter(source)
+    first = next(pieces, b"")
+    if not first:
+        raise BadInput(reason="the package is empty")
+
+    def chunked() -> Iterable[bytes]:
+        yield first
+        yield from pieces
+
+    sent = {**headers, "Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}
+    try:
+        connection, answer = server.open("POST", "/imports", query, headers=sent, body=chunked(), patience=LONG)
+        data = answer.read()
+    except Broken as error:
+        raise cut("the package", error) from error
+    server.give_back(connection, answer)
+    return dict(json.loads(data))
