@@ -23,6 +23,7 @@ MODULES: Mapping[str, str] = {
     "http": "muniment.sources.http",
     "local": "muniment.sources.local",
     "osffiles": "muniment.sources.osffiles",
+    "s3": "muniment.sources.s3",
 }
 """Name in submissions to module; each module has a `KIND`. Imported when first asked for."""
 

@@ -277,7 +277,13 @@ class Session:
     @staticmethod
     def _quote(account: Account, answer: Answer) -> str:
         """The beginning of what a service said, if it is readable, without secrets."""
-        if answer.content_type not in {"application/json", "application/problem+json", "text/plain"}:
+        if answer.content_type not in {
+            "application/json",
+            "application/problem+json",
+            "application/xml",
+            "text/xml",
+            "text/plain",
+        }:
             return ""
         text = " ".join(answer.body[:_QUOTED].decode("utf-8", "replace").split())
         return f": {account.redact(text)}" if text and text.isprintable() else ""
