@@ -39,7 +39,11 @@ class AccessDatabase:
         self.embedded = url.get_backend_name() == "sqlite"
         self.place = str(url.database) if self.embedded else url.render_as_string(hide_password=True)
         self.engine = _sqlite(url) if self.embedded else create_engine(url, pool_pre_ping=True, pool_size=4)
-        self._migrate()
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, work: Callable[[Connection], Result], *, patience: float = _BUSY_SECONDS) -> Result:
         """Run `work` in one transaction, one writer at a time; again from its start when the database asks for that.

@@ -35,7 +35,8 @@ class _Registry(jws.JWSRegistry):
 
     max_header_length = 8 * 1024  # some issuers send their certificates along
 
-    def get_alg(self, name: str) -> jws.JWSAlgModel:
+    def get_alg(self, name: str) -> Any:
+        """The algorithm of this name, if it is one of ours."""
         if name not in ALGORITHMS:
             raise UnsupportedAlgorithmError
         return self.algorithms[name]

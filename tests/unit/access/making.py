@@ -59,7 +59,7 @@ class Issuer:
         """A token that holds, but for what the caller changes; a claim of None is left out."""
         key = _key or self.keys[0]
         algorithm = {"RSA": "RS256", "EC": "ES256", "OKP": "Ed25519"}[key.key_type]
-        header = {"alg": algorithm, "kid": key.kid, "typ": "JWT"} | (_header or {})
+        header: dict[str, Any] = {"alg": algorithm, "kid": key.kid, "typ": "JWT"} | (_header or {})
         header = {name: value for name, value in header.items() if value is not None}
         return jws.serialize_compact(
             header, json.dumps(self.claims(**claims)).encode(), key, algorithms=[header["alg"]]

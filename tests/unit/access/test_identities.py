@@ -38,8 +38,10 @@ def test_every_name_survives_its_text(make: Any, name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "Anonymous", "keys", "keys/", "keys/users", "keys/users/", "keys/robots/x", "/users/x", "a b/users/x"]
-    + ["k/users/a\nb", "k/users/" + "x" * 513, "x" * 65 + "/users/a", "k/authenticated/x"],
+    [
+        *("", "Anonymous", "keys", "keys/", "keys/users", "keys/users/", "keys/robots/x", "/users/x", "a b/users/x"),
+        *("k/users/a\nb", "k/users/" + "x" * 513, "x" * 65 + "/users/a", "k/authenticated/x"),
+    ],
 )
 def test_what_names_nobody_is_refused(text: str) -> None:
     with pytest.raises(BadIdentity):

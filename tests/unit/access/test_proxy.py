@@ -65,7 +65,7 @@ def test_mail_addresses_are_the_same_in_capital_letters(behind: Authority) -> No
 
 
 def test_who_is_not_listed_is_refused_and_not_taken_for_anonymous(behind: Authority) -> None:
-    with pytest.raises(Forbidden, match="bob@example.org"):
+    with pytest.raises(Forbidden, match=r"bob@example\.org"):
         behind.identify({"remote-user": "bob@example.org"}, PROXY)
 
 

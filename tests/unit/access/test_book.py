@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from muniment.access import AccessBook, Authority, Identity
+from muniment.access.migrations import MIGRATIONS
+from muniment.errors.access import AccessNewer, AccessUnavailable
+from muniment.jobs import Ledger
+from tests.unit.access.making import bearer
+
+READ = frozenset({"resources/read"})
+ALICE = Identity.user("keys", "alice")
+
+
+def test_ledger_and_rules_live_in_one_file(place: Path) -> None:
+    with Ledger.open(place), AccessBook(place) as book, Ledger.open(place):
+        made = book.keys.create("alice")
+        assert Authority(book).identify(bearer(made.text), "").subject == "alice"
+    with AccessBook(place) as book:
+        assert [key.name for key in book.keys.all()] == ["alice"]
+
+
+def test_the_tables_stay_as_they_were_released(place: Path, book: AccessBook) -> None:
+    connection = sqlite3.connect(place)
+    made = dict(
+        connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name LIKE 'access_%'")
+    )
+    connection.close()
+    assert sorted(made) == ["access_keys", "access_keys_name", "access_realms", "access_rules", "access_state"]
+    columns = "id name digest created_at created_by expires_at revoked_at used_at"
+    assert [word for word in made["access_keys"].split() if word in columns.split()] == columns.split()
+
+
+def test_a_book_of_a_later_muniment_is_left_alone(place: Path) -> None:
+    AccessBook(place).close()
+    connection = sqlite3.connect(place)
+    connection.execute("UPDATE access_state SET schema_version = 99")
+    connection.commit()
+    connection.close()
+    with pytest.raises(AccessNewer) as refused:
+        AccessBook(place)
+    assert refused.value.details["known"] == len(MIGRATIONS)
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "control.db").write_text("not a database, but long enough to look at\n" * 100)
+    with pytest.raises(AccessUnavailable, match="not a database"):
+        AccessBook(tmp_path / "control.db")
+    with pytest.raises(AccessUnavailable):
+        AccessBook(tmp_path)
+
+
+def test_many_processes_may_make_the_book_at_once(place: Path) -> None:
+    code = (
+        "import sys\nfrom muniment.access import AccessBook\n"
+        f"AccessBook({str(place)!r}).keys.create(sys.argv[1])\nprint('made')"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, f"k{number}"], stdout=subprocess.PIPE, text=True)
+        for number in range(4)
+    ]
+    assert [process.communicate(timeout=60)[0] for process in processes] == ["made\n"] * 4
+    with AccessBook(place) as book:
+        assert len(book.keys.all()) == 4
+
+
+def test_a_process_that_dies_while_it_changes_rules_changes_nothing(place: Path, book: AccessBook) -> None:
+    book.rules.append("/o", {ALICE: READ})
+    code = (
+        "import os\nfrom muniment.access import AccessBook, Identity\nfrom muniment.access import rules\n"
+        f"book = AccessBook({str(place)!r})\n"
+        "def work(connection):\n"
+        "    rules.add(connection, '/', {Identity.user('keys', 'eve'): frozenset({'admin'})}, by='eve')\n"
+        "    os._exit(9)\n"
+        "book.change(work)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert [revision.address for revision in book.rules.all()] == ["/o"]
+    book.rules.append("/", {ALICE: READ})
+    assert book.rules.fetch("/").rev == 1
+
+
+def test_opening_again_changes_nothing(place: Path) -> None:
+    with AccessBook(place) as book:
+        book.rules.append("/o", {ALICE: READ}, by="x")
+        before = book.rules.fetch("/o"), book.version()
+    with AccessBook(place) as book:
+        assert (book.rules.fetch("/o"), book.version()) == before
+
+
+def test_no_answer_is_given_from_an_old_picture_when_the_database_is_gone(book: AccessBook, place: Path) -> None:
+    authority = Authority(book, look_every=0)
+    made = book.keys.create("alice")
+    authority.identify(bearer(made.text), "")
+    book.close()
+    for path in place.parent.iterdir():
+        path.unlink()
+    with pytest.raises(AccessUnavailable):
+        authority.identify(bearer(made.text), "")
