@@ -1,0 +1,92 @@
+"""Keys and rules in PostgreSQL, where several machines share them."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from muniment.access import AccessBook, Authority, Identity, Realm
+from muniment.errors.access import AccessUnavailable, IncorrectRev, InvalidAccessToken, KeyNameTaken
+from muniment.jobs import Ledger
+
+READ = frozenset({"resources/read"})
+
+
+def header(text: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {text}"}
+
+
+def still_in(authority: Authority, text: str) -> bool:
+    try:
+        authority.identify(header(text), "")
+    except InvalidAccessToken:
+        return False
+    return True
+
+
+def test_a_key_made_on_one_machine_counts_and_ends_on_another(place: str) -> None:
+    with AccessBook(place) as one, AccessBook(place) as two:
+        there = Authority(two)
+        made = one.keys.create("alice", grants={"/o": READ})
+        caller = there.identify(header(made.text), "")
+        assert there.permissions(caller, "o/p") == READ
+        assert two.keys.all()[0].used_at is not None
+        with pytest.raises(KeyNameTaken):
+            two.keys.create("alice")
+        one.keys.revoke("alice")
+        revoked = time.monotonic()
+        while still_in(there, made.text):
+            assert time.monotonic() - revoked < 1
+            time.sleep(0.01)
+
+
+def test_rules_keep_their_revisions(place: str) -> None:
+    alice = Identity.user("keys", "alice")
+    with AccessBook(place) as book:
+        book.rules.replace("/o", {alice: READ}, 0, by="é")
+        book.rules.delete("/o", 1)
+        assert [book.rules.fetch("/o", rev).acl for rev in (1, 2)] == [{alice: READ}, {}]
+        with pytest.raises(IncorrectRev):
+            book.rules.append("/o", {alice: READ}, 1)
+
+
+def test_of_many_who_add_at_once_nobody_is_lost(place: str) -> None:
+    with AccessBook(place) as book:
+
+        def add(number: int) -> None:
+            book.rules.append("/o", {Identity.user("keys", f"u{number}"): READ})
+
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert (len(book.rules.fetch("/o").acl), book.rules.fetch("/o").rev) == (8, 8)
+
+
+def test_many_who_make_the_book_at_once_make_one(place: str) -> None:
+    made: list[AccessBook] = []
+    threads = [threading.Thread(target=lambda: made.append(AccessBook(place))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(made) == 4
+    made[0].realms.create(Realm("museum", "https://sso.example.org", ("a",)))
+    assert [record.deprecated for record in made[1].realms.all()] == [False]
+    for book in made:
+        book.close()
+
+
+def test_ledger_and_rules_share_the_database(place: str) -> None:
+    with Ledger.open(place, migrate=True), AccessBook(place) as book, Ledger.open(place):
+        book.keys.create("alice")
+        assert [key.name for key in book.keys.all()] == ["alice"]
+
+
+def test_a_password_of_the_database_is_in_no_message() -> None:
+    with pytest.raises(AccessUnavailable) as refused:
+        AccessBook("postgresql://muniment:hunter2@127.0.0.1:1/none")
+    assert "hunter2" not in f"{refused.value!r} {refused.value.details}"
