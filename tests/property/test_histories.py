@@ -127,7 +127,7 @@ def test_very_many_histories_come_out_as_they_went_in(history: list[list[tuple[s
 
 def test_every_odd_name_is_kept_and_read_alike_by_all() -> None:
     names = [*ODD, *(f"below {number}/{name}" for number, name in enumerate(ODD))]
-    history = [
+    history: list[list[tuple[str, Any, Any]]] = [
         [("add", name, name.encode()) for name in names],
         [("replace", number, b"2") for number in range(0, 50, 7)],
     ]

@@ -4,7 +4,8 @@ A task runs in a forked child whose system calls are counted. The counting sees 
 and the archive's `syncfs`; SQLite's writes (all it holds is derived) and par2's own are not seen.
 """
 
-# ruff: noqa: PTH - what is counted are the calls of `os` itself, with the paths as they are given there
+# What is counted are the calls of `os` itself, with the paths as they are given there.
+# ruff: noqa: PTH
 
 from __future__ import annotations
 
@@ -57,8 +58,8 @@ class Fault:
 class Outcome:
     """What became of a task: the calls it made, what it raised, and what a power cut then could take.
 
-    `unsynced` are the inodes whose bytes no sync covers yet; `renames` the (from, to) names that none
-    covers, oldest first.
+    `unsynced` are the inodes with bytes that no sync covers yet, each with the size that one does cover;
+    `renames` are the (from, to) names that none covers, oldest first.
     """
 
     calls: list[str] = field(default_factory=list)
@@ -67,7 +68,7 @@ class Outcome:
     expected_error: bool = False
     trace: str = ""
     answer: Any = None
-    unsynced: list[int] = field(default_factory=list)
+    unsynced: dict[str, int] = field(default_factory=dict)
     renames: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -78,7 +79,7 @@ class _Counted:
         self.root = root.rstrip("/") + "/"
         self.fault = fault
         self.calls: list[str] = []
-        self.unsynced: set[int] = set()
+        self.unsynced: dict[str, int] = {}
         self.renames: list[tuple[str, str]] = []
         self._dying = dying
         self._ours: dict[int, str] = {}
@@ -149,12 +150,13 @@ class _Counted:
                 (lambda: real(descriptor, bytes(arguments[0])[: len(arguments[0]) // 2])) if name == "write" else None
             )
             if half:
-                self.unsynced.add(os.fstat(descriptor).st_ino)
+                status = os.fstat(descriptor)
+                self.unsynced.setdefault(str(status.st_ino), status.st_size)
             self._count(f"{name} {place}", half)
             answer = real(descriptor, *arguments, **named)
             if name in {"fsync", "fdatasync"}:
                 # A journalling filesystem stores all names with the journal, but bytes of this file only.
-                self.unsynced.discard(os.fstat(descriptor).st_ino)
+                self.unsynced.pop(str(os.fstat(descriptor).st_ino), None)
                 self.renames.clear()
             return answer
 
@@ -225,7 +227,7 @@ def _in_child(task: Callable[[Counting], Any], root: str, fault: Fault, pipe: in
 
     def tell() -> None:
         outcome.calls = counted.calls
-        outcome.unsynced = sorted(counted.unsynced)
+        outcome.unsynced = counted.unsynced
         outcome.renames = counted.renames
         data = json.dumps(asdict(outcome)).encode("utf-8")
         while data:
@@ -252,26 +254,33 @@ def _in_child(task: Callable[[Counting], Any], root: str, fault: Fault, pipe: in
 def lose_power(root: str, outcome: Outcome, choose: Callable[[int], int]) -> list[str]:
     """Take from the disk what a power cut could have taken after the kill; says what it took.
 
-    `choose(n)` gives a number below n. Of each file whose bytes were not synced, everything, the second
-    half, or nothing is lost, or it reads as zeros; the newest few renames not synced are undone.
+    `choose(n)` gives a number below n. Of the bytes of a file that were not synced all, the second
+    half or none are lost, or they read as zeros; the newest few renames not synced are undone.
     """
     took = []
     for source, target in reversed(outcome.renames[len(outcome.renames) - choose(len(outcome.renames) + 1) :]):
         if os.path.lexists(target) and not os.path.lexists(source) and os.path.isdir(os.path.dirname(source)):
             os.rename(target, source)
             took.append(f"the name {target}")
-    lost = set(outcome.unsynced)
     for folder, _, names in os.walk(root):
         for name in names:
             path = os.path.join(folder, name)
             status = os.lstat(path)
-            if status.st_ino not in lost:
-                continue
-            how = choose(4)
-            if how < 2:  # noqa: PLR2004 - nothing is left of it, or half
-                os.truncate(path, status.st_size // 2 * how)
-            elif how == 2:  # noqa: PLR2004 - zeros
-                with open(path, "r+b") as file:
-                    file.write(bytes(status.st_size))
-            took.append(f"{('all', 'half', 'zeros in', 'nothing')[how]} of {path}")
+            safe = outcome.unsynced.get(str(status.st_ino), status.st_size)
+            if safe < status.st_size:
+                took.append(f"{_lose(path, safe, status.st_size, choose(4))} of {path}")
     return took
+
+
+def _lose(path: str, safe: int, size: int, how: int) -> str:
+    """Lose what of a file lies past `safe` bytes."""
+    if how == 0:
+        return "nothing"
+    if how == 1:
+        with open(path, "r+b") as file:
+            file.seek(safe)
+            file.write(bytes(size - safe))
+        return "zeros for the end"
+    kept = safe if how == 2 else safe + (size - safe) // 2
+    os.truncate(path, kept)
+    return f"all past {kept} bytes"
