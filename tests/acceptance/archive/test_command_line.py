@@ -1,0 +1,149 @@
+"""The archive as somebody uses it from the shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muniment.archive import Archive
+from muniment.cli.main import run
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MUNIMENT_ARCHIVE", str(tmp_path / "archive"))
+    assert run(["init"]) == 0
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "folder"
+    (made / "deep").mkdir(parents=True)
+    (made / "a.txt").write_bytes(b"alpha\n")
+    (made / "deep/b.txt").write_bytes(b"beta\n")
+    return made
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(said(capsys))
+
+
+def test_a_folder_goes_in_and_its_files_come_out(
+    root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys)
+    assert run(["add", str(folder), "--id", "r"]) == 0
+    assert said(capsys) == "r\n"
+    (folder / "a.txt").write_bytes(b"changed\n")
+    assert run(["add", str(folder / "a.txt"), "--id", "r", "--remove", "a.txt", "--json"]) == 0
+    assert told(capsys)["instance"] == 2
+    assert run(["get", "r", "a.txt", "--instance", "1", "-o", str(tmp_path / "old.txt")]) == 0
+    assert (tmp_path / "old.txt").read_bytes() == b"alpha\n"
+    assert run(["get", "r", "-o", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out/a.txt").read_bytes() == b"changed\n"
+    assert (tmp_path / "out/deep/b.txt").read_bytes() == b"beta\n"
+    assert run(["audit"]) == 0
+
+
+def test_the_list_and_the_log_are_json_for_scripts(
+    root: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for id in ("b", "a"):
+        assert run(["add", str(folder), "--id", id, "--no-parity"]) == 0
+    said(capsys)
+    assert run(["ls", "--json"]) == 0
+    assert [row["id"] for row in told(capsys)] == ["a", "b"]
+    assert run(["events", "--json"]) == 0
+    assert [row["event"] for row in told(capsys)] == ["creation", "ingestion", "ingestion"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["add", "/nowhere/at/all"], 4),
+        (["get", "unknown"], 3),
+        (["get", "bad\nid"], 4),
+        (["add", "/etc/hostname", "--expect", "sha256:" + "0" * 64], 4),
+        (["purge", "unknown", "--reason", "x", "--yes"], 3),
+        (["--archive", "/etc", "ls"], 4),
+        (["recover", "--rollback", "unknown"], 3),
+        (["no-such-command"], 2),
+    ],
+)
+def test_each_failure_has_its_exit_status_and_leaves_nothing(
+    root: Path, arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == status
+    assert "Traceback" not in capsys.readouterr().err
+    with Archive(root, workers=0) as archive:
+        assert list(archive) == []
+        assert archive.leftovers() == []
+        assert len(list(archive.events())) == 1
+
+
+def test_a_purge_is_refused_where_nothing_may_be_removed(root: Path, folder: Path) -> None:
+    assert run(["add", str(folder), "--id", "r", "--no-parity"]) == 0
+    assert run(["purge", "r", "--reason", "please", "--yes"]) == 7
+    assert run(["get", "r", "a.txt", "-o", str(root.parent / "still.txt")]) == 0
+
+
+def test_what_was_left_behind_is_listed_replayed_and_rolled_back(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Archive(root, workers=0) as archive:
+        for id in ("kept", "dropped"):
+            transaction = archive.new(id)
+            transaction.add(b"x", "x.txt")
+            transaction.leave()
+    said(capsys)
+    assert run(["recover", "--json"]) == 0
+    left = {row["id"]: row["transaction"] for row in told(capsys)["left"]}
+    assert run(["recover", "--replay", left["kept"], "--rollback", left["dropped"]]) == 0
+    with Archive(root, workers=0) as archive:
+        assert list(archive) == ["kept"]
+        assert archive.leftovers() == []
+
+
+def test_damage_makes_the_audit_fail_and_repair_mends_it(
+    root: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["add", str(folder), "--id", "r"]) == 0
+    (path,) = (root / "objects").rglob("a.txt")
+    path.write_bytes(b"alphA\n")
+    said(capsys)
+    assert run(["audit", "--json"]) == 1
+    assert [finding["code"] for finding in told(capsys)["findings"]] == ["M101"]
+    assert run(["repair"]) == 0
+    assert path.read_bytes() == b"alpha\n"
+    assert run(["audit", "r"]) == 0
+
+
+def test_the_program_itself_runs_from_the_shell(tmp_path: Path, folder: Path) -> None:
+    program = [str(Path(sys.executable).with_name("muniment")), "--archive", str(tmp_path / "archive")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUNIMENT")}
+
+    def shell(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*program, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment
+        )
+
+    assert shell("init", "--mode", "worm").returncode == 0
+    added = shell("add", str(folder))
+    assert added.returncode == 0
+    id = added.stdout.strip()
+    assert shell("get", id, "deep/b.txt", "-o", str(tmp_path / "b.txt")).returncode == 0
+    assert (tmp_path / "b.txt").read_bytes() == b"beta\n"
+    missing = shell("get", "unknown")
+    assert (missing.returncode, missing.stdout) == (3, "")
+    assert missing.stderr.startswith("muniment: There is no resource 'unknown'")
