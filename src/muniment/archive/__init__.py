@@ -11,6 +11,7 @@ from muniment.archive.events import Event
 from muniment.archive.identity import Agent, new_uuid
 from muniment.archive.index import Summary
 from muniment.archive.instance import Instance
+from muniment.archive.lending import make_parity, parity_of
 from muniment.archive.recovery import Leftover
 from muniment.archive.repair import Repair
 from muniment.archive.serving import Receiving, Upload, Wanted, acting_as, check_upload, note_links, receiving, touch
@@ -37,8 +38,10 @@ __all__ = [
     "Upload",
     "Wanted",
     "acting_as",
+    "make_parity",
     "check_upload",
     "new_uuid",
+    "parity_of",
     "note_links",
     "receiving",
     "recognise",
