@@ -4,9 +4,6 @@ A task runs in a forked child whose system calls are counted. The counting sees 
 and the archive's `syncfs`; SQLite's writes (all it holds is derived) and par2's own are not seen.
 """
 
-# What is counted are the calls of `os` itself, with the paths as they are given there.
-# ruff: noqa: PTH100, PTH104, PTH112, PTH118, PTH120, PTH123, PTH208
-
 from __future__ import annotations
 
 import ctypes
