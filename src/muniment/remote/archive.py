@@ -359,7 +359,8 @@ class RemoteArchive:
                     raise error_from(row["problem"])
                 if "summary" in row:
                     return
-                yield row
+                if "begun" not in row:
+                    yield row
         except Broken as error:
             raise cut(what, error) from error
         finally:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.errors.base import MunimentError
@@ -47,15 +47,22 @@ class PumpResponse(Response):
         self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        """Send it.
+
+        Raises:
+            MunimentError: Already the first piece cannot be had: nothing was sent, so this can still be said.
+        """
+        start: Message = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
+            await send(start)
             await send({"type": "http.response.body", "body": b""})
             return
         loop = asyncio.get_running_loop()
         pieces = self._pieces()
+        first = await loop.run_in_executor(READERS, next, pieces, None)
+        await send(start)
         gone = asyncio.ensure_future(_until_gone(receive))
-        ahead = loop.run_in_executor(READERS, next, pieces, None)
+        ahead: asyncio.Future[bytes | None] = asyncio.ensure_future(_given(first))
         try:
             while (piece := await ahead) is not None and not gone.done():
                 ahead = loop.run_in_executor(READERS, next, pieces, None)
@@ -74,6 +81,10 @@ class PumpResponse(Response):
             close = getattr(pieces, "close", None)
             if close:
                 await loop.run_in_executor(READERS, close)
+
+
+async def _given(piece: bytes | None) -> bytes | None:
+    return piece
 
 
 async def _finished(ahead: asyncio.Future[bytes | None]) -> None:

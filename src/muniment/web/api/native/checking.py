@@ -91,6 +91,8 @@ def _place(visit: Visit, id: str | None, project: str | None, permission: str) -
 
 def _lines(rows: Callable[[], Iterator[dict[str, Any]]], root: str) -> Response:
     def pieces() -> Iterator[bytes]:
+        # Said at once, so that whoever waits in between knows that the work has begun.
+        yield b'{"begun":true}\n'
         try:
             for row in rows():
                 yield json.dumps(_without(row, root), ensure_ascii=False).encode("utf-8", "replace") + b"\n"

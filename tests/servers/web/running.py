@@ -1,0 +1,128 @@
+"""A server in front of an archive for tests: in a thread of this process, or as the command people start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from muniment.access import Authority
+from muniment.app import App
+from muniment.app.protocol import LimitedProtocol
+from muniment.archive import Archive as LocalArchive
+from muniment.settings import Settings
+from muniment.web import create_app
+
+
+@dataclass
+class Running:
+    """A server, its archive's folder, and a key that may do everything."""
+
+    url: str
+    place: Path
+    key: str
+    process: subprocess.Popen[bytes] | None = None
+    log: Path | None = None
+
+    def new_key(self, name: str, **grants: set[str]) -> str:
+        """A key with rights: address (with `_` for `/`) to permissions."""
+        return make_key(self.place, name, {place.replace("_", "/"): rights for place, rights in grants.items()})
+
+
+def make_archive(place: Path, **settings: Any) -> str:
+    """A new archive and a key that may do everything in it."""
+    LocalArchive.init(place, **settings).close()
+    return make_key(place, "keeper", {"/": {"admin"}})
+
+
+def make_key(place: Path, name: str, grants: dict[str, set[str]]) -> str:
+    with Authority.open(place / "control.db") as authority:
+        made = authority.book.keys.create(name, grants={where: frozenset(what) for where, what in grants.items()})
+        return made.text
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(place: Path, **settings: Any) -> Iterator[Running]:
+    """A server in a thread."""
+    key = settings.pop("key", None) or make_archive(place, **settings.pop("init", {}))
+    application = create_app(App(Settings(archive=str(place), **{"workers": 0, **settings})))
+    config = uvicorn.Config(
+        application,
+        host="127.0.0.1",
+        port=0,
+        http=LimitedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        proxy_headers=False,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        assert time.monotonic() < until, "the server did not start in time"
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Running(f"http://127.0.0.1:{port}/", place, key)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@contextlib.contextmanager
+def served_by_command(place: Path, *options: str, key: str = "", **environment: str) -> Iterator[Running]:
+    """A server as people start it: `muniment serve` in a process of its own."""
+    key = key or make_archive(place)
+    port = free_port()
+    log = place.parent / f"{place.name}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "muniment", "--archive", str(place), "serve", "--port", str(port), *options],
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=out,
+        )
+    running = Running(f"http://127.0.0.1:{port}/", place, key, process, log)
+    try:
+        wait_for(port, process, log)
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 40
+    while True:
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.05)
