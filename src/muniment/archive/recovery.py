@@ -8,6 +8,7 @@ finished goes to quarantine.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -32,8 +33,8 @@ from muniment.content import Hashers
 from muniment.errors.archive import DamagedRecord, ReadFailed
 from muniment.errors.base import Conflict
 
-_OLD_SCRATCH = 3600.0
-"""Seconds after which a file in the scratch folder belongs to nobody."""
+_OLD_SCRATCH = 86_400.0
+"""Seconds without any change after which what lies in the scratch folder belongs to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +216,23 @@ def _set_aside(site: Site, folder: Path, task: Undertaking, reason: str, space: 
 
 def _clear_scratch(site: Site) -> None:
     try:
-        entries = list(os.scandir(site.places.scratch))
+        names = os.listdir(site.places.scratch)
     except FileNotFoundError:
         return
-    for entry in entries:
-        try:
-            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD_SCRATCH
-        except FileNotFoundError:
-            continue
-        if old:
-            remove_tree(site.places.scratch / entry.name)
+    for name in names:
+        place = site.places.scratch / name
+        if time.time() - _last_change(place) > _OLD_SCRATCH:
+            remove_tree(place)
+
+
+def _last_change(place: Path) -> float:
+    """When anything at or below `place` last changed: who is at work there writes files all the time."""
+    newest = 0.0
+    for folder, folders, files in os.walk(place):
+        for name in ("", *folders, *files):
+            with contextlib.suppress(FileNotFoundError):
+                newest = max(newest, os.lstat(os.path.join(folder, name)).st_mtime)
+    if not newest:
+        with contextlib.suppress(FileNotFoundError):
+            newest = place.lstat().st_mtime
+    return newest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from datetime import UTC, datetime
@@ -145,3 +146,23 @@ def test_the_id_of_a_purged_resource_in_the_middle_keeps_the_log_countable(dynam
     with Archive(dynamic.path, workers=0) as again:
         assert again.recovered == []
         assert list(again.audit()) == []
+
+
+def test_scratch_is_cleared_when_nothing_in_it_changed_for_a_day(archive: Archive) -> None:
+    scratch = archive.path / "staging/scratch"
+    for name in ("parity-live", "parity-dead"):
+        (scratch / name / "files").mkdir(parents=True)
+        (scratch / name / "files/part").write_bytes(b"x")
+    (scratch / "single").write_bytes(b"x")
+    long_ago = time.time() - 90_000
+    for path in (
+        "parity-live",
+        "parity-live/files",
+        "parity-dead/files/part",
+        "parity-dead/files",
+        "parity-dead",
+        "single",
+    ):
+        os.utime(scratch / path, (long_ago, long_ago))
+    archive.recover()
+    assert os.listdir(scratch) == ["parity-live"]
