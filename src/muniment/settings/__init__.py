@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PREFIX = "MUNIMENT_"
@@ -14,7 +16,7 @@ _PREFIX = "MUNIMENT_"
 class Settings(BaseSettings):
     """Everything a keeper may set; each field is also an environment variable with `MUNIMENT_` before it."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", populate_by_name=True)
 
     archive: str | None = Field(
         default=None, description="The archive's folder, or the URL of a server in front of one."
@@ -50,7 +52,32 @@ class Settings(BaseSettings):
         default=3600.0, gt=0, description="Seconds after its last use that a remote transaction is rolled back."
     )
     sweep_every: float = Field(default=60.0, gt=0, description="Seconds between looking for expired transactions.")
+    public_url: str = Field(
+        default="",
+        description="The server's public address without a path at its end, as clients of Nexus shall see it; "
+        "by default the address it listens on.",
+    )
+    selection_life: float = Field(
+        default=18_000.0,
+        gt=0,
+        validation_alias=AliasChoices("MUNIMENT_SELECTION_LIFE", "app.archives.cache-invalidate-after"),
+        description="Seconds, or a time such as '5 hours', that a selection can be downloaded.",
+    )
+    selection_names: Literal["seed", "delta"] = Field(
+        default="seed",
+        description="Default names in a selection's archive: those of the API's page, or those of Delta 1.5 to 1.7.",
+    )
+    selection_entries: int = Field(default=100_000, ge=1, description="Entries a selection may have.")
     otel: bool = Field(default=False, description="Send traces as the OTEL_* variables say (needs the extra `otel`).")
+
+    @field_validator("selection_life", mode="before")
+    @classmethod
+    def _in_seconds(cls, given: object) -> object:
+        found = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", given) if isinstance(given, str) else None
+        if found is None or not found[2]:
+            return given
+        seconds = {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(found[2][0])
+        return given if seconds is None else float(found[1]) * seconds
 
     def secret(self) -> str | None:
         """The key to sign in with: of the file, or of the setting.

@@ -75,7 +75,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     problems.install(server, str(archive.path))
     server.include_router(native.router)
     server.include_router(health.router)
-    server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate)
+    server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, settings)
     return server
 
 

@@ -36,8 +36,9 @@ BATCH = 32 << 20
 
 _HARMLESS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _LONGEST_ID = 100
-_FILES = "/v1/files/"
-"""Where Nexus takes files in."""
+_NEXUS, _FILES = "/v1/", "/v1/files/"
+_DOCUMENT = 32 << 20
+"""Bytes of a document of Nexus: a selection of 100,000 entries has ten million."""
 
 
 class Limits:
@@ -82,6 +83,8 @@ class Limits:
         """The bytes the body of a request may have."""
         if scope["path"].startswith(_FILES):
             return self.upload
+        if scope["path"].startswith(_NEXUS):
+            return max(self.body, _DOCUMENT)
         if scope["method"] not in {"PUT", "PATCH", "POST"} or not scope["path"].startswith(self.prefix):
             return self.body
         parts = scope["path"][len(self.prefix) :].strip("/").split("/")

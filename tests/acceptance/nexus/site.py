@@ -57,9 +57,7 @@ class Reply:
     def tar(self) -> dict[str, bytes]:
         """The members of a tar."""
         with tarfile.open(fileobj=io.BytesIO(self.body)) as archive:
-            return {
-                each.name: file.read() for each in archive if (file := archive.extractfile(each)) is not None
-            }
+            return {each.name: file.read() for each in archive if (file := archive.extractfile(each)) is not None}
 
     def zip(self) -> dict[str, bytes]:
         """The members of a zip."""

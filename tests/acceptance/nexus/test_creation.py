@@ -162,7 +162,11 @@ REFUSED = {
         "DecodingFailed",
         "must have a file path prefix less than 154 characters long and a file path name less than 99 characters long.",
     ),
-    "an id with a space": ({"resources": [{"@type": "Resource", "resourceId": "invalid iri"}]}, "InvalidJsonLdFormat", ""),
+    "an id with a space": (
+        {"resources": [{"@type": "Resource", "resourceId": "invalid iri"}]},
+        "InvalidJsonLdFormat",
+        "",
+    ),
     "a context from elsewhere": ({"@context": "http://schema.org/", **one()}, "InvalidJsonLdFormat", "schema.org"),
     "an unknown type": (
         {"resources": [{"@type": "IncorrectType", "resourceId": f"{P}1"}]},
@@ -270,7 +274,11 @@ def test_methods_and_addresses_that_are_not_there(t: Client) -> None:
     assert t.send("GET", "/archives/o/p1").status == 405
     for path in ("/archives/o/p1/some-id", "/nothing", "/archives/o", "/archives/o!/p1", "/archives/o/p1/tags"):
         gone = t.post(path, archive_1())
-        assert (gone.status, gone.kind, gone.reason) == (404, "ResourceNotFound", "The requested resource does not exist.")
+        assert (gone.status, gone.kind, gone.reason) == (
+            404,
+            "ResourceNotFound",
+            "The requested resource does not exist.",
+        )
 
 
 def test_a_trailing_slash_is_tolerated(t: Client) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -81,7 +83,7 @@ def test_default_names_have_the_true_extension(t: Client) -> None:
 
 def test_names_that_meet_are_told_apart(t: Client) -> None:
     held = members(t, res(1), res(1, rev=1), res(1, format="expanded"))
-    assert sorted(held) == [f"o/p1/{ENCODED}1{end}.json" for end in ("", "-2", "-3")]
+    assert sorted(held) == [f"o/p1/{ENCODED}1{end}.json" for end in ("-2", "-3", "")]
 
 
 def test_long_names_are_whole(t: Client) -> None:
@@ -125,9 +127,19 @@ def test_the_rights_of_who_downloads_count(site: Site, t: Client, n: Client) -> 
         wanted = "The permission 'resources/read' required for accessing a resource at '/o/p2' is missing."
         assert found.reason == wanted
     site.grant("N", "/o/p2", {"resources/read"})
-    assert n.get(path, "*/*").status == 200
+    assert eventually(lambda: n.get(path, "*/*").status == 200)
     site.deny("N", "/o/p2", {"resources/read"})
-    assert n.get(path, "*/*").status == 403
+    assert eventually(lambda: n.get(path, "*/*").status == 403)
+
+
+def eventually(check: Callable[[], bool]) -> bool:
+    """Whether it becomes so: rules that another process changed count within a second."""
+    until = time.monotonic() + 3
+    while not check():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def test_nobody_downloads_nothing(nobody: Client, t: Client) -> None:
@@ -213,7 +225,7 @@ def test_the_etag_tells_revisions_apart(t: Client) -> None:
     assert after.headers["etag"] != before
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b.png", "..", "c:\\x\\y.png", "ümläut ✓.png", "a\"b.png"])
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b.png", "..", "c:\\x\\y.png", "ümläut ✓.png", 'a"b.png'])
 def test_a_file_keeps_its_name_and_can_do_no_harm(t: Client, name: str) -> None:
     id = f"odd-{hashlib.md5(name.encode()).hexdigest()[:6]}"
     sent = name.replace('"', "%22")

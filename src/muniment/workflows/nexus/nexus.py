@@ -22,6 +22,10 @@ from muniment.workflows.nexus.resources import Resources
 from muniment.workflows.nexus.selections import Definition, Selections
 
 
+DOCUMENT = 32 * 1024 * 1024
+"""Bytes a JSON body may have: a selection of 100,000 entries has ten million."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a keeper may set about Nexus.
@@ -34,7 +38,7 @@ class Options:
     life: float = 5 * 60 * 60
     layout: NameLayout = NameLayout.SEED
     entries: int = 100_000
-    document: int = 32 * 1024 * 1024
+    document: int = DOCUMENT
     file: int | None = None
 
     def at(self, base: str) -> Options:

@@ -59,10 +59,11 @@ class Make(Protocol):
 class NexusApi:
     """Serves `/v1`. One for a process."""
 
-    def __init__(self, make: Make, gate: Gate, archive: Archive, *, base: str = "") -> None:
-        """Serve what `make` opens. Without a public `base` it is the address this server itself listens on."""
+    def __init__(self, make: Make, gate: Gate, archive: Archive, *, limit: int, base: str = "") -> None:
+        """Serve what `make` opens. `limit` is the most bytes of a JSON body. Without a public `base` it is what this server listens on."""
         self._make = make
         self._archive = archive
+        self._limit = limit
         self._gate = gate
         self._base = base
         self._nexus: Nexus | None = None
@@ -94,12 +95,11 @@ class NexusApi:
     async def _body(self, request: Request) -> bytes:
         if request.method in {"GET", "HEAD", "DELETE", "OPTIONS"}:
             return b""
-        limit = self._nexus.options.document if self._nexus else 1 << 20
         found = bytearray()
         async for piece in pieces_of(request):
             found += piece
-            if len(found) > limit:
-                raise BodyTooLarge(limit=limit)
+            if len(found) > self._limit:
+                raise BodyTooLarge(limit=self._limit)
         return bytes(found)
 
     def _answer(self, request: Request, body: bytes, loop: asyncio.AbstractEventLoop) -> Answer | Streamed:
