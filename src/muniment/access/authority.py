@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from muniment.access import keys
 from muniment.access.book import AccessBook, Picture
@@ -22,6 +22,7 @@ from muniment.errors.access import (
     AccessUnavailable,
     AuthenticationFailed,
     AuthorizationFailed,
+    BadRealm,
     InvalidAccessToken,
     InvalidAccessTokenFormat,
     RealmUnavailable,
@@ -198,6 +199,26 @@ class Authority:
             if found is None or found.realm != realm:
                 found = self._realm_keys[realm.label] = RealmKeys(realm, self._fetch)
             return found
+
+    def discover(self, label: str, config_url: str, **settings: Any) -> Realm:
+        """The realm that an issuer's description at `config_url` speaks of, for `book.realms` to create or update.
+
+        `settings` are further fields of `Realm`, such as audiences.
+
+        Raises:
+            BadRealm: The address is not safe, or what was found cannot be used.
+            RealmUnavailable: The description cannot be fetched, or names no issuer.
+        """
+        from muniment.access import jwks, realms  # noqa: PLC0415 - as in `_token`
+
+        if not realms.is_safe_address(config_url):
+            raise BadRealm(realm=label[:64], reason="its description is not at an https address")
+        if self._fetch is None:
+            raise RealmUnavailable(realm=label[:64], url=config_url, reason="no way to fetch is configured")
+        issuer = jwks.document(label[:64], config_url, self._fetch).get("issuer")
+        if not isinstance(issuer, str):
+            raise RealmUnavailable(realm=label[:64], url=config_url, reason="it names no issuer")
+        return realms.Realm(label=label, issuer=issuer, config_url=config_url, **settings).check()
 
     # ---------------------------------------------------------------------------------- what they may
 

@@ -14,7 +14,6 @@ from joserfc.errors import JoseError
 
 from muniment.access.realms import Realm, is_safe_address
 from muniment.errors.access import RealmUnavailable
-from muniment.errors.base import MunimentError
 
 Fetch = Callable[[str], bytes]
 """Gets a URL and returns the body of its answer 200. Access itself opens no socket: time limits, redirects and
@@ -117,21 +116,30 @@ class RealmKeys:
         return keys
 
     def _document(self, url: str) -> dict[str, Any]:
-        reason = "the answer is no JSON object"
-        try:
-            body = self._fetch(url)
-            if len(body) > _LARGEST_DOCUMENT:
-                reason = f"the answer is larger than {_LARGEST_DOCUMENT} bytes"
-            else:
-                value = json.loads(body)
-                if isinstance(value, dict):
-                    return value
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, MunimentError):
-                reason = str(error)
-        except Exception as error:  # noqa: BLE001 - whatever the fetch function raises: this realm cannot be reached
-            reason = " ".join(str(error).split()) or type(error).__name__
-        raise RealmUnavailable(realm=self.realm.label, url=url, reason=reason)
+        return document(self.realm.label, url, self._fetch)
+
+
+def document(label: str, url: str, fetch: Fetch) -> dict[str, Any]:
+    """A JSON object that belongs to the realm `label`.
+
+    Raises:
+        RealmUnavailable: It cannot be had, is too large, or is no JSON object.
+    """
+    try:
+        body = fetch(url)
+    except Exception as error:
+        # Whatever the fetch function raises means the same here: this realm cannot be reached.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RealmUnavailable(realm=label, url=url, reason=reason) from error
+    if len(body) > _LARGEST_DOCUMENT:
+        raise RealmUnavailable(realm=label, url=url, reason=f"the answer is larger than {_LARGEST_DOCUMENT} bytes")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise RealmUnavailable(realm=label, url=url, reason="the answer is no JSON object")
+    return value
 
 
 def _weaker(where: str, than: str) -> bool:

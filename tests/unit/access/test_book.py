@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from muniment.access import AccessBook, Authority, Identity
 from muniment.access.migrations import MIGRATIONS
 from muniment.errors.access import AccessNewer, AccessUnavailable
-from muniment.jobs import Ledger
+from muniment.jobs import Call, Ledger
 from tests.unit.access.making import bearer
 
 READ = frozenset({"resources/read"})
@@ -23,6 +24,35 @@ def test_ledger_and_rules_live_in_one_file(place: Path) -> None:
         assert Authority(book).identify(bearer(made.text), "").subject == "alice"
     with AccessBook(place) as book:
         assert [key.name for key in book.keys.all()] == ["alice"]
+
+
+def test_a_busy_ledger_and_changing_rules_do_not_fight_over_the_file(place: Path) -> None:
+    submitted: list[str] = []
+    stop = threading.Event()
+
+    def submit() -> None:
+        with Ledger.open(place) as ledger:
+            while not stop.is_set():
+                submitted.append(ledger.submit("test", Call("it", len(submitted)), requester="ada").id)
+
+    with AccessBook(place) as book:
+        busy = [threading.Thread(target=submit) for _ in range(2)]
+        for thread in busy:
+            thread.start()
+        try:
+            authority = Authority(book, look_every=0)
+            for number in range(30):
+                made = book.keys.create(f"k{number}")
+                assert authority.identify(bearer(made.text), "").subject == f"k{number}"
+        finally:
+            stop.set()
+            for thread in busy:
+                thread.join(60)
+        assert len(book.keys.all()) == 30
+    connection = sqlite3.connect(place)
+    kept = {row[0] for row in connection.execute("SELECT id FROM jobs")}
+    connection.close()
+    assert kept == set(submitted) != set()
 
 
 def test_the_tables_stay_as_they_were_released(place: Path, book: AccessBook) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from muniment.access import AccessBook
-from muniment.errors.access import BadRealm, IncorrectRev, RealmNotFound, RealmTaken
-from tests.unit.access.making import ISSUER, realm
+from muniment.access import AccessBook, Authority
+from muniment.errors.access import BadRealm, IncorrectRev, RealmNotFound, RealmTaken, RealmUnavailable
+from tests.unit.access.making import AUDIENCE, CONFIG, ISSUER, Issuer, bearer, realm
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,30 @@ def test_a_realm_that_is_not_there_cannot_be_changed(book: AccessBook) -> None:
         book.realms.update(realm())
     with pytest.raises(RealmNotFound):
         book.realms.deprecate("museum")
+
+
+def test_a_realm_is_discovered_by_the_address_of_its_description(book: AccessBook) -> None:
+    issuer = Issuer()
+    authority = Authority(book, fetch=issuer.fetch)
+    book.realms.create(authority.discover("museum", CONFIG, name="Museum", audiences=(AUDIENCE,)))
+    assert book.realms.fetch("museum").realm.issuer == ISSUER
+    assert authority.identify(bearer(issuer.token()), "").subject == "u-1"
+
+
+@pytest.mark.parametrize("document", [b"<html>", {}, {"issuer": 7}])
+def test_what_is_no_description_discovers_nothing(book: AccessBook, document: Any) -> None:
+    issuer = Issuer()
+    issuer.documents[CONFIG] = document
+    with pytest.raises(RealmUnavailable):
+        Authority(book, fetch=issuer.fetch).discover("museum", CONFIG)
+
+
+def test_nothing_is_discovered_where_it_is_not_safe(book: AccessBook) -> None:
+    issuer = Issuer()
+    for address in ("http://sso.example.org/x", "file:///etc/passwd", "https://a:b@sso.example.org/x"):
+        with pytest.raises(BadRealm):
+            Authority(book, fetch=issuer.fetch).discover("museum", address)
+    assert issuer.asked == []
+    issuer.documents[CONFIG] = {"issuer": "http://elsewhere.example.org"}
+    with pytest.raises(BadRealm):
+        Authority(book, fetch=issuer.fetch).discover("museum", CONFIG)
