@@ -97,7 +97,7 @@ class FileCut(FileTrouble):
 # --- the service failed
 
 
-class AddressUnknown(RemoteTrouble):
+class HostUnknown(RemoteTrouble):
     """The name {host} cannot be resolved: {reason}."""
 
 

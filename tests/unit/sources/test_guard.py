@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from muniment.errors.sources import AddressRefused, AddressUnknown
+from muniment.errors.sources import AddressRefused, HostUnknown
 from muniment.sources.session import Guard
 from muniment.sources.session.account import Origin
 from muniment.sources.session.guard import why_refused
@@ -60,9 +60,9 @@ def test_a_zone_is_refused_and_nonsense_is_unknown() -> None:
     with pytest.raises(AddressRefused):
         Guard(allow_private_addresses=True).addresses("fe80::1%eth0", 80)
     for host in ("a" * 300, "..", "no-such-host.invalid"):
-        with pytest.raises(AddressUnknown):
+        with pytest.raises(HostUnknown):
             Guard().addresses(host, 80)
-    with pytest.raises(AddressUnknown):
+    with pytest.raises(HostUnknown):
         Guard(resolve=resolving()).addresses("a.example", 80)
 
 

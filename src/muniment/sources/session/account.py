@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,8 +21,9 @@ class Origin(NamedTuple):
     host: str
     port: int
 
-    @classmethod
-    def of(cls, url: str) -> Origin:
+    @staticmethod
+    @functools.lru_cache(maxsize=4096)
+    def of(url: str) -> Origin:
         """The origin of a URL.
 
         Raises:
@@ -41,7 +43,7 @@ class Origin(NamedTuple):
             host = host if host.isascii() else host.encode("idna").decode()
         except UnicodeError:
             raise AddressRefused(host=shown(url), reason="the name is not a host name") from None
-        return cls(scheme, host.lower(), _PORTS[scheme] if port is None else port)
+        return Origin(scheme, host.lower(), _PORTS[scheme] if port is None else port)
 
     @property
     def authority(self) -> str:

@@ -183,7 +183,7 @@ class Pool:
         """A connection to `origin`, an idle one if there is one and `fresh` is not asked for.
 
         Raises:
-            AddressRefused, AddressUnknown: The guard does not allow it.
+            AddressRefused, HostUnknown: The guard does not allow it.
             OSError: It cannot be made.
         """
         with self._lock:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from muniment.errors.sources import AddressRefused, AddressUnknown
+from muniment.errors.sources import AddressRefused, HostUnknown
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[..., Sequence[tuple[Any, ...]]]
@@ -33,7 +33,7 @@ class Guard:
 
         Raises:
             AddressRefused: The name leads to a private or otherwise reserved address.
-            AddressUnknown: The name cannot be resolved.
+            HostUnknown: The name cannot be resolved.
         """
         if "%" in host:
             raise AddressRefused(host=host, reason="an address with a zone is local")
@@ -41,10 +41,10 @@ class Guard:
             found = self._resolve(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a host name"
-            raise AddressUnknown(host=host, reason=reason) from None
+            raise HostUnknown(host=host, reason=reason) from None
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         if not addresses:
-            raise AddressUnknown(host=host, reason="it has no address")
+            raise HostUnknown(host=host, reason="it has no address")
         if not self.allow_private_addresses:
             for address in addresses:
                 if refusal := why_refused(address):
@@ -55,7 +55,7 @@ class Guard:
         """A connection to the first address of `host` that answers.
 
         Raises:
-            AddressRefused, AddressUnknown: As from `addresses`.
+            AddressRefused, HostUnknown: As from `addresses`.
             OSError: None of them answers.
         """
         trouble: OSError | None = None
