@@ -23,8 +23,9 @@ _SHOW_AFTER = 1.0
 class Context:
     """The global options, and what follows from them once a command needs it."""
 
-    def __init__(self, archive: str | None, state: str | None, *, quiet: bool) -> None:
+    def __init__(self, archive: str | None, state: str | None, key_file: str | None = None, *, quiet: bool) -> None:
         self._archive = archive
+        self._key_file = key_file
         self._state = state
         self._quiet = quiet
 
@@ -33,7 +34,7 @@ class Context:
         from muniment.app import App
         from muniment.settings import Settings
 
-        given: dict[str, Any] = {"archive": self._archive, "state": self._state}
+        given: dict[str, Any] = {"archive": self._archive, "state": self._state, "key_file": self._key_file}
         return App(Settings(**{name: value for name, value in given.items() if value is not None}))
 
     @contextlib.contextmanager
@@ -42,7 +43,8 @@ class Context:
         with self.app().archive(parity=parity) as archive:
             for event in archive.recovered:
                 note(f"recovery: {event.detail.get('note', event.event)} ({event.resource or 'log'})")
-            left = len(archive.leftovers())
+            # What is left at a server is the affair of its keeper.
+            left = 0 if self.app().remote else len(archive.leftovers())
             if left:
                 note(f"{left} unfinished transaction{'s' * (left > 1)} left behind: see `muniment recover`")
             yield archive
@@ -59,13 +61,17 @@ class Context:
             yield bars
 
 
-def refuse_inside(archive: Archive, output: Path | None) -> None:
+def refuse_inside(archive: Any, output: Path | None) -> None:
     """Nothing but the archive writes below its root.
 
     Raises:
         BadInput: `output` lies in the archive.
     """
-    if output is not None and output.resolve().is_relative_to(archive.path.resolve()):
+    if (
+        isinstance(archive.path, Path)
+        and output is not None
+        and output.resolve().is_relative_to(archive.path.resolve())
+    ):
         raise BadInput(reason=f"{output} lies inside the archive; name a place outside it")
 
 

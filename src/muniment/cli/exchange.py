@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Carry a resource out as a package that is checked after it was written."""
-    from muniment.workflows.export import export as run
+    from muniment.app.elsewhere import export as run
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
@@ -44,7 +45,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Take a package in, after checking it whole."""
-    from muniment.workflows.imports import take_in
+    from muniment.app.elsewhere import take_in
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
@@ -58,20 +59,19 @@ def import_(
 
 def migrate(
     context: typer.Context,
-    target: Annotated[Path, typer.Argument(help="The archive to copy to.")],
+    target: Annotated[str, typer.Argument(help="The archive to copy to: a folder, or a server's URL.")],
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Resources; without any, all.")] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Collapse each resource's instances into one.")] = False,
     as_json: Json = False,
 ) -> None:
     """Copy resources to another archive, verified before they are published there."""
-    from muniment.archive import Archive
-    from muniment.workflows.migrate import migrate as run
+    from muniment.app.elsewhere import migrate as run
 
     shared: Context = context.obj
-    with shared.archive() as archive, Archive(target) as other, shared.progress() as progress:
+    with shared.archive() as archive, shared.app().open(target) as other, shared.progress() as progress:
         copied = list(run(archive, other, ids or None, merge=merge, progress=progress))
         if as_json:
-            print_json({"copied": copied})
+            print_json({"copied": [asdict(item) for item in copied]})
         else:
-            for resource in copied:
-                typer.echo(str(resource))
+            for item in copied:
+                typer.echo(f"{item.id}  {'copied' if item.copied else 'was there already'}")

@@ -55,17 +55,31 @@ def begin(
     context: typer.Context,
     archive: Annotated[
         str | None,
-        typer.Option("--archive", "-a", metavar="DIR", envvar="MUNIMENT_ARCHIVE", help="The archive's folder."),
+        typer.Option(
+            "--archive",
+            "-a",
+            metavar="DIR|URL",
+            envvar="MUNIMENT_ARCHIVE",
+            help="The archive's folder, or its server's URL.",
+        ),
     ] = None,
     state: Annotated[
         str | None,
         typer.Option(metavar="DIR", envvar="MUNIMENT_STATE", help="Where index and ledger lie, if not there."),
     ] = None,
+    key_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="MUNIMENT_KEY_FILE",
+            help="The key for a server; or set MUNIMENT_KEY. Never an option.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
     """A digital preservation archive: put files in, prove they are unchanged, carry them away."""
-    context.obj = Context(archive, state, quiet=quiet)
+    context.obj = Context(archive, state, key_file, quiet=quiet)
 
 
 def main() -> None:
