@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, NoReturn, Self, cast
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
-from muniment import __version__
 from muniment.errors.sources import (
     CertificateRefused,
     CredentialRefused,
@@ -50,7 +49,7 @@ class Session:
     """Calls services for all sources; safe to use from many threads.
 
     `timeout` is how long a connection may be silent, in seconds; `attempts` how often a call is tried before its
-    failure is raised. `limits` may be shared by several sessions, so that they keep one budget.
+    failure is raised. `agent` is how it introduces itself. `limits` may be shared by several sessions, so that they keep one budget.
     """
 
     def __init__(
@@ -62,11 +61,13 @@ class Session:
         tls: ssl.SSLContext | None = None,
         timeout: float = 60.0,
         attempts: int = 5,
+        agent: str = "Muniment",
     ) -> None:
         self.guard = guard or Guard()
         self.clock = clock or SystemClock()
         self.limits = limits or Limits(self.clock)
         self.attempts = attempts
+        self._agent = agent
         self._pool = Pool(self.guard, tls or ssl.create_default_context(), timeout)
 
     def __enter__(self) -> Self:
@@ -232,7 +233,7 @@ class Session:
         target = _target(url)
         proof = account.proof(method, url, headers)
         # What a caller sends goes before what the account would: a download may bring a credential of its own.
-        sent = {"User-Agent": f"Muniment/{__version__}", "Accept-Encoding": "identity", **proof, **headers}
+        sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **proof, **headers}
         for fresh in (False, True):
             try:
                 connection = self._pool.take(origin, fresh=fresh)
