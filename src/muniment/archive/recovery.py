@@ -125,7 +125,8 @@ def _finish(site: Site, space: Workspace) -> list[Event]:
             space.discard()
         return []
     group = str(sealed.get("group", ""))
-    if group and not (sealed["decided at"] == site.config.id and decision(site, group)):
+    placed = _digest(site.places.object(task.project, task.id) / f"v{task.base + 1}", site) == sealed["inventory"]
+    if group and not placed and not (sealed["decided at"] == site.config.id and decision(site, group)):
         # Prepared, and the decision lies elsewhere or was never made: for a replay to settle.
         return []
     done = _finish_sealed(site, space, sealed)
