@@ -1,0 +1,33 @@
+"""OSF containers: taken in by a foreman, fetched by workers, frozen as registrations, reported back.
+
+`Foreman` is what a door (HTTP, command line) speaks with; `steps` is what a worker has to know. Both are given an
+`Office`: the archive, the stores, the session and the rules of the house.
+"""
+
+from __future__ import annotations
+
+from muniment.workflows.register.callbacks import Address, address_of
+from muniment.workflows.register.foreman import Accepted, Download, Foreman
+from muniment.workflows.register.links import Links
+from muniment.workflows.register.office import Office, Parity, Policy
+from muniment.workflows.register.signing import HEADER_SIGNATURE, HEADER_TIMESTAMP, Signer
+from muniment.workflows.register.steps import steps
+from muniment.workflows.register.submission import Submission, read_submission
+
+__all__ = [
+    "HEADER_SIGNATURE",
+    "HEADER_TIMESTAMP",
+    "Accepted",
+    "Address",
+    "Download",
+    "Foreman",
+    "Links",
+    "Office",
+    "Parity",
+    "Policy",
+    "Signer",
+    "Submission",
+    "address_of",
+    "read_submission",
+    "steps",
+]

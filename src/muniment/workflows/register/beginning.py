@@ -1,0 +1,136 @@
+"""The first steps of a registration: the submission, each container, and the services that are fetched."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from muniment.content import LogicalPath
+from muniment.errors.archive import ResourceExists
+from muniment.errors.base import MunimentError
+from muniment.errors.register import TransactionGone
+from muniment.errors.sources import RateLimited
+from muniment.jobs import Again, Call, Context, Done, Json
+from muniment.jobs.keyring import Blackout
+from muniment.layouts import registration as layout
+from muniment.sources import Means, Source, find, open_source
+from muniment.workflows.register import calls
+from muniment.workflows.register.calls import Given, OfficeStep, container_call, service_call
+from muniment.workflows.register.fetching import Fetch, Stopping, Taken
+from muniment.workflows.register.holding import Hold
+from muniment.workflows.register.submission import ids_of
+
+
+class SubmissionStep(OfficeStep):
+    """The first step: the outermost container, and after it the last word."""
+
+    name = calls.SUBMISSION
+
+    def run(self, given: Json, context: Context) -> Done:
+        """Begin."""
+        tree = cast("Given", given)["tree"]
+        call = container_call(tree, [])
+        return Done(spawn=[call], then=Call(calls.END, {"ids": list(ids_of(tree)), "job": context.job}))
+
+
+class ContainerStep(OfficeStep):
+    """Begin a container: its transaction, a step for each service, and its children."""
+
+    name = calls.CONTAINER
+
+    def run(self, given: Json, context: Context) -> Done:  # noqa: ARG002 - all steps are run alike
+        """Begin it, or find that it is committed already.
+
+        Raises:
+            MunimentError: The archive cannot be written.
+        """
+        wanted = cast("Given", given)
+        tree, parents = wanted["tree"], list(wanted["parents"])
+        id = str(tree["metadata"]["id"])  # noqa: A001 - the field's name
+        children = [container_call(child, [*parents, id]) for child in tree["children"]]
+        sealing = {"tree": tree, "parents": parents, "digest": wanted["digest"]}
+        if self._already(id, wanted["digest"]) is not None:
+            return Done(spawn=children, then=Call(calls.SEAL, {**sealing, "transaction": None}))
+        transaction = self._begin(id)
+        services = [service_call(id, service, transaction) for service in tree["services"]]
+        return Done(spawn=[*services, *children], then=Call(calls.SEAL, {**sealing, "transaction": transaction}))
+
+    def _begin(self, id: str) -> str:
+        policy = self._office.policy
+        message = f"archived the container {id}"
+        try:
+            transaction = self._office.archive.new(id, policy.project, message=message)
+        except ResourceExists:
+            # An earlier submission got this far and failed after it; what it committed stays as an instance.
+            transaction = self._office.archive.get(id, "a", project=policy.project, message=message)
+            for path in [entry.path for entry in transaction.files()]:
+                transaction.delete(path)
+        transaction.park(lease=policy.lease)
+        return str(transaction.transaction)
+
+
+class ServiceStep(OfficeStep):
+    """Fetch one service into its container's transaction."""
+
+    name = calls.SERVICE
+
+    def run(self, given: Json, context: Context) -> Done | Again:
+        """Fetch what is not there yet. What the submission has to change is an answer, so that all of it is told.
+
+        Raises:
+            MunimentError: The service or the archive failed; it is tried again.
+        """
+        wanted = cast("Given", given)
+        service = wanted["service"]
+        secrets = Blackout(dict(context.secrets))
+        scratch = self._office.scratch(context.job, f"{wanted['id']}-{service['label']}")
+        answer: dict[str, Any] = {"label": service["label"], "service": service["service"]}
+        answer["force_parity"] = bool(service["force_parity"])
+        try:
+            with contextlib.ExitStack() as stack:
+                source = self._open(service, context, scratch)
+                stack.callback(getattr(source, "close", lambda: None))
+                prefix = "/".join([service["label"], *layout.resource_parts(source.resource)])
+                LogicalPath.parse(prefix)
+                taken = self._fetch(wanted, source, prefix, context)
+                answer |= {"resource": source.resource, "prefix": prefix, **_as_json(taken, secrets, service["label"])}
+        except Stopping:
+            return Again(time.time(), "the worker is being stopped; what was fetched is kept")
+        except RateLimited as error:
+            return Again(layout.seconds(error.details["until"]) + 1, secrets.redact(error.message))
+        except TransactionGone as error:
+            answer["gone"] = error.message
+        except MunimentError as error:
+            if error.retry:
+                raise
+            answer["fatal"] = f"{service['label']}: {secrets.redact(error.message)}"
+        shutil.rmtree(scratch, ignore_errors=True)
+        return Done(cast("Json", answer))
+
+    def _open(self, service: Given, context: Context, scratch: Any) -> Source:
+        policy = self._office.policy
+        kind = find(service["service"])
+        secret = context.secrets.get(service["secret"]) if service["secret"] else None
+        fields = {**service["fields"], **(secret if isinstance(secret, Mapping) else {})}
+        calls = policy.hourly_calls.get(kind.name, kind.hourly_calls)
+        means = Means(self._office.session, scratch, max_file_size=policy.max_file_size, hourly_calls=calls)
+        return open_source(kind.name, fields, means)
+
+    def _fetch(self, wanted: Given, source: Source, prefix: str, context: Context) -> Taken:
+        policy = self._office.policy
+        hold = Hold(self._office.archive, wanted["id"], wanted["transaction"], policy.lease, context.check)
+
+        def last_time() -> bool:
+            return self._office.ledger.step(context.key).failures >= policy.patience - 1
+
+        return Fetch(source, hold, prefix, context, streams=policy.streams, last_time=last_time).run()
+
+
+def _as_json(taken: Taken, secrets: Blackout, label: str) -> dict[str, Any]:
+    failures = [
+        {"file": failure.file, "reason": secrets.redact(failure.reason), "service": label} for failure in taken.failures
+    ]
+    return {"files": taken.files, "size": taken.size, "failures": failures}

@@ -1,0 +1,323 @@
+"""Fetching all files of one source into a transaction: many at once, in the order listed, none twice.
+
+What the transaction holds already is not fetched again, so a worker that is killed loses the files under way and
+nothing else. Small files are read whole, several at a time, and stored in batches; a large one is streamed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from muniment.content import Entry
+from muniment.errors.archive import PathCollides, PathTaken
+from muniment.errors.base import MunimentError, Refused, RemoteTrouble
+from muniment.errors.content import NameNotUnicode, UnsafePath
+from muniment.errors.sources import CredentialRefused, FileTrouble, NotAtService, RateLimited
+from muniment.jobs import Context
+from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
+from muniment.workflows.register.holding import Hold
+
+SMALL = 1 << 20
+"""Bytes up to which a file is read whole."""
+_BATCH_FILES = 100
+_BATCH_SIZE = 16 << 20
+_AHEAD = 4
+"""Files listed ahead for each stream."""
+_TRIES = 3
+_MOST_IN_A_ROW = 5
+"""Passing failures one after the other, from which it is the service that fails and not its files."""
+
+
+class Stopping(Exception):
+    """No error: the worker is being stopped, and everything that was stored is kept."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came of a source: how many files are there, their bytes, and what could not be had."""
+
+    files: int = 0
+    size: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    item: Item
+    entry: SourceEntry
+    path: str
+    loaded: Future[bytes | BinaryIO]
+
+
+class Fetch:
+    """One run over a source. `prefix` is the folder in the package that its files go to."""
+
+    def __init__(
+        self,
+        source: Source,
+        hold: Hold,
+        prefix: str,
+        context: Context,
+        *,
+        streams: int,
+        last_time: Callable[[], bool],
+    ) -> None:
+        self.taken = Taken()
+        self._source = source
+        self._hold = hold
+        self._prefix = prefix
+        self._context = context
+        self._streams = streams
+        self._last_time = last_time
+        self._pool = ThreadPoolExecutor(streams, thread_name_prefix="fetch")
+        self._coming: deque[_Coming] = deque()
+        self._batch: list[tuple[SourceEntry, str, bytes]] = []
+        self._batch_size = 0
+        self._passing: list[tuple[SourceEntry, MunimentError]] = []
+        self._in_a_row = 0
+        self._there: set[str] = set()
+        self._held: set[str] = set()
+
+    def run(self) -> Taken:
+        """Fetch everything that is not there yet.
+
+        Raises:
+            Stopping: The worker is being stopped; the rest comes later.
+            RateLimited: The service wants to be left alone for a while.
+            TransactionGone: There is no transaction to fetch into.
+            MunimentError: The submission has to change, or the service failed.
+        """
+        with self._hold.taken() as transaction:
+            known = {entry.path: entry for entry in transaction.files() if entry.path.startswith(f"{self._prefix}/")}
+        self._held = set(known)
+        try:
+            for item, entry in self._listed():
+                self._pause()
+                path = f"{self._prefix}/{entry.path}"
+                if _same(known.get(path), entry):
+                    self._count(path, known[path].size or 0)
+                    continue
+                self._coming.append(_Coming(item, entry, path, self._pool.submit(self._load, item, entry)))
+                if len(self._coming) >= self._streams * _AHEAD:
+                    self._next()
+            while self._coming:
+                self._next()
+            self._store_batch()
+            self._settle(known)
+        except Exception:
+            self._store_batch()  # what has come has come, whatever ended this run
+            raise
+        finally:
+            for coming in self._coming:
+                coming.loaded.cancel()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._close_waiting()
+        return self.taken
+
+    def _listed(self) -> Iterator[tuple[Item, SourceEntry]]:
+        for page in self._source.pages():
+            self.taken.failures += page.failures
+            for item in page.items:
+                for entry in self._source.entries(item):
+                    if isinstance(entry, Failure):
+                        self.taken.failures.append(entry)
+                    else:
+                        yield item, entry
+
+    def _pause(self) -> None:
+        self._context.check()
+        if self._context.stopping:
+            raise Stopping
+
+    # --- reading
+
+    def _load(self, item: Item, entry: SourceEntry) -> bytes | BinaryIO:
+        """All of a small file, or the stream of a large one from its beginning. In a thread of the pool."""
+        stream = checked(self._source.open(item, entry), entry, self._source.service)
+        try:
+            if entry.size is not None and entry.size > SMALL:
+                return stream
+            head = _read(stream, SMALL + 1)
+        except BaseException:
+            stream.close()
+            raise
+        if len(head) <= SMALL:
+            stream.close()
+            return head
+        return _Rejoined(head, stream)  # type: ignore[return-value]  # all that is done with it is to read and close it
+
+    def _next(self) -> None:
+        coming = self._coming.popleft()
+        try:
+            loaded = coming.loaded.result()
+            self._keep(coming, loaded)
+        except (FileTrouble, RemoteTrouble, Refused, PathTaken, PathCollides, UnsafePath, NameNotUnicode) as error:
+            self._trouble(coming, error)
+
+    def _keep(self, coming: _Coming, loaded: bytes | BinaryIO) -> None:
+        if isinstance(loaded, bytes):
+            self._batch.append((coming.entry, coming.path, loaded))
+            self._batch_size += len(loaded)
+            self._in_a_row = 0
+            if len(self._batch) >= _BATCH_FILES or self._batch_size >= _BATCH_SIZE:
+                self._store_batch()
+            return
+        self._store_batch()
+        counted = _Counted(loaded, self._told)
+        try:
+            with self._hold.taken() as transaction:
+                stored = self._store(transaction, counted, coming.path, coming.entry)
+        finally:
+            loaded.close()
+        self._in_a_row = 0
+        self._count(coming.path, stored.size or 0)
+
+    def _store_batch(self) -> None:
+        batch, self._batch, self._batch_size = self._batch, [], 0
+        if not batch:
+            return
+        with self._hold.taken() as transaction:
+            for entry, path, data in batch:
+                try:
+                    self._store(transaction, data, path, entry)
+                except (PathTaken, PathCollides, UnsafePath, NameNotUnicode) as error:
+                    self._fail(entry, error.message)
+                else:
+                    self._count(path, len(data))
+
+    def _store(self, transaction: Any, data: Any, path: str, entry: SourceEntry) -> Entry:
+        take = transaction.replace if path in self._held else transaction.add
+        stored: list[Entry] = take(data, path, modified=entry.modified)
+        self._held.add(path)
+        return stored[0]
+
+    # --- what goes wrong
+
+    def _trouble(self, coming: _Coming, error: MunimentError) -> None:
+        """One file did not come: another try, a failure of its own, or the end of this run.
+
+        Raises:
+            MunimentError: The run ends.
+        """
+        if isinstance(error, CredentialRefused | NotAtService | RateLimited):
+            raise error
+        for _ in range(1, _TRIES):
+            if not (isinstance(error, FileTrouble) and error.retry):
+                break
+            try:
+                self._keep(coming, self._load(coming.item, coming.entry))
+            except (FileTrouble, RemoteTrouble, Refused) as again:
+                error = again
+            else:
+                return
+        if isinstance(error, FileTrouble):
+            self.taken.failures.append(failure_of(error, str(coming.entry.path), self._source.service))
+        elif isinstance(error, RemoteTrouble) and error.retry:
+            self._passing.append((coming.entry, error))
+            self._in_a_row += 1
+            if self._in_a_row >= _MOST_IN_A_ROW and not self._last_time():
+                raise error
+        else:
+            self._fail(coming.entry, error.message)
+
+    def _settle(self, known: dict[str, Entry]) -> None:
+        """Decide on the files that failed in passing, and take out what the source no longer lists.
+
+        Raises:
+            RemoteTrouble: They are tried again later.
+        """
+        if self._passing and not self._last_time():
+            raise self._passing[0][1]
+        for entry, error in self._passing:
+            self._fail(entry, error.message)
+        gone = [path for path in known if path not in self._there]
+        if gone:
+            with self._hold.taken() as transaction:
+                for path in gone:
+                    transaction.delete(path)
+
+    def _fail(self, entry: SourceEntry, reason: str) -> None:
+        self.taken.failures.append(Failure(str(entry.path), reason, self._source.service))
+
+    # --- progress
+
+    def _count(self, path: str, size: int) -> None:
+        self._there.add(path)
+        self.taken.files += 1
+        self.taken.size += size
+        self._told(0)
+
+    def _told(self, under_way: int) -> None:
+        size = self.taken.size + under_way
+        self._context.progress(f"fetching {self._prefix}", self.taken.files, None, size=size)
+
+    def _close_waiting(self) -> None:
+        for coming in self._coming:
+            if coming.loaded.done() and not coming.loaded.cancelled() and coming.loaded.exception() is None:
+                loaded = coming.loaded.result()
+                if not isinstance(loaded, bytes):
+                    loaded.close()
+
+
+def _same(known: Entry | None, entry: SourceEntry) -> bool:
+    """Whether what is stored is, by all the source says, what it has now."""
+    if known is None:
+        return False
+    stated = {"size": entry.size, "modified": entry.modified, **entry.digests}
+    stored = {"size": known.size, "modified": known.modified, **known.digests}
+    return all(stored[name] == value for name, value in stated.items() if value is not None and name in stored)
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    pieces: list[bytes] = []
+    while size and (piece := stream.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose beginning was read already."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        super().__init__()
+        self._head = memoryview(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer comes with 3.12
+        """The beginning, then what follows."""
+        if self._head:
+            count = min(len(buffer), len(self._head))
+            buffer[:count], self._head = self._head[:count], self._head[count:]
+            return count
+        return int(self._rest.readinto(buffer))  # type: ignore[attr-defined]  # every stream of a source is an io object
+
+    def close(self) -> None:
+        """Close the stream within too."""
+        self._rest.close()
+        super().close()
+
+
+class _Counted:
+    """A stream that says how far it is; its `told` may raise, which ends the reading."""
+
+    def __init__(self, stream: BinaryIO, told: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._told = told
+        self._size = 0
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+        data = self._stream.read(size)
+        self._size += len(data)
+        self._told(self._size)
+        return data

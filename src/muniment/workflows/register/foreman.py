@@ -1,0 +1,327 @@
+"""The foreman: takes submissions in, says how they stand, and hands out what was registered."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from muniment.errors.jobs import BadSubmission, KeyUsed
+from muniment.errors.register import (
+    ContainerExists,
+    ContainerField,
+    ContainerNotFound,
+    FileNotFound,
+    ServiceNotFound,
+)
+from muniment.errors.stores import KeyNotFound
+from muniment.jobs import Call, Job, JobState, Json, Priority, State, StepRow
+from muniment.layouts import registration as layout
+from muniment.stores import Store, read_bytes
+from muniment.workflows.register.callbacks import deliveries, failed, tell, told
+from muniment.workflows.register.calls import SUBMISSION as SUBMISSION_STEP
+from muniment.workflows.register.links import Links, disposition
+from muniment.workflows.register.office import KIND, Office
+from muniment.workflows.register.registering import MANIFEST_LIMIT
+from muniment.workflows.register.signing import SUBMISSION
+from muniment.workflows.register.submission import Submission, read_body, read_submission
+
+_DOCUMENT = 1 << 20
+_MANIFESTS_KEPT = 16
+_PAGE = 200
+_RECENT_FAILURES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a submitter is told: the container's id, the time in seconds since 1970 UTC, and the job."""
+
+    id: str
+    date: int
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Where to fetch a file: an address of the store's own, or else the query of a signed link of ours."""
+
+    url: str | None
+    query: str = ""
+
+
+class Foreman:
+    """What a door speaks with. Thread-safe."""
+
+    def __init__(self, office: Office, links: Links, *, signed_submissions: bool = False) -> None:
+        self.office = office
+        self._links = links
+        self._signed = signed_submissions
+        self._manifests: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    # --- taking in
+
+    def submit(self, body: bytes, *, requester: str, headers: Mapping[str, str] | None = None) -> Accepted:
+        """Check a submission whole and put it into the ledger. Header names are in small letters.
+
+        Raises:
+            NotSigned: Submissions have to be signed, and this one is not.
+            NotJson, ContainerField: It cannot be used; nothing was asked of anybody.
+            ContainerExists: One of its containers is registered, or is being registered.
+            LedgerUnavailable: It could not be recorded.
+        """
+        document = read_body(body)
+        if self._signed:
+            assert self.office.signer is not None
+            self.office.signer.check(headers or {}, body, document, SUBMISSION)
+        submission = read_submission(document)
+        self._refuse_known(submission)
+        given = {"tree": submission.tree}
+        try:
+            job = self.office.ledger.submit(
+                KIND,
+                Call(SUBMISSION_STEP, cast("Json", given)),
+                requester=requester,
+                given={"ids": submission.ids()},
+                priority=Priority.BULK,
+                key=submission.id,
+                secrets=submission.secrets,
+                after_failure=True,
+            )
+        except KeyUsed as error:
+            raise ContainerExists(id=submission.id, how=f"is being registered (job {error.details['job']})") from None
+        except BadSubmission as error:
+            reason = str(error.details["reason"])
+            raise ContainerField(field="container", reason=reason, errors=[]) from None
+        if not job.new:
+            raise ContainerExists(id=submission.id, how=f"is being registered (job {job.id})")
+        return Accepted(submission.id, int(time.time()), job.id)
+
+    def _refuse_known(self, submission: Submission) -> None:
+        ids = submission.ids()
+        former = self.office.ledger.find(KIND, submission.id)
+        for id in ids:  # noqa: A001 - the field's name
+            # A child that an earlier attempt at the same tree finished stays as it is, and the attempt goes on.
+            ours = former is not None and former.state is not JobState.RUNNING and id in _ids(former)
+            if self._store.stat(layout.manifest_key(id)) is not None and not (ours and id != submission.id):
+                raise ContainerExists(id=id, how="is registered")
+        wanted = set(ids)
+        for job in self._jobs(JobState.RUNNING):
+            for id in wanted.intersection(_ids(job)):  # noqa: A001 - as above
+                raise ContainerExists(id=id, how=f"is being registered (job {job.id})")
+
+    def cancel(self, id: str, *, by: str) -> Job:
+        """Stop a job, and tell everybody that its containers will not come.
+
+        Raises:
+            ContainerNotFound: There is no such job.
+        """
+        job = self._job(id)
+        if job is None:
+            raise ContainerNotFound(id=id)
+        ended = self.office.ledger.cancel(job.id, by=by)
+        for each in _ids(job):
+            if not told(self.office.ledger, job.id, each, self.office.callbacks):
+                tell(self.office, job.id, failed(each, [f"It was cancelled by {by}."]))
+        return ended
+
+    # --- what there is
+
+    def containers(self, *, after: str = "", limit: int | None = None) -> tuple[list[str], str | None]:
+        """The ids of registered containers from after an id, and the id to go on after; None at the end."""
+        found: list[str] = []
+        start = layout.manifest_key(after) if after else ""
+        for each in self._store.list(f"{layout.MANIFESTS}/", start):
+            id = layout.container_of(each.key)  # noqa: A001 - the field's name
+            if id is None:
+                continue
+            if limit is not None and len(found) == limit:
+                return found, found[-1]
+            found.append(id)
+        return found, None
+
+    def manifest(self, id: str, service: str | None = None) -> Mapping[str, Any]:
+        """The manifest of a container, or of one of its services.
+
+        Raises:
+            ContainerNotFound, ServiceNotFound: There is none.
+        """
+        if service is None:
+            return self._manifest(id)
+        services = self._manifest(id)["services"]
+        if service not in services:
+            raise ServiceNotFound(id=id, service=service)
+        return cast("Mapping[str, Any]", services[service])
+
+    def files(self, id: str) -> dict[str, Any]:
+        """The files of a container's own services.
+
+        Raises:
+            ContainerNotFound: There is no such container.
+        """
+        return {label: service["files"] for label, service in self._manifest(id)["services"].items()}
+
+    def file_metadata(self, id: str, sha256: str) -> Any:
+        """What is known of a file of a container.
+
+        Raises:
+            ContainerNotFound, FileNotFound: The container has no such file.
+        """
+        self._require_file(id, sha256)
+        try:
+            return json.loads(read_bytes(self._store, layout.metadata_key(sha256), _DOCUMENT))
+        except KeyNotFound:
+            raise FileNotFound(id=id, sha256=sha256) from None
+
+    def download(self, id: str, sha256: str, name: str = "") -> Download:
+        """Where a file of a container may be fetched from for a while, to be saved as `name`.
+
+        Raises:
+            ContainerNotFound, FileNotFound: The container has no such file.
+            BadFileName: It cannot be saved under that name.
+        """
+        self._require_file(id, sha256)
+        header = disposition(name)
+        if self._store.capabilities.links:
+            return Download(self._store.link(layout.file_key(sha256), life=self._links.life, disposition=header))
+        return Download(None, self._links.query(id, sha256, name))
+
+    def linked(self, id: str, sha256: str, *, name: str, expires: str, signature: str) -> tuple[Store, str, str]:
+        """What a link of ours leads to: the store, the key, and the Content-Disposition.
+
+        Raises:
+            LinkRefused: The link is not ours, or its time is over.
+            ContainerNotFound, FileNotFound: The container has no such file.
+        """
+        self._links.check(id, sha256, name, expires, signature)
+        self._require_file(id, sha256)
+        return self._store, layout.file_key(sha256), disposition(name)
+
+    # --- how it stands
+
+    def status(self, id: str) -> dict[str, Any]:
+        """How far a container is: job, progress, what runs, what failed, and who was told.
+
+        Raises:
+            ContainerNotFound: Nobody ever submitted it.
+        """
+        job = self._job(id)
+        registered = self._store.stat(layout.manifest_key(id)) is not None
+        if job is None and not registered:
+            raise ContainerNotFound(id=id)
+        if job is None:
+            return {"id": id, "status": "SUCCESS", "registered": True}
+        ledger = self.office.ledger
+        progress = ledger.progress(job.id)
+        return {
+            "id": id,
+            "status": _word(job, registered=registered),
+            "registered": registered,
+            "reason": job.reason,
+            "job": {
+                "id": job.id,
+                "state": str(job.state),
+                "containers": _ids(job),
+                "created": job.created_at,
+                "ended": job.ended_at,
+            },
+            "progress": {
+                "done": job.steps_done,
+                "total": job.steps,
+                "failed": job.steps_failed,
+                "bytes": progress.size,
+            },
+            "running": [_running(step) for step in progress.running],
+            "failures": self._failures(id, registered=registered),
+            "waiting": [
+                {"step": step.name, "reason": step.reason, "again": step.next_at}
+                for step in _some(ledger.steps(job.id, state=State.READY))
+                if step.reason
+            ],
+            "callbacks": deliveries(ledger, job.id, id, self.office.callbacks),
+        }
+
+    def _failures(self, id: str, *, registered: bool) -> Any:
+        if not registered:
+            return []
+        try:
+            return json.loads(read_bytes(self._store, layout.failures_key(id), MANIFEST_LIMIT))
+        except KeyNotFound:
+            return []
+
+    # --- inside
+
+    @property
+    def _store(self) -> Store:
+        return self.office.stores[0]
+
+    def _manifest(self, id: str) -> Mapping[str, Any]:
+        """A container's manifest. It never changes, so the last few are kept."""
+        with self._lock:
+            if id in self._manifests:
+                self._manifests.move_to_end(id)
+                return self._manifests[id]
+        try:
+            found: Mapping[str, Any] = json.loads(read_bytes(self._store, layout.manifest_key(id), MANIFEST_LIMIT))
+        except KeyNotFound:
+            raise ContainerNotFound(id=id) from None
+        with self._lock:
+            self._manifests[id] = found
+            while len(self._manifests) > _MANIFESTS_KEPT:
+                self._manifests.popitem(last=False)
+        return found
+
+    def _require_file(self, id: str, sha256: str) -> None:
+        for files in self.files(id).values():
+            for file in files:
+                if sha256 == file["sha256"] or sha256 in file.get("versions", {}).values():
+                    return
+        raise FileNotFound(id=id, sha256=sha256[:64])
+
+    def _job(self, id: str) -> Job | None:
+        """The newest job a container belongs to, as the outermost or as a child."""
+        found = self.office.ledger.find(KIND, id)
+        if found is not None:
+            return found
+        return next((job for job in self._jobs(None) if id in _ids(job)), None)
+
+    def _jobs(self, state: JobState | None) -> Iterator[Job]:
+        after: Job | None = None
+        while page := self.office.ledger.jobs(kind=KIND, state=state, after=after, limit=_PAGE):
+            yield from page
+            after = page[-1]
+
+
+def _ids(job: Job) -> Sequence[str]:
+    given = job.given if isinstance(job.given, Mapping) else {}
+    return [str(each) for each in cast("Sequence[Json]", given.get("ids", []))]
+
+
+def _word(job: Job, *, registered: bool) -> str:
+    if job.state is JobState.RUNNING:
+        return "SUCCESS" if registered else "STARTED"
+    if registered:
+        return "SUCCESS"
+    return {JobState.FAILED: "FAILED", JobState.CANCELLED: "CANCELLED"}.get(job.state, "FAILED")
+
+
+def _running(step: StepRow) -> dict[str, Any]:
+    return {
+        "step": step.name,
+        "what": step.what,
+        "done": step.done,
+        "total": step.total,
+        "bytes": step.size,
+        "attempt": step.attempt,
+    }
+
+
+def _some(rows: Iterator[StepRow]) -> Iterator[StepRow]:
+    for number, row in enumerate(rows):
+        if number == _RECENT_FAILURES:
+            return
+        yield row

@@ -1,0 +1,71 @@
+"""A container's transaction, which the steps of its services share: taken for a moment, then let go of again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from muniment.errors.archive import LeftoverNotFound, TransactionBusy
+from muniment.errors.base import MissingThing
+from muniment.errors.register import TransactionGone
+
+_FIRST_PAUSE = 0.01
+_LONGEST_PAUSE = 0.5
+
+
+class Hold:
+    """One step's way to a transaction. `check` is called while waiting, and may raise to end that."""
+
+    def __init__(self, archive: Any, container: str, transaction: str, lease: float, check: Callable[[], None]) -> None:
+        self._archive = archive
+        self._container = container
+        self._id = transaction
+        self._lease = lease
+        self._check = check
+        self._transaction: Any = None
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[Any]:
+        """The transaction, for the length of a `with` block; nobody else has it meanwhile.
+
+        Raises:
+            TransactionGone: It expired, or was committed or rolled back.
+            MunimentError: What `check` raised.
+        """
+        transaction = self._take()
+        try:
+            yield transaction
+        finally:
+            self._let_go(transaction)
+
+    def closing(self) -> Any:
+        """The transaction, to be committed or rolled back by the caller.
+
+        Raises:
+            TransactionGone: It is no longer there.
+        """
+        return self._take()
+
+    def _take(self) -> Any:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                if self._transaction is None:
+                    self._transaction = self._archive.resume(self._id)
+                elif hasattr(self._transaction, "unpark"):
+                    self._transaction.unpark()
+            except TransactionBusy:
+                self._check()
+                time.sleep(pause)
+                pause = min(_LONGEST_PAUSE, pause * 1.5)
+            except (LeftoverNotFound, MissingThing) as error:
+                raise TransactionGone(transaction=self._id, id=self._container) from error
+            else:
+                return self._transaction
+
+    def _let_go(self, transaction: Any) -> None:
+        # Behind a server there is nothing to let go of: it takes turns itself.
+        if hasattr(transaction, "park"):
+            transaction.park(lease=self._lease)

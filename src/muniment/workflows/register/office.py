@@ -1,0 +1,134 @@
+"""What workers and foreman are given to work with: the archive, the stores, the session, the ledger, and the rules."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from muniment.jobs import Ledger
+from muniment.sources import Session
+from muniment.stores import Store
+from muniment.workflows.register.callbacks import Address
+from muniment.workflows.register.signing import Signer
+
+KIND = "osf"
+"""The kind of the jobs that register containers; their key is the outermost container's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Which files of a registration get parity, and how much, in percent."""
+
+    make: bool = True
+    from_size: int = 102_400
+    every_size: bool = False
+    redundancy: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of the house. Sizes in bytes, times in seconds."""
+
+    project: str = "osf/registrations"
+    max_file_size: int | None = None
+    hourly_calls: Mapping[str, int] = field(default_factory=dict)
+    """Calls an hour by the name of the service."""
+    parity: Parity = field(default_factory=Parity)
+    streams: int = 8
+    """Files fetched at once for one service."""
+    lease: float = 7 * 86400.0
+    """How long an unfinished container is kept after the last thing that was done for it."""
+    patience: int = 4
+    """How often a file that does not come is tried before it counts as one that cannot be had."""
+    callback_failures: int = 16
+    """How often a callback is tried."""
+
+
+class Office:
+    """One process's means. Everything in it is opened on first use: a process that was forked opens its own.
+
+    `open_archive` opens the archive (a folder or one behind a server), `open_ledger` the ledger, `open_session` the
+    session with its guard; `stores` are where registrations go, the first is the one that answers questions.
+    """
+
+    def __init__(
+        self,
+        open_archive: Callable[[], Any],
+        open_ledger: Callable[[], Ledger],
+        open_session: Callable[[], Session],
+        open_stores: Callable[[], Sequence[Store]],
+        *,
+        scratch: Path,
+        policy: Policy | None = None,
+        callbacks: Sequence[Address] = (),
+        signer: Signer | None = None,
+        open_callback_session: Callable[[], Session] | None = None,
+    ) -> None:
+        self.policy = policy or Policy()
+        self.callbacks = tuple(callbacks)
+        self.signer = signer
+        self._makers: dict[str, Callable[[], Any]] = {
+            "archive": open_archive,
+            "ledger": open_ledger,
+            "session": open_session,
+            "stores": open_stores,
+            "callback_session": open_callback_session or open_session,
+        }
+        self._made: dict[tuple[int, str], Any] = {}
+        self._lock = threading.Lock()
+        self._scratch = scratch
+
+    @property
+    def archive(self) -> Any:
+        """The archive: `Archive` or `RemoteArchive`, which have the same surface."""
+        return self._get("archive")
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        ledger: Ledger = self._get("ledger")
+        return ledger
+
+    @property
+    def session(self) -> Session:
+        """The session for services."""
+        session: Session = self._get("session")
+        return session
+
+    @property
+    def callback_session(self) -> Session:
+        """The session for callbacks: it tries once, for the ledger tries again."""
+        session: Session = self._get("callback_session")
+        return session
+
+    @property
+    def stores(self) -> Sequence[Store]:
+        """Where registrations go."""
+        stores: Sequence[Store] = self._get("stores")
+        return stores
+
+    def scratch(self, *names: str) -> Path:
+        """A folder on this machine for what is on its way."""
+        folder = self._scratch.joinpath(*(name.replace("/", "_") for name in names))
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def close(self) -> None:
+        """Close what this process has opened."""
+        with self._lock:
+            mine = [made for (pid, _), made in self._made.items() if pid == os.getpid()]
+            self._made = {}
+        for made in mine:
+            if hasattr(made, "close"):
+                made.close()
+
+    def _get(self, name: str) -> Any:
+        with self._lock:
+            key = (os.getpid(), name)
+            if key not in self._made:
+                self._made[key] = self._makers[name]()
+            return self._made[key]

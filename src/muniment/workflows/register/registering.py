@@ -1,0 +1,304 @@
+"""Writing a registration to a store: content first, then what is known of it, its tree, and the manifests last.
+
+Nothing there is overwritten. What is there already was put by an earlier run, or by another container with the same
+content, and is looked at instead. A document is written only when what it speaks of was read back, so that a
+manifest in a store is the promise that all it names is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from muniment.content import Entry, Hashers, LogicalPath
+from muniment.errors.stores import KeyHeld, KeyNotFound, KeyTaken, StoredWrong
+from muniment.jobs import Context
+from muniment.layouts import registration as layout
+from muniment.stores import Receipt, Store, put_bytes, read_bytes
+from muniment.workflows.register.office import Parity
+from muniment.workflows.register.parity import parity_files, wanted
+
+_THREADS = 8
+_DOCUMENT = 1 << 20
+MANIFEST_LIMIT = 1 << 30
+"""Bytes of the largest manifest that is read back."""
+
+Work = TypeVar("Work")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What a registration came to in one store."""
+
+    files: int
+    size: int
+    new: int
+    """Contents that were not there before."""
+
+
+class Registration:
+    """One container's registration in one store. `instance` is its instance in the archive."""
+
+    def __init__(
+        self,
+        store: Store,
+        instance: Any,
+        parents: Sequence[str],
+        *,
+        archive: Any,
+        parity: Parity,
+        scratch: Path,
+        context: Context,
+    ) -> None:
+        self._store = store
+        self._instance = instance
+        self._archive = archive
+        self._parity = parity
+        self._scratch = scratch
+        self._context = context
+        about = instance.metadata
+        self._about = about["container"]
+        self._id = str(self._about["id"])
+        self._folder = layout.structure(self._id, parents)
+        self._services = [service_of(each) for each in about["services"]]
+        self._failures = list(about.get("failures", []))
+        self._children = list(about.get("children", []))
+        self._archived = str(instance.created)
+        self._md5: dict[str, str] = {}
+        self._modified: dict[str, int] = {}
+
+    def write(self) -> Registered:
+        """Write all of it.
+
+        Raises:
+            KeyHeld: Something else is under one of its keys.
+            StoredWrong: Something does not come back as it was put.
+            MunimentError: Store, archive or par2 failed.
+        """
+        entries = list(self._instance.files())
+        contents = {entry.digests["sha256"]: entry for entry in reversed(entries)}
+        new = self._contents(contents)
+        self._metadata(new)
+        self._parities(contents)
+        self._store.flush()
+        self._documents(entries)
+        return Registered(len(entries), sum(entry.size or 0 for entry in entries), len(new))
+
+    # --- content
+
+    def _contents(self, contents: Mapping[str, Entry]) -> dict[str, Receipt]:
+        """Put and prove what the store does not have; receipts of what still needs its metadata."""
+        receipts: dict[str, Receipt] = {}
+
+        def put(entry: Entry) -> None:
+            sha256 = entry.digests["sha256"]
+            known = self._known(sha256)
+            if known is not None:
+                self._md5[sha256] = known
+                return
+            wanted = Entry(entry.path, entry.size, {"sha256": sha256})
+            try:
+                receipts[sha256] = self._store.put(layout.file_key(sha256), wanted, lambda: self._open(entry))
+            except KeyTaken:
+                receipts[sha256] = self._there(sha256, entry)
+
+        self._each("copying", put, contents.values(), lambda entry: entry.size or 0)
+        self._store.flush()
+        self._each("reading back", self._store.check, receipts.values(), lambda receipt: receipt.size)
+        self._md5 |= {sha256: receipt.digests["md5"] for sha256, receipt in receipts.items()}
+        self._modified = {sha256: self._seconds(entry) for sha256, entry in contents.items()}
+        return receipts
+
+    def _known(self, sha256: str) -> str | None:
+        """The md5 of content that was proved before, or None."""
+        try:
+            found = json.loads(read_bytes(self._store, layout.metadata_key(sha256), _DOCUMENT))
+            return str(found["md5"])
+        except (KeyNotFound, ValueError, KeyError):
+            return None
+
+    def _there(self, sha256: str, entry: Entry) -> Receipt:
+        """What lies under the key of some content and was never proved: from a run that ended, or by another hand.
+
+        Raises:
+            StoredWrong: It is something else.
+        """
+        hashers = Hashers(("md5", "sha256"))
+        with self._store.open(layout.file_key(sha256)) as file:
+            while data := file.read(1 << 20):
+                hashers.update(data)
+        values = hashers.values()
+        if values["sha256"] != sha256:
+            key, size = layout.file_key(sha256), f"{entry.size} bytes with the sha256 {sha256}"
+            found = f"{hashers.size} bytes with {values['sha256']}"
+            raise StoredWrong(store=self._store.container, key=key, what="the content", expected=size, found=found)
+        return Receipt(layout.file_key(sha256), hashers.size, values)
+
+    def _metadata(self, new: Mapping[str, Receipt]) -> None:
+        def put(sha256: str) -> None:
+            receipt = new[sha256]
+            document = {
+                "md5": receipt.digests["md5"],
+                "sha256": sha256,
+                "size": receipt.size,
+                "lastModified": self._modified[sha256],
+            }
+            with contextlib.suppress(KeyTaken):  # another container with the same content was quicker
+                put_bytes(self._store, layout.metadata_key(sha256), _json(document))
+
+        self._each("describing", put, new)
+
+    # --- parity
+
+    def _parities(self, contents: Mapping[str, Entry]) -> None:
+        forced = {service.prefix for service in self._services if service.force_parity}
+        below = {
+            entry.digests["sha256"]
+            for entry in self._instance.files()
+            if any(entry.path.startswith(f"{prefix}/") for prefix in forced)
+        }
+        todo = [
+            entry for sha256, entry in contents.items() if wanted(self._parity, entry.size or 0, forced=sha256 in below)
+        ]
+        self._each("parity", self._protect, todo, lambda entry: entry.size or 0)
+
+    def _protect(self, entry: Entry) -> None:
+        sha256 = entry.digests["sha256"]
+        record_key = layout.parity_metadata_key(sha256)
+        if self._store.stat(record_key) is not None:
+            return
+        scratch = self._scratch / f"parity-{sha256}"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        try:
+            files = parity_files(self._archive, sha256, lambda: self._open(entry), scratch, self._parity.redundancy)
+            record = {path.name: self._put_parity(path) for path in files}
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(KeyTaken):
+            put_bytes(self._store, record_key, _json(record))
+
+    def _put_parity(self, path: Path) -> dict[str, Any]:
+        key = layout.parity_key(path.name)
+        facts = Entry(LogicalPath.parse(path.name), path.stat().st_size)
+        try:
+            receipt = self._store.put(key, facts, lambda: path.open("rb"))
+            self._store.check(receipt)
+        except KeyTaken:
+            # par2 makes the same bytes of the same file; what an ended run has put is compared like any other.
+            receipt = _receipt_of(path, key)
+            self._store.check(receipt)
+        modified = int(path.stat().st_mtime)
+        return {**_digests(receipt), "lastModified": modified, "size": receipt.size}
+
+    # --- documents
+
+    def _documents(self, entries: Sequence[Entry]) -> None:
+        manifests: dict[str, Any] = {}
+        for service in self._services:
+            files = layout.described(service, entries, self._md5, self._archived)
+            keys = layout.service_structure(self._folder, service, (each.path for each in files))
+            documents = [(keys[each.path], each.as_json()) for each in files]
+            self._each(f"tree of {service.label}", lambda pair: self._put_json(*pair), documents)
+            manifest = layout.service_manifest(service, files)
+            self._put_json(f"{self._folder}/{service.label}/{layout.MANIFEST}", manifest)
+            self._put_json(layout.manifest_key(self._id, service.label), manifest)
+            manifests[service.label] = manifest
+        if self._failures:
+            self._put_json(layout.failures_key(self._id), self._failures)
+        children = {
+            child: json.loads(read_bytes(self._store, layout.manifest_key(child), MANIFEST_LIMIT))
+            for child in self._children
+        }
+        where = {"provider": self._store.provider, "container": self._store.container}
+        whole = layout.container_manifest(self._about, self._archived, manifests, children, where)
+        self._put_json(f"{self._folder}/{layout.MANIFEST}", whole)
+        self._store.flush()
+        # Last of all: from here on the container counts as registered in this store.
+        self._put_json(layout.manifest_key(self._id), whole)
+        self._store.flush()
+
+    def _put_json(self, key: str, document: Any) -> None:
+        data = _json(document)
+        try:
+            receipt = put_bytes(self._store, key, data)
+        except KeyTaken:
+            if read_bytes(self._store, key, len(data) + 1) != data:
+                raise KeyHeld(key=key, store=self._store.container) from None
+        else:
+            self._store.check(receipt)
+
+    # --- means
+
+    def _open(self, entry: Entry) -> BinaryIO:
+        stream: BinaryIO = self._instance.open(entry.path)
+        return stream
+
+    def _seconds(self, entry: Entry) -> int:
+        return layout.seconds(entry.modified or self._archived)
+
+    def _each(
+        self,
+        what: str,
+        work: Callable[[Work], object],
+        things: Iterable[Work],
+        size_of: Callable[[Work], int] = lambda _: 0,
+    ) -> None:
+        """Do `work` on each thing, several at once, telling how far it is."""
+        todo = list(things)
+        size = 0
+        told = 0.0
+        for done, thing in enumerate(_in_threads(work, todo), 1):
+            size += size_of(thing)
+            if time.monotonic() - told > 0.2 or done == len(todo):  # noqa: PLR2004 - seconds; nobody reads faster
+                self._context.progress(f"{self._id}: {what}", done, len(todo), size=size)
+                told = time.monotonic()
+            else:
+                self._context.check()
+
+
+def _in_threads(work: Callable[[Work], object], things: Sequence[Work]) -> Iterator[Work]:
+    """Each thing when its work is done; the first error ends it, and what has not begun is left."""
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="register") as pool:
+        futures = [(thing, pool.submit(work, thing)) for thing in things]
+        try:
+            for thing, future in futures:
+                future.result()
+                yield thing
+        finally:
+            for _, future in futures:
+                future.cancel()
+
+
+def service_of(record: Mapping[str, Any]) -> layout.Service:
+    """A service as an instance's metadata has it."""
+    return layout.Service(
+        label=record["label"],
+        service=record["service"],
+        resource=record["resource"],
+        prefix=record["prefix"],
+        force_parity=bool(record.get("force_parity")),
+    )
+
+
+def _receipt_of(path: Path, key: str) -> Receipt:
+    hashers = Hashers(("md5", "sha256"))
+    with path.open("rb") as file:
+        while data := file.read(1 << 20):
+            hashers.update(data)
+    return Receipt(key, hashers.size, hashers.values())
+
+
+def _digests(receipt: Receipt) -> dict[str, str]:
+    return {name: receipt.digests[name] for name in ("sha256", "md5")}
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"
