@@ -16,8 +16,8 @@ def kinds_in_markdown() -> str:
         "What an element of a submission's `services` may be: an object with the name of a source as its only key,",
         "in any case of letters, and an object of fields as its value, such as",
         '`{"http": {"url": "https://example.org/data/"}}`. Unknown fields are ignored. Secret fields are encrypted',
-        "while a job runs and erased when it ends. Besides its own fields every source takes `forceParity` (true or false):",
-        "parity for its files under the size limit too.",
+        "while a job runs and erased when it ends. Besides its own fields every source takes `forceParity` (true or",
+        "false): parity for its files under the size limit too.",
     ]
     for name in submittable():
         lines += ["", *_kind(find(name))]

@@ -1,12 +1,15 @@
 """All objects of a bucket on any S3-compatible service and, if wanted, their earlier versions.
 
 Requests are signed by botocore (Signature Version 4) and sent through the shared session, so that the address guard,
-resuming and limits hold here too.
+resuming and limits hold here too. Checked against Amazon's API reference and, running, OpenStack Swift's S3 API.
+A key that is deleted at present is not taken, nor are its versions.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 from xml.etree import ElementTree  # noqa: ICN001 - the module's own name says more than ET
@@ -15,7 +18,14 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from muniment.errors.sources import CredentialRefused, NotAtService, ServiceRefused, UnexpectedAnswer
+from muniment.errors.sources import (
+    CredentialRefused,
+    FileUnavailable,
+    NotAtService,
+    ServiceRefused,
+    UnexpectedAnswer,
+)
+from muniment.sources.checking import checked
 from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
 from muniment.sources.paging import Pages
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
@@ -24,32 +34,32 @@ from muniment.sources.times import rfc3339
 
 SERVICE = "s3"
 _PAGE = 1000
+_REGION = "us-east-1"
+_REGION_NAME = re.compile("[a-z0-9-]{1,64}")
+_ETAG = re.compile("[!$-~]+")
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AccessDenied")
+_MEANINGS = {
+    "InvalidObjectState": "it lies in a class of storage from which it has to be restored first",
+    "status 412": "it was replaced after it had been listed",
+}
+"""What an answer says of an object that cannot be had, in words the submitter can use."""
 
 
 class S3Source:
-    """One bucket. Each page of its listing is an item, with its keys in the item's details."""
+    """One bucket. Each page of its listing is an item, with its region and its keys in the item's details."""
 
     service = SERVICE
 
     def __init__(self, given: Mapping[str, Any], means: Means) -> None:
         self._bucket: str = given["bucket"]
         self._versions: int = given["versions"]
-        self._region: str = given.get("region", "us-east-1")
-        endpoint = given.get("endpoint", f"https://s3.{self._region}.amazonaws.com").rstrip("/")
-        # Path-style everywhere: a bucket with capitals or dots is no host name that a certificate would cover.
-        self._base = f"{endpoint}/{quote(self._bucket, safe='')}"
+        self._region: str | None = given.get("region")
+        self._endpoint: str | None = given.get("endpoint")
         self._session = means.session
-        keys = Credentials(given["access_key"], given["secret_key"], given.get("session_token"))
-        self._account = Account(
-            SERVICE,
-            (endpoint,),
-            secrets=tuple(filter(None, (given["secret_key"], given.get("session_token")))),
-            credential_field="secret_key",
-            hourly_calls=means.hourly_calls,
-            sign=_Signer(keys, self._region),
-        )
+        self._secrets = tuple(filter(None, (given["secret_key"], given.get("session_token"))))
+        self._keys = Credentials(given["access_key"], given["secret_key"], given.get("session_token"))
+        self._hourly_calls = means.hourly_calls
 
     @property
     def resource(self) -> str:
@@ -63,14 +73,16 @@ class S3Source:
             CredentialRefused, NotAtService: The submission has to change.
             RemoteTrouble: The service failed.
         """
-        pages = Pages(SERVICE, self._base)
+        region = self._found_region()
+        pages = Pages(SERVICE, self._address(region))
         while True:
             pages.turn(after or "")
             query = {"list-type": "2", "max-keys": str(_PAGE)} | ({"start-after": after} if after else {})
-            listing = self._xml(query)
-            keys = [_facts(each) for each in listing.findall("Contents")]
+            listing = self._xml(region, query)
+            keys = _rows(listing, "Contents")
             last = listing.findtext("IsTruncated") != "true" or not keys
-            item = Item(f"{self._bucket}/{after or ''}", details={"keys": keys})
+            details = {"region": region, "after": after, "keys": keys}
+            item = Item(f"{self._bucket}/{after or ''}", details=details)
             after = None if last else keys[-1]["key"]
             yield Page((item,), after)
             if last:
@@ -83,64 +95,111 @@ class S3Source:
             CredentialRefused: The submission has to change.
             RemoteTrouble: The service failed.
         """
-        for facts in item.details["keys"]:
-            key = facts["key"]
-            if key.endswith("/") and not int(facts["size"]):
+        keys = item.details["keys"]
+        wanted = None if self._versions == ALL_VERSIONS else self._versions - 1
+        # One listing for all keys of the page: a call for each of them would be a thousand times as many.
+        earlier = iter(()) if wanted is not None and wanted <= 0 else self._earlier(item)
+        for facts, older in _merged(keys, earlier):
+            if facts["key"].endswith("/") and not int(facts["size"]):
                 continue
-            path = safe_path(key, SERVICE)
+            path = safe_path(facts["key"], SERVICE)
             if isinstance(path, Failure):
                 yield path
                 continue
-            if facts["storage"] in {"GLACIER", "DEEP_ARCHIVE"}:
-                yield Failure(path, f"It lies in {facts['storage']} and has to be restored first.", SERVICE)
-                continue
             yield _entry(path, facts)
-            if self._versions:
-                yield from self._earlier(key, path)
+            for number, version in enumerate(older):
+                if number == wanted:
+                    break
+                yield _entry(version_path(path, version["version"]), version, version["version"], path)
 
-    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
-        """The bytes of an object.
+    def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:
+        """The bytes of an object, compared with its MD5 at their end where the service states one.
 
         Raises:
-            FileUnavailable: The service does not give this object.
+            FileUnavailable: The service does not give this object, or another one by now.
             CredentialRefused: The submission has to change.
             RemoteTrouble: The service failed.
         """
-        url = f"{self._base}/{entry.locator}"
-        immutable = "?versionId=" in entry.locator and not entry.locator.endswith("versionId=null")
-        return self._session.open(self._account, url, entry.path, offset=offset, size=entry.size, immutable=immutable)
+        region = item.details["region"]
+        target, _, etag = entry.locator.partition("#")
+        # A version keeps its content for ever, but `null` names whatever was written while versions were switched off.
+        immutable = "?versionId=" in target and not target.endswith("?versionId=null")
+        try:
+            stream = self._session.open(
+                self._account(region),
+                f"{self._address(region)}/{target}",
+                entry.path,
+                offset=offset,
+                size=entry.size,
+                headers={"If-Match": etag} if etag and not immutable else {},
+                immutable=immutable,
+            )
+        except FileUnavailable as error:
+            reason = str(error.details["reason"])
+            for sign, meaning in _MEANINGS.items():
+                if sign in reason:
+                    raise FileUnavailable(path=entry.path, service=SERVICE, reason=meaning) from None
+            raise
+        md5 = _md5(getattr(stream, "headers", {}))
+        return checked(stream, replace(entry, digests={"md5": md5}), SERVICE) if md5 and not offset else stream
 
-    def _earlier(self, key: str, path: str) -> Iterator[SourceEntry]:
-        """The versions of a key before its present one, the newest first; delete markers are no versions."""
-        wanted = None if self._versions == ALL_VERSIONS else self._versions - 1
-        marks: dict[str, str] = {}
-        pages = Pages(SERVICE, self._base)
-        while True:
+    def _found_region(self) -> str:
+        """The region: as it was given, or as the service names it for the bucket; Amazon does, to whoever asks."""
+        if self._region is None:
+            reply = self._session.send(self._account(_REGION), "HEAD", self._address(_REGION), {})
+            stated = reply.headers.get("x-amz-bucket-region", "")
+            reply.drain()
+            self._region = stated if _REGION_NAME.fullmatch(stated) else _REGION
+        return self._region
+
+    def _address(self, region: str) -> str:
+        """The bucket's address. Path-style: with capitals or dots it is no host name that a certificate would cover."""
+        tail = ".cn" if region.startswith("cn-") else ""
+        endpoint = self._endpoint or f"https://s3.{region}.amazonaws.com{tail}"
+        return f"{endpoint.rstrip('/')}/{quote(self._bucket, safe='')}"
+
+    def _account(self, region: str) -> Account:
+        return Account(
+            SERVICE,
+            (self._address(region),),
+            secrets=self._secrets,
+            credential_field="secret_key",
+            hourly_calls=self._hourly_calls,
+            sign=_Signer(self._keys, region),
+        )
+
+    def _earlier(self, item: Item) -> Iterator[dict[str, str]]:
+        """The versions before the present ones of all keys of a page, the newest first; delete markers are none."""
+        region, after, keys = item.details["region"], item.details["after"], item.details["keys"]
+        marks = {"key-marker": after} if after else {}
+        pages = Pages(SERVICE, self._address(region))
+        while keys:
             pages.turn(repr(marks))
-            # The service lists by prefix: other keys that begin like this one come too and are left out here.
-            listing = self._xml({"versions": "", "prefix": key, "max-keys": str(_PAGE)} | marks)
-            versions = [_facts(each) for each in listing.findall("Version")]
-            for facts in versions:
-                if facts["key"] == key and facts["latest"] != "true":
-                    if wanted == 0:
-                        return
-                    wanted = None if wanted is None else wanted - 1
-                    yield _entry(version_path(path, facts["version"]), facts, facts["version"], path)
-            if listing.findtext("IsTruncated") != "true" or (versions and versions[-1]["key"] > key):
+            listing = self._xml(region, {"versions": "", "max-keys": str(_PAGE)} | marks)
+            rows = _rows(listing, "Version", "DeleteMarker")
+            for row in rows:
+                if row["key"] > keys[-1]["key"]:
+                    return
+                if row["tag"] == "Version" and row["latest"] != "true":
+                    yield row
+            if listing.findtext("IsTruncated") != "true" or not rows:
                 return
-            marks = {"key-marker": listing.findtext("NextKeyMarker") or ""}
-            marks["version-id-marker"] = listing.findtext("NextVersionIdMarker") or ""
+            # Services differ in whether NextKeyMarker is escaped; it is the last row's key in any case.
+            marks = {"key-marker": rows[-1]["key"], "version-id-marker": rows[-1]["version"]}
 
-    def _xml(self, query: Mapping[str, str]) -> ElementTree.Element:
+    def _xml(self, region: str, query: Mapping[str, str]) -> ElementTree.Element:
         """A listing, its names without their namespace.
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
             UnexpectedAnswer: It is not the XML it should be.
         """
-        url = f"{self._base}?{urlencode({**query, 'encoding-type': 'url'}, quote_via=quote)}"
+        asked = urlencode({**query, "encoding-type": "url"}, quote_via=quote, errors="surrogateescape")
+        url = f"{self._address(region)}?{asked}"
         try:
-            answer = self._session.get(self._account, url, headers={"Accept": "*/*"}, what="bucket", field="bucket")
+            answer = self._session.get(
+                self._account(region), url, headers={"Accept": "*/*"}, what="bucket", field="bucket"
+            )
         except ServiceRefused as error:
             if any(code in error.details["reason"] for code in _WRONG_KEYS):
                 raise CredentialRefused(
@@ -176,26 +235,61 @@ class _Signer:
         return {name: str(value) for name, value in request.headers.items() if name.lower() in wanted}
 
 
-def _facts(element: ElementTree.Element) -> dict[str, str]:
+def _rows(listing: ElementTree.Element, *tags: str) -> list[dict[str, str]]:
+    """The rows of a listing in its order. Keys come escaped only where the answer says so."""
+    escaped = listing.findtext("EncodingType") == "url"
+    return [_facts(each, escaped=escaped) for each in listing if each.tag in tags]
+
+
+def _facts(element: ElementTree.Element, *, escaped: bool) -> dict[str, str]:
     """What a listing says of a key, as text that can be written down."""
+    key = element.findtext("Key") or ""
     return {
-        "key": unquote_plus(element.findtext("Key") or "", errors="surrogateescape"),
+        "tag": element.tag,
+        "key": unquote_plus(key, errors="surrogateescape") if escaped else key,
         "size": element.findtext("Size") or "0",
-        "etag": element.findtext("ETag") or "",
+        "etag": (element.findtext("ETag") or "").strip('"'),
         "modified": element.findtext("LastModified") or "",
-        "storage": element.findtext("StorageClass") or "",
         "version": element.findtext("VersionId") or "",
         "latest": element.findtext("IsLatest") or "",
     }
 
 
+def _merged(
+    keys: list[dict[str, str]], earlier: Iterator[dict[str, str]]
+) -> Iterator[tuple[dict[str, str], Iterator[dict[str, str]]]]:
+    """Each key with its earlier versions, out of two listings in the same order. Versions not read are passed over."""
+    version = next(earlier, None)
+
+    def of(key: str) -> Iterator[dict[str, str]]:
+        nonlocal version
+        while version is not None and version["key"] <= key:
+            if version["key"] == key:
+                yield version
+            version = next(earlier, None)
+
+    for facts in keys:
+        yield facts, of(facts["key"])
+
+
 def _entry(path: Any, facts: Mapping[str, str], version: str | None = None, of: str | None = None) -> SourceEntry:
-    """An object's entry. Its ETag is no digest to rely on: encryption and multipart uploads change it."""
-    key = quote(facts["key"], safe="/~")
+    """An object's entry. Its ETag names the content, but is its MD5 only sometimes: the answer to a download tells."""
+    key = quote(facts["key"], safe="/~", errors="surrogateescape")
     locator = f"{key}?versionId={quote(version, safe='')}" if version else key
+    etag = f'#"{facts["etag"]}"' if _ETAG.fullmatch(facts["etag"]) else ""
     return SourceEntry(
-        path, int(facts["size"]), modified=rfc3339(facts["modified"]), locator=locator, version=version, of=of
+        path, int(facts["size"]), modified=rfc3339(facts["modified"]), locator=locator + etag, version=version, of=of
     )
+
+
+def _md5(headers: Mapping[str, str]) -> str | None:
+    """The MD5 an answer states: its ETag, unless it was stored in parts or encrypted with other than S3's own keys."""
+    etag = headers.get("etag", "").strip('"')
+    if headers.get("x-amz-server-side-encryption", "AES256") != "AES256":
+        return None
+    if any(name.startswith("x-amz-server-side-encryption-customer-") for name in headers):
+        return None
+    return etag if re.fullmatch("[0-9a-f]{32}", etag) else None
 
 
 KIND = Kind(
@@ -207,7 +301,12 @@ KIND = Kind(
         Param("bucket", "The bucket's name."),
         Param("session_token", "The session token of temporary keys.", required=False, secret=True),
         Param("endpoint", "The address of the service, if it is not Amazon's.", required=False, check=web_address),
-        Param("region", "The region, us-east-1 if none is given.", required=False),
+        Param(
+            "region",
+            "The bucket's region; without it the one the service names, or us-east-1.",
+            required=False,
+            check=lambda value: None if _REGION_NAME.fullmatch(value) else "it is no region, such as eu-west-1",
+        ),
     ),
     build=S3Source,
     has_versions=True,

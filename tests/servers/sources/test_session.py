@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -346,3 +347,14 @@ def test_nothing_can_be_smuggled_into_a_request(
     with contextlib.suppress(NotAtService):
         session.get(account, f"{service.url}/json/{text}")
     assert not [request for request in service.requests if "y" in request.headers or request.headers["host"] == "b"]
+
+
+def test_a_body_that_only_trickles_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, session: Session, service: Service
+) -> None:
+    monkeypatch.setattr("muniment.sources.session.body._WATCHED_SECONDS", 0.2)
+    service.fail("/file", trickle=0.05)
+    begun = time.monotonic()
+    with session.open(Account("shelf", ()), f"{service.url}/file", "f") as body, pytest.raises(FileCut, match="slowly"):
+        body.read()
+    assert time.monotonic() - begun < 5

@@ -75,8 +75,10 @@ class GitCommand:
         self._redact = Redactor([login.password])
         self._seconds = seconds
 
-    def run(self, *words: str, network: bool = False) -> bytes:
+    def run(self, *words: str, network: bool = False, held: int | None = None) -> bytes:
         """What the command says on standard output.
+
+        `held` is a file whose lock has to last as long as git runs, also when this process is killed before.
 
         Raises:
             CredentialRefused: The server refused the login.
@@ -88,7 +90,7 @@ class GitCommand:
                     [self._program, *words],
                     cwd=self._folder,
                     env=environment,
-                    pass_fds=handles,
+                    pass_fds=handles if held is None else (*handles, held),
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     timeout=self._seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import subprocess
@@ -49,17 +50,16 @@ class Mirror:
             CredentialRefused, AddressRefused: The submission has to change.
             ProgramFailed: git failed.
         """
-        with self._lock:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._alone() as held:
             done = self._folder / _DONE
             if done.exists():
                 return cast("dict[str, Any]", json.loads(done.read_text()))
-            self._folder.mkdir(parents=True, exist_ok=True)
             for lock in self._folder.rglob("*.lock"):  # of a git that was killed; nobody else works here
                 lock.unlink()
-            self._git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=main")
-            self._git.run(
-                "fetch", "--quiet", "--prune", "--no-write-fetch-head", self._url, "+refs/*:refs/*", network=True
-            )
+            self._git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", held=held)
+            fetch = ("fetch", "--quiet", "--prune", "--no-write-fetch-head")
+            self._git.run(*fetch, self._url, "+refs/*:refs/*", network=True, held=held)
             head = self._point_head(self._git.run("ls-remote", "--symref", self._url, "HEAD", network=True).decode())
             written = done.with_suffix(".new")
             written.write_text(json.dumps(head))
@@ -102,10 +102,10 @@ class Mirror:
             ProgramFailed: git failed, also where there is nothing to bundle.
         """
         path = self._folder / "history.bundle"
-        with self._lock:
+        with self._alone() as held:
             if not path.exists():
                 fresh = path.with_suffix(".new")
-                self._git.run("bundle", "create", "--quiet", str(fresh), "--all")
+                self._git.run("bundle", "create", "--quiet", str(fresh), "--all", held=held)
                 fresh.rename(path)
         return path
 
@@ -141,6 +141,16 @@ class Mirror:
                 )
             return io.BytesIO(data)
         return cast("BinaryIO", ObjectStream(self._git.start("cat-file", "blob", oid), path, service))
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[int]:
+        """Keep other threads and processes away from the folder.
+
+        The git commands inherit the locked file: one that outlives a killed process keeps the next one waiting.
+        """
+        with self._lock, (self._folder / "muniment-mirror").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield held.fileno()
 
     def _point_head(self, said: str) -> dict[str, Any]:
         """Point HEAD at what the other repository's HEAD names, so that a clone of the bundle begins there."""

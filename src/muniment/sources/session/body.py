@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _SKIP = 1024 * 1024
+_WATCHED_SECONDS = 60.0
+_SLOWEST = 100  # bytes in a second
 _PARTIAL = 206
 _OK = 200
 _OUTSIDE = 416
@@ -55,6 +58,7 @@ class Body(io.RawIOBase):
         self._position = 0
         self._reply: Reply | None = None
         self._cuts = 0
+        self._waited, self._came = 0.0, 0
 
     def begin(self, offset: int) -> None:
         """Ask for the file from `offset` on.
@@ -92,7 +96,7 @@ class Body(io.RawIOBase):
         filled = 0
         while filled < len(view) and self._reply is not None:
             try:
-                count = self._reply.readinto(view[filled:])
+                count = self._receive(view[filled:])
                 if not count:
                     self._end()
             except OSError as error:
@@ -110,6 +114,23 @@ class Body(io.RawIOBase):
             self._reply.close()
             self._reply = None
         super().close()
+
+    def _receive(self, view: memoryview) -> int:
+        """The next bytes. A service that only trickles is as good as silent; the reader's own pauses do not count."""
+        assert self._reply is not None
+        begun = time.monotonic()
+        count = self._reply.readinto(view)
+        self._waited += time.monotonic() - begun
+        self._came += count
+        if self._waited > _WATCHED_SECONDS:
+            if self._came < self._waited * _SLOWEST and count:
+                self._reply.close()
+                self._reply = None
+                raise FileCut(
+                    path=self._path, service=self._account.service, size=self._position, reason="it came too slowly"
+                )
+            self._waited, self._came = 0.0, 0
+        return count
 
     def _ask(self, offset: int, validator: str | None) -> Reply:
         headers = dict(self._sent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from muniment.sources.session.connections import Connection, Pool
 from muniment.sources.session.redaction import shown
 
 _DRAIN = 65_536
+_LONGEST = 600.0
 
 
 class Reply:
@@ -66,10 +68,13 @@ class Reply:
         """
         parts: list[bytes] = []
         size = 0
+        until = time.monotonic() + _LONGEST
         buffer = memoryview(bytearray(min(limit + 1, _DRAIN)))
         while size <= limit and (count := self.readinto(buffer)):
             parts.append(bytes(buffer[:count]))
             size += count
+            if time.monotonic() > until:
+                raise TimeoutError
         return b"".join(parts)
 
 

@@ -87,7 +87,7 @@ class Fault:
     """What goes wrong, on the next `times` requests whose path matches `where` (a regular expression).
 
     `status` answers instead; `cut_after` breaks the connection after so many bytes of the body; `damage` changes one
-    byte of it; `delay` waits first, in seconds; `body` replaces it.
+    byte of it; `delay` waits first, in seconds; `body` replaces it; `trickle` waits so long after each of its bytes.
     """
 
     where: str
@@ -98,6 +98,7 @@ class Fault:
     cut_after: int | None = None
     damage: bool = False
     delay: float = 0.0
+    trickle: float = 0.0
 
 
 class Loopback:
@@ -226,8 +227,12 @@ def _send(handler: BaseHTTPRequestHandler, reply: Reply, fault: Fault | None) ->
     if fault is not None and fault.cut_after is not None:
         body = body[: fault.cut_after]
         handler.close_connection = True
-    for piece in _pieces(body):
+    pause = fault.trickle if fault is not None else 0.0
+    for piece in _pieces(body, 1 if pause else _PIECE):
         handler.wfile.write(piece)
+        if pause:
+            handler.wfile.flush()
+            time.sleep(pause)
 
 
 def _ranged(handler: BaseHTTPRequestHandler, reply: Reply) -> bytes:
@@ -250,7 +255,7 @@ def _ranged(handler: BaseHTTPRequestHandler, reply: Reply) -> bytes:
     return reply.body[start:]
 
 
-def _pieces(body: bytes) -> Iterator[memoryview]:
+def _pieces(body: bytes, size: int) -> Iterator[memoryview]:
     view = memoryview(body)
-    for start in range(0, len(view), _PIECE):
-        yield view[start : start + _PIECE]
+    for start in range(0, len(view), size):
+        yield view[start : start + size]
