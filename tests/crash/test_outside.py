@@ -100,7 +100,7 @@ def test_killed_from_outside_an_added_folder_is_there_or_not() -> None:
 
 @pytest.mark.nightly
 def test_killed_from_outside_very_often_an_added_folder_is_there_or_not() -> None:
-    kill_at_random(150)
+    kill_at_random(40)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def found_archive(root: Path, config: Config) -> None:
         DiskFull, WriteFailed: The storage refused.
     """
     with writing(root):
-        if root.exists() and (not root.is_dir() or any(os.scandir(root))):
+        if root.exists() and (not root.is_dir() or os.listdir(root)):
             raise NotEmpty(path=root)
     places = Places(root, root)
     for folder in (places.objects / "extensions" / LAYOUT, places.parity, places.events, places.tombstones):
