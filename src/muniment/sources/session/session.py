@@ -49,8 +49,8 @@ class Session:
     """Calls services for all sources; safe to use from many threads.
 
     `timeout` is how long a connection may be silent, in seconds; `attempts` how often a call is tried before its
-    failure is raised. `agent` is how it introduces itself. `limits` may be shared by several sessions, so that they keep
-    one budget.
+    failure is raised. `agent` is how it introduces itself. `limits` may be shared by several sessions, so that they
+    keep one budget.
     """
 
     def __init__(
