@@ -123,7 +123,7 @@ def structure(container: str, parents: Sequence[str] = ()) -> str:
 
 def service_structure(folder: str, service: Service, paths: Iterable[str]) -> dict[str, str]:
     """The key of each file's document below the folder of its container."""
-    top = f"{folder}/{service.label}/{'/'.join(map(_segment, _resource(service.resource)))}"
+    top = f"{folder}/{service.label}/{'/'.join(map(_segment, resource_parts(service.resource)))}"
     wanted = {path: _document(top, path) for path in paths}
     folders = {parent for key in wanted.values() for parent in _parents(key)}
     taken: set[str] = set()
@@ -210,7 +210,8 @@ def _undotted(container: str) -> str:
     return container.replace("%", "%25").replace(".", "%2E")
 
 
-def _resource(resource: str) -> list[str]:
+def resource_parts(resource: str) -> list[str]:
+    """The folders that stand for a resource: a bucket, a repository, a folder with all its parents."""
     parts = [part for part in resource.strip("/").split("/") if part not in {"", ".", ".."}] or ["-"]
     # The service's own manifest lies beside its resource.
     return ["manifest~.json", *parts[1:]] if parts[0] == MANIFEST else parts

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from muniment.settings.working import WorkSettings
 
 _PREFIX = "MUNIMENT_"
 
 
-class Settings(BaseSettings):
+class Settings(WorkSettings):
     """Everything a keeper may set; each field is also an environment variable with `MUNIMENT_` before it."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", populate_by_name=True)
@@ -93,5 +95,5 @@ class Settings(BaseSettings):
         """Put what was set into the environment, where the processes of a server find it again."""
         for name in self.model_fields_set - {"key", "key_file"}:
             value = getattr(self, name)
-            if value is not None:
+            if value is not None and not isinstance(value, SecretStr):  # those stay where they were found
                 os.environ[f"{_PREFIX}{name.upper()}"] = str(value)

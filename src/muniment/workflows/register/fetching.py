@@ -17,6 +17,7 @@ from muniment.content import Entry
 from muniment.errors.archive import PathCollides, PathTaken
 from muniment.errors.base import MunimentError, Refused, RemoteTrouble
 from muniment.errors.content import NameNotUnicode, UnsafePath
+from muniment.errors.jobs import LeaseLost
 from muniment.errors.sources import CredentialRefused, FileTrouble, NotAtService, RateLimited
 from muniment.jobs import Context
 from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
@@ -109,6 +110,8 @@ class Fetch:
                 self._next()
             self._store_batch()
             self._settle(known)
+        except LeaseLost:
+            raise  # another worker may be at it: nothing more is written
         except Exception:
             self._store_batch()  # what has come has come, whatever ended this run
             raise

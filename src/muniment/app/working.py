@@ -1,0 +1,213 @@
+"""Puts together what works in the background: the ledger, its engine, and the office that registers containers."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from muniment.app.app import App
+from muniment.errors.base import BadInput
+from muniment.settings.working import words
+
+if TYPE_CHECKING:
+    from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry
+    from muniment.sources import Session
+    from muniment.stores import Store
+    from muniment.workflows.register import Address, Foreman, Office
+
+
+class Working:
+    """The parts that do what was asked, made from an application's settings on first use."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._settings = app.settings
+
+    # --- the ledger
+
+    @property
+    def state(self) -> Path:
+        """The folder of ledger and keys.
+
+        Raises:
+            BadInput: There is none: the archive is behind a server, and nothing else was named.
+        """
+        if self._settings.state is not None:
+            return self._settings.state
+        if self._app.remote:
+            raise BadInput(
+                reason="with an archive behind a server, name the ledger (MUNIMENT_LEDGER) and the key file "
+                "(MUNIMENT_SECRETS_FILE), or a folder for both (MUNIMENT_STATE)"
+            )
+        return self._app.place()
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that seal credentials.
+
+        Raises:
+            BadKeyFile: The key file cannot be used.
+        """
+        from muniment.jobs import Keyring  # noqa: PLC0415 - only who works needs it
+
+        named = self._settings.secrets_file
+        return Keyring.read(named) if named is not None else Keyring.create(self.state / "control.key")
+
+    def ledger(self, *, migrate: bool | None = None) -> Ledger:
+        """Open the ledger; the caller closes it.
+
+        Raises:
+            BadInput: None is named.
+            LedgerNotThere, LedgerBehind, LedgerNewer, LedgerUnavailable: It cannot be opened.
+        """
+        from muniment.jobs import Ledger  # noqa: PLC0415 - a database library
+
+        return Ledger.open(self.place(), keyring=self.keyring, migrate=migrate)
+
+    def place(self) -> str | Path:
+        """Where the ledger is.
+
+        Raises:
+            BadInput: None is named.
+        """
+        named = self._settings.ledger
+        if named is None:
+            return self.state / "control.db"
+        return named if "://" in named else Path(named)
+
+    # --- the office
+
+    @cached_property
+    def office(self) -> Office:
+        """What the registration of containers works with.
+
+        Raises:
+            BadInput: A setting cannot be used.
+        """
+        from muniment.workflows.register import Office, Parity, Policy, Signer  # noqa: PLC0415 - as above
+
+        settings = self._settings
+        try:
+            calls = settings.calls()
+        except ValueError:
+            raise BadInput(reason="MUNIMENT_HOURLY_CALLS is a list of name=number") from None
+        addresses = self._addresses()
+        key = settings.hmac_key.get_secret_value() if settings.hmac_key else ""
+        if (addresses or settings.signed_submissions) and not key:
+            raise BadInput(reason="callbacks and signed submissions need a key: set MUNIMENT_HMAC_KEY")
+        policy = Policy(
+            project=settings.osf_project,
+            max_file_size=settings.max_file_size,
+            hourly_calls=calls,
+            parity=Parity(make=settings.registration_parity, every_size=settings.parity_every_size),
+            streams=settings.fetch_streams,
+        )
+        return Office(
+            self._app.archive,
+            self.ledger,
+            lambda: self._session(60.0, attempts=5),
+            self._stores,
+            scratch=self._scratch(),
+            policy=policy,
+            callbacks=addresses,
+            signer=Signer(key, legacy=settings.hmac_legacy) if key else None,
+            open_callback_session=lambda: self._session(30.0, attempts=1),
+        )
+
+    def foreman(self) -> Foreman:
+        """The requesters' side.
+
+        Raises:
+            BadInput: A setting cannot be used.
+        """
+        from muniment.workflows.register import Foreman, Links  # noqa: PLC0415 - as above
+
+        links = Links(self._link_key(), life=self._settings.link_life)
+        return Foreman(self.office, links, signed_submissions=self._settings.signed_submissions)
+
+    # --- the engines
+
+    def registry(self) -> Registry:
+        """Every step this Muniment knows."""
+        from muniment.jobs import Registry  # noqa: PLC0415 - as above
+        from muniment.workflows.register import steps  # noqa: PLC0415 - as above
+
+        return Registry(steps(self.office))
+
+    def local_engine(self, *, threads: int | None = None, queues: Sequence[str] = ()) -> LocalEngine:
+        """Threads that do what is owed.
+
+        Raises:
+            MunimentError: As `ledger`; or a setting cannot be used.
+        """
+        from muniment.jobs import LocalEngine, Priority  # noqa: PLC0415 - as above
+        from muniment.jobs.local import Pace  # noqa: PLC0415 - as above
+
+        chosen = tuple(Priority(name) for name in queues) or tuple(Priority)
+        pace = Pace(lease=self._settings.work_lease, sweep=min(5.0, self._settings.work_lease / 2))
+        ledger = self.office.ledger
+        return LocalEngine(
+            ledger, self.registry(), threads=threads or self._settings.work_threads, queues=chosen, pace=pace
+        )
+
+    def celery_engine(self) -> CeleryEngine:
+        """The engine of Celery workers.
+
+        Raises:
+            BadInput: No broker is named.
+        """
+        from muniment.jobs import CeleryEngine  # noqa: PLC0415 - Celery is an extra
+        from muniment.jobs.local import Pace  # noqa: PLC0415 - as above
+
+        if self._settings.broker is None:
+            raise BadInput(reason="no broker is named: set MUNIMENT_BROKER to a redis:// or amqp:// address")
+        pace = Pace(lease=self._settings.work_lease, sweep=min(5.0, self._settings.work_lease / 2))
+        return CeleryEngine(self._settings.broker.get_secret_value(), self.ledger, self.registry(), pace=pace)
+
+    # --- inside
+
+    def _addresses(self) -> list[Address]:
+        from muniment.workflows.register import address_of  # noqa: PLC0415 - as above
+
+        given = self._settings.callback_addresses
+        return [address_of(word) for word in words(given.get_secret_value())] if given else []
+
+    def _session(self, timeout: float, *, attempts: int) -> Session:
+        from muniment.sources import Guard, Session  # noqa: PLC0415 - as above
+
+        guard = Guard(allow_private_addresses=self._settings.allow_private_addresses)
+        return Session(guard, timeout=timeout, attempts=attempts)
+
+    def _stores(self) -> list[Store]:
+        from muniment.stores import open_store  # noqa: PLC0415 - as above
+
+        named = words(self._settings.registration_stores)
+        if not named and self._app.remote:
+            raise BadInput(reason="with an archive behind a server, name the stores: MUNIMENT_REGISTRATION_STORES")
+        if not named:
+            place = self._app.place().absolute()
+            named_folder = place.with_name(f"{place.name}-registrations")
+            return [open_store(named_folder)]
+        return [open_store(word, keys=self._keys()) for word in named]
+
+    def _keys(self) -> Mapping[str, str]:
+        access, secret = self._settings.registration_access_key, self._settings.registration_secret_key
+        if access is None or secret is None:
+            return {}
+        return {"access_key": access.get_secret_value(), "secret_key": secret.get_secret_value()}
+
+    def _scratch(self) -> Path:
+        if self._settings.scratch is not None:
+            return self._settings.scratch
+        name = hashlib.sha256(str(self._settings.archive).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"muniment-work-{name}"
+
+    def _link_key(self) -> bytes:
+        """Made from the key file, so that every process of a server knows it and nobody else does."""
+        place = self._settings.secrets_file or self.state / "control.key"
+        assert self.keyring is not None
+        return hashlib.sha256(b"muniment download links\n" + place.read_bytes()).digest()
