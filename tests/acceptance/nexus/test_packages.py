@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import pytest
@@ -23,7 +24,7 @@ def deposits(site: Site) -> None:
                 transaction.replace(b"ONE", "1901/a.txt")
 
 
-def fetch(client: Client, project: str, *entries: dict[str, object]) -> dict[str, bytes]:
+def fetch(client: Client, project: str, *entries: Mapping[str, object]) -> dict[str, bytes]:
     made = client.post(f"/archives/{project}", {"resources": list(entries)}, "*/*")
     assert made.status == 303, made.body
     found = client.get(made.headers["location"].partition("/v1")[2], "*/*")

@@ -92,7 +92,12 @@ def test_access_rules_are_set_changed_and_shown(root: Client) -> None:
     [found] = root.get("/acls/o/short?self=false").json["_results"]
     assert found["acl"] == [
         {
-            "identity": {"@id": f"{root.root}/realms/keys/users/ada", "@type": "User", "realm": "keys", "subject": "ada"},
+            "identity": {
+                "@id": f"{root.root}/realms/keys/users/ada",
+                "@type": "User",
+                "realm": "keys",
+                "subject": "ada",
+            },
             "permissions": ["archives/write", "resources/read"],
         }
     ]

@@ -9,8 +9,8 @@ from typing import Any
 
 from muniment.content.jsonld import ERROR, in_nexus_order, print_source
 from muniment.errors.access import AuthorizationFailed, Forbidden, Unauthenticated
-from muniment.errors.base import MunimentError
-from muniment.errors.delivery import InvalidJsonLd, NotJson
+from muniment.errors.base import MunimentError, RemoteTrouble
+from muniment.errors.delivery import InvalidJsonLd, MemberDamaged, MemberUnreadable, NotJson
 from muniment.errors.nexus import QueryValueUnknown
 from muniment.web.api.nexus.call import Call
 from muniment.web.api.nexus.negotiation import DOT, JSON, JSON_LD, N_QUADS, N_TRIPLES
@@ -131,8 +131,8 @@ def type_of(error: MunimentError) -> str:
 
 def _reason(error: MunimentError) -> str:
     # Places on the server's disk are nobody's business.
-    if error.http_status >= _INTERNAL and "path" in error.details:
-        return "The server could not read or write its storage. Its log says more."
+    if error.http_status >= _INTERNAL and not isinstance(error, MemberDamaged | MemberUnreadable | RemoteTrouble):
+        return "The server could not do this. Its log says why."
     if isinstance(error, Unauthenticated) and type(error).__name__ == "InvalidAccessToken":
         return "The provided token is invalid."
     return str(error)

@@ -60,7 +60,10 @@ class NexusApi:
     """Serves `/v1`. One for a process."""
 
     def __init__(self, make: Make, gate: Gate, archive: Archive, *, limit: int, base: str = "") -> None:
-        """Serve what `make` opens. `limit` is the most bytes of a JSON body. Without a public `base` it is what this server listens on."""
+        """Serve what `make` opens on `archive`, which is closed with this.
+
+        `limit` is the most bytes of a JSON body. Without a public `base` it is what this server listens on.
+        """
         self._make = make
         self._archive = archive
         self._limit = limit
@@ -189,7 +192,12 @@ async def _send(request: Request, answer: Answer | Streamed, receive: Receive, s
         if not isinstance(found, Answer):
             status, headers, start, stop = found
             response = PumpResponse(partial(answer.read, start, stop), status=status, headers=headers)
-            await response(request.scope, receive, send)
+            try:
+                await response(request.scope, receive, send)
+            except MunimentError as error:
+                # Nothing was sent yet, so the trouble can still be said.
+                get_logger().error("failed", error=error.code(), message=str(error), path=request.scope["path"])
+                await _send(request, failure(error), receive, send)
             return
         answer = found
     headers = {**answer.headers, "Content-Length": str(len(answer.body))}
