@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 import ssl
@@ -15,7 +14,7 @@ from muniment.content import Finding, Progress, quiet
 from muniment.errors.archive import InstanceNotFound, ResourceNotFound
 from muniment.errors.base import BadInput, MissingThing
 from muniment.remote.connection import LONG, Broken, Server, cut, not_a_server, pause, segment
-from muniment.remote.instance import RemoteInstance, pages_of
+from muniment.remote.instance import RemoteInstance
 from muniment.remote.packages import fetch_tar, send_tar
 from muniment.remote.records import Config, Event, Leftover, Repair, Summary, finding_of, picked
 from muniment.remote.refusals import error_from
@@ -23,6 +22,7 @@ from muniment.remote.transaction import RemoteTransaction
 
 Start = str | float | datetime | None
 _ATTEMPTS = 8
+_PAGE = 1000
 
 
 class RemoteArchive:
@@ -113,12 +113,22 @@ class RemoteArchive:
 
         `after` is the last id of the page before (with its project, if ids repeat across projects).
         """
-        start = (after, "\uffff") if isinstance(after, str) else after
-        query = {"project": project, "after": _cursor(*start) if after else None}
-        for count, record in enumerate(pages_of(self._server, "/resources", query, "resources")):
-            if count == limit:
+        place = (after, None) if isinstance(after, str) else after
+        left = limit
+        while left is None or left > 0:
+            query = {
+                "project": project,
+                "after": place[0] or None,
+                "after_project": place[1],
+                "limit": min(left or _PAGE, _PAGE),
+            }
+            page = self._server.ask("GET", "/resources", query).json()
+            for record in page["resources"]:
+                yield Summary(**picked(Summary, record))
+            if page["next"] is None:
                 return
-            yield Summary(**picked(Summary, record))
+            place = (page["next"], page["next_project"])
+            left = None if left is None else left - len(page["resources"])
 
     def projects(self) -> list[str]:
         """Every project that holds a resource, of those one may read."""
@@ -396,7 +406,3 @@ class RemoteArchive:
 
 def _resource(id: str) -> str:
     return f"/resources/{segment(id)}"
-
-
-def _cursor(*values: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode("ascii").rstrip("=")

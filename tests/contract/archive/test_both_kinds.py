@@ -159,7 +159,7 @@ def test_paths_that_leave_the_package_are_refused(archive: Any, path: str) -> No
 
 @pytest.mark.parametrize("id", ["https://example.org/a b?c=d#e", "a/b/c", "müll/ü", "100%", "..", "ark:/1/2", "a%2Fb"])
 def test_ids_of_every_form_work(archive: Any, id: str) -> None:
-    put(archive, id, **{"ordner": b"1"})
+    put(archive, id, ordner=b"1")
     with archive.get(id, "a") as transaction:
         transaction.add(b"2", "Ordner ä/%2e%2e/file #1?.txt")
     assert list(archive) == [id]

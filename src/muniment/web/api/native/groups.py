@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
 
 from muniment.errors.base import MissingThing
 from muniment.web.api.native.gate import visit_of
+from muniment.web.api.native.names import UUID_FORM
 from muniment.web.api.native.schemas import Decision, DecisionOut
 from muniment.web.authority import WRITE
 
 router = APIRouter(prefix="/groups")
 
+Group = Annotated[str, Path(description="The id of the group.", json_schema_extra=UUID_FORM)]
+
 
 @router.put("/{group}", operation_id="decide", status_code=204)
-def decide(request: Request, group: str, given: Decision) -> None:
+def decide(request: Request, group: Group, given: Decision) -> None:
     """Record that every prepared transaction of the group is to be committed."""
     visit = visit_of(request)
     visit.require_somewhere(WRITE)
@@ -21,7 +26,7 @@ def decide(request: Request, group: str, given: Decision) -> None:
 
 
 @router.get("/{group}", operation_id="decision")
-def decision(request: Request, group: str) -> DecisionOut:
+def decision(request: Request, group: Group) -> DecisionOut:
     """What was decided about a group; 404 where nothing was."""
     visit = visit_of(request)
     visit.require_somewhere(WRITE)
@@ -32,7 +37,7 @@ def decision(request: Request, group: str) -> DecisionOut:
 
 
 @router.delete("/{group}", operation_id="forget", status_code=204)
-def forget(request: Request, group: str) -> None:
+def forget(request: Request, group: Group) -> None:
     """Remove a decision all of whose parts are committed."""
     visit = visit_of(request)
     visit.require_somewhere(WRITE)

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from muniment.archive import Event
 from muniment.errors.remote import TooMuchAtOnce
 from muniment.web.api.native.gate import Visit, visit_of
-from muniment.web.api.native.names import Limit, Project
+from muniment.web.api.native.names import START_FORM, Limit, Project
 from muniment.web.api.native.schemas import EventPage
 from muniment.web.authority import EVENTS
 
@@ -29,7 +29,11 @@ _AT_ONCE = 500
 
 Start = Annotated[
     str | None,
-    Query(max_length=100, description="Only after this: an event's number, an ISO 8601 time or a Unix time."),
+    Query(
+        max_length=100,
+        description="Only after this: an event's number, an ISO 8601 time or a Unix time.",
+        json_schema_extra=START_FORM,
+    ),
 ]
 
 

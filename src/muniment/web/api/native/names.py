@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from typing import Annotated, Any
 from urllib.parse import quote, unquote_to_bytes
@@ -12,16 +11,49 @@ from urllib.parse import quote, unquote_to_bytes
 from fastapi import Path, Query
 
 from muniment.content import LogicalPath
+from muniment.content.digests import ALGORITHMS
 from muniment.errors.content import BadId, UnknownDigest, UnsafePath
-from muniment.errors.remote import UnusableRequest
 
 PREFIX = "/archive/v1"
 
-Segment = Annotated[str, Path(description="The resource's id, percent-encoded as one segment: '/' is %2F.")]
-Number = Annotated[str, Path(description="Which instance: its number, 'newest', or its identifier.")]
-FilePath = Annotated[str, Path(description="The file's path; each segment percent-encoded.")]
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_TIME = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
+
+# What the interface's description says of each. It is checked where the archive checks it, in one place for all doors.
+ID_FORM: dict[str, Any] = {"pattern": r"^[^\x00-\x1f\x7f-\x9f]+$", "minLength": 1, "maxLength": 200}
+PATH_FORM: dict[str, Any] = {
+    "pattern": r"^(?!\.{1,2}(/|$))[^/\x00-\x1f]+(/(?!\.{1,2}(/|$))[^/\x00-\x1f]+)*$",
+    "maxLength": 200,
+}
+PROJECT_FORM: dict[str, Any] = {"pattern": r"^[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}$"}
+UUID_FORM: dict[str, Any] = {"pattern": _UUID}
+START_FORM: dict[str, Any] = {"pattern": rf"^([0-9]{{1,9}}|{_TIME})$"}
+TIME_FORM: dict[str, Any] = {"pattern": rf"^{_TIME}$"}
+DIGEST_FIELD_FORM: dict[str, Any] = {"pattern": r"^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$"}
+DIGESTS_FORM: dict[str, Any] = {
+    "properties": {
+        name: {"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"} for name, length in ALGORITHMS.items()
+    },
+    "additionalProperties": False,
+}
+
+Segment = Annotated[
+    str,
+    Path(description="The resource's id, percent-encoded as one segment: '/' is %2F.", json_schema_extra=ID_FORM),
+]
+Number = Annotated[
+    str,
+    Path(description="Which instance: its number, 'newest', or its identifier.", json_schema_extra=ID_FORM),
+]
+FilePath = Annotated[
+    str, Path(description="The file's path; each segment percent-encoded.", json_schema_extra=PATH_FORM)
+]
 Project = Annotated[
-    str | None, Query(description="The project, as organisation/project, where the id alone is not enough.")
+    str | None,
+    Query(
+        description="The project, as organisation/project, where the id alone is not enough.",
+        json_schema_extra=PROJECT_FORM,
+    ),
 ]
 After = Annotated[str | None, Query(max_length=8192, description="The `next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
@@ -56,29 +88,6 @@ def path_of(encoded: str) -> LogicalPath:
 def segment(text: str) -> str:
     """An id as one segment of a path."""
     return quote(text, safe="")
-
-
-def cursor(*values: str) -> str:
-    """A place in a list, as clients hand it back."""
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode("ascii").rstrip("=")
-
-
-def read_cursor(text: str | None, count: int) -> tuple[str, ...]:
-    """The values of a cursor, or nothing where none was given.
-
-    Raises:
-        UnusableRequest: It is not one of ours.
-    """
-    if not text:
-        return ()
-    try:
-        found: Any = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
-        if isinstance(found, list) and len(found) == count and all(isinstance(value, str) for value in found):
-            "".join(found).encode("utf-8")
-            return tuple(found)
-    except (ValueError, binascii.Error, RecursionError):
-        pass
-    raise UnusableRequest(where="after", reason="it is not the `next` of a page")
 
 
 def digest_fields(digests: dict[str, str]) -> str:

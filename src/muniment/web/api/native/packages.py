@@ -16,7 +16,7 @@ from muniment.errors.remote import BadRequest, UnusableRequest
 from muniment.layouts.packages import folder_name
 from muniment.web.api.native.files import asked_range, disposition
 from muniment.web.api.native.gate import Visit, visit_of
-from muniment.web.api.native.names import Project, Segment, read_digest_fields, text_of
+from muniment.web.api.native.names import DIGEST_FIELD_FORM, Project, Segment, read_digest_fields, text_of
 from muniment.web.api.native.schemas import Imported
 from muniment.web.api.native.transactions import IdempotencyKey
 from muniment.web.authority import READ, WRITE
@@ -84,7 +84,9 @@ async def import_(
     request: Request,
     id: Annotated[str | None, Query(max_length=4096, description="The id to give it, if not its own.")] = None,
     project: Project = None,
-    repr_digest: Annotated[str | None, Header(description="What the tar must be (RFC 9530).")] = None,
+    repr_digest: Annotated[
+        str, Header(description="What the tar must be (RFC 9530).", json_schema_extra=DIGEST_FIELD_FORM)
+    ] = "",
     idempotency_key: IdempotencyKey = None,
 ) -> Imported:
     """Take in a package (a bag, a bag of instances, an OCFL object) as a tar: whole, or not at all."""

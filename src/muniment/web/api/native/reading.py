@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from muniment import __version__
-from muniment.archive import Archive, Instance
+from muniment.archive import Archive, Instance, Summary
 from muniment.content import Entry
 from muniment.web.api.native.files import FileResponse, NotModified, unchanged
 from muniment.web.api.native.gate import Visit, etag_of, refuse_other_version, visit_of
@@ -20,9 +22,7 @@ from muniment.web.api.native.names import (
     Number,
     Project,
     Segment,
-    cursor,
     path_of,
-    read_cursor,
     text_of,
 )
 from muniment.web.api.native.schemas import (
@@ -70,23 +70,30 @@ def projects(request: Request) -> ProjectsOut:
 
 
 @router.get("/resources", operation_id="resources")
-def resources(request: Request, project: Project = None, after: After = None, limit: Limit = 100) -> ResourcePage:
+def resources(
+    request: Request,
+    project: Project = None,
+    after: After = None,
+    after_project: Annotated[str | None, Query(max_length=200, description="The `next_project` beside it.")] = None,
+    limit: Limit = 100,
+) -> ResourcePage:
     """Resources in the order of their ids, a page at a time."""
     visit = visit_of(request)
     if project:
         visit.require(READ, project)
     else:
         visit.require_somewhere(READ)
-    start = read_cursor(after, 2)
+    start = "" if not after else after if after_project is None else (after, after_project)
     found = list(islice(_visible(visit, project, start), limit + 1))
     page = [SummaryOut(**asdict(item)) for item in found[:limit]]
-    return ResourcePage(resources=page, next=cursor(page[-1].id, page[-1].project) if len(found) > limit else None)
+    if len(found) <= limit:
+        return ResourcePage(resources=page)
+    return ResourcePage(resources=page, next=page[-1].id, next_project=page[-1].project)
 
 
-def _visible(visit: Visit, project: str | None, start: tuple[str, ...]) -> Any:
-    place = (start[0], start[1]) if start else ""
+def _visible(visit: Visit, project: str | None, start: str | tuple[str, str]) -> Iterator[Summary]:
     known: dict[str, bool] = {}
-    for item in visit.archive.resources(project, after=place):
+    for item in visit.archive.resources(project, after=start):
         if item.project not in known:
             known[item.project] = visit.may(READ, item.project)
         if known[item.project]:
@@ -232,13 +239,8 @@ def file_out(entry: Entry) -> FileOut:
 
 
 def page_of_files(paths: list[str], entry: Any, after: str | None, limit: int) -> FilePage:
-    """One page of sorted paths with their entries.
-
-    Raises:
-        UnusableRequest: `after` is not the `next` of a page.
-    """
-    start = read_cursor(after, 1)
-    first = next((at for at, path in enumerate(paths) if path > start[0]), len(paths)) if start else 0
+    """One page of sorted paths with their entries."""
+    first = bisect_right(paths, after) if after else 0
     page = paths[first : first + limit]
     more = first + limit < len(paths)
-    return FilePage(files=[file_out(entry(path)) for path in page], next=cursor(page[-1]) if more else None)
+    return FilePage(files=[file_out(entry(path)) for path in page], next=page[-1] if more else None)

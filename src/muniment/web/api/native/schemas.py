@@ -6,8 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from muniment.web.api.native.names import DIGESTS_FORM, ID_FORM, PATH_FORM, PROJECT_FORM, TIME_FORM, UUID_FORM
+
 Text = Annotated[str, StringConstraints(max_length=10_000)]
-Digests = Annotated[dict[str, str], Field(max_length=10, description="Algorithm to hexadecimal digest.")]
+Id = Annotated[Text, Field(json_schema_extra=ID_FORM)]
+Project = Annotated[Text, Field(json_schema_extra=PROJECT_FORM)]
+Path = Annotated[Text, Field(json_schema_extra=PATH_FORM)]
+Uuid = Annotated[Text, Field(json_schema_extra=UUID_FORM)]
+Digests = Annotated[
+    dict[str, str],
+    Field(max_length=10, description="Algorithm to hexadecimal digest.", json_schema_extra=DIGESTS_FORM),
+]
 
 
 class Given(BaseModel):
@@ -57,7 +66,8 @@ class ResourcePage(BaseModel):
     """Resources in the order of their ids."""
 
     resources: list[SummaryOut]
-    next: str | None = None
+    next: str | None = Field(default=None, description="`after` of the page that follows.")
+    next_project: str | None = Field(default=None, description="`after_project` of the page that follows.")
 
 
 class ProjectsOut(BaseModel):
@@ -103,12 +113,21 @@ class FilePage(BaseModel):
     next: str | None = None
 
 
-class Begin(Given):
-    """A transaction to begin."""
+class BeginNew(Given):
+    """A transaction for a new resource."""
 
-    id: Text | None = Field(default=None, description="The resource; a new one gets a UUID without it.")
-    project: Text | None = None
-    on: Literal["new", "existing"] = Field(default="new", description="A new resource, or one that is there.")
+    on: Literal["new"] = "new"
+    id: Id | None = Field(default=None, description="The resource; it gets a UUID without it.")
+    project: Project | None = None
+    message: Text = ""
+
+
+class BeginOn(Given):
+    """A transaction on a resource that is there."""
+
+    on: Literal["existing"]
+    id: Id
+    project: Project | None = None
     message: Text = ""
 
 
@@ -135,7 +154,7 @@ class LinksIn(Given):
     """What a folder holds beside files."""
 
     links: dict[str, str] = Field(default={}, max_length=100_000, description="Path to what the link says.")
-    folders: list[Text] = Field(default=[], max_length=100_000)
+    folders: list[Path] = Field(default=[], max_length=100_000)
 
 
 class CommitIn(Given):
@@ -147,17 +166,17 @@ class CommitIn(Given):
 class PrepareIn(Given):
     """The group a transaction is prepared for."""
 
-    group: Text
-    decided_at: Text
+    group: Uuid
+    decided_at: Uuid
 
 
 class UploadIn(Given):
     """A file that will come in pieces."""
 
-    path: Text
-    size: int | None = Field(default=None, ge=0, le=1 << 60)
+    path: Path
+    size: int | None = Field(default=None, ge=0, le=1 << 60, strict=False)
     digests: Digests = {}
-    modified: Text | None = None
+    modified: Annotated[Text, Field(json_schema_extra=TIME_FORM)] | None = None
     replace: bool = False
 
 
@@ -227,8 +246,8 @@ class EventPage(BaseModel):
 class AuditIn(Given):
     """What to audit."""
 
-    id: Text | None = None
-    project: Text | None = None
+    id: Id | None = None
+    project: Project | None = None
     fast: bool = False
     every_digest: bool = False
 
@@ -236,8 +255,8 @@ class AuditIn(Given):
 class RepairIn(Given):
     """What to mend."""
 
-    id: Text | None = None
-    project: Text | None = None
+    id: Id | None = None
+    project: Project | None = None
 
 
 class PurgeIn(Given):

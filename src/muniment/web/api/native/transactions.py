@@ -18,7 +18,8 @@ from muniment.web.api.native.gate import Visit, refuse_other_version, told, visi
 from muniment.web.api.native.names import After, FilePath, Limit, path_of
 from muniment.web.api.native.reading import page_of_files, shown
 from muniment.web.api.native.schemas import (
-    Begin,
+    BeginNew,
+    BeginOn,
     CommitIn,
     FilePage,
     InstanceOut,
@@ -49,11 +50,11 @@ def leftovers(request: Request) -> Leftovers:
 
 
 @router.post("", operation_id="begin", status_code=201)
-def begin(request: Request, response: Response, given: Begin, idempotency_key: IdempotencyKey = None) -> TransactionOut:
+def begin(
+    request: Request, response: Response, given: BeginNew | BeginOn, idempotency_key: IdempotencyKey = None
+) -> TransactionOut:
     """Begin a transaction for a new resource, or on one that is there (`If-Match` names its version)."""
     visit = visit_of(request)
-    if given.on == "existing" and not given.id:
-        raise UnusableRequest(where="id", reason="it is needed to begin on an existing resource")
     place = _place(visit, given)
 
     def make() -> dict[str, Any]:
@@ -64,8 +65,8 @@ def begin(request: Request, response: Response, given: Begin, idempotency_key: I
     return TransactionOut(**record)
 
 
-def _place(visit: Visit, given: Begin) -> str:
-    if given.on == "existing" and given.id:
+def _place(visit: Visit, given: BeginNew | BeginOn) -> str:
+    if isinstance(given, BeginOn):
         place = visit.project_of(given.id, given.project, READ)
     else:
         place = given.project or visit.archive.config.project
@@ -73,9 +74,9 @@ def _place(visit: Visit, given: Begin) -> str:
     return place
 
 
-def _begin(request: Request, visit: Visit, given: Begin, place: str) -> TransactionOut:
+def _begin(request: Request, visit: Visit, given: BeginNew | BeginOn, place: str) -> TransactionOut:
     desk: Desk = request.app.state.desk
-    if given.on == "existing" and given.id:
+    if isinstance(given, BeginOn):
         refuse_other_version(request, visit.archive.instance(given.id, project=place))
         transaction = visit.archive.get(given.id, "a", project=place, message=given.message)
     else:
@@ -215,7 +216,7 @@ def check_time(text: str | None) -> str | None:
     Raises:
         UnusableRequest: It is not RFC 3339 with a zone.
     """
-    if text is None:
+    if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)

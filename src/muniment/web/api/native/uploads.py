@@ -16,7 +16,14 @@ from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.gate import Visit, visit_of
-from muniment.web.api.native.names import FilePath, digest_fields, path_of, read_digest_fields
+from muniment.web.api.native.names import (
+    DIGEST_FIELD_FORM,
+    TIME_FORM,
+    FilePath,
+    digest_fields,
+    path_of,
+    read_digest_fields,
+)
 from muniment.web.api.native.reading import file_out
 from muniment.web.api.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
 from muniment.web.api.native.transactions import IdempotencyKey, check_time, held
@@ -25,9 +32,14 @@ from muniment.web.streaming import PIECE, pieces_of, pour
 
 router = APIRouter(prefix="/transactions/{transaction}")
 
-ReprDigest = Annotated[str | None, Header(description="What the file must be (RFC 9530).")]
+ReprDigest = Annotated[
+    str, Header(description="What the file must be (RFC 9530).", json_schema_extra=DIGEST_FIELD_FORM)
+]
 Modified = Annotated[
-    str | None, Header(alias="Muniment-Modified", description="The file's time of change, in RFC 3339.")
+    str,
+    Header(
+        alias="Muniment-Modified", description="The file's time of change, in RFC 3339.", json_schema_extra=TIME_FORM
+    ),
 ]
 Offset = Annotated[int, Header(ge=0, le=1 << 60, description="Where the bytes go on.")]
 BATCH_TYPE = "application/vnd.muniment.files"
@@ -46,9 +58,9 @@ async def put(
     response: Response,
     transaction: str,
     path: FilePath,
-    repr_digest: ReprDigest = None,
-    content_digest: ReprDigest = None,
-    modified: Modified = None,
+    repr_digest: ReprDigest = "",
+    content_digest: ReprDigest = "",
+    modified: Modified = "",
     replace: Annotated[bool, Query(description="The path is there already.")] = False,  # noqa: FBT002 - a query field
 ) -> FileOut:
     """Add a file. It counts only when all of it came and it has the digests that were promised."""

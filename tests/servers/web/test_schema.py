@@ -1,0 +1,83 @@
+"""The native interface does what its own description says, whatever a client sends: judged by schemathesis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from muniment.app import App
+from muniment.archive import Archive
+from muniment.settings import Settings
+from muniment.web import create_app
+from muniment.web.api import native
+from tests.servers.web.running import make_archive
+
+DESCRIPTION = "/archive/v1/openapi.json"
+EXAMPLES = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> str:
+    place = tmp_path_factory.getbasetemp() / "described"
+    key = make_archive(place)
+    with Archive(place, workers=0) as archive, archive.new("car") as transaction:
+        transaction.add(b"0123456789", "file.txt")
+    return key
+
+
+@pytest.fixture(scope="module")
+def described(key: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    place: Path = tmp_path_factory.getbasetemp() / "described"
+    application = create_app(App(Settings(archive=str(place), workers=0, serve_failures=1_000_000)))
+    found = schemathesis.openapi.from_asgi(DESCRIPTION, application)
+    return found
+
+
+def operations() -> list[tuple[str, str]]:
+    """Every operation of the description, as method and path."""
+    bare = FastAPI()
+    bare.include_router(native.router)
+    return [(method, path) for path, item in bare.openapi()["paths"].items() for method in item]
+
+
+@schemathesis.serializer("application/x-tar", "application/vnd.muniment.files")
+def as_it_is(ctx: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+# What a tar or a batch of files is cannot be said in a JSON schema, so most of what is made up is refused.
+BINARY = {"/archive/v1/imports", "/archive/v1/transactions/{transaction}/files"}
+
+
+@pytest.mark.parametrize(("method", "path"), operations())
+def test_an_operation_with_a_key(described: Any, key: str, method: str, path: str) -> None:
+    excluded = [positive_data_acceptance] if path in BINARY else []
+
+    @EXAMPLES
+    @given(case=described[path][method.upper()].as_strategy())
+    def check(case: Any) -> None:
+        case.call_and_validate(headers={**_quiet(case), "Authorization": f"Bearer {key}"}, excluded_checks=excluded)
+
+    check()
+
+
+@pytest.mark.parametrize(("method", "path"), operations())
+def test_an_operation_without_a_key(described: Any, method: str, path: str) -> None:
+    @EXAMPLES
+    @given(case=described[path][method.upper()].as_strategy())
+    def check(case: Any) -> None:
+        answer = case.call(headers=_quiet(case))
+        assert answer.status_code in {400, 401, 404, 405, 422}, answer.text
+
+    check()
+
+
+def _quiet(case: Any) -> dict[str, str]:
+    """The case's own headers, but for what would ask for a stream without an end."""
+    return {name: value for name, value in dict(case.headers or {}).items() if name.lower() != "accept"}
