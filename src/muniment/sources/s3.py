@@ -7,6 +7,7 @@ A key that is deleted at present is not taken, nor are its versions.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -31,6 +32,9 @@ from muniment.sources.paging import Pages
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
 from muniment.sources.session import Account, shown
 from muniment.sources.times import rfc3339
+
+# What botocore signs it writes into its debug log, and that holds the session token.
+logging.getLogger("botocore.auth").setLevel(logging.INFO)
 
 SERVICE = "s3"
 _PAGE = 1000
@@ -57,9 +61,14 @@ class S3Source:
         self._region: str | None = given.get("region")
         self._endpoint: str | None = given.get("endpoint")
         self._session = means.session
-        self._secrets = tuple(filter(None, (given["secret_key"], given.get("session_token"))))
         self._keys = Credentials(given["access_key"], given["secret_key"], given.get("session_token"))
-        self._hourly_calls = means.hourly_calls
+        self._unsigned = Account(
+            SERVICE,
+            (),
+            secrets=tuple(filter(None, (given["secret_key"], given.get("session_token")))),
+            credential_field="secret_key",
+            hourly_calls=means.hourly_calls,
+        )
 
     @property
     def resource(self) -> str:
@@ -159,14 +168,7 @@ class S3Source:
         return f"{endpoint.rstrip('/')}/{quote(self._bucket, safe='')}"
 
     def _account(self, region: str) -> Account:
-        return Account(
-            SERVICE,
-            (self._address(region),),
-            secrets=self._secrets,
-            credential_field="secret_key",
-            hourly_calls=self._hourly_calls,
-            sign=_Signer(self._keys, region),
-        )
+        return replace(self._unsigned, bases=(self._address(region),), sign=_Signer(self._keys, region))
 
     def _earlier(self, item: Item) -> Iterator[dict[str, str]]:
         """The versions before the present ones of all keys of a page, the newest first; delete markers are none."""

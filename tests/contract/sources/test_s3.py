@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from muniment.errors.sources import UnexpectedAnswer
-from muniment.sources import Failure, Source
+from muniment.errors.sources import (
+    AddressRefused,
+    FileDiffers,
+    FileUnavailable,
+    ListingEndless,
+    ServiceRefused,
+    UnexpectedAnswer,
+)
+from muniment.sources import Failure, Guard, Means, Session, Source, open_source
 from muniment.testing.servers.bucket import Bucket
 from muniment.testing.sources import SourceContract, listed, read
 
@@ -46,7 +55,7 @@ class TestS3(SourceContract):
 
     def given(self, server: Bucket) -> dict[str, Any]:
         keys = {"access_key": server.access_key, "secret_key": server.secret_key}
-        return {**keys, "bucket": server.bucket, "endpoint": server.url}
+        return {**keys, "session_token": server.session_token, "bucket": server.bucket, "endpoint": server.url}
 
     def refused(self, server: Bucket) -> dict[str, str]:
         return {"secret_key": "another-secret-9876"}
@@ -65,22 +74,103 @@ class TestS3(SourceContract):
         old = [(item, entry) for item, entry in listed(source) if entry.of == "a.txt"]
         assert [read(source, *each) for each in old] == [b"earlier %d" % number for number in contents]
 
-    def test_keys_that_cannot_be_files_and_frozen_objects_are_failures(self, server: Bucket, source: Source) -> None:
-        for key in ("../up", "/absolute", "a//b", "full/"):
+    def test_versions_of_a_thousand_pages_and_odd_keys_come_in_one_listing(
+        self, server: Bucket, session: Any, tmp_path: Any
+    ) -> None:
+        for number in range(40):
+            server.put("b/c d/ü+&=%41.bin", b"%d" % number)
+        server.put("b/c d/ü+&=%41.bin", BIG)
+        source = self.make(server, session, tmp_path, versions=True)
+        old = [(item, entry) for item, entry in listed(source) if entry.of == "b/c d/ü+&=%41.bin"]
+        assert [read(source, *each) for each in old] == [*(b"%d" % number for number in reversed(range(40))), BIG]
+        keys = len([request for request in server.requests if "start-after" in request.query])
+        assert len([request for request in server.requests if "versions" in request.query]) < 3 * keys + 40
+
+    @pytest.mark.parametrize("knows_escapes", [True, False])
+    def test_keys_come_as_they_are_whether_escaped_or_not(
+        self, server: Bucket, session: Any, tmp_path: Any, knows_escapes: bool
+    ) -> None:
+        server.knows_escapes = knows_escapes
+        source = self.make(server, session, tmp_path, versions=True)
+        assert {entry.path for _, entry in listed(source) if not entry.version} == set(FILES)
+
+    def test_keys_that_cannot_be_files_are_failures(self, server: Bucket, source: Source) -> None:
+        wrong = {"../up", "/absolute", "a//b", "full/"}
+        for key in wrong:
             server.put(key, b"1")
-        server.put("cold", b"1")
-        server.storage["cold"] = "GLACIER"
         found = [each for page in source.pages() for item in page.items for each in source.entries(item)]
-        assert {each.file for each in found if isinstance(each, Failure)} == {
-            "../up",
-            "/absolute",
-            "a//b",
-            "full/",
-            "cold",
-        }
+        assert {each.file for each in found if isinstance(each, Failure)} == wrong
+
+    def test_an_archived_object_is_a_trouble_until_it_is_restored(self, server: Bucket, source: Source) -> None:
+        item, entry, data = self.largest(source, server)
+        server.archived.add(str(entry.path))
+        with pytest.raises(FileUnavailable, match="restored first"):
+            source.open(item, entry)
+        server.archived.clear()
+        assert read(source, item, entry) == data
+
+    def test_an_object_that_was_replaced_after_its_listing_is_not_taken_for_it(
+        self, server: Bucket, source: Source
+    ) -> None:
+        item, entry, data = self.largest(source, server)
+        server.put(str(entry.path), data[::-1])
+        with pytest.raises(FileUnavailable, match="replaced"):
+            source.open(item, entry)
+
+    def test_damage_is_seen_by_the_md5_the_answer_states(self, server: Bucket, source: Source) -> None:
+        item, entry, data = self.largest(source, server)
+        server.fail(self.bodies, damage=True)
+        with pytest.raises(FileDiffers):
+            read(source, item, entry)
+        assert read(source, item, entry) == data
+
+    @pytest.mark.parametrize("encrypted", [True, False])
+    def test_an_etag_that_is_no_md5_is_not_taken_for_one(self, server: Bucket, source: Source, encrypted: bool) -> None:
+        name = next(name for name in FILES if FILES[name] is BIG)
+        server.etags[name] = "0" * 32 if encrypted else f"{'0' * 32}-2"
+        server.encrypted |= {name} if encrypted else set()
+        item, entry, data = self.largest(source, server)
+        assert read(source, item, entry) == data
+
+    def test_the_region_is_asked_of_the_service_and_noted(self, server: Bucket, session: Any, tmp_path: Any) -> None:
+        source = self.make(server, session, tmp_path)
+        items = [item for page in source.pages() for item in page.items]
+        assert {item.details["region"] for item in items} == {server.region}
+        assert len([request for request in server.requests if request.method == "HEAD"]) == 1
+        self.make(server, session, tmp_path, region=server.region).pages()
+        with pytest.raises(ServiceRefused, match="AuthorizationHeaderMalformed"):
+            list(self.make(server, session, tmp_path, region="us-east-1").pages())
 
     @pytest.mark.parametrize("body", [b"<html/>", b"{}", b'<!DOCTYPE x [<!ENTITY a "b">]><ListBucketResult/>', b""])
-    def test_what_is_no_listing_is_refused(self, server: Bucket, source: Source, body: bytes) -> None:
+    def test_what_is_no_listing_is_refused(self, server: Bucket, session: Any, tmp_path: Any, body: bytes) -> None:
+        source = self.make(server, session, tmp_path, region=server.region)
         server.fail("Bucket.One$", status=200, body=body)
         with pytest.raises(UnexpectedAnswer):
             list(source.pages())
+
+    def test_a_listing_that_does_not_go_on_is_an_error(self, server: Bucket, session: Any, tmp_path: Any) -> None:
+        source = self.make(server, session, tmp_path, region=server.region)
+        row = "<Contents><Key>a</Key><Size>0</Size></Contents>"
+        body = f"<ListBucketResult><IsTruncated>true</IsTruncated>{row}</ListBucketResult>".encode()
+        server.fail("Bucket.One$", status=200, body=body, times=9)
+        with pytest.raises(ListingEndless):
+            list(source.pages())
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({"bucket": "Upper.Case", "region": "eu-west-1"}, "https://s3.eu-west-1.amazonaws.com/Upper.Case"),
+        ({"bucket": "b", "region": "cn-north-1"}, "https://s3.cn-north-1.amazonaws.com.cn/b"),
+    ],
+)
+def test_amazons_own_addresses_follow_from_the_region(given: dict[str, str], address: str, tmp_path: Path) -> None:
+    resolved: list[str] = []
+
+    def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
+        resolved.append(host)
+        return [(2, 1, 6, "", ("127.0.0.1", 443))]
+
+    with Session(Guard(resolve=resolve)) as session, pytest.raises(AddressRefused):
+        list(open_source("s3", {**given, "access_key": "a", "secret_key": "b"}, Means(session, tmp_path)).pages())
+    assert resolved == [urlsplit(address).hostname]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
 from muniment.testing.servers.loopback import Loopback, Reply, Request, Wrong
@@ -15,17 +15,26 @@ PER_PAGE = 3
 
 
 class Bucket(Loopback):
-    """Holds objects by key, each with its versions, the oldest first; a version without bytes is a delete marker."""
+    """Holds objects by key, each with its versions, the oldest first; a version without bytes is a delete marker.
+
+    Requests must be signed for `region`. `archived` are keys to be restored first, `etags` ETags that are no MD5,
+    `encrypted` keys that are encrypted with a key of the owner's.
+    """
 
     name: ClassVar[str] = "s3"
 
-    def __init__(self, bucket: str = "Bucket.One") -> None:
+    def __init__(self, bucket: str = "Bucket.One", region: str = "eu-test-1") -> None:
         super().__init__()
         self.bucket = bucket
+        self.region = region
         self.access_key = "AKTEST"
         self.secret_key = "secret+key/0123456789"  # noqa: S105 - of a test
+        self.session_token = "session+token/0123456789"  # noqa: S105 - of a test
         self.objects: dict[str, list[bytes | None]] = {}
-        self.storage: dict[str, str] = {}
+        self.archived: set[str] = set()
+        self.encrypted: set[str] = set()
+        self.etags: dict[str, str] = {}
+        self.knows_escapes = True
 
     def put(self, key: str, data: bytes | None) -> None:
         """Store a version, or a delete marker."""
@@ -33,12 +42,16 @@ class Bucket(Loopback):
 
     def answer(self, request: Request) -> Reply:
         """A listing or an object."""
+        name, _, key = request.path.removeprefix("/").partition("/")
+        if request.method == "HEAD" and not key:
+            # Amazon names the region whoever asks, also with its refusals and with 301.
+            named = {"x-amz-bucket-region": self.region} if name == self.bucket else {}
+            return Reply(301 if named else 404, b"", named)
         if request.method != "GET":
             raise Wrong(405, "MethodNotAllowed")
-        self._check_signature(request)
-        name, _, key = request.path.removeprefix("/").partition("/")
         if name != self.bucket:
             raise Wrong(404, "NoSuchBucket")
+        self._check_signature(request)
         if key:
             return self._object(request, key)
         if "versions" in request.query:
@@ -60,9 +73,13 @@ class Bucket(Loopback):
         key_id, _, scope = given.get("Credential", "").partition("/")
         if key_id != self.access_key:
             raise Wrong(403, "InvalidAccessKeyId")
+        if scope.split("/")[1:] != [self.region, "s3", "aws4_request"]:
+            raise Wrong(400, "AuthorizationHeaderMalformed")
         names = given["SignedHeaders"].split(";")
-        if not {"host", "x-amz-date", "x-amz-content-sha256"} <= set(names):
+        if not {"host", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"} <= set(names):
             raise Wrong(403, "AccessDenied")
+        if request.headers["x-amz-security-token"] != self.session_token:
+            raise Wrong(403, "InvalidToken")
         query = sorted(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in request.query.items())
         headers = "".join(f"{name}:{request.headers[name]}\n" for name in names)
         content = hashlib.sha256(request.body).hexdigest()
@@ -83,7 +100,8 @@ class Bucket(Loopback):
         keys = [key for key in keys if key > query.get("start-after", "")]
         rows = "".join(self._row("Contents", key, len(self.objects[key])) for key in keys[:PER_PAGE])
         more = str(len(keys) > PER_PAGE).lower()
-        return _xml(f"<ListBucketResult {_SPACE}><IsTruncated>{more}</IsTruncated>{rows}</ListBucketResult>")
+        tail = f"<IsTruncated>{more}</IsTruncated>{self._coding()}"
+        return _xml(f"<ListBucketResult {_SPACE}>{tail}{rows}</ListBucketResult>")
 
     def _versions(self, request: Request) -> Reply:
         query = request.only("versions", "prefix", "max-keys", "key-marker", "version-id-marker", "encoding-type")
@@ -93,8 +111,10 @@ class Bucket(Loopback):
             if key.startswith(query.get("prefix", ""))
             for number in range(len(self.objects[key]), 0, -1)
         ]
-        if "key-marker" in query:
+        if "version-id-marker" in query:
             every = every[every.index((query["key-marker"], int(query["version-id-marker"][1:]))) + 1 :]
+        elif "key-marker" in query:
+            every = [(key, number) for key, number in every if key > query["key-marker"]]
         rows = "".join(
             self._row("DeleteMarker" if self.objects[key][number - 1] is None else "Version", key, number)
             for key, number in every[:PER_PAGE]
@@ -102,18 +122,29 @@ class Bucket(Loopback):
         tail = "<IsTruncated>false</IsTruncated>"
         if len(every) > PER_PAGE:
             key, number = every[PER_PAGE - 1]
-            tail = f"<IsTruncated>true</IsTruncated><NextKeyMarker>{escape(key)}</NextKeyMarker>"
+            tail = f"<IsTruncated>true</IsTruncated><NextKeyMarker>{self._written(key)}</NextKeyMarker>"
             tail += f"<NextVersionIdMarker>v{number}</NextVersionIdMarker>"
-        return _xml(f"<ListVersionsResult {_SPACE}>{tail}{rows}</ListVersionsResult>")
+        return _xml(f"<ListVersionsResult {_SPACE}>{tail}{self._coding()}{rows}</ListVersionsResult>")
+
+    def _coding(self) -> str:
+        return "<EncodingType>url</EncodingType>" if self.knows_escapes else ""
+
+    def _written(self, key: str) -> str:
+        return quote_plus(key, safe="/") if self.knows_escapes else escape(key)
+
+    def _etag(self, key: str, data: bytes) -> str:
+        return self.etags.get(key, hashlib.md5(data, usedforsecurity=False).hexdigest())
 
     def _row(self, tag: str, key: str, number: int) -> str:
         data = self.objects[key][number - 1] or b""
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        facts: dict[str, Any] = {"Key": quote(key, safe="/"), "LastModified": "2024-05-06T07:08:09.000Z"}
-        facts |= {"ETag": f'"{md5}"', "Size": len(data), "StorageClass": self.storage.get(key, "STANDARD")}
+        facts: dict[str, Any] = {"LastModified": "2024-05-06T07:08:09.000Z"}
+        if tag != "DeleteMarker":
+            storage = "GLACIER" if key in self.archived else "STANDARD"
+            facts |= {"ETag": f'"{self._etag(key, data)}"', "Size": len(data), "StorageClass": storage}
         if tag != "Contents":
             facts |= {"VersionId": f"v{number}", "IsLatest": str(number == len(self.objects[key])).lower()}
-        return f"<{tag}>{''.join(f'<{name}>{escape(str(value))}</{name}>' for name, value in facts.items())}</{tag}>"
+        rest = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in facts.items())
+        return f"<{tag}><Key>{self._written(key)}</Key>{rest}</{tag}>"
 
     def _object(self, request: Request, key: str) -> Reply:
         version = request.only("versionId").get("versionId")
@@ -122,9 +153,15 @@ class Bucket(Loopback):
         data = versions[number - 1] if 1 <= number <= len(versions) else None
         if data is None:
             raise Wrong(404, "NoSuchKey")
-        return Reply(
-            200, data, {"Content-Type": "x/y"}, etag=f'"{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"'
-        )
+        etag = f'"{self._etag(key, data)}"'
+        if request.headers.get("if-match", etag) != etag:
+            raise Wrong(412, "PreconditionFailed")
+        if key in self.archived:
+            raise Wrong(403, "InvalidObjectState")
+        headers = {"Content-Type": "x/y"}
+        if key in self.encrypted:
+            headers["x-amz-server-side-encryption"] = "aws:kms"
+        return Reply(200, data, headers, etag=etag)
 
 
 _SPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
