@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -185,7 +186,7 @@ class Working:
     def _stores(self) -> list[Store]:
         from muniment.stores import open_store  # noqa: PLC0415 - as above
 
-        named = words(self._settings.registration_stores)
+        named = [word.strip() for word in self._settings.registration_stores.split(",") if word.strip()]
         if not named and self._app.remote:
             raise BadInput(reason="with an archive behind a server, name the stores: MUNIMENT_REGISTRATION_STORES")
         if not named:
@@ -204,7 +205,11 @@ class Working:
         if self._settings.scratch is not None:
             return self._settings.scratch
         name = hashlib.sha256(str(self._settings.archive).encode()).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"muniment-work-{name}"
+        place = Path(tempfile.gettempdir()) / f"muniment-work-{name}"
+        place.mkdir(mode=0o700, exist_ok=True)
+        if place.is_symlink() or place.stat().st_uid != os.geteuid():
+            raise BadInput(reason=f"{place} belongs to somebody else: name a folder in MUNIMENT_SCRATCH")
+        return place
 
     def _link_key(self) -> bytes:
         """Made from the key file, so that every process of a server knows it and nobody else does."""

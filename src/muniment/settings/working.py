@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 
 class WorkSettings(BaseSettings):
-    """Ledger and workers, and containers of OSF. Lists are texts with spaces or commas between."""
+    """Ledger and workers, and containers of OSF."""
 
     ledger: str | None = Field(
         default=None, description="The ledger: a file, or a postgresql:// address. By default control.db in the state."
@@ -34,7 +34,8 @@ class WorkSettings(BaseSettings):
     osf_project: str = Field(default="osf/registrations", description="The project that containers are archived in.")
     registration_stores: str = Field(
         default="",
-        description="Where registrations go, folders or s3://bucket/prefix?endpoint=…; the first one answers requests. "
+        description="Where registrations go, folders or s3://bucket/prefix?endpoint=… with commas between; the first "
+        "one answers requests. "
         "By default a folder beside the archive.",
     )
     registration_access_key: SecretStr | None = Field(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping
 from typing import Any, cast
 
 from muniment.content import LogicalPath
@@ -113,8 +112,9 @@ class ServiceStep(OfficeStep):
     def _open(self, service: Given, context: Context, scratch: Any) -> Source:
         policy = self._office.policy
         kind = find(service["service"])
-        secret = context.secrets.get(service["secret"]) if service["secret"] else None
-        fields = {**service["fields"], **(secret if isinstance(secret, Mapping) else {})}
+        fields = dict(service["fields"])
+        if service["secret"]:
+            fields |= zip(service["secret_fields"], cast("list[str]", context.secrets[service["secret"]]), strict=True)
         calls = policy.hourly_calls.get(kind.name, kind.hourly_calls)
         means = Means(self._office.session, scratch, max_file_size=policy.max_file_size, hourly_calls=calls)
         return open_source(kind.name, fields, means)

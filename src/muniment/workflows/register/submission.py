@@ -25,7 +25,7 @@ class Submission:
 
     ```
     {"metadata": {id, title, description, contributors},
-     "services": [{"label", "service", "fields", "secret", "force_parity"}],
+     "services": [{"label", "service", "fields", "secret", "secret_fields", "force_parity"}],
      "children": [ the same again ]}
     ```
     """
@@ -199,10 +199,11 @@ def _tree(given: Mapping[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
         label = kind.name if counts[kind.name] == 1 else f"{kind.name}-{counts[kind.name]}"
         hidden = kind.secret_fields()
         known = {alias for param in kind.params for alias in param.names} | {"versions"}
-        secret = {field: fields[field] for field in known & hidden & set(fields) if fields[field] not in {None, ""}}
-        reference = f"{about['id']}/{label}" if secret else None
+        sealed = sorted(field for field in known & hidden & set(fields) if fields[field] not in {None, ""})
+        reference = f"{about['id']}/{label}" if sealed else None
         if reference:
-            secrets[reference] = secret
+            # The values alone: what is sealed is looked for in all that is written, and a field's name is no secret.
+            secrets[reference] = [str(fields[field]) for field in sealed]
         open_fields = {field: value for field, value in fields.items() if field in known - hidden}
         services.append(
             {
@@ -210,6 +211,7 @@ def _tree(given: Mapping[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
                 "service": kind.name,
                 "fields": open_fields,
                 "secret": reference,
+                "secret_fields": sealed,
                 "force_parity": fields.get("forceParity", False),
             }
         )
