@@ -170,7 +170,7 @@ def _length(headers: Mapping[str, str]) -> int | None:
 class Pool:
     """Idle connections, by origin. Safe to use from many threads; a connection belongs to one at a time."""
 
-    def __init__(self, guard: Guard, tls: ssl.SSLContext, timeout: float, most_idle: int = 64) -> None:
+    def __init__(self, guard: Guard, tls: ssl.SSLContext | None, timeout: float, most_idle: int = 64) -> None:
         self._guard = guard
         self._tls = tls
         self._timeout = timeout
@@ -194,7 +194,7 @@ class Pool:
         stream = self._guard.connect(origin.host, origin.port, self._timeout)
         if origin.scheme == "https":
             try:
-                stream = self._tls.wrap_socket(stream, server_hostname=origin.host)
+                stream = self._context().wrap_socket(stream, server_hostname=origin.host)
             except BaseException:
                 stream.close()
                 raise
@@ -209,6 +209,13 @@ class Pool:
                 self._count += 1
                 return
         connection.close()
+
+    def _context(self) -> ssl.SSLContext:
+        """How certificates are judged; made on first use, since reading the authorities takes 50 ms."""
+        with self._lock:
+            if self._tls is None:
+                self._tls = ssl.create_default_context()
+            return self._tls
 
     def close(self) -> None:
         """End every idle connection."""

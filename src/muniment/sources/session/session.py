@@ -69,7 +69,7 @@ class Session:
         self.limits = limits or Limits(self.clock)
         self.attempts = attempts
         self._agent = agent
-        self._pool = Pool(self.guard, tls or ssl.create_default_context(), timeout)
+        self._pool = Pool(self.guard, tls, timeout)
 
     def __enter__(self) -> Self:
         return self
