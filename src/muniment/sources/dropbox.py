@@ -117,13 +117,17 @@ class DropboxSource:
         )
 
     def _revisions(self, file: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """The revisions before the present one that were asked for, the newest first."""
+        """The revisions before the present one that were asked for, the newest first.
+
+        By path and not by id: only so does Dropbox go on beyond the first hundred (`before_rev_not_supported`).
+        """
         wanted = _MOST_REVISIONS * 1000 if self._versions == ALL_VERSIONS else self._versions - 1
         before: str | None = None
         pages = Pages(SERVICE, self._api)
         while wanted > 0:
             pages.turn(before or "the first")
-            question: dict[str, Any] = {"path": file["id"], "mode": "id", "limit": min(wanted + 1, _MOST_REVISIONS)}
+            path = file.get("path_lower") or file["path_display"]
+            question: dict[str, Any] = {"path": path, "mode": "path", "limit": min(wanted + 1, _MOST_REVISIONS)}
             answer = self._call("list_revisions", question | ({"before_rev": before} if before else {}))
             listed = answer.object()
             found = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]

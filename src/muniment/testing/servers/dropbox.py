@@ -99,9 +99,13 @@ class Dropbox(Loopback):
 
     def _revisions(self, request: Request) -> Reply:
         asked = request.json(("path",), ("mode", "limit", "before_rev"))
-        if not 1 <= asked.get("limit", 10) <= 100 or asked.get("mode", "path") != "id":
-            raise Wrong(400, "limit: not within range, or mode: not id")
-        found = next((each for each in self.files.values() if each[0]["id"] == asked["path"]), None)
+        mode = asked.get("mode", "path")
+        if not 1 <= asked.get("limit", 10) <= 100 or mode not in {"path", "id"}:
+            raise Wrong(400, "limit: not within range, or mode: unknown")
+        if "before_rev" in asked and mode != "path":
+            raise Wrong(409, "before_rev_not_supported")
+        name = "id" if mode == "id" else "path_lower"
+        found = next((each for each in self.files.values() if each[0][name] == asked["path"]), None)
         if found is None:
             raise Wrong(409, "path/not_found")
         newest_first = found[::-1]
