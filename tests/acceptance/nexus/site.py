@@ -113,15 +113,15 @@ class Client:
 
     def get(self, path: str, accept: str | None = "application/json", **headers: str) -> Reply:
         """GET."""
-        return self.send("GET", path, accept=accept, **headers)
+        return self.send("GET", path, None, accept=accept, body=None, **headers)
 
     def post(self, path: str, payload: object, accept: str | None = "application/json", **headers: str) -> Reply:
         """POST JSON."""
-        return self.send("POST", path, payload, accept=accept, **headers)
+        return self.send("POST", path, payload, accept=accept, body=None, **headers)
 
     def put(self, path: str, payload: object, accept: str | None = "application/json", **headers: str) -> Reply:
         """PUT JSON."""
-        return self.send("PUT", path, payload, accept=accept, **headers)
+        return self.send("PUT", path, payload, accept=accept, body=None, **headers)
 
     def upload(
         self, path: str, filename: str, data: bytes, media_type: str = "image/png", *, method: str = "POST"

@@ -9,7 +9,7 @@ from typing import Any
 from muniment.archive import Agent, Archive, Transaction, acting_as
 from muniment.errors.archive import ResourceExists, ResourcePurged, StaleTransaction
 from muniment.errors.nexus import IdTaken, NotMadeHere, RevIsStale, RevNotThere, ThingIsDeprecated
-from muniment.workflows.nexus.records import KEY, Records, Revision, revision_of
+from muniment.workflows.nexus.records import KEY, Records, Revision
 from muniment.workflows.nexus.times import now
 
 Fill = Callable[[Transaction, Revision], Revision]
@@ -137,7 +137,7 @@ class Changing:
             transaction.rollback()
             raise
         instance = transaction.commit()
-        return revision_of(instance, revision.iri)
+        return self.records.remember(instance, revision.iri)
 
 
 def refuse_stale(newest: Revision, rev: int | None) -> None:

@@ -21,7 +21,6 @@ from muniment.workflows.nexus.records import Records, Revision
 from muniment.workflows.nexus.resources import Resources
 from muniment.workflows.nexus.selections import Definition, Selections
 
-
 DOCUMENT = 32 * 1024 * 1024
 """Bytes a JSON body may have: a selection of 100,000 entries has ten million."""
 

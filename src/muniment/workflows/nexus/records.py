@@ -206,7 +206,7 @@ class Records:
             instance = self._archive.instance(id, project=project)
         except (ResourceNotFound, BadId):
             return None
-        return self._remember(instance, iri)
+        return self.remember(instance, iri)
 
     def _revision(self, project: str, id: str, iri: str, number: int) -> Revision:
         with self._lock:
@@ -214,9 +214,14 @@ class Records:
             found = known.numbers.get(number) if known else None
         if found is not None:
             return found
-        return self._remember(self._archive.instance(id, number, project=project), iri)
+        return self.remember(self._archive.instance(id, number, project=project), iri)
 
-    def _remember(self, instance: Instance, iri: str) -> Revision:
+    def remember(self, instance: Instance, iri: str) -> Revision:
+        """The revision an instance is; it need not be read again.
+
+        Raises:
+            ReadFailed, DamagedRecord: It cannot be read.
+        """
         revision = revision_of(instance, iri)
         key = (instance.project, instance.id)
         with self._lock:
