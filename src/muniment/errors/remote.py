@@ -73,8 +73,6 @@ class WrongVersion(Conflict):
 class KeyUsedDifferently(Conflict):
     """The idempotency key {key!r} was used before for another request. Take a new one for each request."""
 
-    http_status = 422
-
 
 class RequestInWork(Conflict):
     """The request with the idempotency key {key!r} is being worked on at this moment. Try again shortly."""

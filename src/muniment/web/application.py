@@ -18,7 +18,7 @@ from muniment.app import App
 from muniment.archive import Archive
 from muniment.errors.base import MunimentError
 from muniment.web import health, problems
-from muniment.web.api import native, nexus
+from muniment.web.api import native, nexus, osf
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.gate import Gate
 from muniment.web.api.native.log import Streams
@@ -75,6 +75,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     problems.install(server, str(archive.path))
     server.include_router(native.router)
     server.include_router(health.router)
+    osf.install(server, app)
     server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, settings)
     return server
 
@@ -82,6 +83,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
     sweeping = asyncio.create_task(_sweep(server))
+    await run_in_threadpool(server.state.osf.start)
     try:
         # The connections' protocol sets it when the server is told to stop, so that live streams end.
         yield {"stopping": server.state.streams.stopping}
@@ -89,6 +91,7 @@ async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
         sweeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await sweeping
+        await run_in_threadpool(server.state.osf.close)
         await run_in_threadpool(server.state.nexus.close)
         await run_in_threadpool(server.state.archive.close)
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from structlog import get_logger
 
-from muniment.errors.access import Unauthenticated
+from muniment.errors.access import AuthenticationFailed, Unauthenticated
 from muniment.errors.base import MunimentError
 from muniment.errors.remote import BadRequest, NoSuchPage, UnusableRequest, WrongMethod
 
@@ -86,7 +86,7 @@ def install(app: FastAPI, root: str) -> None:
 
     async def foreign(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return ProblemResponse(_foreign(request, error), headers=error.headers)
+        return ProblemResponse(_foreign(request, error), headers=_kept(error.headers))
 
     async def unknown(request: Request, error: Exception) -> Response:
         get_logger().error("failed", error=type(error).__name__, path=request.scope["path"], exc_info=error)
@@ -106,12 +106,18 @@ def _unusable(error: RequestValidationError) -> MunimentError:
     return UnusableRequest(where=where, reason=str(first["msg"]).rstrip("."))
 
 
+def _kept(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: value for name, value in (headers or {}).items() if name.lower() != "www-authenticate"}
+
+
 def _foreign(request: Request, error: HTTPException) -> MunimentError:
     path = request.scope["path"][:200]
     if error.status_code == NoSuchPage.http_status:
         return NoSuchPage(path=path)
     if error.status_code == WrongMethod.http_status:
         return WrongMethod(method=request.method[:20], path=path)
+    if error.status_code == Unauthenticated.http_status:
+        return AuthenticationFailed()
     found = BadRequest(reason=str(error.detail))
     found.http_status = error.status_code  # type: ignore[misc] # this one error says what the framework found
     return found

@@ -328,7 +328,7 @@ def test_events_come_in_order_and_only_later_ones(archive: Any) -> None:
     every = list(archive.events())
     assert [event.seq for event in every] == list(range(1, len(every) + 1))
     later = [event for event in every if event.seq > middle.seq]
-    assert [event.resource for event in later][0] == "two"
+    assert later[0].resource == "two"
     assert [event.seq for event in archive.events(middle.seq)] == [event.seq for event in later]
     assert [event.seq for event in archive.events(middle.timestamp)] == [event.seq for event in later]
     assert [event.seq for event in archive.events(moment)] == [event.seq for event in later]
@@ -394,9 +394,10 @@ def test_prepared_transactions_wait_for_their_decision(archive: Any) -> None:
 
 
 def test_a_purged_resource_says_so(tmp_path: Path) -> None:
-    with serving(tmp_path / "archive", init={"mode": "dynamic"}) as server, Archive(server.url, key=server.key) as found:
+    dynamic = {"mode": "dynamic"}
+    with serving(tmp_path / "archive", init=dynamic) as server, Archive(server.url, key=server.key) as found:
         put(found, "car", file=b"1")
-        event = found.purge("car", "asked by the owner")  # type: ignore[attr-defined, unused-ignore]
+        event = found.purge("car", "asked by the owner")
         assert (event.event, event.resource) == ("deletion", "car")
         with pytest.raises(ResourcePurged, match="asked by the owner"):
             found.get("car")

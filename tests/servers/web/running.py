@@ -18,6 +18,7 @@ from typing import Any
 import uvicorn
 
 from muniment.access import Authority
+from muniment.access.authority import LOOK_SECONDS
 from muniment.app import App
 from muniment.app.protocol import LimitedProtocol
 from muniment.archive import Archive as LocalArchive
@@ -37,7 +38,9 @@ class Running:
 
     def new_key(self, name: str, **grants: set[str]) -> str:
         """A key with rights: address (with `_` for `/`) to permissions."""
-        return make_key(self.place, name, {place.replace("_", "/"): rights for place, rights in grants.items()})
+        made = make_key(self.place, name, {place.replace("_", "/"): rights for place, rights in grants.items()})
+        time.sleep(2 * LOOK_SECONDS)  # until the server has looked what others changed
+        return made
 
 
 def make_archive(place: Path, **settings: Any) -> str:

@@ -12,6 +12,7 @@ from fastapi import Path, Query
 
 from muniment.content import LogicalPath
 from muniment.content.digests import ALGORITHMS
+from muniment.errors.base import Conflict
 from muniment.errors.content import BadId, UnknownDigest, UnsafePath
 
 PREFIX = "/archive/v1"
@@ -106,6 +107,7 @@ def read_digest_fields(*fields: str | None) -> dict[str, str]:
 
     Raises:
         UnknownDigest: A field is not as RFC 9530 says.
+        Conflict: Two fields contradict each other.
     """
     found: dict[str, str] = {}
     for field in fields:
@@ -123,5 +125,5 @@ def read_digest_fields(*fields: str | None) -> dict[str, str]:
             except binascii.Error:
                 raise UnknownDigest(digest=item.strip()[:200]) from None
             if found.setdefault(name, value) != value:
-                raise UnknownDigest(digest=item.strip()[:200])
+                raise Conflict(reason=f"two different {match[1]} digests are promised")
     return found

@@ -87,7 +87,7 @@ async def import_(
     repr_digest: Annotated[
         str, Header(description="What the tar must be (RFC 9530).", json_schema_extra=DIGEST_FIELD_FORM)
     ] = "",
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: IdempotencyKey = "",
 ) -> Imported:
     """Take in a package (a bag, a bag of instances, an OCFL object) as a tar: whole, or not at all."""
     visit = await run_in_threadpool(_let_in, request, project)

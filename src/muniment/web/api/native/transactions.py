@@ -36,7 +36,7 @@ from muniment.web.authority import ADMIN, READ, WRITE
 router = APIRouter(prefix="/transactions")
 
 IdempotencyKey = Annotated[
-    str | None,
+    str,
     Header(max_length=200, description="The same key with the same request gets the same answer for a day."),
 ]
 
@@ -51,7 +51,7 @@ def leftovers(request: Request) -> Leftovers:
 
 @router.post("", operation_id="begin", status_code=201)
 def begin(
-    request: Request, response: Response, given: BeginNew | BeginOn, idempotency_key: IdempotencyKey = None
+    request: Request, response: Response, given: BeginNew | BeginOn, idempotency_key: IdempotencyKey = ""
 ) -> TransactionOut:
     """Begin a transaction for a new resource, or on one that is there (`If-Match` names its version)."""
     visit = visit_of(request)

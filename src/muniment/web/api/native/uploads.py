@@ -121,7 +121,7 @@ async def put_many(
 
 @router.post("/uploads", operation_id="begin_upload", status_code=201)
 def begin(
-    request: Request, response: Response, transaction: str, given: UploadIn, idempotency_key: IdempotencyKey = None
+    request: Request, response: Response, transaction: str, given: UploadIn, idempotency_key: IdempotencyKey = ""
 ) -> UploadOut:
     """Begin a file that comes in pieces and may be resumed after a cut."""
     visit = visit_of(request)

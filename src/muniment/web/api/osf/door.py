@@ -1,0 +1,83 @@
+"""The door in the server: the foreman, and the threads beside it that do what was asked."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+
+from fastapi import FastAPI
+
+from muniment.app import App
+from muniment.app.working import Working
+from muniment.jobs import CeleryEngine, LocalEngine
+from muniment.web.api.osf.routes import router
+from muniment.workflows.register import Foreman
+
+
+class OsfDoor:
+    """What the routes are given. Nothing is opened before `start` or the first request."""
+
+    def __init__(self, app: App) -> None:
+        self._settings = app.settings
+        self._working = Working(app)
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._local: LocalEngine | None = None
+        self._celery: CeleryEngine | None = None
+        self._dispatcher: threading.Thread | None = None
+
+    @property
+    def project(self) -> str:
+        """The project that containers are archived in; rights on it are what counts here."""
+        return self._settings.osf_project
+
+    @cached_property
+    def _foreman(self) -> Foreman:
+        return self._working.foreman()
+
+    @property
+    def foreman(self) -> Foreman:
+        """The foreman, put together on first use.
+
+        Raises:
+            MunimentError: A setting cannot be used, or the ledger cannot be opened.
+        """
+        with self._lock:
+            return self._foreman
+
+    def start(self) -> None:
+        """Begin to do what the ledger owes, or to send it to the workers of a broker.
+
+        Raises:
+            MunimentError: As `foreman`.
+        """
+        if not self._settings.serve_work:
+            return
+        if self._settings.broker is None:
+            self._local = self._working.local_engine()
+            self._local.start()
+            return
+        self._celery = self._working.celery_engine()
+        self._dispatcher = threading.Thread(
+            target=self._celery.keep_dispatching, args=(self._stop,), name="dispatcher", daemon=True
+        )
+        self._dispatcher.start()
+
+    def close(self) -> None:
+        """Let what is under way end for a while, give the rest back, and close everything."""
+        self._stop.set()
+        if self._local is not None:
+            self._local.stop(self._settings.serve_grace)
+        if self._dispatcher is not None:
+            self._dispatcher.join(10)
+        if self._celery is not None:
+            self._celery.close()
+        self._working.office.close()
+
+
+def install(server: FastAPI, app: App) -> OsfDoor:
+    """Put the interface into a server; its caller calls `start` and `close` of what is returned."""
+    door = OsfDoor(app)
+    server.state.osf = door
+    server.include_router(router)
+    return door

@@ -1,0 +1,178 @@
+"""The routes of the foreman's interface; each is there with and without a slash at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+from structlog import get_logger
+
+from muniment.errors.jobs import LedgerUnavailable
+from muniment.errors.register import ContainerField, NotJson, NotSigned
+from muniment.errors.remote import UnusableRequest
+from muniment.web.api.native.gate import Visit, visit_of
+from muniment.web.api.osf.content import content
+from muniment.web.authority import READ, WRITE
+from muniment.web.problems import MEDIA_TYPE, problem
+from muniment.workflows.register import Foreman
+from muniment.workflows.register.signing import CALLBACK
+from muniment.workflows.register.submission import read_body
+
+PREFIX = "/api/v1/archives"
+_MOST_LISTED = 1000
+
+router = APIRouter(prefix=PREFIX, tags=["osf"])
+
+
+def both(method: str, path: str, name: str, status: int = 200) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a route with and without a slash at its end; the description has it once."""
+
+    def register(route: Callable[..., Any]) -> Callable[..., Any]:
+        known: dict[str, Any] = {"methods": [method], "response_class": Response, "status_code": status}
+        router.add_api_route(f"{path}/", route, operation_id=name, **known)
+        router.add_api_route(path, route, include_in_schema=False, **known)
+        return route
+
+    return register
+
+
+@both("GET", "", "list_containers")
+def list_containers(request: Request, after: str = "", limit: int | None = None) -> Response:
+    """The ids of all registered containers; with `limit` a page of them, and the `next` page's `after`.
+
+    Raises:
+        UnusableRequest: The limit is none.
+    """
+    if limit is not None and not 1 <= limit <= _MOST_LISTED:
+        raise UnusableRequest(where="query.limit", reason=f"it is not between 1 and {_MOST_LISTED}")
+    foreman = _foreman(request, READ)
+    found, further = foreman.containers(after=after, limit=limit)
+    answer: dict[str, Any] = {"containers": found}
+    return JSONResponse({**answer, "next": further} if limit is not None else answer)
+
+
+@both("POST", "", "submit_container", 201)
+async def submit(request: Request) -> Response:
+    """Take a container in: it is checked whole, recorded, and archived in the background."""
+    visit = await run_in_threadpool(_visit, request, WRITE)
+    body = await request.body()
+    return await run_in_threadpool(_submit, request, visit, body)
+
+
+def _submit(request: Request, visit: Visit, body: bytes) -> Response:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    try:
+        foreman: Foreman = request.app.state.osf.foreman
+        accepted = foreman.submit(body, requester=visit.caller.agent, headers=headers)
+    except ContainerField as error:
+        return JSONResponse(
+            {**problem(error), "details": {"field": error.details["field"]}, "errors": error.details["errors"]},
+            error.http_status,
+            media_type=MEDIA_TYPE,
+        )
+    except LedgerUnavailable as error:
+        get_logger().error("not taken in", error=error.code(), message=str(error))
+        answer = {"id": _id_in(body), "date": int(time.time()), "status": "ERROR"}
+        reason = "the queue could not be reached; nothing was recorded, try again"
+        return JSONResponse({**answer, "reason": reason}, error.http_status, {"Retry-After": "5"})
+    answer = {"id": accepted.id, "date": accepted.date, "status": "STARTED"}
+    where = f"{request.scope.get('root_path', '')}{PREFIX}/{accepted.id}/status"
+    return JSONResponse(answer, 201, {"Location": where})
+
+
+def _id_in(body: bytes) -> str | None:
+    try:
+        return str(read_body(body)["container"]["metadata"]["id"])
+    except (NotJson, KeyError, TypeError):
+        return None
+
+
+@both("POST", "/callback", "receive_callback")
+@both("POST", "/callbacks", "receive_callback_too")
+async def callback(request: Request) -> Response:
+    """Take a callback, as a platform would: check its signature and write it into the log.
+
+    Raises:
+        NotJson: The body is none.
+        UnusableRequest: It has no status.
+        NotSigned: Its signature was not accepted.
+    """
+    await run_in_threadpool(_visit, request, READ)
+    body = await request.body()
+    document = read_body(body)
+    if not isinstance(document, dict) or "status" not in document:
+        raise NotJson(reason="it is not an object with a status")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    foreman: Foreman = await run_in_threadpool(lambda: request.app.state.osf.foreman)
+    if foreman.office.signer is None:
+        raise NotSigned(reason="there is no key to check it with: set MUNIMENT_HMAC_KEY")
+    foreman.office.signer.check(headers, body, document, CALLBACK)
+    failures = document.get("failures")
+    get_logger().info(
+        "callback",
+        container=str(document.get("id"))[:100],
+        outcome=str(document["status"])[:20],
+        failures=len(failures) if isinstance(failures, list) else 0,
+    )
+    return Response()
+
+
+@both("GET", "/{container}", "container_manifest")
+def manifest(request: Request, container: str, service: str | None = None) -> Response:
+    """The manifest of a container, or of the service named."""
+    return JSONResponse(dict(_foreman(request, READ).manifest(container, service)))
+
+
+@both("GET", "/{container}/status", "container_status")
+def status(request: Request, container: str) -> Response:
+    """How far a container is, what failed, and who was told."""
+    return JSONResponse(_foreman(request, READ).status(container), headers={"Cache-Control": "no-store"})
+
+
+@both("GET", "/{container}/files", "container_files")
+def files(request: Request, container: str) -> Response:
+    """The files of a container's own services."""
+    return JSONResponse({"files": _foreman(request, READ).files(container)})
+
+
+@both("GET", "/{container}/files/{sha256}", "container_file", 302)
+def file(request: Request, container: str, sha256: str, name: str = "") -> Response:
+    """A link to a file's bytes, good for a while; with `metadata` what is known of it."""
+    foreman = _foreman(request, READ)
+    if "metadata" in request.query_params:
+        return JSONResponse(foreman.file_metadata(container, sha256))
+    found = foreman.download(container, sha256, name)
+    root = request.scope.get("root_path", "")
+    where = found.url or f"{root}{PREFIX}/{container}/files/{sha256}/content?{found.query}"
+    return Response(status_code=302, headers={"Location": where, "Cache-Control": "no-store"})
+
+
+@both("GET", "/{container}/files/{sha256}/content", "linked_file")
+def linked(
+    request: Request, container: str, sha256: str, expires: str = "", signature: str = "", name: str = ""
+) -> Response:
+    """The bytes of a file, for whoever has the link: the link itself is what lets in."""
+    foreman: Foreman = request.app.state.osf.foreman
+    store, key, disposition = foreman.linked(container, sha256, name=name, expires=expires, signature=signature)
+    return content(request, store, key, sha256, disposition)
+
+
+def _visit(request: Request, permission: str) -> Visit:
+    visit = visit_of(request)
+    visit.require(permission, request.app.state.osf.project)
+    return visit
+
+
+def _foreman(request: Request, permission: str) -> Foreman:
+    """The foreman, for who may do this.
+
+    Raises:
+        MunimentError: 401 or 403; or the foreman cannot be put together.
+    """
+    _visit(request, permission)
+    foreman: Foreman = request.app.state.osf.foreman
+    return foreman
