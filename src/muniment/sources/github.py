@@ -39,7 +39,9 @@ class GitHubSource:
         self._session = means.session
         token: str = given["access_token"]
         headers = {"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": _VERSION}
-        self._account = Account(SERVICE, (api,), headers, (token,), hourly_calls=means.hourly_calls)
+        self._account = Account(
+            SERVICE, (api,), headers, (token,), hourly_calls=means.hourly_calls, busy_words=("secondary rate limit",)
+        )
         login = Login("x-access-token", token, "access_token")
         basic = login_headers(login)
         secrets = (token, basic["Authorization"].removeprefix("Basic "))

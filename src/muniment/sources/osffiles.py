@@ -13,9 +13,10 @@ from urllib.parse import quote, urljoin
 from muniment.content import ALGORITHMS
 from muniment.errors.sources import CredentialRefused, FileUnavailable, ListingEndless, NotAtService, UnexpectedAnswer
 from muniment.sources.documents import document, json_list, json_object
+from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
 from muniment.sources.paging import Pages, as_object
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, version_path
 from muniment.sources.session import Account, shown
 from muniment.sources.session.account import Origin
 from muniment.sources.times import rfc3339
@@ -91,9 +92,12 @@ class OsfSource:
                     yield document(f"{name}.json", f"list:{item.details['url']}{name}/")
             return
         provider = item.details["provider"]
+        names = Names(SERVICE)  # a drive may hold two files of one name in one folder
         folders = [(item.details["url"], "", 0)]
+        listed = Pages(SERVICE, item.details["url"])
         while folders:
             url, where, depth = folders.pop()
+            listed.turn(url)
             if depth > _DEEPEST:
                 raise ListingEndless(service=SERVICE, where=shown(url), reason=f"it is over {_DEEPEST} folders deep")
             try:
@@ -102,7 +106,7 @@ class OsfSource:
                         below = line["relationships"]["files"]["links"]["related"]["href"]
                         folders.append((self._here(below), _place(line["attributes"]).strip("/"), depth + 1))
                     else:
-                        yield from self._file(provider, line)
+                        yield from self._file(provider, line, names)
             except (NotAtService, CredentialRefused) as error:
                 if not where:
                     raise
@@ -143,9 +147,9 @@ class OsfSource:
                 raise NotAtService(service=SERVICE, what=what, where=self._id, field="id")
         return self._found
 
-    def _file(self, provider: str, line: Mapping[str, Any]) -> Iterator[SourceEntry | Failure]:
+    def _file(self, provider: str, line: Mapping[str, Any], names: Names) -> Iterator[SourceEntry | Failure]:
         facts = line["attributes"]
-        path = safe_path(f"{provider}/{_place(facts)}", SERVICE)
+        path = names.path(f"{provider}/{_place(facts)}", str(facts["path"]).strip("/"))
         if isinstance(path, Failure):
             yield path
             return
@@ -158,7 +162,7 @@ class OsfSource:
         modified = rfc3339(facts.get("date_modified"))
         yield SourceEntry(path, size if isinstance(size, int) else None, digests, modified, locator=at)
         newest = str(facts.get("current_version") or "")
-        for version in self._earlier(str(line["id"]), newest) if self._versions else ():
+        for version in self._earlier(str(line["id"]), newest) if self._versions not in {0, 1} else ():
             facts = version["attributes"]
             number = str(version["id"])
             yield SourceEntry(
@@ -171,15 +175,18 @@ class OsfSource:
             )
 
     def _earlier(self, id: str, newest: str) -> Iterator[Mapping[str, Any]]:
-        """The versions before the present one that were asked for, the newest first, as OSF lists them."""
-        wanted = None if self._versions == ALL_VERSIONS else self._versions - 1
-        for version in self._lines(f"{self._api}/v2/files/{quote(id, safe='')}/versions/?page[size]=100"):
-            if str(version["id"]) == newest:
-                continue
-            if wanted == 0:
-                return
-            wanted = None if wanted is None else wanted - 1
-            yield version
+        """The versions before the present one that were asked for, the newest first.
+
+        OSF lists them by their time of change, which is that of their record. Its own storage counts them, so there
+        the number decides; other providers name theirs as they like, and the first is taken for the present one.
+        """
+        versions = list(self._lines(f"{self._api}/v2/files/{quote(id, safe='')}/versions/?page[size]=100"))
+        if all(str(each["id"]).isdecimal() for each in versions) and newest in {str(each["id"]) for each in versions}:
+            versions = sorted(versions, key=lambda each: int(each["id"]), reverse=True)
+            versions = [each for each in versions if int(each["id"]) < int(newest)]
+        else:
+            versions = versions[1:]
+        return iter(versions if self._versions == ALL_VERSIONS else versions[: self._versions - 1])
 
     def _has(self, url: str) -> bool:
         try:

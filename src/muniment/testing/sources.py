@@ -205,6 +205,7 @@ class SourceContract:
         }
 
     def test_the_folder_of_a_registration_has_a_name(self, source: Source) -> None:
+        assert isinstance(source, Source)
         assert source.service == self.kind
         assert source.resource.strip()
 

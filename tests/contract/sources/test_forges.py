@@ -69,6 +69,14 @@ class TestGitHub(SourceContract):
         with pytest.raises(ListingEndless):
             list(source.entries(page.items[-1]))
 
+    def test_a_secondary_limit_is_waited_out_and_not_taken_for_a_refusal(
+        self, server: GitHub, source: Source, clock: Any
+    ) -> None:
+        body = b'{"message": "You have exceeded a secondary rate limit. Please wait."}'
+        server.fail("/releases$", status=403, body=body, headers={"Content-Type": "application/json"})
+        assert listed(source)
+        assert max(clock.sleeps) >= 59
+
     def test_a_repository_without_a_wiki_is_none_the_worse(self, server: GitHub, source: Source) -> None:
         server.fail(r"thing\.wiki\.git", status=404, times=9)
         assert "@about/wiki.bundle" not in {entry.path for _, entry in listed(source)}

@@ -56,6 +56,32 @@ class TestProject(SourceContract):
         assert [read(source, *each) for each in old] == [b"earlier %d" % number for number in contents]
         assert all(entry.of == "osfstorage/a.txt" for _, entry in old)
 
+    def test_versions_that_have_names_in_place_of_numbers_come_too(
+        self, server: Osf, session: Any, tmp_path: Any
+    ) -> None:
+        for data in (b"first", b"second", b"third"):
+            server.put("x/y", data, "github")
+        old = [each for each in listed(self.make(server, session, tmp_path, versions=True)) if each[1].version]
+        found = {entry.version: entry for _, entry in old if entry.of == "github/x/y"}
+        assert list(found) == ["rev-3", "rev-2", "rev-1"]
+        source = self.make(server, session, tmp_path)
+        assert [read(source, *each) for each in old if each[1].of == "github/x/y"] == [b"second", b"first", b"github"]
+
+    def test_two_files_of_one_name_stay_apart(self, server: Osf, source: Source) -> None:
+        server.put("same.txt", b"s", "googledrive")
+        server.twins.add("same.txt")
+        found = [str(entry.path) for _, entry in listed(source) if entry.path.startswith("googledrive/same")]
+        assert found == ["googledrive/same.txt", "googledrive/same (twin-same%2Etxt).txt"] or len(set(found)) == 2
+
+    def test_a_folder_that_holds_itself_is_an_error(self, server: Osf, source: Source) -> None:
+        url = f"{server.url}/v2/{server.kind}/abc12/files/osfstorage/b/"
+        below = {"files": {"links": {"related": {"href": url}}}}
+        facts = {"kind": "folder", "name": "b", "materialized_path": "/b/b/"}
+        body = json.dumps({"data": [{"id": "1", "attributes": facts, "relationships": below}], "links": {}}).encode()
+        server.fail("files/osfstorage/b/$", status=200, body=body, times=99)
+        with pytest.raises(ListingEndless):
+            listed(source)
+
     def test_the_project_is_described_by_what_it_has(self, server: Osf, source: Source) -> None:
         found = {str(entry.path): (item, entry) for item, entry in listed(source)}
         assert json.loads(read(source, *found["@about/node.json"]))["data"]["attributes"]["title"] == "A study"

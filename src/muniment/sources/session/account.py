@@ -62,6 +62,7 @@ class Account:
 
     `bases` are the addresses whose origins may see the credential; it is dropped everywhere else.
     `credential_field` names the submission's field that holds it, for the message when it is refused.
+    `busy_words` are how a service says in a plain 403, without any header, that it is asked too often.
     `hourly_calls` is the budget of calls for the service, kept for each of its hosts.
     """
 
@@ -71,6 +72,7 @@ class Account:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     credential_field: str = "access_token"
     hourly_calls: int | None = None
+    busy_words: tuple[str, ...] = ()
     sign: Sign | None = field(default=None, repr=False)
 
     def proof(self, method: str, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -78,6 +80,10 @@ class Account:
         if Origin.of(url) not in {Origin.of(base) for base in self.bases}:
             return {}
         return self.headers if self.sign is None else {**self.headers, **self.sign(method, url, headers)}
+
+    def is_busy(self, status: int, body: bytes) -> bool:
+        """Whether a 403 means "too often" and not "not you"."""
+        return status == 403 and any(word.encode() in body for word in self.busy_words)  # noqa: PLR2004 - Forbidden
 
     @property
     def redact(self) -> Redactor:

@@ -119,6 +119,9 @@ class Session:
                 continue
             if answer.status < 300:  # noqa: PLR2004 - RFC 9110 §15.3: the class of success
                 return answer
+            if account.is_busy(answer.status, answer.body):
+                self._close_for_a_while(account, answer.url, last=attempt == self.attempts)
+                continue
             self._refused(account, answer, what, field)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -159,8 +162,11 @@ class Session:
         Raises:
             CredentialRefused: The credential was refused.
             FileUnavailable: The service does not give this file.
+            RateLimited: It is asked too often.
         """
         answer = Answer.of(reply, account.service, _JSON_LIMIT)
+        if account.is_busy(answer.status, answer.body):
+            self._close_for_a_while(account, answer.url, last=True)
         if answer.status == 401 and account.proof("GET", answer.url, {}):  # noqa: PLR2004 - Unauthorized
             raise CredentialRefused(service=account.service, field=account.credential_field, status=401, what=path)
         reason = f"status {answer.status}{self._quote(account, answer)}"
@@ -262,6 +268,13 @@ class Session:
             raise CredentialRefused(service=account.service, field=account.credential_field, status=403, what=what)
         reason = self._quote(account, answer).lstrip(": ") or "it gave no reason"
         raise ServiceRefused(service=account.service, where=shown(answer.url), status=answer.status, reason=reason)
+
+    def _close_for_a_while(self, account: Account, url: str, *, last: bool) -> None:
+        """Leave a service alone that said it is busy, and not for how long."""
+        key = _limit_key(account, url)
+        self.limits.note(key, 429, {})
+        if last:
+            raise RateLimited(service=account.service, until=self.limits.opens(key))
 
     def _gave_up(self, account: Account, reply: Reply, *, limited: bool) -> NoReturn:
         if limited:
