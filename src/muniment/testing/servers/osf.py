@@ -13,7 +13,11 @@ PER_PAGE = 2
 
 
 class Osf(Loopback):
-    """One node with files by provider and path, each with its versions, the oldest first."""
+    """One node with files by provider and path, each with its versions, the oldest first.
+
+    Only OSF's own storage numbers versions; the other providers' are named by letters, and `twins` are files of theirs
+    that lie a second time in the same folder, under the same name.
+    """
 
     name: ClassVar[str] = "osf"
     node: ClassVar[str] = "abc12"
@@ -23,6 +27,7 @@ class Osf(Loopback):
         self.kind = kind
         self.token = "osf-token-0123456789"  # noqa: S105 - of a test
         self.files: dict[str, dict[str, list[bytes]]] = {"osfstorage": {}}
+        self.twins: set[str] = set()
         self.lists: dict[str, list[dict[str, Any]]] = {
             "contributors": [{"id": f"{self.node}-u{number}", "type": "contributors"} for number in range(3)],
             "children": [],
@@ -73,6 +78,9 @@ class Osf(Loopback):
                 lines[name] = self._folder_line(provider, f"{folder}{name}/", name)
             else:
                 lines[name] = self._file_line(provider, path, name, versions)
+                if path in self.twins:
+                    twin = self._file_line(provider, path, name, versions)
+                    lines[f"{name} twin"] = twin | {"attributes": twin["attributes"] | {"path": f"/twin-{path}"}}
         return self._page(request, list(lines.values()))
 
     def _folder_line(self, provider: str, path: str, name: str) -> dict[str, Any]:
@@ -88,29 +96,33 @@ class Osf(Loopback):
         facts = {"kind": "file", "name": name, "path": f"/{path}", "materialized_path": f"/{path}", "size": len(data)}
         facts |= {
             "date_modified": "2024-05-06T07:08:09.123456Z",
-            "current_version": len(versions),
             "provider": provider,
         }
+        # Only OSF's own storage counts versions; of the others the number of records is given, which says nothing.
+        facts["current_version"] = len(versions) if provider == "osfstorage" else 1
         return {"id": f"{provider}:{path}", "attributes": facts | {"extra": {"hashes": hashes}}}
 
     def _versions(self, request: Request, provider: str, path: str) -> Reply:
         versions = self.files[provider][path]
         lines = [
             {
-                "id": str(number),
+                "id": _version(provider, number),
                 "attributes": {"size": len(versions[number - 1]), "date_created": "2024-05-06T07:08:09Z"},
             }
             for number in range(len(versions), 0, -1)
         ]
+        if provider == "osfstorage" and len(lines) > 1:
+            lines[0], lines[1] = lines[1], lines[0]  # by the time their records changed, not by number
         return self._page(request, lines)
 
     def _bytes(self, request: Request, node: str, provider: str, path: str) -> Reply:
         query = request.only("version")
-        versions = self.files.get(provider, {}).get(path)
+        versions = self.files.get(provider, {}).get(path.removeprefix("twin-"))
         if node != self.node or versions is None:
             raise Wrong(404, "File or folder not found")
-        number = int(query.get("version", len(versions)))
-        if not 1 <= number <= len(versions):
+        known = {_version(provider, number): number for number in range(1, len(versions) + 1)}
+        number = known.get(query["version"], 0) if "version" in query else len(versions)
+        if not number:
             raise Wrong(404, "no such version")
         return Reply(200, versions[number - 1], {"Content-Type": "x/y"}, etag=f'"{number}-{len(versions[number - 1])}"')
 
@@ -122,3 +134,7 @@ class Osf(Loopback):
         rest = f"{self.url}{request.path}?page[size]={query.get('page[size]', '10')}&page={number + 1}"
         links = {"next": rest if number * PER_PAGE < len(values) else None}
         return Reply.json({"data": values[(number - 1) * PER_PAGE : number * PER_PAGE], "links": links})
+
+
+def _version(provider: str, number: int) -> str:
+    return str(number) if provider == "osfstorage" else f"rev-{number:x}"
