@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from muniment.archive import Agent
+from muniment.archive import Agent, Event
 from muniment.archive import Archive as LocalArchive
 
 if TYPE_CHECKING:
     from muniment.remote import RemoteArchive
+
+
+Start = str | float | datetime | None
+_LOOK_EVERY = 0.2
 
 
 def is_url(place: object) -> bool:
@@ -61,3 +68,19 @@ class Archive(LocalArchive, metaclass=_Door):
         """
         del key  # a folder asks for none
         super().__init__(place, state=state, agent=agent, workers=workers, parity=parity)
+
+    def events(self, start: Start = None, *, live: bool = False) -> Iterator[Event]:
+        """The log, oldest event first: those strictly after `start`. With `live` it goes on as events come.
+
+        Raises:
+            BadTime: `start` is no event's number, ISO 8601 time or Unix time.
+            DamagedRecord: A line of the log is not an event.
+        """
+        return self._live(start) if live else super().events(start)
+
+    def _live(self, start: Start) -> Iterator[Event]:
+        while True:
+            for event in super().events(start):
+                start = event.seq
+                yield event
+            time.sleep(_LOOK_EVERY)

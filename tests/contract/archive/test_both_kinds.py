@@ -336,6 +336,16 @@ def test_events_come_in_order_and_only_later_ones(archive: Any) -> None:
         list(archive.events("yesterday"))
 
 
+def test_the_log_can_be_followed(archive: Any) -> None:
+    put(archive, "one", file=b"1")
+    following = archive.events(0, live=True)
+    known = [next(following).seq for _ in archive.events()]
+    put(archive, "two", file=b"2")
+    assert next(following).resource == "two"
+    assert known == list(range(1, len(known) + 1))
+    following.close()
+
+
 def test_lists_come_in_pages_without_gaps(archive: Any) -> None:
     for number in range(25):
         put(archive, f"r{number:02}", file=b"1")

@@ -54,10 +54,8 @@ class Visit:
         Raises:
             MunimentError: 401 or 403.
         """
-        places = (None, self.archive.config.project)
-        if any(self.may(permission, place) for place in places):
-            return
-        if not any(self.may(permission, place) for place in self.archive.projects()):
+        # Rights are granted by rules, so who has one somewhere has it at the address of a rule.
+        if not any(self.may(permission, address) for address in self.gate.authority.picture().rules):
             self.require(permission, None)
 
     def project_of(self, id: str, project: str | None, permission: str) -> str:

@@ -17,7 +17,7 @@ from muniment.web.api.nexus.negotiation import DOT, JSON, JSON_LD, N_QUADS, N_TR
 from muniment.workflows.nexus.documents import graph, named_quads, plain, triples
 
 Json = dict[str, Any]
-CHUNK = 256 * 1024
+CHUNK = 512 * 1024
 """Bytes of a piece. Two wait for each download, so with fifty at once this is 50 MB."""
 
 _INTERNAL = 500

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from structlog import get_logger
 
 from muniment.archive import Archive
+from muniment.errors.base import MunimentError
 from muniment.layouts.selection import NameLayout
 from muniment.settings import Settings
 from muniment.web.api.native.gate import Gate
@@ -29,8 +31,12 @@ def install(server: FastAPI, archive: Archive, gate: Gate, settings: Settings) -
     )
 
     def make(base: str) -> Nexus:
-        return Nexus(archive, options.at(base), control=archive.state / "control.db")
+        return Nexus(archive, options.at(base), control=archive.state / "control.db", failed=_no_parity)
 
     api = NexusApi(make, gate, archive, limit=options.document, base=options.base)
     server.mount(PREFIX, api)
     return api
+
+
+def _no_parity(project: str, resource: str, error: MunimentError) -> None:
+    get_logger().error("no parity was made", project=project, resource=resource, message=str(error))
