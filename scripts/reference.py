@@ -235,11 +235,19 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
+def sources() -> str:
+    """The sources a submission may name, with their fields."""
+    from muniment.sources.reference import kinds_in_markdown  # noqa: PLC0415 - only this page needs the sources
+
+    return f"# Sources\n\n{kinds_in_markdown().strip()}"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli": cli,
     "errors": errors,
     "findings": findings,
     "settings": settings,
+    "sources": sources,
 }
 
 if __name__ == "__main__":

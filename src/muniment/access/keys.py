@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, text
 
 from muniment.access import rules
 from muniment.access.identities import KEYS_REALM, Caller, Identity
-from muniment.errors.access import BadKeyName, KeyNameTaken, KeyNotFound
+from muniment.errors.access import BadKeyName, KeyNameTaken, ApiKeyNotFound
 
 if TYPE_CHECKING:
     from muniment.access.book import AccessBook
@@ -189,14 +189,14 @@ class Keys:
         """Make a new secret for a name that has its rights already, and revoke the old ones unless `keep`.
 
         Raises:
-            KeyNotFound: No key was ever called so.
+            ApiKeyNotFound: No key was ever called so.
             AccessUnavailable: The database cannot be reached.
         """
         made = _new(name, expires_at, by)
 
         def work(connection: Connection) -> NewKey:
             if not _named(connection, name):
-                raise KeyNotFound(key=name)
+                raise ApiKeyNotFound(key=name)
             if not keep:
                 connection.execute(_REVOKE_NAME, {"key": name, "now": time.time()})
             _insert(connection, made)
@@ -208,7 +208,7 @@ class Keys:
         """Revoke one key by its id or its whole text, or all of a name; the keys concerned.
 
         Raises:
-            KeyNotFound: There is none of that id or name.
+            ApiKeyNotFound: There is none of that id or name.
             AccessUnavailable: The database cannot be reached.
         """
 
@@ -221,7 +221,7 @@ class Keys:
         wanted = whole[1] if whole else key
         found = self._change(work)
         if not found:
-            raise KeyNotFound(key=PREFIX + "…" if looks_like_key(wanted) else wanted[:_LONGEST_NAME])
+            raise ApiKeyNotFound(key=PREFIX + "…" if looks_like_key(wanted) else wanted[:_LONGEST_NAME])
         return found
 
     def all(self) -> list[Key]:

@@ -107,7 +107,7 @@ class IncorrectRev(Conflict):
     """Revision {provided} was given, but {expected} is the newest: somebody changed it in between. Look at it again, then repeat your change."""  # noqa: E501 - the docstring is the message
 
 
-class KeyNotFound(MissingThing):
+class ApiKeyNotFound(MissingThing):
     """There is no key {key!r}. `muniment key list` lists what there is."""
 
 

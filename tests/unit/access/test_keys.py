@@ -18,7 +18,7 @@ from muniment.errors.access import (
     BadKeyName,
     InvalidAccessToken,
     KeyNameTaken,
-    KeyNotFound,
+    ApiKeyNotFound,
     UnknownPermissions,
 )
 from tests.unit.access.making import basic, bearer
@@ -173,11 +173,11 @@ def test_the_name_of_a_revoked_key_is_never_given_away(book: AccessBook) -> None
 
 
 def test_what_is_not_there_cannot_be_revoked_or_renewed(book: AccessBook) -> None:
-    with pytest.raises(KeyNotFound):
+    with pytest.raises(ApiKeyNotFound):
         book.keys.revoke("nobody")
-    with pytest.raises(KeyNotFound):
+    with pytest.raises(ApiKeyNotFound):
         book.keys.renew("nobody")
-    with pytest.raises(KeyNotFound) as missing:
+    with pytest.raises(ApiKeyNotFound) as missing:
         book.keys.revoke("mun_" + "a" * 16 + "x_" + "b" * 52)
     assert "bbbb" not in str(missing.value)
 
