@@ -35,6 +35,8 @@ class Changing:
 
     archive: Archive
     records: Records
+    changed: Callable[[str, str], None]
+    """Is told project and id of each change."""
 
     def create(self, revision: Revision, fill: Fill, by: Actor, *, message: str) -> Revision:
         """Make something new, as revision 1.
@@ -137,6 +139,7 @@ class Changing:
             transaction.rollback()
             raise
         instance = transaction.commit()
+        self.changed(revision.project, revision.id)
         return self.records.remember(instance, revision.iri)
 
 

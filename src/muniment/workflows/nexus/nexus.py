@@ -17,6 +17,7 @@ from muniment.workflows.nexus.changing import Changing
 from muniment.workflows.nexus.documents import Documents
 from muniment.workflows.nexus.files import Files
 from muniment.workflows.nexus.projects import Project, Projects
+from muniment.workflows.nexus.protecting import Failed, Protecting
 from muniment.workflows.nexus.records import Records, Revision
 from muniment.workflows.nexus.resources import Resources
 from muniment.workflows.nexus.selections import Definition, Selections
@@ -48,8 +49,10 @@ class Options:
 class Nexus:
     """The parts of the API's domain, put together on one archive."""
 
-    def __init__(self, archive: Archive, options: Options, *, control: str | Path) -> None:
-        """Use `archive`; selections are kept in the database at `control`.
+    def __init__(
+        self, archive: Archive, options: Options, *, control: str | Path, failed: Failed | None = None
+    ) -> None:
+        """Use `archive`; selections are kept in the database at `control`; `failed` is told of parity not made.
 
         Raises:
             SelectionsUnavailable: The database cannot be opened.
@@ -58,7 +61,8 @@ class Nexus:
         self.options = options
         self.addresses = Addresses(options.base.rstrip("/"))
         self.records = Records(archive)
-        self.changing = Changing(archive, self.records)
+        self.protecting = Protecting(archive, failed=failed)
+        self.changing = Changing(archive, self.records, self.protecting.owe)
         self.jsonld = JsonLd()
         self.projects = Projects(archive, self.records, self.changing, self.addresses)
         self.selections = Selections(control, life=options.life)
@@ -101,5 +105,6 @@ class Nexus:
         return found
 
     def close(self) -> None:
-        """Let go of the database; the archive is its owner's."""
+        """Let go of the database and end the making of parity; the archive is its owner's."""
+        self.protecting.close()
         self.selections.close()
