@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 DOCUMENTS = Path("/usr/share/doc")
 FINDINGS = 1
+SHOWN = 12
 
 console = Console(highlight=False)
 
@@ -44,7 +45,7 @@ class Demo:
         done = subprocess.run(words, env=self.environment, stdout=subprocess.PIPE, text=True, check=False)
         if show and done.stdout:
             lines = done.stdout.splitlines()
-            console.print("\n".join(lines[:12]) + ("\n…" if len(lines) > 12 else ""), style="dim", markup=False)
+            console.print("\n".join(lines[:SHOWN]) + ("\n…" if len(lines) > SHOWN else ""), style="dim", markup=False)
         if done.returncode != expect:
             console.print(f"[bold red]exit {done.returncode}, expected {expect}")
             raise SystemExit(1)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, text
 
 from muniment.access import rules
 from muniment.access.identities import KEYS_REALM, Caller, Identity
-from muniment.errors.access import BadKeyName, KeyNameTaken, ApiKeyNotFound
+from muniment.errors.access import ApiKeyNotFound, BadKeyName, KeyNameTaken
 
 if TYPE_CHECKING:
     from muniment.access.book import AccessBook
