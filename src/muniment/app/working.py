@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.app.app import App
+from muniment.errors.archive import NotAnArchive
 from muniment.errors.base import BadInput
 from muniment.settings.working import words
 
@@ -36,6 +37,7 @@ class Working:
 
         Raises:
             BadInput: There is none: the archive is behind a server, and nothing else was named.
+            NotAnArchive: There is no such folder.
         """
         if self._settings.state is not None:
             return self._settings.state
@@ -44,7 +46,10 @@ class Working:
                 reason="with an archive behind a server, name the ledger (MUNIMENT_LEDGER) and the key file "
                 "(MUNIMENT_SECRETS_FILE), or a folder for both (MUNIMENT_STATE)"
             )
-        return self._app.place()
+        place = self._app.place()
+        if not place.is_dir():
+            raise NotAnArchive(path=place)
+        return place
 
     @cached_property
     def keyring(self) -> Keyring:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from muniment import __version__
-from muniment.cli import adding, checking, exchange, keeping, keys, reading, rights, serving
+from muniment.cli import adding, checking, exchange, keeping, keys, reading, rights, serving, working
 from muniment.cli.context import Context
 from muniment.errors.base import EXIT_INTERNAL, EXIT_OK, MunimentError
 
@@ -38,10 +38,13 @@ for command in (
     keeping.purge,
     keeping.reindex,
     serving.serve,
+    working.work,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(keys.key, name="key")
 app.add_typer(rights.access, name="access")
+app.add_typer(working.job, name="job")
+app.add_typer(working.ledger, name="ledger")
 
 
 def _version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from muniment.workflows.register.callbacks import Address, address_of
 from muniment.workflows.register.foreman import Accepted, Download, Foreman
 from muniment.workflows.register.links import Links
-from muniment.workflows.register.office import Office, Parity, Policy
+from muniment.workflows.register.office import KIND, Office, Parity, Policy
 from muniment.workflows.register.signing import HEADER_SIGNATURE, HEADER_TIMESTAMP, Signer
 from muniment.workflows.register.steps import steps
 from muniment.workflows.register.submission import Submission, read_submission
@@ -17,6 +17,7 @@ from muniment.workflows.register.submission import Submission, read_submission
 __all__ = [
     "HEADER_SIGNATURE",
     "HEADER_TIMESTAMP",
+    "KIND",
     "Accepted",
     "Address",
     "Download",

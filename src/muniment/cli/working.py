@@ -1,0 +1,233 @@
+"""Commands of what works in the background: be a worker, look at jobs, and look after the ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from muniment.cli.context import note, print_json, size_text
+from muniment.cli.options import Json
+
+if TYPE_CHECKING:
+    from muniment.app.working import Working
+    from muniment.jobs import Job, Ledger
+
+job = typer.Typer(help="What was asked for, how far it is, and what became of it.", no_args_is_help=True)
+ledger = typer.Typer(help="Look after the ledger, which remembers what is owed.", no_args_is_help=True)
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or the id of a container.")]
+
+
+def work(
+    context: typer.Context,
+    engine: Annotated[str, typer.Option(metavar="local|celery", help="Threads here, or Celery on the broker.")] = "",
+    concurrency: Annotated[int | None, typer.Option(min=1, max=256, help="Steps done at once.")] = None,
+    queues: Annotated[str, typer.Option(metavar="LIST", help="Only these: priority, bulk. Default: both.")] = "",
+) -> None:
+    """Do what the ledger owes until it is told to stop (SIGTERM, Ctrl-C): short steps end, long ones are given back."""
+    from muniment.errors.base import BadInput
+    from muniment.jobs import Priority
+
+    working, settings = _working(context), context.obj.app().settings
+    chosen = [word for word in queues.replace(",", " ").split() if word]
+    if unknown := set(chosen) - set(map(str, Priority)):
+        raise BadInput(reason=f"there is no queue {', '.join(sorted(unknown))}; there are priority and bulk")
+    kind = engine or ("celery" if settings.broker else "local")
+    if kind not in {"local", "celery"}:
+        raise BadInput(reason=f"there is no engine {kind!r}; there are local and celery")
+    # Opened once before, so that what is wrong with it is said here.
+    with working.ledger():
+        pass
+    with working.office.archive:
+        pass
+    working.office.close()
+    if kind == "celery":
+        priorities = [Priority(word) for word in chosen] or list(Priority)
+        working.celery_engine().work(concurrency=concurrency or settings.work_threads, queues=priorities)
+        return
+    _work_here(working, concurrency, chosen)
+
+
+def _work_here(working: Working, threads: int | None, queues: list[str]) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    engine = working.local_engine(threads=threads, queues=queues)
+    engine.start()
+    note("working; stop with Ctrl-C or SIGTERM")
+    stop.wait()
+    engine.stop()
+    working.office.close()
+
+
+@job.command("ls")
+def ls(
+    context: typer.Context,
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="Only those running, done, failed or cancelled.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="Only those of a kind, such as osf.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List jobs, the newest first."""
+    from muniment.errors.base import BadInput
+    from muniment.jobs import JobState
+
+    if state is not None and state not in set(JobState):
+        raise BadInput(reason=f"there is no state {state!r}; there are {', '.join(JobState)}")
+    with _ledger(context) as book:
+        found = book.jobs(kind=kind, state=JobState(state) if state else None, limit=limit)
+    if as_json:
+        print_json([_record(each) for each in found])
+        return
+    for each in found:
+        typer.echo(f"{each.id}  {each.state:<9}  {_when(each.created_at)}  {each.kind:<12}  {_of(each)}  {each.reason}")
+
+
+@job.command()
+def show(
+    context: typer.Context,
+    id: JobId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how far a job is, what runs, what failed, and its history."""
+    with _ledger(context) as book:
+        found = _find(book, id)
+        if follow:
+            for progress in book.watch(found.id):
+                typer.echo(_line(progress))
+            found = book.job(found.id)
+        progress = book.progress(found.id)
+        failed = list(book.steps(found.id, state=_failed()))
+        history = book.history(found.id)
+    if as_json:
+        steps = [{"step": step.name, "given": step.given, "reason": step.reason} for step in failed]
+        lines = [{"at": _when(line.at), "what": line.what, "detail": line.detail} for line in history]
+        print_json({**_record(found), "bytes": progress.size, "failed": steps, "history": lines})
+        return
+    typer.echo(_line(progress))
+    for step in progress.running:
+        total = "" if step.total is None else f" of {step.total}"
+        typer.echo(f"  runs: {step.name}  {step.what} {step.done}{total}, {size_text(step.size)}")
+    for step in failed:
+        typer.echo(f"  failed: {step.name}: {step.reason}")
+    for line in history:
+        typer.echo(f"  {_when(line.at)}  {line.what}  {line.detail}")
+
+
+@job.command()
+def cancel(context: typer.Context, id: JobId) -> None:
+    """Cancel a job: what has not begun never will. For a container, everybody who waits for it is told."""
+    from muniment.workflows.register import KIND
+
+    working = _working(context)
+    try:
+        found = _find(working.office.ledger, id)
+        who = f"{context.obj.app().settings.agent_name or 'the command line'}"
+        if found.kind == KIND and found.key:
+            found = working.foreman().cancel(found.key, by=who)
+        else:
+            found = working.office.ledger.cancel(found.id, by=who)
+    finally:
+        working.office.close()
+    note(f"{found.id}: {'is being cancelled' if not found.ended else found.state}")
+
+
+@ledger.command("migrate")
+def migrate_ledger(
+    context: typer.Context,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="PLACE", help="Copy all of another ledger into it, once.")
+    ] = None,
+) -> None:
+    """Make the ledger's tables, or bring them up to date."""
+    from muniment.jobs import Ledger
+    from muniment.jobs.moving import copy_ledger
+
+    working = _working(context)
+    with working.ledger(migrate=True) as book:
+        note(f"the ledger at {book.database.place} is up to date")
+        if source is not None:
+            place: str | Path = source if "://" in source else Path(source)
+            with Ledger.open(place, keyring=working.keyring) as other:
+                copied = copy_ledger(other, book)
+            note(f"copied {copied.get('jobs', 0)} jobs")
+
+
+@ledger.command("rotate-keys")
+def rotate_keys(context: typer.Context) -> None:
+    """Seal all credentials anew under the first key of the key file, so that the others can go."""
+    with _ledger(context) as book:
+        note(f"{book.rotate_secrets()} credentials sealed anew")
+
+
+def _failed() -> Any:
+    from muniment.jobs import State
+
+    return State.FAILED
+
+
+def _working(context: typer.Context) -> Working:
+    from muniment.app.working import Working
+
+    return Working(context.obj.app())
+
+
+@contextlib.contextmanager
+def _ledger(context: typer.Context) -> Iterator[Ledger]:
+    with _working(context).ledger() as book:
+        yield book
+
+
+def _find(book: Ledger, id: str) -> Job:
+    """A job by its id, or the newest of a container.
+
+    Raises:
+        JobNotFound: There is none.
+    """
+    from muniment.workflows.register import KIND
+
+    return book.find(KIND, id) or book.job(id)
+
+
+def _record(found: Job) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "key": found.key,
+        "state": str(found.state),
+        "requester": found.requester,
+        "priority": str(found.priority),
+        "created": _when(found.created_at),
+        "ended": None if found.ended_at is None else _when(found.ended_at),
+        "steps": found.steps,
+        "steps_done": found.steps_done,
+        "steps_failed": found.steps_failed,
+        "reason": found.reason,
+    }
+
+
+def _line(progress: Any) -> str:
+    found = progress.job
+    steps = f"{found.steps_done} of {found.steps} steps"
+    failed = f", {found.steps_failed} failed" if found.steps_failed else ""
+    return (
+        f"{found.id}  {found.state}  {_of(found)}  {steps}{failed}, {size_text(progress.size)}  {found.reason}".rstrip()
+    )
+
+
+def _of(found: Job) -> str:
+    return found.key if found.key and found.kind == "osf" else ""
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
