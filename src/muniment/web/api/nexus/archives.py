@@ -28,8 +28,7 @@ def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
         case [_, _, _]:
             return {"POST": create}
         case [_, _, _, id] if id not in _RESERVED:
-            # A POST with an id is an address that does not exist, not a method that is not allowed.
-            return {"PUT": create_as, "GET": fetch, "POST": _no_such_address}
+            return {"PUT": create_as, "GET": fetch, "POST": follow}
     return {}
 
 
@@ -81,8 +80,15 @@ def fetch(call: Call) -> Answer | Streamed:
     return Streamed(plan.length, plan.etag, read, headers)
 
 
-def _no_such_address(_: Call) -> Answer:
-    raise AddressUnknown
+def follow(call: Call) -> Answer | Streamed:
+    """Download by a POST without a body: what `curl -L -X POST`, as the API's page has it, makes of the redirect.
+
+    Raises:
+        AddressUnknown: It has a body; a selection is described at an address without id, or by PUT.
+    """
+    if call.body:
+        raise AddressUnknown
+    return fetch(call)
 
 
 def _redirect(call: Call, found: Definition) -> Answer:
