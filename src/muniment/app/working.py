@@ -48,7 +48,7 @@ class Working:
             )
         place = self._app.place()
         if not place.is_dir():
-            raise NotAnArchive(path=place)
+            raise NotAnArchive(path=place, reason="there is no such folder")
         return place
 
     @cached_property
