@@ -176,7 +176,7 @@ class SchemaUnknown(MissingThing):
     nexus_type: ClassVar[str] = "InvalidSchemaRejection"
 
 
-class FileTooLarge(BadInput):
+class UploadTooLarge(BadInput):
     """File size is over the limit of {limit} bytes."""
 
     http_status = 413

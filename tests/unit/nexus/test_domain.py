@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from muniment.archive import Agent, Archive
 from muniment.errors.nexus import (
     FilePartMissing,
-    FileTooLarge,
     IdTaken,
     MultipartRefused,
     RevIsStale,
     SelectionNotFound,
+    UploadTooLarge,
 )
 from muniment.web.api.nexus.multipart import Form
 from muniment.workflows.nexus.changing import Actor
@@ -185,5 +185,5 @@ def test_no_form_however_broken_does_more_than_be_refused(noise: bytes, keep: in
 def test_a_file_over_the_limit_is_refused() -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + 100 * b"x" + b"\r\n--b--\r\n"
     upload = Form("multipart/form-data; boundary=b", iter([body]), limit=99).upload("id")
-    with pytest.raises(FileTooLarge):
+    with pytest.raises(UploadTooLarge):
         list(upload.pieces)

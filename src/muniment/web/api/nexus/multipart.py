@@ -9,7 +9,7 @@ from typing import Any
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from muniment.errors.nexus import ContentTypeUnsupported, FilePartMissing, FileTooLarge, MultipartRefused
+from muniment.errors.nexus import ContentTypeUnsupported, FilePartMissing, MultipartRefused, UploadTooLarge
 from muniment.workflows.nexus.files import Upload
 
 _LONGEST_HEADER = 16 * 1024
@@ -76,7 +76,7 @@ class Form:
             elif event == "data" and inside:
                 size += len(data)
                 if self._limit is not None and size > self._limit:
-                    raise FileTooLarge(limit=self._limit)
+                    raise UploadTooLarge(limit=self._limit)
                 yield data
 
     def _read(self) -> Iterator[tuple[str, bytes]]:
