@@ -66,6 +66,7 @@ class Nexus:
         self.jsonld = JsonLd()
         self.projects = Projects(archive, self.records, self.changing, self.addresses)
         self.selections = Selections(control, life=options.life)
+        self.selections.erase_expired()
         self.resources = Resources(self.records, self.changing, self.jsonld, self.selections.has)
         self.files = Files(self.resources, self.changing)
         self.documents = Documents(archive, self.jsonld, self.addresses)
