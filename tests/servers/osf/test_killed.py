@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from muniment.jobs import JobState
+from muniment.testing.servers import Reply, Request
 from muniment.testing.servers.site import Site
 from muniment.testing.services import Service
 from tests.servers.osf.crew import Crew
@@ -20,10 +21,21 @@ from tests.servers.osf.house import PROJECT, House, Sink, container, http
 SEED = 20261121
 
 
+class SlowSite(Site):
+    """Takes a while for each file, so that there is a middle to be killed in."""
+
+    def answer(self, request: Request) -> Reply:
+        if not request.path.endswith("/"):
+            time.sleep(self.pause)
+        return super().answer(request)
+
+    pause = 0.2
+
+
 def storm(folder: Path, *, files: int, kills: int, every: float, **settings: Any) -> None:
     """A container of so many files in three parts, while so many workers are killed; then everything is checked."""
     moments = random.Random(SEED)
-    with Site(style="json") as site, Sink() as sink:
+    with SlowSite(style="json") as site, Sink() as sink:
         site.files = {
             f"{part}/{n:04}.bin": b"%d %d" % (part, n) * (n % 50) for part in range(3) for n in range(files // 3)
         }
@@ -33,19 +45,18 @@ def storm(folder: Path, *, files: int, kills: int, every: float, **settings: Any
         with House(folder / "house", work=False, **given) as house:
             house.ledger  # noqa: B018 - its tables are made here, once
             job = house.submit(tree).job
-            with Crew(house.settings, folder / "crew") as crew:
+            with Crew(house.settings, folder / "crew", MUNIMENT_FETCH_STREAMS="2") as crew:
                 for _ in range(kills):
                     time.sleep(moments.uniform(0.2, 1.8) * every)
-                    if house.ledger.job(job).ended:
-                        break
+                    assert not house.ledger.job(job).ended, "the container was too small to be killed so often"
                     crew.kill(moments.choice(crew.workers))
                     crew.hire()
                 done = house.wait(job, seconds=60 + files * 0.5)
             assert done.state is JobState.DONE, done.reason
-            check(house, site, sink)
+            check(house, site, sink, kills)
 
 
-def check(house: House, site: Site, sink: Sink) -> None:
+def check(house: House, site: Site, sink: Sink, kills: int) -> None:
     stored = {
         f"{part}/{path.rpartition('/')[2]}": instance.read(path)
         for id, parts in (("top", {"http/0": 0, "http-2/1": 1}), ("kid", {"http/2": 2}))
@@ -57,6 +68,9 @@ def check(house: House, site: Site, sink: Sink) -> None:
     assert stored == site.files
     assert list(house.archive.audit()) == []
     assert len(house.archive.history("top", project=PROJECT)) == 1
+    fetched = collections.Counter(request.path for request in site.asked(r"(bin|large)$"))
+    # What was stored is not fetched again; what was under way at a kill is.
+    assert sum(fetched.values()) <= len(site.files) + 40 * (1 + kills)
     listed = house.document("Manifests/top.manifest.json")
     assert sum(len(service["files"]) for service in listed["services"].values()) == len(site.files) * 2 // 3 + 1
     deliveries = collections.Counter(request.headers["x-muniment-delivery"] for request in sink.requests)
@@ -66,12 +80,12 @@ def check(house: House, site: Site, sink: Sink) -> None:
 
 
 def test_killed_workers_of_one_machine(tmp_path: Path) -> None:
-    storm(tmp_path, files=150, kills=5, every=0.9)
+    storm(tmp_path, files=150, kills=5, every=0.8)
 
 
 def test_killed_celery_workers(tmp_path: Path, database: str, redis: Service) -> None:
     ready(database)
-    storm(tmp_path, files=90, kills=2, every=2.5, ledger=database, broker=SecretStr(redis.url))
+    storm(tmp_path, files=90, kills=2, every=2, ledger=database, broker=SecretStr(redis.url))
 
 
 def ready(database: str) -> None:

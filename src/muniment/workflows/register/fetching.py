@@ -7,6 +7,7 @@ nothing else. Small files are read whole, several at a time, and stored in batch
 from __future__ import annotations
 
 import io
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,8 @@ SMALL = 1 << 20
 """Bytes up to which a file is read whole."""
 _BATCH_FILES = 100
 _BATCH_SIZE = 16 << 20
+_BATCH_SECONDS = 1.0
+"""After so long a batch is stored however small it is: what is not stored yet is lost when the worker is."""
 _AHEAD = 4
 """Files listed ahead for each stream."""
 _TRIES = 3
@@ -79,6 +82,7 @@ class Fetch:
         self._coming: deque[_Coming] = deque()
         self._batch: list[tuple[SourceEntry, str, bytes]] = []
         self._batch_size = 0
+        self._stored_at = time.monotonic()
         self._passing: list[tuple[SourceEntry, MunimentError]] = []
         self._in_a_row = 0
         self._there: set[str] = set()
@@ -167,7 +171,8 @@ class Fetch:
             self._batch.append((coming.entry, coming.path, loaded))
             self._batch_size += len(loaded)
             self._in_a_row = 0
-            if len(self._batch) >= _BATCH_FILES or self._batch_size >= _BATCH_SIZE:
+            full = len(self._batch) >= _BATCH_FILES or self._batch_size >= _BATCH_SIZE
+            if full or time.monotonic() - self._stored_at > _BATCH_SECONDS:
                 self._store_batch()
             return
         self._store_batch()
@@ -182,6 +187,7 @@ class Fetch:
 
     def _store_batch(self) -> None:
         batch, self._batch, self._batch_size = self._batch, [], 0
+        self._stored_at = time.monotonic()
         if not batch:
             return
         with self._hold.taken() as transaction:

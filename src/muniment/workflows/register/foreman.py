@@ -317,6 +317,7 @@ def _running(step: StepRow) -> dict[str, Any]:
         "total": step.total,
         "bytes": step.size,
         "attempt": step.attempt,
+        "worker": step.lease_owner,
     }
 
 
