@@ -1,26 +1,40 @@
 """A folder in Dropbox with everything below it and, if wanted, earlier revisions of each file.
 
 Checked against Dropbox's API v2. Files are downloaded by revision, which names content that cannot change, and held
-against Dropbox's own content hash.
+against Dropbox's own content hash. Access tokens live four hours; with a refresh token another one is fetched.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import urlencode
 
-from muniment.errors.sources import NotAtService, ServiceRefused, UnexpectedAnswer
+from muniment.errors.sources import (
+    CredentialRefused,
+    FieldMissing,
+    NotAtService,
+    ServiceRefused,
+    ServiceUnreachable,
+    UnexpectedAnswer,
+)
 from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
 from muniment.sources.paging import Pages, as_object
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
-from muniment.sources.session import Account, Answer, shown
+from muniment.sources.session import Account, Answer, Session, shown
 
 SERVICE = "dropbox"
 _API = "https://api.dropboxapi.com"
 _CONTENT = "https://content.dropboxapi.com"
 _PAGE = 500
 _MOST_REVISIONS = 100
+_SMALL = 65_536
+_APP_KEY = "The key of the app that got the refresh token."
+
+Got = TypeVar("Got")
 
 
 class DropboxSource:
@@ -34,14 +48,8 @@ class DropboxSource:
         self._content = given.get("host", _CONTENT).rstrip("/")
         self._versions: int = given["versions"]
         self._session = means.session
-        token: str = given["access_token"]
-        self._account = Account(
-            SERVICE,
-            (self._api, self._content),
-            {"Authorization": f"Bearer {token}"},
-            (token,),
-            hourly_calls=means.hourly_calls,
-        )
+        account = Account(SERVICE, (self._api, self._content), hourly_calls=means.hourly_calls)
+        self._access = _Access(account, self._session, f"{self._api}/oauth2/token", given)
 
     @property
     def resource(self) -> str:
@@ -97,15 +105,17 @@ class DropboxSource:
             RemoteTrouble: Dropbox failed.
         """
         headers = {"Dropbox-API-Arg": json.dumps({"path": f"rev:{entry.locator}"})}
-        return self._session.open(
-            self._account,
-            f"{self._content}/2/files/download",
-            entry.path,
-            offset=offset,
-            size=entry.size,
-            headers=headers,
-            method="POST",
-            immutable=True,
+        return self._access.use(
+            lambda account: self._session.open(
+                account,
+                f"{self._content}/2/files/download",
+                entry.path,
+                offset=offset,
+                size=entry.size,
+                headers=headers,
+                method="POST",
+                immutable=True,
+            )
         )
 
     def _list(self, cursor: str) -> Answer:
@@ -141,7 +151,11 @@ class DropboxSource:
     def _call(self, name: str, question: Mapping[str, Any]) -> Answer:
         url = f"{self._api}/2/files/{name}"
         try:
-            return self._session.get(self._account, url, method="POST", body=question, what="folder", field="folder")
+            return self._access.use(
+                lambda account: self._session.get(
+                    account, url, method="POST", body=question, what="folder", field="folder"
+                )
+            )
         except ServiceRefused as error:
             if error.details["status"] == 409 and "not_found" in error.details["reason"]:  # noqa: PLR2004 - its status for such
                 raise NotAtService(service=SERVICE, what="folder", where=self._folder or "/", field="folder") from None
@@ -153,6 +167,69 @@ class DropboxSource:
         if not full.lower().startswith(f"{self._folder.lower()}/"):
             raise UnexpectedAnswer(service=SERVICE, where=shown(self._api), reason="it lists what is not in the folder")
         return full[len(self._folder) + 1 :]
+
+
+class _Access:
+    """The access token in use. When it is refused and there is a refresh token, another one is fetched."""
+
+    def __init__(self, account: Account, session: Session, url: str, given: Mapping[str, Any]) -> None:
+        self._session = session
+        self._url = url
+        self._lock = threading.Lock()
+        self._question: Callable[[], bytes] | None = None
+        secrets = [given["access_token"]]
+        if "refresh_token" in given:
+            if "app_key" not in given:
+                raise FieldMissing(service=SERVICE, field="app_key", help=_APP_KEY)
+            fields = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
+            fields |= {"client_id": given["app_key"]}
+            if "app_secret" in given:  # an app that proved itself by PKCE has none
+                fields |= {"client_secret": given["app_secret"]}
+                secrets.append(given["app_secret"])
+            secrets.append(given["refresh_token"])
+            question = urlencode(fields).encode()
+            self._question = lambda: question
+        self._account = _with_token(replace(account, secrets=tuple(secrets)), given["access_token"])
+
+    def use(self, call: Callable[[Account], Got]) -> Got:
+        """What `call` gives with the token in use, or with a new one where that is refused.
+
+        Raises:
+            CredentialRefused: There is no refresh token, or it or the new token is refused.
+            RemoteTrouble: Dropbox failed.
+        """
+        account = self._account
+        try:
+            return call(account)
+        except CredentialRefused as error:
+            if self._question is None or error.details["status"] != 401:  # noqa: PLR2004 - its status for tokens
+                raise
+        with self._lock:
+            if self._account is account:  # nobody else has fetched one meanwhile
+                self._account = _with_token(account, self._fetched(account, self._question()))
+        return call(self._account)
+
+    def _fetched(self, account: Account, question: bytes) -> str:
+        """A new token, from the refresh token."""
+        sent = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        asking = replace(account, bases=())  # this call takes no token
+        try:
+            answer = Answer.of(self._session.send(asking, "POST", self._url, sent, question), SERVICE, _SMALL)
+        except OSError as error:
+            reason = account.redact(str(error))
+            raise ServiceUnreachable(service=SERVICE, where=shown(self._url), reason=reason) from None
+        if answer.status in {400, 401, 403}:
+            raise CredentialRefused(
+                service=SERVICE, field="refresh_token", status=answer.status, what="the folder"
+            ) from None
+        token = answer.object().get("access_token")
+        if not isinstance(token, str) or not token:
+            raise UnexpectedAnswer(service=SERVICE, where=shown(self._url), reason="it holds no access token")
+        return token
+
+
+def _with_token(account: Account, token: str) -> Account:
+    return replace(account, headers={"Authorization": f"Bearer {token}"}, secrets=tuple({*account.secrets, token}))
 
 
 def _entry(path: Any, file: Mapping[str, Any], version: str | None = None, of: str | None = None) -> SourceEntry:
@@ -168,6 +245,9 @@ KIND = Kind(
     summary="A Dropbox folder with everything below it.",
     params=(
         Param("access_token", "An access token with the scope files.content.read.", secret=True),
+        Param("refresh_token", "A refresh token, for work of over four hours.", required=False, secret=True),
+        Param("app_key", _APP_KEY, required=False),
+        Param("app_secret", "The secret of that app, if it has one.", required=False, secret=True),
         Param("folder", "The folder's path, such as /Data; / alone is everything."),
         Param("host", "The address of the API, where it is another.", required=False, check=web_address),
     ),

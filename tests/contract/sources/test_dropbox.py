@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from muniment.errors.sources import FileUnavailable
+from muniment.errors.sources import FieldMissing, FileUnavailable, UnexpectedAnswer
 from muniment.sources import Failure, Source
 from muniment.testing.servers.dropbox import Dropbox
 from muniment.testing.sources import SourceContract, listed, read
@@ -74,3 +75,32 @@ class TestDropbox(SourceContract):
     def test_all_of_a_dropbox_can_be_taken(self, server: Dropbox, session: Any, tmp_path: Any) -> None:
         source = self.make(server, session, tmp_path, folder="/")
         assert {"Database/other.txt", "Data/z"} <= {str(entry.path) for _, entry in listed(source)}
+
+
+class TestWithRefreshToken(TestDropbox):
+    """The submitted access token has ended before the work begins."""
+
+    def given(self, server: Dropbox) -> dict[str, Any]:
+        refreshed = {"refresh_token": server.refresh_token, "app_key": server.app_key, "app_secret": server.app_secret}
+        return {**refreshed, "access_token": "dropbox-token-that-ended", "folder": "/data", "host": server.url}
+
+    def refused(self, server: Dropbox) -> dict[str, str]:
+        return {"refresh_token": "another-refresh-9876"}
+
+    def test_a_token_that_ends_during_the_work_is_replaced_once(self, server: Dropbox, source: Source) -> None:
+        everything = listed(source)
+        before = len(server.asked("^/oauth2/token$"))
+        server.token = "another-that-nobody-knows"
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(lambda each: read(source, *each) is not None, everything))
+        assert len(server.asked("^/oauth2/token$")) == before + 1
+
+    def test_a_refresh_token_needs_its_app(self, server: Dropbox, session: Any, tmp_path: Any) -> None:
+        with pytest.raises(FieldMissing, match="app_key"):
+            self.make(server, session, tmp_path, app_key=None)
+
+    @pytest.mark.parametrize("body", [b"{}", b"[]", b"<p>Sorry</p>"])
+    def test_an_answer_without_a_token_is_refused(self, server: Dropbox, source: Source, body: bytes) -> None:
+        server.fail("^/oauth2/token$", status=200, body=body)
+        with pytest.raises(UnexpectedAnswer):
+            listed(source)

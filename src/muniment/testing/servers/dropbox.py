@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 from muniment.testing.servers.loopback import Loopback, Reply, Request, Wrong
 
@@ -21,6 +22,9 @@ class Dropbox(Loopback):
     def __init__(self) -> None:
         super().__init__()
         self.token = "dropbox-token-0123456789"  # noqa: S105 - of a test
+        self.refresh_token = "dropbox-refresh-0123456789"  # noqa: S105 - of a test
+        self.app_key = "app-key"
+        self.app_secret = "app-secret-0123456789"  # noqa: S105 - of a test
         self.contents: dict[str, bytes] = {}
         self.files: dict[str, list[dict[str, Any]]] = {}
         self.restricted: set[str] = set()
@@ -53,8 +57,10 @@ class Dropbox(Loopback):
         """One of the four calls."""
         if request.method != "POST":
             raise Wrong(405, "every call is a POST")
+        if request.path == "/oauth2/token":
+            return self._refresh(request)
         if request.headers.get("authorization") != f"Bearer {self.token}":
-            raise Wrong(401, "invalid_access_token/..")
+            raise Wrong(401, "expired_access_token")
         calls = {"list_folder": self._list, "list_folder/continue": self._more, "list_revisions": self._revisions}
         name = request.path.removeprefix("/2/files/")
         if name == "download":
@@ -62,6 +68,19 @@ class Dropbox(Loopback):
         if name not in calls:
             raise Wrong(404, "no such call")
         return calls[name](request)
+
+    def _refresh(self, request: Request) -> Reply:
+        """A new access token, which ends the one before."""
+        if request.headers.get("content-type") != "application/x-www-form-urlencoded":
+            raise Wrong(400, "the body is no form")
+        if "authorization" in request.headers:
+            raise Wrong(400, "more than one way of proving who asks")
+        wanted = {"grant_type": "refresh_token", "refresh_token": self.refresh_token}
+        wanted |= {"client_id": self.app_key, "client_secret": self.app_secret}
+        if dict(parse_qsl(request.body.decode(), strict_parsing=True)) != wanted:
+            raise Wrong(400, "invalid_grant")
+        self.token = f"dropbox-token-{len(self.requests):010d}"
+        return Reply.json({"access_token": self.token, "token_type": "bearer", "expires_in": 14_400})
 
     def refusal(self, wrong: Wrong) -> Reply:
         """Dropbox's wording: a summary that ends in dots."""
