@@ -105,7 +105,9 @@ class DataverseSource:
         if kind == "dataset":
             return json_object(self._get(f"versions/{quote(rest, safe=':')}").data(), offset)
         url = f"{self._host}/api/access/datafile/{rest}" + ("?format=original" if kind == "original" else "")
-        return self._session.open(self._account, url, entry.path, offset=offset, size=entry.size)
+        # What a file's id stands for never changes: a file that is replaced gets another one. Dataverse itself sends
+        # no validators, so that without this a large file that is cut would begin anew.
+        return self._session.open(self._account, url, entry.path, offset=offset, size=entry.size, immutable=True)
 
     def _files(self, at: str) -> Iterator[Mapping[str, Any]]:
         """The files of a version, page by page; an installation that knows no pages gives all of them at once."""

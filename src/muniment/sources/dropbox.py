@@ -177,7 +177,7 @@ class _Access:
         self._url = url
         self._lock = threading.Lock()
         self._question: Callable[[], bytes] | None = None
-        secrets = [given["access_token"]]
+        secrets = [given["access_token"], *filter(None, map(given.get, ("refresh_token", "app_key", "app_secret")))]
         if "refresh_token" in given:
             if "app_key" not in given:
                 raise FieldMissing(service=SERVICE, field="app_key", help=_APP_KEY)
@@ -185,8 +185,6 @@ class _Access:
             fields |= {"client_id": given["app_key"]}
             if "app_secret" in given:  # an app that proved itself by PKCE has none
                 fields |= {"client_secret": given["app_secret"]}
-                secrets.append(given["app_secret"])
-            secrets.append(given["refresh_token"])
             question = urlencode(fields).encode()
             self._question = lambda: question
         self._account = _with_token(replace(account, secrets=tuple(secrets)), given["access_token"])
@@ -246,7 +244,7 @@ KIND = Kind(
     params=(
         Param("access_token", "An access token with the scope files.content.read.", secret=True),
         Param("refresh_token", "A refresh token, for work of over four hours.", required=False, secret=True),
-        Param("app_key", _APP_KEY, required=False),
+        Param("app_key", _APP_KEY, required=False, secret=True),
         Param("app_secret", "The secret of that app, if it has one.", required=False, secret=True),
         Param("folder", "The folder's path, such as /Data; / alone is everything."),
         Param("host", "The address of the API, where it is another.", required=False, check=web_address),

@@ -23,7 +23,7 @@ class Dropbox(Loopback):
         super().__init__()
         self.token = "dropbox-token-0123456789"  # noqa: S105 - of a test
         self.refresh_token = "dropbox-refresh-0123456789"  # noqa: S105 - of a test
-        self.app_key = "app-key"
+        self.app_key = "app-key-0123456789"
         self.app_secret = "app-secret-0123456789"  # noqa: S105 - of a test
         self.contents: dict[str, bytes] = {}
         self.files: dict[str, list[dict[str, Any]]] = {}
