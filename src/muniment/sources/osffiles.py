@@ -129,7 +129,8 @@ class OsfSource:
         if kind != "file":
             raise FileUnavailable(path=entry.path, service=SERVICE, reason="it is not of this project")
         url = f"{self._files}/v1/resources/{self._id}/providers/{rest}"
-        return self._session.open(self._account, url, entry.path, offset=offset, size=entry.size)
+        immutable = "?version=" in rest
+        return self._session.open(self._account, url, entry.path, offset=offset, size=entry.size, immutable=immutable)
 
     def _node(self) -> str:
         """The node's address: projects and components are nodes, frozen ones registrations."""
@@ -160,8 +161,10 @@ class OsfSource:
         size = facts.get("size")
         at = f"file:{provider}/{quote(str(facts['path']).lstrip('/'))}"
         modified = rfc3339(facts.get("date_modified"))
-        yield SourceEntry(path, size if isinstance(size, int) else None, digests, modified, locator=at)
         newest = str(facts.get("current_version") or "")
+        # OSF's own storage numbers versions: with the number the very one comes that was listed.
+        there = f"{at}?version={newest}" if provider == "osfstorage" and newest.isdecimal() else at
+        yield SourceEntry(path, size if isinstance(size, int) else None, digests, modified, locator=there)
         for version in self._earlier(str(line["id"]), newest) if self._versions not in {0, 1} else ():
             facts = version["attributes"]
             number = str(version["id"])

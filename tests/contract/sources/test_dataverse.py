@@ -59,10 +59,13 @@ class TestDataverse(SourceContract):
         found = listed(self.make(server, session, tmp_path, versions=versions))
         assert list(dict.fromkeys(entry.version for _, entry in found if entry.version)) == numbers
 
-    def test_a_restricted_file_is_its_own_trouble(self, server: Dataverse, source: Source) -> None:
+    @pytest.mark.parametrize(("held", "word"), [("restricted", "permission"), ("with_guestbook", "Guestbook")])
+    def test_a_file_that_is_not_for_everybody_is_its_own_trouble(
+        self, server: Dataverse, source: Source, held: str, word: str
+    ) -> None:
         item, entry = listed(source)[0]
-        server.restricted.add(int(entry.locator.partition(":")[2]))
-        with pytest.raises(FileUnavailable, match="permission"):
+        getattr(server, held).add(int(entry.locator.partition(":")[2]))
+        with pytest.raises(FileUnavailable, match=word):
             source.open(item, entry)
 
     @pytest.mark.parametrize("knows_pages", [True, False])

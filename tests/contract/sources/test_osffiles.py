@@ -67,6 +67,11 @@ class TestProject(SourceContract):
         source = self.make(server, session, tmp_path)
         assert [read(source, *each) for each in old if each[1].of == "github/x/y"] == [b"second", b"first", b"github"]
 
+    def test_the_version_comes_that_was_listed(self, server: Osf, source: Source) -> None:
+        item, entry = next(each for each in listed(source) if each[1].path == "osfstorage/a.txt")
+        server.put("a.txt", b"later")
+        assert read(source, item, entry) == FILES["a.txt"]
+
     def test_two_files_of_one_name_stay_apart(self, server: Osf, source: Source) -> None:
         server.put("same.txt", b"s", "googledrive")
         server.twins.add("same.txt")

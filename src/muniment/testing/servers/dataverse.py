@@ -19,6 +19,7 @@ class Dataverse(Loopback):
         super().__init__()
         self.token = "dataverse-token-0123456789"  # noqa: S105 - of a test
         self.versions: list[dict[str, Any]] = []
+        self.with_guestbook: set[int] = set()
         self.restricted: set[int] = set()
         self.knows_pages = True
         self._contents: dict[int, tuple[bytes, bytes | None]] = {}
@@ -90,6 +91,8 @@ class Dataverse(Loopback):
             raise Wrong(404, "File not found")
         if number in self.restricted:
             raise Wrong(403, "You do not have permission to access this file.")
+        if number in self.with_guestbook:
+            raise Wrong(400, "You may not download this file without the required Guestbook response.")
         data, original = self._contents[number]
         if query.get("format") == "original":
             if original is None:
