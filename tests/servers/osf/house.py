@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -30,8 +31,8 @@ class Sink(Loopback):
 
     name: ClassVar[str] = "sink"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
         self.signer = Signer(KEY)
         self.unsigned: list[str] = []
         self.came = threading.Condition()
@@ -120,12 +121,12 @@ class House:
 
 def container(
     id: str = "abc12",
-    services: list[Mapping[str, Any]] | None = None,
-    children: list[Mapping[str, Any]] | None = None,
+    services: Sequence[Mapping[str, Any]] | None = None,
+    children: Sequence[Mapping[str, Any]] | None = None,
     **metadata: Any,
 ) -> dict[str, Any]:
     about = {"id": id, "title": f"The project {id}", "description": None, "contributors": ["A. Writer"], **metadata}
-    return {"container": {"metadata": about, "services": services or [], "children": children or []}}
+    return {"container": {"metadata": about, "services": list(services or []), "children": list(children or [])}}
 
 
 def http(site: Any, path: str = "", **further: Any) -> dict[str, Any]:
