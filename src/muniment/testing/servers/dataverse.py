@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from muniment.testing.servers.loopback import Loopback, Reply, Request, Wrong
@@ -22,6 +23,7 @@ class Dataverse(Loopback):
         self.with_guestbook: set[int] = set()
         self.restricted: set[int] = set()
         self.knows_pages = True
+        self.storage: Callable[[bytes], str] | None = None
         self._contents: dict[int, tuple[bytes, bytes | None]] = {}
 
     def version(self, number: str | None, files: dict[str, bytes], tabular: dict[str, bytes] | None = None) -> None:
@@ -98,6 +100,8 @@ class Dataverse(Loopback):
             if original is None:
                 raise Wrong(404, "there is no original")
             data = original
+        if self.storage is not None:
+            return Reply(303, b"", {"Location": self.storage(data)})
         return Reply(200, data, {"Content-Type": "x/y"})  # parts can be asked for, but there is no ETag and no time
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from muniment.testing.servers.loopback import Loopback, Reply, Request, Wrong
@@ -28,6 +29,7 @@ class Osf(Loopback):
         self.token = "osf-token-0123456789"  # noqa: S105 - of a test
         self.files: dict[str, dict[str, list[bytes]]] = {"osfstorage": {}}
         self.twins: set[str] = set()
+        self.storage: Callable[[bytes], str] | None = None
         self.lists: dict[str, list[dict[str, Any]]] = {
             "contributors": [{"id": f"{self.node}-u{number}", "type": "contributors"} for number in range(3)],
             "children": [],
@@ -124,6 +126,8 @@ class Osf(Loopback):
         number = known.get(query["version"], 0) if "version" in query else len(versions)
         if not number:
             raise Wrong(404, "no such version")
+        if self.storage is not None and provider == "osfstorage":
+            return Reply(302, b"", {"Location": self.storage(versions[number - 1])})
         return Reply(200, versions[number - 1], {"Content-Type": "x/y"}, etag=f'"{number}-{len(versions[number - 1])}"')
 
     def _page(self, request: Request, values: list[dict[str, Any]]) -> Reply:
