@@ -212,6 +212,8 @@ def test_a_deprecated_project_takes_no_selections(t: Client) -> None:
 def test_a_missing_project_is_named_only_to_those_with_rights_above(t: Client, n: Client, root: Client) -> None:
     made = root.post("/archives/o/none", archive_1())
     assert (made.status, made.kind, made.reason) == (404, "ProjectNotFound", "Project 'o/none' not found.")
+    above = root.post("/archives/x/none", archive_1())
+    assert (above.status, above.kind, above.reason) == (404, "OrganizationNotFound", "Organization 'x' not found.")
     assert t.post("/archives/x/none", archive_1()).status == 403
     assert n.post("/archives/o/none", archive_1()).status == 403
 
@@ -289,6 +291,16 @@ def test_an_id_that_is_no_iri_is_refused(t: Client) -> None:
     made = t.put("/archives/o/p1/a%20b", archive_1())
     assert (made.status, made.kind) == (400, "InvalidArchiveId")
     assert made.reason == "Archive identifier 'a b' cannot be expanded to an Iri."
+
+
+def test_a_deprecated_organisation_takes_no_selections(root: Client) -> None:
+    root.put("/orgs/closed", {})
+    root.put("/projects/closed/p", {})
+    root.send("DELETE", "/orgs/closed?rev=1")
+    made = root.post("/archives/closed/p", archive_1())
+    assert (made.status, made.kind, made.reason) == (
+        400, "OrganizationIsDeprecated", "Organization 'closed' is deprecated.",
+    )  # fmt: skip
 
 
 def test_the_order_of_checks_is_body_rights_project(w0: Client, t: Client) -> None:

@@ -218,6 +218,35 @@ def test_an_upload_that_is_cut_leaves_nothing(site: Site, t: Client) -> None:
     assert t.get("/files/o/p/cut", "*/*").status == 404
 
 
+def test_slow_uploads_hold_nobody_up(t: Client) -> None:
+    head = (
+        "PUT /v1/files/o/p/slow-{} HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+        f"Authorization: Bearer {t.key}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n"
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nxx'
+    )
+    slow = [socket.create_connection(("127.0.0.1", t.port)) for _ in range(60)]
+    try:
+        for number, connection in enumerate(slow):
+            connection.sendall(head.format(number).encode())
+        began = time.monotonic()
+        for _ in range(5):
+            assert t.get("/identities").status == 200
+        assert time.monotonic() - began < 5
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_an_upload_without_the_right_is_refused_and_the_connection_lives(site: Site) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+    for _ in range(3):
+        body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + bytes(MIB) + b"\r\n--b--\r\n"
+        connection.request("PUT", "/v1/files/o/p/x", body, {"Content-Type": "multipart/form-data; boundary=b"})
+        reply = connection.getresponse()
+        assert (reply.status, b"AuthorizationFailed" in reply.read()) == (403, True)
+    connection.close()
+
+
 def test_a_large_upload_takes_little_memory(t: Client) -> None:
     before = limits.getrusage(limits.RUSAGE_SELF).ru_maxrss
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="big"\r\n\r\n'

@@ -172,9 +172,14 @@ class Projects:
         """A project something may be added to.
 
         Raises:
-            ProjectNotFound, ProjectIsDeprecated, OrganizationIsDeprecated: There is none, or it is closed.
+            OrganizationNotFound, ProjectNotFound: There is none.
+            ProjectIsDeprecated, OrganizationIsDeprecated: It is closed.
         """
-        found = self.project(name)
+        try:
+            found = self.project(name)
+        except ProjectNotFound:
+            self.organization(name.partition("/")[0])
+            raise
         if found.revision.deprecated:
             raise ProjectIsDeprecated(project=name)
         if found.revision.rev:

@@ -73,9 +73,12 @@ class NexusApi:
         self._lock = threading.Lock()
         # Apart from the readers' threads: a call must not wait behind fifty downloads, nor they behind it.
         self._callers = ThreadPoolExecutor(_THREADS, thread_name_prefix="nexus")
+        # A client that sends its file a byte at a time holds one of these, and nobody else's answer.
+        self._uploads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
 
     def close(self) -> None:
         """Let go of everything."""
+        self._uploads.shutdown(cancel_futures=True)
         self._callers.shutdown(cancel_futures=True)
         if self._nexus is not None:
             self._nexus.close()
@@ -85,14 +88,15 @@ class NexusApi:
         """Answer one request."""
         request = Request(scope, receive)
         loop = asyncio.get_running_loop()
+        form = _is_form(request)
         try:
-            body = b"" if _is_form(request) else await self._body(request)
+            body = b"" if form else await self._body(request)
         except ClientDisconnect:
             return
         except MunimentError as error:
             await _send(request, failure(error), receive, send)
             return
-        answer = await loop.run_in_executor(self._callers, self._answer, request, body, loop)
+        answer = await loop.run_in_executor(self._uploads if form else self._callers, self._answer, request, body, loop)
         await _send(request, answer, receive, send)
 
     async def _body(self, request: Request) -> bytes:
