@@ -70,6 +70,7 @@ class S3Store:
         self._prefix = f"{prefix}/" if prefix else ""
         self._part = part
         self._conditional = True
+        self._amazon = endpoint is None
         try:
             session = boto3.session.Session(
                 aws_access_key_id=keys.get("access_key"),
@@ -99,8 +100,8 @@ class S3Store:
 
     @property
     def capabilities(self) -> Capabilities:
-        """It has links and compares checksums; exclusive until a server says that it knows no condition."""
-        return Capabilities(links=True, checksums=True, exclusive=self._conditional)
+        """Links, checksums; of races AWS says that it decides them, of other services that is not known."""
+        return Capabilities(links=True, checksums=True, exclusive=self._conditional and self._amazon)
 
     def put(self, key: str, source: Entry, open: Open) -> Receipt:
         """Store what `open` gives under `key`, in one request or in parts.

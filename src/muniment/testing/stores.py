@@ -66,9 +66,7 @@ class StoreContract:
             put_bytes(store, "k", b"second")
         assert read_bytes(store, "k", 100) == b"first"
 
-    def test_of_many_at_once_one_puts_a_key_and_the_others_are_refused(self, store: Store) -> None:
-        if not store.capabilities.exclusive:
-            pytest.skip("this store does not say that it decides such races")
+    def test_of_many_at_once_one_puts_a_key_where_the_store_says_so(self, store: Store) -> None:
         outcomes: list[bytes | None] = []
         start = threading.Barrier(6)
 
@@ -87,7 +85,9 @@ class StoreContract:
             thread.join(30)
         winners = [data for data in outcomes if data is not None]
         assert len(outcomes) == 6
-        assert [read_bytes(store, "raced", 10)] == winners
+        assert read_bytes(store, "raced", 10) in winners
+        if store.capabilities.exclusive:
+            assert len(winners) == 1
 
     def test_a_large_thing_is_streamed_and_checked(self, store: Store) -> None:
         data = random.Random(7).randbytes(self.large)  # noqa: S311 - bytes to store, no secret
