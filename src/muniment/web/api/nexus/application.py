@@ -46,7 +46,7 @@ _ROUTES: Mapping[str, Callable[[Sequence[str]], Routes]] = {
 }
 _FORM = "multipart/form-data"
 _THREADS = 24
-_INTERNAL = 500
+_BAD_REQUEST, _INTERNAL = 400, 500
 
 
 class Make(Protocol):
@@ -117,6 +117,9 @@ class NexusApi:
             if error.http_status >= _INTERNAL:
                 get_logger().error("failed", error=error.code(), message=str(error), path=request.scope["path"])
             return failure(error)
+        except ClientDisconnect:
+            # Nobody is there to be answered; what was begun is rolled back.
+            return Answer(_BAD_REQUEST)
         except Exception as error:  # noqa: BLE001 - the client must get an answer, the log the reason
             get_logger().error("failed", error=type(error).__name__, path=request.scope["path"], exc_info=error)
             return failure(MunimentError(reason="something failed inside the server; its log says what"))
