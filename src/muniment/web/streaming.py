@@ -29,12 +29,14 @@ class PumpResponse(Response):
 
     When the iterator fails, the connection is broken: what was announced is then not complete, and no
     client can take it for the whole. When the client goes away, the iterator is closed.
+    What is `short` is sent at once instead.
     """
 
     def __init__(
         self,
         pieces: Callable[[], Iterator[bytes]],
         *,
+        short: bytes | None = None,
         status: int = 200,
         headers: Mapping[str, str],
         failed: Callable[[Exception], None] | None = None,
@@ -44,6 +46,7 @@ class PumpResponse(Response):
         if "content-length" not in {name.lower() for name in headers}:
             del self.headers["content-length"]
         self._pieces = pieces
+        self._short = short
         self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,9 +56,9 @@ class PumpResponse(Response):
             MunimentError: Already the first piece cannot be had: nothing was sent, so this can still be said.
         """
         start: Message = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        if scope["method"] == "HEAD":
+        if self._short is not None or scope["method"] == "HEAD":
             await send(start)
-            await send({"type": "http.response.body", "body": b""})
+            await send({"type": "http.response.body", "body": self._short or b""})
             return
         loop = asyncio.get_running_loop()
         pieces = self._pieces()

@@ -59,8 +59,11 @@ class FileResponse(PumpResponse):
         else:
             headers["Content-Digest"] = headers["Repr-Digest"]
         damaged = request.app.state.gate.metrics.damaged
+        # A small file is read where its request is answered: handing it over in pieces would cost more than reading it.
+        short = b"".join(read_checked(instance, entry, start, stop)) if stop - start <= PIECE else None
         super().__init__(
             lambda: read_checked(instance, entry, start, stop),
+            short=short if request.method != "HEAD" else b"",
             status=206 if part else 200,
             headers=headers,
             failed=lambda _: damaged.inc(),
