@@ -103,7 +103,8 @@ def adopt(
     if head_of(root):
         raise ResourceExists(id=resource, project=project)
     agent = site.agent
-    task = Undertaking(new_uuid(), project, resource, 0, now(), agent.name, agent.address, kind=KIND)
+    begun = now(), agent.name, agent.address
+    task = Undertaking(new_uuid(), project, resource, 0, *begun, kind=KIND, log=site.log.head())
     space = Workspace.begin(site.places, task)
     try:
         build = _Build(site, space)
@@ -133,7 +134,7 @@ def finish_adoption(site: Site, space: Workspace) -> list[Event]:
         root = site.places.object(task.project, task.id)
         if _inventory_digest(site, root / f"v{sealed['head']}") == sealed["inventory"]:
             with exclusive(site.object_lock(root)):
-                if not site.log.mentions(task.transaction, task.started):
+                if not site.log.mentions(task.transaction, task.log):
                     events = _record(site, space)
         else:
             _publish(site, space)

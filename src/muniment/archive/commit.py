@@ -9,8 +9,11 @@ The order is the promise (docs/durability.md):
 5. the copy of the inventory in the object's root follows (not in worm mode after the first version);
 6. the staging folder goes.
 
-Killed before 3, the resource is wholly old; after it, wholly new, and recovery does 4 to 6. When the
-storage refuses 3 or 4, the rename is undone and the caller told; 5 and 6 cannot fail a commit.
+Killed before 3, the resource is wholly old until recovery, which publishes a version whose seal and
+bytes are whole and removes no other; killed after it, wholly new, and recovery does 4 to 6. When the
+storage refuses 1 to 4, everything is undone, the seal included, and the caller told: the resource is
+and stays wholly old. Only where the undoing is refused too may recovery find the version sealed or
+placed, and finish it. 5 and 6 cannot fail a commit.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
 from muniment.archive.together import refuse_reserved
 from muniment.content import Entry, Hashers
-from muniment.errors.archive import ResourceExists, StaleTransaction
+from muniment.errors.archive import DamagedRecord, ResourceExists, StaleTransaction
 from muniment.errors.base import StorageTrouble
 
 
@@ -140,9 +143,21 @@ def abandon(space: Workspace) -> None:
     if not space.version.is_dir():
         space.release()
         return
-    # What cannot be removed now is removed or finished by the next recovery.
+    withdraw(space)
+    # What cannot be removed now is removed by the next recovery.
     with contextlib.suppress(StorageTrouble):
         space.discard()
+
+
+def withdraw(space: Workspace) -> None:
+    """Break the seal of a version that could not be published; one that stands in its place keeps it.
+
+    Recovery publishes what is sealed: whoever was told that it failed must not find it there later. Only
+    where the storage refuses even this may that happen.
+    """
+    if space.version.is_dir():
+        with contextlib.suppress(StorageTrouble):
+            space.unseal()
 
 
 def record(site: Site, space: Workspace) -> None:
@@ -195,8 +210,13 @@ def _place(site: Site, space: Workspace, root: Path) -> Path:
 def _take_out(site: Site, space: Workspace, root: Path) -> None:
     """Undo the commit point after something failed right behind it.
 
-    If this fails too, the version stays, and recovery records it.
+    If this fails too, the version stays, and recovery records it. It also stays when its event is in the
+    log and could not be taken back: the log never speaks of a version that is not there.
     """
+    task = space.undertaking
+    with contextlib.suppress(DamagedRecord, OSError):
+        if site.log.mentions(task.transaction, task.log):
+            return
     with contextlib.suppress(StorageTrouble, FileExistsError):
         if space.undertaking.base:
             rename(root / space.version.name, space.version)

@@ -36,6 +36,7 @@ FIRST = "0" * 64
 """What stands in `previous` of the first event."""
 
 _TAIL = 65_536
+_LATEST = "~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ class EventLog:
         """
         with exclusive(self._places.locks / "events"):
             mended = self._mend()
-            last, previous = self._last()
+            path = self._last_file()
+            last, previous = self._last(path)
             lines: list[bytes] = []
             events: list[Event] = []
             for draft in (*mended, *drafts):
@@ -123,7 +125,7 @@ class EventLog:
                 lines.append(line + b"\n")
                 events.append(event)
             if lines:
-                self._store(events, lines)
+                self._store(path, events[0].seq, lines)
         return events[len(mended) :]
 
     def read(self, start: int | str = 0) -> Iterator[Event]:
@@ -157,16 +159,24 @@ class EventLog:
         path = self._last_file()
         return path if path and path.stat().st_size and not _ends_whole(path) else None
 
-    def mentions(self, transaction: str, since: str) -> bool:
-        """Whether an event of this transaction, begun at the time `since`, is in the log."""
-        if any(event.transaction == transaction for event in self.read(since)):
-            return True
-        # The clock may have been set back meanwhile, and the log's newest time may be ahead of it.
-        return now() <= since and any(event.transaction == transaction for event in self.read())
+    def mentions(self, transaction: str, after: int) -> bool:
+        """Whether an event of this transaction is in the log, whose head was `after` when it began.
+
+        Looked for from the end, and never by time: clocks are set back.
+        """
+        if after > self.head():
+            # The log was lost and begun anew since; its numbers say nothing about this transaction.
+            after = 0
+        wanted = transaction.encode("ascii")
+        for path in reversed(self._files_from(after)):
+            with path.open("rb") as file:
+                if any(wanted in line and _is_of(line, transaction) for line in file):
+                    return True
+        return False
 
     def head(self) -> int:
         """The number of the newest event, 0 for an empty log."""
-        last, _ = self._last()
+        last, _ = self._last(self._last_file())
         return last.seq if last else 0
 
     def mend(self) -> None:
@@ -183,14 +193,13 @@ class EventLog:
 
     def _last_file(self) -> Path | None:
         for bucket in reversed(self._buckets()):
-            segments = _segments(bucket)
-            if segments:
-                return segments[-1]
+            name = max(_names(bucket), default="")
+            if name:
+                return bucket / name
         return None
 
-    def _last(self) -> tuple[Event | None, str]:
-        """The newest event and the hash of its line."""
-        path = self._last_file()
+    def _last(self, path: Path | None) -> tuple[Event | None, str]:
+        """The newest event and the hash of its line; `path` is the log's last file."""
         while path:
             line = _last_whole_line(path)
             if line:
@@ -204,21 +213,22 @@ class EventLog:
         return None, FIRST
 
     def _files_from(self, start: int | str) -> list[Path]:
+        """The files in which all events past `start` stand, and at most one before them."""
+        buckets = self._buckets()
         if isinstance(start, int):
-            first_bucket = f"{start // BUCKET:08d}"
-            files = [path for bucket in self._buckets() if bucket.name >= first_bucket for path in _segments(bucket)]
-            position = bisect_right([int(path.stem) for path in files], start)
-            return files[max(position - 1, 0) :]
-        files = self.files()
-        low, high = 0, len(files)
-        while low < high:
-            middle = (low + high) // 2
-            first = _first_event(files[middle])
-            if first is not None and first.timestamp <= start:
-                low = middle + 1
-            else:
-                high = middle
-        return files[max(low - 1, 0) :]
+            first = bisect_right([bucket.name for bucket in buckets], f"{start // BUCKET:08d}") - 1
+            # Events appended at once lie together, so those past `start` may begin in the bucket before.
+            while first > 0 and min(_names(buckets[first]), default=_LAST) > _name(start):
+                first -= 1
+        else:
+            first = bisect_right(buckets, start, key=lambda bucket: _time_of(_first_file(bucket))) - 1
+        here, *later = buckets[max(first, 0) :] or [self._places.events]
+        files = _segments(here)
+        if isinstance(start, int):
+            skipped = bisect_right(files, _name(start), key=lambda path: path.name) - 1
+        else:
+            skipped = bisect_right(files, start, key=_time_of) - 1
+        return [*files[max(skipped, 0) :], *(path for bucket in later for path in _segments(bucket))]
 
     def _mend(self) -> list[Event]:
         path = self.torn()
@@ -240,23 +250,20 @@ class EventLog:
         detail = {"note": "an unfinished line of the log was set aside", "quarantine": kept.name}
         return [Event("recovery", "muniment", detail=detail)]
 
-    def _store(self, events: list[Event], lines: list[bytes]) -> None:
-        first = events[0].seq
+    def _store(self, last: Path | None, first: int, lines: list[bytes]) -> None:
+        """Put lines, the first of them with the number `first`, behind those of `last`, the log's last file."""
         bucket = self._places.events / f"{first // BUCKET:08d}"
+        if last and last.parent == bucket and not self._worm:
+            _append(last, b"".join(lines))
+            return
         make_folder(bucket)
-        with os.scandir(bucket) as entries:
-            empty = next(entries, None) is None
-        if empty:
+        if last is None or last.parent != bucket:
             # Before there is an event in it: afterwards a refusal would come too late.
             sync_folder(self._places.events)
-        segments = [] if self._worm else _segments(bucket)
-        if segments:
-            _append(segments[-1], b"".join(lines))
-            return
         make_folder(self._places.scratch)
         fresh = self._places.scratch / f"events-{secrets.token_hex(8)}"
         write_file(fresh, lines, sync=True)
-        _publish(fresh, bucket / f"{first:012d}.jsonl")
+        _publish(fresh, bucket / _name(first))
 
 
 def _publish(fresh: Path, target: Path) -> None:
@@ -289,12 +296,23 @@ def _append(path: Path, data: bytes) -> None:
             os.close(descriptor)
 
 
-def _segments(bucket: Path) -> list[Path]:
+def _name(first: int) -> str:
+    """The name of the file whose first event has this number; names sort as their numbers do."""
+    return f"{first:012d}.jsonl"
+
+
+_LAST = _name(10**12 - 1)
+
+
+def _names(bucket: Path) -> list[str]:
     try:
-        names = sorted(name for name in os.listdir(bucket) if name.endswith(".jsonl"))
+        return [name for name in os.listdir(bucket) if name.endswith(".jsonl")]
     except FileNotFoundError:
         return []
-    return [bucket / name for name in names]
+
+
+def _segments(bucket: Path) -> list[Path]:
+    return [bucket / name for name in sorted(_names(bucket))]
 
 
 def _ends_whole(path: Path) -> bool:
@@ -318,10 +336,25 @@ def _last_whole_line(path: Path) -> bytes:
             reach *= 4
 
 
-def _first_event(path: Path) -> Event | None:
+def _first_file(bucket: Path) -> Path | None:
+    name = min(_names(bucket), default="")
+    return bucket / name if name else None
+
+
+def _time_of(path: Path | None) -> str:
+    """When the first event in a file was written; where that cannot be told, later than anything."""
+    if path is None:
+        return _LATEST
     with path.open("rb") as file:
         line = file.readline()
     try:
-        return parse_event(line)
+        return parse_event(line).timestamp
     except (ValueError, TypeError):
-        return None
+        return _LATEST
+
+
+def _is_of(line: bytes, transaction: str) -> bool:
+    try:
+        return line.endswith(b"\n") and parse_event(line).transaction == transaction
+    except (ValueError, TypeError):
+        return False

@@ -43,15 +43,18 @@ def purge(site: Site, project: str, resource: str, reason: str) -> Event:
     head = head_of(site.places.object(project, resource))
     if not head:
         raise ResourceNotFound(id=resource)
-    task = Undertaking(
-        new_uuid(), project, resource, head, now(), site.agent.name, site.agent.address, reason.strip(), "deletion"
-    )
+    begun = now(), site.agent.name, site.agent.address
+    task = Undertaking(new_uuid(), project, resource, head, *begun, reason.strip(), "deletion", site.log.head())
     space = Workspace.begin(site.places, task)
     try:
         with exclusive(site.object_lock(site.places.object(project, resource))):
             _entomb(site, task)
     except BaseException:
-        # Nothing happened yet; if the folder cannot be removed now, recovery does it.
+        if site.places.tombstone(project, resource).exists():
+            # Ours or another's: recovery looks at it, and completes this purge or drops it.
+            space.release()
+            raise
+        # Nothing happened; if the folder cannot be removed now, recovery does it.
         with contextlib.suppress(StorageTrouble):
             space.discard()
         raise
@@ -81,7 +84,7 @@ def finish_purge(site: Site, space: Workspace) -> list[Event]:
         drop_empty_folders(root.parent, site.places.objects)
         _drop_packs(site, root)
         events: list[Event] = []
-        if not site.log.mentions(task.transaction, task.started):
+        if not site.log.mentions(task.transaction, task.log):
             agent = f"{task.agent_name} <{task.agent_address}>"
             detail = {"reason": task.message, "instances": record["instances"]}
             draft = Event("deletion", agent, task.project, task.id, detail=detail, transaction=task.transaction)
@@ -119,8 +122,10 @@ def _entomb(site: Site, task: Undertaking) -> None:
     try:
         sync_folder(tombstone.parent)
     except BaseException:
-        with contextlib.suppress(OSError):
+        # For good: nobody would complete a purge of which a power cut brought only the tombstone back.
+        with contextlib.suppress(OSError, StorageTrouble):
             os.unlink(tombstone)
+            sync_folder(tombstone.parent)
         raise
 
 

@@ -141,7 +141,7 @@ def _finish_sealed(site: Site, space: Workspace, sealed: Mapping[str, Any]) -> l
     if _digest(version, site) == sealed["inventory"]:
         with exclusive(site.object_lock(root)):
             events = []
-            if not site.log.mentions(task.transaction, task.started):
+            if not site.log.mentions(task.transaction, task.log):
                 record(site, space)
                 events = _tell(site, task, "a published instance was recorded")
             finish_root(site, root, head_of(root))

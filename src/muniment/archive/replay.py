@@ -6,8 +6,9 @@ import os
 import re
 from typing import Any
 
-from muniment.archive.commit import publish, seal
+from muniment.archive.commit import publish, seal, withdraw
 from muniment.archive.draft import Draft
+from muniment.archive.durable import writing
 from muniment.archive.instance import Instance
 from muniment.archive.journal import Rebuilt
 from muniment.archive.objects import newest_inventory
@@ -54,9 +55,14 @@ def replay(site: Site, transaction: str) -> Instance:
         for digest, path in staged.items():
             if file_digest(space.content / path, algorithm) != digest:
                 raise LeftoverIncomplete(transaction=transaction, reason=f"{path} is not as it was stored")
+        space.unseal()
         _remove_strays(space, set(staged.values()))
-        seal(site, space, draft, staged, provenance)
-        publish(site, space)
+        try:
+            seal(site, space, draft, staged, provenance)
+            publish(site, space)
+        except BaseException:
+            withdraw(space)
+            raise
         inventory, _ = newest_inventory(root, algorithm)
         return Instance(root, task.project, task.id, inventory, task.base + 1)
     finally:
@@ -96,8 +102,9 @@ def _rebuild(site: Site, space: Workspace) -> tuple[Draft, dict[str, str], list[
 
 def _remove_strays(space: Workspace, kept: set[str]) -> None:
     """Remove files that were on their way when the process ended: the journal does not vouch for them."""
-    for folder, _, names in os.walk(space.content):
-        for name in names:
-            path = os.path.join(folder, name)
-            if os.path.relpath(path, space.content) not in kept:
-                os.unlink(path)
+    with writing(space.content):
+        for folder, _, names in os.walk(space.content):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.relpath(path, space.content) not in kept:
+                    os.unlink(path)

@@ -26,6 +26,7 @@ from muniment.archive.durable import (
     remove_tree,
     rename,
     replace_file,
+    sync_folder,
     write_all,
     write_file,
     writing,
@@ -39,7 +40,10 @@ from muniment.errors.archive import DamagedRecord, LeftoverNotFound, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Undertaking:
-    """What a transaction set out to do; `base` is the instance it builds on, 0 for a new resource."""
+    """What a transaction set out to do; `base` is the instance it builds on, 0 for a new resource.
+
+    `log` is the number of the newest event when it began: its own come later.
+    """
 
     transaction: str
     project: str
@@ -50,6 +54,7 @@ class Undertaking:
     agent_address: str
     message: str = ""
     kind: str = "ingestion"
+    log: int = 0
 
 
 class Workspace:
@@ -229,6 +234,22 @@ class Workspace:
             DiskFull, WriteFailed: The storage refused.
         """
         write_file(self.seal, _json(record))
+
+    def unseal(self) -> None:
+        """Take the declaration back for good, and then what else sealing wrote: it may be sealed again.
+
+        Raises:
+            WriteFailed: The storage refused.
+        """
+        with writing(self.seal):
+            if self.seal.exists():
+                os.unlink(self.seal)
+                sync_folder(self.folder)
+            # The user's files lie deeper, below `data` and `again`.
+            for folder in (self.object, self.version, self.content, self.content / "metadata"):
+                for name in os.listdir(folder) if folder.is_dir() else ():
+                    if not (folder / name).is_dir():
+                        os.unlink(folder / name)
 
     def discard(self) -> None:
         """Remove the folder and let go of it; it vanishes at once, whatever happens during the removal.

@@ -60,6 +60,7 @@ class Transaction(Taking):
             agent_name=site.agent.name,
             agent_address=site.agent.address,
             message=message,
+            log=site.log.head(),
         )
         draft = Draft(base.files(), base.record) if base else Draft()
         return cls(site, Workspace.begin(site.places, undertaking), draft, base)
@@ -171,6 +172,8 @@ class Transaction(Taking):
             waiting = {"group": group, "decided at": decided_at}
             seal(self._site, self._space, self._draft, self._additions.staged, self.provenance, waiting)
         except BaseException:
+            with contextlib.suppress(StorageTrouble):
+                self._space.unseal()
             with contextlib.suppress(StorageTrouble):
                 unreserve(self._site, self._space.undertaking)
             raise
