@@ -217,6 +217,36 @@ def settings() -> str:
     return "\n".join(lines)
 
 
+# ------------------------------------------------------------------------------------------------ http
+
+
+def http() -> str:
+    """Every operation of the native interface, as its own description says it."""
+    from fastapi import FastAPI  # noqa: PLC0415 - as in `cli`
+
+    from muniment.web.api import native  # noqa: PLC0415 - as in `cli`
+
+    bare = FastAPI()
+    bare.include_router(native.router)
+    lines = [
+        "# HTTP interface",
+        "",
+        "The native interface of `muniment serve`, below `/archive/v1`; a server describes it in OpenAPI 3.1 at",
+        "`/archive/v1/openapi.json`. Sign in with a key or token as `Authorization: Bearer`, or with the key as the",
+        "user name of `Basic`. An id is one segment of a path, percent-encoded. Errors are problem documents",
+        "(RFC 9457), whose `type` is `urn:muniment:error:` and the code of the [error](errors.md).",
+        "",
+        *table_head("operation", "meaning", "query and headers"),
+    ]
+    for path, item in bare.openapi()["paths"].items():
+        for method, operation in item.items():
+            given = (param["name"] for param in operation.get("parameters", ()) if param["in"] != "path")
+            words = " ".join(operation.get("description", "").split())
+            named = ", ".join(f"`{name}`" for name in given)
+            lines.append(table_row(f"`{method.upper()} {path.removeprefix(native.PREFIX) or '/'}`", cell(words), named))
+    return "\n".join(lines)
+
+
 # ---------------------------------------------------------------------------------------------- tables
 
 
@@ -246,6 +276,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli": cli,
     "errors": errors,
     "findings": findings,
+    "http": http,
     "settings": settings,
     "sources": sources,
 }
