@@ -79,7 +79,7 @@ class S3Store:
                 profile_name=profile,
             )
             config = Config(
-                retries={"max_attempts": 5, "mode": "standard"},
+                retries={"max_attempts": 3, "mode": "standard"},
                 s3={"addressing_style": "path" if endpoint else "auto"},
                 signature_version="s3v4",
                 connect_timeout=15,
