@@ -56,8 +56,8 @@ class Settings(WorkSettings):
     sweep_every: float = Field(default=60.0, gt=0, description="Seconds between looking for expired transactions.")
     public_url: str = Field(
         default="",
-        description="The server's public address without a path at its end, as clients of Nexus shall see it; "
-        "by default the address it listens on.",
+        description="The server's public address, with the prefix a reverse proxy adds, as clients of Nexus shall see "
+        "it; by default the address it listens on.",
     )
     selection_life: float = Field(
         default=18_000.0,

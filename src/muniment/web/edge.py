@@ -81,9 +81,10 @@ class Limits:
 
     def body_of(self, scope: Scope) -> int:
         """The bytes the body of a request may have."""
-        if scope["path"].startswith(_FILES):
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path.startswith(_FILES):
             return self.upload
-        if scope["path"].startswith(_NEXUS):
+        if path.startswith(_NEXUS):
             return max(self.body, _DOCUMENT)
         if scope["method"] not in {"PUT", "PATCH", "POST"} or not scope["path"].startswith(self.prefix):
             return self.body

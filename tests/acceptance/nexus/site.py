@@ -143,8 +143,9 @@ def form(filename: str, data: bytes, media_type: str, name: str = "file") -> byt
 class Site:
     """A running server and its users."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, root_path: str = "", **settings: Any) -> None:
         self.folder = folder
+        self.root_path = root_path
         self.settings = settings
         if not (folder / "muniment.json").exists():
             Archive.init(folder).close()
@@ -158,7 +159,9 @@ class Site:
             self.port = probe.getsockname()[1]
         settings = Settings(archive=str(self.folder), **{"serve_failures": 10_000, **self.settings})
         self.app = create_app(App(settings))
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=self.port, log_config=None, lifespan="on")
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=self.port, log_config=None, lifespan="on", root_path=self.root_path
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -76,3 +77,20 @@ def test_too_many_entries_are_refused(t: Client) -> None:
 def test_the_life_of_a_selection(monkeypatch: pytest.MonkeyPatch, name: str, value: str, seconds: float) -> None:
     monkeypatch.setenv(name, value)
     assert Settings().selection_life == seconds
+
+
+def test_a_prefix_before_all_addresses(tmp_path: Path) -> None:
+    made = Site(tmp_path / "archive", root_path="/kept/here")
+    try:
+        made.user("root", root={"admin"})
+        # The reverse proxy takes its prefix off; the server puts it before the addresses it gives out.
+        root = Client(made.port, made.keys["root"])
+        furnish(root)
+        assert root.get("/resources/o/p1/_/test-resource:1").json["_self"] == (
+            f"http://127.0.0.1:{made.port}/kept/here/v1/resources/o/p1/_/test-resource:1"
+        )
+        sent = root.post("/archives/o/p1", archive_1(), "*/*").headers["location"]
+        assert len(root.get(sent.partition("/v1")[2], "*/*").tar()) == 3
+        assert root.upload("/files/o/p1", "large", bytes(3 << 20)).status == 201
+    finally:
+        made.close()
