@@ -131,8 +131,10 @@ class Desk:
     def _park(self, transaction: Transaction) -> None:
         name = transaction.transaction
         fresh = time.monotonic() - self._leased.get(name, -self.lease) < self.lease / 10
+        # A prepared one does not expire; without a lease whoever settles its group finds it at once.
+        lease = 0.0 if transaction.prepared else None if fresh else self.lease
         try:
-            transaction.park(lease=None if fresh else self.lease)
+            transaction.park(lease=lease)
         except TransactionClosed:
             self._drop(name)
             return
