@@ -110,17 +110,29 @@ class Delivering:
                 self._plans.popitem(last=False)
 
     def _found(self, definition: Definition, *, ignore_missing: bool) -> Iterator[Found]:
+        projects: dict[str, Project | None] = {}
         for entry in definition.entries:
-            found = self._find(entry, entry.project or definition.project)
+            name = entry.project or definition.project
+            # A selection of thousands names few projects; each is looked up once.
+            if name not in projects:
+                projects[name] = self._project(name)
+            project = projects[name]
+            found = None if project is None else self._find(entry, project)
             if found is not None:
                 yield found
             elif not ignore_missing:
                 version = f"?rev={entry.rev}" if entry.rev is not None else f"?tag={entry.tag}" if entry.tag else ""
                 raise EntryNotFound(id=entry.resource_id + version, project=definition.project)
 
-    def _find(self, entry: SelectionEntry, name: str) -> Found | None:
+    def _project(self, name: str) -> Project | None:
         try:
-            project = self._projects.project(name)
+            return self._projects.project(name)
+        except ProjectNotFound:
+            return None
+
+    def _find(self, entry: SelectionEntry, project: Project) -> Found | None:
+        name = project.name
+        try:
             newest = self._records.find(name, entry.resource_id, project.base)
             inside = None
             if newest is None and entry.is_file:
@@ -131,7 +143,7 @@ class Delivering:
             if newest is None:
                 return None
             revision = self._records.at(newest, entry.rev, entry.tag)
-        except (ProjectNotFound, RevNotThere, TagNotFound):
+        except (RevNotThere, TagNotFound):
             return None
         if entry.is_file and revision.kind != ("package" if inside else revision.kind):
             return None

@@ -137,7 +137,7 @@ class Revision:
 
 @dataclass(slots=True)
 class _Known:
-    root: Path
+    root: str
     numbers: dict[int, Revision]
 
 
@@ -225,7 +225,7 @@ class Records:
         revision = revision_of(instance, iri)
         key = (instance.project, instance.id)
         with self._lock:
-            known = self._known.setdefault(key, _Known(instance.root, {}))
+            known = self._known.setdefault(key, _Known(str(instance.root), {}))
             known.numbers[instance.number] = revision
             self._known.move_to_end(key)
             while len(self._known) > _REMEMBERED:
@@ -285,7 +285,7 @@ def _package(instance: Instance, iri: str) -> Revision:
     )
 
 
-def _head(root: Path) -> int:
+def _head(root: str) -> int:
     """The newest instance of the resource whose folder this is, 0 where it is gone: one look at the folder."""
     try:
         names = os.listdir(root)  # noqa: PTH208 - names are all that is needed, and this is done for each entry
