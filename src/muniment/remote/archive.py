@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import ssl
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Self, overload
@@ -13,15 +11,14 @@ from typing import Any, Literal, Self, overload
 from muniment.content import Finding, Progress, quiet
 from muniment.errors.archive import InstanceNotFound, ResourceNotFound
 from muniment.errors.base import BadInput, MissingThing
-from muniment.remote.connection import LONG, Broken, Server, cut, not_a_server, pause, segment
+from muniment.remote.connection import LONG, Server, not_a_server, segment
+from muniment.remote.flowing import live_events, rows_of
 from muniment.remote.instance import RemoteInstance
 from muniment.remote.packages import fetch_tar, send_tar
 from muniment.remote.records import Config, Event, Leftover, Repair, Summary, finding_of, picked
-from muniment.remote.refusals import error_from
 from muniment.remote.transaction import RemoteTransaction
 
 Start = str | float | datetime | None
-_ATTEMPTS = 8
 _PAGE = 1000
 
 
@@ -150,7 +147,7 @@ class RemoteArchive:
         """
         at = start.isoformat() if isinstance(start, datetime) else None if start is None else str(start)
         if live:
-            yield from self._live(at)
+            yield from live_events(self._server, at)
             return
         while True:
             page = self._server.ask("GET", "/events", {"start": at, "limit": 1000}).json()
@@ -291,7 +288,7 @@ class RemoteArchive:
         """
         del after, progress, passed  # the server keeps its own bookmark and does not tell how far it is
         given = {"id": id, "project": project, "fast": fast, "every_digest": every_digest}
-        for row in self._rows("/audit", given, "the findings"):
+        for row in rows_of(self._server, "/audit", given, "the findings"):
             yield finding_of(row["finding"])
 
     def repair(
@@ -304,7 +301,7 @@ class RemoteArchive:
             TransferCut: It was broken off before its end.
         """
         del progress  # as in `audit`
-        for row in self._rows("/repair", {"id": id, "project": project}, "the repairs"):
+        for row in rows_of(self._server, "/repair", {"id": id, "project": project}, "the repairs"):
             yield Repair(**picked(Repair, row["repair"]))
 
     def reindex(self) -> int:
@@ -353,55 +350,6 @@ class RemoteArchive:
             assert notice is not None
             notice(finding_of(record))
         return [str(name) for name in answer["ids"]]
-
-    # ------------------------------------------------------------------------------------------ inside
-
-    def _rows(self, path: str, given: Mapping[str, Any], what: str) -> Iterator[dict[str, Any]]:
-        body = json.dumps(given).encode("utf-8")
-        headers = {"Content-Type": "application/json"}
-        connection, answer = self._server.retry(
-            lambda: self._server.open("POST", path, headers=headers, body=body, patience=LONG)
-        )
-        try:
-            for line in answer:
-                row = json.loads(line)
-                if "problem" in row:
-                    raise error_from(row["problem"])
-                if "summary" in row:
-                    return
-                if "begun" not in row:
-                    yield row
-        except Broken as error:
-            raise cut(what, error) from error
-        finally:
-            connection.close()
-        raise cut(what, EOFError("they ended without a summary"))
-
-    def _live(self, at: str | None) -> Iterator[Event]:
-        failed = 0
-        while True:
-            try:
-                connection, answer = self._server.open(
-                    "GET", "/events", {"start": at}, headers={"Accept": "text/event-stream"}
-                )
-            except Broken as error:
-                failed += 1
-                if failed >= _ATTEMPTS:
-                    raise cut("the live log", error) from error
-                pause(failed)
-                continue
-            try:
-                for line in answer:
-                    failed = 0
-                    if line.startswith(b"data:"):
-                        event = Event(**picked(Event, json.loads(line[5:])))
-                        at = str(event.seq)
-                        yield event
-            except Broken:
-                failed += 1
-            finally:
-                connection.close()
-            time.sleep(0.2)
 
 
 def _resource(id: str) -> str:
