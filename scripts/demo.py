@@ -17,6 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import demo_nexus
+import demo_osf
+import demo_server
 from rich.console import Console
 from rich.table import Table
 
@@ -71,6 +74,9 @@ class Demo:
         self.add_second_instance()
         self.damage_and_repair()
         self.carry_away()
+        demo_server.chapter(self)
+        demo_nexus.chapter(self)
+        demo_osf.chapter(self)
         self.leave_without_muniment()
         table = Table(title="What was shown", title_style="bold", show_header=False)
         for what, result in self.summary:
