@@ -20,7 +20,7 @@ setup:
 
 demo: setup
 	@scripts/system.sh demo
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python -m scripts.demo
 
 test: setup
 	@scripts/system.sh test

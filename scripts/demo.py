@@ -17,11 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import demo_nexus
-import demo_osf
-import demo_server
 from rich.console import Console
 from rich.table import Table
+
+from scripts import demo_nexus, demo_osf, demo_server
 
 HERE = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from demo import Demo
+    from scripts.demo import Demo
 
 BIN = Path(sys.executable).parent
 PATIENCE = 30.0
