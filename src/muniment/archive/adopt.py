@@ -20,7 +20,7 @@ from muniment.archive.additions import Additions
 from muniment.archive.bag import tag_files
 
 # The commit point is one for commits and adoptions; its steps are used here, not written a second time.
-from muniment.archive.commit import _instance_record, _place, _stage_tag, _take_out, abandon
+from muniment.archive.commit import _instance_record, _place, _take_out, abandon, stage_tags
 from muniment.archive.config import Mode
 from muniment.archive.draft import Draft
 from muniment.archive.durable import make_folder, sync_folder, sync_tree, write_file, writing
@@ -244,8 +244,8 @@ class _Build:
             if digest in staged:
                 further = {name: value for name, value in entry.digests.items() if name != self._algorithm}
                 content[f"v{number}/content/{staged[digest]}"] = (digest, further)
-        for path, data in tag_files(entries, record, self._site.config.digests, created[:10]).items():
-            _stage_tag(self._site, space, path, data, self._inventory, state, content)
+        tags = tag_files(entries, record, self._site.config.digests, created[:10])
+        stage_tags(space, tags, self._inventory, state, content)
         _drop_empty(space.content)
         message = arrival.message or f"Instance {number}: {len(entries)} files"
         agent = Agent(task.agent_name, task.agent_address)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from muniment.archive.names import stored_path
 from muniment.content import Entry, Hashers
@@ -27,10 +27,17 @@ def profile() -> bytes:
     return resources.files("muniment.archive").joinpath("profile.json").read_bytes()
 
 
+class TagFile(NamedTuple):
+    """A tag file's bytes and their digests."""
+
+    data: bytes
+    digests: dict[str, str]
+
+
 def tag_files(
     entries: Mapping[str, Entry], record: Mapping[str, Any], algorithms: Iterable[str], date: str
-) -> dict[str, bytes]:
-    """Every tag file of a bag: path to content.
+) -> dict[str, TagFile]:
+    """Every tag file of a bag, by path.
 
     `entries` is the payload by user's path, `record` what goes into `metadata/instance.json`,
     `date` the bagging date (YYYY-MM-DD). Manifests are written for each of `algorithms`.
@@ -47,11 +54,12 @@ def tag_files(
     for algorithm in names:
         lines = (f"{entry.digests[algorithm]}  {path}\n" for path, entry in stored.items())
         files[f"manifest-{algorithm}.txt"] = "".join(lines).encode("utf-8")
-    digests = {path: _digests(data, names) for path, data in files.items()}
+    tags = {path: TagFile(data, _digests(data, names)) for path, data in files.items()}
+    named = sorted(tags.items())
     for algorithm in names:
-        lines = (f"{found[algorithm]}  {path}\n" for path, found in sorted(digests.items()))
-        files[f"tagmanifest-{algorithm}.txt"] = "".join(lines).encode("utf-8")
-    return files
+        data = "".join(f"{tag.digests[algorithm]}  {path}\n" for path, tag in named).encode("utf-8")
+        tags[f"tagmanifest-{algorithm}.txt"] = TagFile(data, _digests(data, names))
+    return tags
 
 
 def _digests(data: bytes, algorithms: Iterable[str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from muniment.archive.bag import tag_files
+from muniment.archive.bag import TagFile, tag_files
 from muniment.archive.config import Mode
 from muniment.archive.draft import Draft
 from muniment.archive.durable import make_folder, rename, replace_file, sync_folder, sync_tree, write_file, writing
@@ -40,7 +40,7 @@ from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
 from muniment.archive.together import refuse_reserved
-from muniment.content import Entry, Hashers
+from muniment.content import Entry
 from muniment.errors.archive import DamagedRecord, ResourceExists, StaleTransaction
 from muniment.errors.base import StorageTrouble
 
@@ -52,8 +52,8 @@ def seal(
     staged: dict[str, str],
     provenance: list[Any],
     waiting: Mapping[str, str] | None = None,
-) -> None:
-    """Complete the version in its staging folder (steps 1 and 2).
+) -> Inventory:
+    """Complete the version in its staging folder (steps 1 and 2); returns the inventory it will bring.
 
     `staged` is digest to content path of what the transaction stored, in names relative to the
     version's content folder. `waiting` names the group whose decision publication waits for.
@@ -83,19 +83,16 @@ def seal(
         state.setdefault(digest, []).append(stored_path(entry.path))
         if digest in staged:
             content[f"v{task.base + 1}/content/{staged[digest]}"] = (digest, _further(entry, algorithm))
-    for path, data in tags.items():
-        _stage_tag(site, space, path, data, base, state, content)
+    stage_tags(space, tags, base, state, content)
     message = task.message or f"Instance {task.base + 1}: {len(entries)} files"
     agent = Agent(task.agent_name, task.agent_address)
     base.add_version(Version(created, state, message, agent), content)
-    _write_records(site, space, base)
+    inventory = _write_records(space, base)
     detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
-    inventory = base.as_bytes()
-    digests = Hashers([algorithm])
-    digests.update(inventory)
-    detail["inventory"] = f"{algorithm}:{digests.values()[algorithm]}"
-    space.write_seal({"inventory": digests.values()[algorithm], "detail": detail, **(waiting or {})})
+    detail["inventory"] = f"{algorithm}:{inventory}"
+    space.write_seal({"inventory": inventory, "detail": detail, **(waiting or {})})
     sync_tree(space.folder)
+    return base
 
 
 def publish(site: Site, space: Workspace) -> None:
@@ -315,38 +312,38 @@ def drop_empty_folders(folder: Path, stop: Path) -> None:
             folder = folder.parent
 
 
-def _stage_tag(
-    site: Site,
+def stage_tags(
     space: Workspace,
-    path: str,
-    data: bytes,
+    tags: Mapping[str, TagFile],
     base: Inventory,
     state: dict[str, list[str]],
     content: dict[str, tuple[str, dict[str, str]]],
 ) -> None:
-    """Put one tag file into the version, unless the object holds its content already."""
-    algorithm = site.config.digests[0]
-    hashers = Hashers(site.config.digests)
-    hashers.update(data)
-    found = hashers.values()
-    digest = found.pop(algorithm)
-    known = digest in base.manifest or digest in state
-    state.setdefault(digest, []).append(path)
-    if known:
-        return
-    target = space.content / path
-    make_folder(target.parent)
-    write_file(target, data)
-    content[f"{space.version.name}/content/{path}"] = (digest, found)
+    """Put tag files into the version, but those whose content the object holds already."""
+    folder = space.content
+    for path, tag in tags.items():
+        further = dict(tag.digests)
+        digest = further.pop(base.algorithm)
+        known = digest in base.manifest or digest in state
+        state.setdefault(digest, []).append(path)
+        if known:
+            continue
+        target = folder / path
+        if target.parent != folder:
+            make_folder(target.parent)
+        write_file(target, tag.data)
+        content[f"{space.version.name}/content/{path}"] = (digest, further)
 
 
-def _write_records(site: Site, space: Workspace, inventory: Inventory) -> None:
-    algorithm = site.config.digests[0]
+def _write_records(space: Workspace, inventory: Inventory) -> str:
+    """Write the version's inventory with its sidecar, for a new object those of its root too; returns its digest."""
     data = inventory.as_bytes()
+    record = sidecar(data, inventory.algorithm)
     places = [space.version]
     if inventory.head == 1:
         places.append(space.object)
         write_file(*declare(space.object))
     for folder in places:
         write_file(folder / NAME, data)
-        write_file(folder / f"{NAME}.{algorithm}", sidecar(data, algorithm))
+        write_file(folder / f"{NAME}.{inventory.algorithm}", record)
+    return record.split(maxsplit=1)[0].decode("ascii")

@@ -112,8 +112,8 @@ class EventLog:
             DiskFull, WriteFailed: The storage refused; no draft is in the log.
         """
         with exclusive(self._places.locks / "events"):
-            mended = self._mend()
             path = self._last_file()
+            mended = self._mend(path)
             last, previous = self._last(path)
             lines: list[bytes] = []
             events: list[Event] = []
@@ -157,7 +157,7 @@ class EventLog:
     def torn(self) -> Path | None:
         """The log's last file, when its last line is unfinished."""
         path = self._last_file()
-        return path if path and path.stat().st_size and not _ends_whole(path) else None
+        return path if path and not _ends_whole(path) else None
 
     def mentions(self, transaction: str, after: int) -> bool:
         """Whether an event of this transaction is in the log, whose head was `after` when it began.
@@ -230,9 +230,8 @@ class EventLog:
             skipped = bisect_right(files, start, key=_time_of) - 1
         return [*files[max(skipped, 0) :], *(path for bucket in later for path in _segments(bucket))]
 
-    def _mend(self) -> list[Event]:
-        path = self.torn()
-        if path is None or self._worm:
+    def _mend(self, path: Path | None) -> list[Event]:
+        if self._worm or path is None or _ends_whole(path):
             return []
         data = path.read_bytes()
         whole = data.rfind(b"\n") + 1
@@ -317,6 +316,8 @@ def _segments(bucket: Path) -> list[Path]:
 
 def _ends_whole(path: Path) -> bool:
     with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
 

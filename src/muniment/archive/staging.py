@@ -83,7 +83,8 @@ class Workspace:
         space = cls(fresh, undertaking, lock)
         try:
             write_file(fresh / "transaction.json", _json(asdict(undertaking)))
-            make_folder(space.content)
+            for place in reversed([space.content, *space.content.parents[: -len(fresh.parts)]]):
+                make_folder(place)
             make_folder(places.transactions)
             rename(fresh, folder)
         except BaseException:

@@ -14,6 +14,7 @@ from muniment.archive.draft import Draft
 from muniment.archive.events import Event
 from muniment.archive.identity import new_uuid
 from muniment.archive.instance import Instance
+from muniment.archive.inventory import Inventory
 from muniment.archive.journal import Rebuilt
 from muniment.archive.objects import newest_inventory
 from muniment.archive.protect import protect
@@ -121,9 +122,10 @@ class Transaction(Taking):
             self.rollback()
             self._closed = "committed"
             return self._base
+        inventory: Inventory | None = None
         try:
             if not self.prepared:
-                seal(self._site, self._space, self._draft, self._additions.staged, self.provenance)
+                inventory = seal(self._site, self._space, self._draft, self._additions.staged, self.provenance)
             publish(self._site, self._space)
         except BaseException:
             self._closed = "rolled back"
@@ -138,7 +140,8 @@ class Transaction(Taking):
             unreserve(self._site, self._space.undertaking)
         self._protect(progress)
         root = self._site.places.object(self.project, self.id)
-        inventory, _ = newest_inventory(root, self._site.config.digests[0])
+        if inventory is None:
+            inventory, _ = newest_inventory(root, self._site.config.digests[0])
         return Instance(root, self.project, self.id, inventory, self.number)
 
     def rollback(self) -> None:
