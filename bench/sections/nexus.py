@@ -198,8 +198,9 @@ def _print(title: str, sides: list[Side]) -> None:
     print(f"  {'':{width}}   speed of nginx's   median   first byte   CPU     peak memory")
     for side in sides:
         ratio = median(other / own for other, own in zip(sides[0].seconds, side.seconds, strict=True))
+        taken, first = median(side.seconds), median(side.first) * 1000
         print(
-            f"  {side.name:{width}}   {ratio:16.2f}   {median(side.seconds):5.2f} s   {median(side.first) * 1000:7.0f} ms"
+            f"  {side.name:{width}}   {ratio:16.2f}   {taken:5.2f} s   {first:7.0f} ms"
             f"   {median(side.cpu):5.2f} s   {side.memory / 1e6:6.0f} MB",
             flush=True,
         )
