@@ -7,7 +7,7 @@ from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError
 # --- a submission
 
 
-class NotJson(BadInput):
+class SubmissionNotJson(BadInput):
     """The body is not JSON: {reason}."""
 
 

@@ -70,7 +70,7 @@ class Foreman:
 
         Raises:
             NotSigned: Submissions have to be signed, and this one is not.
-            NotJson, ContainerField: It cannot be used; nothing was asked of anybody.
+            SubmissionNotJson, ContainerField: It cannot be used; nothing was asked of anybody.
             ContainerExists: One of its containers is registered, or is being registered.
             LedgerUnavailable: It could not be recorded.
         """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muniment.errors.base import BadInput
-from muniment.errors.register import ContainerField, NotJson
+from muniment.errors.register import ContainerField, SubmissionNotJson
 from muniment.sources import faults, find
 
 LONGEST_ID = 61
@@ -54,14 +54,14 @@ def read_body(body: bytes) -> Any:
     """A body as JSON.
 
     Raises:
-        NotJson: It is none.
+        SubmissionNotJson: It is none.
     """
     try:
         return json.loads(body)
     except RecursionError:
-        raise NotJson(reason="it is nested too deeply") from None
+        raise SubmissionNotJson(reason="it is nested too deeply") from None
     except ValueError as error:
-        raise NotJson(reason=str(error)) from None
+        raise SubmissionNotJson(reason=str(error)) from None
 
 
 def read_submission(value: Any) -> Submission:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from structlog import get_logger
 
 from muniment.errors.jobs import LedgerUnavailable
-from muniment.errors.register import ContainerField, NotJson, NotSigned
+from muniment.errors.register import ContainerField, SubmissionNotJson, NotSigned
 from muniment.errors.remote import UnusableRequest
 from muniment.web.api.native.gate import Visit, visit_of
 from muniment.web.api.osf.content import content
@@ -87,7 +87,7 @@ def _submit(request: Request, visit: Visit, body: bytes) -> Response:
 def _id_in(body: bytes) -> str | None:
     try:
         return str(read_body(body)["container"]["metadata"]["id"])
-    except (NotJson, KeyError, TypeError):
+    except (SubmissionNotJson, KeyError, TypeError):
         return None
 
 
@@ -97,7 +97,7 @@ async def callback(request: Request) -> Response:
     """Take a callback, as a platform would: check its signature and write it into the log.
 
     Raises:
-        NotJson: The body is none.
+        SubmissionNotJson: The body is none.
         UnusableRequest: It has no status.
         NotSigned: Its signature was not accepted.
     """
@@ -105,7 +105,7 @@ async def callback(request: Request) -> Response:
     body = await request.body()
     document = read_body(body)
     if not isinstance(document, dict) or "status" not in document:
-        raise NotJson(reason="it is not an object with a status")
+        raise SubmissionNotJson(reason="it is not an object with a status")
     headers = {name.lower(): value for name, value in request.headers.items()}
     foreman: Foreman = await run_in_threadpool(lambda: request.app.state.osf.foreman)
     if foreman.office.signer is None:
