@@ -30,8 +30,10 @@ _BATCH_FILES = 100
 _BATCH_SIZE = 16 << 20
 _BATCH_SECONDS = 1.0
 """After so long a batch is stored however small it is: what is not stored yet is lost when the worker is."""
-_AHEAD = 4
-"""Files listed ahead for each stream."""
+_AHEAD = 16
+"""Files for each stream that are asked for ahead of the one that is stored next."""
+_AHEAD_SIZE = 32 << 20
+"""Bytes that all of them together may have in memory."""
 _TRIES = 3
 _MOST_IN_A_ROW = 5
 """Passing failures one after the other, from which it is the service that fails and not its files."""
@@ -82,6 +84,7 @@ class Fetch:
         self._coming: deque[_Coming] = deque()
         self._batch: list[tuple[SourceEntry, str, bytes]] = []
         self._batch_size = 0
+        self._ahead = 0
         self._stored_at = time.monotonic()
         self._passing: list[tuple[SourceEntry, MunimentError]] = []
         self._in_a_row = 0
@@ -108,7 +111,8 @@ class Fetch:
                     self._count(path, known[path].size or 0)
                     continue
                 self._coming.append(_Coming(item, entry, path, self._pool.submit(self._load, item, entry)))
-                if len(self._coming) >= self._streams * _AHEAD:
+                self._ahead += _weight(entry)
+                while len(self._coming) >= self._streams * _AHEAD or self._ahead > _AHEAD_SIZE:
                     self._next()
             while self._coming:
                 self._next()
@@ -160,6 +164,7 @@ class Fetch:
 
     def _next(self) -> None:
         coming = self._coming.popleft()
+        self._ahead -= _weight(coming.entry)
         try:
             loaded = coming.loaded.result()
             self._keep(coming, loaded)
@@ -280,6 +285,13 @@ def _same(known: Entry | None, entry: SourceEntry) -> bool:
     stated = {"size": entry.size, "modified": entry.modified, **entry.digests}
     stored = {"size": known.size, "modified": known.modified, **known.digests}
     return all(stored[name] == value for name, value in stated.items() if value is not None and name in stored)
+
+
+def _weight(entry: SourceEntry) -> int:
+    """Bytes of a file in memory before it is stored. A large one is an open stream: four of them may wait."""
+    if entry.size is None:
+        return SMALL
+    return entry.size if entry.size <= SMALL else _AHEAD_SIZE // 4
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
