@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from structlog import get_logger
 
 from muniment.errors.jobs import LedgerUnavailable
-from muniment.errors.register import ContainerField, SubmissionNotJson, NotSigned
+from muniment.errors.register import ContainerField, NotSigned, SubmissionNotJson
 from muniment.errors.remote import UnusableRequest
 from muniment.web.api.native.gate import Visit, visit_of
 from muniment.web.api.osf.content import content
