@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from muniment.app.app import App
-from muniment.app.door import Archive
+from typing import TYPE_CHECKING
 
-__all__ = ["App", "Archive"]
+from muniment.app.door import Archive
+from muniment.app.opening import Opening
+
+if TYPE_CHECKING:
+    from muniment.app.app import App as App
+
+__all__ = ["App", "Archive", "Opening"]
+
+
+def __getattr__(name: str) -> object:
+    """Load `App` on first use: most commands only open an archive."""
+    if name == "App":
+        from muniment.app.app import App
+
+        return App
+    message = f"module 'muniment.app' has no attribute {name!r}"
+    raise AttributeError(message)

@@ -14,7 +14,7 @@ from muniment.content.progress import quiet as no_progress
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
-    from muniment.app import App
+    from muniment.app import App, Opening
     from muniment.archive import Archive
 
 _SHOW_AFTER = 1.0
@@ -29,8 +29,15 @@ class Context:
         self._state = state
         self._quiet = quiet
 
+    def opening(self) -> Opening:
+        """What opens archives, built on first use so that `--help` need not load it."""
+        from muniment.app import Opening
+        from muniment.settings import Basics
+
+        return Opening(Basics.read(self._archive, self._state, self._key_file))
+
     def app(self) -> App:
-        """The application, built on first use so that `--help` need not load it."""
+        """The whole application with all settings, for commands that serve or work."""
         from muniment.app import App
         from muniment.settings import Settings
 
@@ -40,11 +47,12 @@ class Context:
     @contextlib.contextmanager
     def archive(self, *, parity: bool = True) -> Iterator[Archive]:
         """The archive, open for the length of a command; says what recovery did and what was left behind."""
-        with self.app().archive(parity=parity) as archive:
+        opening = self.opening()
+        with opening.archive(parity=parity) as archive:
             for event in archive.recovered:
                 note(f"recovery: {event.detail.get('note', event.event)} ({event.resource or 'log'})")
             # What is left at a server is the affair of its keeper.
-            left = 0 if self.app().remote else len(archive.leftovers())
+            left = 0 if opening.remote else len(archive.leftovers())
             if left:
                 note(f"{left} unfinished transaction{'s' * (left > 1)} left behind: see `muniment recover`")
             yield archive

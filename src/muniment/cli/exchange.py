@@ -68,7 +68,7 @@ def migrate(
     from muniment.app.elsewhere import migrate as run
 
     shared: Context = context.obj
-    with shared.archive() as archive, shared.app().open(target) as other, shared.progress() as progress:
+    with shared.archive() as archive, shared.opening().open(target) as other, shared.progress() as progress:
         copied = list(run(archive, other, ids or None, merge=merge, progress=progress))
         if as_json:
             print_json({"copied": [asdict(item) for item in copied]})

@@ -53,7 +53,7 @@ def recover(
     as_json: Json = False,
 ) -> None:
     """Finish what a crash left, and list unfinished transactions or close them."""
-    with context.obj.app().archive() as archive:
+    with context.obj.opening().archive() as archive:
         done = [event.as_json() for event in archive.recovered]
         replayed = [str(archive.replay(transaction)) for transaction in replay or ()]
         for transaction in rollback or ():

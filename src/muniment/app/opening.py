@@ -1,0 +1,92 @@
+"""Opening archives: all that most commands need of the application, and quick to load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from muniment.app.door import Archive, is_url, remote_archive
+from muniment.archive import Agent
+from muniment.errors.base import BadInput
+
+
+class Basic(Protocol):
+    """The settings that opening needs; `Basics` and `Settings` both have them."""
+
+    @property
+    def archive(self) -> str | None:
+        """The archive's folder or URL."""
+
+    @property
+    def state(self) -> Path | None:
+        """Where index and ledger lie, if not in the folder."""
+
+    @property
+    def workers(self) -> int | None:
+        """Processes that digest."""
+
+    @property
+    def agent_name(self) -> str | None:
+        """Who acts."""
+
+    @property
+    def agent_address(self) -> str | None:
+        """Their address."""
+
+    def secret(self) -> str | None:
+        """The key to sign in with."""
+
+
+class Opening:
+    """Opens the archive the settings name, and others beside it."""
+
+    def __init__(self, settings: Basic) -> None:
+        self._basic = settings
+
+    @property
+    def remote(self) -> bool:
+        """Whether the archive the settings name is behind a server."""
+        return is_url(self._basic.archive)
+
+    def archive(self, *, parity: bool = True) -> Any:
+        """Open the archive the settings name; the caller closes it.
+
+        Raises:
+            BadInput: No archive is named, or the file with its key cannot be read.
+            NotAnArchive, NewerFormat: It cannot be opened.
+            ServerUnreachable, NotAnArchiveServer: It is behind a server that does not answer as one.
+        """
+        if self.remote:
+            return self.open(str(self._basic.archive))
+        settings = self._basic
+        return Archive(self.place(), state=settings.state, agent=self._agent(), workers=settings.workers, parity=parity)
+
+    def open(self, place: str) -> Any:
+        """Open another archive than the settings name, a folder or a URL, with the same key and agent.
+
+        Raises:
+            MunimentError: As `archive`.
+        """
+        if not is_url(place):
+            return Archive(place, agent=self._agent(), workers=self._basic.workers)
+        try:
+            key = self._basic.secret()
+        except (OSError, IndexError, UnicodeDecodeError) as error:
+            raise BadInput(reason=f"the file with the key cannot be read: {error}") from error
+        return remote_archive(place, key=key)
+
+    def place(self) -> Path:
+        """The folder of the archive the settings name.
+
+        Raises:
+            BadInput: No archive is named, or it is behind a server.
+        """
+        if not self._basic.archive:
+            raise BadInput(reason="no archive is named: give --archive DIR, or set MUNIMENT_ARCHIVE")
+        if self.remote:
+            raise BadInput(reason=f"{self._basic.archive} is a server's address; this needs the archive's folder")
+        return Path(self._basic.archive)
+
+    def _agent(self) -> Agent:
+        known = Agent.of_this_process()
+        return Agent(self._basic.agent_name or known.name, self._basic.agent_address or known.address)
