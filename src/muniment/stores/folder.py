@@ -25,6 +25,8 @@ _INCOMING = ".incoming"
 _NO_REPLACE = 1  # RENAME_NOREPLACE of renameat2(2)
 _HERE = -100  # AT_FDCWD
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
+_NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
+"""What the system says of a name under which nothing can lie."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -114,7 +116,9 @@ class FolderStore:
         with self._trouble(key):
             try:
                 found = self._place(key).stat()
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError as error:
+                if error.errno not in _NOTHING:
+                    raise
                 return None
             return _stat(key, found) if not stat.S_ISDIR(found.st_mode) else None
 
@@ -127,7 +131,9 @@ class FolderStore:
         with self._trouble(key):
             try:
                 file = self._place(key).open("rb")
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            except OSError as error:
+                if error.errno not in _NOTHING:
+                    raise
                 raise KeyNotFound(key=key, store=str(self)) from None
             file.seek(offset)
             return file

@@ -209,7 +209,7 @@ def read_bytes(store: Store, key: str, limit: int) -> bytes:
     with store.open(key) as file:
         pieces: list[bytes] = []
         room = limit + 1
-        while room and (piece := file.read(room)):
+        while room and (piece := file.read(min(room, CHUNK))):
             pieces.append(piece)
             room -= len(piece)
     if not room:

@@ -166,7 +166,9 @@ def test_a_container_goes_through_and_is_handed_out(desk: Desk, site: Site, sink
     assert desk.get("kid/status").json()["status"] == "SUCCESS"
     assert desk.post(body).status_code == 409
     assert desk.client.delete(f"{PREFIX}abc12").status_code == 405
-    assert desk.get("nobody").status_code == desk.get("nobody/files/").status_code == 404
+    for nobody in ("nobody", "x" * 300, "%2e%2e", "a%2Fb", "callback"):
+        assert desk.get(nobody).status_code == 404, nobody
+        assert desk.get(f"{nobody}/files/").status_code == 404, nobody
 
 
 def test_a_file_is_handed_out_by_a_link_that_ends(opening: Opening, site: Site) -> None:

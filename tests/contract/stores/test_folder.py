@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.errors.stores import BadStore, KeyTaken, StoredWrong
+from muniment.errors.stores import BadStore, KeyNotFound, KeyTaken, StoredWrong
 from muniment.stores import Store, open_store, put_bytes, read_bytes
 from muniment.testing.stores import StoreContract
 
@@ -59,3 +59,10 @@ def test_nothing_of_what_is_on_its_way_is_listed_or_stays(tmp_path: Path) -> Non
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(BadStore):
         open_store(address)
+
+
+def test_a_name_longer_than_a_file_can_have_is_one_that_is_not_there(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    assert store.stat("x" * 300) is None
+    with pytest.raises(KeyNotFound):
+        store.open("x" * 300)
