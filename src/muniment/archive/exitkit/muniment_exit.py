@@ -191,7 +191,9 @@ def safe_target(folder, path):
     segments = path.split("/")
     if path.startswith("/") or any(segment in ("", ".", "..") for segment in segments) or "\0" in path:
         raise Damaged("the path %r would leave the folder" % path)
-    short = [name if len(os.fsencode(name)) <= 255 else hashlib.sha256(os.fsencode(name)).hexdigest() for name in segments]
+    short = [
+        name if len(os.fsencode(name)) <= 255 else hashlib.sha256(os.fsencode(name)).hexdigest() for name in segments
+    ]
     return os.path.join(folder, *short)
 
 
@@ -267,7 +269,9 @@ def extract(archive, options):
 def main(arguments):
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(description="Check or extract the archive this file lies in.")
-    parser.add_argument("--archive", default=os.path.dirname(os.path.abspath(__file__)), help="another archive's folder")
+    parser.add_argument(
+        "--archive", default=os.path.dirname(os.path.abspath(__file__)), help="another archive's folder"
+    )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("verify", help="check every file of every version").set_defaults(run=verify)
     commands.add_parser("list", help="list what is kept").set_defaults(run=list_all)
