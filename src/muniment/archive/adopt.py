@@ -20,13 +20,13 @@ from muniment.archive.additions import Additions
 from muniment.archive.bag import tag_files
 
 # The commit point is one for commits and adoptions; its steps are used here, not written a second time.
-from muniment.archive.commit import _instance_record, _place, _take_out, abandon, stage_tags
+from muniment.archive.commit import _instance_record, _place, _take_out, abandon, copy_records, stage_tags
 from muniment.archive.config import Mode
 from muniment.archive.draft import Draft
 from muniment.archive.durable import make_folder, sync_folder, sync_tree, write_file, writing
 from muniment.archive.events import Event
 from muniment.archive.identity import Agent, new_uuid, to_uri
-from muniment.archive.inventory import NAME, Inventory, Version, read_inventory, sidecar
+from muniment.archive.inventory import Inventory, Version, read_inventory
 from muniment.archive.locks import exclusive
 from muniment.archive.names import stored_path
 from muniment.archive.objects import declare, head_of
@@ -36,7 +36,7 @@ from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
 from muniment.archive.together import refuse_reserved
-from muniment.content import Entry, Hashers, LogicalPath, Progress, quiet
+from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
 from muniment.errors.base import BadInput, MunimentError, StorageTrouble
@@ -237,20 +237,19 @@ class _Build:
         entries: dict[str, Entry] = {entry.path: entry for entry in draft}
         record = _instance_record(task, draft, created, list(arrival.provenance))
         state: dict[str, list[str]] = {}
-        content: dict[str, tuple[str, dict[str, str]]] = {}
+        content: dict[str, Mapping[str, str]] = {}
         for entry in entries.values():
             digest = entry.digests[self._algorithm]
             state.setdefault(digest, []).append(stored_path(entry.path))
             if digest in staged:
-                further = {name: value for name, value in entry.digests.items() if name != self._algorithm}
-                content[f"v{number}/content/{staged[digest]}"] = (digest, further)
+                content[f"v{number}/content/{staged[digest]}"] = entry.digests
         tags = tag_files(entries, record, self._site.config.digests, created[:10])
         stage_tags(space, tags, self._inventory, state, content)
         _drop_empty(space.content)
         message = arrival.message or f"Instance {number}: {len(entries)} files"
         agent = Agent(task.agent_name, task.agent_address)
         self._inventory.add_version(Version(created, state, message, agent), content)
-        digest = self._write_inventory(space.version)
+        digest = self._inventory.write(space.version)
         # In worm mode the root keeps the first version's inventory, as it would had each been committed by itself.
         if number == 1:
             write_file(*declare(space.object))
@@ -275,9 +274,7 @@ class _Build:
             raise BadInput(reason="there is no instance to adopt")
         whole = _VersionSpace(self._space.folder, self._space.undertaking, None).object
         shown = whole / ("v1" if self._site.config.mode is Mode.WORM else f"v{head}")
-        data = (shown / NAME).read_bytes()
-        write_file(whole / NAME, data)
-        write_file(whole / f"{NAME}.{self._algorithm}", sidecar(data, self._algorithm))
+        copy_records(shown, whole, self._algorithm)
         sync_tree(self._space.folder)
         digest = _inventory_digest(self._site, whole / f"v{head}")
         transaction = self._space.undertaking.transaction
@@ -285,14 +282,6 @@ class _Build:
         self._space.write_seal({"inventory": digest, "head": head, "events": events})
         sync_tree(self._space.folder)
         return head
-
-    def _write_inventory(self, folder: Path) -> str:
-        data = self._inventory.as_bytes()
-        write_file(folder / NAME, data)
-        write_file(folder / f"{NAME}.{self._algorithm}", sidecar(data, self._algorithm))
-        hashers = Hashers([self._algorithm])
-        hashers.update(data)
-        return hashers.values()[self._algorithm]
 
     def _event(self, number: int, detail: dict[str, Any]) -> Event:
         task = self._space.undertaking

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from muniment.archive.names import stored_path
@@ -20,6 +21,8 @@ PROFILE_URI = "https://muniment.example/profiles/instance-1.0.json"
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 INSTANCE = "metadata/instance.json"
 FILES = "metadata/files.jsonl"
+
+_UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
 
 def profile() -> bytes:
@@ -101,5 +104,5 @@ def read_files(lines: Iterable[bytes]) -> Iterable[tuple[str, Entry]]:
         record = json.loads(line)
         path = record["path"]
         # Paths were checked when they came in; checking 100,000 again would cost more than reading them.
-        entry = Entry(path, record["size"], {}, record.get("modified"))
+        entry = Entry(path, record["size"], _UNKNOWN, record.get("modified"))
         yield record.get("stored", f"data/{path}"), entry

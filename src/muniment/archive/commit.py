@@ -44,6 +44,8 @@ from muniment.content import Entry
 from muniment.errors.archive import DamagedRecord, ResourceExists, StaleTransaction
 from muniment.errors.base import StorageTrouble
 
+_CHUNK = 1 << 20
+
 
 def seal(
     site: Site,
@@ -76,18 +78,21 @@ def seal(
     record = _instance_record(task, draft, created, provenance)
     tags = tag_files(entries, record, site.config.digests, created[:10])
     state: dict[str, list[str]] = {}
-    content: dict[str, tuple[str, dict[str, str]]] = {}
+    content: dict[str, Mapping[str, str]] = {}
     _drop_unused(space, staged, {entry.digests[algorithm] for entry in entries.values()})
     for entry in entries.values():
         digest = entry.digests[algorithm]
         state.setdefault(digest, []).append(stored_path(entry.path))
         if digest in staged:
-            content[f"v{task.base + 1}/content/{staged[digest]}"] = (digest, _further(entry, algorithm))
+            content[f"v{task.base + 1}/content/{staged[digest]}"] = entry.digests
     stage_tags(space, tags, base, state, content)
     message = task.message or f"Instance {task.base + 1}: {len(entries)} files"
     agent = Agent(task.agent_name, task.agent_address)
     base.add_version(Version(created, state, message, agent), content)
-    inventory = _write_records(space, base)
+    inventory = base.write(space.version)
+    if not task.base:
+        write_file(*declare(space.object))
+        copy_records(space.version, space.object, algorithm)
     detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
     detail["inventory"] = f"{algorithm}:{inventory}"
     space.write_seal({"inventory": inventory, "detail": detail, **(waiting or {})})
@@ -267,10 +272,6 @@ def _instance_record(task: Undertaking, draft: Draft, created: str, provenance: 
     return {**record, **{name: value for name, value in further.items() if value}}
 
 
-def _further(entry: Entry, algorithm: str) -> dict[str, str]:
-    return {name: value for name, value in entry.digests.items() if name != algorithm}
-
-
 def _drop_unused(space: Workspace, staged: dict[str, str], used: set[str]) -> None:
     with writing(space.content):
         for digest in [digest for digest in staged if digest not in used]:
@@ -317,13 +318,12 @@ def stage_tags(
     tags: Mapping[str, TagFile],
     base: Inventory,
     state: dict[str, list[str]],
-    content: dict[str, tuple[str, dict[str, str]]],
+    content: dict[str, Mapping[str, str]],
 ) -> None:
     """Put tag files into the version, but those whose content the object holds already."""
     folder = space.content
     for path, tag in tags.items():
-        further = dict(tag.digests)
-        digest = further.pop(base.algorithm)
+        digest = tag.digests[base.algorithm]
         known = digest in base.manifest or digest in state
         state.setdefault(digest, []).append(path)
         if known:
@@ -332,18 +332,15 @@ def stage_tags(
         if target.parent != folder:
             make_folder(target.parent)
         write_file(target, tag.data)
-        content[f"{space.version.name}/content/{path}"] = (digest, further)
+        content[f"{space.version.name}/content/{path}"] = tag.digests
 
 
-def _write_records(space: Workspace, inventory: Inventory) -> str:
-    """Write the version's inventory with its sidecar, for a new object those of its root too; returns its digest."""
-    data = inventory.as_bytes()
-    record = sidecar(data, inventory.algorithm)
-    places = [space.version]
-    if inventory.head == 1:
-        places.append(space.object)
-        write_file(*declare(space.object))
-    for folder in places:
-        write_file(folder / NAME, data)
-        write_file(folder / f"{NAME}.{inventory.algorithm}", record)
-    return record.split(maxsplit=1)[0].decode("ascii")
+def copy_records(source: Path, target: Path, algorithm: str) -> None:
+    """Write an inventory and its sidecar into `target`, where there is none, as they are in `source`.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused.
+    """
+    for name in (NAME, f"{NAME}.{algorithm}"):
+        with writing(target), (source / name).open("rb", buffering=0) as file:
+            write_file(target / name, iter(lambda: file.read(_CHUNK), b""))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from muniment.archive.bag import FILES, INSTANCE, read_files
-from muniment.archive.inventory import DECLARATION, NAME, Inventory, read_inventory
+from muniment.archive.inventory import DECLARATION, NAME, FurtherDigests, Inventory, read_inventory
+from muniment.archive.names import PAYLOAD
 from muniment.content import Digest, Entry, Hashers, LogicalPath
 from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
 
@@ -42,11 +43,11 @@ class Instance:
 
     def __iter__(self) -> Iterator[str]:
         """The paths of all files, sorted."""
-        return iter(sorted(self._entries))
+        return iter(sorted(self._files.entries))
 
     def __contains__(self, path: object) -> bool:
         """Whether the instance holds a file of that path."""
-        return path in self._entries
+        return path in self._files.entries
 
     def __bool__(self) -> bool:
         """An instance without files is an instance all the same: `if base` must not take it for none."""
@@ -54,7 +55,7 @@ class Instance:
 
     def __len__(self) -> int:
         """How many files it holds."""
-        return len(self._entries)
+        return len(self._files.entries)
 
     def __getitem__(self, path: str) -> Entry:
         """The entry of one file.
@@ -62,10 +63,8 @@ class Instance:
         Raises:
             FileNotInInstance: There is no such file.
         """
-        try:
-            return self._entries[path]
-        except KeyError:
-            raise FileNotInInstance(instance=self.number, id=self.id, path=path) from None
+        found = self._found(path)
+        return Entry(found.path, found.size, self._digests_of(self._files.stored(path)), found.modified)
 
     @property
     def created(self) -> str:
@@ -118,7 +117,7 @@ class Instance:
     def files(self) -> Iterator[Entry]:
         """Every file with its size, digests and time of change, sorted by path."""
         for path in self:
-            yield self._entries[path]
+            yield self[path]
 
     def digests(self, path: str) -> Mapping[str, str]:
         """Every recorded digest of one file.
@@ -166,13 +165,12 @@ class Instance:
         Raises:
             FileNotInInstance: There is no such file.
         """
-        self[path]
-        return self.root / self._inventory.content_path(self._logical[self._stored[path]])
+        return self.root / self._inventory.content_path(self._logical[self.stored(path)])
 
     def stored(self, path: str) -> str:
         """The path of a file in the instance's bag: `data/` and the path, but for odd names."""
-        self[path]
-        return self._stored[path]
+        self._found(path)
+        return self._files.stored(path)
 
     def earlier(self, number: int) -> Instance:
         """Another instance of the same resource, not newer than this one was when it was read."""
@@ -184,7 +182,7 @@ class Instance:
 
     def bag_entries(self) -> Iterator[Entry]:
         """Every file of the instance's bag, tag files included, under its path in the bag."""
-        sizes = {stored: self._entries[path].size for path, stored in self._stored.items()}
+        sizes = {self._files.stored(path): found.size for path, found in self._files.entries.items()}
         for path in sorted(self._logical):
             location = self.root / self._inventory.content_path(self._logical[path])
             size = sizes.get(path)
@@ -228,7 +226,7 @@ class Instance:
                 yield self._object_entry(folder + name, (folder or f"v{self.head}/") + name, known)
         for digest, paths in self._inventory.manifest.items():
             for path in paths:
-                yield self._object_entry(path, path, {algorithm: digest, **self._further.get(path, {})})
+                yield self._object_entry(path, path, {algorithm: digest, **self._further.of(path)})
 
     def _object_entry(self, path: str, place: str, digests: dict[str, str]) -> tuple[Entry, Path]:
         location = self.root / place
@@ -252,32 +250,30 @@ class Instance:
         return self._inventory.logical(self.number)
 
     @cached_property
-    def _further(self) -> dict[str, dict[str, str]]:
-        return self._inventory.fixity_of_content()
+    def _further(self) -> FurtherDigests:
+        return self._inventory.further_digests()
 
     @cached_property
-    def _stored(self) -> dict[str, str]:
-        return {entry.path: stored for stored, entry in self._lines}
-
-    @cached_property
-    def _entries(self) -> dict[str, Entry]:
-        return {
-            entry.path: Entry(entry.path, entry.size, self._digests_of(stored), entry.modified)
-            for stored, entry in self._lines
-        }
-
-    @cached_property
-    def _lines(self) -> list[tuple[str, Entry]]:
+    def _files(self) -> _Files:
+        found = _Files()
         with self._open_logical(FILES) as file:
             try:
-                return [(stored, entry) for stored, entry in read_files(file) if stored in self._logical]
+                for stored, entry in read_files(file):
+                    if stored in self._logical:
+                        found.note(stored, entry)
             except (ValueError, KeyError, TypeError) as error:
                 raise DamagedRecord(path=FILES, reason=str(error)) from error
+        return found
+
+    def _found(self, path: str) -> Entry:
+        try:
+            return self._files.entries[path]
+        except KeyError:
+            raise FileNotInInstance(instance=self.number, id=self.id, path=path) from None
 
     def _digests_of(self, logical: str) -> dict[str, str]:
         digest = self._logical[logical]
-        further = self._further.get(self._inventory.content_path(digest), {})
-        return {self._inventory.algorithm: digest, **further}
+        return {self._inventory.algorithm: digest, **self._further.of(self._inventory.content_path(digest))}
 
     def _open_logical(self, logical: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
         try:
@@ -292,6 +288,22 @@ class Instance:
         return io.BufferedReader(
             _Checked(_open_file(location), location, Digest(self._inventory.algorithm, digest)), CHUNK
         )
+
+
+class _Files:
+    """An instance's files by path, without the digests: those are put together when a file is asked for."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self._odd: dict[str, str] = {}
+
+    def note(self, stored: str, entry: Entry) -> None:
+        self.entries[entry.path] = entry
+        if stored != PAYLOAD + entry.path:
+            self._odd[entry.path] = stored
+
+    def stored(self, path: str) -> str:
+        return self._odd.get(path) or PAYLOAD + path
 
 
 def _open_file(location: Path) -> BinaryIO:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from muniment.archive.durable import write_file
 from muniment.archive.identity import Agent
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
@@ -48,52 +50,108 @@ class Inventory:
         """Where content with this digest lies, relative to the object's root."""
         return self.manifest[digest][0]
 
-    def fixity_of_content(self) -> dict[str, dict[str, str]]:
-        """Content path to its further digests."""
+    def further_digests(self) -> FurtherDigests:
+        """The digests of content beside the one that names it."""
+        return FurtherDigests(self.fixity)
+
+    def digests_of(self, paths: Collection[str]) -> dict[str, dict[str, str]]:
+        """Content path to all its digests, for those of `paths` that are content."""
         found: dict[str, dict[str, str]] = {}
-        for algorithm, block in self.fixity.items():
-            for digest, paths in block.items():
-                for path in paths:
-                    found.setdefault(path, {})[algorithm] = digest
+        for algorithm, block in ((self.algorithm, self.manifest), *self.fixity.items()):
+            for digest, places in block.items():
+                for path in places:
+                    if path in paths:
+                        found.setdefault(path, {})[algorithm] = digest
         return found
 
-    def add_version(self, version: Version, content: dict[str, tuple[str, dict[str, str]]]) -> None:
-        """Append `version`, whose new content is `content`: content path to digest and further digests."""
+    def add_version(self, version: Version, content: Mapping[str, Mapping[str, str]]) -> None:
+        """Append `version`, whose new content is `content`: content path to all its digests."""
         self.head += 1
         self.versions[self.head] = version
-        for path, (digest, further) in content.items():
-            self.manifest.setdefault(digest, []).append(path)
-            for algorithm, value in further.items():
-                self.fixity.setdefault(algorithm, {}).setdefault(value, []).append(path)
+        for path, digests in content.items():
+            for algorithm, digest in digests.items():
+                block = self.manifest if algorithm == self.algorithm else self.fixity.setdefault(algorithm, {})
+                block.setdefault(digest, []).append(path)
 
-    def as_bytes(self) -> bytes:
-        """The file's content. Compact, because the indenting encoder is many times slower."""
-        record: dict[str, Any] = {
+    def pieces(self) -> Iterator[bytes]:
+        """The file's content, a block at a time: of many files the whole is large.
+
+        Compact, because the indenting encoder is many times slower.
+        """
+        head = {
             "id": self.id,
             "type": TYPE,
             "digestAlgorithm": self.algorithm,
             "head": f"v{self.head}",
             "contentDirectory": "content",
-            "manifest": self.manifest,
-            "versions": {f"v{number}": _version_record(self.versions[number]) for number in sorted(self.versions)},
         }
-        if self.fixity:
-            record["fixity"] = self.fixity
-        return (json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8")
+        yield _json(head)[:-1] + b',"manifest":'
+        yield _json(self.manifest)
+        before = b',"versions":{'
+        for number in sorted(self.versions):
+            yield before + _json(f"v{number}") + b":" + _json(_about(self.versions[number]))[:-1] + b',"state":'
+            yield _json(self.versions[number].state)
+            before = b"},"
+        yield b"}}"
+        before = b',"fixity":{'
+        for algorithm, block in self.fixity.items():
+            yield before + _json(algorithm) + b":"
+            yield _json(block)
+            before = b","
+        yield b"}}\n" if self.fixity else b"}\n"
+
+    def write(self, folder: Path) -> str:
+        """Write the inventory and its sidecar into `folder`, where there is none; returns its digest.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+        """
+        hasher = hashlib.new(self.algorithm, usedforsecurity=False)
+
+        def hashed() -> Iterator[bytes]:
+            for piece in self.pieces():
+                hasher.update(piece)
+                yield piece
+
+        write_file(folder / NAME, hashed())
+        digest = hasher.hexdigest()
+        write_file(folder / f"{NAME}.{self.algorithm}", _sidecar(digest))
+        return digest
 
 
-def _version_record(version: Version) -> dict[str, Any]:
-    return {
-        "created": version.created,
-        "message": version.message,
-        "user": {"name": version.agent.name, "address": version.agent.address},
-        "state": version.state,
-    }
+class FurtherDigests:
+    """The digests of content beside the one that names it, by content path.
+
+    One dictionary for each algorithm: one for each file would take three times the memory.
+    """
+
+    def __init__(self, fixity: Mapping[str, State]) -> None:
+        self._by_algorithm = {
+            algorithm: {path: digest for digest, paths in block.items() for path in paths}
+            for algorithm, block in fixity.items()
+        }
+
+    def of(self, path: str) -> dict[str, str]:
+        """Algorithm to digest."""
+        return {algorithm: found[path] for algorithm, found in self._by_algorithm.items() if path in found}
+
+
+def _json(record: object) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _about(version: Version) -> dict[str, Any]:
+    user = {"name": version.agent.name, "address": version.agent.address}
+    return {"created": version.created, "message": version.message, "user": user}
 
 
 def sidecar(data: bytes, algorithm: str) -> bytes:
     """The sidecar's content for an inventory (OCFL 1.1 §3.7)."""
-    return f"{hashlib.new(algorithm, data).hexdigest()} {NAME}\n".encode("ascii")
+    return _sidecar(hashlib.new(algorithm, data).hexdigest())
+
+
+def _sidecar(digest: str) -> bytes:
+    return f"{digest} {NAME}\n".encode("ascii")
 
 
 def read_inventory(folder: Path, algorithm: str) -> tuple[Inventory, str]:
@@ -115,17 +173,22 @@ def read_inventory(folder: Path, algorithm: str) -> tuple[Inventory, str]:
     digest = hashlib.new(algorithm, data).hexdigest()
     if recorded.split(maxsplit=1)[:1] != [digest.encode("ascii")]:
         raise DamagedRecord(path=path, reason="its digest is not the one in its sidecar")
-    return parse_inventory(data, path), digest
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DamagedRecord(path=path, reason=f"it is not an inventory ({error})") from error
+    del data  # of many files it is large, and so is what is made of it
+    return parse_inventory(text, path), digest
 
 
-def parse_inventory(data: bytes, path: Path) -> Inventory:
-    """An inventory from its bytes; `path` is for the error's words.
+def parse_inventory(text: str, path: Path) -> Inventory:
+    """An inventory from its JSON; `path` is for the error's words.
 
     Raises:
         DamagedRecord: It is not JSON, or lacks what an inventory has.
     """
     try:
-        record = json.loads(data)
+        record = json.loads(text)
         versions = {int(name[1:]): _read_version(block) for name, block in record["versions"].items()}
         return Inventory(
             id=record["id"],

@@ -53,11 +53,11 @@ def pack_folder(places: Places, root: Path, version: int) -> Path:
 def content_of(root: Path, inventory: Inventory, version: int) -> Iterator[Content]:
     """Every file a version brought, its inventory and sidecar last; those without a size are not there."""
     prefix = f"v{version}/"
-    further = inventory.fixity_of_content()
+    further = inventory.further_digests()
     for digest, paths in inventory.manifest.items():
         for path in paths:
             if path.startswith(prefix):
-                yield _content(root, path, {inventory.algorithm: digest, **further.get(path, {})})
+                yield _content(root, path, {inventory.algorithm: digest, **further.of(path)})
     yield _content(root, f"{prefix}{NAME}", {})
     yield _content(root, f"{prefix}{NAME}.{inventory.algorithm}", {})
 

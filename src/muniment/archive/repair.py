@@ -7,7 +7,7 @@ go to quarantine. In worm mode nothing published is touched; mended bytes are pu
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,7 +17,7 @@ from muniment.archive.commit import finish_root
 from muniment.archive.config import Mode
 from muniment.archive.durable import make_folder, remove_tree, rename, sync_folder, sync_tree, write_file
 from muniment.archive.events import Event
-from muniment.archive.inventory import NAME, Inventory, sidecar
+from muniment.archive.inventory import NAME, sidecar
 from muniment.archive.locks import exclusive
 from muniment.archive.objects import head_of, newest_inventory, versions_on_disk
 from muniment.archive.parity import PACK, pack_members, repair_file, repair_pack
@@ -126,8 +126,10 @@ def _mend_object(site: Site, root: Path, findings: list[Finding]) -> Iterator[Re
             for finding in findings
             if finding.code in _FILE_CODES and finding not in records and "/" in _name(site, root, finding)
         ]
-        for name in dict.fromkeys(_name(site, root, finding) for finding in damaged):
-            yield _mend_file(site, root, inventory, name)
+        wanted = dict.fromkeys(_name(site, root, finding) for finding in damaged)
+        recorded = inventory.digests_of(wanted.keys())
+        for name in wanted:
+            yield _mend_file(site, root, recorded.get(name, {}), name)
         if any(finding.code == "M203" for finding in findings):
             finish_root(site, root, head_of(root))
             yield Repair.done(f"{root.relative_to(site.places.root)}/{NAME}", "written anew from the newest instance")
@@ -181,14 +183,8 @@ def _copy_records(site: Site, root: Path, source: Path, target: Path, where: str
     return Repair.done(where, "copied from its other copy")
 
 
-def _mend_file(site: Site, root: Path, inventory: Inventory, name: str) -> Repair:
+def _mend_file(site: Site, root: Path, digests: Mapping[str, str], name: str) -> Repair:
     where = f"{root.relative_to(site.places.root)}/{name}"
-    digests = {
-        algorithm: digest
-        for algorithm, block in ((inventory.algorithm, inventory.manifest), *inventory.fixity.items())
-        for digest, paths in block.items()
-        if name in paths
-    }
     if not digests or not name.startswith("v"):
         return Repair.left(where, "no record says what it should be")
     version = int(name.split("/", 1)[0][1:])

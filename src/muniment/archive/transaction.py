@@ -24,6 +24,7 @@ from muniment.archive.taking import Taking
 from muniment.archive.times import now
 from muniment.archive.together import reserve, unreserve
 from muniment.content import Entry, Progress, quiet
+from muniment.errors.archive import ResourceNotFound
 from muniment.errors.base import MunimentError, StorageTrouble
 
 
@@ -40,7 +41,6 @@ class Transaction(Taking):
         super().__init__(site, space, draft, Additions(site.intake, space, known, held))
         self.project = space.undertaking.project
         self.provenance: list[Any] = []
-        self._base = base
         self._metadata_before = copy.deepcopy(draft.metadata)
         self._noted_metadata = self._metadata_before
         self._read_to = 0
@@ -114,14 +114,16 @@ class Transaction(Taking):
             StaleTransaction, ResourceExists: Somebody else was first; nothing was published.
             DiskFull, WriteFailed: The storage refused; the transaction is rolled back.
             TransactionClosed: The transaction is over.
+        ResourceNotFound: Nothing was done, and somebody purged the resource meanwhile.
         """
         self._refuse_closed()
         if message and not self.prepared:
             self._space.restate(message)
-        if self._base is not None and not self._changed() and not self.prepared:
+        base = self._space.undertaking.base
+        if base and not self._changed() and not self.prepared:
             self.rollback()
             self._closed = "committed"
-            return self._base
+            return self._instance(base)
         inventory: Inventory | None = None
         try:
             if not self.prepared:
@@ -139,10 +141,7 @@ class Transaction(Taking):
         if self.prepared:
             unreserve(self._site, self._space.undertaking)
         self._protect(progress)
-        root = self._site.places.object(self.project, self.id)
-        if inventory is None:
-            inventory, _ = newest_inventory(root, self._site.config.digests[0])
-        return Instance(root, self.project, self.id, inventory, self.number)
+        return self._instance(self.number, inventory)
 
     def rollback(self) -> None:
         """Undo everything: the archive is as it was before the transaction.
@@ -245,6 +244,15 @@ class Transaction(Taking):
             failed = Event("creation", agent, self.project, self.id, self.number, "failure", detail)
             with contextlib.suppress(StorageTrouble):
                 self._site.log.append([failed])
+
+    def _instance(self, number: int, inventory: Inventory | None = None) -> Instance:
+        # Read again rather than kept all the while: of a resource of many files it takes much memory.
+        root = self._site.places.object(self.project, self.id)
+        try:
+            known = inventory or newest_inventory(root, self._site.config.digests[0])[0]
+        except FileNotFoundError:
+            raise ResourceNotFound(id=self.id) from None
+        return Instance(root, self.project, self.id, known, number)
 
     def _changed(self) -> bool:
         return self._draft.touched or bool(self.provenance) or self._draft.metadata != self._metadata_before

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.archive.audit.one import ObjectCheck
-from muniment.archive.inventory import Inventory
+from muniment.archive.inventory import FurtherDigests, Inventory
 from muniment.archive.objects import newest_inventory
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
@@ -17,12 +17,12 @@ def check_bags(check: ObjectCheck) -> None:
         inventory, _ = newest_inventory(check.root, check.site.config.digests[0])
     except (FileNotFoundError, DamagedRecord, ReadFailed):
         return
-    further = inventory.fixity_of_content()
+    further = inventory.further_digests()
     for number in inventory.versions:
         _check_version(check, inventory, number, further)
 
 
-def _check_version(check: ObjectCheck, inventory: Inventory, number: int, further: dict[str, dict[str, str]]) -> None:
+def _check_version(check: ObjectCheck, inventory: Inventory, number: int, further: FurtherDigests) -> None:
     logical = inventory.logical(number)
     payload = {path for path in logical if path.startswith("data/")}
     for algorithm in check.site.config.digests:
@@ -40,13 +40,11 @@ def _check_version(check: ObjectCheck, inventory: Inventory, number: int, furthe
             check.say("M201", f"v{number} {path}", f"a line in {name}", "none")
 
 
-def _digest(
-    inventory: Inventory, logical: dict[str, str], further: dict[str, dict[str, str]], path: str, algorithm: str
-) -> str:
+def _digest(inventory: Inventory, logical: dict[str, str], further: FurtherDigests, path: str, algorithm: str) -> str:
     digest = logical.get(path, "")
     if algorithm == inventory.algorithm or not digest:
         return digest
-    return further.get(inventory.content_path(digest), {}).get(algorithm, "")
+    return further.of(inventory.content_path(digest)).get(algorithm, "")
 
 
 def _lines(manifest: Path) -> Iterator[tuple[str, str]]:

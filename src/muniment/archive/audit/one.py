@@ -104,10 +104,10 @@ def _read_versions(check: ObjectCheck, versions: list[int], algorithm: str) -> t
 
 def _expect(check: ObjectCheck, newest: Inventory) -> None:
     """Note every content file there should be, with its digests and the size its instances record."""
-    further = newest.fixity_of_content()
+    further = newest.further_digests()
     for digest, paths in newest.manifest.items():
         for path in paths:
-            check.files[path] = Expected({newest.algorithm: digest, **further.get(path, {})})
+            check.files[path] = Expected({newest.algorithm: digest, **further.of(path)})
     for number in newest.versions:
         _note_sizes(check, newest, number)
 
