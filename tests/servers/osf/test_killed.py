@@ -32,10 +32,11 @@ class SlowSite(Site):
     pause = 0.2
 
 
-def storm(folder: Path, *, files: int, kills: int, every: float, **settings: Any) -> None:
+def storm(folder: Path, *, files: int, kills: int, every: float, pause: float = 0.2, **settings: Any) -> None:
     """A container of so many files in three parts, while so many workers are killed; then everything is checked."""
     moments = random.Random(SEED)
     with SlowSite(style="json") as site, Sink() as sink:
+        site.pause = pause
         site.files = {
             f"{part}/{n:04}.bin": b"%d %d" % (part, n) * (n % 50) for part in range(3) for n in range(files // 3)
         }
@@ -99,16 +100,16 @@ class TestFiftyKills:
     """A container of a thousand files and fifty kills, on everything that can do the work."""
 
     def test_embedded(self, tmp_path: Path) -> None:
-        storm(tmp_path, files=1000, kills=50, every=1.2)
+        storm(tmp_path, files=1000, kills=50, every=1.2, pause=0.4)
 
     def test_postgresql(self, tmp_path: Path, database: str) -> None:
         ready(database)
-        storm(tmp_path, files=1000, kills=50, every=1.2, ledger=database)
+        storm(tmp_path, files=1000, kills=50, every=1.2, pause=0.4, ledger=database)
 
     def test_celery_on_redis(self, tmp_path: Path, database: str, redis: Service) -> None:
         ready(database)
-        storm(tmp_path, files=1000, kills=50, every=2.5, ledger=database, broker=SecretStr(redis.url))
+        storm(tmp_path, files=1000, kills=50, every=2.5, pause=0.8, ledger=database, broker=SecretStr(redis.url))
 
     def test_celery_on_rabbitmq(self, tmp_path: Path, database: str, rabbitmq: Service) -> None:
         ready(database)
-        storm(tmp_path, files=1000, kills=50, every=2.5, ledger=database, broker=SecretStr(rabbitmq.url))
+        storm(tmp_path, files=1000, kills=50, every=2.5, pause=0.8, ledger=database, broker=SecretStr(rabbitmq.url))

@@ -336,9 +336,12 @@ class _Counted:
         self._told = told
         self._size = 0
 
-    def read(self, size: int) -> bytes:
-        """Read on."""
-        data = self._stream.read(size)
-        self._size += len(data)
+    def read(self, size: int) -> bytes | bytearray:
+        """Read on: as much as was asked for, where a socket gives less at a time. Digesting pays by large pieces."""
+        buffer = bytearray(size)
+        view, came = memoryview(buffer), 0
+        while came < size and (count := self._stream.readinto(view[came:])):  # type: ignore[attr-defined]  # as above
+            came += count
+        self._size += came
         self._told(self._size)
-        return data
+        return buffer if came == size else bytes(view[:came])
