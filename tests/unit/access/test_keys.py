@@ -14,11 +14,11 @@ import pytest
 
 from muniment.access import NOBODY, AccessBook, Authority, Identity
 from muniment.errors.access import (
+    ApiKeyNotFound,
     AuthenticationFailed,
     BadKeyName,
     InvalidAccessToken,
     KeyNameTaken,
-    ApiKeyNotFound,
     UnknownPermissions,
 )
 from tests.unit.access.making import basic, bearer
