@@ -125,7 +125,9 @@ class Gate:
         try:
             caller = self.authority.identify(headers, peer)
         except MunimentError as error:
-            self._failures.count(*whose)
+            # A database that is busy or an issuer that is down says nothing against who is asking.
+            if error.http_status in _REFUSALS:
+                self._failures.count(*whose)
             self.refused(error, "", "sign in", None)
             raise
         request.state.caller = caller.agent
