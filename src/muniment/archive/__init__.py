@@ -11,7 +11,7 @@ from muniment.archive.events import Event
 from muniment.archive.identity import Agent, new_uuid
 from muniment.archive.index import Summary
 from muniment.archive.instance import Instance
-from muniment.archive.lending import make_parity, parity_of
+from muniment.archive.lending import make_parity, mend, parity_of
 from muniment.archive.recovery import Leftover
 from muniment.archive.repair import Repair
 from muniment.archive.serving import Receiving, Upload, Wanted, acting_as, check_upload, note_links, receiving, touch
@@ -40,6 +40,7 @@ __all__ = [
     "acting_as",
     "check_upload",
     "make_parity",
+    "mend",
     "new_uuid",
     "note_links",
     "parity_of",

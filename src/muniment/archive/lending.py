@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muniment.archive.parity import check_set, make_for_file
+from muniment.archive.parity import check_set, make_for_file, repair_file
 from muniment.archive.parity.sidecar import set_files, sidecar_path
 from muniment.archive.protect import file_set_folder
 from muniment.archive.site import Site
@@ -39,3 +39,14 @@ def make_parity(source: Path, sha256: str, folder: Path, redundancy: int) -> tup
 def _of(folder: Path, sha256: str) -> tuple[Path, ...]:
     """Index and volumes; Muniment's own files beside them are not part of a PAR2 set."""
     return tuple(path for path in set_files(folder, sha256) if path.suffix == ".par2")
+
+
+def mend(damaged: Path, sha256: str, parity: Path, scratch: Path, target: Path) -> Path:
+    """Write the mended bytes of a copy elsewhere to `target`, from the set in the folder `parity`; nothing is changed.
+
+    Raises:
+        CannotRepair: More is lost than the parity can stand in for.
+        ParityToolMissing, ParityToolFailed: par2 could not come to a verdict.
+        DiskFull, WriteFailed: The scratch folder refused.
+    """
+    return repair_file(damaged, sha256, parity, scratch, target)

@@ -45,6 +45,7 @@ app.add_typer(keys.key, name="key")
 app.add_typer(rights.access, name="access")
 app.add_typer(working.job, name="job")
 app.add_typer(working.ledger, name="ledger")
+app.add_typer(working.registration, name="registration")
 
 
 def _version(wanted: bool) -> None:

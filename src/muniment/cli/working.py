@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 job = typer.Typer(help="What was asked for, how far it is, and what became of it.", no_args_is_help=True)
 ledger = typer.Typer(help="Look after the ledger, which remembers what is owed.", no_args_is_help=True)
 
+registration = typer.Typer(help="Check and mend what lies in a registration store.", no_args_is_help=True)
+
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or the id of a container.")]
 
 
@@ -168,6 +170,41 @@ def rotate_keys(context: typer.Context) -> None:
     """Seal all credentials anew under the first key of the key file, so that the others can go."""
     with _ledger(context) as book:
         note(f"{book.rotate_secrets()} credentials sealed anew")
+
+
+@registration.command()
+def verify(context: typer.Context) -> None:
+    """Read every file of the stores back and compare it with what is recorded of it; exit 1 when something differs."""
+    from muniment.workflows.register.mending import damages
+
+    found = 0
+    for store in _working(context).office.stores:
+        for damage in damages(store):
+            found += 1
+            typer.echo(f"{store.container}: {damage.sha256}: {damage.reason}")
+    typer.echo(f"{found} damaged or missing" if found else "Everything is as it was recorded.")
+    if found:
+        raise typer.Exit(1)
+
+
+@registration.command("repair")
+def repair_registration(context: typer.Context) -> None:
+    """Mend damaged files of folder stores from their parity; exit 1 when one stays damaged. Nothing is thrown away."""
+    from muniment.errors.base import MunimentError
+    from muniment.workflows.register.mending import damages, repair
+
+    working, left = _working(context), 0
+    for store in working.office.stores:
+        for damage in damages(store):
+            try:
+                aside = repair(store, damage.sha256, working.office.scratch("repair"))
+            except MunimentError as error:
+                left += 1
+                typer.echo(f"{store.container}: {damage.sha256}: {error}")
+            else:
+                typer.echo(f"{store.container}: {damage.sha256}: mended; the damaged bytes are kept as {aside.name}")
+    if left:
+        raise typer.Exit(1)
 
 
 def _failed() -> Any:

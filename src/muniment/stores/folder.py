@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -137,6 +138,25 @@ class FolderStore:
                 raise KeyNotFound(key=key, store=str(self)) from None
             file.seek(offset)
             return file
+
+    def replace_damaged(self, key: str, mended: Path) -> Path:
+        """Put the mended bytes in the place of damaged ones, which are kept aside; where they are kept.
+
+        The one way in which something under a key changes: back to what it was.
+
+        Raises:
+            KeyNotFound, StoreFailed: It was not done.
+        """
+        place = self._place(key)
+        aside = self.root / _INCOMING / f"damaged-{place.name}-{secrets.token_hex(4)}"
+        with self._trouble(key):
+            if self.stat(key) is None:
+                raise KeyNotFound(key=key, store=str(self))
+            os.link(place, aside)
+            shutil.move(mended, self.root / _INCOMING / mended.name)
+            (self.root / _INCOMING / mended.name).replace(place)
+        self.flush()
+        return aside
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Stat]:
         """What lies under keys that begin with `prefix`, in order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -88,3 +89,22 @@ def test_the_ledger_is_made_moved_and_its_keys_are_changed(tmp_path: Path) -> No
         assert "copied" in muniment(other, "ledger", "migrate", "--from", str(tmp_path / "archive" / "control.db"))
         assert json.loads(muniment(other, "job", "show", "abc", "--json"))["state"] == "running"
         muniment(other, "ledger", "migrate", "--from", str(tmp_path / "archive" / "control.db"), status=5)
+
+
+def test_a_damaged_file_of_a_registration_is_found_and_mended_unless_too_much_is_lost(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 2000
+    sha256 = hashlib.sha256(data).hexdigest()
+    with Site(style="json") as site, House(tmp_path) as house:
+        site.files = {"d/a": data, "d/small": b"s"}
+        house.finish(container("abc", [http(site, "d/")]))
+        assert "as it was recorded" in muniment(house, "registration", "verify")
+        place = house.store / "Files" / sha256
+        place.write_bytes(data[:999] + b"\xaa\xbb\xcc\xdd" + data[1003:])
+        assert sha256 in muniment(house, "registration", "verify", status=1)
+        assert "mended" in muniment(house, "registration", "repair")
+        assert place.read_bytes() == data
+        assert "as it was recorded" in muniment(house, "registration", "verify")
+        lost = data[:1000] + bytes(len(data) // 12) + data[1000 + len(data) // 12 :]
+        place.write_bytes(lost)
+        assert sha256 in muniment(house, "registration", "repair", status=1)
+        assert place.read_bytes() == lost
