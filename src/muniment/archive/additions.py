@@ -70,14 +70,13 @@ class Additions:
             DiskFull, WriteFailed: The storage refused.
         """
         real = os.path.realpath(source)  # a link named by hand means what it points to
-        before = set(self.staged)
+        before = len(self.staged)
         entry = next(iter(list(self.files([(path, real, -1)], None, modified))))
-        fresh = set(self.staged) - before
         try:
             refuse_mismatch(path, self._all_digests(entry, real, expected), expected)
         except DigestMismatch:
-            for digest in fresh:
-                _remove(f"{self._root}/{self.staged.pop(digest)}")
+            if len(self.staged) > before:
+                _remove(f"{self._root}/{self.staged.pop(entry.digests[self._intake.algorithms[0]])}")
             raise
         return entry
 

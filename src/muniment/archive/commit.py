@@ -41,7 +41,7 @@ from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now
 from muniment.archive.together import refuse_reserved
 from muniment.content import Entry
-from muniment.errors.archive import DamagedRecord, ResourceExists, StaleTransaction
+from muniment.errors.archive import ResourceExists, StaleTransaction
 from muniment.errors.base import StorageTrouble
 
 _CHUNK = 1 << 20
@@ -216,7 +216,7 @@ def _take_out(site: Site, space: Workspace, root: Path) -> None:
     log and could not be taken back: the log never speaks of a version that is not there.
     """
     task = space.undertaking
-    with contextlib.suppress(DamagedRecord, OSError):
+    with contextlib.suppress(StorageTrouble):
         if site.log.mentions(task.transaction, task.log):
             return
     with contextlib.suppress(StorageTrouble, FileExistsError):
@@ -315,14 +315,15 @@ def drop_empty_folders(folder: Path, stop: Path) -> None:
 
 def stage_tags(
     space: Workspace,
-    tags: Mapping[str, TagFile],
+    tags: dict[str, TagFile],
     base: Inventory,
     state: dict[str, list[str]],
     content: dict[str, Mapping[str, str]],
 ) -> None:
-    """Put tag files into the version, but those whose content the object holds already."""
+    """Put tag files into the version, but those whose content the object holds already; `tags` is used up."""
     folder = space.content
-    for path, tag in tags.items():
+    for path in list(tags):
+        tag = tags.pop(path)  # of many files they are large, and so is what comes next
         digest = tag.digests[base.algorithm]
         known = digest in base.manifest or digest in state
         state.setdefault(digest, []).append(path)

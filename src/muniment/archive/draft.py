@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from muniment.content import Entry, LogicalPath
 from muniment.errors.archive import PathCollides, PathTaken
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a draft had at some paths."""
+
+    names: set[str]
+    entries: dict[str, Entry]
+    links: dict[str, str]
+    added: set[str]
+    touched: bool
 
 
 class Draft:
@@ -28,14 +40,6 @@ class Draft:
         """Entries sorted by path."""
         for path in sorted(self.entries):
             yield self.entries[path]
-
-    def copy(self) -> Draft:
-        """The same state, to go back to if what comes next fails halfway."""
-        other = Draft()
-        other.entries, other.links, other.folders = dict(self.entries), dict(self.links), list(self.folders)
-        other.metadata, other.touched = self.metadata, self.touched
-        other._added, other._above = set(self._added), Counter(self._above)
-        return other
 
     def check_new(self, path: LogicalPath, *, replace: bool = False) -> None:
         """Refuse a path that cannot be added now.
@@ -76,12 +80,51 @@ class Draft:
             entry = self.entries.pop(name)
             self._above.subtract(LogicalPath(entry.path).parents())
             self._added.discard(name)
-        noted = [name for name in (*self.links, *self.folders) if name == path or name.startswith(prefix)]
+        # Nothing lies below a file or a link; to look would take long where both are many.
+        noted = [path] if path in self.links else []
+        if not noted and path not in gone:
+            noted = [name for name in (*self.links, *self.folders) if name == path or name.startswith(prefix)]
         for name in noted:
             self.links.pop(name, None)
-        self.folders = [name for name in self.folders if name not in noted]
+        if noted and self.folders:
+            below = set(noted)
+            self.folders = [name for name in self.folders if name not in below]
         self.touched = self.touched or bool(gone or noted)
         return gone + noted
+
+    def note(self, links: Mapping[str, str], folders: Iterable[str]) -> None:
+        """Record links, each in place of all that had its path or lay below it, and empty folders."""
+        for link in links:
+            if link in self.entries or self._above.get(link):
+                self.remove(link)
+        replaced = {
+            name
+            for name in (*self.links, *self.folders)
+            if name in links or any(above in links for above in LogicalPath(name).parents())
+        }
+        self.links = {name: target for name, target in self.links.items() if name not in replaced} | dict(links)
+        self.folders = list(dict.fromkeys((*(name for name in self.folders if name not in replaced), *folders)))
+        self.touched = True
+
+    def state_of(self, paths: Iterable[str]) -> Kept:
+        """What there is at `paths`, to go back to if what comes next fails halfway."""
+        names = set(paths)
+        entries = {name: self.entries[name] for name in names if name in self.entries}
+        links = {name: self.links[name] for name in names if name in self.links}
+        return Kept(names, entries, links, self._added & names, touched=self.touched)
+
+    def go_back(self, kept: Kept) -> None:
+        """Make everything at the paths of `kept` as it was."""
+        for name in kept.names:
+            entry = self.entries.pop(name, None)
+            if entry:
+                self._above.subtract(LogicalPath(name).parents())
+        for entry in kept.entries.values():
+            self._insert(entry)
+        self.links.update(kept.links)
+        self._added -= kept.names
+        self._added |= kept.added
+        self.touched = kept.touched
 
     def _insert(self, entry: Entry) -> None:
         self.entries[entry.path] = entry

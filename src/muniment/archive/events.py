@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from muniment.archive.durable import (
     make_folder,
@@ -29,7 +29,7 @@ from muniment.archive.durable import (
 from muniment.archive.locks import exclusive
 from muniment.archive.places import Places
 from muniment.archive.times import now
-from muniment.errors.archive import DamagedRecord
+from muniment.errors.archive import DamagedRecord, ReadFailed
 
 BUCKET = 10_000
 FIRST = "0" * 64
@@ -133,6 +133,7 @@ class EventLog:
 
         Raises:
             DamagedRecord: A finished line is not an event.
+            ReadFailed: The storage did not give it.
         """
         for path, line in self.lines(start):
             try:
@@ -145,7 +146,8 @@ class EventLog:
     def lines(self, start: int | str = 0) -> Iterator[tuple[Path, bytes]]:
         """Whole lines with the file they stand in, beginning at or before `start`."""
         for path in self._files_from(start):
-            with path.open("rb") as file:
+            with _opened(path) as file:
+                _seek(file, start)
                 for line in file:
                     if line.endswith(b"\n"):
                         yield path, line[:-1]
@@ -168,8 +170,9 @@ class EventLog:
             # The log was lost and begun anew since; its numbers say nothing about this transaction.
             after = 0
         wanted = transaction.encode("ascii")
-        for path in reversed(self._files_from(after)):
-            with path.open("rb") as file:
+        for path in reversed(list(self._files_from(after))):
+            with _opened(path) as file:
+                _seek(file, after)
                 if any(wanted in line and _is_of(line, transaction) for line in file):
                     return True
         return False
@@ -212,7 +215,7 @@ class EventLog:
             path = files[position - 1] if position else None
         return None, FIRST
 
-    def _files_from(self, start: int | str) -> list[Path]:
+    def _files_from(self, start: int | str) -> Iterator[Path]:
         """The files in which all events past `start` stand, and at most one before them."""
         buckets = self._buckets()
         if isinstance(start, int):
@@ -228,12 +231,15 @@ class EventLog:
             skipped = bisect_right(files, _name(start), key=lambda path: path.name) - 1
         else:
             skipped = bisect_right(files, start, key=_time_of) - 1
-        return [*files[max(skipped, 0) :], *(path for bucket in later for path in _segments(bucket))]
+        yield from files[max(skipped, 0) :]
+        for bucket in later:
+            yield from _segments(bucket)
 
     def _mend(self, path: Path | None) -> list[Event]:
         if self._worm or path is None or _ends_whole(path):
             return []
-        data = path.read_bytes()
+        with _opened(path) as file:
+            data = file.read()
         whole = data.rfind(b"\n") + 1
         fragment = data[whole:]
         make_folder(self._places.quarantine)
@@ -314,8 +320,17 @@ def _segments(bucket: Path) -> list[Path]:
     return [bucket / name for name in sorted(_names(bucket))]
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise ReadFailed(path=path, reason=error.strerror) from error
+
+
 def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
+    with _opened(path) as file:
         if not file.seek(0, os.SEEK_END):
             return True
         file.seek(-1, os.SEEK_END)
@@ -324,7 +339,7 @@ def _ends_whole(path: Path) -> bool:
 
 def _last_whole_line(path: Path) -> bytes:
     """The last line of `path` that has its end, or nothing."""
-    with path.open("rb") as file:
+    with _opened(path) as file:
         size = file.seek(0, os.SEEK_END)
         reach = _TAIL
         while True:
@@ -346,12 +361,31 @@ def _time_of(path: Path | None) -> str:
     """When the first event in a file was written; where that cannot be told, later than anything."""
     if path is None:
         return _LATEST
-    with path.open("rb") as file:
+    with _opened(path) as file:
         line = file.readline()
     try:
         return parse_event(line).timestamp
     except (ValueError, TypeError):
         return _LATEST
+
+
+def _seek(file: BinaryIO, start: int | str) -> None:
+    """Move to the beginning of a line, not far before the first event past `start`."""
+    low, high = 0, file.seek(0, os.SEEK_END)
+    while high - low > _TAIL and start:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()
+        place = file.tell()
+        try:
+            event = parse_event(file.readline())
+        except (ValueError, TypeError):
+            break
+        if place >= high or (event.seq > start if isinstance(start, int) else event.timestamp > start):
+            high = middle
+        else:
+            low = place
+    file.seek(low)
 
 
 def _is_of(line: bytes, transaction: str) -> bool:

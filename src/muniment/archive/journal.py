@@ -34,9 +34,7 @@ class Rebuilt:
             self.draft.touched = True
             self.provenance[:] = note["provenance"]
         elif "links" in note:
-            self.draft.links.update(note["links"])
-            self.draft.folders.extend(name for name in note["folders"] if name not in self.draft.folders)
-            self.draft.touched = True
+            self.draft.note(note["links"], note["folders"])
 
 
 def addition(entry: Entry, staged: str | None) -> dict[str, Any]:

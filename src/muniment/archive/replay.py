@@ -97,7 +97,10 @@ def _rebuild(site: Site, space: Workspace) -> tuple[Draft, dict[str, str], list[
     rebuilt = Rebuilt(draft, algorithm)
     for note in space.notes():
         rebuilt.apply(note)
-    return draft, rebuilt.staged, rebuilt.provenance
+    # What was stored and left out again may be gone already: sealing had begun to clear it away.
+    used = {entry.digests[algorithm] for entry in draft}
+    staged = {digest: path for digest, path in rebuilt.staged.items() if digest in used}
+    return draft, staged, rebuilt.provenance
 
 
 def _remove_strays(space: Workspace, kept: set[str]) -> None:

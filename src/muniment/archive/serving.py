@@ -249,11 +249,7 @@ def note_links(transaction: Transaction, links: Mapping[str, str], folders: Iter
     names = [LogicalPath.parse(name) for name in folders]
     for name in links:
         draft.check_new(LogicalPath.parse(name))
-    for name, target in links.items():
-        draft.remove(name)
-        draft.links[name] = target
-    draft.folders.extend(name for name in names if name not in draft.folders)
-    draft.touched = True
+    draft.note(links, names)
     transaction._space.note({"links": dict(links), "folders": names})  # noqa: SLF001 - as above
 
 

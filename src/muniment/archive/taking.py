@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from muniment.archive.additions import Additions, own_name
-from muniment.archive.draft import Draft
+from muniment.archive.draft import Draft, Kept
 from muniment.archive.journal import addition
 from muniment.archive.names import LONGEST_PATH, stored_path
 from muniment.archive.site import Site
@@ -131,7 +131,7 @@ class Taking:
         found = walk(place, prefix)
         for name, _, _ in found.files:
             self._check(name, replace=replace)
-        before = self._draft.copy()
+        before = self._draft.state_of(name for name, _, _ in found.files)
         entries: list[Entry] = []
         try:
             entries.extend(self._store_all(self._additions.files(found.files, progress)))
@@ -139,12 +139,8 @@ class Taking:
             # Half a folder must not be committed by somebody who catches this and goes on.
             self._go_back(before, entries)
             raise
-        for link, target in found.links.items():
-            self._draft.remove(link)
-            self._draft.links[link] = target
-        self._draft.folders.extend(name for name in found.empty if name not in self._draft.folders)
         if found.links or found.empty:
-            self._draft.touched = True
+            self._draft.note(found.links, found.empty)
             self._space.note({"links": found.links, "folders": found.empty})
         return entries
 
@@ -162,8 +158,8 @@ class Taking:
         finally:
             self._space.note(*lines)
 
-    def _go_back(self, before: Draft, stored: list[Entry]) -> None:
-        self._draft = before
+    def _go_back(self, before: Kept, stored: list[Entry]) -> None:
+        self._draft.go_back(before)
         with contextlib.suppress(StorageTrouble):
             for entry in stored:
                 self._space.note({"delete": entry.path})

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
-from muniment.errors.archive import AmbiguousId, NotAllowedInMode, ReasonNeeded, ResourcePurged
+from muniment.archive.events import Event, EventLog
+from muniment.archive.places import Places
+from muniment.errors.archive import AmbiguousId, NotAllowedInMode, ReasonNeeded, ResourcePurged, WriteFailed
 from muniment.errors.base import Conflict
 from muniment.errors.content import BadTime
 from tests.crash.scenes import AGENT
@@ -61,6 +63,57 @@ def test_a_torn_last_line_is_ignored_then_mended_and_never_doubled(archive: Arch
         assert {finding.code for finding in again.audit()} == {"M502"}
         add(again, "later")
         assert [event.seq for event in again.events()] == [1, 2, 3, 4]
+
+
+def texts(log: EventLog, start: int | str) -> list[int]:
+    return [event.seq for event in log.read(start)]
+
+
+@pytest.mark.parametrize("worm", [False, True], ids=["one file", "a file each time"])
+@pytest.mark.parametrize("bucket", [10, 10_000])
+def test_the_log_is_read_from_any_number_and_any_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: int, worm: bool
+) -> None:
+    monkeypatch.setattr("muniment.archive.events.BUCKET", bucket)
+    log = EventLog(Places(tmp_path, tmp_path), worm=worm)
+    # Some at once, so that they reach over a bucket's end, and long enough that the reader has to search.
+    for count in (1, 7, 25, 1, 1, 30, 3, 80):
+        log.append([Event("fixity check", "me", detail={"pad": "x" * 3000})] * count)
+    events = list(log.read())
+    assert [event.seq for event in events] == list(range(1, 149))
+    for event in events:
+        assert texts(log, event.seq) == list(range(event.seq + 1, 149))
+        later = [other.seq for other in events if other.timestamp > event.timestamp]
+        assert texts(log, event.timestamp) == later
+    assert texts(log, 200) == texts(log, "9999") == []
+
+
+def test_an_event_is_found_by_its_transaction_wherever_the_search_begins(tmp_path: Path) -> None:
+    log = EventLog(Places(tmp_path, tmp_path), worm=False)
+    log.append([Event("ingestion", "me", transaction=name, detail={"of": "other"}) for name in ("a", "b", "c")])
+    assert log.mentions("b", 0)
+    assert log.mentions("b", 1)
+    assert not log.mentions("d", 1)
+    assert log.mentions("b", 9), "the log was begun anew since"
+    assert not log.mentions("other", 0), "only the event's own transaction counts"
+    with log.files()[0].open("ab") as file:
+        file.write(b'{"seq":4,"event":"ingestion","agent":"me","transaction":"torn"}')
+    assert not log.mentions("torn", 0), "a line without its end is no event"
+
+
+def test_a_clock_set_back_makes_no_event_twice(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object) -> None:
+        raise WriteFailed(path="inventory.json", reason="the process ends here")
+
+    add(archive, "r")
+    with monkeypatch.context() as patch:
+        patch.setattr("muniment.archive.commit.finish_root", dies)
+        with archive.get("r", "a") as transaction:
+            transaction.add(b"2", "b.txt")
+    monkeypatch.setattr("muniment.archive.times.time.time_ns", lambda: 1_000_000_000_000_000_000)
+    with Archive(archive.path, workers=0) as again:
+        assert [event.instance for event in again.events() if event.event == "ingestion"] == [1, 2]
+        assert list(again.audit()) == []
 
 
 def test_without_index_and_log_everything_is_still_there(archive: Archive) -> None:

@@ -1,0 +1,135 @@
+"""What is undone when a commit fails, what cannot be, and that nothing undone comes back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from muniment.archive import Archive
+from muniment.archive.identity import new_uuid
+from muniment.errors.archive import ReadFailed, WriteFailed
+
+REAL_FSYNC = os.fsync
+
+
+@contextmanager
+def unable_to_log(archive: Archive) -> Iterator[None]:
+    """The log's file cannot be opened for a while: a folder stands in its place."""
+    (log,) = archive.site.log.files()
+    aside = archive.path / "aside"
+    log.rename(aside)
+    log.mkdir()
+    try:
+        yield
+    finally:
+        log.rmdir()
+        aside.rename(log)
+
+
+@contextmanager
+def unable_to_log_for_good(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A line is written to the log, but can be neither synced nor taken back."""
+
+    def fails(descriptor: int, *_: object) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(".jsonl"):
+            raise OSError(5, "Input/output error")
+        REAL_FSYNC(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("muniment.archive.events.os.fsync", fails)
+        patch.setattr("muniment.archive.events.os.ftruncate", fails)
+        yield
+
+
+@contextmanager
+def unable_to_clear(archive: Archive) -> Iterator[None]:
+    """A transaction's folder cannot be moved away: what it would go to is no folder."""
+    scratch = archive.path / "staging" / "scratch"
+    scratch.rename(scratch.with_name("aside"))
+    scratch.write_bytes(b"")
+    try:
+        yield
+    finally:
+        scratch.unlink()
+        scratch.with_name("aside").rename(scratch)
+
+
+def first(archive: Archive) -> None:
+    with archive.new("r") as transaction:
+        transaction.add(b"one", "a")
+
+
+def ingestions(archive: Archive) -> list[int]:
+    return [event.instance for event in archive.events() if event.event == "ingestion"]
+
+
+def test_what_its_caller_was_told_had_failed_is_never_published_later(archive: Archive) -> None:
+    first(archive)
+    transaction = archive.get("r", "a")
+    transaction.add(b"two", "b")
+    with unable_to_log(archive), unable_to_clear(archive), pytest.raises(ReadFailed):
+        transaction.commit()
+    assert archive.get("r").number == 1
+    with Archive(archive.path, workers=0) as again:
+        assert again.recovered == []
+        assert again.get("r").number == 1
+        assert {finding.code for finding in again.audit()} <= {"M501"}
+
+
+def test_a_version_stays_whose_event_cannot_be_taken_back(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    first(archive)
+    transaction = archive.get("r", "a")
+    transaction.add(b"two", "b")
+    with unable_to_log_for_good(monkeypatch), pytest.raises(WriteFailed):
+        transaction.commit()
+    assert archive.get("r").number == 2
+    with Archive(archive.path, workers=0) as again:
+        assert ingestions(again) == [1, 2]
+        assert list(again.audit()) == []
+
+
+def test_a_replay_that_failed_can_be_done_again(archive: Archive) -> None:
+    first(archive)
+    transaction = archive.get("r", "a")
+    transaction.add(b"two", "b")
+    transaction.leave()
+    with unable_to_log(archive), pytest.raises(ReadFailed):
+        archive.replay(transaction.transaction)
+    with Archive(archive.path, workers=0) as again:
+        assert again.recovered == []
+        assert [left.transaction for left in again.leftovers()] == [transaction.transaction]
+        assert again.replay(transaction.transaction).read("b") == b"two"
+        assert ingestions(again) == [1, 2]
+        assert list(again.audit()) == []
+
+
+def test_what_could_not_be_prepared_can_be_committed(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(path: Path) -> None:
+        raise WriteFailed(path=path, reason="no promise can be made")
+
+    transaction = archive.new("r")
+    transaction.add(b"one", "a")
+    with monkeypatch.context() as patch:
+        patch.setattr("muniment.archive.commit.sync_tree", refuses)
+        with pytest.raises(WriteFailed):
+            transaction.prepare(new_uuid(), "another archive")
+    assert transaction.commit().read("a") == b"one"
+    assert list(archive.audit()) == []
+
+
+def test_a_link_that_took_a_files_place_has_it_in_a_replay_too(archive: Archive, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").symlink_to("b")
+    with archive.new("r") as transaction:
+        transaction.add(b"one", "a")
+        transaction.add(b"kept", "c")
+    transaction = archive.get("r", "a")
+    transaction.add(tmp_path / "folder")
+    transaction.leave()
+    replayed = archive.replay(transaction.transaction)
+    assert list(replayed) == ["c"]
+    assert replayed.record["links"] == {"a": "b"}
