@@ -6,7 +6,7 @@ from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError
 
 
 class JobNotFound(MissingThing, KeyError):
-    """There is no job {job!r} in the ledger. `muniment jobs` lists what there is."""
+    """There is no job {job!r} in the ledger. `muniment job ls` lists what there is."""
 
 
 class StepNotFound(MissingThing, KeyError):
@@ -64,11 +64,11 @@ class NoKeyFile(BadInput):
 
 
 class LedgerNotThere(MissingThing):
-    """There is no ledger at {place} yet. Make its tables with `muniment migrate`."""
+    """There is no ledger at {place} yet. Make its tables with `muniment ledger migrate`."""
 
 
 class LedgerBehind(Conflict):
-    """The ledger at {place} has the schema {found}; this Muniment needs {needed}. Run `muniment migrate`."""
+    """The ledger at {place} has the schema {found}; this Muniment needs {needed}. Run `muniment ledger migrate`."""
 
 
 class LedgerNewer(Conflict):
