@@ -65,7 +65,7 @@ def test_tables_are_not_made_when_that_was_not_asked(tmp_path: Path) -> None:
 def test_an_older_ledger_is_not_changed_when_that_was_not_asked(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = (*schema.revisions(), "9999")
     monkeypatch.setattr(schema, "revisions", lambda: known)
-    with pytest.raises(LedgerBehind, match="muniment migrate"):
+    with pytest.raises(LedgerBehind, match="muniment ledger migrate"):
         Ledger.open(old, migrate=False)
 
 
