@@ -1,8 +1,8 @@
 """The archive's log: append-only JSON lines, each holding the hash of the line before.
 
-Events lie in `events/<bucket>/<first number>.jsonl`, ten thousand numbers to a bucket. An archive in
-worm mode writes one new file for each commit and never touches it again; the others append to the
-bucket's file. A line that a crash left without its end is not an event.
+An archive in worm mode writes one new file for each commit and never touches it again; the others
+append to the newest until its bucket is full (`log_files`). A line that a crash left without its end
+is not an event.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import hashlib
 import json
 import os
 import secrets
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from muniment.archive.durable import (
     make_folder,
@@ -27,16 +26,13 @@ from muniment.archive.durable import (
     writing,
 )
 from muniment.archive.locks import exclusive
+from muniment.archive.log_files import LogFiles, ends_whole, last_whole_line, opened, seek
 from muniment.archive.places import Places
 from muniment.archive.times import now
-from muniment.errors.archive import DamagedRecord, ReadFailed
+from muniment.errors.archive import DamagedRecord
 
-BUCKET = 10_000
 FIRST = "0" * 64
 """What stands in `previous` of the first event."""
-
-_TAIL = 65_536
-_LATEST = "~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +100,7 @@ class EventLog:
     def __init__(self, places: Places, *, worm: bool) -> None:
         self._places = places
         self._worm = worm
+        self._files = LogFiles(places.events, one_each=worm)
 
     def append(self, drafts: Iterable[Event]) -> list[Event]:
         """Number, chain and store the drafts; on return they are on stable storage.
@@ -112,7 +109,7 @@ class EventLog:
             DiskFull, WriteFailed: The storage refused; no draft is in the log.
         """
         with exclusive(self._places.locks / "events"):
-            path = self._last_file()
+            path = self._files.last()
             mended = self._mend(path)
             last, previous = self._last(path)
             lines: list[bytes] = []
@@ -145,21 +142,21 @@ class EventLog:
 
     def lines(self, start: int | str = 0) -> Iterator[tuple[Path, bytes]]:
         """Whole lines with the file they stand in, beginning at or before `start`."""
-        for path in self._files_from(start):
-            with _opened(path) as file:
-                _seek(file, start)
+        for path in self._files.past(start):
+            with opened(path) as file:
+                seek(file, start)
                 for line in file:
                     if line.endswith(b"\n"):
                         yield path, line[:-1]
 
     def files(self) -> list[Path]:
         """Every file of the log, oldest first."""
-        return [path for bucket in self._buckets() for path in _segments(bucket)]
+        return list(self._files.all())
 
     def torn(self) -> Path | None:
         """The log's last file, when its last line is unfinished."""
-        path = self._last_file()
-        return path if path and not _ends_whole(path) else None
+        path = self._files.last()
+        return path if path and not ends_whole(path) else None
 
     def mentions(self, transaction: str, after: int) -> bool:
         """Whether an event of this transaction is in the log, whose head was `after` when it began.
@@ -170,16 +167,16 @@ class EventLog:
             # The log was lost and begun anew since; its numbers say nothing about this transaction.
             after = 0
         wanted = transaction.encode("ascii")
-        for path in reversed(list(self._files_from(after))):
-            with _opened(path) as file:
-                _seek(file, after)
+        for path in reversed(list(self._files.past(after))):
+            with opened(path) as file:
+                seek(file, after)
                 if any(wanted in line and _is_of(line, transaction) for line in file):
                     return True
         return False
 
     def head(self) -> int:
         """The number of the newest event, 0 for an empty log."""
-        last, _ = self._last(self._last_file())
+        last, _ = self._last(self._files.last())
         return last.seq if last else 0
 
     def mend(self) -> None:
@@ -187,24 +184,10 @@ class EventLog:
         if self.torn():
             self.append(())
 
-    def _buckets(self) -> list[Path]:
-        try:
-            names = sorted(entry.name for entry in os.scandir(self._places.events) if entry.is_dir())
-        except FileNotFoundError:
-            return []
-        return [self._places.events / name for name in names if name.isdigit()]
-
-    def _last_file(self) -> Path | None:
-        for bucket in reversed(self._buckets()):
-            name = max(_names(bucket), default="")
-            if name:
-                return bucket / name
-        return None
-
     def _last(self, path: Path | None) -> tuple[Event | None, str]:
         """The newest event and the hash of its line; `path` is the log's last file."""
         while path:
-            line = _last_whole_line(path)
+            line = last_whole_line(path)
             if line:
                 try:
                     return parse_event(line), line_hash(line)
@@ -215,30 +198,10 @@ class EventLog:
             path = files[position - 1] if position else None
         return None, FIRST
 
-    def _files_from(self, start: int | str) -> Iterator[Path]:
-        """The files in which all events past `start` stand, and at most one before them."""
-        buckets = self._buckets()
-        if isinstance(start, int):
-            first = bisect_right([bucket.name for bucket in buckets], f"{start // BUCKET:08d}") - 1
-            # Events appended at once lie together, so those past `start` may begin in the bucket before.
-            while first > 0 and min(_names(buckets[first]), default=_LAST) > _name(start):
-                first -= 1
-        else:
-            first = bisect_right(buckets, start, key=lambda bucket: _time_of(_first_file(bucket))) - 1
-        here, *later = buckets[max(first, 0) :] or [self._places.events]
-        files = _segments(here)
-        if isinstance(start, int):
-            skipped = bisect_right(files, _name(start), key=lambda path: path.name) - 1
-        else:
-            skipped = bisect_right(files, start, key=_time_of) - 1
-        yield from files[max(skipped, 0) :]
-        for bucket in later:
-            yield from _segments(bucket)
-
     def _mend(self, path: Path | None) -> list[Event]:
-        if self._worm or path is None or _ends_whole(path):
+        if self._worm or path is None or ends_whole(path):
             return []
-        with _opened(path) as file:
+        with opened(path) as file:
             data = file.read()
         whole = data.rfind(b"\n") + 1
         fragment = data[whole:]
@@ -257,7 +220,7 @@ class EventLog:
 
     def _store(self, last: Path | None, first: int, lines: list[bytes]) -> None:
         """Put lines, the first of them with the number `first`, behind those of `last`, the log's last file."""
-        bucket = self._places.events / f"{first // BUCKET:08d}"
+        bucket = self._files.bucket(first)
         if last and last.parent == bucket and not self._worm:
             _append(last, b"".join(lines))
             return
@@ -268,7 +231,7 @@ class EventLog:
         make_folder(self._places.scratch)
         fresh = self._places.scratch / f"events-{secrets.token_hex(8)}"
         write_file(fresh, lines, sync=True)
-        _publish(fresh, bucket / _name(first))
+        _publish(fresh, self._files.place(first))
 
 
 def _publish(fresh: Path, target: Path) -> None:
@@ -299,93 +262,6 @@ def _append(path: Path, data: bytes) -> None:
                 raise
         finally:
             os.close(descriptor)
-
-
-def _name(first: int) -> str:
-    """The name of the file whose first event has this number; names sort as their numbers do."""
-    return f"{first:012d}.jsonl"
-
-
-_LAST = _name(10**12 - 1)
-
-
-def _names(bucket: Path) -> list[str]:
-    try:
-        return [name for name in os.listdir(bucket) if name.endswith(".jsonl")]
-    except FileNotFoundError:
-        return []
-
-
-def _segments(bucket: Path) -> list[Path]:
-    return [bucket / name for name in sorted(_names(bucket))]
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        raise ReadFailed(path=path, reason=error.strerror) from error
-
-
-def _ends_whole(path: Path) -> bool:
-    with _opened(path) as file:
-        if not file.seek(0, os.SEEK_END):
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-
-def _last_whole_line(path: Path) -> bytes:
-    """The last line of `path` that has its end, or nothing."""
-    with _opened(path) as file:
-        size = file.seek(0, os.SEEK_END)
-        reach = _TAIL
-        while True:
-            file.seek(max(size - reach, 0))
-            data = file.read()
-            whole = data[: data.rfind(b"\n") + 1]
-            _, found, last = whole[:-1].rpartition(b"\n")
-            if found or reach >= size:
-                return last if found or whole else b""
-            reach *= 4
-
-
-def _first_file(bucket: Path) -> Path | None:
-    name = min(_names(bucket), default="")
-    return bucket / name if name else None
-
-
-def _time_of(path: Path | None) -> str:
-    """When the first event in a file was written; where that cannot be told, later than anything."""
-    if path is None:
-        return _LATEST
-    with _opened(path) as file:
-        line = file.readline()
-    try:
-        return parse_event(line).timestamp
-    except (ValueError, TypeError):
-        return _LATEST
-
-
-def _seek(file: BinaryIO, start: int | str) -> None:
-    """Move to the beginning of a line, not far before the first event past `start`."""
-    low, high = 0, file.seek(0, os.SEEK_END)
-    while high - low > _TAIL and start:
-        middle = (low + high) // 2
-        file.seek(middle)
-        file.readline()
-        place = file.tell()
-        try:
-            event = parse_event(file.readline())
-        except (ValueError, TypeError):
-            break
-        if place >= high or (event.seq > start if isinstance(start, int) else event.timestamp > start):
-            high = middle
-        else:
-            low = place
-    file.seek(low)
 
 
 def _is_of(line: bytes, transaction: str) -> bool:

@@ -1,0 +1,195 @@
+"""The files of the log: where they lie, and finding a place in them.
+
+Events lie in `events/<bucket>/<first number>.jsonl`, ten thousand numbers to a bucket, so that a name
+says which event a file begins with, and names sort as numbers do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from muniment.errors.archive import ReadFailed
+
+BUCKET = 10_000
+
+_TAIL = 65_536
+_LATEST = "~"
+_SUFFIX = ".jsonl"
+
+
+class LogFiles:
+    """The files below the folder of one log. With `one_each`, every append makes a new one."""
+
+    def __init__(self, folder: Path, *, one_each: bool) -> None:
+        self._folder = folder
+        self._one_each = one_each
+        self._known: Path | None = None
+
+    def bucket(self, number: int) -> Path:
+        """The folder of the file that begins with this event."""
+        return self._folder / f"{number // BUCKET:08d}"
+
+    def place(self, number: int) -> Path:
+        """The file that begins with this event."""
+        return self.bucket(number) / _name(number)
+
+    def all(self) -> Iterator[Path]:
+        """Every file, oldest first."""
+        for bucket in self._buckets():
+            yield from _files(bucket)
+
+    def last(self) -> Path | None:
+        """The newest file, or None where there is none."""
+        path = self._known if self._one_each and self._known and self._known.exists() else self._listed()
+        # A folder of thousands takes long to list: from one file on, each names the next.
+        while path and (following := self._following(path)):
+            path = following
+        self._known = path
+        return path
+
+    def past(self, start: int | str) -> Iterator[Path]:
+        """The files in which all events past a number or a time stand, and at most one before them."""
+        buckets = self._buckets()
+        if isinstance(start, int):
+            first = bisect_right([bucket.name for bucket in buckets], self.bucket(start).name) - 1
+            # Events appended at once lie together, so those past `start` may begin in the bucket before.
+            while first > 0 and _first_name(buckets[first]) > _name(start):
+                first -= 1
+        else:
+            first = bisect_right(buckets, start, key=lambda bucket: _time_of(bucket / _first_name(bucket))) - 1
+        here, *later = buckets[max(first, 0) :] or [self._folder]
+        files = _files(here)
+        if isinstance(start, int):
+            skipped = bisect_right(files, _name(start), key=lambda path: path.name) - 1
+        else:
+            skipped = bisect_right(files, start, key=_time_of) - 1
+        yield from files[max(skipped, 0) :]
+        for bucket in later:
+            yield from _files(bucket)
+
+    def _buckets(self) -> list[Path]:
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._folder) if entry.is_dir())
+        except FileNotFoundError:
+            return []
+        return [self._folder / name for name in names if name.isdigit()]
+
+    def _listed(self) -> Path | None:
+        for bucket in reversed(self._buckets()):
+            name = max(_names(bucket), default="")
+            if name:
+                return bucket / name
+        return None
+
+    def _following(self, path: Path) -> Path | None:
+        if not self._one_each:
+            return None
+        try:
+            following = self.place(json.loads(last_whole_line(path))["seq"] + 1)
+        except (ValueError, TypeError, KeyError):
+            return None
+        return following if following.exists() else None
+
+
+def _name(first: int) -> str:
+    return f"{first:012d}{_SUFFIX}"
+
+
+_LAST = _name(10**12 - 1)
+
+
+def _names(bucket: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(bucket) if name.endswith(_SUFFIX)]
+    except FileNotFoundError:
+        return []
+
+
+def _files(bucket: Path) -> list[Path]:
+    return [bucket / name for name in sorted(_names(bucket))]
+
+
+def _first_name(bucket: Path) -> str:
+    """The name of a bucket's first file; of an empty one, a name later than any."""
+    return min(_names(bucket), default=_LAST)
+
+
+def _time_of(path: Path) -> str:
+    """When the first event in a file was written; where that cannot be told, later than anything."""
+    try:
+        with opened(path) as file:
+            return str(json.loads(file.readline())["timestamp"])
+    except (ReadFailed, ValueError, TypeError, KeyError):
+        return _LATEST
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file of the log, to read.
+
+    Raises:
+        ReadFailed: The storage did not give it.
+    """
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise ReadFailed(path=path, reason=error.strerror) from error
+
+
+def ends_whole(path: Path) -> bool:
+    """Whether the file's last line has its end.
+
+    Raises:
+        ReadFailed: The storage did not say.
+    """
+    with opened(path) as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def last_whole_line(path: Path) -> bytes:
+    """The last line of `path` that has its end, or nothing.
+
+    Raises:
+        ReadFailed: The storage did not give it.
+    """
+    with opened(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        reach = _TAIL
+        while True:
+            file.seek(max(size - reach, 0))
+            data = file.read()
+            whole = data[: data.rfind(b"\n") + 1]
+            _, found, last = whole[:-1].rpartition(b"\n")
+            if found or reach >= size:
+                return last if found or whole else b""
+            reach *= 4
+
+
+def seek(file: BinaryIO, start: int | str) -> None:
+    """Move to the beginning of a line, not far before the first event past a number or a time."""
+    name = "seq" if isinstance(start, int) else "timestamp"
+    low, high = 0, file.seek(0, os.SEEK_END)
+    while high - low > _TAIL and start:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()
+        place = file.tell()
+        try:
+            past = place >= high or json.loads(file.readline())[name] > start
+        except (ValueError, TypeError, KeyError):
+            break
+        if past:
+            high = middle
+        else:
+            low = place
+    file.seek(low)
