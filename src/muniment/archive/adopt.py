@@ -302,8 +302,8 @@ def _publish(site: Site, space: Workspace) -> None:
         if head_of(root):
             raise ResourceExists(id=task.id, project=task.project)
         refuse_reserved(site, task)
-        landed = _place(site, space, root)
         try:
+            landed = _place(site, space, root)
             sync_folder(landed)
             _record(site, space)
         except BaseException:

@@ -119,8 +119,8 @@ def publish(site: Site, space: Workspace) -> None:
             # Made and purged by others while this transaction was open: the id is not used again.
             _refuse(task, head)
         refuse_reserved(site, task)
-        landed = _place(site, space, root)
         try:
+            landed = _place(site, space, root)
             sync_folder(landed)
             record(site, space)
         except BaseException:
@@ -215,6 +215,8 @@ def _take_out(site: Site, space: Workspace, root: Path) -> None:
     If this fails too, the version stays, and recovery records it. It also stays when its event is in the
     log and could not be taken back: the log never speaks of a version that is not there.
     """
+    if space.version.is_dir():
+        return  # it never left: what stands in its place is somebody else's
     task = space.undertaking
     with contextlib.suppress(StorageTrouble):
         if site.log.mentions(task.transaction, task.log):
