@@ -46,6 +46,7 @@ format: setup
 
 bench: setup
 	@scripts/system.sh bench
+	@$(BIN)/python -m compileall -q src bench
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: setup

@@ -39,3 +39,11 @@ def warm(folder: Path) -> None:
             with (Path(above) / name).open("rb", buffering=0) as file:
                 while file.readinto(buffer):
                     pass
+
+
+def forget(folder: Path) -> None:
+    """Let the system take the memory back in which it keeps what is in a folder; all of it must be on the disk."""
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with (Path(above) / name).open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

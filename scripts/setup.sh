@@ -98,4 +98,6 @@ if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>
 fi
 install_requirements
 install_project
+# As an installed package is; where Python may not write it, every start of the command line would compile it anew.
+"$venv/bin/python" -m compileall -q src
 echo "$now" >"$stamp"

@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from muniment.archive.adopt import Arrival, Arriving
 from muniment.archive.archive import Archive
 from muniment.archive.config import Config, Mode
 from muniment.archive.events import Event
 from muniment.archive.identity import Agent, new_uuid
 from muniment.archive.index import Summary
 from muniment.archive.instance import Instance
-from muniment.archive.lending import make_parity, mend, parity_of
 from muniment.archive.recovery import Leftover
-from muniment.archive.repair import Repair
-from muniment.archive.serving import Receiving, Upload, Wanted, acting_as, check_upload, note_links, receiving, touch
 from muniment.archive.transaction import Transaction
 
 if TYPE_CHECKING:
+    from muniment.archive.adopt import Arrival as Arrival
+    from muniment.archive.adopt import Arriving as Arriving
+    from muniment.archive.lending import make_parity as make_parity
+    from muniment.archive.lending import mend as mend
+    from muniment.archive.lending import parity_of as parity_of
+    from muniment.archive.repair import Repair as Repair
     from muniment.archive.rules import recognise as recognise
     from muniment.archive.rules import validate_path as validate_path
+    from muniment.archive.serving import Receiving as Receiving
+    from muniment.archive.serving import Upload as Upload
+    from muniment.archive.serving import Wanted as Wanted
+    from muniment.archive.serving import acting_as as acting_as
+    from muniment.archive.serving import check_upload as check_upload
+    from muniment.archive.serving import note_links as note_links
+    from muniment.archive.serving import receiving as receiving
+    from muniment.archive.serving import touch as touch
+
+_LATE = {
+    "adopt": ("Arrival", "Arriving"),
+    "lending": ("make_parity", "mend", "parity_of"),
+    "repair": ("Repair",),
+    "rules": ("recognise", "validate_path"),
+    "serving": (
+        "Receiving",
+        "Upload",
+        "Wanted",
+        "acting_as",
+        "check_upload",
+        "note_links",
+        "receiving",
+        "touch",
+    ),
+}
+"""What is loaded on first use, by module: few commands need it, and together it takes as long as all the rest."""
+_MODULE_OF = {name: module for module, names in _LATE.items() for name in names}
 
 __all__ = [
     "Agent",
@@ -52,10 +82,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load the rules of foreign formats on first use: few commands need them, and they are many modules."""
-    if name in {"recognise", "validate_path"}:
-        from muniment.archive import rules
-
-        return getattr(rules, name)
+    """Load what few need on first use."""
+    if name in _MODULE_OF:
+        return getattr(import_module(f"muniment.archive.{_MODULE_OF[name]}"), name)
     message = f"module 'muniment.archive' has no attribute {name!r}"
     raise AttributeError(message)

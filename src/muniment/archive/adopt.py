@@ -33,16 +33,13 @@ from muniment.archive.objects import declare, head_of
 from muniment.archive.places import object_parts
 from muniment.archive.protect import protect
 from muniment.archive.site import Site
-from muniment.archive.staging import Undertaking, Workspace
+from muniment.archive.staging import ADOPTION, Undertaking, Workspace
 from muniment.archive.times import now
 from muniment.archive.together import refuse_reserved
 from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
 from muniment.errors.base import BadInput, MunimentError, StorageTrouble
-
-KIND = "adoption"
-"""What an undertaking of this module is called in its staging folder."""
 
 _STRONG = ("sha512", "sha256")
 """Digests by which content is known to be the same without reading it."""
@@ -104,7 +101,7 @@ def adopt(
         raise ResourceExists(id=resource, project=project)
     agent = site.agent
     begun = now(), agent.name, agent.address
-    task = Undertaking(new_uuid(), project, resource, 0, *begun, kind=KIND, log=site.log.head())
+    task = Undertaking(new_uuid(), project, resource, 0, *begun, kind=ADOPTION, log=site.log.head())
     space = Workspace.begin(site.places, task)
     try:
         build = _Build(site, space)

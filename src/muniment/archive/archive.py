@@ -8,11 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from muniment.archive import recovery, together
-from muniment.archive.adopt import Arrival, adopt
-from muniment.archive.audit import audit
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
 from muniment.archive.events import Event, EventLog
 from muniment.archive.found import found_archive
@@ -22,20 +20,20 @@ from muniment.archive.instance import Instance
 from muniment.archive.intake import Intake
 from muniment.archive.objects import head_of
 from muniment.archive.places import Places
-from muniment.archive.protect import protect
-from muniment.archive.purge import purge
 from muniment.archive.reading import Reading
 from muniment.archive.recovery import Leftover
-from muniment.archive.repair import Repair, repair
 from muniment.archive.replay import claim, replay, rollback
 from muniment.archive.site import Site
 from muniment.archive.transaction import Transaction
-from muniment.archive.unpack import unpacked
 from muniment.content import Finding, Progress, quiet
 from muniment.errors.archive import (
     ResourceExists,
 )
 from muniment.errors.base import BadInput
+
+if TYPE_CHECKING:
+    from muniment.archive.adopt import Arrival
+    from muniment.archive.repair import Repair
 
 Start = str | float | datetime | None
 
@@ -228,6 +226,8 @@ class Archive(Reading):
             ResourceExists, ResourcePurged, BadId, BadProject: The id cannot be used.
             MunimentError: As `muniment.archive.adopt.adopt`; nothing was adopted.
         """
+        from muniment.archive.adopt import adopt
+
         place = check_project(project or self.config.project)
         id = check_id(id) if id is not None else new_uuid()  # noqa: A001 - as the parameter
         self._refuse_purged(place, id)
@@ -245,6 +245,8 @@ class Archive(Reading):
             PackageRefused: It is cut off, damaged, or holds something that could do harm.
             DiskFull, WriteFailed: The storage refused.
         """
+        from muniment.archive.unpack import unpacked
+
         return unpacked(self._site, path, notice, progress)
 
     def purge(self, id: str, reason: str, project: str | None = None) -> Event:
@@ -253,6 +255,8 @@ class Archive(Reading):
         Raises:
             NotAllowedInMode, ReasonNeeded, ResourceNotFound: It was not done.
         """
+        from muniment.archive.purge import purge
+
         return purge(self._site, self.project_of(id, project), id, reason)
 
     def leftovers(self) -> list[Leftover]:
@@ -299,6 +303,8 @@ class Archive(Reading):
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
         """
+        from muniment.archive.audit import audit
+
         return audit(
             self._site,
             roots=self._roots(id, project),
@@ -318,6 +324,8 @@ class Archive(Reading):
             ResourceNotFound, AmbiguousId: As `get`.
             DiskFull, WriteFailed: The storage refused.
         """
+        from muniment.archive.repair import repair
+
         return repair(self._site, self._roots(id, project), progress=progress)
 
     def protect(self, id: str, project: str | None = None, *, progress: Progress = quiet) -> int:
@@ -327,6 +335,8 @@ class Archive(Reading):
             ParityNotMade, ParityToolFailed: It could not be made.
             DiskFull, WriteFailed: The storage refused.
         """
+        from muniment.archive.protect import protect
+
         newest = self.get(id, project=project)
         made = [protect(self._site, newest.root, number, progress=progress) for number in range(1, newest.head + 1)]
         return sum(len(sets) for sets in made)

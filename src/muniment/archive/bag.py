@@ -22,6 +22,7 @@ DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 INSTANCE = "metadata/instance.json"
 FILES = "metadata/files.jsonl"
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
 
@@ -91,7 +92,7 @@ def _file_line(stored: str, entry: Entry) -> str:
         line["modified"] = entry.modified
     if stored != f"data/{entry.path}":
         line["stored"] = stored
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return _encode(line) + "\n"
 
 
 def read_files(lines: Iterable[bytes]) -> Iterable[tuple[str, Entry]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +31,8 @@ class Draft:
         self.metadata: dict[str, Any] = dict((record or {}).get("metadata", {}))
         self.touched = False
         self._added: set[str] = set()
-        self._above: Counter[str] = Counter()
+        # Folder to how many files and folders lie right in it; a folder in which nothing lies is not here.
+        self._inside: dict[str, int] = {}
         for entry in base:
             self._insert(entry)
 
@@ -50,9 +50,11 @@ class Draft:
         """
         if path in self._added and not replace:
             raise PathTaken(path=path)
-        if self._above.get(path):
+        if path in self._inside:
             below = next(other for other in self.entries if other.startswith(path + "/"))
             raise PathCollides(path=path, other=below)
+        if path.rpartition("/")[0] in self._inside:
+            return  # what holds something is a folder, and so is all above it
         for above in path.parents():
             if above in self.entries:
                 raise PathCollides(path=path, other=above)
@@ -72,13 +74,13 @@ class Draft:
         prefix = path + "/"
         if path in self.entries:
             gone = [path]
-        elif self._above.get(path):
+        elif path in self._inside:
             gone = [other for other in self.entries if other.startswith(prefix)]
         else:
             gone = []
         for name in gone:
-            entry = self.entries.pop(name)
-            self._above.subtract(LogicalPath(entry.path).parents())
+            del self.entries[name]
+            self._leave(name)
             self._added.discard(name)
         # Nothing lies below a file or a link; to look would take long where both are many.
         noted = [path] if path in self.links else []
@@ -95,7 +97,7 @@ class Draft:
     def note(self, links: Mapping[str, str], folders: Iterable[str]) -> None:
         """Record links, each in place of all that had its path or lay below it, and empty folders."""
         for link in links:
-            if link in self.entries or self._above.get(link):
+            if link in self.entries or link in self._inside:
                 self.remove(link)
         replaced = {
             name
@@ -116,9 +118,8 @@ class Draft:
     def go_back(self, kept: Kept) -> None:
         """Make everything at the paths of `kept` as it was."""
         for name in kept.names:
-            entry = self.entries.pop(name, None)
-            if entry:
-                self._above.subtract(LogicalPath(name).parents())
+            if self.entries.pop(name, None):
+                self._leave(name)
         for entry in kept.entries.values():
             self._insert(entry)
         self.links.update(kept.links)
@@ -128,4 +129,16 @@ class Draft:
 
     def _insert(self, entry: Entry) -> None:
         self.entries[entry.path] = entry
-        self._above.update(LogicalPath(entry.path).parents())
+        name: str = entry.path
+        while name := name.rpartition("/")[0]:
+            count = self._inside.get(name, 0)
+            self._inside[name] = count + 1
+            if count:
+                return  # the folder was there before, so those above it know of it
+
+    def _leave(self, name: str) -> None:
+        while name := name.rpartition("/")[0]:
+            count = self._inside.pop(name) - 1
+            if count:
+                self._inside[name] = count
+                return

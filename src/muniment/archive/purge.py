@@ -22,7 +22,7 @@ from muniment.archive.identity import new_uuid
 from muniment.archive.locks import exclusive
 from muniment.archive.objects import head_of
 from muniment.archive.site import Site
-from muniment.archive.staging import Undertaking, Workspace
+from muniment.archive.staging import DELETION, Undertaking, Workspace
 from muniment.archive.times import now
 from muniment.errors.archive import DamagedRecord, ReasonNeeded, ResourceNotFound
 from muniment.errors.base import StorageTrouble
@@ -44,7 +44,7 @@ def purge(site: Site, project: str, resource: str, reason: str) -> Event:
     if not head:
         raise ResourceNotFound(id=resource)
     begun = now(), site.agent.name, site.agent.address
-    task = Undertaking(new_uuid(), project, resource, head, *begun, reason.strip(), "deletion", site.log.head())
+    task = Undertaking(new_uuid(), project, resource, head, *begun, reason.strip(), DELETION, site.log.head())
     space = Workspace.begin(site.places, task)
     try:
         with exclusive(site.object_lock(site.places.object(project, resource))):

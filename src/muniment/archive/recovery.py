@@ -16,17 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.adopt import KIND as ADOPTION
-from muniment.archive.adopt import finish_adoption
 from muniment.archive.commit import finish_root, publish, record
 from muniment.archive.durable import make_folder, remove_tree, rename
 from muniment.archive.events import Event
 from muniment.archive.inventory import NAME, read_inventory
 from muniment.archive.locks import exclusive
 from muniment.archive.objects import head_of
-from muniment.archive.purge import finish_purge
 from muniment.archive.site import Site
-from muniment.archive.staging import Undertaking, Workspace, left_behind
+from muniment.archive.staging import ADOPTION, DELETION, Undertaking, Workspace, left_behind
 from muniment.archive.times import now
 from muniment.archive.together import decision, unreserve
 from muniment.content import Hashers
@@ -104,9 +101,13 @@ def leftovers(site: Site) -> Iterator[Leftover]:
 
 def _finish(site: Site, space: Workspace) -> list[Event]:
     task = space.undertaking
-    if task.kind == "deletion":
+    if task.kind == DELETION:
+        from muniment.archive.purge import finish_purge
+
         return finish_purge(site, space)
     if task.kind == ADOPTION:
+        from muniment.archive.adopt import finish_adoption
+
         try:
             done = finish_adoption(site, space)
         except Conflict as error:

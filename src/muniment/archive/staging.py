@@ -37,6 +37,9 @@ from muniment.archive.places import Places, object_parts
 from muniment.archive.times import from_ns
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
+ADOPTION, DELETION = "adoption", "deletion"
+"""What an undertaking may be beside an ingestion; written to disk."""
+
 
 @dataclass(frozen=True, slots=True)
 class Undertaking:
@@ -286,5 +289,8 @@ def left_behind(places: Places) -> list[Path]:
     return [places.transactions / name for name in names]
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _json(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return _encode(record).encode("utf-8")

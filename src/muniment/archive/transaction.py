@@ -17,7 +17,6 @@ from muniment.archive.instance import Instance
 from muniment.archive.inventory import Inventory
 from muniment.archive.journal import Rebuilt
 from muniment.archive.objects import newest_inventory
-from muniment.archive.protect import protect
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.taking import Taking
@@ -236,6 +235,8 @@ class Transaction(Taking):
         # The instance is committed whatever happens here: parity can be made at any later time.
         if not self._site.parity:
             return
+        from muniment.archive.protect import protect
+
         try:
             protect(self._site, self._site.places.object(self.project, self.id), self.number, progress=progress)
         except MunimentError as error:

@@ -52,11 +52,13 @@ def add(
             for path in paths:
                 name = f"{into}/{Path(path).name}" if into and not Path(path).is_dir() else into
                 transaction.add(path, name, digests=expect, progress=progress)
+            # Asked before the commit, the names are at hand: the instance would read them all again.
+            names = list(transaction)
             instance = transaction.commit(progress=progress)
         links = instance.record.get("links", {})
         if links:
             note(f"{len(links)} symbolic links were recorded as links, not followed")
-        warnings = list(check_names(instance, resource=instance.id, instance=str(instance.number)))
+        warnings = list(check_names(names, resource=instance.id, instance=str(instance.number)))
         if warnings and not as_json:
             _warn(warnings)
         if as_json:
@@ -66,7 +68,7 @@ def add(
                     "project": instance.project,
                     "instance": instance.number,
                     "instance_id": instance.instance,
-                    "files": len(instance),
+                    "files": len(names),
                     "links": len(links),
                     "warnings": [finding.as_json() for finding in warnings],
                 }

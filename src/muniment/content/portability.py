@@ -11,6 +11,10 @@ from muniment.content.findings import FINDINGS, Finding
 _WINDOWS_CHARACTERS = re.compile(r'[<>:"\\|?*\x00-\x1f]')
 _WINDOWS_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(?:\..*)?\Z", re.IGNORECASE)
 _LONGEST = 255
+_SUSPECT = re.compile(
+    r'[<>:"\\|?*\x00-\x1f]|[. ](?:/|\Z)|(?:\A|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:[./]|\Z)', re.IGNORECASE
+)
+"""In an ASCII path of ordinary length, one look for all there could be to say; nearly every path has nothing."""
 
 
 def check_names(paths: Iterable[str], *, resource: str = "", instance: str = "") -> Iterator[Finding]:
@@ -19,7 +23,7 @@ def check_names(paths: Iterable[str], *, resource: str = "", instance: str = "")
     for path in paths:
         for reason in _reasons(path):
             yield Finding(FINDINGS["M601"], path, found=reason, resource=resource, instance=instance)
-        folded = unicodedata.normalize("NFC", path).casefold()
+        folded = path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
         twin = seen.setdefault(folded, path)
         if twin != path:
             how = "case" if twin.casefold() == path.casefold() else "Unicode form"
@@ -28,6 +32,8 @@ def check_names(paths: Iterable[str], *, resource: str = "", instance: str = "")
 
 
 def _reasons(path: str) -> Iterator[str]:
+    if len(path) <= _LONGEST and path.isascii() and not _SUSPECT.search(path):
+        return
     for segment in path.split("/"):
         if segment[-1:] in {".", " "}:
             yield f"has a part that ends in {'a dot' if segment.endswith('.') else 'a space'}: Windows drops it"
