@@ -41,6 +41,11 @@ def warm(folder: Path) -> None:
                     pass
 
 
+def size_of(folder: Path) -> int:
+    """The bytes of all files in a folder."""
+    return sum((Path(above) / name).stat().st_size for above, _, names in os.walk(folder) for name in names)
+
+
 def forget(folder: Path) -> None:
     """Let the system take the memory back in which it keeps what is in a folder; all of it must be on the disk."""
     for above, _, names in os.walk(folder):

@@ -136,7 +136,7 @@ def cli() -> str:
     """Every command with its arguments and options, as the command line itself knows them."""
     from typer.main import get_command  # noqa: PLC0415 - the other pages need not wait for it
 
-    from muniment.cli import app  # noqa: PLC0415 - as above
+    from muniment.cli import application  # noqa: PLC0415 - as above
 
     lines = [
         "# Command line",
@@ -146,7 +146,7 @@ def cli() -> str:
         "[error](errors.md) that is printed to standard error.",
         "",
     ]
-    for words, command in commands(get_command(app), ("muniment",)):
+    for words, command in commands(get_command(application()), ("muniment",)):
         lines += command_lines(words, command)
     return "\n".join(lines)
 

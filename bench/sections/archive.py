@@ -142,6 +142,7 @@ def _track(source: Path, home: Path) -> Track:
         ready=functools.partial(data.warm, source),
         clear=clear if few else functools.partial(_set_aside, home / "out", home / "aside"),
         log=home / "log",
+        memory=data.size_of(source),
     )
 
 

@@ -62,6 +62,10 @@ class Additions:
         size, digests = write_stream(source, target, algorithms)
         return self._keep(path, target, size, digests, expected, modified)
 
+    def expect(self, count: int) -> None:
+        """So many files will come: their workers may start while the names are still being looked at."""
+        self._intake.expect(count)
+
     def file(self, path: LogicalPath, source: str, expected: Mapping[str, str], modified: str | None = None) -> Entry:
         """Store one file.
 

@@ -272,12 +272,12 @@ class _Build:
         whole = _VersionSpace(self._space.folder, self._space.undertaking, None).object
         shown = whole / ("v1" if self._site.config.mode is Mode.WORM else f"v{head}")
         copy_records(shown, whole, self._algorithm)
-        sync_tree(self._space.folder)
+        sync_tree(self._space.folder, since=self._space.held)
         digest = _inventory_digest(self._site, whole / f"v{head}")
         transaction = self._space.undertaking.transaction
         events = [replace(event, transaction=transaction).as_json() for event in (*self._events, *further)]
         self._space.write_seal({"inventory": digest, "head": head, "events": events})
-        sync_tree(self._space.folder)
+        sync_tree(self._space.folder, since=self._space.held)
         return head
 
     def _event(self, number: int, detail: dict[str, Any]) -> Event:

@@ -28,10 +28,19 @@ from typing import Any, NoReturn
 from muniment.archive.bag import TagFile, tag_files
 from muniment.archive.config import Mode
 from muniment.archive.draft import Draft
-from muniment.archive.durable import make_folder, rename, replace_file, sync_folder, sync_tree, write_file, writing
+from muniment.archive.durable import (
+    make_folder,
+    rename,
+    replace_file,
+    sync_folder,
+    sync_tree,
+    syncing_ahead,
+    write_file,
+    writing,
+)
 from muniment.archive.events import Event
 from muniment.archive.identity import Agent, to_uri
-from muniment.archive.inventory import NAME, Inventory, Version, sidecar
+from muniment.archive.inventory import NAME, Inventory, State, Version, sidecar
 from muniment.archive.locks import exclusive
 from muniment.archive.names import stored_path
 from muniment.archive.objects import declare, head_of, newest_inventory
@@ -45,6 +54,8 @@ from muniment.errors.archive import ResourceExists, StaleTransaction
 from muniment.errors.base import StorageTrouble
 
 _CHUNK = 1 << 20
+_MANY = 300
+"""New files from which on it pays to let them go to the disk while the records about them are made."""
 
 
 def seal(
@@ -75,29 +86,38 @@ def seal(
         if base.head != task.base:
             raise StaleTransaction(id=task.id, base=task.base, head=base.head)
     entries: dict[str, Entry] = {entry.path: entry for entry in draft}
-    record = _instance_record(task, draft, created, provenance)
-    tags = tag_files(entries, record, site.config.digests, created[:10])
-    state: dict[str, list[str]] = {}
-    content: dict[str, Mapping[str, str]] = {}
     _drop_unused(space, staged, {entry.digests[algorithm] for entry in entries.values()})
+    message = task.message or f"Instance {task.base + 1}: {len(entries)} files"
+    detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
+    with syncing_ahead(space.folder) if len(staged) >= _MANY else contextlib.nullcontext():
+        version = Version(created, {}, message, Agent(task.agent_name, task.agent_address))
+        content = _note_payload(space, version.state, entries, staged, algorithm)
+        record = _instance_record(task, draft, created, provenance)
+        tags = tag_files(entries, record, site.config.digests, created[:10])
+        stage_tags(space, tags, base, version.state, content)
+        base.add_version(version, content)
+        inventory = base.write(space.version)
+    if not task.base:
+        write_file(*declare(space.object))
+        copy_records(space.version, space.object, algorithm)
+    detail["inventory"] = f"{algorithm}:{inventory}"
+    space.write_seal({"inventory": inventory, "detail": detail, **(waiting or {})})
+    sync_tree(space.folder, since=space.held)
+    return base
+
+
+def _note_payload(
+    space: Workspace, state: State, entries: Mapping[str, Entry], staged: Mapping[str, str], algorithm: str
+) -> dict[str, Mapping[str, str]]:
+    """Fill in the payload's part of a version's state; returns its new content, path to digests."""
+    content: dict[str, Mapping[str, str]] = {}
+    folder = f"{space.version.name}/content/"
     for entry in entries.values():
         digest = entry.digests[algorithm]
         state.setdefault(digest, []).append(stored_path(entry.path))
         if digest in staged:
-            content[f"v{task.base + 1}/content/{staged[digest]}"] = entry.digests
-    stage_tags(space, tags, base, state, content)
-    message = task.message or f"Instance {task.base + 1}: {len(entries)} files"
-    agent = Agent(task.agent_name, task.agent_address)
-    base.add_version(Version(created, state, message, agent), content)
-    inventory = base.write(space.version)
-    if not task.base:
-        write_file(*declare(space.object))
-        copy_records(space.version, space.object, algorithm)
-    detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
-    detail["inventory"] = f"{algorithm}:{inventory}"
-    space.write_seal({"inventory": inventory, "detail": detail, **(waiting or {})})
-    sync_tree(space.folder)
-    return base
+            content[folder + staged[digest]] = entry.digests
+    return content
 
 
 def publish(site: Site, space: Workspace) -> None:

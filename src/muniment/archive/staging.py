@@ -122,6 +122,11 @@ class Workspace:
             raise DamagedRecord(path=folder / "transaction.json", reason=str(error)) from error
 
     @property
+    def held(self) -> int | None:
+        """The descriptor that has been open since this process took the folder, for `sync_tree`."""
+        return self._lock
+
+    @property
     def build(self) -> Path:
         """Stands for the storage root while the version is being built."""
         return self.folder / "build"

@@ -129,6 +129,7 @@ class Taking:
     def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
         prefix = f"{LogicalPath.parse(path)}/" if path else ""
         found = walk(place, prefix)
+        self._additions.expect(len(found.files))
         for name, _, _ in found.files:
             self._check(name, replace=replace)
         before = self._draft.state_of(name for name, _, _ in found.files)
@@ -172,8 +173,8 @@ class Taking:
 
     def _check(self, path: str, *, replace: bool) -> LogicalPath:
         name = LogicalPath.parse(path)
-        stored = len(os.fsencode(stored_path(name)))
-        if stored > LONGEST_PATH:
+        # A character is stored as sixteen bytes at most.
+        if 16 * len(name) > LONGEST_PATH - 100 and (stored := len(os.fsencode(stored_path(name)))) > LONGEST_PATH:
             raise UnsafePath(path=f"{name[:80]}…", reason=f"it has {stored} bytes, more than {LONGEST_PATH}")
         self._draft.check_new(name, replace=replace)
         return name

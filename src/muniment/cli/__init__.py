@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from muniment.cli.main import app, main
+from muniment.cli.main import application, main
 
-__all__ = ["app", "main"]
+__all__ = ["application", "main"]

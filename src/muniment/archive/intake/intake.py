@@ -58,6 +58,15 @@ class Intake:
         """End the worker processes; the intake can still be used, and starts new ones if need be."""
         self._workers.close()
 
+    def expect(self, count: int) -> None:
+        """Let the processes start that so many files will need, if there are enough to need any.
+
+        Raises:
+            WorkerDied: A process could not be started.
+        """
+        if count >= FEW:
+            self._workers.start()
+
     def worker_pids(self) -> list[int]:
         """The worker processes running now, for whoever measures their memory."""
         return self._workers.pids()

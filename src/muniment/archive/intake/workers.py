@@ -148,18 +148,29 @@ class Workers:
             WorkerDied: A process could not be started.
         """
         with self._lock:
-            if self._owner != os.getpid():
-                # After a fork the pipes are still the parent's: two would talk into one.
-                self._idle, self._lent, self._owner = [], [], os.getpid()
-            for worker in [worker for worker in self._idle if not worker.alive]:
-                worker.kill()
-                self._idle.remove(worker)
-            free = self.count - len(self._lent)
-            while len(self._idle) < free:
-                self._idle.append(Worker())
+            self._fill_up()
             taken, self._idle = self._idle, []
             self._lent += taken
             return taken
+
+    def start(self) -> None:
+        """Start what `take` would start, so that it need not wait for it.
+
+        Raises:
+            WorkerDied: A process could not be started.
+        """
+        with self._lock:
+            self._fill_up()
+
+    def _fill_up(self) -> None:
+        if self._owner != os.getpid():
+            # After a fork the pipes are still the parent's: two would talk into one.
+            self._idle, self._lent, self._owner = [], [], os.getpid()
+        for worker in [worker for worker in self._idle if not worker.alive]:
+            worker.kill()
+            self._idle.remove(worker)
+        while len(self._idle) + len(self._lent) < self.count:
+            self._idle.append(Worker())
 
     def give_back(self, workers: list[Worker]) -> None:
         """Return what was taken; one that is still at work, because its run was broken off, is ended."""
