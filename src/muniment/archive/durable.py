@@ -225,13 +225,17 @@ def syncing_ahead(root: Path) -> Iterator[None]:
     if _SYNCFS is None:
         yield
         return
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with writing(root):
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     ahead = threading.Thread(target=_SYNCFS, args=(descriptor,), daemon=True)
     try:
-        ahead.start()
+        # Where no thread is to be had, the sync that follows does all the work.
+        with contextlib.suppress(RuntimeError):
+            ahead.start()
         yield
-        ahead.join()
     finally:
+        if ahead.ident is not None:
+            ahead.join()
         os.close(descriptor)
 
 

@@ -147,3 +147,28 @@ def test_the_program_itself_runs_from_the_shell(tmp_path: Path, folder: Path) ->
     missing = shell("get", "unknown")
     assert (missing.returncode, missing.stdout) == (3, "")
     assert missing.stderr.startswith("muniment: There is no resource 'unknown'")
+
+
+def test_a_command_loads_only_the_module_it_is_in() -> None:
+    code = (
+        "import sys\n"
+        "from muniment.cli import application\n"
+        "application(['--archive', 'A', 'ls'])\n"
+        "print(sorted(name for name in sys.modules if name.startswith('muniment.cli.')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (
+        done.stdout.strip()
+        == "['muniment.cli.context', 'muniment.cli.main', 'muniment.cli.options', 'muniment.cli.reading']"
+    )
+
+
+def test_a_folder_with_a_commands_name_is_a_folder(
+    root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root.parent)
+    folder.rename("ls")
+    said(capsys)
+    assert run(["add", "ls", "--id", "audit"]) == 0
+    assert run(["ls", "audit"]) == 0
+    assert "deep/b.txt" in said(capsys)

@@ -108,7 +108,7 @@ def test_a_replay_that_failed_can_be_done_again(archive: Archive) -> None:
 
 
 def test_what_could_not_be_prepared_can_be_committed(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(path: Path) -> None:
+    def refuses(path: Path, **_: object) -> None:
         raise WriteFailed(path=path, reason="no promise can be made")
 
     transaction = archive.new("r")

@@ -201,3 +201,14 @@ def test_a_forked_child_does_not_talk_through_its_parents_workers(folder: Path) 
         assert os.waitpid(child, 0)[1] == 0
     """
     subprocess.run([sys.executable, "-c", script, str(folder)], check=True, timeout=30)
+
+
+def test_workers_that_were_expected_are_there_before_the_first_job(folder: Path) -> None:
+    with Intake(["sha256"], workers=2) as intake:
+        intake.expect(3)
+        assert intake.worker_pids() == []
+        intake.expect(COUNT)
+        expected = intake.worker_pids()
+        assert len(expected) == 2
+        assert len(list(intake.hash(hash_jobs(folder)))) == COUNT + 1
+        assert intake.worker_pids() == expected

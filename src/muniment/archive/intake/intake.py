@@ -140,17 +140,16 @@ class Intake:
 def _share_out(
     verb: str, workers: list[Worker], batches: Iterator[_Batch], ask: Callable[[Any], tuple[Any, ...]]
 ) -> Iterator[tuple[_Batch, list[tuple[Any, ...]]]]:
-    more = True
+    coming = next(batches, None)
     with selectors.DefaultSelector() as selector:
         for worker in workers:
             selector.register(worker.fileno(), selectors.EVENT_READ, worker)
         while True:
-            while more and (free := [worker for worker in workers if worker.has_room]):
-                batch = next(batches, None)
-                if batch is None:
-                    more = False
-                    break
-                free[0].send((verb, [ask(job) for job in batch.jobs]), batch, batch.size)
+            while coming and (free := [worker for worker in workers if worker.has_room]):
+                batch, coming = coming, next(batches, None)
+                # The last one has the machine to itself in the end.
+                spread = coming is None
+                free[0].send((verb, [ask(job) for job in batch.jobs], spread), batch, batch.size)
             if all(worker.idle for worker in workers):
                 return
             for key, _ in selector.select():

@@ -26,8 +26,9 @@ CHUNK = 1 << 20
 WHOLE = 1 << 20
 """Files up to this size are read and written with one call each."""
 THREADED = 8 << 20
-"""From this size on each digest has a thread of its own: it costs no more, and reading, writing and one
-slow digest no longer wait for each other when one big file is all that is left."""
+"""From this size on each digest may have a thread of its own: reading, writing and one slow digest no longer
+wait for each other when one big file is all that is left. Where other workers have files of their own to do,
+threads only get in each other's way."""
 DEPTH = 3
 """How many chunks may wait for the slowest digest."""
 FLUSH = 8 << 20
@@ -122,8 +123,8 @@ def _digest(update: Callable[[Any], None], given: SimpleQueue[Any], done: Simple
         done.put(None)
 
 
-def hash_file(path: str, algorithms: Sequence[str]) -> tuple[Any, ...]:
-    """Digest a file: its size, time of last change in ns, and the digests.
+def hash_file(path: str, algorithms: Sequence[str], *, spread: bool = True) -> tuple[Any, ...]:
+    """Digest a file: its size, time of last change in ns, and the digests; `spread` lets a big one have threads.
 
     Raises:
         Trouble: It could not be read, is not a file, or changed meanwhile.
@@ -134,18 +135,20 @@ def hash_file(path: str, algorithms: Sequence[str]) -> tuple[Any, ...]:
             data = _read_whole(source, before.st_size)
             values = tuple(hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in algorithms)
         else:
-            values = _pass_through(source, before.st_size, None, algorithms)
+            values = _pass_through(source, before.st_size, None, algorithms, spread=spread)
         _refuse_change(source, before)
     finally:
         os.close(source)
     return (before.st_size, before.st_mtime_ns, values)
 
 
-def copy_file(path: str, target: str, algorithms: Sequence[str], known: Iterable[str] = ()) -> tuple[Any, ...]:
+def copy_file(
+    path: str, target: str, algorithms: Sequence[str], known: Iterable[str] = (), *, spread: bool = True
+) -> tuple[Any, ...]:
     """Copy a file to a new one while digesting the very bytes that are written.
 
     When `known` holds digests, of the first algorithm, the file is digested first, and written only
-    if its digest is none of them. Nothing is left at `target` when it fails.
+    if its digest is none of them; `spread` lets a big file have threads. Nothing is left at `target` when it fails.
 
     Returns:
         Size, time of last change in ns, the digests, and whether it was written.
@@ -165,13 +168,13 @@ def copy_file(path: str, target: str, algorithms: Sequence[str], known: Iterable
                 write_new(target, data)
             return (size, before.st_mtime_ns, values, stored)
         if known:
-            values = _pass_through(source, size, None, algorithms)
+            values = _pass_through(source, size, None, algorithms, spread=spread)
             if values[0] in known:
                 _refuse_change(source, before)
                 return (size, before.st_mtime_ns, values, False)
             os.lseek(source, 0, os.SEEK_SET)
         with NewFile(target) as out:
-            values = _pass_through(source, size, out, algorithms)
+            values = _pass_through(source, size, out, algorithms, spread=spread)
             _refuse_change(source, before)
             out.keep()
         return (size, before.st_mtime_ns, values, True)
@@ -214,8 +217,10 @@ def _refuse_other_size(found: int, expected: int) -> None:
         raise Trouble(SOURCE, "changed", 0, f"it gave {found} bytes, its size was {expected}")
 
 
-def _pass_through(source: int, size: int, out: NewFile | None, algorithms: Sequence[str]) -> tuple[str, ...]:
-    threads = size >= THREADED
+def _pass_through(
+    source: int, size: int, out: NewFile | None, algorithms: Sequence[str], *, spread: bool
+) -> tuple[str, ...]:
+    threads = spread and size >= THREADED
     buffers = [memoryview(bytearray(CHUNK)) for _ in range(DEPTH + 1 if threads else 1)]
     digesting = Digesting(algorithms, threads=threads)
     done = turn = 0
@@ -320,16 +325,16 @@ class NewFile:
 
 
 def do_batch(batch: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """Do a batch `(verb, rows)`; each answer is `(True, …)` or `(False, side, kind, errno, reason)`."""
-    verb, rows = batch
+    """Do a batch `(verb, rows, spread)`; each answer is `(True, …)` or `(False, side, kind, errno, reason)`."""
+    verb, rows, spread = batch
     work: Callable[..., tuple[Any, ...]] = copy_file if verb == "copy" else hash_file
-    return [do_one(work, row) for row in rows]
+    return [do_one(work, row, spread=spread) for row in rows]
 
 
-def do_one(work: Callable[..., tuple[Any, ...]], row: tuple[Any, ...]) -> tuple[Any, ...]:
+def do_one(work: Callable[..., tuple[Any, ...]], row: tuple[Any, ...], *, spread: bool = True) -> tuple[Any, ...]:
     """Do one row of a batch."""
     try:
-        return (True, *work(*row))
+        return (True, *work(*row, spread=spread))
     except Trouble as trouble:
         return (False, *trouble.row)
 
