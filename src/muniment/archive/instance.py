@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -156,8 +158,29 @@ class Instance:
             DamagedFile: Its bytes are not those that came in.
             ReadFailed: The storage did not give it.
         """
-        with self.open(path) as file:
-            return file.read()
+        return self.read_entry(self[path])
+
+    def read_entry(self, entry: Entry) -> bytes:
+        """As `read`, of an entry that this instance gave.
+
+        Raises:
+            DamagedFile, ReadFailed: As `read`.
+        """
+        place = self._inventory.content_path(self._logical[self._files.stored(entry.path)])
+        location = f"{self.root}/{place}"
+        try:
+            descriptor = os.open(location, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = b"".join(iter(lambda: os.read(descriptor, (entry.size or 0) + 1), b""))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise ReadFailed(path=location, reason=error.strerror) from error
+        algorithm = "sha256" if "sha256" in entry.digests else self._inventory.algorithm
+        found, expected = hashlib.new(algorithm, data).hexdigest(), entry.digests[algorithm]
+        if found != expected:
+            raise DamagedFile(path=location, algorithm=algorithm, found=found, expected=expected)
+        return data
 
     def location(self, path: str) -> Path:
         """Where a file's bytes lie on disk. They belong to the archive: read them, never write.
@@ -166,6 +189,11 @@ class Instance:
             FileNotInInstance: There is no such file.
         """
         return self.root / self._inventory.content_path(self._logical[self.stored(path)])
+
+    def size_of(self, path: str) -> int | None:
+        """A file's size in bytes; None where there is no such file."""
+        found = self._files.entries.get(path)
+        return found.size if found else None
 
     def stored(self, path: str) -> str:
         """The path of a file in the instance's bag: `data/` and the path, but for odd names."""

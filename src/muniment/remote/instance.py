@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,6 +13,7 @@ from muniment.content import Entry
 from muniment.errors.archive import FileNotInInstance, ReadOnlyInstance
 from muniment.errors.base import BadInput
 from muniment.errors.remote import OnlyLocally
+from muniment.remote.ahead import SMALL, Ahead
 from muniment.remote.body import RemoteFile
 from muniment.remote.connection import Server, segment
 from muniment.remote.records import entry_of
@@ -35,6 +37,7 @@ class RemoteInstance:
         self.record: Mapping[str, Any] = dict(record["record"])
         self._count = int(record["files"])
         self._server = server
+        self._ahead = Ahead(server, self._place, {"project": self.project})
 
     def __repr__(self) -> str:
         """The resource and the instance's number."""
@@ -114,6 +117,12 @@ class RemoteInstance:
         if offset >= (entry.size or 0) and offset:
             return io.BytesIO()
         algorithm = "sha256" if "sha256" in entry.digests else next(iter(entry.digests))
+        if not offset and (entry.size or 0) <= SMALL:
+            data = self._ahead.take(path, lambda: self._entries)
+            if data is not None and (
+                not verify or hashlib.new(algorithm, data).hexdigest() == entry.digests[algorithm]
+            ):
+                return io.BytesIO(data)
         place = f"{self._place}/files/{quote(path, safe='/')}"
         digest = (algorithm, entry.digests[algorithm]) if verify else None
         raw = RemoteFile(self._server, place, {"project": self.project}, name=path, offset=offset, digest=digest)

@@ -22,6 +22,7 @@ from muniment.web.api import native, nexus, osf
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.gate import Gate
 from muniment.web.api.native.log import Streams
+from muniment.web.api.native.quick import QuickFiles
 from muniment.web.api.native.reading import RecentInstances
 from muniment.web.edge import Application, Edge, Limits
 from muniment.web.idempotency import Idempotency
@@ -48,9 +49,11 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
         prefix=native.PREFIX,
         trusted=settings.serve_trusted_proxies,
     )
+    # Traces are made inside the framework, so what is to be traced must pass through it.
     if settings.otel:
         _trace(server)
-    return Edge(server, limits, server.state.gate.metrics)
+        return Edge(server, limits, server.state.gate.metrics)
+    return Edge(QuickFiles(server, str(archive.path)), limits, server.state.gate.metrics)
 
 
 def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:

@@ -71,14 +71,21 @@ def _plain(value: Any, root: str) -> Any:
     return text[:_LONGEST]
 
 
+def answer(error: Exception, path: str, root: str) -> ProblemResponse:
+    """The answer to a request for `path` that failed; the log says of what is the server's own failure."""
+    if not isinstance(error, MunimentError):
+        get_logger().error("failed", error=type(error).__name__, path=path, exc_info=error)
+        return ProblemResponse(MunimentError(reason="something failed inside the server; its log says what"))
+    if error.http_status >= _INTERNAL:
+        get_logger().error("failed", error=error.code(), message=str(error), path=path)
+    return ProblemResponse(error, root=root)
+
+
 def install(app: FastAPI, root: str) -> None:
     """Answer every error of `app` with a problem document; `root` is the archive's folder, which none tells."""
 
-    async def ours(request: Request, error: Exception) -> Response:
-        assert isinstance(error, MunimentError)
-        if error.http_status >= _INTERNAL:
-            get_logger().error("failed", error=error.code(), message=str(error), path=request.scope["path"])
-        return ProblemResponse(error, root=root)
+    async def any_other(request: Request, error: Exception) -> Response:
+        return answer(error, request.scope["path"], root)
 
     async def unusable(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -88,14 +95,10 @@ def install(app: FastAPI, root: str) -> None:
         assert isinstance(error, HTTPException)
         return ProblemResponse(_foreign(request, error), headers=_kept(error.headers))
 
-    async def unknown(request: Request, error: Exception) -> Response:
-        get_logger().error("failed", error=type(error).__name__, path=request.scope["path"], exc_info=error)
-        return ProblemResponse(MunimentError(reason="something failed inside the server; its log says what"))
-
-    app.add_exception_handler(MunimentError, ours)
+    app.add_exception_handler(MunimentError, any_other)
     app.add_exception_handler(RequestValidationError, unusable)
     app.add_exception_handler(HTTPException, foreign)
-    app.add_exception_handler(Exception, unknown)
+    app.add_exception_handler(Exception, any_other)
 
 
 def _unusable(error: RequestValidationError) -> MunimentError:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
-from muniment.web.api.native import checking, groups, log, packages, reading, transactions, uploads
+from muniment.web.api.native import checking, groups, log, many, packages, reading, transactions, uploads
 from muniment.web.api.native.names import PREFIX
 from muniment.web.api.native.schemas import Problem
 from muniment.web.problems import MEDIA_TYPE
@@ -43,7 +43,7 @@ _SIGN_IN = [
 ]
 
 router = APIRouter(responses=_PROBLEMS, dependencies=_SIGN_IN)
-for part in (reading, packages, transactions, uploads, log, checking, groups):
+for part in (reading, many, packages, transactions, uploads, log, checking, groups):
     router.include_router(part.router, prefix=PREFIX)
 
 __all__ = ["PREFIX", "router"]

@@ -16,6 +16,8 @@ from muniment.errors.base import Conflict
 from muniment.errors.content import BadId, UnknownDigest, UnsafePath
 
 PREFIX = "/archive/v1"
+BATCH_TYPE = "application/vnd.muniment.files"
+"""A line of JSON, a list of what there is to say of each file, then the bytes of all of them in that order."""
 
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _TIME = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
@@ -77,13 +79,13 @@ def text_of(encoded: str, kind: str = "id") -> str:
         raise BadId(id=encoded[:200], reason="it is not percent-encoded UTF-8") from None
 
 
-def path_of(encoded: str) -> LogicalPath:
-    """A file's path.
+def path_of(text: str, *, encoded: bool = True) -> LogicalPath:
+    """A file's path, percent-encoded as in an address, or as it is.
 
     Raises:
         UnsafePath: It could leave its package, or is not percent-encoded UTF-8.
     """
-    return LogicalPath.parse(text_of(encoded, "path"))
+    return LogicalPath.parse(text_of(text, "path") if encoded else text)
 
 
 def segment(text: str) -> str:

@@ -140,7 +140,7 @@ def files(
     limit: Limit = 100,
 ) -> FilePage:
     """The files of an instance in the order of their paths, a page at a time."""
-    found = _instance(request, id, number, project)
+    found = instance_asked_for(request, id, number, project)
     return page_of_files(list(found), found.__getitem__, after, limit)
 
 
@@ -161,7 +161,7 @@ def file(request: Request, id: Segment, number: Number, path: FilePath, project:
     Sent from its first byte to its last, a file is compared with its digest while it is sent; the
     transfer of a damaged one is broken before its end.
     """
-    found = _instance(request, id, number, project)
+    found = instance_asked_for(request, id, number, project)
     name = path_of(path)
     entry = found[name]
     if unchanged(request, entry):
@@ -176,7 +176,12 @@ def _shown(request: Request, response: Response, id: str, number: str, project: 
     return shown(found)
 
 
-def _instance(request: Request, id: str, number: str, project: str | None) -> Instance:
+def instance_asked_for(request: Request, id: str, number: str, project: str | None) -> Instance:
+    """The instance a request names, for a caller who may read it.
+
+    Raises:
+        MunimentError: There is none, or none for this caller.
+    """
     visit = visit_of(request)
     recent: RecentInstances = request.app.state.recent
     if project and number.isdecimal():
@@ -191,6 +196,11 @@ class RecentInstances:
     def __init__(self, most: int = 32) -> None:
         self._most = most
         self._known: dict[tuple[str, str, int], tuple[tuple[int, int], Instance]] = {}
+
+    def known(self, id: str, number: int, project: str) -> Instance | None:
+        """An instance that was read lately, as it was then."""
+        found = self._known.get((project, id, number))
+        return found[1] if found else None
 
     def get(self, archive: Archive, id: str, number: int, project: str) -> Instance:
         """An instance by its number; purged or mended since, it is read again.

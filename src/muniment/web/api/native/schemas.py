@@ -106,6 +106,12 @@ class FileOut(BaseModel):
     modified: str | None = None
 
 
+class ReadIn(Given):
+    """Files whose bytes are wanted."""
+
+    paths: list[Path] = Field(min_length=1, max_length=1000)
+
+
 class FilePage(BaseModel):
     """Files in the order of their paths."""
 

@@ -17,6 +17,7 @@ from muniment.errors.remote import BadRequest, UnusableRequest
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.gate import Visit, visit_of
 from muniment.web.api.native.names import (
+    BATCH_TYPE,
     DIGEST_FIELD_FORM,
     TIME_FORM,
     FilePath,
@@ -42,7 +43,6 @@ Modified = Annotated[
     ),
 ]
 Offset = Annotated[int, Header(ge=0, le=1 << 60, description="Where the bytes go on.")]
-BATCH_TYPE = "application/vnd.muniment.files"
 _LIST = TypeAdapter(Annotated[list[UploadIn], Field(max_length=10_000)])
 _BYTES: dict[str, Any] = {
     "requestBody": {
