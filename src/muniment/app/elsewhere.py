@@ -17,7 +17,6 @@ from typing import Any
 
 from muniment.content import Finding, Progress, quiet
 from muniment.errors.archive import OutputExists, SourceUnreadable
-from muniment.errors.remote import OnlyLocally
 from muniment.workflows.migrate import Migrated
 
 _CHUNK = 1 << 20
@@ -39,8 +38,6 @@ def audit(archive: Any, id: str | None = None, project: str | None = None, **how
 
     if not behind_a_server(archive):
         return run_audit(archive, id, project, **how)
-    if how.pop("resume", False):
-        raise OnlyLocally(what="Resuming an audit")
     found: Iterator[Finding] = archive.audit(id, project=project, **how)
     return found
 
@@ -113,21 +110,19 @@ def take_in(
 def migrate(
     source: Any, target: Any, ids: Iterable[str] | None = None, *, merge: bool = False, progress: Progress = quiet
 ) -> list[Migrated]:
-    """Copy resources to another archive, whole.
+    """Copy resources to another archive, whole or merged.
 
     Where one of them is behind a server they travel as packages with their whole history, judged before they
-    become visible; a resource that the target has already is left alone if its instances are the same.
+    become visible; a resource that the target has already is left alone if its instances are the same. Merged
+    into an archive behind a server they travel file by file, in one transaction for each resource.
 
     Raises:
-        OnlyLocally: They cannot be merged on that way.
         MunimentError: As `muniment.workflows.migrate.migrate`, or as a server says.
     """
     from muniment.workflows.migrate import migrate as run  # noqa: PLC0415 - as in `audit`
 
-    if not (behind_a_server(source) or behind_a_server(target)):
+    if not behind_a_server(target) and (merge or not behind_a_server(source)):
         return run(source, target, ids, merge=merge, progress=progress)
-    if merge:
-        raise OnlyLocally(what="Merging while migrating")
     chosen = (
         [(item.project, item.id) for item in source.resources()]
         if ids is None
@@ -138,7 +133,7 @@ def migrate(
     )
     done = []
     for project, id in chosen:  # noqa: A001 - as above
-        done.append(_carry(source, target, project, id, progress))
+        done.append((_merge if merge else _carry)(source, target, project, id, progress))
         progress("resources", len(done), len(chosen))
     return done
 
@@ -156,6 +151,30 @@ def _carry(source: Any, target: Any, project: str, id: str, progress: Progress) 
         export(source, id, "instances", package, project=project, progress=progress)
         take_in(target, package, id=id, project=project, progress=progress)
     return Migrated(id, project, len(history), copied=True)
+
+
+def _merge(source: Any, target: Any, project: str, id: str, progress: Progress) -> Migrated:
+    from muniment.errors.exchange import ResourceDiffers  # noqa: PLC0415 - as in `audit`
+    from muniment.workflows.migrate import origin  # noqa: PLC0415 - as in `audit`
+
+    history = source.history(id, project)
+    newest = history[-1]
+    provenance = [origin(source, instance) for instance in history]
+    if target.exists(id, project):
+        there = target.history(id, project)
+        if len(there) != 1 or there[0].provenance != provenance:
+            raise ResourceDiffers(target=target.path, id=id, reason="it is not what these instances were merged into")
+        return Migrated(id, project, 1, copied=False)
+    message = f"Merged from {len(history)} instances of archive {source.config.id}"
+    with target.new(id, project, message=message) as transaction:
+        transaction.metadata.update(newest.metadata)
+        transaction.provenance[:] = provenance
+        for count, entry in enumerate(newest.files(), 1):
+            with newest.open(entry.path) as file:
+                transaction.add(file, entry.path, digests=dict(entry.digests), modified=entry.modified)
+            progress("files", count, len(newest))
+        transaction.note_links(newest.record.get("links", {}), newest.record.get("folders", []))
+    return Migrated(id, project, 1, copied=True)
 
 
 def _unpack(package: Path, target: Path) -> None:

@@ -276,18 +276,21 @@ class RemoteArchive:
         project: str | None = None,
         fast: bool = False,
         every_digest: bool = False,
+        resume: bool = False,
         after: str = "",
         progress: Progress = quiet,
         passed: Callable[[str], None] | None = None,
     ) -> Iterator[Finding]:
         """Let the server check that everything recorded is there and right; findings come as it finds them.
 
+        With `resume` it goes on where its last audit of everything was broken off.
+
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
             TransferCut: The audit was broken off before its end.
         """
         del after, progress, passed  # the server keeps its own bookmark and does not tell how far it is
-        given = {"id": id, "project": project, "fast": fast, "every_digest": every_digest}
+        given = {"id": id, "project": project, "fast": fast, "every_digest": every_digest, "resume": resume}
         for row in rows_of(self._server, "/audit", given, "the findings"):
             yield finding_of(row["finding"])
 

@@ -147,6 +147,15 @@ class RemoteInstance:
         place = f"/resources/{segment(self.id)}/instances/{number}"
         return RemoteInstance(self._server, self._server.ask("GET", place, {"project": self.project}).json())
 
+    def inventory_digest(self) -> str:
+        """The digest of the inventory that came with this instance, as `algorithm:value`: it vouches for all of it.
+
+        Raises:
+            MunimentError: What the server says.
+        """
+        answer = self._server.ask("GET", f"{self._place}/inventory", {"project": self.project})
+        return str(answer.json()["digest"])
+
     def location(self, path: str) -> str:
         """Where a file lies is the server's affair.
 

@@ -120,6 +120,17 @@ class RemoteTransaction:
             raise FileNotInInstance(instance=self.number, id=self.id, path=name)
         return self._take(source, name, digests, modified, progress, replace=True)
 
+    def note_links(self, links: Mapping[str, str], folders: Iterable[str]) -> None:
+        """Record symbolic links as links, and folders with nothing in them.
+
+        Raises:
+            UnsafePath, PathTaken, PathCollides: One of them cannot be there.
+            TransactionClosed: The transaction is over.
+        """
+        self._refuse_closed()
+        if links or folders:
+            self._server.ask("POST", f"{self._place}/links", given={"links": dict(links), "folders": list(folders)})
+
     def delete(self, path: str) -> list[str]:
         """Leave a file, or a folder and all below it, out of the new instance; earlier ones keep it.
 
@@ -292,8 +303,7 @@ class RemoteTransaction:
                 size += length
                 progress("adding", len(entries), total, size=size)
         if found.links or found.empty:
-            given = {"links": found.links, "folders": found.empty}
-            self._server.ask("POST", f"{self._place}/links", given=given)
+            self.note_links(found.links, found.empty)
         return sorted(entries, key=lambda entry: entry.path)
 
 

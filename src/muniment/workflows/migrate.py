@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from muniment.archive import Agent, Archive, Arrival, Arriving, Event, Instance
@@ -92,7 +94,7 @@ def _migrate_one(
     except DigestMismatch as error:
         place = _place(history, error.details["path"])
         raise DamagedFile(**{**error.details, "path": place}) from error
-    if os.access(source.path / "events", os.W_OK):
+    if _is_here(history[-1]) and os.access(source.path / "events", os.W_OK):
         to = {"instances": len(history), "to": target.config.id}
         source.record_event(event, resource=id, project=project, instance=history[-1].number, detail=to)
     return Migrated(id, project, 1 if merge else len(history), copied=True)
@@ -101,11 +103,18 @@ def _migrate_one(
 def _place(history: list[Instance], path: str) -> str:
     """Where the file lies that was found damaged, as far as its name tells."""
     newest = next(instance for instance in reversed(history) if path in instance)
-    return str(newest.location(path))
+    return str(newest.location(path)) if _is_here(newest) else f"{newest.root}/files/{path}"
+
+
+def _is_here(instance: Instance) -> bool:
+    """Whether its files lie on this machine; of one behind a server they are streams."""
+    return isinstance(instance.root, Path)
 
 
 def _files(instance: Instance) -> Iterator[Arriving]:
-    return (Arriving(entry, str(instance.location(entry.path))) for entry in instance.files())
+    if _is_here(instance):
+        return (Arriving(entry, str(instance.location(entry.path))) for entry in instance.files())
+    return (Arriving(entry, functools.partial(instance.open, entry.path)) for entry in instance.files())
 
 
 def _arrival(instance: Instance) -> Arrival:
@@ -126,7 +135,7 @@ def _arrival(instance: Instance) -> Arrival:
 def _merged(source: Archive, history: list[Instance]) -> Arrival:
     """One instance with the newest view. Its identifier follows from what it was made from: a rerun finds it."""
     newest = history[-1]
-    provenance = [_origin(source, instance) for instance in history]
+    provenance = [origin(source, instance) for instance in history]
     made_from = " ".join(f"{item['instance']} {item['inventory']}" for item in provenance)
     return Arrival(
         _files(newest),
@@ -140,8 +149,13 @@ def _merged(source: Archive, history: list[Instance]) -> Arrival:
     )
 
 
-def _origin(source: Archive, instance: Instance) -> dict[str, Any]:
-    origin: dict[str, Any] = {
+def origin(source: Archive, instance: Instance) -> dict[str, Any]:
+    """What a merged instance's provenance says of one that went into it.
+
+    Raises:
+        DamagedRecord, ReadFailed: It cannot be had.
+    """
+    found: dict[str, Any] = {
         "archive": source.config.id,
         "project": instance.project,
         "id": instance.id,
@@ -153,8 +167,8 @@ def _origin(source: Archive, instance: Instance) -> dict[str, Any]:
         "inventory": instance.inventory_digest(),
     }
     if instance.provenance:
-        origin["provenance"] = instance.provenance
-    return origin
+        found["provenance"] = instance.provenance
+    return found
 
 
 def _difference(source: list[Instance], target: list[Instance], merged: Arrival | None) -> str:

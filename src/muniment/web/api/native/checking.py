@@ -37,7 +37,8 @@ def audit(request: Request, given: AuditIn | None = None) -> Response:
     def rows() -> Iterator[dict[str, Any]]:
         counts: Counter[str] = Counter()
         failed = False
-        for finding in run_audit(visit.archive, wanted.id, place, fast=wanted.fast, every_digest=wanted.every_digest):
+        how: dict[str, Any] = wanted.model_dump(include={"fast", "every_digest", "resume"})
+        for finding in run_audit(visit.archive, wanted.id, place, **how):
             counts[finding.severity] += 1
             failed = failed or finding.failed
             metrics.findings.labels(str(finding.severity)).inc()

@@ -31,6 +31,7 @@ from muniment.web.api.native.schemas import (
     FilePage,
     HistoryOut,
     InstanceOut,
+    InventoryOut,
     ProjectsOut,
     PurgeIn,
     ResourcePage,
@@ -128,6 +129,12 @@ def history(request: Request, id: Segment, project: Project = None) -> HistoryOu
 def instance(request: Request, response: Response, id: Segment, number: Number, project: Project = None) -> InstanceOut:
     """One instance."""
     return _shown(request, response, id, number, project)
+
+
+@router.get("/resources/{id}/instances/{number}/inventory", operation_id="inventory")
+def inventory(request: Request, id: Segment, number: Number, project: Project = None) -> InventoryOut:
+    """The digest of the inventory that came with an instance: it vouches for all that is in it."""
+    return InventoryOut(digest=instance_asked_for(request, id, number, project).inventory_digest())
 
 
 @router.get("/resources/{id}/instances/{number}/files", operation_id="files")

@@ -106,6 +106,12 @@ class FileOut(BaseModel):
     modified: str | None = None
 
 
+class InventoryOut(BaseModel):
+    """What vouches for an instance."""
+
+    digest: str = Field(description="Of the inventory that came with it, as `algorithm:value`.")
+
+
 class ReadIn(Given):
     """Files whose bytes are wanted."""
 
@@ -256,6 +262,7 @@ class AuditIn(Given):
     project: Project | None = None
     fast: bool = False
     every_digest: bool = False
+    resume: bool = Field(default=False, description="Go on where the last audit of everything was broken off.")
 
 
 class RepairIn(Given):
