@@ -12,7 +12,7 @@ from muniment.sources.protocol import SourceEntry, about
 
 def document(name: str, locator: str) -> SourceEntry:
     """The entry of a document that is made when it is opened, so that nobody knows its size before."""
-    return SourceEntry(about(name), None, locator=locator)
+    return SourceEntry(about(name), None, locator=locator, made=True)
 
 
 def json_object(value: Any, offset: int = 0) -> BinaryIO:

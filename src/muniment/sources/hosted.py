@@ -10,7 +10,7 @@ from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtSer
 from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.mirror import Repository
 from muniment.sources.paging import linked_values
-from muniment.sources.protocol import Failure, Item, SourceEntry
+from muniment.sources.protocol import Failure, Item, SourceEntry, about
 from muniment.sources.session import Account, Session
 
 FILES, WIKI, LISTS = "files", "wiki", "lists"
@@ -57,7 +57,7 @@ class Forge:
             except (NotAtService, CredentialRefused):
                 return  # forges say that there is a wiki also where nobody ever wrote in it
             if refs:
-                yield document("wiki.bundle", "wiki:")
+                yield SourceEntry(about("wiki.bundle"), None, locator="wiki:")
         else:
             yield document("description.json", "description:")
             for name in self.lists:

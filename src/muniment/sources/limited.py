@@ -13,7 +13,10 @@ TOO_LARGE = "File is too large."
 
 
 class Limited:
-    """Lists files over `limit` bytes as failures, and breaks off those that turn out larger than announced."""
+    """Lists files over `limit` bytes as failures, and breaks off those that turn out larger than announced.
+
+    The limit is for what the service holds. A description that the source makes of it comes however long it is.
+    """
 
     def __init__(self, source: Source, limit: int) -> None:
         self._source = source
@@ -48,6 +51,8 @@ class Limited:
             FileTooLarge: From reading: more than the limit came.
         """
         stream = self._source.open(item, entry, offset)
+        if entry.made:
+            return stream
         return cast("BinaryIO", Bounded(stream, entry.path, self._limit - offset))
 
 

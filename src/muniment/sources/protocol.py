@@ -62,12 +62,14 @@ class SourceEntry(Entry):
 
     `locator` is the source's own word for the content. `checks` are digests of kinds only that service uses
     (Dropbox's content hash, git's blob id). An earlier version names its `version` and the path it is a version `of`.
+    A description that the source writes itself is `made`: it is no file of the service.
     """
 
     locator: str = ""
     checks: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
     of: str | None = None
+    made: bool = False
 
 
 @runtime_checkable

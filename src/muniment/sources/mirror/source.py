@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, UnexpectedAnswer
+from muniment.sources.documents import document
 from muniment.sources.mirror.command import GitCommand, Login
 from muniment.sources.mirror.lfs import LARGEST_POINTER, Pointer, open_object, pointer
 from muniment.sources.mirror.repository import Mirror, Node
@@ -99,7 +100,7 @@ class Repository:
                     continue
                 seen.add(node.path)
                 yield self._entry(mirror, node, when)
-        yield SourceEntry(about("repository.json"), None, locator=f"repository:{commit or ''}")
+        yield document("repository.json", f"repository:{commit or ''}")
         if mirror.refs():
             yield SourceEntry(about("history.bundle"), None, locator="bundle:")
 
