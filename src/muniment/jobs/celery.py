@@ -43,6 +43,9 @@ _LONG_MESSAGE = 1.0
 _BATCH = 500
 _DEPTH = 1000
 """Messages in one queue at most; what else is owed waits in the ledger."""
+_LOST = 5.0
+"""Seconds after which a message counts as lost when its queue is empty: its worker has died with it, and Redis, which
+cannot know that, would not give it to another for a long time."""
 _WEEK_MS = 7 * 86400 * 1000
 _WEEK = 7 * 86400
 _REDO = 30.0
@@ -52,7 +55,7 @@ class CeleryEngine:
     """Sends what is ready and does what arrives.
 
     `open_ledger` is called once in each process: a pool's processes must not share connections. `resend` is how
-    long a message may be under way, in seconds, before it counts as lost.
+    long a message may be under way, in seconds, before it counts as lost; less where none waits in its queue.
     """
 
     def __init__(
@@ -85,8 +88,10 @@ class CeleryEngine:
         """
         sent = 0
         for priority, room in self._rooms().items():
+            lost_after = min(self._resend, _LOST) if room == _DEPTH else self._resend
             for start in range(0, room, _BATCH):
-                due = self._here().ledger.leases.unsent(priority, min(room - start, _BATCH), self._resend)
+                count = min(room - start, _BATCH)
+                due = self._here().ledger.leases.unsent(priority, count, self._resend, lost_after=lost_after)
                 self._send(priority, due)
                 sent += len(due)
                 if len(due) < _BATCH:

@@ -166,16 +166,19 @@ class Leases:
             touched += self._database.write(partial(give_up, job=job, ids=ids, now=now))
         return touched
 
-    def unsent(self, priority: Priority, limit: int, resend: float) -> list[str]:
+    def unsent(self, priority: Priority, limit: int, resend: float, *, lost_after: float | None = None) -> list[str]:
         """Ids of ready steps no message is under way for, marked as sent for `resend` seconds.
+
+        Messages sent more than `lost_after` seconds ago (else `resend`) count as lost.
 
         Raises:
             LedgerUnavailable: Nothing was marked.
         """
         now = self._database.now()
+        lost = now if lost_after is None else now + resend - lost_after
 
         def work(connection: Connection) -> list[str]:
-            asked = {"rank": priority.rank, "now": now, "limit": limit}
+            asked = {"rank": priority.rank, "now": now, "lost": lost, "limit": limit}
             found = list(connection.execute(sql.unsent_steps, asked).scalars())
             for ids in sql.chunks(found):
                 connection.execute(sql.mark_sent, {"ids": ids, "until": now + resend})

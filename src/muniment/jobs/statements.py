@@ -254,7 +254,7 @@ unsent_steps = (
         _ready,
         steps.c.priority == bindparam("rank"),
         steps.c.next_at <= bindparam("now"),
-        or_(steps.c.sent_until.is_(None), steps.c.sent_until <= bindparam("now")),
+        or_(steps.c.sent_until.is_(None), steps.c.sent_until <= bindparam("lost")),
     )
     .order_by(steps.c.priority, steps.c.next_at, steps.c.number)
     .limit(bindparam("limit"))

@@ -28,8 +28,8 @@ def ledger(place: str, tmp_path: Path) -> Iterator[Ledger]:
 
 
 @contextmanager
-def engine(place: str, folder: Path, broker: str) -> Iterator[CeleryEngine]:
-    engine = CeleryEngine(broker, lambda: Ledger.open(place), registry(folder), pace=PACE, resend=2.0)
+def engine(place: str, folder: Path, broker: str, resend: float = 2.0) -> Iterator[CeleryEngine]:
+    engine = CeleryEngine(broker, lambda: Ledger.open(place), registry(folder), pace=PACE, resend=resend)
     yield engine
     engine.close()
 
@@ -89,6 +89,27 @@ def test_a_lost_message_loses_nothing_and_a_doubled_one_doubles_nothing(
             assert time.monotonic() < until
             time.sleep(0.1)
     assert begun(tmp_path, "leaf") == 2
+
+
+def test_a_message_that_died_with_its_worker_is_sent_anew_soon(
+    place: str,
+    redis: Service,
+    queues: redis_client.Redis,
+    ledger: Ledger,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Redis keeps it for the dead worker for a week; an empty queue tells that it is not merely waiting."""
+    monkeypatch.setattr("muniment.jobs.celery._LOST", 0.2)
+    job = ledger.submit("test", Call("leaf", {"n": 1, "seconds": 0.0}), requester="ada")
+    with engine(place, tmp_path, redis.url, resend=3600) as sender:
+        assert sender.dispatch() == 1
+        time.sleep(0.3)
+        assert sender.dispatch() == 0, "it waits in its queue"
+        assert queues.rpop("muniment.bulk")
+        assert sender.dispatch() == 1
+        assert sender.dispatch() == 0
+    ledger.cancel(job.id)
 
 
 def test_without_a_broker_the_ledger_keeps_what_is_owed(place: str, ledger: Ledger, tmp_path: Path) -> None:

@@ -147,6 +147,10 @@ class Leasing(Fixtures):
         assert ledger.leases.unsent(Priority.BULK, 10, 60) == []
         ledger.leases.unsend([step])
         assert ledger.leases.unsent(Priority.BULK, 10, 60) == [step]
+        clock.move(4)
+        assert ledger.leases.unsent(Priority.BULK, 10, 60, lost_after=5) == []
+        clock.move(1)
+        assert ledger.leases.unsent(Priority.BULK, 10, 60, lost_after=5) == [step]
         clock.move(60)
         assert len(ledger.leases.unsent(Priority.BULK, 10, 60)) == 1
         ledger.leases.claim([step], "one", NAMES)
