@@ -100,7 +100,7 @@ class Working:
         try:
             calls = settings.calls()
         except ValueError:
-            raise BadInput(reason="MUNIMENT_HOURLY_CALLS is a list of name=number") from None
+            raise BadInput(reason="MUNIMENT_HOURLY_CALLS is a list of name=number, with numbers above 0") from None
         addresses = self._addresses()
         key = settings.hmac_key.get_secret_value() if settings.hmac_key else ""
         if (addresses or settings.signed_submissions) and not key:
@@ -115,7 +115,7 @@ class Working:
         return Office(
             self._app.archive,
             self.ledger,
-            lambda: self._session(60.0, attempts=5),
+            lambda: self._session(60.0, attempts=5, together=True),
             self._stores,
             scratch=self._scratch(),
             policy=policy,
@@ -182,11 +182,13 @@ class Working:
         given = self._settings.callback_addresses
         return [address_of(word) for word in words(given.get_secret_value())] if given else []
 
-    def _session(self, timeout: float, *, attempts: int) -> Session:
-        from muniment.sources import Guard, Session  # noqa: PLC0415 - as above
+    def _session(self, timeout: float, *, attempts: int, together: bool = False) -> Session:
+        """A session; one that calls services keeps their limits `together` with all other workers."""
+        from muniment.sources import Guard, Limits, Session, SystemClock  # noqa: PLC0415 - as above
 
         guard = Guard(allow_private_addresses=self._settings.allow_private_addresses)
-        return Session(guard, timeout=timeout, attempts=attempts)
+        limits = Limits(SystemClock(), shared=lambda: self.office.ledger.limits) if together else None
+        return Session(guard, limits=limits, timeout=timeout, attempts=attempts)
 
     def _stores(self) -> list[Store]:
         from muniment.stores import open_store  # noqa: PLC0415 - as above

@@ -20,6 +20,7 @@ from muniment.jobs import statements as sql
 from muniment.jobs.database import Clock, Database
 from muniment.jobs.keyring import Blackout, Keyring
 from muniment.jobs.leases import Leases
+from muniment.jobs.limits import ServiceLimits
 from muniment.jobs.looking import Looking
 from muniment.jobs.model import (
     Call,
@@ -46,6 +47,7 @@ class Ledger(Looking):
         """Use `database`, whose tables are there, and `keyring` for the credentials of jobs."""
         super().__init__(database)
         self.leases = Leases(database)
+        self.limits = ServiceLimits(database)
         self._keyring = keyring
         self._listeners: list[Callable[[], None]] = []
 

@@ -161,3 +161,11 @@ workers = Table(
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
 )
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("name", Text, primary_key=True),  # a service at a host
+    Column("closed_until", Double, nullable=False),
+    Column("blocks", Text, nullable=False),  # calls given out: [until when, how many], as JSON
+)

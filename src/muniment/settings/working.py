@@ -53,7 +53,9 @@ class WorkSettings(BaseSettings):
         default=False, description="Whether services and callbacks may be at private addresses: for intranets."
     )
     hourly_calls: str = Field(
-        default="", description="Calls an hour to a service, as github=5000; by default what the service publishes."
+        default="",
+        description="Calls an hour to a service by all workers of a ledger, as github=5000; by default what the "
+        "service publishes.",
     )
     fetch_streams: int = Field(default=8, ge=1, le=64, description="Files fetched at once from one service.")
     link_life: float = Field(default=300.0, gt=0, description="Seconds that a download link is good for.")
@@ -72,10 +74,13 @@ class WorkSettings(BaseSettings):
         """Calls an hour by service.
 
         Raises:
-            ValueError: The setting is not a list of name=number.
+            ValueError: The setting is not a list of name=number, with numbers above 0.
         """
         pairs = (word.partition("=") for word in words(self.hourly_calls))
-        return {name.strip().lower(): int(number) for name, _, number in pairs}
+        found = {name.strip().lower(): int(number) for name, _, number in pairs}
+        if any(number < 1 for number in found.values()):
+            raise ValueError(self.hourly_calls)
+        return found
 
 
 def words(text: str) -> list[str]:

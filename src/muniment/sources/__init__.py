@@ -11,7 +11,7 @@ from muniment.sources.limited import Limited
 from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param
 from muniment.sources.protocol import Failure, Item, Page, Source, SourceEntry, failure_of
 from muniment.sources.registry import MODULES, NOT_SUBMITTED, faults, find, open_source, submittable
-from muniment.sources.session import Guard, Limits, Session
+from muniment.sources.session import Guard, Limits, Session, SystemClock
 
 __all__ = [
     "ALL_VERSIONS",
@@ -29,6 +29,7 @@ __all__ = [
     "Session",
     "Source",
     "SourceEntry",
+    "SystemClock",
     "checked",
     "failure_of",
     "faults",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from muniment.errors.jobs import LedgerUnavailable
 from muniment.errors.sources import RateLimited
+from muniment.jobs import Ledger
 from muniment.sources.session import Limits
 from muniment.testing.clock import FakeClock
 
@@ -77,3 +81,77 @@ def test_a_service_cannot_close_itself_for_ever(clock: FakeClock) -> None:
     limits.note("s", 429, {"retry-after": "99999999999999"})
     limits.wait("s", None)
     assert sum(clock.sleeps) <= 24 * 3600 + 1
+
+
+class TestTogether:
+    """Several processes, as several `Limits`, over one ledger."""
+
+    @pytest.fixture
+    def ledger(self, tmp_path: Path, clock: FakeClock) -> Any:
+        with Ledger.open(tmp_path / "control.db", clock=clock.now) as ledger:
+            yield ledger
+
+    @pytest.fixture
+    def workers(self, ledger: Ledger, clock: FakeClock) -> list[Limits]:
+        return [Limits(clock, patience=60, shared=lambda: ledger.limits) for _ in range(3)]
+
+    def test_all_of_them_keep_one_budget(self, workers: list[Limits], clock: FakeClock) -> None:
+        calls: list[float] = []
+        for number in range(3000):
+            try:
+                workers[number * number % 3].wait("s", 1000)
+            except RateLimited:
+                clock.sleep(600)
+            else:
+                calls.append(clock.now())
+                clock.sleep(number % 3)
+        assert len(calls) > 1800
+        for first, later in zip(calls, calls[1000:], strict=False):
+            assert later - first >= 3600
+
+    def test_calls_are_taken_in_blocks_and_one_by_one_by_who_calls_rarely(
+        self, workers: list[Limits], ledger: Ledger, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[int] = []
+        take = ledger.limits.take
+
+        def counted(service: str, wanted: int, hourly: int) -> tuple[int, float]:
+            asked.append(wanted)
+            return take(service, wanted, hourly)
+
+        monkeypatch.setattr(ledger.limits, "take", counted)
+        for _ in range(1000):
+            workers[0].wait("s", 5000)
+        assert len(asked) < 30
+        assert max(asked) == 50
+        asked.clear()
+        for _ in range(10):
+            clock.sleep(120)
+            workers[0].wait("s", 5000)
+        assert asked[2:] == [1] * 8
+
+    def test_what_one_was_told_the_others_keep(self, workers: list[Limits], clock: FakeClock) -> None:
+        for worker in workers:
+            worker.wait("s", None)
+        workers[0].note("s", 429, {"retry-after": "40"})
+        clock.sleep(1)
+        begun = clock.now()
+        workers[1].wait("s", None)
+        assert clock.now() - begun >= 38.9
+        workers[0].note("s", 429, {"retry-after": "4000"})
+        late = Limits(clock, shared=workers[0]._shared)
+        with pytest.raises(RateLimited):
+            late.wait("s", None)
+        late.wait("another", None)
+
+    def test_without_the_ledger_no_budget_is_exceeded_and_calls_without_one_go_on(self, clock: FakeClock) -> None:
+        def nowhere() -> Any:
+            raise LedgerUnavailable(place="x", reason="it is down")
+
+        alone = Limits(clock, shared=nowhere)
+        alone.wait("s", None)
+        alone.note("s", 429, {"retry-after": "40"})
+        alone.wait("s", None)
+        assert sum(clock.sleeps) >= 39.9
+        with pytest.raises(LedgerUnavailable):
+            alone.wait("s", 5000)

@@ -2,31 +2,75 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 
+from muniment.errors.base import MunimentError
 from muniment.errors.sources import RateLimited
 from muniment.sources.session.clock import Clock
+
+_log = logging.getLogger(__name__)
 
 _HOUR = 3600.0
 _LONGEST = 24 * _HOUR
 _EPOCH_FROM = 1_000_000_000
 _LIMITED = frozenset({403, 429, 503})
+_LOOK = 1.0
+"""Seconds between two looks at what other processes were told."""
+_BLOCK_LIFE = 55.0
+"""Seconds in which calls that were given are used; a little less than those who count them allow."""
+_SHARE = 100
+"""A block of calls is at most this part of an hour's."""
+
+
+class Shared(Protocol):
+    """What all processes know together. Times are seconds from now."""
+
+    def closed(self, service: str) -> float:
+        """How long the service may not be called."""
+
+    def close(self, service: str, seconds: float) -> None:
+        """Tell everybody that it may not be called for so long."""
+
+    def take(self, service: str, wanted: int, hourly: int) -> tuple[int, float]:
+        """Up to so many of the hour's calls, to be made within a minute; or none, and how long to wait."""
+
+
+@dataclass(slots=True)
+class _Block:
+    """Calls that were given to this process, and how many it asked for."""
+
+    left: int = 0
+    given: int = 0
+    until: float = 0.0
+
+    def next_wanted(self, now: float, hourly: int) -> int:
+        """Twice as many when all were used before their time, else as many as were: who calls rarely wastes none."""
+        used = self.given - self.left
+        return max(1, min(used * 2 if now < self.until else used, hourly // _SHARE))
 
 
 class Limits:
-    """What this process knows of the services' limits; one for all sources.
+    """What is known of the services' limits; one for all sources of a process.
 
-    A wait of up to `patience` seconds is waited here; a longer one is an error that says until when.
+    A wait of up to `patience` seconds is waited here; a longer one is an error that says until when. With `shared`
+    (called for each use, so that it may be opened late) all processes keep the budgets together, and what one is
+    told the others know within a second; without it each process is alone.
     """
 
-    def __init__(self, clock: Clock, *, patience: float = 60.0) -> None:
+    def __init__(self, clock: Clock, *, patience: float = 60.0, shared: Callable[[], Shared] | None = None) -> None:
         self._clock = clock
         self._patience = patience
+        self._shared = shared
         self._closed_until: dict[str, float] = {}
+        self._looked_at: dict[str, float] = {}
+        self._blocks: dict[str, _Block] = {}
         self._calls: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
@@ -35,14 +79,16 @@ class Limits:
 
         Raises:
             RateLimited: That would take longer than `patience`.
+            MunimentError: Nobody can say what is left of the budget.
         """
         while True:
             with self._lock:
                 now = self._clock.now()
-                until = max(self._closed_until.get(service, 0.0), self._budget_opens(service, hourly_calls, now))
+                self._look(service, now)
+                until = self._closed_until.get(service, 0.0)
+                if until <= now and hourly_calls is not None:
+                    until = self._count(service, hourly_calls, now)
                 if until <= now:
-                    if hourly_calls is not None:
-                        self._calls.setdefault(service, deque()).append(now)
                     return
             if until - now > self._patience:
                 raise RateLimited(service=service, until=_rfc3339(until))
@@ -59,9 +105,15 @@ class Limits:
             until = now + 60.0
         if until is None:
             return False
+        until = min(until, now + _LONGEST)
         with self._lock:
             known = self._closed_until.get(service, 0.0)
-            self._closed_until[service] = max(known, min(until, now + _LONGEST))
+            self._closed_until[service] = max(known, until)
+        if self._shared is not None and until > max(known, now):
+            try:
+                self._shared().close(service, until - now)
+            except MunimentError as error:
+                _log.warning("other workers were not told that %s is busy: %s", service, error)
         return status in _LIMITED
 
     def opens(self, service: str) -> str:
@@ -69,13 +121,40 @@ class Limits:
         with self._lock:
             return _rfc3339(max(self._closed_until.get(service, 0.0), self._clock.now()))
 
-    def _budget_opens(self, service: str, hourly_calls: int | None, now: float) -> float:
-        if hourly_calls is None:
-            return 0.0
+    def _look(self, service: str, now: float) -> None:
+        """Hear what other processes were told, at most once in `_LOOK` seconds."""
+        if self._shared is None or now - self._looked_at.get(service, 0.0) < _LOOK:
+            return
+        try:
+            seconds = self._shared().closed(service)
+        except MunimentError as error:
+            _log.warning("it is not known whether another worker found %s busy: %s", service, error)
+        else:
+            self._looked_at[service] = now
+            if seconds > 0:
+                self._closed_until[service] = max(self._closed_until.get(service, 0.0), now + seconds)
+
+    def _count(self, service: str, hourly_calls: int, now: float) -> float:
+        """Count a call of the budget now, or say when there will be one."""
+        if self._shared is None:
+            return self._count_alone(service, hourly_calls, now)
+        block = self._blocks.setdefault(service, _Block())
+        if not block.left or now >= block.until:
+            given, seconds = self._shared().take(service, block.next_wanted(now, hourly_calls), hourly_calls)
+            self._blocks[service] = block = _Block(given, given, now + _BLOCK_LIFE)
+            if not given:
+                return now + max(seconds, _LOOK)
+        block.left -= 1
+        return 0.0
+
+    def _count_alone(self, service: str, hourly_calls: int, now: float) -> float:
         calls = self._calls.setdefault(service, deque())
         while calls and calls[0] <= now - _HOUR:
             calls.popleft()
-        return 0.0 if len(calls) < hourly_calls else calls[len(calls) - hourly_calls] + _HOUR
+        if len(calls) >= hourly_calls:
+            return calls[len(calls) - hourly_calls] + _HOUR
+        calls.append(now)
+        return 0.0
 
 
 def _asked_wait(headers: Mapping[str, str], now: float) -> float | None:

@@ -11,9 +11,10 @@ from muniment.testing.ledger.fixtures import Clock
 from muniment.testing.ledger.growing import Growing
 from muniment.testing.ledger.keeping import Keeping
 from muniment.testing.ledger.leasing import Leasing
+from muniment.testing.ledger.limiting import Limiting
 
 __all__ = ["Clock", "LedgerContract"]
 
 
-class LedgerContract(Asking, Leasing, Growing, Keeping):
+class LedgerContract(Asking, Leasing, Growing, Keeping, Limiting):
     """All of it. Subclass this and give it a fixture `place`."""
