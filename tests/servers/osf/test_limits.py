@@ -46,10 +46,9 @@ def test_a_service_that_is_busy_for_one_worker_is_not_asked_by_another(tmp_path:
 
 
 def test_a_budget_is_kept_by_all_workers_together(tmp_path: Path, site: Site) -> None:
-    given = {"hourly_calls": "http=15"}
     with House(tmp_path, work=False) as office:
         for id in ("one", "two"):
-            with House(tmp_path, **given):
+            with House(tmp_path, hourly_calls="http=15"):
                 job = office.submit(container(id, [http(site, "d/")])).job
                 assert "before" in until_waiting(office, job)
         assert len(site.requests) == 15
