@@ -19,11 +19,12 @@ from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.jobs import KeyUsed
 from muniment.errors.register import CallbackAddressGone, CallbackFailed, NoCallbackKey
 from muniment.errors.sources import AddressRefused, RateLimited
-from muniment.jobs import Again, Call, Context, Done, Job, Json, Ledger, Priority, State
+from muniment.jobs import Again, Call, Context, Done, Job, Json, Priority, State
 from muniment.sources.session import Account
 from muniment.workflows.register.signing import CALLBACK
 
 if TYPE_CHECKING:
+    from muniment.jobs import Ledger  # a database library comes with it
     from muniment.workflows.register.office import Office
 
 STEP = "osf.callback"

@@ -7,13 +7,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from muniment.jobs import Ledger
 from muniment.sources import Session
 from muniment.stores import Store
 from muniment.workflows.register.callbacks import Address
 from muniment.workflows.register.signing import Signer
+
+if TYPE_CHECKING:
+    from muniment.jobs import Ledger  # a database library comes with it
 
 KIND = "osf"
 """The kind of the jobs that register containers; their key is the outermost container's id."""
