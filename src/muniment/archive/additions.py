@@ -7,6 +7,7 @@ only the path is recorded (equal content is stored once per resource).
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -27,7 +28,7 @@ _MOST_PROBED = 8
 
 
 class Additions:
-    """What one transaction has stored so far.
+    """What one transaction has stored so far. Several threads may store streams at once.
 
     `staged` is digest (of the archive's first algorithm) to content path below the version's content
     folder; `known` are the digests the resource's earlier instances hold, by size in bytes.
@@ -43,6 +44,7 @@ class Additions:
         self._folders: set[str] = set()
         # A transaction that was begun by somebody else may have files no one here knows of.
         self._taken: set[str] | None = set() if space.journal_size() == 0 else None
+        self._lock = threading.Lock()
 
     def stream(
         self,
@@ -57,10 +59,12 @@ class Additions:
             DigestMismatch: It has not the digests expected; nothing of it is kept.
             DiskFull, WriteFailed: The storage refused; nothing of it is kept.
         """
-        target = self._target(path)
+        with self._lock:
+            target = self._target(path)
         algorithms = (*self._intake.algorithms, *expected)
         size, digests = write_stream(source, target, algorithms)
-        return self._keep(path, target, size, digests, expected, modified)
+        with self._lock:
+            return self._keep(path, target, size, digests, expected, modified)
 
     def expect(self, count: int) -> None:
         """So many files will come: their workers may start while the names are still being looked at."""

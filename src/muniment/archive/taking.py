@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -26,7 +27,12 @@ _LINES_AT_ONCE = 100
 
 
 class Taking:
-    """The half of a transaction that takes files in and leaves files out."""
+    """The half of a transaction that takes files in and leaves files out.
+
+    Bytes and streams may be added by several threads at once, each with a path of its own.
+    """
+
+    takes_several = True
 
     def __init__(self, site: Site, space: Workspace, draft: Draft, additions: Additions) -> None:
         self.id = space.undertaking.id
@@ -37,6 +43,7 @@ class Taking:
         self._draft = draft
         self._additions = additions
         self._closed = ""
+        self._lock = threading.Lock()
 
     def add(
         self,
@@ -124,7 +131,11 @@ class Taking:
             return [self._store(self._additions.file(name, place, parse_expected(digests), modified))]
         name = self._check(path if path is not None else own_name(source), replace=replace)
         chunks = (source,) if isinstance(source, (bytes, bytearray)) else source
-        return [self._store(self._additions.stream(name, chunks, parse_expected(digests), modified))]
+        entry = self._additions.stream(name, chunks, parse_expected(digests), modified)
+        with self._lock:
+            # Looked at again: meanwhile another thread may have added what this one would collide with.
+            self._draft.check_new(name, replace=replace)
+            return [self._store(entry)]
 
     def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
         prefix = f"{LogicalPath.parse(path)}/" if path else ""

@@ -57,6 +57,26 @@ def test_a_cut_stream_is_taken_up_again(tmp_path: Path, site: Site, sink: Sink) 
         assert house.archive.get("cut", project=PROJECT).read("http/d/large") == site.files["d/large"]
 
 
+def test_large_files_are_stored_side_by_side_and_one_fault_is_one_failure(
+    tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muniment.workflows.register.fetching._SIDE_BY_SIDE", 3)
+    with Site(style="json") as site, House(tmp_path, callback_addresses=sink.url) as house:
+        site.files = {f"d/{number}": bytes([number]) * (2 << 20) for number in range(7)}
+        site.files["d/again"] = site.files["d/2"]
+        site.files["d/small"] = b"x"
+        site.fail("/d/1$", times=1, cut_after=500_000)
+        site.fail("/d/3$", times=99, body=b"short")
+        site.fail("/d/5$", times=99, status=404)
+        assert house.finish(container("big", [http(site, "d/")])).state is JobState.DONE
+        (told,) = sink.payloads()
+        assert {failure["file"] for failure in told["failures"]} == {"3", "5"}
+        instance = house.archive.get("big", project=PROJECT)
+        kept = {path: data for path, data in site.files.items() if path not in {"d/3", "d/5"}}
+        assert {path: instance.read(path) for path in instance} == {f"http/{path}": data for path, data in kept.items()}
+        assert list(house.archive.audit()) == []
+
+
 def test_a_listing_that_never_ends_fails_the_container_by_name(tmp_path: Path, sink: Sink) -> None:
     class Endless(Site):
         def answer(self, request: Request) -> Reply:

@@ -6,13 +6,13 @@ nothing else. Small files are read whole, several at a time, and stored in batch
 
 from __future__ import annotations
 
-import io
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from muniment.content import Entry
 from muniment.errors.archive import PathCollides, PathTaken
@@ -23,6 +23,7 @@ from muniment.errors.sources import CredentialRefused, FileTrouble, NotAtService
 from muniment.jobs import Context
 from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
 from muniment.workflows.register.holding import Hold
+from muniment.workflows.register.streams import Counted, Rejoined, read_up_to
 
 SMALL = 1 << 20
 """Bytes up to which a file is read whole."""
@@ -34,9 +35,18 @@ _AHEAD = 16
 """Files for each stream that are asked for ahead of the one that is stored next."""
 _AHEAD_SIZE = 32 << 20
 """Bytes that all of them together may have in memory."""
+_SIDE_BY_SIDE = max(1, min(4, os.cpu_count() or 1))
+"""Files stored at once where the transaction can: each digest of a stream keeps a core busy at most."""
 _TRIES = 3
 _MOST_IN_A_ROW = 5
 """Passing failures one after the other, from which it is the service that fails and not its files."""
+
+
+_OF_ONE_FILE = (FileTrouble, RemoteTrouble, Refused, PathTaken, PathCollides, UnsafePath, NameNotUnicode)
+"""What may be the matter with one file while the others come."""
+
+Each = TypeVar("Each")
+Result = TypeVar("Result")
 
 
 class Stopping(Exception):
@@ -81,6 +91,8 @@ class Fetch:
         self._streams = streams
         self._last_time = last_time
         self._pool = ThreadPoolExecutor(streams, thread_name_prefix="fetch")
+        self._stores = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="store")
+        self._under_way: dict[str, int] = {}
         self._coming: deque[_Coming] = deque()
         self._batch: list[tuple[SourceEntry, str, bytes]] = []
         self._batch_size = 0
@@ -127,6 +139,7 @@ class Fetch:
             for coming in self._coming:
                 coming.loaded.cancel()
             self._pool.shutdown(wait=True, cancel_futures=True)
+            self._stores.shutdown(wait=True, cancel_futures=True)
             self._close_waiting()
         return self.taken
 
@@ -153,42 +166,96 @@ class Fetch:
         try:
             if entry.size is not None and entry.size > SMALL:
                 return stream
-            head = _read(stream, SMALL + 1)
+            head = read_up_to(stream, SMALL + 1)
         except BaseException:
             stream.close()
             raise
         if len(head) <= SMALL:
             stream.close()
             return head
-        return _Rejoined(head, stream)  # type: ignore[return-value]  # all that is done with it is to read and close it
+        return Rejoined(head, stream)  # type: ignore[return-value]  # all that is done with it is to read and close it
 
     def _next(self) -> None:
-        coming = self._coming.popleft()
-        self._ahead -= _weight(coming.entry)
-        try:
-            loaded = coming.loaded.result()
-            self._keep(coming, loaded)
-        except (FileTrouble, RemoteTrouble, Refused, PathTaken, PathCollides, UnsafePath, NameNotUnicode) as error:
-            self._trouble(coming, error)
+        """Store the file whose turn it is; when it is large, those after it that are large too beside it."""
+        large: list[tuple[_Coming, BinaryIO]] = []
+        while self._coming and len(large) < _SIDE_BY_SIDE:
+            if large and not self._goes_beside(self._coming[0], [each.path for each, _ in large]):
+                break
+            coming = self._coming.popleft()
+            self._ahead -= _weight(coming.entry)
+            try:
+                loaded = coming.loaded.result()
+                if not isinstance(loaded, bytes):
+                    large.append((coming, loaded))
+                    continue
+                self._keep_small(coming, loaded)
+            except _OF_ONE_FILE as error:
+                self._trouble(coming, error)
+            break
+        if large:
+            self._keep_large(large)
+
+    @staticmethod
+    def _goes_beside(coming: _Coming, paths: Sequence[str]) -> bool:
+        """Whether a file is large, and cannot collide with those at `paths`: of two that do, the first is kept."""
+        size, path = coming.entry.size, coming.path
+        apart = all(not f"{path}/".startswith(f"{each}/") and not each.startswith(f"{path}/") for each in paths)
+        return size is not None and size > SMALL and apart
 
     def _keep(self, coming: _Coming, loaded: bytes | BinaryIO) -> None:
         if isinstance(loaded, bytes):
-            self._batch.append((coming.entry, coming.path, loaded))
-            self._batch_size += len(loaded)
-            self._in_a_row = 0
-            full = len(self._batch) >= _BATCH_FILES or self._batch_size >= _BATCH_SIZE
-            if full or time.monotonic() - self._stored_at > _BATCH_SECONDS:
-                self._store_batch()
+            self._keep_small(coming, loaded)
             return
-        self._store_batch()
-        counted = _Counted(loaded, self._told)
         try:
             with self._hold.taken() as transaction:
-                stored = self._store(transaction, counted, coming.path, coming.entry)
+                stored = self._stream_in(transaction, coming, loaded)
         finally:
             loaded.close()
         self._in_a_row = 0
         self._count(coming.path, stored.size or 0)
+
+    def _keep_small(self, coming: _Coming, data: bytes) -> None:
+        self._batch.append((coming.entry, coming.path, data))
+        self._batch_size += len(data)
+        self._in_a_row = 0
+        full = len(self._batch) >= _BATCH_FILES or self._batch_size >= _BATCH_SIZE
+        if full or time.monotonic() - self._stored_at > _BATCH_SECONDS:
+            self._store_batch()
+
+    def _keep_large(self, large: Sequence[tuple[_Coming, BinaryIO]]) -> None:
+        """Store streams side by side. What is one file's own trouble holds up none of the others."""
+        self._store_batch()
+
+        def store(each: tuple[_Coming, BinaryIO]) -> Entry | MunimentError:
+            try:
+                return self._stream_in(transaction, *each)
+            except _OF_ONE_FILE as error:
+                return error
+
+        try:
+            with self._hold.taken() as transaction:
+                results = self._at_once(transaction, store, large)
+        finally:
+            for _, stream in large:
+                stream.close()
+        for (coming, _), result in zip(large, results, strict=True):
+            if isinstance(result, MunimentError):
+                self._trouble(coming, result)
+            else:
+                self._in_a_row = 0
+                self._count(coming.path, result.size or 0)
+
+    def _stream_in(self, transaction: Any, coming: _Coming, stream: BinaryIO) -> Entry:
+        """Store one stream, telling how far it is."""
+
+        def tell(size: int) -> None:
+            self._under_way[coming.path] = size
+            self._told()
+
+        try:
+            return self._store(transaction, Counted(stream, tell), coming.path, coming.entry)
+        finally:
+            self._under_way.pop(coming.path, None)
 
     def _store_batch(self) -> None:
         batch, self._batch, self._batch_size = self._batch, [], 0
@@ -203,6 +270,20 @@ class Fetch:
                     self._fail(entry, error.message)
                 else:
                     self._count(path, len(data))
+
+    def _at_once(self, transaction: Any, work: Callable[[Each], Result], things: Sequence[Each]) -> list[Result]:
+        """Do `work` on each, several at once where the transaction takes several."""
+        if len(things) == 1 or not getattr(transaction, "takes_several", False):
+            return [work(each) for each in things]
+        futures = [self._stores.submit(work, each) for each in things]
+        _, rest = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in rest:
+            future.cancel()
+        wait(futures)  # whoever let go of the transaction now would take it from the others
+        for future in futures:
+            if not future.cancelled() and (error := future.exception()):
+                raise error
+        return [future.result() for future in futures]
 
     def _store(self, transaction: Any, data: Any, path: str, entry: SourceEntry) -> Entry:
         take = transaction.replace if path in self._held else transaction.add
@@ -264,10 +345,10 @@ class Fetch:
         self._there.add(path)
         self.taken.files += 1
         self.taken.size += size
-        self._told(0)
+        self._told()
 
-    def _told(self, under_way: int) -> None:
-        size = self.taken.size + under_way
+    def _told(self) -> None:
+        size = self.taken.size + sum(list(self._under_way.values()))
         self._context.progress(f"fetching {self._prefix}", self.taken.files, None, size=size)
 
     def _close_waiting(self) -> None:
@@ -292,56 +373,3 @@ def _weight(entry: SourceEntry) -> int:
     if entry.size is None:
         return SMALL
     return entry.size if entry.size <= SMALL else _AHEAD_SIZE // 4
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    pieces: list[bytes] = []
-    while size and (piece := stream.read(size)):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
-
-
-class _Rejoined(io.RawIOBase):
-    """A stream whose beginning was read already."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        super().__init__()
-        self._head = memoryview(head)
-        self._rest = rest
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer comes with 3.12
-        """The beginning, then what follows."""
-        if self._head:
-            count = min(len(buffer), len(self._head))
-            buffer[:count], self._head = self._head[:count], self._head[count:]
-            return count
-        return int(self._rest.readinto(buffer))  # type: ignore[attr-defined]  # every stream of a source is an io object
-
-    def close(self) -> None:
-        """Close the stream within too."""
-        self._rest.close()
-        super().close()
-
-
-class _Counted:
-    """A stream that says how far it is; its `told` may raise, which ends the reading."""
-
-    def __init__(self, stream: BinaryIO, told: Callable[[int], None]) -> None:
-        self._stream = stream
-        self._told = told
-        self._size = 0
-
-    def read(self, size: int) -> bytes | bytearray:
-        """Read on: as much as was asked for, where a socket gives less at a time. Digesting pays by large pieces."""
-        buffer = bytearray(size)
-        view, came = memoryview(buffer), 0
-        while came < size and (count := self._stream.readinto(view[came:])):  # type: ignore[attr-defined]  # as above
-            came += count
-        self._size += came
-        self._told(self._size)
-        return buffer if came == size else bytes(view[:came])

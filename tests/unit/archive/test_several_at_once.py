@@ -1,0 +1,59 @@
+"""Several threads add to one transaction at once: everything is there once, and what collides is refused."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from muniment.archive import Archive
+from muniment.errors.archive import PathCollides, PathTaken
+from tests.crash.judging import assert_judges_agree
+
+
+def test_many_threads_add_different_and_equal_content(archive: Archive) -> None:
+    content = {f"d{number % 5}/{number}": b"%d" % (number % 90) * 3000 for number in range(180)}
+    with archive.new("many") as transaction, ThreadPoolExecutor(8) as pool:
+        entries = list(pool.map(lambda path: transaction.add(content[path], path)[0], content))
+        assert [entry.path for entry in entries] == list(content)
+    instance = archive.get("many")
+    assert {path: instance.read(path) for path in instance} == content
+    assert list(archive.audit()) == []
+    stored = [path for path in Path(archive.path, "objects").rglob("data/d*/*") if path.is_file()]
+    assert len(stored) == 90
+    assert_judges_agree(archive)
+
+
+@pytest.mark.parametrize(("one", "other", "error"), [("a/b", "a/b", PathTaken), ("a", "a/b", PathCollides)])
+def test_of_two_that_cannot_both_be_there_one_is_refused(
+    archive: Archive, one: str, other: str, error: type[Exception]
+) -> None:
+    meeting = threading.Barrier(2)
+
+    class Slow:
+        """Comes to its end only when the other has been looked at too."""
+
+        def __init__(self, data: bytes) -> None:
+            self._pieces = [data, b""]
+
+        def read(self, _: int) -> bytes:
+            meeting.wait(10)
+            return self._pieces.pop(0)
+
+    def add(path: str) -> str:
+        try:
+            transaction.add(Slow(path.encode()), path)  # type: ignore[arg-type]  # all that is done with it is to read it
+        except error:
+            return "refused"
+        return path
+
+    with archive.new("two") as transaction, ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(add, (one, other)))
+        transaction.add(b"more", "z")
+    assert results.count("refused") == 1
+    (kept,) = set(results) - {"refused"}
+    assert set(archive.get("two")) == {kept, "z"}
+    assert archive.get("two").read(kept) == kept.encode()
+    assert_judges_agree(archive)
