@@ -1,7 +1,8 @@
-"""Fetching as a worker does it, without ledger and registration: `python -m bench.fetch_alone URL ARCHIVE [commit]`.
+"""Fetching as a worker does it, without ledger and registration: `python -m bench.fetch_alone URL ARCHIVE [WORD …]`.
 
-Everything below the URL goes into one transaction of a new archive, with all its digests; with `commit` it is then
-committed durably (parity is measured elsewhere), without it the transaction is left as it is.
+Everything below the URL goes into one transaction of a new archive, with all its digests; with the word `sha256` with
+that one alone. With `commit` it is then committed durably (parity is measured elsewhere), without it the transaction
+is left as it is.
 """
 
 from __future__ import annotations
@@ -45,14 +46,17 @@ class Alone:
         return iter(())
 
 
-def fetch(url: str, place: Path, *, commit: bool) -> None:
+def fetch(url: str, place: Path, *, commit: bool, digests: tuple[str, ...] = ("sha512", "sha256")) -> None:
     """Fetch everything below `url` into a new archive.
 
     Raises:
         SystemExit: Something could not be had.
         MunimentError: As the parts raise it.
     """
-    with Archive.init(place, parity=False) as archive, Session(Guard(allow_private_addresses=True)) as session:
+    with (
+        Archive.init(place, parity=False, digests=digests) as archive,
+        Session(Guard(allow_private_addresses=True)) as session,
+    ):
         transaction = archive.new("fetched")
         transaction.park(lease=3600)
         context = Alone()
@@ -68,4 +72,5 @@ def fetch(url: str, place: Path, *, commit: bool) -> None:
 
 
 if __name__ == "__main__":
-    fetch(sys.argv[1], Path(sys.argv[2]), commit="commit" in sys.argv[3:])
+    alone = {"digests": ("sha256",)} if "sha256" in sys.argv[3:] else {}
+    fetch(sys.argv[1], Path(sys.argv[2]), commit="commit" in sys.argv[3:], **alone)

@@ -65,6 +65,10 @@ def fetching(title: str, url: str, source: Path, home: Path, rounds: int) -> Non
         Racer("curl --parallel, sync -f", timed=[curl, ["sync", "-f", out]], reason=peers.missing("curl")),
         Racer("muniment, sha512 + sha256", timed=[alone], environment=peers.python_path()),
         Racer("muniment, and a durable commit", timed=[[*alone, "commit"]], environment=peers.python_path()),
+        Racer("muniment, sha256 alone", timed=[[*alone, "sha256"]], environment=peers.python_path()),
+        Racer(
+            "muniment, sha256, durable commit", timed=[[*alone, "commit", "sha256"]], environment=peers.python_path()
+        ),
     ]
     track = Track(
         ready=functools.partial(_ready, source, out),
