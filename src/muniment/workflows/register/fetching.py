@@ -178,22 +178,28 @@ class Fetch:
     def _next(self) -> None:
         """Store the file whose turn it is; when it is large, those after it that are large too beside it."""
         large: list[tuple[_Coming, BinaryIO]] = []
-        while self._coming and len(large) < _SIDE_BY_SIDE:
-            if large and not self._goes_beside(self._coming[0], [each.path for each, _ in large]):
-                break
-            coming = self._coming.popleft()
-            self._ahead -= _weight(coming.entry)
-            try:
-                loaded = coming.loaded.result()
-                if not isinstance(loaded, bytes):
-                    large.append((coming, loaded))
+        trouble: tuple[_Coming, MunimentError] | None = None
+        try:
+            while self._coming and len(large) < _SIDE_BY_SIDE and trouble is None:
+                if large and not self._goes_beside(self._coming[0], [each.path for each, _ in large]):
+                    break
+                coming = self._coming.popleft()
+                self._ahead -= _weight(coming.entry)
+                try:
+                    loaded = coming.loaded.result()
+                except _OF_ONE_FILE as error:
+                    trouble = coming, error
                     continue
-                self._keep_small(coming, loaded)
-            except _OF_ONE_FILE as error:
-                self._trouble(coming, error)
-            break
-        if large:
+                if isinstance(loaded, bytes):
+                    self._keep_small(coming, loaded)
+                    break
+                large.append((coming, loaded))
             self._keep_large(large)
+        finally:
+            for _, stream in large:
+                stream.close()
+        if trouble is not None:
+            self._trouble(*trouble)
 
     @staticmethod
     def _goes_beside(coming: _Coming, paths: Sequence[str]) -> bool:
@@ -224,6 +230,8 @@ class Fetch:
 
     def _keep_large(self, large: Sequence[tuple[_Coming, BinaryIO]]) -> None:
         """Store streams side by side. What is one file's own trouble holds up none of the others."""
+        if not large:
+            return
         self._store_batch()
 
         def store(each: tuple[_Coming, BinaryIO]) -> Entry | MunimentError:
@@ -232,12 +240,8 @@ class Fetch:
             except _OF_ONE_FILE as error:
                 return error
 
-        try:
-            with self._hold.taken() as transaction:
-                results = self._at_once(transaction, store, large)
-        finally:
-            for _, stream in large:
-                stream.close()
+        with self._hold.taken() as transaction:
+            results = self._at_once(transaction, store, large)
         for (coming, _), result in zip(large, results, strict=True):
             if isinstance(result, MunimentError):
                 self._trouble(coming, result)
