@@ -190,9 +190,10 @@ class Instance:
         """
         return self.root / self._inventory.content_path(self._logical[self.stored(path)])
 
-    def size_of(self, path: str) -> int | None:
-        """A file's size in bytes; None where there is no such file."""
-        found = self._files.entries.get(path)
+    def known_size(self, path: str) -> int | None:
+        """A file's size in bytes, where that is known without reading anything now, and there is such a file."""
+        listed: _Files | None = vars(self).get("_files")
+        found = listed.entries.get(path) if listed else None
         return found.size if found else None
 
     def stored(self, path: str) -> str:

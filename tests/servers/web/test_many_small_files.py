@@ -89,6 +89,28 @@ def test_a_damaged_file_among_many_is_named_and_the_others_come(server: Running)
                 assert found.read(path) == f"content {int(path[-4:])}".encode()
 
 
+def test_after_a_damaged_file_the_others_of_its_run_are_asked_for_once(server: Running) -> None:
+    (stored,) = (server.place / "objects").rglob("0040")
+    stored.chmod(0o644)
+    stored.write_bytes(b"CONTENT 40")
+    with Archive(server.url, key=server.key) as archive:
+        found = archive.get("many")
+        for path in list(found)[:40]:
+            assert found.read(path) == f"content {int(path[-4:])}".encode()
+    assert requests(server, "read_files") == 1
+
+
+def test_a_stranger_learns_nothing_from_a_list_that_cannot_be_read(server: Running) -> None:
+    place = "/archive/v1/resources/many/instances/1"
+    assert asked(server, "GET", f"{place}/inventory?project=main/main")[0] == 200
+    for stored in (server.place / "objects").rglob("files.jsonl"):
+        stored.chmod(0o644)
+        stored.write_bytes(b"damaged")
+    stranger = Running(server.url, server.place, "mun_nobody")
+    code, body = asked(stranger, "GET", f"{place}/files/x?project=main/main")
+    assert (code, b"jsonl" in body) == (401, False)
+
+
 @pytest.mark.parametrize(
     ("given", "status"),
     [

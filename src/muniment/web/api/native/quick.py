@@ -63,7 +63,7 @@ class QuickFiles:
 
     def _is_small(self, id: str, number: str, name: str, project: str) -> bool:
         known = self._server.state.recent.known(unquote(id), int(number), project)
-        size = known.size_of(unquote(name)) if known else None
+        size = known.known_size(unquote(name)) if known else None
         return size is not None and size <= _SMALL
 
     def _answer(self, work: Callable[[], Response], path: str) -> Response:
