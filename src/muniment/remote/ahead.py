@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from muniment.content import Entry
 from muniment.errors.base import MunimentError
-from muniment.remote.connection import Server
+from muniment.remote.connection import Broken, Server
 
 SMALL = 256 << 10
 """Files up to this size are read ahead."""
@@ -28,6 +27,7 @@ class Ahead:
         self._positions: dict[str, int] = {}
         self._held: dict[str, bytes] = {}
         self._next = -1
+        self._alone_until = 0
         self._lock = threading.Lock()
 
     def take(self, path: str, entries: Callable[[], Mapping[str, Entry]]) -> bytes | None:
@@ -45,8 +45,12 @@ class Ahead:
             position = self._positions[path]
             in_order = position == self._next
             self._next = position + 1
-            if in_order:
-                self._held = self._fetch(self._run_from(position, entries()))
+            if in_order and position >= self._alone_until:
+                run = self._run_from(position, entries())
+                self._held = self._fetch(run)
+                if not self._held:
+                    # Else each of them would ask for the rest of the run again, and get nothing again.
+                    self._alone_until = self._positions[run[-1]] + 1
             return self._held.pop(path, None)
 
     def _run_from(self, position: int, entries: Mapping[str, Entry]) -> list[str]:
@@ -65,23 +69,30 @@ class Ahead:
     def _fetch(self, paths: list[str]) -> dict[str, bytes]:
         body = json.dumps({"paths": paths}).encode("utf-8")
         headers = {"Content-Type": "application/json"}
+        place = f"{self._place}/read"
+        # When one of them is damaged, or the line breaks, each is asked for alone and says for itself what is wrong.
         try:
-            connection, answer = self._server.open(
-                "POST", f"{self._place}/read", self._query, headers=headers, body=body
-            )
-            data = answer.read()
-            self._server.give_back(connection, answer)
-        except (MunimentError, OSError, http.client.HTTPException):
-            # One of them is damaged, or the line broke: asked for alone, each says for itself what is wrong.
+            connection, answer = self._server.open("POST", place, self._query, headers=headers, body=body)
+        except (MunimentError, *Broken):
             return {}
+        try:
+            data = answer.read()
+        except Broken:
+            connection.close()
+            return {}
+        self._server.give_back(connection, answer)
         return _parted(data)
 
 
 def _parted(data: bytes) -> dict[str, bytes]:
+    """The files of an answer by path; nothing where it is not what it should be."""
     end = data.find(b"\n")
     found: dict[str, bytes] = {}
     position = end + 1
-    for record in json.loads(data[:end]):
-        found[record["path"]] = data[position : position + record["size"]]
-        position += record["size"]
-    return found
+    try:
+        for record in json.loads(data[: max(end, 0)]):
+            found[record["path"]] = data[position : position + record["size"]]
+            position += record["size"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return found if position == len(data) else {}
