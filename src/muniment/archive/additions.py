@@ -42,8 +42,10 @@ class Additions:
         self._held = held
         self._root = os.fspath(space.content)
         self._folders: set[str] = set()
+        # Places given out, written to or not yet: what is promised to one thread is not on the disk at once.
+        self._taken: set[str] = set()
         # A transaction that was begun by somebody else may have files no one here knows of.
-        self._taken: set[str] | None = set() if space.journal_size() == 0 else None
+        self._alone = space.journal_size() == 0
         self._lock = threading.Lock()
 
     def stream(
@@ -166,18 +168,21 @@ class Additions:
         """A free place for the content of `path`; its own name unless this transaction used that up."""
         stored = stored_path(path)
         place = f"{self._root}/{stored}"
-        taken = stored in self._taken or place in self._folders if self._taken is not None else os.path.lexists(place)
-        if taken or not self._has_folder(place):
-            return self._second_place(stored)
-        if self._taken is not None:
-            self._taken.add(stored)
+        if self._is_taken(place) or not self._has_folder(place):
+            place = self._second_place(stored)
+        self._taken.add(place)
         return place
 
+    def _is_taken(self, place: str) -> bool:
+        return place in self._taken or place in self._folders or (not self._alone and os.path.lexists(place))
+
     def _has_folder(self, place: str) -> bool:
-        """Make the folder for `place`; not when a file this transaction stored and left out again is in the way."""
+        """Make the folder for `place`; not when a file this transaction stored, or will, is in the way."""
         folder = place[: place.rindex("/")]
         if folder in self._folders:
             return True
+        if self._is_promised(folder):
+            return False
         try:
             make_folder(Path(folder))
         except WriteFailed as error:
@@ -191,10 +196,22 @@ class Additions:
             folder = folder[: folder.rindex("/")]
         return True
 
+    def _is_promised(self, folder: str) -> bool:
+        """Whether this or a folder above it is to be a file."""
+        while len(folder) > len(self._root) and folder not in self._folders:
+            if folder in self._taken:
+                return True
+            folder = folder[: folder.rindex("/")]
+        return False
+
     def _second_place(self, stored: str) -> str:
         """A place for a file whose own was used for content this transaction replaced."""
         number = 2
-        while os.path.lexists(place := f"{self._root}/again/{number}/{stored}") or not self._has_folder(place):
+        while (
+            self._is_taken(place := f"{self._root}/again/{number}/{stored}")
+            or os.path.lexists(place)
+            or not self._has_folder(place)
+        ):
             number += 1
         return place
 

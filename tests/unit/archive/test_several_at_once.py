@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from muniment.archive import Archive
+from muniment.archive import Archive, additions
+from muniment.archive.intake import write_stream
 from muniment.errors.archive import PathCollides, PathTaken
 from tests.crash.judging import assert_judges_agree
 
@@ -55,5 +57,30 @@ def test_of_two_that_cannot_both_be_there_one_is_refused(
     assert results.count("refused") == 1
     (kept,) = set(results) - {"refused"}
     assert set(archive.get("two")) == {kept, "z"}
+    assert archive.get("two").read(kept) == kept.encode()
+    assert_judges_agree(archive)
+
+
+@pytest.mark.parametrize("order", [("a", "a/b/c"), ("a/b/c", "a")])
+def test_a_place_given_to_one_thread_is_nobody_elses_folder_before_its_file_is_made(
+    archive: Archive, order: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = threading.Barrier(2)
+
+    def when_both_have_their_places(source: Iterable[bytes], target: str, algorithms: Iterable[str]) -> object:
+        placed.wait(10)
+        return write_stream(source, target, algorithms)
+
+    def add(path: str) -> str:
+        try:
+            transaction.add([path.encode()], path)
+        except PathCollides:
+            return "refused"
+        return path
+
+    with archive.new("two") as transaction, ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(additions, "write_stream", when_both_have_their_places)
+        results = [future.result() for future in [pool.submit(add, path) for path in order]]
+    (kept,) = set(results) - {"refused"}
     assert archive.get("two").read(kept) == kept.encode()
     assert_judges_agree(archive)
