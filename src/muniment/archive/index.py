@@ -36,11 +36,11 @@ WHERE excluded.head >= head
 
 _PAGE_OF_ALL = (
     "SELECT project, id, head, created, modified, files, bytes FROM resources "
-    "WHERE (id, project) > (?, ?) ORDER BY id, project LIMIT ?"
+    "WHERE (id, project) > (?, ?) ORDER BY id, project LIMIT ? OFFSET ?"
 )
 _PAGE_OF_PROJECT = (
     "SELECT project, id, head, created, modified, files, bytes FROM resources "
-    "WHERE project = ? AND id > ? ORDER BY id LIMIT ?"
+    "WHERE project = ? AND id > ? ORDER BY id LIMIT ? OFFSET ?"
 )
 
 
@@ -107,13 +107,13 @@ class Index:
             self._set(connection, "complete", 1)
         return count
 
-    def page(self, project: str | None, after: tuple[str, str], limit: int) -> list[Summary]:
-        """Up to `limit` resources after (id, project), sorted by id."""
+    def page(self, project: str | None, after: tuple[str, str], limit: int, skip: int = 0) -> list[Summary]:
+        """Up to `limit` resources after (id, project), sorted by id, `skip` of them left out."""
         connection = self._open()
         if project is None:
-            rows = connection.execute(_PAGE_OF_ALL, (*after, limit))
+            rows = connection.execute(_PAGE_OF_ALL, (*after, limit, skip))
         else:
-            rows = connection.execute(_PAGE_OF_PROJECT, (project, after[0], limit))
+            rows = connection.execute(_PAGE_OF_PROJECT, (project, after[0], limit, skip))
         return [Summary(*row) for row in rows]
 
     def all(self, project: str | None = None, after: tuple[str, str] = ("", "")) -> Iterator[Summary]:
@@ -131,9 +131,12 @@ class Index:
         query = "SELECT project FROM resources WHERE id = ? ORDER BY project"
         return [row[0] for row in self._open().execute(query, (resource,))]
 
-    def count(self) -> int:
-        """How many resources there are."""
-        return int(self._open().execute("SELECT count(*) FROM resources").fetchone()[0])
+    def count(self, project: str | None = None) -> int:
+        """How many resources there are, in one project or in all."""
+        query = "SELECT count(*) FROM resources"
+        counting = self._open()
+        found = counting.execute(f"{query} WHERE project = ?", (project,)) if project else counting.execute(query)
+        return int(found.fetchone()[0])
 
     def close(self) -> None:
         """Let go of the database."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from muniment.archive.config import Config
@@ -94,25 +95,26 @@ class Reading:
         return [newest.earlier(number) for number in range(1, newest.head + 1)]
 
     def resources(
-        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None
+        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None, skip: int = 0
     ) -> Iterator[Summary]:
         """Resources in the order of their ids, with what a list shows of each.
 
-        `after` is the last id of the page before (with its project, if ids repeat across projects).
+        `after` is the last id of the page before (with its project, if ids repeat across projects);
+        `skip` is how many of those that follow are passed over.
         """
         index = self._caught_up()
         start = (after, "\uffff" if after else "") if isinstance(after, str) else after
         if limit is None:
-            return index.all(project, start)
-        return iter(index.page(project, start, limit))
+            return islice(index.all(project, start), skip, None)
+        return iter(index.page(project, start, limit, skip))
 
     def projects(self) -> list[str]:
         """Every project that holds a resource."""
         return self._caught_up().projects()
 
-    def count(self) -> int:
-        """How many resources there are."""
-        return self._caught_up().count()
+    def count(self, project: str | None = None) -> int:
+        """How many resources there are, in one project or in all."""
+        return self._caught_up().count(project)
 
     def events(self, start: Start = None) -> Iterator[Event]:
         """The log, oldest event first: those strictly after `start`.

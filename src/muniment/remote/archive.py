@@ -6,6 +6,7 @@ import secrets
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal, Self, overload
 
 from muniment.content import Finding, Progress, quiet
@@ -104,14 +105,17 @@ class RemoteArchive:
         return [RemoteInstance(self._server, record) for record in found["instances"]]
 
     def resources(
-        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None
+        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None, skip: int = 0
     ) -> Iterator[Summary]:
         """Resources in the order of their ids, with what a list shows of each, a page at a time.
 
-        `after` is the last id of the page before (with its project, if ids repeat across projects).
+        `after` is the last id of the page before (with its project, if ids repeat across projects);
+        `skip` is how many of those that follow are passed over.
         """
-        place = (after, None) if isinstance(after, str) else after
-        left = limit
+        start = (after, None) if isinstance(after, str) else after
+        return islice(self._pages(project, start, None if limit is None else skip + limit), skip, None)
+
+    def _pages(self, project: str | None, place: tuple[str, str | None], left: int | None) -> Iterator[Summary]:
         while left is None or left > 0:
             query = {
                 "project": project,
@@ -131,8 +135,10 @@ class RemoteArchive:
         """Every project that holds a resource, of those one may read."""
         return list(self._server.ask("GET", "/projects").json()["projects"])
 
-    def count(self) -> int:
-        """How many resources there are, of those one may read."""
+    def count(self, project: str | None = None) -> int:
+        """How many resources there are, in one project or in all, of those one may read."""
+        if project is not None:
+            return sum(1 for _ in self.resources(project))
         known = self._server.ask("GET", "").json()["resources"]
         return int(known) if known is not None else sum(1 for _ in self.resources())
 

@@ -149,7 +149,24 @@ def test_a_list_is_stable_and_paged(t: Client) -> None:
         paged += [each["@id"] for each in page["_results"]]
         path = page.get("_next", "").partition("/v1")[2] or None
     assert paged == ids
-    assert t.get("/resources/o/short?size=-1").status == 400
+    for query in ("size=-1", "from=x", "from=1&after=x"):
+        assert t.get(f"/resources/o/short?{query}").kind == "MalformedQueryParamRejection"
+    assert t.get("/resources/o/short?size=0").json["_total"] == len(ids)
+
+
+def test_what_was_there_throughout_is_listed_once_whatever_comes_between_the_pages(t: Client) -> None:
+    for number in range(6):
+        t.put(f"/resources/o/short/_/steady-{number}", {"n": number})
+    before = {each["@id"] for each in t.get("/resources/o/short?size=1000").json["_results"]}
+    paged: list[str] = []
+    path: str | None = "/resources/o/short?size=2"
+    while path:
+        page = t.get(path).json
+        paged += [each["@id"] for each in page["_results"]]
+        t.put(f"/resources/o/short/_/a-{len(paged)}", {"first": "of the list"})
+        path = page.get("_next", "").partition("/v1")[2] or None
+    assert len(paged) == len(set(paged))
+    assert before <= set(paged)
 
 
 def test_a_file_is_stored_and_given_back(t: Client) -> None:

@@ -62,7 +62,9 @@ def test_lists_show_what_one_may_see(root: Client, t: Client, n: Client) -> None
     assert [each["_label"] for each in t.get("/projects/o").json["_results"]] == ["dep", "p1", "p2", "short"]
     page = t.get("/projects?from=1&size=2").json
     assert (page["_total"], [each["_label"] for each in page["_results"]]) == (4, ["p1", "p2"])
-    assert page["_next"] == f"{t.root}/projects?from=3&size=2"
+    assert page["_next"] == f"{t.root}/projects?after=o%2Fp2&size=2"
+    rest = t.get("/projects?after=o%2Fp2&size=2").json
+    assert ([each["_label"] for each in rest["_results"]], "_next" in rest) == (["short"], False)
     assert n.get("/orgs").json["_total"] == 0
 
 

@@ -177,6 +177,7 @@ def test_an_id_of_several_projects_needs_the_project(archive: Any) -> None:
         archive.get("car")
     assert [item.project for item in archive.resources()] == ["a/one", "b/two"]
     assert [item.project for item in archive.resources("b/two")] == ["b/two"]
+    assert (archive.count(), archive.count("b/two"), archive.count("none")) == (2, 1, 0)
 
 
 def test_replace_and_delete_make_a_new_instance_and_keep_the_old(archive: Any) -> None:

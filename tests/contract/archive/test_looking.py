@@ -90,6 +90,8 @@ def test_lists_come_in_pages_without_gaps(archive: Any) -> None:
         put(archive, f"r{number:02}", file=b"1")
     assert list(archive) == [f"r{number:02}" for number in range(25)]
     assert [item.id for item in archive.resources(after="r20", limit=3)] == ["r21", "r22", "r23"]
+    assert [item.id for item in archive.resources(after="r20", limit=2, skip=2)] == ["r23", "r24"]
+    assert [item.id for item in archive.resources(after="r20", skip=3)] == ["r24"]
     assert archive.count() == 25
 
 

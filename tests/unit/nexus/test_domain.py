@@ -89,7 +89,7 @@ def test_projects_are_found_again_from_the_files_alone(nexus: Nexus, tmp_path: P
     with Archive(nexus.archive.path, state=tmp_path / "elsewhere") as archive:
         again = Nexus(archive, Options(base="http://other.example/v1"), control=tmp_path / "new.db")
         found = again.projects.project("o/p")
-        assert (found.base, [each.name for each in again.projects.projects()]) == ("http://x/", ["o/p"])
+        assert (found.base, again.projects.names()) == ("http://x/", ["o/p"])
         again.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,13 +89,6 @@ class Nexus:
         if self.records.find(project.name, own, project.base) is not None:
             self.resources.refuse_taken(project, own)
         return self.selections.add(project.name, own, entries, by)
-
-    def listed(self, project: Project) -> Iterator[Revision]:
-        """Everything in a project, in the order of the ids."""
-        for item in self.archive.resources(project.name):
-            found = self.revision_of(project, item)
-            if found is not None:
-                yield found
 
     def revision_of(self, project: Project, item: Summary) -> Revision | None:
         """The newest revision of what a list shows."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,9 +143,9 @@ class Projects:
         self._changing.revise(found.revision, rev, by, {"deprecated": True}, message="Deprecate the organisation")
         return self.organization(label)
 
-    def organizations(self) -> Iterator[Organization]:
-        """All of them, by label."""
-        return (self.organization(item.id) for item in self._archive.resources(ORGANIZATIONS))
+    def organization_labels(self) -> list[str]:
+        """Of all of them, sorted."""
+        return [item.id for item in self._archive.resources(ORGANIZATIONS)]
 
     def project(self, name: str, rev: int | None = None) -> Project:
         """A project, at its newest or another revision.
@@ -233,10 +233,10 @@ class Projects:
         self._changing.revise(found.revision, rev, by, {"deprecated": True}, message="Deprecate the project")
         return self.project(name)
 
-    def projects(self, organization: str | None = None) -> Iterator[Project]:
-        """All that were described, by name."""
+    def names(self, organization: str | None = None) -> list[str]:
+        """Of all projects that were described, sorted; of one organisation or of all."""
         wanted = f"{organization}/" if organization else ""
-        return (self.project(item.id) for item in self._archive.resources(PROJECTS) if item.id.startswith(wanted))
+        return [item.id for item in self._archive.resources(PROJECTS) if item.id.startswith(wanted)]
 
     def _settings(self, name: str, payload: object, before: Project | None = None) -> dict[str, Any]:
         given = _fields(payload)

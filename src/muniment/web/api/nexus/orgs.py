@@ -8,7 +8,7 @@ from typing import Any
 from muniment.content.jsonld import CONTEXTS, METADATA
 from muniment.web.api.nexus.answers import Answer, Streamed, simple
 from muniment.web.api.nexus.call import Call, label
-from muniment.web.api.nexus.resources import listed
+from muniment.web.api.nexus.paging import listed, page_of
 from muniment.workflows.nexus.addresses import Addresses
 from muniment.workflows.nexus.projects import Organization
 from muniment.workflows.nexus.records import Revision
@@ -58,10 +58,13 @@ def deprecate(call: Call) -> Answer:
 
 def listing(call: Call) -> Answer:
     """The organisations the caller may see, page by page, by label."""
-    start, size = call.number("from", 0, 10_000_000), call.number("size", 50, 1_000)
-    visible = [each for each in call.nexus.projects.organizations() if call.may("organizations/read", each.label)]
-    page = [shown(call.nexus.addresses, each) for each in visible[start : start + size]]
-    return listed(call, f"{call.nexus.addresses.root}/orgs", page, len(visible), start, size)
+    projects = call.nexus.projects
+    page = page_of(call)
+    visible = [name for name in projects.organization_labels() if call.may("organizations/read", name)]
+    part, more = page.of(visible)
+    results = [shown(call.nexus.addresses, projects.organization(name)) for name in part]
+    address = f"{call.nexus.addresses.root}/orgs"
+    return listed(call, address, page, results, len(visible), part[-1] if part and more else "")
 
 
 def shown(addresses: Addresses, found: Organization) -> dict[str, Any]:

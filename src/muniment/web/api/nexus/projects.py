@@ -9,7 +9,7 @@ from muniment.content.jsonld import CONTEXTS, METADATA
 from muniment.web.api.nexus.answers import Answer, Streamed, simple
 from muniment.web.api.nexus.call import Call, label
 from muniment.web.api.nexus.orgs import history
-from muniment.web.api.nexus.resources import listed
+from muniment.web.api.nexus.paging import listed, page_of
 from muniment.workflows.nexus.addresses import Addresses
 from muniment.workflows.nexus.projects import Project
 
@@ -58,12 +58,13 @@ def deprecate(call: Call) -> Answer:
 def listing(call: Call) -> Answer:
     """The projects the caller may see, of all organisations or of one, page by page, by name."""
     organization = label(call.parts[1]) if len(call.parts) > 1 else None
-    start, size = call.number("from", 0, 10_000_000), call.number("size", 50, 1_000)
-    found = call.nexus.projects.projects(organization)
-    visible = [each for each in found if call.may("projects/read", each.name)]
-    page = [shown(call.nexus.addresses, each) for each in visible[start : start + size]]
-    own = f"{call.nexus.addresses.root}/projects{f'/{organization}' if organization else ''}"
-    return listed(call, own, page, len(visible), start, size)
+    projects = call.nexus.projects
+    page = page_of(call)
+    visible = [name for name in projects.names(organization) if call.may("projects/read", name)]
+    part, more = page.of(visible)
+    results = [shown(call.nexus.addresses, projects.project(name)) for name in part]
+    address = f"{call.nexus.addresses.root}/projects{f'/{organization}' if organization else ''}"
+    return listed(call, address, page, results, len(visible), part[-1] if part and more else "")
 
 
 def shown(addresses: Addresses, found: Project) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 from urllib.parse import unquote
 
-from muniment.content.jsonld import METADATA, SEARCH
+from muniment.content.jsonld import METADATA
 from muniment.errors.nexus import FieldsRefused, NamedNotFound
 from muniment.layouts.selection import MAX_LONG
 from muniment.web.api.nexus.answers import Answer, Streamed, document, printed
 from muniment.web.api.nexus.call import Call
 from muniment.web.api.nexus.negotiation import JSON, JSON_LD
+from muniment.web.api.nexus.paging import listed, page_of
 from muniment.workflows.nexus.documents import plain
 from muniment.workflows.nexus.projects import Project
 from muniment.workflows.nexus.records import Revision
@@ -20,7 +20,6 @@ from muniment.workflows.nexus.resources import refuse_schema
 Handler = Callable[[Call], Answer | Streamed]
 READ, WRITE = "resources/read", "resources/write"
 TAGS_CONTEXT = "https://bluebrain.github.io/nexus/contexts/tags.json"
-_PAGE, _LARGEST_PAGE = 50, 1_000
 
 
 def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
@@ -111,24 +110,15 @@ def remove_tag(call: Call) -> Answer:
 def listing(call: Call) -> Answer:
     """Everything in a project, page by page, in the order of the ids."""
     project = call.project(READ)
-    start, size = call.number("from", 0, 10_000_000), call.number("size", _PAGE, _LARGEST_PAGE)
+    page = page_of(call)
     nexus = call.nexus
-    # The index answers this; the records are read of one page only.
-    everything = list(nexus.archive.resources(project.name))
-    page = everything[start : start + size]
-    found = (nexus.revision_of(project, item) for item in page)
+    items = list(nexus.archive.resources(project.name, after=page.after, skip=page.start, limit=page.size + 1))
+    shown = items[: page.size]
+    found = (nexus.revision_of(project, item) for item in shown)
     results = [nexus.documents.summary(each, project) for each in found if each is not None]
-    own = f"{nexus.addresses.root}/resources/{project.name}"
-    return listed(call, own, results, len(everything), start, size)
-
-
-def listed(call: Call, own: str, results: Sequence[Mapping[str, Any]], total: int, start: int, size: int) -> Answer:
-    """One page of a list."""
-    shown = [{key: value for key, value in each.items() if key != "@context"} for each in results]
-    body: dict[str, Any] = {"@context": [METADATA, SEARCH], "_total": total, "_results": shown}
-    if size and start + size < total:
-        body["_next"] = f"{own}?from={start + size}&size={size}"
-    return Answer(200, plain(body), {"Content-Type": call.accept.require((JSON_LD, JSON)), "Vary": "Accept"})
+    address = f"{nexus.addresses.root}/resources/{project.name}"
+    following = shown[-1].id if shown and len(items) > page.size else ""
+    return listed(call, address, page, results, nexus.archive.count(project.name), following)
 
 
 def tag_of(payload: object) -> tuple[str, int]:

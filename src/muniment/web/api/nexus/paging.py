@@ -1,0 +1,55 @@
+"""Lists in pages: `from` and `size` as Delta has them, and `after`, which no change of the list can shift."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from muniment.content.jsonld import METADATA, SEARCH
+from muniment.errors.nexus import QueryRefused
+from muniment.web.api.nexus.answers import Answer
+from muniment.web.api.nexus.call import Call
+from muniment.web.api.nexus.negotiation import JSON, JSON_LD
+from muniment.workflows.nexus.documents import plain
+
+_USUAL, _LARGEST, _FARTHEST = 50, 1_000, 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for: `size` items, those that follow `after`, or those from the `start`th on."""
+
+    start: int
+    size: int
+    after: str
+
+    def of(self, names: Sequence[str]) -> tuple[Sequence[str], bool]:
+        """The part of sorted names this page is, and whether more follow."""
+        start = bisect_right(names, self.after) if self.after else self.start
+        return names[start : start + self.size], start + self.size < len(names)
+
+
+def page_of(call: Call) -> Page:
+    """What the query asks for.
+
+    Raises:
+        QueryRefused: It is no page.
+    """
+    after = call.query.get("after", "")
+    if after and "from" in call.query:
+        raise QueryRefused(name="after", reason="'from' and 'after' cannot be used at once")
+    return Page(call.number("from", 0, _FARTHEST), call.number("size", _USUAL, _LARGEST), after)
+
+
+def listed(
+    call: Call, address: str, page: Page, results: Sequence[Mapping[str, Any]], total: int, following: str
+) -> Answer:
+    """One page of the list at `address`; `following` is the name of its last item where more follow."""
+    shown = [{key: value for key, value in each.items() if key != "@context"} for each in results]
+    body: dict[str, Any] = {"@context": [METADATA, SEARCH], "_total": total, "_results": shown}
+    if following:
+        body["_next"] = f"{address}?{urlencode({'after': following, 'size': page.size})}"
+    return Answer(200, plain(body), {"Content-Type": call.accept.require((JSON_LD, JSON)), "Vary": "Accept"})
