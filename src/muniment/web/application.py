@@ -53,7 +53,8 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
     if settings.otel:
         _trace(server)
         return Edge(server, limits, server.state.gate.metrics)
-    return Edge(QuickFiles(server, str(archive.path)), limits, server.state.gate.metrics)
+    quick = nexus.Straight(QuickFiles(server, str(archive.path)), server.state.nexus)
+    return Edge(quick, limits, server.state.gate.metrics)
 
 
 def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:

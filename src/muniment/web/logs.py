@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -52,15 +53,23 @@ def configure() -> None:
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Hide what looks like a credential, by its name and by its form."""
-    return {name: HIDDEN if _SECRET_NAMES.search(name) else hide(value) for name, value in event.items()}
+    return {name: HIDDEN if _is_secret(name) else hide(value) for name, value in event.items()}
+
+
+@lru_cache(maxsize=1000)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAMES.search(name) is not None
 
 
 def hide(value: Any) -> Any:
     """A value with what looks like a credential hidden in it."""
     if isinstance(value, str):
+        # Neither form is without one of these; nearly every value of a request's line is.
+        if " " not in value and "=" not in value and "@" not in value and value.isascii() and value.isprintable():
+            return value
         return _IN_URL.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", _CREDENTIALS.sub(rf"\1 {HIDDEN}", value))
     if isinstance(value, dict):
-        return {name: HIDDEN if _SECRET_NAMES.search(str(name)) else hide(item) for name, item in value.items()}
+        return {name: HIDDEN if _is_secret(str(name)) else hide(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [hide(item) for item in value]
     return value

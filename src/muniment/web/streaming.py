@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.errors.base import MunimentError
+from muniment.web.ahead import Ahead
 
 PIECE = 1 << 20
 """Bytes that are handed over at once; smaller ones cost more in handing over than in reading."""
@@ -25,7 +25,7 @@ READERS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="reader")
 
 
 class PumpResponse(Response):
-    """Sends what an iterator gives, which runs in a thread, one piece ahead of the sending.
+    """Sends what an iterator gives, which runs in a thread, ahead of the sending.
 
     When the iterator fails, the connection is broken: what was announced is then not complete, and no
     client can take it for the whole. When the client goes away, the iterator is closed.
@@ -60,17 +60,21 @@ class PumpResponse(Response):
             await send(start)
             await send({"type": "http.response.body", "body": self._short or b""})
             return
-        loop = asyncio.get_running_loop()
-        pieces = self._pieces()
-        first = await loop.run_in_executor(READERS, next, pieces, None)
-        await send(start)
-        gone = asyncio.ensure_future(_until_gone(receive))
-        ahead: asyncio.Future[bytes | None] = asyncio.ensure_future(_given(first))
+        ahead = Ahead(self._pieces(), READERS)
         try:
-            while (piece := await ahead) is not None and not gone.done():
-                ahead = loop.run_in_executor(READERS, next, pieces, None)
+            piece = await ahead.next()
+            await send(start)
+            await self._send(ahead, piece, receive, send)
+        finally:
+            await ahead.close()
+
+    async def _send(self, ahead: Ahead, piece: bytes | None, receive: Receive, send: Send) -> None:
+        gone = asyncio.ensure_future(_until_gone(receive))
+        try:
+            while piece is not None and not gone.done():
                 async with asyncio.timeout(_PATIENCE):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
+                piece = await ahead.next()
             if not gone.done():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except (MunimentError, OSError) as error:
@@ -80,20 +84,6 @@ class PumpResponse(Response):
                 self._failed(error)
         finally:
             gone.cancel()
-            await _finished(ahead)
-            close = getattr(pieces, "close", None)
-            if close:
-                await loop.run_in_executor(READERS, close)
-
-
-async def _given(piece: bytes | None) -> bytes | None:
-    return piece
-
-
-async def _finished(ahead: asyncio.Future[bytes | None]) -> None:
-    # A generator cannot be closed while a thread is in it.
-    with contextlib.suppress(Exception):
-        await ahead
 
 
 async def _until_gone(receive: Receive) -> None:

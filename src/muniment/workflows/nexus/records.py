@@ -195,12 +195,11 @@ class Records:
         key = (project, id)
         with self._lock:
             known = self._known.get(key)
+            number = max(known.numbers) if known else 0
         if known is not None:
-            head = _head(known.root)
-            revision = known.numbers.get(head)
-            if revision is not None:
-                return revision
-            if not head:
+            if _is_newest(known.root, number):
+                return known.numbers[number]
+            if not os.path.isdir(known.root):
                 self.forget(project, id)
         try:
             instance = self._archive.instance(id, project=project)
@@ -285,10 +284,6 @@ def _package(instance: Instance, iri: str) -> Revision:
     )
 
 
-def _head(root: str) -> int:
-    """The newest instance of the resource whose folder this is, 0 where it is gone: one look at the folder."""
-    try:
-        names = os.listdir(root)  # noqa: PTH208 - names are all that is needed, and this is done for each entry
-    except OSError:
-        return 0
-    return max((int(name[1:]) for name in names if name[0] == "v" and name[1:].isdecimal()), default=0)
+def _is_newest(root: str, number: int) -> bool:
+    """Whether an instance is there and no later one: asked for every entry of a selection, so without a listing."""
+    return os.access(f"{root}/v{number}", os.F_OK) and not os.access(f"{root}/v{number + 1}", os.F_OK)

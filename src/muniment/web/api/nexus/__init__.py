@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from muniment.web.api.nexus.application import NexusApi
-from muniment.web.api.nexus.mounting import PREFIX, install
+from muniment.web.api.nexus.mounting import PREFIX, Straight, install
 
-__all__ = ["PREFIX", "NexusApi", "install"]
+__all__ = ["PREFIX", "NexusApi", "Straight", "install"]

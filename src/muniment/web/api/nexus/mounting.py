@@ -1,8 +1,9 @@
-"""Mounting: puts the API into the server."""
+"""Mounting: puts the API into the server, and before the framework, which adds nothing to it but time."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.archive import Archive
@@ -36,6 +37,28 @@ def install(server: FastAPI, archive: Archive, gate: Gate, settings: Settings) -
     api = NexusApi(make, gate, archive, limit=options.document, base=options.base)
     server.mount(PREFIX, api)
     return api
+
+
+class Straight:
+    """Hands what is below `/v1` to the API as a mount does, and everything else to the framework.
+
+    The framework tries its routes one after the other before it comes to a mount: that takes as long as
+    answering a small request.
+    """
+
+    def __init__(self, server: ASGIApp, api: NexusApi) -> None:
+        """`server` answers everything else."""
+        self._server = server
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        root = scope.get("root_path", "")
+        if scope["type"] != "http" or not scope["path"].removeprefix(root).startswith(f"{PREFIX}/"):
+            await self._server(scope, receive, send)
+            return
+        # A copy, as a mount makes it: what is outside must still see the server's own root.
+        await self._api({**scope, "root_path": root + PREFIX, "app_root_path": root}, receive, send)
 
 
 def _no_parity(project: str, resource: str, error: MunimentError) -> None:
