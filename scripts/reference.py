@@ -227,7 +227,7 @@ def http() -> str:
     from muniment.web.api import native  # noqa: PLC0415 - as in `cli`
 
     bare = FastAPI()
-    bare.include_router(native.router)
+    native.install(bare)
     lines = [
         "# HTTP interface",
         "",

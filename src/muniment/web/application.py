@@ -77,7 +77,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.state.streams = Streams(settings.serve_streams)
     server.state.sweep_every = settings.sweep_every
     problems.install(server, str(archive.path))
-    server.include_router(native.router)
+    native.install(server)
     server.include_router(health.router)
     osf.install(server, app)
     server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, settings)

@@ -41,7 +41,7 @@ def described(key: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def operations() -> list[tuple[str, str]]:
     """Every operation of the description, as method and path."""
     bare = FastAPI()
-    bare.include_router(native.router)
+    native.install(bare)
     return [(method, path) for path, item in bare.openapi()["paths"].items() for method in item]
 
 

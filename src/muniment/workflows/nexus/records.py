@@ -199,7 +199,7 @@ class Records:
         if known is not None:
             if _is_newest(known.root, number):
                 return known.numbers[number]
-            if not os.path.isdir(known.root):
+            if not Path(known.root).is_dir():
                 self.forget(project, id)
         try:
             instance = self._archive.instance(id, project=project)

@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from muniment.errors.base import MunimentError
 from muniment.web.api.native.gate import Visit, visit_of
+from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import AuditIn, Count, RepairIn
 from muniment.web.authority import ADMIN, READ
 from muniment.web.problems import problem
 from muniment.web.streaming import PumpResponse
 from muniment.workflows.auditing import run_audit
 
-router = APIRouter()
+router = new_router()
 
 LINES = "application/jsonl"
 _ANSWER: dict[int | str, dict[str, Any]] = {

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 
 from muniment.errors.base import MissingThing
 from muniment.web.api.native.gate import visit_of
 from muniment.web.api.native.names import UUID_FORM
+from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import Decision, DecisionOut
 from muniment.web.authority import WRITE
 
-router = APIRouter(prefix="/groups")
+router = new_router("/groups")
 
 Group = Annotated[str, Path(description="The id of the group.", json_schema_extra=UUID_FORM)]
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -17,10 +17,11 @@ from muniment.archive import Event
 from muniment.errors.remote import TooMuchAtOnce
 from muniment.web.api.native.gate import Visit, visit_of
 from muniment.web.api.native.names import START_FORM, Limit, Project
+from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import EventPage
 from muniment.web.authority import EVENTS
 
-router = APIRouter()
+router = new_router()
 
 STREAM = "text/event-stream"
 _LOOK_EVERY = 0.25

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from muniment.errors.remote import UnusableRequest
 from muniment.web.api.native.names import BATCH_TYPE, Number, Project, Segment, path_of
 from muniment.web.api.native.reading import instance_asked_for
+from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import ReadIn
 
-router = APIRouter()
+router = new_router()
 
 MOST_BYTES = 8 << 20
 """Of all files of one answer together: they are in memory until it is sent."""

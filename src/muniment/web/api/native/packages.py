@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -17,6 +17,7 @@ from muniment.layouts.packages import folder_name
 from muniment.web.api.native.files import asked_range, disposition
 from muniment.web.api.native.gate import Visit, visit_of
 from muniment.web.api.native.names import DIGEST_FIELD_FORM, Project, Segment, read_digest_fields, text_of
+from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import Imported
 from muniment.web.api.native.transactions import IdempotencyKey
 from muniment.web.authority import READ, WRITE
@@ -24,7 +25,7 @@ from muniment.web.streaming import PumpResponse, pieces_of, pour
 from muniment.workflows.export import plan_tar
 from muniment.workflows.imports import take_in
 
-router = APIRouter()
+router = new_router()
 
 TAR = "application/x-tar"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from muniment import __version__
 from muniment.archive import Archive, Instance, Summary
@@ -25,6 +25,7 @@ from muniment.web.api.native.names import (
     path_of,
     text_of,
 )
+from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import (
     ArchiveInfo,
     FileOut,
@@ -39,7 +40,7 @@ from muniment.web.api.native.schemas import (
 )
 from muniment.web.authority import ADMIN, READ
 
-router = APIRouter()
+router = new_router()
 
 
 @router.get("", operation_id="archive")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 
 from muniment.archive import Transaction, note_links
 from muniment.errors.archive import LeftoverNotFound
@@ -17,6 +17,7 @@ from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.gate import Visit, refuse_other_version, told, visit_of
 from muniment.web.api.native.names import After, FilePath, Limit, path_of
 from muniment.web.api.native.reading import page_of_files, shown
+from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import (
     BeginNew,
     BeginOn,
@@ -33,7 +34,7 @@ from muniment.web.api.native.schemas import (
 )
 from muniment.web.authority import ADMIN, READ, WRITE
 
-router = APIRouter(prefix="/transactions")
+router = new_router("/transactions")
 
 IdempotencyKey = Annotated[
     str,

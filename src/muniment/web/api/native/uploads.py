@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -26,12 +26,13 @@ from muniment.web.api.native.names import (
     read_digest_fields,
 )
 from muniment.web.api.native.reading import file_out
+from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
 from muniment.web.api.native.transactions import IdempotencyKey, check_time, held
 from muniment.web.authority import WRITE
 from muniment.web.streaming import PIECE, pieces_of, pour
 
-router = APIRouter(prefix="/transactions/{transaction}")
+router = new_router("/transactions/{transaction}")
 
 ReprDigest = Annotated[
     str, Header(description="What the file must be (RFC 9530).", json_schema_extra=DIGEST_FIELD_FORM)
