@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +23,9 @@ _PATIENCE = 120.0
 
 READERS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="reader")
 """Threads that read and write files, apart from those that answer: a slow disk must not stop short answers."""
+
+DIGESTERS = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="digester")
+"""Threads that digest what readers have read, so that these can read on."""
 
 
 class PumpResponse(Response):

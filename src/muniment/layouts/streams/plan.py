@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import ClassVar
 
@@ -58,7 +59,13 @@ class Plan(ABC):
         return self._segments(start, stop)
 
     def read(
-        self, start: int = 0, stop: int | None = None, *, chunk: int = CHUNK, prove: bool = False
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        chunk: int = CHUNK,
+        prove: bool = False,
+        threads: Executor | None = None,
     ) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`, in pieces of about `chunk` bytes.
 
@@ -72,6 +79,7 @@ class Plan(ABC):
             prove: Whether a file whose beginning lies before the range is read once more, as a whole,
                 before its last piece is given out: then a download resumed after a cut is as sure as one
                 in a single piece, at the price of a pause of about a second for each GB of that one file.
+            threads: What large files are digested by while the reading goes on; without it, it waits.
 
         Raises:
             RangeOutside: The range is empty backwards or leaves the archive; at once, not at the first piece.
@@ -81,7 +89,7 @@ class Plan(ABC):
         segments = self.segments(start, stop)
         if prove:
             segments = (replace(part, prove=True) if isinstance(part, Slice) else part for part in segments)
-        return gather(segments, chunk)
+        return gather(segments, chunk, threads)
 
     def _segments(self, start: int, stop: int) -> Iterator[Framing | Slice]:
         first = max(bisect_right(self._starts, start) - 1, 0)

@@ -6,14 +6,20 @@ import hashlib
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 
+from muniment.content.aside import WORTH_IT, Aside, Data
 from muniment.errors.delivery import MemberDamaged, MemberUnreadable
 from muniment.layouts.streams.members import Member
 
 CHUNK = 256 * 1024
 """Bytes per piece. Below this, hashing holds the interpreter and every piece costs more than its bytes."""
 
+
+Prove = Callable[[], None]
+"""Raises where a file is not what it was promised to be."""
 
 # By name they cost three microseconds more each, which shows in archives of small files.
 _HASHERS = {
@@ -53,9 +59,9 @@ class Slice:
         """Whether this is the file from its first byte to its last, so that its digest can be checked."""
         return self.start == 0 and self.stop == self.member.size
 
-    def watch(self) -> Watch:
-        """Start the check of these bytes."""
-        return Watch(self)
+    def watch(self, threads: Executor | None = None) -> Watch:
+        """Start the check of these bytes; with `threads` it is done aside."""
+        return Watch(self, threads)
 
     def pieces(self, chunk: int = CHUNK) -> Iterator[bytes]:
         """Read the slice in pieces of up to `chunk` bytes; the last is held back until the file is proven.
@@ -64,7 +70,20 @@ class Slice:
             MemberDamaged: The file is shorter or longer than promised, or its digest differs.
             MemberUnreadable: The system could not open or read it.
         """
-        watch = self.watch()
+        for data, prove in self.parts(chunk):
+            if prove is not None:
+                prove()
+            if data:
+                yield data
+
+    def parts(self, chunk: int, threads: Executor | None = None) -> Iterator[tuple[bytes, Prove | None]]:
+        """As `pieces`, but the last comes unproven, with what proves the file: call that before it is sent.
+
+        Raises:
+            MemberDamaged: The file is shorter than promised.
+            MemberUnreadable: The system could not open or read it.
+        """
+        watch = self.watch(threads)
         left = self.stop - self.start
         # One byte more is asked for with the last ones: it tells a file that has grown without another call.
         more = 1 if self.stop == self.member.size else 0
@@ -80,15 +99,17 @@ class Slice:
                     watch.update(data)
                     if not left:
                         break
-                    yield data
+                    yield data, None
                 unseen = more and len(data) == wanted and not longer
-                watch.finish(longer=longer or bool(unseen and handle.read(1)))
-                if self.prove and more and self.start:
-                    deque(replace(self, start=0).pieces(chunk), maxlen=0)
-                if data:
-                    yield data
+                longer = longer or bool(unseen and handle.read(1))
         except OSError as trouble:
             raise MemberUnreadable(name=self.member.name, reason=trouble.strerror or str(trouble)) from trouble
+        yield data, partial(self._prove, watch, chunk, longer=longer)
+
+    def _prove(self, watch: Watch, chunk: int, *, longer: bool) -> None:
+        watch.finish(longer=longer)
+        if self.prove and self.start and self.stop == self.member.size:
+            deque(replace(self, start=0).pieces(chunk), maxlen=0)
 
     def too_short(self, found: int) -> MemberDamaged:
         """The error for a file that ends after `found` bytes."""
@@ -99,9 +120,9 @@ class Slice:
 class Watch:
     """Checks one slice as it is read: the digest if the file is sent whole, the length in any case."""
 
-    __slots__ = ("_crc", "_hasher", "_seen", "_slice", "_value")
+    __slots__ = ("_aside", "_crc", "_hasher", "_seen", "_slice", "_value")
 
-    def __init__(self, part: Slice) -> None:
+    def __init__(self, part: Slice, threads: Executor | None = None) -> None:
         """Choose what can be checked of `part`."""
         self._slice = part
         self._seen = 0
@@ -110,10 +131,17 @@ class Watch:
         self._hasher = _HASHERS[proof[0]](usedforsecurity=False) if proof else None
         counts = part.whole and (part.learn is not None or part.expected_crc is not None)
         self._crc: int | None = 0 if counts else None
+        self._aside = Aside(self._digest, threads) if threads is not None and part.member.size >= WORTH_IT else None
 
-    def update(self, data: bytes | memoryview) -> None:
+    def update(self, data: Data) -> None:
         """Take the next bytes of the slice. Large pieces are hashed outside the interpreter's lock."""
         self._seen += len(data)
+        if self._aside is not None:
+            self._aside.give(data)
+        else:
+            self._digest(data)
+
+    def _digest(self, data: Data) -> None:
         if self._hasher is not None:
             self._hasher.update(data)
         if self._crc is not None:
@@ -129,6 +157,8 @@ class Watch:
             MemberDamaged: The file is shorter or longer than promised, or its digest differs.
         """
         part = self._slice
+        if self._aside is not None:
+            self._aside.wait()
         if longer:
             raise MemberDamaged(name=part.member.name, reason=f"it goes on after the promised {part.member.size} bytes")
         if self._seen != part.stop - part.start:
@@ -145,22 +175,57 @@ class Watch:
             part.learn(self._crc)
 
 
-def gather(segments: Iterable[Framing | Slice], chunk: int = CHUNK) -> Iterator[bytes]:
+def gather(segments: Iterable[Framing | Slice], chunk: int = CHUNK, threads: Executor | None = None) -> Iterator[bytes]:
     """The bytes of `segments` in pieces of about `chunk` bytes; small files and headers share a piece.
+
+    With `threads` a piece is proven aside while the one after it is read, and given out then.
 
     Raises:
         MemberDamaged: As `Slice.pieces`.
         MemberUnreadable: As `Slice.pieces`.
     """
-    waiting: list[bytes] = []
-    size = 0
+    before: _Piece | None = None
+    for piece in _collected(segments, chunk, threads):
+        if threads is None:
+            yield piece.proven()
+            continue
+        if before is not None:
+            yield before.proven()
+        before = piece
+    if before is not None:
+        yield before.proven()
+
+
+class _Piece:
+    """What is given out at once, and the proofs that are due before."""
+
+    __slots__ = ("data", "proofs", "size")
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.proofs: list[Prove] = []
+        self.size = 0
+
+    def proven(self) -> bytes:
+        for prove in self.proofs:
+            prove()
+        # A full piece of a large file goes out as it is: joining would copy it once more.
+        return self.data[0] if len(self.data) == 1 else b"".join(self.data)
+
+
+def _collected(segments: Iterable[Framing | Slice], chunk: int, threads: Executor | None) -> Iterator[_Piece]:
+    piece = _Piece()
     for segment in segments:
-        for data in (segment.data,) if isinstance(segment, Framing) else segment.pieces(chunk):
-            waiting.append(data)
-            size += len(data)
-            # A full piece of a large file goes out as it is: joining would copy it once more.
-            if size >= chunk:
-                yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
-                waiting, size = [], 0
-    if size:
-        yield b"".join(waiting)
+        for data, prove in ((segment.data, None),) if isinstance(segment, Framing) else segment.parts(chunk, threads):
+            piece.data.append(data)
+            piece.size += len(data)
+            if prove is not None and isinstance(segment, Slice) and segment.learn is not None:
+                # What follows the file says what is learnt of it.
+                prove()
+            elif prove is not None:
+                piece.proofs.append(prove)
+            if piece.size >= chunk:
+                yield piece
+                piece = _Piece()
+    if piece.size or piece.proofs:
+        yield piece

@@ -12,10 +12,11 @@ from starlette.responses import Response
 
 from muniment.archive import Instance
 from muniment.content import Entry, Hashers
+from muniment.content.aside import Aside
 from muniment.errors.archive import DamagedFile, ReadFailed
 from muniment.errors.remote import NotAnswerable
 from muniment.web.api.native.names import digest_fields
-from muniment.web.streaming import PIECE, PumpResponse
+from muniment.web.streaming import DIGESTERS, PIECE, PumpResponse
 
 _INERT = frozenset(
     {
@@ -130,6 +131,7 @@ def read_checked(instance: Instance, entry: Entry, start: int, stop: int) -> Ite
     algorithm = "sha256" if "sha256" in entry.digests else next(iter(entry.digests))
     whole = start == 0 and stop == entry.size
     hashers = Hashers([algorithm] if whole else [])
+    aside = Aside(hashers.update, DIGESTERS)
     position = start
     with instance.open(entry.path, start, verify=False) as file:
         while position < stop:
@@ -139,9 +141,10 @@ def read_checked(instance: Instance, entry: Entry, start: int, stop: int) -> Ite
                 raise ReadFailed(path=entry.path, reason=error.strerror) from error
             if not piece:
                 raise ReadFailed(path=entry.path, reason=f"it ends at {position} of {stop} bytes")
-            hashers.update(piece)
+            aside.give(piece)
             position += len(piece)
             if whole and position == stop:
+                aside.wait()
                 _refuse_damaged(entry, algorithm, hashers)
             yield piece
 

@@ -10,6 +10,7 @@ from muniment.content.jsonld import ARCHIVES, ARCHIVES_METADATA, METADATA
 from muniment.errors.nexus import AddressUnknown
 from muniment.web.api.nexus.answers import CHUNK, Answer, Streamed, form_of, simple
 from muniment.web.api.nexus.call import Call
+from muniment.web.streaming import DIGESTERS
 from muniment.workflows.delivering import READ, ZIP
 from muniment.workflows.nexus.addresses import ARCHIVE_SCHEMA
 from muniment.workflows.nexus.projects import Project
@@ -68,7 +69,7 @@ def fetch(call: Call) -> Answer | Streamed:
 
     def read(start: int, stop: int) -> Iterator[bytes]:
         # Whoever resumes shall have as sure a file as whoever did not have to.
-        yield from plan.read(start, stop, chunk=CHUNK, prove=start > 0)
+        yield from plan.read(start, stop, chunk=CHUNK, prove=start > 0, threads=DIGESTERS)
         delivering.done()
 
     name = "archive.zip" if kind == ZIP else "archive.tar"

@@ -1,0 +1,43 @@
+"""Work done aside: in order, whatever the size, and what fails is told."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from muniment.content.aside import WORTH_IT, Aside, Data
+
+
+@pytest.mark.parametrize("sizes", [[1], [WORTH_IT], [WORTH_IT, 1, WORTH_IT - 1, 3 * WORTH_IT, 2, 2], [0]])
+def test_the_digest_is_that_of_everything_in_order(sizes: list[int]) -> None:
+    pieces = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
+    hasher = hashlib.sha256()
+    with ThreadPoolExecutor(3) as threads:
+        aside = Aside(hasher.update, threads)
+        for piece in pieces:
+            aside.give(piece)
+        aside.wait()
+    assert hasher.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
+
+
+def test_the_giver_goes_on_while_the_work_is_done() -> None:
+    going = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        aside = Aside(lambda _: going.wait(10), threads)
+        aside.give(bytes(WORTH_IT))
+        going.set()
+        aside.wait()
+
+
+def test_what_fails_is_told_at_the_next_piece() -> None:
+    def fail(_: Data) -> None:
+        raise ValueError("no")
+
+    with ThreadPoolExecutor(1) as threads:
+        aside = Aside(fail, threads)
+        aside.give(bytes(WORTH_IT))
+        with pytest.raises(ValueError, match="no"):
+            aside.give(b"more")
