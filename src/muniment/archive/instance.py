@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -168,16 +168,17 @@ class Instance:
         """
         place = self._inventory.content_path(self._logical[self._files.stored(entry.path)])
         location = f"{self.root}/{place}"
+        algorithm = "sha256" if "sha256" in entry.digests else self._inventory.algorithm
+        hasher = hashlib.new(algorithm)
         try:
             descriptor = os.open(location, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                data = b"".join(iter(lambda: os.read(descriptor, (entry.size or 0) + 1), b""))
+                data = _read_up_to(descriptor, entry.size or 0, hasher.update)
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise ReadFailed(path=location, reason=error.strerror) from error
-        algorithm = "sha256" if "sha256" in entry.digests else self._inventory.algorithm
-        found, expected = hashlib.new(algorithm, data).hexdigest(), entry.digests[algorithm]
+        found, expected = hasher.hexdigest(), entry.digests[algorithm]
         if found != expected:
             raise DamagedFile(path=location, algorithm=algorithm, found=found, expected=expected)
         return data
@@ -333,6 +334,18 @@ class _Files:
 
     def stored(self, path: str) -> str:
         return self._odd.get(path) or PAYLOAD + path
+
+
+def _read_up_to(descriptor: int, size: int, digest: Callable[[bytes], object]) -> bytes:
+    """A file of `size` bytes, digested; of one that has grown, what is too much is digested and not kept."""
+    pieces: list[bytes] = []
+    done = 0
+    while piece := os.read(descriptor, size - done + 1 if done <= size else 1 << 20):
+        digest(piece)
+        if done <= size:
+            pieces.append(piece)
+        done += len(piece)
+    return b"".join(pieces)
 
 
 def _open_file(location: Path) -> BinaryIO:
