@@ -15,6 +15,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
+from types import MappingProxyType
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
@@ -28,6 +30,7 @@ from muniment.workflows.nexus.times import seconds_of
 KEY = "nexus"
 SOURCE, COMPACTED, EXPANDED = "source.json", "compacted.json", "expanded.json"
 _REMEMBERED = 24_000
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +244,7 @@ def revision_of(instance: Instance, iri: str) -> Revision:
     said = instance.metadata.get(KEY)
     if not isinstance(said, dict) or "kind" not in said:
         return _package(instance, iri)
+    # Thousands of these are remembered. What they have in common is kept once.
     contents = {
         str(entry.path): Content(
             str(entry.path), entry.size or 0, entry.digests["sha256"], str(instance.location(entry.path))
@@ -251,18 +255,18 @@ def revision_of(instance: Instance, iri: str) -> Revision:
         project=instance.project,
         id=instance.id,
         iri=iri,
-        kind=str(said["kind"]),
+        kind=intern(str(said["kind"])),
         number=instance.number,
         rev=int(said["rev"]),
-        types=tuple(said["types"]),
-        schema=said["schema"],
+        types=tuple(map(intern, said["types"])),
+        schema=intern(said["schema"]),
         deprecated=bool(said["deprecated"]),
-        tags=said["tags"],
+        tags=said["tags"] or _NOTHING,
         created_at=said["created_at"],
-        created_by=said["created_by"],
+        created_by=intern(said["created_by"]),
         updated_at=said["updated_at"],
-        updated_by=said["updated_by"],
-        file=said.get("file", {}),
+        updated_by=intern(said["updated_by"]),
+        file={intern(key): value for key, value in said["file"].items()} if "file" in said else _NOTHING,
         contents=contents,
     )
 
