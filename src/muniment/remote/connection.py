@@ -71,6 +71,7 @@ class Server:
         self.url = f"{parts.scheme.lower()}://{parts.netloc}{parts.path.rstrip('/').removesuffix(PREFIX)}/"
         self._key = key
         self._idle: list[http.client.HTTPConnection] = []
+        self._closed = False
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -78,8 +79,9 @@ class Server:
         return f"<Server {self.url}>"
 
     def close(self) -> None:
-        """End the idle connections."""
+        """End the idle connections, and those in use when they are given back."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -161,7 +163,7 @@ class Server:
             connection.close()
             return
         with self._lock:
-            if len(self._idle) < _IDLE:
+            if len(self._idle) < _IDLE and not self._closed:
                 self._idle.append(connection)
                 return
         connection.close()
