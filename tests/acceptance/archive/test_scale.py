@@ -1,7 +1,7 @@
 """Many resources, and a resource of many files: opening and listing stay quick, memory stays bounded.
 
 Every step runs in a process of its own, which says how long it took and how much memory at most;
-`-rP` shows that for each (docs/scale.md).
+`-rP` shows that for each.
 """
 
 from __future__ import annotations
