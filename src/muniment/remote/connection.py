@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
+from weakref import WeakSet
 
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.remote import NotAnArchiveServer, ServerUnreachable, TransferCut
@@ -71,7 +72,7 @@ class Server:
         self.url = f"{parts.scheme.lower()}://{parts.netloc}{parts.path.rstrip('/').removesuffix(PREFIX)}/"
         self._key = key
         self._idle: list[http.client.HTTPConnection] = []
-        self._closed = False
+        self._lent: WeakSet[http.client.HTTPConnection] = WeakSet()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -81,8 +82,8 @@ class Server:
     def close(self) -> None:
         """End the idle connections, and those in use when they are given back."""
         with self._lock:
-            self._closed = True
             idle, self._idle = self._idle, []
+            self._lent.clear()
         for connection in idle:
             connection.close()
 
@@ -163,7 +164,7 @@ class Server:
             connection.close()
             return
         with self._lock:
-            if len(self._idle) < _IDLE and not self._closed:
+            if len(self._idle) < _IDLE and connection in self._lent:
                 self._idle.append(connection)
                 return
         connection.close()
@@ -215,10 +216,11 @@ class Server:
     def _connection(self, patience: float) -> http.client.HTTPConnection:
         while True:
             with self._lock:
-                connection = self._idle.pop() if self._idle else None
-            if connection is None:
-                return self._connect(patience)
-            if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+                connection = self._idle.pop() if self._idle else self._connect(patience)
+                self._lent.add(connection)
+            if connection.sock is None:
+                return connection
+            if not select.select([connection.sock], [], [], 0)[0]:
                 connection.sock.settimeout(patience)
                 return connection
             # Readable though nothing was asked: the server closed it.
