@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from muniment.access.migrations import MIGRATIONS
+from muniment.content.extras import need
 from muniment.errors.access import AccessNewer, AccessUnavailable
 
 Result = TypeVar("Result")
@@ -34,6 +35,7 @@ class AccessDatabase:
         Raises:
             AccessUnavailable: It cannot be reached or written.
             AccessNewer: Its tables were made by a later Muniment.
+            ExtraMissing: It is in PostgreSQL, and the library for that is not installed.
         """
         url = _url(place)
         self.embedded = url.get_backend_name() == "sqlite"
@@ -129,6 +131,7 @@ def _url(place: str | Path) -> URL:
         return URL.create("sqlite", database=str(Path(given).absolute()))
     url = make_url(given)
     if url.drivername in {"postgresql", "postgres"}:
+        need("postgres", "A control database in PostgreSQL")
         return url.set(drivername="postgresql+psycopg")
     return url
 

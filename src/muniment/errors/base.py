@@ -61,6 +61,18 @@ class BadInput(MunimentError, ValueError):
     http_status = 400
 
 
+class BadSetting(BadInput):
+    """A setting cannot be used: {reason}. docs/reference/settings.md has all settings and what they take."""
+
+    http_status = 500
+
+
+class ExtraMissing(BadInput):
+    """{what} needs a part that is not installed: run `pip install 'muniment[{extra}]'`."""
+
+    http_status = 500
+
+
 class MissingThing(MunimentError, LookupError):
     """There is no such thing: {reason}."""
 

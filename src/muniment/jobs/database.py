@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import sqlite3
 import time
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
+from muniment.content.extras import need
 from muniment.errors.jobs import BadLedgerAddress, LedgerBroken, LedgerUnavailable
 
 Clock = Callable[[], float]
@@ -35,6 +35,7 @@ class Database:
 
         Raises:
             BadLedgerAddress: It is neither.
+            ExtraMissing: It is in PostgreSQL, and the library for that is not installed.
         """
         url = _url(place)
         self.embedded = url.get_backend_name() == "sqlite"
@@ -134,8 +135,7 @@ def _url(place: str | Path) -> URL:
         raise BadLedgerAddress(reason="it is no address") from error  # not repeated: it may hold a password
     if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise BadLedgerAddress(reason=f"{url.drivername!r} is no database Muniment knows")
-    if importlib.util.find_spec("psycopg") is None:
-        raise BadLedgerAddress(reason="PostgreSQL needs `pip install 'muniment[postgres]'`")
+    need("postgres", "A ledger in PostgreSQL")
     return url.set(drivername="postgresql+psycopg")
 
 

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
+from muniment.content.extras import need
 from muniment.errors.nexus import IdTaken, SelectionNotFound, SelectionsUnavailable
 from muniment.layouts.selection import Format, SelectionEntry
 
@@ -87,6 +88,7 @@ class Selections:
 
         Raises:
             SelectionsUnavailable: It cannot be opened.
+            ExtraMissing: It is in PostgreSQL, and the library for that is not installed.
         """
         self.life = life
         self.clock = clock
@@ -249,6 +251,7 @@ def _engine(place: str) -> Engine:
     if "://" in place:
         url = make_url(place)
         if url.drivername in {"postgresql", "postgres"}:
+            need("postgres", "A database of selections in PostgreSQL")
             url = url.set(drivername="postgresql+psycopg")
         return create_engine(url, pool_pre_ping=True, pool_size=8)
     url = URL.create("sqlite", database=str(Path(place).absolute()))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from muniment.app import App
 from muniment.app.working import Working
-from muniment.jobs import CeleryEngine, LocalEngine
 from muniment.web.api.osf.routes import router
 from muniment.workflows.register import Foreman
+
+if TYPE_CHECKING:
+    from muniment.jobs import CeleryEngine, LocalEngine  # Celery is an extra
 
 
 class OsfDoor:
