@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from muniment.access import Authority
 from muniment.app import App
 from muniment.archive import Archive
 from muniment.errors.base import MunimentError
-from muniment.web import health, problems
+from muniment.web import health, problems, tracing
 from muniment.web.api import native, nexus, osf
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.gate import Gate
@@ -51,7 +50,7 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
     )
     # Traces are made inside the framework, so what is to be traced must pass through it.
     if settings.otel:
-        _trace(server)
+        server.state.tracer = tracing.trace(server)
         return Edge(server, limits, server.state.gate.metrics)
     quick = nexus.Straight(QuickFiles(server, str(archive.path)), server.state.nexus)
     return Edge(quick, limits, server.state.gate.metrics)
@@ -75,6 +74,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.state.idempotency = Idempotency(archive.state / "control.db")
     server.state.recent = RecentInstances()
     server.state.streams = Streams(settings.serve_streams)
+    server.state.tracer = None
     server.state.sweep_every = settings.sweep_every
     problems.install(server, str(archive.path))
     native.install(server)
@@ -98,6 +98,8 @@ async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await run_in_threadpool(server.state.osf.close)
         await run_in_threadpool(server.state.nexus.close)
         await run_in_threadpool(server.state.archive.close)
+        if server.state.tracer is not None:
+            await run_in_threadpool(server.state.tracer.shutdown)  # it sends what it still holds
 
 
 async def _sweep(server: FastAPI) -> None:
@@ -112,8 +114,3 @@ async def _sweep(server: FastAPI) -> None:
             continue
         for event in done:
             get_logger().info("swept", event=event.event, note=str(event.detail.get("note", "")))
-
-
-def _trace(server: FastAPI) -> None:
-    instrumentation = importlib.import_module("opentelemetry.instrumentation.fastapi")  # the extra `otel`
-    instrumentation.FastAPIInstrumentor.instrument_app(server)
