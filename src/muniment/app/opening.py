@@ -71,7 +71,9 @@ class Opening:
             return Archive(place, agent=self._agent(), workers=self._basic.workers)
         try:
             key = self._basic.secret()
-        except (OSError, IndexError, UnicodeDecodeError) as error:
+        except IndexError:
+            raise BadInput(reason="the file with the key is empty") from None
+        except (OSError, UnicodeDecodeError) as error:
             raise BadInput(reason=f"the file with the key cannot be read: {error}") from error
         return remote_archive(place, key=key)
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+
 import uvicorn
 
+from muniment.app.app import App
 from muniment.app.protocol import LimitedProtocol
+from muniment.app.working import Working
+from muniment.content.extras import need
+from muniment.errors.remote import CannotListen
 from muniment.settings import Settings
 
 ENTRY = "muniment.web.entry:application"
@@ -16,7 +22,12 @@ def serve(settings: Settings) -> None:
 
     On SIGTERM or SIGINT it takes no more requests, ends live streams, and lets the others finish within
     `serve_grace` seconds; a transaction whose request is then broken off stays parked and can be resumed.
+
+    Raises:
+        MunimentError: The archive, a database or a key file cannot be opened, or a setting cannot be used.
+        CannotListen: The address cannot be had.
     """
+    _rehearse(App(settings))
     settings.hand_down()
     uvicorn.run(
         ENTRY,
@@ -37,3 +48,26 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=max(1, round(settings.serve_grace)),
         backlog=512,
     )
+
+
+def _rehearse(app: App) -> None:
+    """Open everything once, so that what is wrong is said here and not in the log of every process."""
+    if app.settings.otel:
+        need("otel", "Sending traces")
+    app.place()
+    with app.archive() as archive:
+        app.authority(archive).close()
+    if app.settings.serve_work:
+        Working(app).rehearse()
+    _listen(app.settings.serve_host, app.settings.serve_port)
+
+
+def _listen(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As the server's own socket, else one that has just been closed would count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotListen(host=host, port=port, reason=error.strerror) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.app.app import App
+from muniment.content.extras import need
 from muniment.errors.archive import NotAnArchive
 from muniment.errors.base import BadInput
 from muniment.settings.working import words
@@ -104,7 +105,8 @@ class Working:
         addresses = self._addresses()
         key = settings.hmac_key.get_secret_value() if settings.hmac_key else ""
         if (addresses or settings.signed_submissions) and not key:
-            raise BadInput(reason="callbacks and signed submissions need a key: set MUNIMENT_HMAC_KEY")
+            what = "callbacks (MUNIMENT_CALLBACK_ADDRESSES) and signed submissions need a key"
+            raise BadInput(reason=f"{what}: set MUNIMENT_HMAC_KEY")
         policy = Policy(
             project=settings.osf_project,
             max_file_size=settings.max_file_size,
@@ -165,14 +167,35 @@ class Working:
 
         Raises:
             BadInput: No broker is named.
+            ExtraMissing: Celery is not installed.
         """
-        from muniment.jobs import CeleryEngine  # noqa: PLC0415 - Celery is an extra
         from muniment.jobs.local import Pace  # noqa: PLC0415 - as above
 
         if self._settings.broker is None:
             raise BadInput(reason="no broker is named: set MUNIMENT_BROKER to a redis:// or amqp:// address")
+        need("celery", "A broker")
+        from muniment.jobs import CeleryEngine  # noqa: PLC0415 - Celery is an extra, and slow to import
+
         pace = Pace(lease=self._settings.work_lease, sweep=min(5.0, self._settings.work_lease / 2))
         return CeleryEngine(self._settings.broker.get_secret_value(), self.ledger, self.registry(), pace=pace)
+
+    def rehearse(self) -> None:
+        """Open and close all that working needs, so that what is wrong is said before anything begins.
+
+        Raises:
+            MunimentError: A setting, a key file, the ledger or the archive cannot be used, or a part is not installed.
+        """
+        self.foreman()
+        self.registry()
+        if self._settings.broker is not None:
+            self.celery_engine().close()
+        try:
+            if self._settings.registration_stores:
+                _ = self.office.stores
+            _ = self.office.ledger
+            _ = self.office.archive
+        finally:
+            self.office.close()
 
     # --- inside
 

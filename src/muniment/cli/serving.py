@@ -36,10 +36,6 @@ def serve(
     from muniment.settings import Settings
 
     app = context.obj.app()
-    # Opened once before, so that what is wrong with the archive is said here and not by every process.
-    app.place()
-    with app.archive():
-        pass
     proxies = [*(trusted or ()), *(("127.0.0.1", "::1") if behind_proxy else ())]
     if proxy_users and not (proxies or app.settings.serve_trusted_proxies):
         raise BadInput(reason="--proxy-users needs a --trusted-proxy that may name them")

@@ -44,12 +44,7 @@ def work(
     kind = engine or ("celery" if settings.broker else "local")
     if kind not in {"local", "celery"}:
         raise BadInput(reason=f"there is no engine {kind!r}; there are local and celery")
-    # Opened once before, so that what is wrong with it is said here.
-    with working.ledger():
-        pass
-    with working.office.archive:
-        pass
-    working.office.close()
+    working.rehearse()
     if kind == "celery":
         priorities = [Priority(word) for word in chosen] or list(Priority)
         working.celery_engine().work(concurrency=concurrency or settings.work_threads, queues=priorities)

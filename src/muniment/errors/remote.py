@@ -9,6 +9,12 @@ class BadRequest(BadInput):
     """The request cannot be understood: {reason}."""
 
 
+class CannotListen(BadInput):
+    """Cannot listen on {host}, port {port}: {reason}. Choose another with --host or --port."""
+
+    http_status = 500
+
+
 class UnusableRequest(BadInput):
     """The request is well formed, but {where} is not usable: {reason}."""
 

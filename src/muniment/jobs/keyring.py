@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,16 +43,11 @@ class Keyring:
         Raises:
             BadKeyFile: The file cannot be written, or one that is there cannot be used.
         """
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls.read(path)
-        except OSError as error:
-            raise BadKeyFile(path=path, reason=error.strerror) from error
-        with os.fdopen(handle, "wb") as file:
-            file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if not path.exists():
+            try:
+                _make(path)
+            except OSError as error:
+                raise BadKeyFile(path=path, reason=error.strerror) from error
         return cls.read(path)
 
     @classmethod
@@ -104,6 +101,21 @@ class Keyring:
         except InvalidTag as error:
             raise SecretUnreadable(job=job, secret=name, reason="it was changed since") from error
         return from_text(text.decode())
+
+
+def _make(path: Path) -> None:
+    """A whole key file or none: other processes may be looking for it at this moment."""
+    # Made by mkstemp, so its owner alone may read it from the beginning.
+    handle, made = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was quicker, and its key counts
+            os.link(made, path)
+    finally:
+        os.unlink(made)  # noqa: PTH108 - a name, as mkstemp gives it
 
 
 def _cipher(key: bytes) -> Any:

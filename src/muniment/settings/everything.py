@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import SettingsConfigDict, SettingsError
 
+from muniment.errors.base import BadSetting
 from muniment.settings.working import WorkSettings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _PREFIX = "MUNIMENT_"
 
@@ -72,6 +76,19 @@ class Settings(WorkSettings):
     selection_entries: int = Field(default=100_000, ge=1, description="Entries a selection may have.")
     otel: bool = Field(default=False, description="Send traces as the OTEL_* variables say (needs the extra `otel`).")
 
+    def __init__(self, **given: Any) -> None:
+        """Take what is given, and for the rest the environment.
+
+        Raises:
+            BadSetting: A value is not of the kind its setting takes; it is not repeated, for it may be a secret.
+        """
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise BadSetting(reason="; ".join(map(_told, error.errors(include_input=False)))) from None
+        except SettingsError as error:
+            raise BadSetting(reason=str(error)) from None
+
     @field_validator("selection_life", mode="before")
     @classmethod
     def _in_seconds(cls, given: object) -> object:
@@ -97,3 +114,10 @@ class Settings(WorkSettings):
             value = getattr(self, name)
             if value is not None and not isinstance(value, SecretStr):  # those stay where they were found
                 os.environ[f"{_PREFIX}{name.upper()}"] = str(value)
+
+
+def _told(error: ErrorDetails) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    # Settings with an alias are named by it, all others by their field.
+    shown = name if name.isupper() or "." in name else f"{_PREFIX}{name.upper()}"
+    return f"{shown}: {error['msg'].removeprefix('Value error, ')}"

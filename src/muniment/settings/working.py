@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+_BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
 
 
 class WorkSettings(BaseSettings):
@@ -22,6 +24,15 @@ class WorkSettings(BaseSettings):
     broker: SecretStr | None = Field(
         default=None, description="A redis:// or amqp:// address: the work is then done by Celery workers."
     )
+
+    @field_validator("broker")
+    @classmethod
+    def _known_broker(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not given.get_secret_value().startswith(_BROKERS):
+            message = f"a broker's address begins with one of {', '.join(_BROKERS)}"
+            raise ValueError(message)
+        return given
+
     work_threads: int = Field(default=4, ge=1, le=256, description="Steps done at once by a process that works.")
     work_lease: float = Field(
         default=60.0, gt=0, description="Seconds a worker may be silent before its steps go to others."

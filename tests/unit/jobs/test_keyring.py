@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -101,3 +102,10 @@ def test_without_credentials_nothing_is_touched() -> None:
 
 def test_very_short_values_are_left_alone() -> None:
     assert Blackout({"pin": "1"}).redact("10 of 11 files") == "10 of 11 files"
+
+
+def test_all_who_make_a_key_file_at_once_have_the_same_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        made = list(threads.map(lambda _: Keyring.create(tmp_path / "keys").first, range(64)))
+    assert len(set(made)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
