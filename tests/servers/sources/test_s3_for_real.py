@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -45,7 +46,8 @@ def client(swift: Swift) -> Any:
 
 @pytest.fixture(scope="module", params=["lower-case", "Upper.Case"])
 def bucket(request: pytest.FixtureRequest, client: Any) -> str:
-    name: str = request.param
+    # A process that is handed the tests out of order makes it more than once.
+    name = f"{request.param}-{uuid4().hex[:8]}"
     client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for number in range(4):
