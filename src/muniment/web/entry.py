@@ -6,6 +6,7 @@ from muniment.app import App
 from muniment.web.application import create_app
 from muniment.web.edge import Application
 from muniment.web.logs import configure
+from muniment.web.memory import share_heaps
 
 
 def application() -> Application:
@@ -14,5 +15,6 @@ def application() -> Application:
     Raises:
         MunimentError: As `create_app`.
     """
+    share_heaps()
     configure()
     return create_app(App())

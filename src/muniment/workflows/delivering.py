@@ -23,7 +23,7 @@ from muniment.layouts.selection import Format, NameLayout, Names, SelectionEntry
 from muniment.layouts.streams import Member, Plan, TarPlan, ZipPlan
 from muniment.workflows.nexus.documents import Documents
 from muniment.workflows.nexus.projects import Project, Projects
-from muniment.workflows.nexus.records import Content, Records, Revision
+from muniment.workflows.nexus.records import Content, Records, Revision, contents_of
 from muniment.workflows.nexus.selections import Crcs, Definition
 from muniment.workflows.nexus.times import seconds_of
 
@@ -33,7 +33,7 @@ TAR, ZIP = TarPlan.media_type, ZipPlan.media_type
 _KEPT_IN_MEMORY = 16 * 1024 * 1024
 """Bytes of written documents kept between the preflight and their turn; later ones are written twice."""
 _PLANS = 8
-_MEMBERS_REMEMBERED = 100_000
+_MEMBERS_REMEMBERED = 30_000
 
 MayRead = Callable[[str], bool]
 
@@ -65,7 +65,7 @@ class Delivering:
         self._documents = documents
         self._crcs = crcs
         self._layout = layout
-        self._plans: OrderedDict[tuple[object, ...], tuple[Sequence[Found], Plan]] = OrderedDict()
+        self._plans: OrderedDict[tuple[object, ...], tuple[bytes, Plan]] = OrderedDict()
         self._lock = threading.Lock()
 
     def plan(self, definition: Definition, may_read: MayRead, form: str = TAR, *, ignore_missing: bool = False) -> Plan:
@@ -80,10 +80,11 @@ class Delivering:
         _refuse_unreadable(definition, may_read)
         found = list(self._found(definition, ignore_missing=ignore_missing))
         key = (definition.project, definition.id, definition.created_at, form, ignore_missing)
+        state = _state(found)
         with self._lock:
             before = self._plans.get(key)
         # A resumed download asks again and again; its names and headers need not be thought out anew.
-        if before is not None and before[0] == found:
+        if before is not None and before[0] == state:
             return before[1]
         members = list(self._members(found, definition.project))
         made: Plan
@@ -92,16 +93,16 @@ class Delivering:
             made = ZipPlan(members, self._crcs)
         else:
             made = TarPlan(members)
-        self._remember(key, found, made)
+        self._remember(key, state, made)
         return made
 
     def done(self) -> None:
         """After a download: keep what was learnt for later ones."""
         self._crcs.keep()
 
-    def _remember(self, key: tuple[object, ...], found: Sequence[Found], made: Plan) -> None:
+    def _remember(self, key: tuple[object, ...], state: bytes, made: Plan) -> None:
         with self._lock:
-            self._plans[key] = (found, made)
+            self._plans[key] = (state, made)
             self._plans.move_to_end(key)
             while len(self._plans) > 1 and (
                 len(self._plans) > _PLANS
@@ -206,6 +207,16 @@ def _refuse_unreadable(definition: Definition, may_read: MayRead) -> None:
             raise AuthorizationFailed(permission=READ, address=f"/{project}")
 
 
+def _state(found: Sequence[Found]) -> bytes:
+    """A digest of what the entries name at this moment: keeping it all would cost hundreds of bytes for each."""
+    hasher = hashlib.sha256()
+    for each in found:
+        revision = each.revision
+        named = (each.entry.resource_id, revision.project, revision.id, revision.number, revision.updated_at)
+        hasher.update(repr((*named, each.entry.path, each.entry.format, each.inside)).encode("utf-8", "surrogatepass"))
+    return hasher.digest()
+
+
 def _is_whole(each: Found) -> bool:
     return each.entry.is_file and each.revision.is_package and each.inside is None
 
@@ -221,8 +232,7 @@ def _member(name: str, content: Content, modified: int) -> Member:
 
 
 def _content(instance: Instance, path: str) -> Content:
-    entry = instance[path]
-    return Content(path, entry.size or 0, entry.digests["sha256"], str(instance.location(path)))
+    return contents_of(instance, path)[0]
 
 
 def _modified(instance: Instance, path: str) -> int:

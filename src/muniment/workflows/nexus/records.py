@@ -35,12 +35,21 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One stored file of a revision: its name, size in bytes, SHA-256, and where its bytes lie."""
+    """One stored file of a revision: its name, size in bytes, SHA-256, and where its bytes lie.
+
+    `folder` is the resource's and `place` is below it: thousands are remembered, and the folder only once.
+    """
 
     name: str
     size: int
     sha256: str
-    location: str
+    folder: str
+    place: str
+
+    @property
+    def location(self) -> str:
+        """The path of the bytes."""
+        return f"{self.folder}/{self.place}"
 
     def open(self, offset: int = 0) -> BinaryIO:
         """The bytes from `offset` on, unchecked: whoever sends them checks them.
@@ -91,7 +100,7 @@ class Revision:
     updated_at: str = ""
     updated_by: str = ""
     file: Mapping[str, Any] = field(default_factory=dict)
-    contents: Mapping[str, Content] = field(default_factory=dict)
+    contents: tuple[Content, ...] = ()
 
     @property
     def is_file(self) -> bool:
@@ -106,7 +115,15 @@ class Revision:
     @property
     def content(self) -> Content:
         """The bytes of a file."""
-        return self.contents[self.file["path"]]
+        return self.stored(self.file["path"])
+
+    def stored(self, name: str) -> Content:
+        """One of the stored files; there are three at most.
+
+        Raises:
+            StopIteration: There is none of that name.
+        """
+        return next(content for content in self.contents if content.name == name)
 
     @property
     def modified(self) -> int:
@@ -119,7 +136,7 @@ class Revision:
         Raises:
             ReadFailed, DamagedFile: It cannot be had.
         """
-        return parse_json(self.contents[name].read())
+        return parse_json(self.stored(name).read())
 
     def record(self) -> dict[str, Any]:
         """What is kept in the instance's metadata."""
@@ -141,7 +158,22 @@ class Revision:
 @dataclass(slots=True)
 class _Known:
     root: str
-    numbers: dict[int, Revision]
+    newest: Revision
+    earlier: dict[int, Revision] | None = None
+    """By instance; most resources have one alone, and twenty thousand empty dictionaries are megabytes."""
+
+    def revision(self, number: int) -> Revision | None:
+        if number == self.newest.number:
+            return self.newest
+        return self.earlier.get(number) if self.earlier else None
+
+    def learn(self, found: Revision) -> None:
+        if found.number < self.newest.number:
+            self.earlier = {**(self.earlier or {}), found.number: found}
+            return
+        if found.number > self.newest.number:
+            self.earlier = {**(self.earlier or {}), self.newest.number: self.newest}
+        self.newest = found
 
 
 class Records:
@@ -198,10 +230,10 @@ class Records:
         key = (project, id)
         with self._lock:
             known = self._known.get(key)
-            number = max(known.numbers) if known else 0
-        if known is not None:
-            if _is_newest(known.root, number):
-                return known.numbers[number]
+            newest = known.newest if known else None
+        if known is not None and newest is not None:
+            if _is_newest(known.root, newest.number):
+                return newest
             if not Path(known.root).is_dir():
                 self.forget(project, id)
         try:
@@ -213,7 +245,7 @@ class Records:
     def _revision(self, project: str, id: str, iri: str, number: int) -> Revision:
         with self._lock:
             known = self._known.get((project, id))
-            found = known.numbers.get(number) if known else None
+            found = known.revision(number) if known else None
         if found is not None:
             return found
         return self.remember(self._archive.instance(id, number, project=project), iri)
@@ -227,8 +259,13 @@ class Records:
         revision = revision_of(instance, iri)
         key = (instance.project, instance.id)
         with self._lock:
-            known = self._known.setdefault(key, _Known(str(instance.root), {}))
-            known.numbers[instance.number] = revision
+            known = self._known.get(key)
+            if known is None:
+                self._known[key] = _Known(
+                    revision.contents[0].folder if revision.contents else str(instance.root), revision
+                )
+            else:
+                known.learn(revision)
             self._known.move_to_end(key)
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
@@ -245,12 +282,8 @@ def revision_of(instance: Instance, iri: str) -> Revision:
     if not isinstance(said, dict) or "kind" not in said:
         return _package(instance, iri)
     # Thousands of these are remembered. What they have in common is kept once.
-    contents = {
-        str(entry.path): Content(
-            str(entry.path), entry.size or 0, entry.digests["sha256"], str(instance.location(entry.path))
-        )
-        for entry in instance.files()
-    }
+    contents = contents_of(instance)
+    created, updated = said["created_at"], said["updated_at"]
     return Revision(
         project=instance.project,
         id=instance.id,
@@ -262,13 +295,39 @@ def revision_of(instance: Instance, iri: str) -> Revision:
         schema=intern(said["schema"]),
         deprecated=bool(said["deprecated"]),
         tags=said["tags"] or _NOTHING,
-        created_at=said["created_at"],
+        created_at=created,
         created_by=intern(said["created_by"]),
-        updated_at=said["updated_at"],
+        updated_at=created if updated == created else updated,
         updated_by=intern(said["updated_by"]),
-        file={intern(key): value for key, value in said["file"].items()} if "file" in said else _NOTHING,
+        file=_file(said["file"], contents) if "file" in said else _NOTHING,
         contents=contents,
     )
+
+
+def contents_of(instance: Instance, *paths: str) -> tuple[Content, ...]:
+    """The stored files of an instance, or those of them at `paths`.
+
+    Raises:
+        ReadFailed, DamagedRecord: It cannot be read.
+    """
+    folder = str(instance.root)
+    entries = (instance[path] for path in paths) if paths else instance.files()
+    return tuple(
+        Content(
+            str(entry.path),
+            entry.size or 0,
+            entry.digests["sha256"],
+            folder,
+            str(instance.location(entry.path)).removeprefix(f"{folder}/"),
+        )
+        for entry in entries
+    )
+
+
+def _file(said: Mapping[str, Any], contents: tuple[Content, ...]) -> Mapping[str, Any]:
+    """What is said of a file; texts that stand in its `Content` too are kept once."""
+    same = {text: text for content in contents for text in (content.name, content.sha256)}
+    return {intern(key): same.get(value, value) for key, value in said.items()}
 
 
 def _package(instance: Instance, iri: str) -> Revision:

@@ -98,7 +98,7 @@ class Resources:
             if found is None or found.kind != "resource":
                 return None
             try:
-                found_document: object = parse_json(found.contents[SOURCE].read())
+                found_document: object = parse_json(found.stored(SOURCE).read())
             except NotJson:
                 return None
             return found_document

@@ -135,7 +135,8 @@ class Selections:
         row = self._run(lambda connection: connection.execute(query).mappings().first())
         if row is None:
             raise SelectionNotFound(id=id, project=project)
-        entries = tuple(_entry(said) for said in json.loads(row["entries"]))
+        # Each becomes an entry when it is read: the same in dictionaries takes three times the memory.
+        entries = tuple(json.loads(row["entries"], object_hook=_entry))
         return Definition(project, id, entries, row["created_at"], row["created_by"], row["expires_at"])
 
     def has(self, project: str, id: str) -> bool:
