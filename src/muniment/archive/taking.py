@@ -16,7 +16,7 @@ from muniment.archive.site import Site
 from muniment.archive.staging import Workspace
 from muniment.archive.walk import walk
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
-from muniment.errors.archive import FileNotInInstance, TransactionClosed
+from muniment.errors.archive import ArchiveInside, FileNotInInstance, TransactionClosed
 from muniment.errors.base import StorageTrouble
 from muniment.errors.content import UnsafePath
 
@@ -63,6 +63,7 @@ class Taking:
             UnsafePath, PathTaken, PathCollides: It cannot have that path.
             DigestMismatch: The file has another digest; it was refused.
             SourceUnreadable, SourceChanged, NotAPlainFile: The source could not be read as one whole.
+            ArchiveInside: The folder holds the archive.
             DiskFull, WriteFailed: The storage refused.
             TransactionClosed: The transaction is over.
         """
@@ -139,6 +140,7 @@ class Taking:
 
     def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
         prefix = f"{LogicalPath.parse(path)}/" if path else ""
+        self._refuse_archive(place)
         found = walk(place, prefix)
         self._additions.expect(len(found.files))
         for name, _, _ in found.files:
@@ -155,6 +157,11 @@ class Taking:
             self._draft.note(found.links, found.empty)
             self._space.note({"links": found.links, "folders": found.empty})
         return entries
+
+    def _refuse_archive(self, place: str) -> None:
+        archive, real = os.path.realpath(self._site.places.root), os.path.realpath(place)
+        if os.path.commonpath((archive, real)) == real:
+            raise ArchiveInside(path=place, archive=archive)
 
     def _store_all(self, arriving: Iterator[Entry]) -> Iterator[Entry]:
         """As `_store`, with a line of the journal for each but one write for many."""

@@ -14,6 +14,8 @@ from muniment.cli.options import Id, InstanceOption, Json, ProjectOption
 if TYPE_CHECKING:
     from muniment.cli.context import Context
 
+_PACKED = frozenset({".zip", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z"})
+
 
 def export(
     context: typer.Context,
@@ -30,6 +32,7 @@ def export(
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
         refuse_inside(archive, output)
+        _refuse_packed(output)
         run(archive, id, layout, output, project=project, instance=instance, progress=progress)
         if as_json:
             print_json({"id": id, "layout": layout, "path": str(output)})
@@ -75,3 +78,11 @@ def migrate(
         else:
             for item in copied:
                 typer.echo(f"{item.id}  {'copied' if item.copied else 'was there already'}")
+
+
+def _refuse_packed(output: Path) -> None:
+    """A folder called `letters.zip` is what nobody meant."""
+    if output.suffix.lower() in _PACKED:
+        from muniment.errors.base import BadInput
+
+        raise BadInput(reason=f"{output} would be a folder: name a new folder, or a file that ends in .tar")

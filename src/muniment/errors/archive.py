@@ -103,6 +103,10 @@ class SourceUnreadable(BadInput):
     """{path} could not be read: {reason}. Nothing was stored."""
 
 
+class ArchiveInside(BadInput):
+    """{path} holds the archive itself ({archive}), which cannot be kept in itself. Name the rest one by one."""
+
+
 class SourceChanged(BadInput):
     """{path} changed while it was being read. Nothing was stored; add it again when it is at rest."""
 

@@ -92,6 +92,26 @@ def test_each_failure_has_its_exit_status_and_leaves_nothing(
         assert len(list(archive.events())) == 1
 
 
+def test_a_profile_that_cannot_be_used_is_not_passed_over(
+    root: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["add", str(folder), "--id", "r"]) == 0
+    assert run(["validate", str(root)]) == 0
+    said(capsys)
+    assert run(["validate", str(root), "--profile", str(root / "bagit-profile.json")]) == 1
+    assert "it is for bags" in said(capsys)
+
+
+def test_a_package_is_not_packed_as_what_it_is_not(
+    root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["add", str(folder), "--id", "r"]) == 0
+    for name in ("out.zip", "out.tar.gz", "out.TGZ"):
+        assert run(["export", "r", "-o", str(tmp_path / name)]) == 4
+        assert "ends in .tar" in capsys.readouterr().err
+        assert not (tmp_path / name).exists()
+
+
 def test_a_purge_is_refused_where_nothing_may_be_removed(root: Path, folder: Path) -> None:
     assert run(["add", str(folder), "--id", "r", "--no-parity"]) == 0
     assert run(["purge", "r", "--reason", "please", "--yes"]) == 7

@@ -11,6 +11,7 @@ import pytest
 
 from muniment.archive import Archive
 from muniment.errors.archive import (
+    ArchiveInside,
     NewerFormat,
     NotAnArchive,
     NotAPlainFile,
@@ -140,6 +141,16 @@ def test_a_pipe_or_a_device_is_refused_alone_and_in_a_folder(
         with pytest.raises(NotAPlainFile):
             transaction.add(source)
     assert list(transaction) == []
+    transaction.rollback()
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_an_archive_is_not_kept_in_itself(archive: Archive, tmp_path: Path, above: int) -> None:
+    (tmp_path / "link").symlink_to(archive.path if above == 0 else archive.path.parent)
+    transaction = archive.new("r")
+    with pytest.raises(ArchiveInside, match="holds the archive itself"):
+        transaction.add(tmp_path / "link")
+    transaction.add(archive.path / "events", "events")  # what lies in it may be kept
     transaction.rollback()
 
 

@@ -80,6 +80,9 @@ def validate_path(
         jobs: Files read at a time; by default one per processor.
     """
     kind = recognise(path)
+    if profile is not None and kind is not None and kind.startswith("ocfl"):
+        # Said, and not passed over: whoever names a profile believes that it was looked at.
+        yield say("B904", os.fspath(profile), found=f"it is for bags, and {os.fspath(path)} is none")
     if kind == "bag":
         yield from validate_bag(path, profile=profile, progress=progress, jobs=jobs)
     elif kind == "ocfl-object":
