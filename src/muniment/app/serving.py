@@ -59,10 +59,10 @@ def _rehearse(app: App) -> None:
         app.authority(archive).close()
     if app.settings.serve_work:
         Working(app).rehearse()
-    _listen(app.settings.serve_host, app.settings.serve_port)
+    _try_address(app.settings.serve_host, app.settings.serve_port)
 
 
-def _listen(host: str, port: int) -> None:
+def _try_address(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         # As the server's own socket, else one that has just been closed would count as taken.

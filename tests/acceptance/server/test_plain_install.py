@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from http.client import HTTPConnection
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
+import httpx2
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.servers.web.running import free_port
+from tests.servers.web.running import served_by_command
 
 HIDING = """
 import sys
@@ -89,37 +86,13 @@ def test_files_go_in_are_served_and_audited(plain: dict[str, str], archive: Path
     (tmp_path / "letter").write_bytes(b"Dear reader")
     muniment(plain, archive, "add", "--id", "letters", tmp_path / "letter")
     key = muniment(plain, archive, "key", "create", "keeper", "--admin").strip()
-    port = free_port()
-    command = [sys.executable, "-m", "muniment", "--archive", str(archive), "serve", "--port", str(port)]
-    with subprocess.Popen(command, env=plain, stderr=subprocess.DEVNULL) as server:
-        try:
-            assert fetch(port, "/archive/v1/resources/letters/instances/1/files/letter", key) == b"Dear reader"
-            assert json.loads(fetch(port, "/v1/orgs", key))["_total"] == 0
-            assert json.loads(fetch(port, "/api/v1/archives", key))
-        finally:
-            server.terminate()
-    assert server.returncode in {0, -signal.SIGTERM}
+    with served_by_command(archive, key=key, PYTHONPATH=plain["PYTHONPATH"]) as server:
+        headers = {"Authorization": f"Bearer {key}"}
+        letter = httpx2.get(f"{server.url}archive/v1/resources/letters/instances/1/files/letter", headers=headers)
+        assert letter.content == b"Dear reader"
+        for door in ("v1/orgs", "api/v1/archives"):
+            assert httpx2.get(server.url + door, headers=headers).status_code == 200
     assert "as it was recorded" in muniment(plain, archive, "audit")
-
-
-def fetch(port: int, path: str, key: str) -> bytes:
-    """The answer, as soon as the server is up."""
-    until = time.monotonic() + 30
-    while True:
-        connection = HTTPConnection("127.0.0.1", port, timeout=10)
-        try:
-            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
-            answer = connection.getresponse()
-            data = answer.read()
-        except ConnectionRefusedError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-        else:
-            assert answer.status == 200, data
-            return data
-        finally:
-            connection.close()
 
 
 @pytest.mark.parametrize("command", ["serve", "work"])

@@ -75,7 +75,7 @@ def validate_path(
 
     Args:
         path: A bag (folder, tar or zip), an OCFL object or an OCFL storage root.
-        profile: The JSON file of a BagIt profile; used when the package is a bag.
+        profile: The JSON file of a BagIt profile; what is no bag cannot be held against one (B904).
         progress: Told of each batch of files whose digests were compared.
         jobs: Files read at a time; by default one per processor.
     """

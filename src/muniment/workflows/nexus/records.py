@@ -121,9 +121,12 @@ class Revision:
         """One of the stored files; there are three at most.
 
         Raises:
-            StopIteration: There is none of that name.
+            KeyError: There is none of that name.
         """
-        return next(content for content in self.contents if content.name == name)
+        for content in self.contents:
+            if content.name == name:
+                return content
+        raise KeyError(name)
 
     @property
     def modified(self) -> int:
@@ -261,9 +264,9 @@ class Records:
         with self._lock:
             known = self._known.get(key)
             if known is None:
-                self._known[key] = _Known(
-                    revision.contents[0].folder if revision.contents else str(instance.root), revision
-                )
+                # The text its contents hold already: another copy of it for each would be megabytes.
+                root = revision.contents[0].folder if revision.contents else str(instance.root)
+                self._known[key] = _Known(root, revision)
             else:
                 known.learn(revision)
             self._known.move_to_end(key)
