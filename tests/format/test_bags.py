@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.rules import recognise, validate_bag, validate_path
 from muniment.content import FINDINGS
 from muniment.content.findings.bagit import BAGIT
+from muniment.validation import recognise, validate_bag, validate_path
 from tests.format.bags import (
     CODES,
     FILES,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.rules import validate_path
+from muniment.validation import validate_path
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 BAGS = sorted(path.parent for path in FIXTURES.glob("bagit/v*/*/*/data"))

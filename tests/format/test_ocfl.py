@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.rules import recognise, validate_object, validate_path, validate_root
 from muniment.content.findings.ocfl import OCFL
+from muniment.validation import recognise, validate_object, validate_path, validate_root
 from tests.format.objects import CODES, OBJECTS, ROOTS, VERSIONS, bad_ocfl, edit, load, make_object, make_root, save
 
 

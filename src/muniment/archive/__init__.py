@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from muniment.archive.lending import mend as mend
     from muniment.archive.lending import parity_of as parity_of
     from muniment.archive.repair import Repair as Repair
-    from muniment.archive.rules import recognise as recognise
-    from muniment.archive.rules import validate_path as validate_path
     from muniment.archive.serving import Receiving as Receiving
     from muniment.archive.serving import Upload as Upload
     from muniment.archive.serving import Wanted as Wanted
@@ -36,7 +34,6 @@ _LATE = {
     "adopt": ("Arrival", "Arriving"),
     "lending": ("make_parity", "mend", "parity_of"),
     "repair": ("Repair",),
-    "rules": ("recognise", "validate_path"),
     "serving": (
         "Receiving",
         "Upload",
@@ -75,9 +72,7 @@ __all__ = [
     "note_links",
     "parity_of",
     "receiving",
-    "recognise",
     "touch",
-    "validate_path",
 ]
 
 

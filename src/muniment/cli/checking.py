@@ -65,7 +65,7 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Judge any bag, OCFL object or storage root, also one that is not Muniment's."""
-    from muniment.archive import validate_path
+    from muniment.validation import validate_path
 
     shared: Context = context.obj
     if (path / "muniment.json").is_file() and (path / "objects").is_dir():

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from muniment.archive import Archive, recognise, validate_path
+from muniment.archive import Archive
 from muniment.content import Finding, Progress, Severity, quiet
 from muniment.errors.archive import PackageRefused, PathCollides, PathTaken, ResourceExists
 from muniment.errors.base import BadInput
 from muniment.errors.content import BadId, BadProject, NameNotUnicode, UnknownDigest, UnsafePath
+from muniment.validation import recognise, validate_path
 from muniment.workflows.bags_in import read_bag
 from muniment.workflows.incoming import Incoming, look, refuse
 from muniment.workflows.instances_in import is_instances, read_instances

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive import Archive, validate_path
+from muniment.archive import Archive
 from muniment.errors.archive import InstanceNotFound, OutputExists, ResourceNotFound, WriteFailed
 from muniment.errors.base import BadInput
 from muniment.errors.delivery import MemberDamaged
 from muniment.errors.exchange import NotVerified, UnknownLayout
+from muniment.validation import validate_path
 from muniment.workflows import output
 from muniment.workflows.export import LAYOUTS, export, plan_tar
 from tests.acceptance.exchange.making import (

@@ -1,0 +1,26 @@
+"""Rules of the formats Muniment can judge: any BagIt bag, any OCFL object or storage root.
+
+Every rule yields findings and raises nothing: hostile input is what these rules are for. One rule per
+file, under `bagit` and `ocfl`; `bagit.folder`, `ocfl.object` and `ocfl.root` read as the lists of them.
+"""
+
+from __future__ import annotations
+
+from muniment.validation.bagit.validate import validate_bag
+from muniment.validation.ocfl.inventory import Inventory, read_inventory
+from muniment.validation.ocfl.object import validate_object
+from muniment.validation.ocfl.root import validate_root
+from muniment.validation.ocfl.versions_block import Version
+from muniment.validation.validate import PackageKind, recognise, validate_path
+
+__all__ = [
+    "Inventory",
+    "PackageKind",
+    "Version",
+    "read_inventory",
+    "recognise",
+    "validate_bag",
+    "validate_object",
+    "validate_path",
+    "validate_root",
+]

@@ -1,0 +1,56 @@
+"""Tag files as lines of text: decoded as declared, bounded, with their line numbers (RFC 8493 §2.1.1)."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import stat
+from collections.abc import Iterator
+
+from muniment.content import Finding
+from muniment.validation.findings import say, why
+from muniment.validation.tree import Tree
+
+LONGEST_LINE = 64 * 1024
+"""Characters of one line; no path that a file system holds comes near it."""
+
+_UNFIT = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_7"}
+"""Encodings Python knows that are either no text encodings or slow without bound on hostile input."""
+
+
+def usable_encoding(name: str) -> bool:
+    """Whether tag files in that character encoding can be read here."""
+    try:
+        found = codecs.lookup(name)
+        # Decoding empty bytes never asks the codec; opening a text does, and refuses hex, zlib and their like.
+        io.TextIOWrapper(io.BytesIO(), encoding=name).close()
+    except (LookupError, ValueError, UnicodeError):
+        return False
+    return found.name.replace("-", "_") not in _UNFIT
+
+
+def lines(tree: Tree, name: str, encoding: str, findings: list[Finding]) -> Iterator[tuple[int, str]]:
+    """Line numbers and lines without their ends; what goes wrong is added to `findings` and ends them.
+
+    Line ends may be LF, CR or both. The file is opened without following a link or waiting at a pipe.
+    """
+    number = 0
+    try:
+        handle = os.open(tree.path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as raw:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                findings.append(say("B901", name, found="it is no regular file"))
+                return
+            with io.TextIOWrapper(raw, encoding=encoding, newline=None) as text:
+                while line := text.readline(LONGEST_LINE):
+                    number += 1
+                    if len(line) >= LONGEST_LINE and not line.endswith("\n"):
+                        findings.append(say("B906", f"{name}, line {number}", f"{LONGEST_LINE} characters", "more"))
+                        return
+                    # A mark at the beginning is part of UTF-16 and tolerated in the others.
+                    yield number, line.removesuffix("\n").removeprefix("\ufeff" if number == 1 else "")
+    except UnicodeError as error:
+        findings.append(say("B005", name, encoding, f"{why(error)} after line {number}"))
+    except (OSError, ValueError) as error:
+        findings.append(say("B901", name, found=why(error)))
