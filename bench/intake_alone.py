@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.durable import sync_tree
+from muniment.archive.disk.durable import sync_tree
 from muniment.archive.intake import CopyJob, Failed, Intake
 
 

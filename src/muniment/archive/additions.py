@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from muniment.archive.durable import make_folder, writing
+from muniment.archive.disk.durable import make_folder, writing
 from muniment.archive.intake import Copied, CopyJob, Failed, Intake, write_stream
 from muniment.archive.names import stored_path
 from muniment.archive.staging import Workspace

@@ -22,15 +22,15 @@ from muniment.archive.bag import tag_files
 # The commit point is one for commits and adoptions; its steps are used here, not written a second time.
 from muniment.archive.commit import _instance_record, _place, _take_out, abandon, copy_records, stage_tags
 from muniment.archive.config import Mode
+from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, write_file, writing
+from muniment.archive.disk.layout import object_parts
+from muniment.archive.disk.locks import exclusive
 from muniment.archive.draft import Draft
-from muniment.archive.durable import make_folder, sync_folder, sync_tree, write_file, writing
 from muniment.archive.events import Event
 from muniment.archive.identity import Agent, new_uuid, to_uri
 from muniment.archive.inventory import Inventory, Version, read_inventory
-from muniment.archive.locks import exclusive
 from muniment.archive.names import stored_path
 from muniment.archive.objects import declare, head_of
-from muniment.archive.places import object_parts
 from muniment.archive.protect import protect
 from muniment.archive.site import Site
 from muniment.archive.staging import ADOPTION, Undertaking, Workspace

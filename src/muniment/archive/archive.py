@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from muniment.archive import recovery, together
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
+from muniment.archive.disk.layout import Places
 from muniment.archive.events import Event, EventLog
 from muniment.archive.found import found_archive
 from muniment.archive.identity import Agent, check_id, check_project, new_uuid
@@ -19,7 +20,6 @@ from muniment.archive.index import Index
 from muniment.archive.instance import Instance
 from muniment.archive.intake import Intake
 from muniment.archive.objects import head_of
-from muniment.archive.places import Places
 from muniment.archive.reading import Reading
 from muniment.archive.recovery import Leftover
 from muniment.archive.replay import claim, replay, rollback

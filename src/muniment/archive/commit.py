@@ -27,8 +27,7 @@ from typing import Any, NoReturn
 
 from muniment.archive.bag import TagFile, tag_files
 from muniment.archive.config import Mode
-from muniment.archive.draft import Draft
-from muniment.archive.durable import (
+from muniment.archive.disk.durable import (
     make_folder,
     rename,
     replace_file,
@@ -38,13 +37,14 @@ from muniment.archive.durable import (
     write_file,
     writing,
 )
+from muniment.archive.disk.layout import object_parts
+from muniment.archive.disk.locks import exclusive
+from muniment.archive.draft import Draft
 from muniment.archive.events import Event
 from muniment.archive.identity import Agent, to_uri
 from muniment.archive.inventory import NAME, Inventory, State, Version, sidecar
-from muniment.archive.locks import exclusive
 from muniment.archive.names import stored_path
 from muniment.archive.objects import declare, head_of, newest_inventory
-from muniment.archive.places import object_parts
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.times import now

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.durable import (
+from muniment.archive.disk.durable import (
     make_folder,
     rename,
     sync_folder,
@@ -25,9 +25,9 @@ from muniment.archive.durable import (
     write_file,
     writing,
 )
-from muniment.archive.locks import exclusive
+from muniment.archive.disk.layout import Places
+from muniment.archive.disk.locks import exclusive
 from muniment.archive.log_files import LogFiles, ends_whole, last_whole_line, opened, seek
-from muniment.archive.places import Places
 from muniment.archive.times import now
 from muniment.errors.archive import DamagedRecord
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from muniment.archive.bag import profile
 from muniment.archive.config import Config
-from muniment.archive.durable import make_folder, rename, sync_tree, write_file, writing
+from muniment.archive.disk.durable import make_folder, rename, sync_tree, write_file, writing
+from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, Places
 from muniment.archive.events import Event, EventLog
 from muniment.archive.identity import Agent
-from muniment.archive.places import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, Places
 from muniment.errors.archive import NotEmpty
 
 _LAYOUT_SETTINGS = {

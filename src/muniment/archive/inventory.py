@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.durable import write_file
+from muniment.archive.disk.durable import write_file
 from muniment.archive.identity import Agent
 from muniment.errors.archive import DamagedRecord, ReadFailed
 

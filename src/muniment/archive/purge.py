@@ -16,10 +16,10 @@ from typing import Any
 
 from muniment.archive.commit import drop_empty_folders
 from muniment.archive.config import Mode
-from muniment.archive.durable import make_folder, remove_tree, rename, replace_file, sync_folder
+from muniment.archive.disk.durable import make_folder, remove_tree, rename, replace_file, sync_folder
+from muniment.archive.disk.locks import exclusive
 from muniment.archive.events import Event
 from muniment.archive.identity import new_uuid
-from muniment.archive.locks import exclusive
 from muniment.archive.objects import head_of
 from muniment.archive.site import Site
 from muniment.archive.staging import DELETION, Undertaking, Workspace

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.commit import finish_root, publish, record
-from muniment.archive.durable import make_folder, remove_tree, rename
+from muniment.archive.disk.durable import make_folder, remove_tree, rename
+from muniment.archive.disk.locks import exclusive
 from muniment.archive.events import Event
 from muniment.archive.inventory import NAME, read_inventory
-from muniment.archive.locks import exclusive
 from muniment.archive.objects import head_of
 from muniment.archive.site import Site
 from muniment.archive.staging import ADOPTION, DELETION, Undertaking, Workspace, left_behind

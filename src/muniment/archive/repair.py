@@ -15,10 +15,10 @@ from typing import Self
 from muniment.archive.audit import audit
 from muniment.archive.commit import finish_root
 from muniment.archive.config import Mode
-from muniment.archive.durable import make_folder, remove_tree, rename, sync_folder, sync_tree, write_file
+from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree, write_file
+from muniment.archive.disk.locks import exclusive
 from muniment.archive.events import Event
 from muniment.archive.inventory import NAME, sidecar
-from muniment.archive.locks import exclusive
 from muniment.archive.objects import head_of, newest_inventory, versions_on_disk
 from muniment.archive.parity import PACK, pack_members, repair_file, repair_pack
 from muniment.archive.parity.sidecar import set_files, sidecar_path

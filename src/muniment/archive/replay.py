@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from muniment.archive.commit import publish, seal, withdraw
+from muniment.archive.disk.durable import writing
 from muniment.archive.draft import Draft
-from muniment.archive.durable import writing
 from muniment.archive.instance import Instance
 from muniment.archive.journal import Rebuilt
 from muniment.archive.objects import newest_inventory

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Self
 
 from muniment.archive.archive import Archive
-from muniment.archive.durable import NEW_FILE, make_folder, rename, write_all, write_file, writing
+from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file, writing
 from muniment.archive.identity import Agent
 from muniment.archive.intake.labour import THREADED, Digesting
 from muniment.archive.staging import Undertaking, Workspace

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from muniment.archive.durable import (
+from muniment.archive.disk.durable import (
     NEW_FILE,
     make_folder,
     remove_tree,
@@ -31,9 +31,9 @@ from muniment.archive.durable import (
     write_file,
     writing,
 )
+from muniment.archive.disk.layout import Places, object_parts
+from muniment.archive.disk.locks import try_exclusive
 from muniment.archive.identity import to_uri
-from muniment.archive.locks import try_exclusive
-from muniment.archive.places import Places, object_parts
 from muniment.archive.times import from_ns
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 

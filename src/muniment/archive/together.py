@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.durable import make_folder, replace_file, sync_folder, write_file, writing
+from muniment.archive.disk.durable import make_folder, replace_file, sync_folder, write_file, writing
+from muniment.archive.disk.layout import object_digest
+from muniment.archive.disk.locks import exclusive
 from muniment.archive.identity import to_uri
-from muniment.archive.locks import exclusive
 from muniment.archive.objects import head_of
-from muniment.archive.places import object_digest
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.errors.archive import DamagedRecord, ResourceExists, ResourceReserved, StaleTransaction

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from muniment.archive.durable import make_folder, write_file
+from muniment.archive.disk.durable import make_folder, write_file
 from muniment.archive.identity import new_uuid
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NoReturn
 
-from muniment.archive import durable
+from muniment.archive.disk import durable
 from muniment.errors.base import MunimentError
 
 Strike = Literal["kill", "torn", "once", "onwards"]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive import Archive, durable
-from muniment.archive.durable import sync_tree, syncing_ahead
+from muniment.archive import Archive
+from muniment.archive.disk import durable
+from muniment.archive.disk.durable import sync_tree, syncing_ahead
 from muniment.errors.archive import DiskFull, WriteFailed
 
 MANY = 400

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
+from muniment.archive.disk.layout import Places
 from muniment.archive.events import Event, EventLog
-from muniment.archive.places import Places
 from muniment.errors.archive import AmbiguousId, NotAllowedInMode, ReasonNeeded, ResourcePurged, WriteFailed
 from muniment.errors.base import Conflict
 from muniment.errors.content import BadTime

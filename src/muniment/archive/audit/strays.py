@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.places import LAYOUT, SETTINGS, TUPLES
+from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLES
 from muniment.archive.recovery import leftovers
 from muniment.archive.site import Site
 from muniment.content import FINDINGS, Finding

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.archive import durable
+from muniment.archive.disk import durable
 from muniment.archive.parity import work
 from muniment.archive.parity.geometry import geometry
 from muniment.archive.parity.par2 import Par2, Verdict

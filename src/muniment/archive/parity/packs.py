@@ -7,7 +7,7 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
-from muniment.archive import durable
+from muniment.archive.disk import durable
 from muniment.archive.parity import work
 from muniment.archive.parity.files import ParitySet
 from muniment.archive.parity.geometry import geometry

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from muniment.archive import durable
+from muniment.archive.disk import durable
 from muniment.content.digests import Hashers
 
 _PIECE = 1 << 20

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from muniment.archive import durable
+from muniment.archive.disk import durable
 from muniment.archive.parity.geometry import Geometry
 from muniment.archive.parity.par2 import Outcome, Par2, Verdict
 from muniment.archive.parity.salvage import salvage

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.durable import make_folder, writing
+from muniment.archive.disk.durable import make_folder, writing
 
 
 @contextlib.contextmanager
