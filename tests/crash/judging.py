@@ -13,7 +13,7 @@ import ocfl
 import pytest
 
 from muniment.archive import Archive, Instance, recovery
-from muniment.archive.inventory import NAME
+from muniment.archive.package.inventory import NAME
 from tests.crash.scenes import open_archive
 
 State = dict[str, list[tuple[dict[str, bytes], dict[str, Any], str]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from muniment.archive.identity import new_uuid
+from muniment.content.identity import new_uuid
 from muniment.testing import faults
 from muniment.testing.faults import Fault
 from tests.crash.judging import copy_archive

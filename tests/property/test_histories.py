@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.archive import Archive, Transaction
-from muniment.archive.names import LONGEST_SEGMENT, stored_path
+from muniment.archive.package.names import LONGEST_SEGMENT, stored_path
 from muniment.errors.archive import PathCollides
 from tests.crash.judging import assert_judges_agree, assert_whole, state_of
 from tests.crash.scenes import AGENT, workshop

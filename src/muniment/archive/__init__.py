@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from muniment.archive.archive import Archive
 from muniment.archive.config import Config, Mode
 from muniment.archive.events import Event
-from muniment.archive.identity import Agent, new_uuid
 from muniment.archive.index import Summary
-from muniment.archive.instance import Instance
+from muniment.archive.package.instance import Instance
 from muniment.archive.recovery import Leftover
 from muniment.archive.transaction import Transaction
+from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
     from muniment.archive.adopt import Arrival as Arrival

@@ -14,11 +14,11 @@ from typing import BinaryIO
 
 from muniment.archive.disk.durable import make_folder, writing
 from muniment.archive.intake import Copied, CopyJob, Failed, Intake, write_stream
-from muniment.archive.names import stored_path
+from muniment.archive.package.names import stored_path
 from muniment.archive.staging import Workspace
-from muniment.archive.times import from_ns
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
+from muniment.content.times import from_ns
 from muniment.errors.archive import WriteFailed
 from muniment.errors.base import BadInput
 from muniment.errors.content import DigestMismatch

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from muniment.archive.additions import Additions
-from muniment.archive.bag import tag_files
 
 # The commit point is one for commits and adoptions; its steps are used here, not written a second time.
 from muniment.archive.commit import _instance_record, _place, _take_out, abandon, copy_records, stage_tags
@@ -27,17 +26,18 @@ from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.draft import Draft
 from muniment.archive.events import Event
-from muniment.archive.identity import Agent, new_uuid, to_uri
-from muniment.archive.inventory import Inventory, Version, read_inventory
-from muniment.archive.names import stored_path
-from muniment.archive.objects import declare, head_of
+from muniment.archive.package.bag import tag_files
+from muniment.archive.package.inventory import Inventory, Version, read_inventory
+from muniment.archive.package.names import stored_path
+from muniment.archive.package.objects import declare, head_of
 from muniment.archive.protect import protect
 from muniment.archive.site import Site
 from muniment.archive.staging import ADOPTION, Undertaking, Workspace
-from muniment.archive.times import now
 from muniment.archive.together import refuse_reserved
 from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.digests import refuse_mismatch
+from muniment.content.identity import Agent, new_uuid, to_uri
+from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
 from muniment.errors.base import BadInput, MunimentError, StorageTrouble
 

@@ -15,17 +15,17 @@ from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_RE
 from muniment.archive.disk.layout import Places
 from muniment.archive.events import Event, EventLog
 from muniment.archive.found import found_archive
-from muniment.archive.identity import Agent, check_id, check_project, new_uuid
 from muniment.archive.index import Index
-from muniment.archive.instance import Instance
 from muniment.archive.intake import Intake
-from muniment.archive.objects import head_of
+from muniment.archive.package.instance import Instance
+from muniment.archive.package.objects import head_of
 from muniment.archive.reading import Reading
 from muniment.archive.recovery import Leftover
 from muniment.archive.replay import claim, replay, rollback
 from muniment.archive.site import Site
 from muniment.archive.transaction import Transaction
 from muniment.content import Finding, Progress, quiet
+from muniment.content.identity import Agent, check_id, check_project, new_uuid
 from muniment.errors.archive import (
     ResourceExists,
 )

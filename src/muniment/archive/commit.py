@@ -25,7 +25,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from muniment.archive.bag import TagFile, tag_files
 from muniment.archive.config import Mode
 from muniment.archive.disk.durable import (
     make_folder,
@@ -41,15 +40,16 @@ from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.draft import Draft
 from muniment.archive.events import Event
-from muniment.archive.identity import Agent, to_uri
-from muniment.archive.inventory import NAME, Inventory, State, Version, sidecar
-from muniment.archive.names import stored_path
-from muniment.archive.objects import declare, head_of, newest_inventory
+from muniment.archive.package.bag import TagFile, tag_files
+from muniment.archive.package.inventory import NAME, Inventory, State, Version, sidecar
+from muniment.archive.package.names import stored_path
+from muniment.archive.package.objects import declare, head_of, newest_inventory
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
-from muniment.archive.times import now
 from muniment.archive.together import refuse_reserved
 from muniment.content import Entry
+from muniment.content.identity import Agent, to_uri
+from muniment.content.times import now
 from muniment.errors.archive import ResourceExists, StaleTransaction
 from muniment.errors.base import StorageTrouble
 

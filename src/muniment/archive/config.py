@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from muniment.archive.disk.layout import LAYOUT, SETTINGS
-from muniment.archive.identity import check_project, new_uuid
-from muniment.archive.times import now
+from muniment.content.identity import check_project, new_uuid
+from muniment.content.times import now
 from muniment.errors.archive import NewerFormat, NotAllowedInMode, NotAnArchive
 from muniment.errors.base import BadInput
 

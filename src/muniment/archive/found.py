@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from muniment.archive.bag import profile
 from muniment.archive.config import Config
 from muniment.archive.disk.durable import make_folder, rename, sync_tree, write_file, writing
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, Places
 from muniment.archive.events import Event, EventLog
-from muniment.archive.identity import Agent
+from muniment.archive.package.bag import profile
+from muniment.content.identity import Agent
 from muniment.errors.archive import NotEmpty
 
 _LAYOUT_SETTINGS = {

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from muniment.archive.config import Config
 from muniment.archive.events import Event
-from muniment.archive.identity import check_id, check_project
 from muniment.archive.index import Index, Summary
-from muniment.archive.instance import Instance
-from muniment.archive.inventory import Inventory
-from muniment.archive.objects import head_of, newest_inventory
+from muniment.archive.package.instance import Instance
+from muniment.archive.package.inventory import Inventory
+from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.archive.purge import read_tombstone
 from muniment.archive.reindex import summaries
 from muniment.archive.site import Site
-from muniment.archive.times import parse_start
+from muniment.content.identity import check_id, check_project
+from muniment.content.times import parse_start
 from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceNotFound, ResourcePurged
 from muniment.errors.base import BadInput
 

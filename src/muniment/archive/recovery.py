@@ -20,13 +20,13 @@ from muniment.archive.commit import finish_root, publish, record
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.events import Event
-from muniment.archive.inventory import NAME, read_inventory
-from muniment.archive.objects import head_of
+from muniment.archive.package.inventory import NAME, read_inventory
+from muniment.archive.package.objects import head_of
 from muniment.archive.site import Site
 from muniment.archive.staging import ADOPTION, DELETION, Undertaking, Workspace, left_behind
-from muniment.archive.times import now
 from muniment.archive.together import decision, unreserve
 from muniment.content import Hashers
+from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReadFailed
 from muniment.errors.base import Conflict
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.archive.disk.layout import TUPLES
-from muniment.archive.identity import from_uri
 from muniment.archive.index import Summary
-from muniment.archive.instance import Instance
-from muniment.archive.inventory import DECLARATION, Inventory
-from muniment.archive.objects import newest_inventory
+from muniment.archive.package.instance import Instance
+from muniment.archive.package.inventory import DECLARATION, Inventory
+from muniment.archive.package.objects import newest_inventory
 from muniment.archive.site import Site
+from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 

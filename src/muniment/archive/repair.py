@@ -18,8 +18,8 @@ from muniment.archive.config import Mode
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree, write_file
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.events import Event
-from muniment.archive.inventory import NAME, sidecar
-from muniment.archive.objects import head_of, newest_inventory, versions_on_disk
+from muniment.archive.package.inventory import NAME, sidecar
+from muniment.archive.package.objects import head_of, newest_inventory, versions_on_disk
 from muniment.archive.parity import PACK, pack_members, repair_file, repair_pack
 from muniment.archive.parity.sidecar import set_files, sidecar_path
 from muniment.archive.protect import file_set_folder, pack_folder, protect

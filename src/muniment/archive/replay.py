@@ -9,9 +9,9 @@ from typing import Any
 from muniment.archive.commit import publish, seal, withdraw
 from muniment.archive.disk.durable import writing
 from muniment.archive.draft import Draft
-from muniment.archive.instance import Instance
 from muniment.archive.journal import Rebuilt
-from muniment.archive.objects import newest_inventory
+from muniment.archive.package.instance import Instance
+from muniment.archive.package.objects import newest_inventory
 from muniment.archive.recovery import file_digest
 from muniment.archive.site import Site
 from muniment.archive.staging import Workspace

@@ -25,12 +25,12 @@ from typing import Self
 
 from muniment.archive.archive import Archive
 from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file, writing
-from muniment.archive.identity import Agent
 from muniment.archive.intake.labour import THREADED, Digesting
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.transaction import Transaction
 from muniment.content import Entry, LogicalPath, parse_expected
 from muniment.content.digests import ALGORITHMS
+from muniment.content.identity import Agent
 from muniment.errors.archive import FileNotInInstance
 from muniment.errors.remote import UploadBusy, UploadElsewhere, UploadIncomplete, UploadNotFound
 

@@ -33,8 +33,8 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import Places, object_parts
 from muniment.archive.disk.locks import try_exclusive
-from muniment.archive.identity import to_uri
-from muniment.archive.times import from_ns
+from muniment.content.identity import to_uri
+from muniment.content.times import from_ns
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
 ADOPTION, DELETION = "adoption", "deletion"

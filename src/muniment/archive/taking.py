@@ -12,7 +12,7 @@ from muniment.archive.additions import Additions, own_name
 from muniment.archive.disk.walk import walk
 from muniment.archive.draft import Draft, Kept
 from muniment.archive.journal import addition
-from muniment.archive.names import LONGEST_PATH, stored_path
+from muniment.archive.package.names import LONGEST_PATH, stored_path
 from muniment.archive.site import Site
 from muniment.archive.staging import Workspace
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet

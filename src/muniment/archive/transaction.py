@@ -12,17 +12,17 @@ from muniment.archive.additions import Additions, known_content
 from muniment.archive.commit import abandon, publish, seal
 from muniment.archive.draft import Draft
 from muniment.archive.events import Event
-from muniment.archive.identity import new_uuid
-from muniment.archive.instance import Instance
-from muniment.archive.inventory import Inventory
 from muniment.archive.journal import Rebuilt
-from muniment.archive.objects import newest_inventory
+from muniment.archive.package.instance import Instance
+from muniment.archive.package.inventory import Inventory
+from muniment.archive.package.objects import newest_inventory
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.taking import Taking
-from muniment.archive.times import now
 from muniment.archive.together import reserve, unreserve
 from muniment.content import Entry, Progress, quiet
+from muniment.content.identity import new_uuid
+from muniment.content.times import now
 from muniment.errors.archive import ResourceNotFound
 from muniment.errors.base import MunimentError, StorageTrouble
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import IO, cast
 
 from muniment.archive.disk.durable import make_folder, write_file
-from muniment.archive.identity import new_uuid
 from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
-from muniment.archive.times import now
 from muniment.content import FINDINGS, Finding, LogicalPath, Progress, quiet
+from muniment.content.identity import new_uuid
+from muniment.content.times import now
 from muniment.errors.archive import PackageRefused
 from muniment.errors.content import NameNotUnicode, UnsafePath
 

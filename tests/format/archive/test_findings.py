@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
-from muniment.archive.inventory import sidecar
+from muniment.archive.package.inventory import sidecar
 from muniment.cli.main import run
 from muniment.content import FINDINGS, Finding
 from tests.crash.scenes import AGENT, open_archive

@@ -110,7 +110,7 @@ def test_a_clock_set_back_makes_no_event_twice(archive: Archive, monkeypatch: py
         patch.setattr("muniment.archive.commit.finish_root", dies)
         with archive.get("r", "a") as transaction:
             transaction.add(b"2", "b.txt")
-    monkeypatch.setattr("muniment.archive.times.time.time_ns", lambda: 1_000_000_000_000_000_000)
+    monkeypatch.setattr("muniment.content.times.time.time_ns", lambda: 1_000_000_000_000_000_000)
     with Archive(archive.path, workers=0) as again:
         assert [event.instance for event in again.events() if event.event == "ingestion"] == [1, 2]
         assert list(again.audit()) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
-from muniment.archive.identity import new_uuid
+from muniment.content.identity import new_uuid
 from muniment.errors.archive import ReadFailed, WriteFailed
 
 REAL_FSYNC = os.fsync

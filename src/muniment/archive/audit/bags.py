@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.archive.audit.one import ObjectCheck
-from muniment.archive.inventory import FurtherDigests, Inventory
-from muniment.archive.objects import newest_inventory
+from muniment.archive.package.inventory import FurtherDigests, Inventory
+from muniment.archive.package.objects import newest_inventory
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 

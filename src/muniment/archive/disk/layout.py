@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.archive.identity import to_uri
+from muniment.content.identity import to_uri
 
 SETTINGS = "muniment.json"
 LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"

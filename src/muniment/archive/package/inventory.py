@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.disk.durable import write_file
-from muniment.archive.identity import Agent
+from muniment.content.identity import Agent
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 TYPE = "https://ocfl.io/1.1/spec/#inventory"

@@ -12,7 +12,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from muniment.archive.names import stored_path
+from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers
 
 PROFILE_URI = "https://muniment.example/profiles/instance-1.0.json"

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from muniment.archive.inventory import DECLARATION, Inventory, read_inventory
+from muniment.archive.package.inventory import DECLARATION, Inventory, read_inventory
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 _VERSION = re.compile(r"v([1-9][0-9]*)\Z")

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from muniment.archive.bag import FILES, INSTANCE, read_files
-from muniment.archive.inventory import DECLARATION, NAME, FurtherDigests, Inventory, read_inventory
-from muniment.archive.names import PAYLOAD
+from muniment.archive.package.bag import FILES, INSTANCE, read_files
+from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests, Inventory, read_inventory
+from muniment.archive.package.names import PAYLOAD
 from muniment.content import Digest, Entry, Hashers, LogicalPath
 from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
 
