@@ -25,7 +25,7 @@ from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, w
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.draft import Draft
-from muniment.archive.events import Event
+from muniment.archive.eventlog.log import Event
 from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, read_inventory
 from muniment.archive.package.names import stored_path

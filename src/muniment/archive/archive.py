@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from muniment.archive import recovery, together
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
 from muniment.archive.disk.layout import Places
-from muniment.archive.events import Event, EventLog
+from muniment.archive.eventlog.log import Event, EventLog
 from muniment.archive.found import found_archive
 from muniment.archive.index import Index
 from muniment.archive.intake import Intake

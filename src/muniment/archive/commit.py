@@ -39,7 +39,7 @@ from muniment.archive.disk.durable import (
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.draft import Draft
-from muniment.archive.events import Event
+from muniment.archive.eventlog.log import Event
 from muniment.archive.package.bag import TagFile, tag_files
 from muniment.archive.package.inventory import NAME, Inventory, State, Version, sidecar
 from muniment.archive.package.names import stored_path

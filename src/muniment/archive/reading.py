@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from muniment.archive.config import Config
-from muniment.archive.events import Event
+from muniment.archive.eventlog.log import Event
 from muniment.archive.index import Index, Summary
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory

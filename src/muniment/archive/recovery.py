@@ -19,7 +19,7 @@ from typing import Any
 from muniment.archive.commit import finish_root, publish, record
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.events import Event
+from muniment.archive.eventlog.log import Event
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
 from muniment.archive.site import Site

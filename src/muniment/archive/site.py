@@ -7,7 +7,7 @@ from pathlib import Path
 
 from muniment.archive.config import Config
 from muniment.archive.disk.layout import Places
-from muniment.archive.events import EventLog
+from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index import Index
 from muniment.archive.intake import Intake
 from muniment.content.identity import Agent

@@ -11,7 +11,7 @@ from typing import Any, Self
 from muniment.archive.additions import Additions, known_content
 from muniment.archive.commit import abandon, publish, seal
 from muniment.archive.draft import Draft
-from muniment.archive.events import Event
+from muniment.archive.eventlog.log import Event
 from muniment.archive.journal import Rebuilt
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory

@@ -12,7 +12,7 @@ import pytest
 
 from muniment.archive import Archive
 from muniment.archive.disk.layout import Places
-from muniment.archive.events import Event, EventLog
+from muniment.archive.eventlog.log import Event, EventLog
 from muniment.errors.archive import AmbiguousId, NotAllowedInMode, ReasonNeeded, ResourcePurged, WriteFailed
 from muniment.errors.base import Conflict
 from muniment.errors.content import BadTime
@@ -74,7 +74,7 @@ def texts(log: EventLog, start: int | str) -> list[int]:
 def test_the_log_is_read_from_any_number_and_any_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: int, worm: bool
 ) -> None:
-    monkeypatch.setattr("muniment.archive.log_files.BUCKET", bucket)
+    monkeypatch.setattr("muniment.archive.eventlog.files.BUCKET", bucket)
     log = EventLog(Places(tmp_path, tmp_path), worm=worm)
     # Some at once, so that they reach over a bucket's end, and long enough that the reader has to search.
     for count in (1, 7, 25, 1, 1, 30, 3, 80):

@@ -40,8 +40,8 @@ def unable_to_log_for_good(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         REAL_FSYNC(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr("muniment.archive.events.os.fsync", fails)
-        patch.setattr("muniment.archive.events.os.ftruncate", fails)
+        patch.setattr("muniment.archive.eventlog.log.os.fsync", fails)
+        patch.setattr("muniment.archive.eventlog.log.os.ftruncate", fails)
         yield
 
 

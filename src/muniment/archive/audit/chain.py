@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from muniment.archive.events import FIRST, Event, EventLog, line_hash, parse_event
+from muniment.archive.eventlog.log import FIRST, Event, EventLog, line_hash, parse_event
 from muniment.content import FINDINGS, Finding
 
 

@@ -27,7 +27,7 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import Places
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.log_files import LogFiles, ends_whole, last_whole_line, opened, seek
+from muniment.archive.eventlog.files import LogFiles, ends_whole, last_whole_line, opened, seek
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord
 
