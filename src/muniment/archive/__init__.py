@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from muniment.archive.archive import Archive
 from muniment.archive.config import Config, Mode
-from muniment.archive.eventlog.log import Event
 from muniment.archive.index import Summary
 from muniment.archive.package.instance import Instance
 from muniment.archive.recovery import Leftover
 from muniment.archive.transaction import Transaction
+from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:

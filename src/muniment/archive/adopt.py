@@ -25,7 +25,6 @@ from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, w
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.draft import Draft
-from muniment.archive.eventlog.log import Event
 from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, read_inventory
 from muniment.archive.package.names import stored_path
@@ -36,6 +35,7 @@ from muniment.archive.staging import ADOPTION, Undertaking, Workspace
 from muniment.archive.together import refuse_reserved
 from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.digests import refuse_mismatch
+from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid, to_uri
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from muniment.archive import recovery, together
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
 from muniment.archive.disk.layout import Places
-from muniment.archive.eventlog.log import Event, EventLog
+from muniment.archive.eventlog.log import EventLog
 from muniment.archive.found import found_archive
 from muniment.archive.index import Index
 from muniment.archive.intake import Intake
@@ -25,6 +25,7 @@ from muniment.archive.replay import claim, replay, rollback
 from muniment.archive.site import Site
 from muniment.archive.transaction import Transaction
 from muniment.content import Finding, Progress, quiet
+from muniment.content.events import Event
 from muniment.content.identity import Agent, check_id, check_project, new_uuid
 from muniment.errors.archive import (
     ResourceExists,

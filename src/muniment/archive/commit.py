@@ -39,7 +39,6 @@ from muniment.archive.disk.durable import (
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.draft import Draft
-from muniment.archive.eventlog.log import Event
 from muniment.archive.package.bag import TagFile, tag_files
 from muniment.archive.package.inventory import NAME, Inventory, State, Version, sidecar
 from muniment.archive.package.names import stored_path
@@ -48,6 +47,7 @@ from muniment.archive.site import Site
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.together import refuse_reserved
 from muniment.content import Entry
+from muniment.content.events import Event
 from muniment.content.identity import Agent, to_uri
 from muniment.content.times import now
 from muniment.errors.archive import ResourceExists, StaleTransaction

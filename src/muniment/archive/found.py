@@ -11,8 +11,9 @@ from pathlib import Path
 from muniment.archive.config import Config
 from muniment.archive.disk.durable import make_folder, rename, sync_tree, write_file, writing
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, Places
-from muniment.archive.eventlog.log import Event, EventLog
+from muniment.archive.eventlog.log import EventLog
 from muniment.archive.package.bag import profile
+from muniment.content.events import Event
 from muniment.content.identity import Agent
 from muniment.errors.archive import NotEmpty
 

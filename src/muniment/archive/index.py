@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.archive.eventlog.log import Event
+from muniment.content.events import Event
 
 _VERSION = 1
 _PAGE = 500

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 from muniment.archive.config import Config
-from muniment.archive.eventlog.log import Event
 from muniment.archive.index import Index, Summary
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
@@ -16,6 +15,7 @@ from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.archive.purge import read_tombstone
 from muniment.archive.reindex import summaries
 from muniment.archive.site import Site
+from muniment.content.events import Event
 from muniment.content.identity import check_id, check_project
 from muniment.content.times import parse_start
 from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceNotFound, ResourcePurged

@@ -19,13 +19,13 @@ from typing import Any
 from muniment.archive.commit import finish_root, publish, record
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.eventlog.log import Event
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
 from muniment.archive.site import Site
 from muniment.archive.staging import ADOPTION, DELETION, Undertaking, Workspace, left_behind
 from muniment.archive.together import decision, unreserve
 from muniment.content import Hashers
+from muniment.content.events import Event
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReadFailed
 from muniment.errors.base import Conflict

@@ -11,7 +11,6 @@ from typing import Any, Self
 from muniment.archive.additions import Additions, known_content
 from muniment.archive.commit import abandon, publish, seal
 from muniment.archive.draft import Draft
-from muniment.archive.eventlog.log import Event
 from muniment.archive.journal import Rebuilt
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
@@ -21,6 +20,7 @@ from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.taking import Taking
 from muniment.archive.together import reserve, unreserve
 from muniment.content import Entry, Progress, quiet
+from muniment.content.events import Event
 from muniment.content.identity import new_uuid
 from muniment.content.times import now
 from muniment.errors.archive import ResourceNotFound

@@ -12,7 +12,8 @@ import pytest
 
 from muniment.archive import Archive
 from muniment.archive.disk.layout import Places
-from muniment.archive.eventlog.log import Event, EventLog
+from muniment.archive.eventlog.log import EventLog
+from muniment.content.events import Event
 from muniment.errors.archive import AmbiguousId, NotAllowedInMode, ReasonNeeded, ResourcePurged, WriteFailed
 from muniment.errors.base import Conflict
 from muniment.errors.content import BadTime

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from muniment.archive.eventlog.log import FIRST, Event, EventLog, line_hash, parse_event
+from muniment.archive.eventlog.log import FIRST, EventLog, line_hash
 from muniment.content import FINDINGS, Finding
+from muniment.content.events import Event, parse_event
 
 
 def key_of(project: str, resource: str, instance: int) -> bytes:
