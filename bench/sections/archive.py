@@ -46,14 +46,14 @@ def taking_in(title: str, source: Path, home: Path, rounds: int) -> None:
     """Durable ingest: every side ends with its bytes on the disk."""
     out = home / "out"
     environment = peers.peer_environment(home)
-    alone: list[str | Path] = [peers.PYTHON, "-m", "bench.intake_alone", source, out]
+    alone: list[str | Path] = [peers.PYTHON, "-m", "bench.copying_alone", source, out]
     racers = [
         Racer("cp -r, sync -f", timed=peers.copying(source, out)),
         peers.muniment_racer("muniment, sha256", source, out, digest="sha256", add=NO_PARITY),
         peers.muniment_racer("muniment, sha512 + sha256", source, out, add=NO_PARITY),
-        Racer("its intake alone, sha256", timed=[[*alone, "sha256"]], environment=peers.python_path()),
+        Racer("its copying alone, sha256", timed=[[*alone, "sha256"]], environment=peers.python_path()),
         Racer(
-            "its intake alone, sha512 + sha256", timed=[[*alone, "sha512", "sha256"]], environment=peers.python_path()
+            "its copying alone, sha512 + sha256", timed=[[*alone, "sha512", "sha256"]], environment=peers.python_path()
         ),
         Racer("bagit-python", timed=peers.bagit_in(source, out), reason=peers.missing("bagit.py")),
         Racer("ocfl-py", timed=peers.ocfl_in(source, out), reason=peers.missing("ocfl-object.py")),

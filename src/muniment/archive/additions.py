@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from muniment.archive.copying import Copied, Copier, CopyJob, Failed, write_stream
 from muniment.archive.disk.durable import make_folder, writing
-from muniment.archive.intake import Copied, CopyJob, Failed, Intake, write_stream
 from muniment.archive.package.names import stored_path
 from muniment.archive.staging import Workspace
 from muniment.content import Entry, Hashers, LogicalPath, Progress
@@ -34,9 +34,9 @@ class Additions:
     folder; `known` are the digests the resource's earlier instances hold, by size in bytes.
     """
 
-    def __init__(self, intake: Intake, space: Workspace, known: Mapping[int, tuple[str, ...]], held: set[str]) -> None:
+    def __init__(self, copier: Copier, space: Workspace, known: Mapping[int, tuple[str, ...]], held: set[str]) -> None:
         self.staged: dict[str, str] = {}
-        self._intake = intake
+        self._copier = copier
         self._space = space
         self._known = known
         self._held = held
@@ -63,14 +63,14 @@ class Additions:
         """
         with self._lock:
             target = self._target(path)
-        algorithms = (*self._intake.algorithms, *expected)
+        algorithms = (*self._copier.algorithms, *expected)
         size, digests = write_stream(source, target, algorithms)
         with self._lock:
             return self._keep(path, target, size, digests, expected, modified)
 
     def expect(self, count: int) -> None:
         """So many files will come: their workers may start while the names are still being looked at."""
-        self._intake.expect(count)
+        self._copier.expect(count)
 
     def file(self, path: LogicalPath, source: str, expected: Mapping[str, str], modified: str | None = None) -> Entry:
         """Store one file.
@@ -86,7 +86,7 @@ class Additions:
             refuse_mismatch(path, self._all_digests(entry, real, expected), expected)
         except DigestMismatch:
             if len(self.staged) > before:
-                _remove(f"{self._root}/{self.staged.pop(entry.digests[self._intake.algorithms[0]])}")
+                _remove(f"{self._root}/{self.staged.pop(entry.digests[self._copier.algorithms[0]])}")
             raise
         return entry
 
@@ -101,7 +101,7 @@ class Additions:
         """
         jobs = list(found)
         size = done = 0
-        answers = self._intake.copy(self._jobs(jobs))
+        answers = self._copier.copy(self._jobs(jobs))
         try:
             for done, answer in enumerate(answers, 1):
                 if isinstance(answer, Failed):
@@ -122,7 +122,7 @@ class Additions:
         if not further:
             return dict(entry.digests)
         hashers = Hashers(further)
-        staged = self.staged.get(entry.digests[self._intake.algorithms[0]])
+        staged = self.staged.get(entry.digests[self._copier.algorithms[0]])
         with Path(self._root, staged or source).open("rb", buffering=0) as file:
             while chunk := file.read(1 << 20):
                 hashers.update(chunk)
@@ -156,8 +156,8 @@ class Additions:
         except BaseException:
             _remove(target)
             raise
-        own = {name: digests[name] for name in self._intake.algorithms}
-        digest = own[self._intake.algorithms[0]]
+        own = {name: digests[name] for name in self._copier.algorithms}
+        digest = own[self._copier.algorithms[0]]
         if digest in self._held or digest in self.staged:
             _remove(target)
         else:

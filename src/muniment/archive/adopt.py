@@ -179,7 +179,7 @@ class _Build:
         space = _VersionSpace(self._space.folder, task, None)
         make_folder(space.content)
         draft = Draft(record={"metadata": arrival.metadata, "links": arrival.links, "folders": arrival.folders})
-        additions = Additions(self._site.intake, space, {}, set(self._inventory.manifest))
+        additions = Additions(self._site.copier, space, {}, set(self._inventory.manifest))
         for entry in self._store(additions, list(arrival.files), draft, progress):
             draft.put(entry)
             for name in _STRONG:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from muniment.archive import recovery, together
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
+from muniment.archive.copying import Copier
 from muniment.archive.disk.layout import Places
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.found import found_archive
 from muniment.archive.index import Index
-from muniment.archive.intake import Intake
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import head_of
 from muniment.archive.reading import Reading
@@ -70,8 +70,8 @@ class Archive(Reading):
         places = Places(root, Path(state).absolute() if state else root)
         places.state.mkdir(parents=True, exist_ok=True)
         log = EventLog(places, worm=config.mode is Mode.WORM)
-        intake = Intake(config.digests, workers=workers)
-        site = Site(places, config, log, Index(places.index), agent or Agent.of_this_process(), intake, parity)
+        copier = Copier(config.digests, workers=workers)
+        site = Site(places, config, log, Index(places.index), agent or Agent.of_this_process(), copier, parity)
         super().__init__(site)
         self.recovered: list[Event] = []
         if os.access(places.staging, os.W_OK):
@@ -344,5 +344,5 @@ class Archive(Reading):
 
     def close(self) -> None:
         """Let go of the index and the digesting processes."""
-        self._site.intake.close()
+        self._site.copier.close()
         self._site.index.close()

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Self
 
 from muniment.archive.archive import Archive
+from muniment.archive.copying.copy_and_digest import THREADED, Digesting
 from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file, writing
-from muniment.archive.intake.labour import THREADED, Digesting
 from muniment.archive.staging import Undertaking, Workspace
 from muniment.archive.transaction import Transaction
 from muniment.content import Entry, LogicalPath, parse_expected

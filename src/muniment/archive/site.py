@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muniment.archive.config import Config
+from muniment.archive.copying import Copier
 from muniment.archive.disk.layout import Places
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index import Index
-from muniment.archive.intake import Intake
 from muniment.content.identity import Agent
 
 
@@ -22,7 +22,7 @@ class Site:
     log: EventLog
     index: Index
     agent: Agent
-    intake: Intake
+    copier: Copier
     parity: bool = True
 
     def object_lock(self, root: Path) -> Path:

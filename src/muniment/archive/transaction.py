@@ -37,7 +37,7 @@ class Transaction(Taking):
     def __init__(self, site: Site, space: Workspace, draft: Draft, base: Instance | None) -> None:
         held = base.held() if base else set()
         known = known_content(draft.entries.values(), site.config.digests[0])
-        super().__init__(site, space, draft, Additions(site.intake, space, known, held))
+        super().__init__(site, space, draft, Additions(site.copier, space, known, held))
         self.project = space.undertaking.project
         self.provenance: list[Any] = []
         self._metadata_before = copy.deepcopy(draft.metadata)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive, additions
-from muniment.archive.intake import write_stream
+from muniment.archive.copying import write_stream
 from muniment.errors.archive import PathCollides, PathTaken
 from tests.crash.judging import assert_judges_agree
 

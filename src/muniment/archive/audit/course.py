@@ -9,7 +9,7 @@ from muniment.archive.audit.bags import check_bags
 from muniment.archive.audit.chain import Vouched, check_log
 from muniment.archive.audit.one import ObjectCheck, check_parity, check_presence, check_records
 from muniment.archive.audit.strays import check_strays
-from muniment.archive.intake import Failed, Hashed, HashJob
+from muniment.archive.copying import Failed, Hashed, HashJob
 from muniment.archive.reindex import object_roots
 from muniment.archive.site import Site
 from muniment.content import Finding, Progress, quiet
@@ -97,7 +97,7 @@ def _content(site: Site, group: list[ObjectCheck], *, every_digest: bool) -> Ite
                 algorithms = tuple(expected.digests) if every_digest else ("sha256",)
                 yield HashJob((check, name), str(check.root / name), expected.size or 0, algorithms)
 
-    for answer in site.intake.hash(jobs()):
+    for answer in site.copier.hash(jobs()):
         yield _judge(answer), answer.size if isinstance(answer, Hashed) else 0
 
 

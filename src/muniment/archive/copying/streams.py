@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, TypeAlias
 
-from muniment.archive.intake.jobs import Failed
-from muniment.archive.intake.labour import CHUNK, THREADED, Digesting, NewFile, Trouble
+from muniment.archive.copying.copy_and_digest import CHUNK, THREADED, Digesting, NewFile, Trouble
+from muniment.archive.copying.jobs import Failed
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
 

@@ -1,4 +1,4 @@
-"""What the intake is asked and what it answers."""
+"""What the copier is asked and what it answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CopyJob(NamedTuple):
 
 
 class HashJob(NamedTuple):
-    """Digest the file `path` with `algorithms` (the intake's own if empty); `size` is a hint as in `CopyJob`."""
+    """Digest the file `path` with `algorithms` (the copier's own if empty); `size` is a hint as in `CopyJob`."""
 
     key: Any
     path: str
@@ -68,7 +68,7 @@ class Failed(NamedTuple):
 
     @classmethod
     def of(cls, key: Any, source: str, target: str, row: tuple[Any, ...]) -> Self:
-        """From what `labour` says about a pair of files: side, kind, errno and reason."""
+        """From what `copy_and_digest` says about a pair of files: side, kind, errno and reason."""
         return cls(key, target if row[0] == "target" else source, *row)
 
     def error(self) -> MunimentError:

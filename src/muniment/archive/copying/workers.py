@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from typing import Any
 
-from muniment.archive.intake import labour
+from muniment.archive.copying import copy_and_digest
 from muniment.errors.archive import WorkerDied
 
 ROOM = 8 << 20
@@ -40,7 +40,7 @@ class Worker:
         try:
             # A process group of its own: a Ctrl-C is for the parent, which then ends its workers.
             self._process = subprocess.Popen(
-                [*command, labour.__file__],
+                [*command, copy_and_digest.__file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -83,7 +83,7 @@ class Worker:
             WorkerDied: It is not there any more.
         """
         body = marshal.dumps(batch)
-        view = memoryview(labour.LENGTH.pack(len(body)) + body)
+        view = memoryview(copy_and_digest.LENGTH.pack(len(body)) + body)
         assert self._process.stdin is not None
         try:
             while view:
@@ -99,7 +99,7 @@ class Worker:
         Raises:
             WorkerDied: It ended first.
         """
-        body = self._read(*labour.LENGTH.unpack(self._read(labour.LENGTH.size)))
+        body = self._read(*copy_and_digest.LENGTH.unpack(self._read(copy_and_digest.LENGTH.size)))
         ticket, size = self._hand.popleft()
         self._bytes -= size
         return ticket, marshal.loads(body)  # noqa: S302 - from our own child process

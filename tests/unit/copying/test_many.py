@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.intake import Copied, CopyJob, Failed, Hashed, HashJob, Intake
+from muniment.archive.copying import Copied, Copier, CopyJob, Failed, Hashed, HashJob
 from muniment.errors.archive import WorkerDied
 from muniment.errors.content import UnknownDigest
 
@@ -51,9 +51,9 @@ def wait_until_gone(pids: list[int]) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_many_files_arrive_each_once(folder: Path, tmp_path: Path, workers: int) -> None:
-    with Intake(("sha512", "sha256"), workers=workers) as intake:
+    with Copier(("sha512", "sha256"), workers=workers) as copier:
         jobs = (CopyJob(p.name, str(p), str(tmp_path / p.name), p.stat().st_size) for p in folder.iterdir())
-        answers = list(intake.copy(jobs))
+        answers = list(copier.copy(jobs))
     assert len(answers) == COUNT + 1
     for answer in answers:
         assert isinstance(answer, Copied)
@@ -68,16 +68,16 @@ def test_many_files_arrive_each_once(folder: Path, tmp_path: Path, workers: int)
 def test_one_bad_file_among_many_is_the_only_one_that_fails(folder: Path, workers: int) -> None:
     jobs = hash_jobs(folder)
     jobs.insert(500, HashJob("gone", str(folder / "not there"), 10))
-    with Intake(("md5",), workers=workers) as intake:
-        answers = list(intake.hash(jobs))
+    with Copier(("md5",), workers=workers) as copier:
+        answers = list(copier.hash(jobs))
     assert [answer.key for answer in answers if isinstance(answer, Failed)] == ["gone"]
     assert sum(isinstance(answer, Hashed) for answer in answers) == COUNT + 1
 
 
 def test_each_file_may_ask_for_its_own_digests(folder: Path) -> None:
     path = folder / "large"
-    with Intake(("sha512",)) as intake:
-        [answer] = intake.hash([HashJob(1, str(path), algorithms=("md5", "sha1", "md5"))])
+    with Copier(("sha512",)) as copier:
+        [answer] = copier.hash([HashJob(1, str(path), algorithms=("md5", "sha1", "md5"))])
     assert isinstance(answer, Hashed)
     assert answer.digests == {
         "md5": hashlib.md5(path.read_bytes()).hexdigest(),
@@ -87,9 +87,9 @@ def test_each_file_may_ask_for_its_own_digests(folder: Path) -> None:
 
 def test_an_unknown_digest_is_refused() -> None:
     with pytest.raises(UnknownDigest):
-        Intake(("crc32",))
-    with Intake() as intake, pytest.raises(UnknownDigest):
-        list(intake.hash([HashJob(1, "/etc/hostname", algorithms=("crc32",))]))
+        Copier(("crc32",))
+    with Copier() as copier, pytest.raises(UnknownDigest):
+        list(copier.hash([HashJob(1, "/etc/hostname", algorithms=("crc32",))]))
 
 
 def test_only_a_little_is_read_ahead_of_the_answers(folder: Path) -> None:
@@ -103,8 +103,8 @@ def test_only_a_little_is_read_ahead_of_the_answers(folder: Path) -> None:
                 asked += 1
                 yield job
 
-    with Intake(("md5",), workers=2) as intake:
-        answers = intake.hash(endless())
+    with Copier(("md5",), workers=2) as copier:
+        answers = copier.hash(endless())
         for _ in range(5_000):
             next(answers)
         assert asked < 5_000 + 2_000
@@ -112,69 +112,69 @@ def test_only_a_little_is_read_ahead_of_the_answers(folder: Path) -> None:
 
 
 def test_two_runs_at_a_time_both_finish(folder: Path) -> None:
-    with Intake(("md5",), workers=2) as intake:
-        first, second = intake.hash(hash_jobs(folder)), intake.hash(hash_jobs(folder))
+    with Copier(("md5",), workers=2) as copier:
+        first, second = copier.hash(hash_jobs(folder)), copier.hash(hash_jobs(folder))
         keys = []
         for one, other in zip(first, second, strict=True):
             keys += [one.key, other.key]
     assert sorted(keys) == sorted([job.key for job in hash_jobs(folder)] * 2)
 
 
-def test_workers_are_used_again_and_end_with_the_intake(folder: Path) -> None:
-    with Intake(("md5",), workers=2) as intake:
-        list(intake.hash(hash_jobs(folder)))
-        before = intake.worker_pids()
-        list(intake.hash(hash_jobs(folder)))
-        assert intake.worker_pids() == before
+def test_workers_are_used_again_and_end_with_the_copier(folder: Path) -> None:
+    with Copier(("md5",), workers=2) as copier:
+        list(copier.hash(hash_jobs(folder)))
+        before = copier.worker_pids()
+        list(copier.hash(hash_jobs(folder)))
+        assert copier.worker_pids() == before
         assert len(before) == 2
     assert not any(alive(pid) for pid in before)
 
 
 def test_breaking_off_ends_the_work_in_hand(folder: Path, tmp_path: Path) -> None:
-    with Intake(("md5",), workers=2) as intake:
+    with Copier(("md5",), workers=2) as copier:
         jobs = [CopyJob(job.key, job.path, str(tmp_path / job.key), job.size) for job in hash_jobs(folder)]
-        answers = intake.copy(jobs)
+        answers = copier.copy(jobs)
         next(answers)
         answers.close()
         count = len(os.listdir(tmp_path))
         time.sleep(0.1)
         assert len(os.listdir(tmp_path)) == count < COUNT
-        assert len(list(intake.hash(hash_jobs(folder)))) == COUNT + 1
+        assert len(list(copier.hash(hash_jobs(folder)))) == COUNT + 1
 
 
 def test_a_worker_that_dies_is_an_error_not_a_silence(folder: Path) -> None:
-    with Intake(("md5",), workers=2) as intake:
-        answers = intake.hash(hash_jobs(folder) * 3)
+    with Copier(("md5",), workers=2) as copier:
+        answers = copier.hash(hash_jobs(folder) * 3)
         next(answers)
-        os.kill(intake.worker_pids()[0], signal.SIGKILL)
+        os.kill(copier.worker_pids()[0], signal.SIGKILL)
         with pytest.raises(WorkerDied, match="signal 9"):
             list(answers)
-        assert len(list(intake.hash(hash_jobs(folder)))) == COUNT + 1
+        assert len(list(copier.hash(hash_jobs(folder)))) == COUNT + 1
 
 
 def test_a_worker_that_died_with_nothing_in_hand_is_replaced(folder: Path) -> None:
-    with Intake(("md5",), workers=2) as intake:
-        list(intake.hash(hash_jobs(folder)))
-        lost = intake.worker_pids()[0]
+    with Copier(("md5",), workers=2) as copier:
+        list(copier.hash(hash_jobs(folder)))
+        lost = copier.worker_pids()[0]
         os.kill(lost, signal.SIGKILL)
         while alive(lost):
             time.sleep(0.001)
-        assert len(list(intake.hash(hash_jobs(folder)))) == COUNT + 1
-        assert lost not in intake.worker_pids()
-        assert len(intake.worker_pids()) == 2
+        assert len(list(copier.hash(hash_jobs(folder)))) == COUNT + 1
+        assert lost not in copier.worker_pids()
+        assert len(copier.worker_pids()) == 2
 
 
 def test_a_killed_parent_leaves_no_worker_behind(folder: Path) -> None:
     script = """if True:
         import os, sys
-        from muniment.archive.intake import HashJob, Intake
-        intake = Intake(("md5",), workers=2)
+        from muniment.archive.copying import HashJob, Copier
+        copier = Copier(("md5",), workers=2)
         def jobs():
             while True:
                 yield HashJob(1, sys.argv[1], 9 << 20)
-        for number, _ in enumerate(intake.hash(jobs())):
+        for number, _ in enumerate(copier.hash(jobs())):
             if number == 4:
-                print(*intake.worker_pids(), flush=True)
+                print(*copier.worker_pids(), flush=True)
     """
     parent = subprocess.Popen([sys.executable, "-c", script, str(folder / "large")], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -189,12 +189,12 @@ def test_a_killed_parent_leaves_no_worker_behind(folder: Path) -> None:
 def test_a_forked_child_does_not_talk_through_its_parents_workers(folder: Path) -> None:
     script = """if True:
         import os, sys
-        from muniment.archive.intake import HashJob, Intake
+        from muniment.archive.copying import HashJob, Copier
         jobs = [HashJob(n, os.path.join(sys.argv[1], n), 2_000) for n in os.listdir(sys.argv[1])]
-        with Intake(("md5",), workers=2) as intake:
-            expected = {a.key: a.digests["md5"] for a in intake.hash(jobs)}
+        with Copier(("md5",), workers=2) as copier:
+            expected = {a.key: a.digests["md5"] for a in copier.hash(jobs)}
             child = os.fork()
-            found = {a.key: a.digests["md5"] for a in intake.hash(jobs)}
+            found = {a.key: a.digests["md5"] for a in copier.hash(jobs)}
             assert found == expected
         if not child:
             os._exit(0)
@@ -204,11 +204,11 @@ def test_a_forked_child_does_not_talk_through_its_parents_workers(folder: Path) 
 
 
 def test_workers_that_were_expected_are_there_before_the_first_job(folder: Path) -> None:
-    with Intake(["sha256"], workers=2) as intake:
-        intake.expect(3)
-        assert intake.worker_pids() == []
-        intake.expect(COUNT)
-        expected = intake.worker_pids()
+    with Copier(["sha256"], workers=2) as copier:
+        copier.expect(3)
+        assert copier.worker_pids() == []
+        copier.expect(COUNT)
+        expected = copier.worker_pids()
         assert len(expected) == 2
-        assert len(list(intake.hash(hash_jobs(folder)))) == COUNT + 1
-        assert intake.worker_pids() == expected
+        assert len(list(copier.hash(hash_jobs(folder)))) == COUNT + 1
+        assert copier.worker_pids() == expected

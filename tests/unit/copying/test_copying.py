@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.intake import Copied, CopyJob, Failed, Intake, labour
+from muniment.archive.copying import Copied, Copier, CopyJob, Failed, copy_and_digest
 from muniment.errors.archive import DiskFull, NotAPlainFile, SourceChanged, SourceUnreadable, WriteFailed
 
 SMALL = b"a few bytes"
@@ -18,8 +18,8 @@ BIG = bytes(range(256)) * 40_000  # 10 MB: over the size at which each digest ge
 
 
 def copy_one(source: Path, target: Path, known: tuple[str, ...] = ()) -> Copied | Failed:
-    with Intake(("sha512", "md5")) as intake:
-        [answer] = intake.copy([CopyJob("key", str(source), str(target), known=known)])
+    with Copier(("sha512", "md5")) as copier:
+        [answer] = copier.copy([CopyJob("key", str(source), str(target), known=known)])
     return answer
 
 
@@ -28,7 +28,9 @@ def failed(answer: Copied | Failed) -> Failed:
     return answer
 
 
-@pytest.mark.parametrize("content", [b"", b"x", SMALL, bytes(labour.WHOLE), bytes(labour.WHOLE + 1), BIG])
+@pytest.mark.parametrize(
+    "content", [b"", b"x", SMALL, bytes(copy_and_digest.WHOLE), bytes(copy_and_digest.WHOLE + 1), BIG]
+)
 def test_a_file_arrives_whole_with_its_digests(tmp_path: Path, content: bytes) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(content)
@@ -182,4 +184,4 @@ def test_a_kernel_that_takes_a_little_at_a_time_still_gets_everything(
     [(errno.EACCES, "denied"), (errno.EPERM, "denied"), (errno.EIO, "read"), (errno.ENOTDIR, "missing")],
 )
 def test_what_the_system_says_of_a_source_is_kept_apart(number: int, kind: str) -> None:
-    assert labour.trouble_of("source", OSError(number, "why")).row == ("source", kind, number, "why")
+    assert copy_and_digest.trouble_of("source", OSError(number, "why")).row == ("source", kind, number, "why")

@@ -1,4 +1,4 @@
-"""The archive's intake without an archive around it: `python -m bench.intake_alone SOURCE TARGET DIGEST...`.
+"""The archive's copying without an archive around it: `python -m bench.copying_alone SOURCE TARGET DIGEST...`.
 
 It shows what copying and digesting cost, so that what the archive adds can be told from it.
 """
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from muniment.archive.copying import Copier, CopyJob, Failed
 from muniment.archive.disk.durable import sync_tree
-from muniment.archive.intake import CopyJob, Failed, Intake
 
 
 def copy(source: str, target: str, algorithms: list[str]) -> None:
@@ -20,8 +20,8 @@ def copy(source: str, target: str, algorithms: list[str]) -> None:
     Raises:
         MunimentError: A file could not be copied, or not made durable.
     """
-    with Intake(algorithms) as intake:
-        for answer in intake.copy(_jobs(source, target)):
+    with Copier(algorithms) as copier:
+        for answer in copier.copy(_jobs(source, target)):
             if isinstance(answer, Failed):
                 raise answer.error()
     sync_tree(Path(target))

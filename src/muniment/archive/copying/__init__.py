@@ -6,8 +6,8 @@ processes, whole files each, in batches. Nothing here makes anything durable: th
 
 from __future__ import annotations
 
-from muniment.archive.intake.intake import Intake
-from muniment.archive.intake.jobs import Copied, CopyJob, Failed, Hashed, HashJob
-from muniment.archive.intake.streams import write_stream
+from muniment.archive.copying.copier import Copier
+from muniment.archive.copying.jobs import Copied, CopyJob, Failed, Hashed, HashJob
+from muniment.archive.copying.streams import write_stream
 
-__all__ = ["Copied", "CopyJob", "Failed", "HashJob", "Hashed", "Intake", "write_stream"]
+__all__ = ["Copied", "Copier", "CopyJob", "Failed", "HashJob", "Hashed", "write_stream"]

@@ -1,4 +1,4 @@
-"""The intake: decides who does the work, shares it out in batches and hands the answers back as they come."""
+"""The copier: decides who does the work, shares it out in batches and hands the answers back as they come."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple, Self, TypeVar
 
-from muniment.archive.intake import labour
-from muniment.archive.intake.jobs import Copied, CopyJob, Failed, Hashed, HashJob
-from muniment.archive.intake.workers import Worker, Workers
+from muniment.archive.copying import copy_and_digest
+from muniment.archive.copying.jobs import Copied, CopyJob, Failed, Hashed, HashJob
+from muniment.archive.copying.workers import Worker, Workers
 from muniment.content import ALGORITHMS
 from muniment.errors.content import UnknownDigest
 
@@ -31,10 +31,10 @@ class _Batch(NamedTuple):
     size: int
 
 
-class Intake:
+class Copier:
     """Copies and digests files with a set of digests; keeps its worker processes until closed.
 
-    Several threads may use one intake: whoever finds the workers busy does the work itself.
+    Several threads may use one copier: whoever finds the workers busy does the work itself.
     """
 
     def __init__(self, algorithms: Iterable[str] = ("sha512", "sha256"), *, workers: int | None = None) -> None:
@@ -48,14 +48,14 @@ class Intake:
         self._workers = Workers(min(count, MOST_WORKERS) if count > 1 and sys.executable else 0)
 
     def __enter__(self) -> Self:
-        """The intake; its processes end with the block."""
+        """The copier; its processes end with the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """End the worker processes; the intake can still be used, and starts new ones if need be."""
+        """End the worker processes; the copier can still be used, and starts new ones if need be."""
         self._workers.close()
 
     def expect(self, count: int) -> None:
@@ -125,9 +125,9 @@ class Intake:
         workers = [] if few else self._workers.take()
         everything = chain(first, waiting)
         if not workers:
-            work = labour.copy_file if verb == "copy" else labour.hash_file
+            work = copy_and_digest.copy_file if verb == "copy" else copy_and_digest.hash_file
             for job in everything:
-                yield answer(job, labour.do_one(work, ask(job)))
+                yield answer(job, copy_and_digest.do_one(work, ask(job)))
             return
         try:
             for batch, rows in _share_out(verb, workers, _batches(everything), ask):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.intake import write_stream
+from muniment.archive.copying import write_stream
 from muniment.errors.archive import WriteFailed
 
 LONG = bytes(range(251)) * 80_000  # 20 MB: threads are begun on the way
