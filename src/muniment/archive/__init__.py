@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from muniment.archive.archive import Archive
 from muniment.archive.config import Config, Mode
-from muniment.archive.index import Summary
+from muniment.archive.index.index import Summary
 from muniment.archive.package.instance import Instance
 from muniment.archive.recovery import Leftover
 from muniment.archive.transaction import Transaction

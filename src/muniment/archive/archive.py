@@ -16,7 +16,7 @@ from muniment.archive.copying import Copier
 from muniment.archive.disk.layout import Places
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.found import found_archive
-from muniment.archive.index import Index
+from muniment.archive.index.index import Index
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import head_of
 from muniment.archive.reading import Reading

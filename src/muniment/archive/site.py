@@ -9,7 +9,7 @@ from muniment.archive.config import Config
 from muniment.archive.copying import Copier
 from muniment.archive.disk.layout import Places
 from muniment.archive.eventlog.log import EventLog
-from muniment.archive.index import Index
+from muniment.archive.index.index import Index
 from muniment.content.identity import Agent
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.archive.disk.layout import TUPLES
-from muniment.archive.index import Summary
+from muniment.archive.index.index import Summary
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import DECLARATION, Inventory
 from muniment.archive.package.objects import newest_inventory

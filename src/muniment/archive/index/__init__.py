@@ -1,0 +1,1 @@
+"""Lists made quick: derived from the files, deleted and rebuilt at will."""
