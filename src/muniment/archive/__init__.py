@@ -17,9 +17,9 @@ from muniment.content.identity import Agent, new_uuid
 if TYPE_CHECKING:
     from muniment.archive.adopt import Arrival as Arrival
     from muniment.archive.adopt import Arriving as Arriving
-    from muniment.archive.lending import make_parity as make_parity
-    from muniment.archive.lending import mend as mend
-    from muniment.archive.lending import parity_of as parity_of
+    from muniment.archive.parity.external import make_parity as make_parity
+    from muniment.archive.parity.external import mend as mend
+    from muniment.archive.parity.external import parity_of as parity_of
     from muniment.archive.repair import Repair as Repair
     from muniment.archive.serving import Receiving as Receiving
     from muniment.archive.serving import Upload as Upload
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _LATE = {
     "adopt": ("Arrival", "Arriving"),
-    "lending": ("make_parity", "mend", "parity_of"),
+    "parity.external": ("make_parity", "mend", "parity_of"),
     "repair": ("Repair",),
     "serving": (
         "Receiving",

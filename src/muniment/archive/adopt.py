@@ -29,7 +29,7 @@ from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, read_inventory
 from muniment.archive.package.names import stored_path
 from muniment.archive.package.objects import declare, head_of
-from muniment.archive.protect import protect
+from muniment.archive.parity.protect import protect
 from muniment.archive.site import Site
 from muniment.archive.staging import ADOPTION, Undertaking, Workspace
 from muniment.archive.together import refuse_reserved

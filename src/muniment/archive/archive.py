@@ -336,7 +336,7 @@ class Archive(Reading):
             ParityNotMade, ParityToolFailed: It could not be made.
             DiskFull, WriteFailed: The storage refused.
         """
-        from muniment.archive.protect import protect
+        from muniment.archive.parity.protect import protect
 
         newest = self.get(id, project=project)
         made = [protect(self._site, newest.root, number, progress=progress) for number in range(1, newest.head + 1)]

@@ -20,8 +20,8 @@ from muniment.archive.disk.locks import exclusive
 from muniment.archive.package.inventory import NAME, sidecar
 from muniment.archive.package.objects import head_of, newest_inventory, versions_on_disk
 from muniment.archive.parity import PACK, pack_members, repair_file, repair_pack
+from muniment.archive.parity.protect import file_set_folder, pack_folder, protect
 from muniment.archive.parity.sidecar import set_files, sidecar_path
-from muniment.archive.protect import file_set_folder, pack_folder, protect
 from muniment.archive.recovery import file_digest
 from muniment.archive.site import Site
 from muniment.content import Finding, Progress, quiet

@@ -235,7 +235,7 @@ class Transaction(Taking):
         # The instance is committed whatever happens here: parity can be made at any later time.
         if not self._site.parity:
             return
-        from muniment.archive.protect import protect
+        from muniment.archive.parity.protect import protect
 
         try:
             protect(self._site, self._site.places.object(self.project, self.id), self.number, progress=progress)

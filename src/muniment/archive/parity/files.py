@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muniment.archive.disk import durable
-from muniment.archive.parity import work
+from muniment.archive.parity import sets as work
 from muniment.archive.parity.geometry import geometry
 from muniment.archive.parity.par2 import Par2, Verdict
 from muniment.archive.parity.salvage import salvage

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from muniment.archive.disk import durable
-from muniment.archive.parity import work
+from muniment.archive.parity import sets as work
 from muniment.archive.parity.files import ParitySet
 from muniment.archive.parity.geometry import geometry
 from muniment.archive.parity.pack_index import Member, PackIndex, index_lines, index_paths, read_index

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from muniment.archive.parity import check_set, make_for_file, repair_file
+from muniment.archive.parity.protect import file_set_folder
 from muniment.archive.parity.sidecar import set_files, sidecar_path
-from muniment.archive.protect import file_set_folder
 from muniment.archive.site import Site
 
 
