@@ -12,7 +12,8 @@ import bagit
 import ocfl
 import pytest
 
-from muniment.archive import Archive, Instance, recovery
+from muniment.archive import Archive, Instance
+from muniment.archive.ingest import recovery
 from muniment.archive.package.inventory import NAME
 from tests.crash.scenes import open_archive
 

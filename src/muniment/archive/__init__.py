@@ -8,33 +8,33 @@ from typing import TYPE_CHECKING
 from muniment.archive.archive import Archive
 from muniment.archive.config import Config, Mode
 from muniment.archive.index.index import Summary
+from muniment.archive.ingest.recovery import Leftover
+from muniment.archive.ingest.transaction import Transaction
 from muniment.archive.package.instance import Instance
-from muniment.archive.recovery import Leftover
-from muniment.archive.transaction import Transaction
 from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
-    from muniment.archive.adopt import Arrival as Arrival
-    from muniment.archive.adopt import Arriving as Arriving
+    from muniment.archive.ingest.import_history import Arrival as Arrival
+    from muniment.archive.ingest.import_history import Arriving as Arriving
+    from muniment.archive.ingest.uploads import Receiving as Receiving
+    from muniment.archive.ingest.uploads import Upload as Upload
+    from muniment.archive.ingest.uploads import Wanted as Wanted
+    from muniment.archive.ingest.uploads import acting_as as acting_as
+    from muniment.archive.ingest.uploads import check_upload as check_upload
+    from muniment.archive.ingest.uploads import note_links as note_links
+    from muniment.archive.ingest.uploads import receiving as receiving
+    from muniment.archive.ingest.uploads import touch as touch
     from muniment.archive.parity.external import make_parity as make_parity
     from muniment.archive.parity.external import mend as mend
     from muniment.archive.parity.external import parity_of as parity_of
     from muniment.archive.repair import Repair as Repair
-    from muniment.archive.serving import Receiving as Receiving
-    from muniment.archive.serving import Upload as Upload
-    from muniment.archive.serving import Wanted as Wanted
-    from muniment.archive.serving import acting_as as acting_as
-    from muniment.archive.serving import check_upload as check_upload
-    from muniment.archive.serving import note_links as note_links
-    from muniment.archive.serving import receiving as receiving
-    from muniment.archive.serving import touch as touch
 
 _LATE = {
-    "adopt": ("Arrival", "Arriving"),
+    "ingest.import_history": ("Arrival", "Arriving"),
     "parity.external": ("make_parity", "mend", "parity_of"),
     "repair": ("Repair",),
-    "serving": (
+    "ingest.uploads": (
         "Receiving",
         "Upload",
         "Wanted",

@@ -10,20 +10,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from muniment.archive import recovery, together
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
+from muniment.archive.context import Site
 from muniment.archive.copying import Copier
+from muniment.archive.create import found_archive
 from muniment.archive.disk.layout import Places
 from muniment.archive.eventlog.log import EventLog
-from muniment.archive.found import found_archive
 from muniment.archive.index.index import Index
+from muniment.archive.ingest import recovery
+from muniment.archive.ingest import two_phase as together
+from muniment.archive.ingest.recovery import Leftover
+from muniment.archive.ingest.replay import claim, replay, rollback
+from muniment.archive.ingest.transaction import Transaction
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import head_of
 from muniment.archive.reading import Reading
-from muniment.archive.recovery import Leftover
-from muniment.archive.replay import claim, replay, rollback
-from muniment.archive.site import Site
-from muniment.archive.transaction import Transaction
 from muniment.content import Finding, Progress, quiet
 from muniment.content.events import Event
 from muniment.content.identity import Agent, check_id, check_project, new_uuid
@@ -33,7 +34,7 @@ from muniment.errors.archive import (
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
-    from muniment.archive.adopt import Arrival
+    from muniment.archive.ingest.import_history import Arrival
     from muniment.archive.repair import Repair
 
 Start = str | float | datetime | None
@@ -225,9 +226,9 @@ class Archive(Reading):
 
         Raises:
             ResourceExists, ResourcePurged, BadId, BadProject: The id cannot be used.
-            MunimentError: As `muniment.archive.adopt.adopt`; nothing was adopted.
+            MunimentError: As `muniment.archive.ingest.import_history.adopt`; nothing was adopted.
         """
-        from muniment.archive.adopt import adopt
+        from muniment.archive.ingest.import_history import adopt
 
         place = check_project(project or self.config.project)
         id = check_id(id) if id is not None else new_uuid()  # noqa: A001 - as the parameter
@@ -246,7 +247,7 @@ class Archive(Reading):
             PackageRefused: It is cut off, damaged, or holds something that could do harm.
             DiskFull, WriteFailed: The storage refused.
         """
-        from muniment.archive.unpack import unpacked
+        from muniment.archive.ingest.unpack import unpacked
 
         return unpacked(self._site, path, notice, progress)
 
@@ -256,7 +257,7 @@ class Archive(Reading):
         Raises:
             NotAllowedInMode, ReasonNeeded, ResourceNotFound: It was not done.
         """
-        from muniment.archive.purge import purge
+        from muniment.archive.ingest.purge import purge
 
         return purge(self._site, self.project_of(id, project), id, reason)
 

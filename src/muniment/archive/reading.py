@@ -8,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from muniment.archive.config import Config
+from muniment.archive.context import Site
 from muniment.archive.index.index import Index, Summary
 from muniment.archive.index.rebuild import summaries
+from muniment.archive.ingest.purge import read_tombstone
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
 from muniment.archive.package.objects import head_of, newest_inventory
-from muniment.archive.purge import read_tombstone
-from muniment.archive.site import Site
 from muniment.content.events import Event
 from muniment.content.identity import check_id, check_project
 from muniment.content.times import parse_start

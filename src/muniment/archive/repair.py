@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Self
 
 from muniment.archive.audit import audit
-from muniment.archive.commit import finish_root
 from muniment.archive.config import Mode
+from muniment.archive.context import Site
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree, write_file
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.ingest.commit import finish_root
+from muniment.archive.ingest.recovery import file_digest
 from muniment.archive.package.inventory import NAME, sidecar
 from muniment.archive.package.objects import head_of, newest_inventory, versions_on_disk
 from muniment.archive.parity import PACK, pack_members, repair_file, repair_pack
 from muniment.archive.parity.protect import file_set_folder, pack_folder, protect
 from muniment.archive.parity.sidecar import set_files, sidecar_path
-from muniment.archive.recovery import file_digest
-from muniment.archive.site import Site
 from muniment.content import Finding, Progress, quiet
 from muniment.content.events import Event
 from muniment.errors.archive import DamagedRecord, ReadFailed

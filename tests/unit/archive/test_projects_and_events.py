@@ -108,7 +108,7 @@ def test_a_clock_set_back_makes_no_event_twice(archive: Archive, monkeypatch: py
 
     add(archive, "r")
     with monkeypatch.context() as patch:
-        patch.setattr("muniment.archive.commit.finish_root", dies)
+        patch.setattr("muniment.archive.ingest.commit.finish_root", dies)
         with archive.get("r", "a") as transaction:
             transaction.add(b"2", "b.txt")
     monkeypatch.setattr("muniment.content.times.time.time_ns", lambda: 1_000_000_000_000_000_000)

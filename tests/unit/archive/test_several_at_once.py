@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive import Archive, additions
+from muniment.archive import Archive
 from muniment.archive.copying import write_stream
+from muniment.archive.ingest import content_writer as additions
 from muniment.errors.archive import PathCollides, PathTaken
 from tests.crash.judging import assert_judges_agree
 

@@ -9,9 +9,9 @@ from muniment.archive.audit.bags import check_bags
 from muniment.archive.audit.chain import Vouched, check_log
 from muniment.archive.audit.one import ObjectCheck, check_parity, check_presence, check_records
 from muniment.archive.audit.strays import check_strays
+from muniment.archive.context import Site
 from muniment.archive.copying import Failed, Hashed, HashJob
 from muniment.archive.index.rebuild import object_roots
-from muniment.archive.site import Site
 from muniment.content import Finding, Progress, quiet
 
 GROUP_OBJECTS = 256

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from muniment.archive.audit.chain import Vouched
 from muniment.archive.config import Mode
+from muniment.archive.context import Site
 from muniment.archive.package.bag import FILES, read_files
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory
 from muniment.archive.package.objects import newest_inventory, versions_on_disk
 from muniment.archive.parity import PACK, PARITY_FROM, check_set
 from muniment.archive.parity.protect import file_set_folder, pack_folder
 from muniment.archive.parity.sidecar import sidecar_path
-from muniment.archive.site import Site
 from muniment.content import FINDINGS, Finding
 from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed

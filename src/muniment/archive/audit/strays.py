@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from muniment.archive.context import Site
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLES
-from muniment.archive.recovery import leftovers
-from muniment.archive.site import Site
+from muniment.archive.ingest.recovery import leftovers
 from muniment.content import FINDINGS, Finding
 
 _IN_ROOT = {

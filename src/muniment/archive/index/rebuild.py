@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from muniment.archive.context import Site
 from muniment.archive.disk.layout import TUPLES
 from muniment.archive.index.index import Summary
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import DECLARATION, Inventory
 from muniment.archive.package.objects import newest_inventory
-from muniment.archive.site import Site
 from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from muniment.archive.context import Site
 from muniment.archive.parity import check_set, make_for_file, repair_file
 from muniment.archive.parity.protect import file_set_folder
 from muniment.archive.parity.sidecar import set_files, sidecar_path
-from muniment.archive.site import Site
 
 
 def parity_of(archive: object, sha256: str) -> tuple[Path, ...] | None:

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from muniment.archive.context import Site
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree
 from muniment.archive.disk.layout import Places
 from muniment.archive.package.inventory import NAME, Inventory, read_inventory
 from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, make_for_pack, make_many
 from muniment.archive.parity.sidecar import sidecar_path
-from muniment.archive.site import Site
 from muniment.content import Progress, quiet
 
 

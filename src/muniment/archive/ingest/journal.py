@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from muniment.archive.draft import Draft
+from muniment.archive.ingest.draft import Draft
 from muniment.content import Entry, LogicalPath
 
 

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from muniment.archive.additions import Additions, known_content
-from muniment.archive.commit import abandon, publish, seal
-from muniment.archive.draft import Draft
-from muniment.archive.journal import Rebuilt
+from muniment.archive.context import Site
+from muniment.archive.ingest.commit import abandon, publish, seal
+from muniment.archive.ingest.content_writer import Additions, known_content
+from muniment.archive.ingest.draft import Draft
+from muniment.archive.ingest.journal import Rebuilt
+from muniment.archive.ingest.staging import Undertaking, Workspace
+from muniment.archive.ingest.taking import Taking
+from muniment.archive.ingest.two_phase import reserve, unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
 from muniment.archive.package.objects import newest_inventory
-from muniment.archive.site import Site
-from muniment.archive.staging import Undertaking, Workspace
-from muniment.archive.taking import Taking
-from muniment.archive.together import reserve, unreserve
 from muniment.content import Entry, Progress, quiet
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
+from muniment.archive.context import Site
 from muniment.archive.disk.durable import make_folder, write_file
-from muniment.archive.site import Site
-from muniment.archive.staging import Undertaking, Workspace
+from muniment.archive.ingest.staging import Undertaking, Workspace
 from muniment.content import FINDINGS, Finding, LogicalPath, Progress, quiet
 from muniment.content.identity import new_uuid
 from muniment.content.times import now

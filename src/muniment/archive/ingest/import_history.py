@@ -16,23 +16,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from muniment.archive.additions import Additions
-
-# The commit point is one for commits and adoptions; its steps are used here, not written a second time.
-from muniment.archive.commit import _instance_record, _place, _take_out, abandon, copy_records, stage_tags
 from muniment.archive.config import Mode
+from muniment.archive.context import Site
 from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, write_file, writing
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.draft import Draft
+
+# The commit point is one for commits and adoptions; its steps are used here, not written a second time.
+from muniment.archive.ingest.commit import _instance_record, _place, _take_out, abandon, copy_records, stage_tags
+from muniment.archive.ingest.content_writer import Additions
+from muniment.archive.ingest.draft import Draft
+from muniment.archive.ingest.staging import ADOPTION, Undertaking, Workspace
+from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, read_inventory
 from muniment.archive.package.names import stored_path
 from muniment.archive.package.objects import declare, head_of
 from muniment.archive.parity.protect import protect
-from muniment.archive.site import Site
-from muniment.archive.staging import ADOPTION, Undertaking, Workspace
-from muniment.archive.together import refuse_reserved
 from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.digests import refuse_mismatch
 from muniment.content.events import Event

@@ -6,16 +6,16 @@ import os
 import re
 from typing import Any
 
-from muniment.archive.commit import publish, seal, withdraw
+from muniment.archive.context import Site
 from muniment.archive.disk.durable import writing
-from muniment.archive.draft import Draft
-from muniment.archive.journal import Rebuilt
+from muniment.archive.ingest.commit import publish, seal, withdraw
+from muniment.archive.ingest.draft import Draft
+from muniment.archive.ingest.journal import Rebuilt
+from muniment.archive.ingest.recovery import file_digest
+from muniment.archive.ingest.staging import Workspace
+from muniment.archive.ingest.two_phase import unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory
-from muniment.archive.recovery import file_digest
-from muniment.archive.site import Site
-from muniment.archive.staging import Workspace
-from muniment.archive.together import unreserve
 from muniment.errors.archive import LeftoverIncomplete, LeftoverNotFound, TransactionBusy
 
 

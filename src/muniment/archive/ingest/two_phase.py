@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from muniment.archive.context import Site
 from muniment.archive.disk.durable import make_folder, replace_file, sync_folder, write_file, writing
 from muniment.archive.disk.layout import object_digest
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.ingest.staging import Undertaking, Workspace
 from muniment.archive.package.objects import head_of
-from muniment.archive.site import Site
-from muniment.archive.staging import Undertaking, Workspace
 from muniment.content.identity import to_uri
 from muniment.errors.archive import DamagedRecord, ResourceExists, ResourceReserved, StaleTransaction
 from muniment.errors.base import BadInput

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from muniment.archive.config import Mode
+from muniment.archive.context import Site
 from muniment.archive.disk.durable import (
     make_folder,
     rename,
@@ -38,14 +39,13 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.draft import Draft
+from muniment.archive.ingest.draft import Draft
+from muniment.archive.ingest.staging import Undertaking, Workspace
+from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import TagFile, tag_files
 from muniment.archive.package.inventory import NAME, Inventory, State, Version, sidecar
 from muniment.archive.package.names import stored_path
 from muniment.archive.package.objects import declare, head_of, newest_inventory
-from muniment.archive.site import Site
-from muniment.archive.staging import Undertaking, Workspace
-from muniment.archive.together import refuse_reserved
 from muniment.content import Entry
 from muniment.content.events import Event
 from muniment.content.identity import Agent, to_uri

@@ -26,8 +26,8 @@ from typing import Self
 from muniment.archive.archive import Archive
 from muniment.archive.copying.copy_and_digest import THREADED, Digesting
 from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file, writing
-from muniment.archive.staging import Undertaking, Workspace
-from muniment.archive.transaction import Transaction
+from muniment.archive.ingest.staging import Undertaking, Workspace
+from muniment.archive.ingest.transaction import Transaction
 from muniment.content import Entry, LogicalPath, parse_expected
 from muniment.content.digests import ALGORITHMS
 from muniment.content.identity import Agent

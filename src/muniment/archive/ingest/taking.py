@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from muniment.archive.additions import Additions, own_name
+from muniment.archive.context import Site
 from muniment.archive.disk.walk import walk
-from muniment.archive.draft import Draft, Kept
-from muniment.archive.journal import addition
+from muniment.archive.ingest.content_writer import Additions, own_name
+from muniment.archive.ingest.draft import Draft, Kept
+from muniment.archive.ingest.journal import addition
+from muniment.archive.ingest.staging import Workspace
 from muniment.archive.package.names import LONGEST_PATH, stored_path
-from muniment.archive.site import Site
-from muniment.archive.staging import Workspace
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.errors.archive import ArchiveInside, FileNotInInstance, TransactionClosed
 from muniment.errors.base import StorageTrouble

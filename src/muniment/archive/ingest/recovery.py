@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.commit import finish_root, publish, record
+from muniment.archive.context import Site
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.ingest.commit import finish_root, publish, record
+from muniment.archive.ingest.staging import ADOPTION, DELETION, Undertaking, Workspace, left_behind
+from muniment.archive.ingest.two_phase import decision, unreserve
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
-from muniment.archive.site import Site
-from muniment.archive.staging import ADOPTION, DELETION, Undertaking, Workspace, left_behind
-from muniment.archive.together import decision, unreserve
 from muniment.content import Hashers
 from muniment.content.events import Event
 from muniment.content.times import now
@@ -102,11 +102,11 @@ def leftovers(site: Site) -> Iterator[Leftover]:
 def _finish(site: Site, space: Workspace) -> list[Event]:
     task = space.undertaking
     if task.kind == DELETION:
-        from muniment.archive.purge import finish_purge
+        from muniment.archive.ingest.purge import finish_purge
 
         return finish_purge(site, space)
     if task.kind == ADOPTION:
-        from muniment.archive.adopt import finish_adoption
+        from muniment.archive.ingest.import_history import finish_adoption
 
         try:
             done = finish_adoption(site, space)

@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from muniment.archive.copying import Copied, Copier, CopyJob, Failed, write_stream
 from muniment.archive.disk.durable import make_folder, writing
+from muniment.archive.ingest.staging import Workspace
 from muniment.archive.package.names import stored_path
-from muniment.archive.staging import Workspace
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
 from muniment.content.times import from_ns

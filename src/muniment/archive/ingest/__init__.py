@@ -1,0 +1,1 @@
+"""Everything that changes what an archive holds: transactions, commit, recovery, import, purge."""
