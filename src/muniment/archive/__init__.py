@@ -15,6 +15,7 @@ from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
+    from muniment.archive.fixity.repair import Repair as Repair
     from muniment.archive.ingest.import_history import Arrival as Arrival
     from muniment.archive.ingest.import_history import Arriving as Arriving
     from muniment.archive.ingest.uploads import Receiving as Receiving
@@ -28,12 +29,11 @@ if TYPE_CHECKING:
     from muniment.archive.parity.external import make_parity as make_parity
     from muniment.archive.parity.external import mend as mend
     from muniment.archive.parity.external import parity_of as parity_of
-    from muniment.archive.repair import Repair as Repair
 
 _LATE = {
     "ingest.import_history": ("Arrival", "Arriving"),
     "parity.external": ("make_parity", "mend", "parity_of"),
-    "repair": ("Repair",),
+    "fixity.repair": ("Repair",),
     "ingest.uploads": (
         "Receiving",
         "Upload",

@@ -34,8 +34,8 @@ from muniment.errors.archive import (
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
+    from muniment.archive.fixity.repair import Repair
     from muniment.archive.ingest.import_history import Arrival
-    from muniment.archive.repair import Repair
 
 Start = str | float | datetime | None
 
@@ -305,7 +305,7 @@ class Archive(Reading):
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
         """
-        from muniment.archive.audit import audit
+        from muniment.archive.fixity.audit import audit
 
         return audit(
             self._site,
@@ -326,7 +326,7 @@ class Archive(Reading):
             ResourceNotFound, AmbiguousId: As `get`.
             DiskFull, WriteFailed: The storage refused.
         """
-        from muniment.archive.repair import repair
+        from muniment.archive.fixity.repair import repair
 
         return repair(self._site, self._roots(id, project), progress=progress)
 

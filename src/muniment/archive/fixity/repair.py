@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from muniment.archive.audit import audit
 from muniment.archive.config import Mode
 from muniment.archive.context import Site
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree, write_file
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.fixity.audit import audit
 from muniment.archive.ingest.commit import finish_root
 from muniment.archive.ingest.recovery import file_digest
 from muniment.archive.package.inventory import NAME, sidecar

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from muniment.archive.audit.bags import check_bags
-from muniment.archive.audit.chain import Vouched, check_log
-from muniment.archive.audit.one import ObjectCheck, check_parity, check_presence, check_records
-from muniment.archive.audit.strays import check_strays
 from muniment.archive.context import Site
 from muniment.archive.copying import Failed, Hashed, HashJob
+from muniment.archive.fixity.audit.bags import check_bags
+from muniment.archive.fixity.audit.log import Vouched, check_log
+from muniment.archive.fixity.audit.resource import ObjectCheck, check_parity, check_presence, check_records
+from muniment.archive.fixity.audit.untracked import check_strays
 from muniment.archive.index.rebuild import object_roots
 from muniment.content import Finding, Progress, quiet
 

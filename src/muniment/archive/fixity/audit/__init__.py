@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from muniment.archive.audit.course import audit
+from muniment.archive.fixity.audit.run import audit
 
 __all__ = ["audit"]

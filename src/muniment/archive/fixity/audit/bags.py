@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.audit.one import ObjectCheck
+from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.package.inventory import FurtherDigests, Inventory
 from muniment.archive.package.objects import newest_inventory
 from muniment.errors.archive import DamagedRecord, ReadFailed

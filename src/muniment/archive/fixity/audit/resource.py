@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muniment.archive.audit.chain import Vouched
 from muniment.archive.config import Mode
 from muniment.archive.context import Site
+from muniment.archive.fixity.audit.log import Vouched
 from muniment.archive.package.bag import FILES, read_files
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory
 from muniment.archive.package.objects import newest_inventory, versions_on_disk
