@@ -16,16 +16,17 @@ from muniment.access import Authority
 from muniment.app import App
 from muniment.archive import Archive
 from muniment.errors.base import MunimentError
-from muniment.web import health, problems, tracing
+from muniment.http import problems
+from muniment.http.authorization import Gate
+from muniment.http.idempotency import Idempotency
+from muniment.http.metrics import Metrics
+from muniment.http.middleware import Application, Edge, Limits
+from muniment.web import health, tracing
 from muniment.web.api import native, nexus, osf
 from muniment.web.api.native.desk import Desk
-from muniment.web.api.native.gate import Gate
 from muniment.web.api.native.log import Streams
 from muniment.web.api.native.quick import QuickFiles
 from muniment.web.api.native.reading import RecentInstances
-from muniment.web.edge import Application, Edge, Limits
-from muniment.web.idempotency import Idempotency
-from muniment.web.metrics import Metrics
 
 
 def create_app(app: App, authority: Authority | None = None) -> Application:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from muniment.app import App
+from muniment.http.middleware import Application
 from muniment.web.application import create_app
-from muniment.web.edge import Application
 from muniment.web.logs import configure
 from muniment.web.memory import share_heaps
 

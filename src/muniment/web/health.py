@@ -7,8 +7,8 @@ import os
 from fastapi import APIRouter, Request, Response
 
 from muniment.errors.base import MunimentError
-from muniment.web.api.native.gate import visit_of
-from muniment.web.authority import ADMIN
+from muniment.http.authorization import visit_of
+from muniment.http.throttling import ADMIN
 
 router = APIRouter()
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from muniment.web.ahead import Ahead
+from muniment.http.read_ahead import Ahead
 
 PIECE = b"x" * (256 << 10)
 

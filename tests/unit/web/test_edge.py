@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from muniment.errors.base import BadInput
-from muniment.web.authority import Failures, Sparse
-from muniment.web.edge import Limits, _believe_proxy, _keep_encoded
+from muniment.http.middleware import Limits, _believe_proxy, _keep_encoded
+from muniment.http.throttling import Failures, Sparse
 from muniment.web.logs import HIDDEN, redact
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from muniment.errors.base import Conflict
 from muniment.errors.content import BadId, UnknownDigest, UnsafePath
-from muniment.web.api.native.files import disposition
-from muniment.web.api.native.names import digest_fields, path_of, read_digest_fields, segment, text_of
+from muniment.http.files import disposition
+from muniment.http.names import digest_fields, path_of, read_digest_fields, segment, text_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

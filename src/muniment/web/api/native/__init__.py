@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from muniment.http.names import PREFIX
 from muniment.web.api.native import checking, groups, log, many, packages, reading, transactions, uploads
-from muniment.web.api.native.names import PREFIX
 
 _PARTS = (reading, many, packages, transactions, uploads, log, checking, groups)
 

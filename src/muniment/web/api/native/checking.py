@@ -11,12 +11,12 @@ from typing import Any
 from fastapi import Request, Response
 
 from muniment.errors.base import MunimentError
-from muniment.web.api.native.gate import Visit, visit_of
+from muniment.http.authorization import Visit, visit_of
+from muniment.http.problems import problem
+from muniment.http.streaming import PumpResponse
+from muniment.http.throttling import ADMIN, READ
 from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import AuditIn, Count, RepairIn
-from muniment.web.authority import ADMIN, READ
-from muniment.web.problems import problem
-from muniment.web.streaming import PumpResponse
 from muniment.workflows.auditing import run_audit
 
 router = new_router()

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import Path, Request
 
 from muniment.errors.base import MissingThing
-from muniment.web.api.native.gate import visit_of
-from muniment.web.api.native.names import UUID_FORM
+from muniment.http.authorization import visit_of
+from muniment.http.names import UUID_FORM
+from muniment.http.throttling import WRITE
 from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import Decision, DecisionOut
-from muniment.web.authority import WRITE
 
 router = new_router("/groups")
 

@@ -15,11 +15,11 @@ from starlette.concurrency import run_in_threadpool
 
 from muniment.archive import Event
 from muniment.errors.remote import TooMuchAtOnce
-from muniment.web.api.native.gate import Visit, visit_of
-from muniment.web.api.native.names import START_FORM, Limit, Project
+from muniment.http.authorization import Visit, visit_of
+from muniment.http.names import START_FORM, Limit, Project
+from muniment.http.throttling import EVENTS
 from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import EventPage
-from muniment.web.authority import EVENTS
 
 router = new_router()
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from muniment.errors.remote import UnusableRequest
-from muniment.web.api.native.names import BATCH_TYPE, Number, Project, Segment, path_of
+from muniment.http.names import BATCH_TYPE, Number, Project, Segment, path_of
 from muniment.web.api.native.reading import instance_asked_for
 from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import ReadIn

@@ -13,15 +13,15 @@ from muniment.archive import receiving
 from muniment.content import Finding, Hashers
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
+from muniment.http.authorization import Visit, visit_of
+from muniment.http.files import asked_range, disposition
+from muniment.http.names import DIGEST_FIELD_FORM, Project, Segment, read_digest_fields, text_of
+from muniment.http.streaming import PumpResponse, pieces_of, pour
+from muniment.http.throttling import READ, WRITE
 from muniment.layouts.packages import folder_name
-from muniment.web.api.native.files import asked_range, disposition
-from muniment.web.api.native.gate import Visit, visit_of
-from muniment.web.api.native.names import DIGEST_FIELD_FORM, Project, Segment, read_digest_fields, text_of
 from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import Imported
 from muniment.web.api.native.transactions import IdempotencyKey
-from muniment.web.authority import READ, WRITE
-from muniment.web.streaming import PumpResponse, pieces_of, pour
 from muniment.workflows.export import plan_tar
 from muniment.workflows.imports import take_in
 

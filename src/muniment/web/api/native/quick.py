@@ -19,10 +19,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from muniment.errors.base import MunimentError
-from muniment.web import problems
-from muniment.web.api.native.names import PREFIX
+from muniment.http import problems
+from muniment.http.names import PREFIX
+from muniment.http.streaming import READERS
 from muniment.web.api.native.reading import file
-from muniment.web.streaming import READERS
 
 _PATH = re.compile(re.escape(PREFIX) + r"/resources/([^/?]{1,2000})/instances/([0-9]{1,9})/files/([^?]{1,8000})\Z")
 _QUERY = re.compile(rb"project=([^&=;]{1,400})\Z")

@@ -13,9 +13,9 @@ from fastapi import Query, Request, Response
 from muniment import __version__
 from muniment.archive import Archive, Instance, Summary
 from muniment.content import Entry
-from muniment.web.api.native.files import FileResponse, NotModified, unchanged
-from muniment.web.api.native.gate import Visit, etag_of, refuse_other_version, visit_of
-from muniment.web.api.native.names import (
+from muniment.http.authorization import Visit, etag_of, refuse_other_version, visit_of
+from muniment.http.files import FileResponse, NotModified, unchanged
+from muniment.http.names import (
     After,
     FilePath,
     Limit,
@@ -25,6 +25,7 @@ from muniment.web.api.native.names import (
     path_of,
     text_of,
 )
+from muniment.http.throttling import ADMIN, READ
 from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import (
     ArchiveInfo,
@@ -38,7 +39,6 @@ from muniment.web.api.native.schemas import (
     ResourcePage,
     SummaryOut,
 )
-from muniment.web.authority import ADMIN, READ
 
 router = new_router()
 

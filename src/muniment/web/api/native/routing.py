@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
-from muniment.web.api.native.names import PREFIX
+from muniment.http.names import PREFIX
+from muniment.http.problems import MEDIA_TYPE
 from muniment.web.api.native.schemas import Problem
-from muniment.web.problems import MEDIA_TYPE
 
 
 def _problem(description: str) -> dict[str, Any]:

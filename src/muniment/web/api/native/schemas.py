@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from muniment.web.api.native.names import DIGESTS_FORM, ID_FORM, PATH_FORM, PROJECT_FORM, TIME_FORM, UUID_FORM
+from muniment.http.names import DIGESTS_FORM, ID_FORM, PATH_FORM, PROJECT_FORM, TIME_FORM, UUID_FORM
 
 Text = Annotated[str, StringConstraints(max_length=10_000)]
 Id = Annotated[Text, Field(json_schema_extra=ID_FORM)]

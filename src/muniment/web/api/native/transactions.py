@@ -13,9 +13,10 @@ from muniment.archive import Transaction, note_links
 from muniment.errors.archive import LeftoverNotFound
 from muniment.errors.base import BadInput
 from muniment.errors.remote import UnusableRequest
+from muniment.http.authorization import Visit, refuse_other_version, told, visit_of
+from muniment.http.names import After, FilePath, Limit, path_of
+from muniment.http.throttling import ADMIN, READ, WRITE
 from muniment.web.api.native.desk import Desk
-from muniment.web.api.native.gate import Visit, refuse_other_version, told, visit_of
-from muniment.web.api.native.names import After, FilePath, Limit, path_of
 from muniment.web.api.native.reading import page_of_files, shown
 from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import (
@@ -32,7 +33,6 @@ from muniment.web.api.native.schemas import (
     Removed,
     TransactionOut,
 )
-from muniment.web.authority import ADMIN, READ, WRITE
 
 router = new_router("/transactions")
 

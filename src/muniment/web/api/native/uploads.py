@@ -14,9 +14,8 @@ from muniment.archive import Transaction, Upload, Wanted, check_upload
 from muniment.content import Entry, Hashers, parse_expected
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
-from muniment.web.api.native.desk import Desk
-from muniment.web.api.native.gate import Visit, visit_of
-from muniment.web.api.native.names import (
+from muniment.http.authorization import Visit, visit_of
+from muniment.http.names import (
     BATCH_TYPE,
     DIGEST_FIELD_FORM,
     TIME_FORM,
@@ -25,12 +24,13 @@ from muniment.web.api.native.names import (
     path_of,
     read_digest_fields,
 )
+from muniment.http.streaming import PIECE, pieces_of, pour
+from muniment.http.throttling import WRITE
+from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.reading import file_out
 from muniment.web.api.native.routing import new_router
 from muniment.web.api.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
 from muniment.web.api.native.transactions import IdempotencyKey, check_time, held
-from muniment.web.authority import WRITE
-from muniment.web.streaming import PIECE, pieces_of, pour
 
 router = new_router("/transactions/{transaction}")
 

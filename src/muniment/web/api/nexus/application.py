@@ -22,11 +22,11 @@ from muniment.archive import Archive
 from muniment.errors.base import MunimentError
 from muniment.errors.nexus import AddressUnknown, MethodNotSupported
 from muniment.errors.remote import BodyTooLarge
-from muniment.web.api.native.gate import Gate, Visit
+from muniment.http.authorization import Gate, Visit
+from muniment.http.streaming import PumpResponse, pieces_of
 from muniment.web.api.nexus import access, archives, files, orgs, projects, resources
 from muniment.web.api.nexus.answers import Answer, Streamed, failure
 from muniment.web.api.nexus.call import Call, query_of
-from muniment.web.streaming import PumpResponse, pieces_of
 from muniment.workflows.nexus.nexus import Nexus
 
 Handler = Callable[[Call], Answer | Streamed]

@@ -8,9 +8,9 @@ from typing import Any
 
 from muniment.content.jsonld import ARCHIVES, ARCHIVES_METADATA, METADATA
 from muniment.errors.nexus import AddressUnknown
+from muniment.http.streaming import DIGESTERS
 from muniment.web.api.nexus.answers import CHUNK, Answer, Streamed, form_of, simple
 from muniment.web.api.nexus.call import Call
-from muniment.web.streaming import DIGESTERS
 from muniment.workflows.delivering import READ, ZIP
 from muniment.workflows.nexus.addresses import ARCHIVE_SCHEMA
 from muniment.workflows.nexus.projects import Project

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, unquote
 from muniment.content.jsonld import parse_json
 from muniment.errors.access import Forbidden
 from muniment.errors.nexus import AddressUnknown, BodyExpected, ContentTypeUnsupported, QueryRefused
-from muniment.web.api.native.gate import Visit
+from muniment.http.authorization import Visit
+from muniment.http.throttling import agent_of
 from muniment.web.api.nexus.negotiation import JSON, JSON_LD, Accept
-from muniment.web.authority import agent_of
 from muniment.workflows.nexus.changing import Actor
 from muniment.workflows.nexus.nexus import Nexus
 from muniment.workflows.nexus.projects import Project

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from muniment.errors.nexus import NothingAcceptable, StorageUnknown
+from muniment.http.streaming import DIGESTERS
 from muniment.layouts.streams import Member, Slice, gather
 from muniment.web.api.nexus.answers import CHUNK, Answer, Streamed, document
 from muniment.web.api.nexus.call import Call
 from muniment.web.api.nexus.multipart import Form
 from muniment.web.api.nexus.negotiation import DOCUMENTS
 from muniment.web.api.nexus.resources import tag_of, tag_segment, tags_of
-from muniment.web.streaming import DIGESTERS
 from muniment.workflows.nexus.files import Upload
 from muniment.workflows.nexus.projects import Project
 from muniment.workflows.nexus.records import Revision

@@ -8,9 +8,9 @@ from structlog import get_logger
 
 from muniment.archive import Archive
 from muniment.errors.base import MunimentError
+from muniment.http.authorization import Gate
 from muniment.layouts.selection import NameLayout
 from muniment.settings import Settings
-from muniment.web.api.native.gate import Gate
 from muniment.web.api.nexus.application import NexusApi
 from muniment.workflows.nexus.nexus import DOCUMENT, Nexus, Options
 

@@ -9,9 +9,9 @@ from fastapi import Request
 from starlette.responses import Response
 
 from muniment.errors.stores import KeyNotFound, StoredWrong
+from muniment.http.files import asked_range
+from muniment.http.streaming import PIECE, PumpResponse
 from muniment.stores import Store
-from muniment.web.api.native.files import asked_range
-from muniment.web.streaming import PIECE, PumpResponse
 
 
 def content(request: Request, store: Store, key: str, sha256: str, disposition: str) -> Response:

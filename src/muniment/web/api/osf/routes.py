@@ -14,10 +14,10 @@ from structlog import get_logger
 from muniment.errors.jobs import LedgerUnavailable
 from muniment.errors.register import ContainerField, NotSigned, SubmissionNotJson
 from muniment.errors.remote import UnusableRequest
-from muniment.web.api.native.gate import Visit, visit_of
+from muniment.http.authorization import Visit, visit_of
+from muniment.http.problems import MEDIA_TYPE, problem
+from muniment.http.throttling import READ, WRITE
 from muniment.web.api.osf.content import content
-from muniment.web.authority import READ, WRITE
-from muniment.web.problems import MEDIA_TYPE, problem
 from muniment.workflows.register import Foreman
 from muniment.workflows.register.signing import CALLBACK
 from muniment.workflows.register.submission import read_body

@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.errors.base import MunimentError
-from muniment.web.ahead import Ahead
+from muniment.http.read_ahead import Ahead
 
 PIECE = 1 << 20
 """Bytes that are handed over at once; smaller ones cost more in handing over than in reading."""

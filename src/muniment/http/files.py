@@ -15,8 +15,8 @@ from muniment.content import Entry, Hashers
 from muniment.content.aside import Aside
 from muniment.errors.archive import DamagedFile, ReadFailed
 from muniment.errors.remote import NotAnswerable
-from muniment.web.api.native.names import digest_fields
-from muniment.web.streaming import DIGESTERS, PIECE, PumpResponse
+from muniment.http.names import digest_fields
+from muniment.http.streaming import DIGESTERS, PIECE, PumpResponse
 
 _INERT = frozenset(
     {

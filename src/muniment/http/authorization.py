@@ -15,9 +15,9 @@ from muniment.archive import Archive, Instance, acting_as
 from muniment.errors.archive import AmbiguousId, ResourceNotFound
 from muniment.errors.base import Conflict, MunimentError
 from muniment.errors.remote import TooManyFailures, WrongVersion
-from muniment.web.api.native.names import text_of
-from muniment.web.authority import Failures, Sparse, agent_of
-from muniment.web.metrics import Metrics
+from muniment.http.metrics import Metrics
+from muniment.http.names import text_of
+from muniment.http.throttling import Failures, Sparse, agent_of
 
 _REFUSALS = {401, 403}
 _MOST_RECORDED = 20

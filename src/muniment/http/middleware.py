@@ -13,8 +13,8 @@ import structlog
 from muniment.archive import new_uuid
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.remote import BodyTooLarge, HeadersTooLarge, TooSlow
-from muniment.web.metrics import Metrics
-from muniment.web.problems import ProblemResponse
+from muniment.http.metrics import Metrics
+from muniment.http.problems import ProblemResponse
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

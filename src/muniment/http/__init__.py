@@ -1,0 +1,1 @@
+"""What every HTTP interface shares: authorization, problems, ranges, streaming, middleware."""
