@@ -15,14 +15,18 @@ from muniment import __version__
 from muniment.access import Authority
 from muniment.app import App
 from muniment.archive import Archive
+from muniment.doors.nexus import http as nexus
+from muniment.doors.nexus.nexus import DOCUMENT, Options
 from muniment.errors.base import MunimentError
 from muniment.http import problems
 from muniment.http.authorization import Gate
 from muniment.http.idempotency import Idempotency
 from muniment.http.metrics import Metrics
 from muniment.http.middleware import Application, Edge, Limits
+from muniment.layouts.selection import NameLayout
+from muniment.settings import Settings
 from muniment.web import health, tracing
-from muniment.web.api import native, nexus, osf
+from muniment.web.api import native, osf
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.log import Streams
 from muniment.web.api.native.quick import QuickFiles
@@ -53,7 +57,7 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
     if settings.otel:
         server.state.tracer = tracing.trace(server)
         return Edge(server, limits, server.state.gate.metrics)
-    quick = nexus.Straight(QuickFiles(server, str(archive.path)), server.state.nexus)
+    quick = nexus.FastPath(QuickFiles(server, str(archive.path)), server.state.nexus)
     return Edge(quick, limits, server.state.gate.metrics)
 
 
@@ -81,8 +85,20 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     native.install(server)
     server.include_router(health.router)
     osf.install(server, app)
-    server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, settings)
+    server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, nexus_options(settings))
     return server
+
+
+def nexus_options(settings: Settings) -> Options:
+    """What the settings say about Nexus: its public address is theirs with its `/v1`."""
+    public = settings.public_url.rstrip("/")
+    return Options(
+        base=f"{public}{nexus.PREFIX}" if public else "",
+        life=settings.selection_life,
+        layout=NameLayout(settings.selection_names),
+        entries=settings.selection_entries,
+        document=max(settings.serve_body, DOCUMENT),
+    )
 
 
 @contextlib.asynccontextmanager

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from muniment.archive import Agent, Archive
 from muniment.content import LogicalPath
+from muniment.doors.nexus.changes import Actor
+from muniment.doors.nexus.delivery import TAR, ZIP
+from muniment.doors.nexus.files import Upload
+from muniment.doors.nexus.nexus import Nexus, Options
 from muniment.errors.content import UnsafePath
-from muniment.workflows.delivering import TAR, ZIP
-from muniment.workflows.nexus.changing import Actor
-from muniment.workflows.nexus.files import Upload
-from muniment.workflows.nexus.nexus import Nexus, Options
 
 BY = Actor("anonymous", Agent("a", "mailto:a@example.org"))
 SIZES = [0, 1, 511, 512, 513, 5_000]

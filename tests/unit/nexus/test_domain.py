@@ -13,6 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.archive import Agent, Archive
+from muniment.doors.nexus.changes import Actor
+from muniment.doors.nexus.files import Upload
+from muniment.doors.nexus.http.multipart import Form
+from muniment.doors.nexus.nexus import Nexus, Options
+from muniment.doors.nexus.parity import Protecting
+from muniment.doors.nexus.projects import Project
+from muniment.doors.nexus.selections import Selections
 from muniment.errors.nexus import (
     FilePartMissing,
     IdTaken,
@@ -21,13 +28,6 @@ from muniment.errors.nexus import (
     SelectionNotFound,
     UploadTooLarge,
 )
-from muniment.web.api.nexus.multipart import Form
-from muniment.workflows.nexus.changing import Actor
-from muniment.workflows.nexus.files import Upload
-from muniment.workflows.nexus.nexus import Nexus, Options
-from muniment.workflows.nexus.projects import Project
-from muniment.workflows.nexus.protecting import Protecting
-from muniment.workflows.nexus.selections import Selections
 
 BY = Actor("keys/users/ada", Agent("Ada", "mailto:ada@example.org"))
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from muniment.doors.nexus.http.answers import Answer, Streamed
+from muniment.doors.nexus.http.negotiation import Accept
 from muniment.errors.nexus import NothingAcceptable
-from muniment.web.api.nexus.answers import Answer, Streamed
-from muniment.web.api.nexus.negotiation import Accept
 
 TAR, ZIP, LD, JSON = "application/x-tar", "application/zip", "application/ld+json", "application/json"
 

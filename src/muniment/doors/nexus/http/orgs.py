@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from muniment.content.jsonld import CONTEXTS, METADATA
-from muniment.web.api.nexus.answers import Answer, Streamed, simple
-from muniment.web.api.nexus.call import Call, label
-from muniment.web.api.nexus.paging import listed, page_of
-from muniment.workflows.nexus.addresses import Addresses
-from muniment.workflows.nexus.projects import Organization
-from muniment.workflows.nexus.records import Revision
+from muniment.doors.nexus.addresses import Addresses
+from muniment.doors.nexus.http.answers import Answer, Streamed, simple
+from muniment.doors.nexus.http.call import Call, label
+from muniment.doors.nexus.http.paging import listed, page_of
+from muniment.doors.nexus.projects import Organization
+from muniment.doors.nexus.records import Revision
 
 Handler = Callable[[Call], Answer | Streamed]
 _DESCRIBED = (f"{CONTEXTS}organizations.json", f"{CONTEXTS}organizations-metadata.json", METADATA)

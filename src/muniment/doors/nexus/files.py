@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from muniment.archive import Transaction
+from muniment.doors.nexus.addresses import FILE_SCHEMA
+from muniment.doors.nexus.changes import Actor, Changing, Fill, refuse_deprecated, refuse_stale
+from muniment.doors.nexus.projects import Project
+from muniment.doors.nexus.records import Revision
+from muniment.doors.nexus.resources import Resources
 from muniment.layouts.selection import safe_filename
-from muniment.workflows.nexus.addresses import FILE_SCHEMA
-from muniment.workflows.nexus.changing import Actor, Changing, Fill, refuse_deprecated, refuse_stale
-from muniment.workflows.nexus.projects import Project
-from muniment.workflows.nexus.records import Revision
-from muniment.workflows.nexus.resources import Resources
 
 _LONGEST_NAME = 200
 """Bytes of a file's name on disk; the whole name is kept in the metadata."""

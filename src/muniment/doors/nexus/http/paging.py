@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from muniment.content.jsonld import METADATA, SEARCH
+from muniment.doors.nexus.documents import plain
+from muniment.doors.nexus.http.answers import Answer
+from muniment.doors.nexus.http.call import Call
+from muniment.doors.nexus.http.negotiation import JSON, JSON_LD
 from muniment.errors.nexus import QueryRefused
-from muniment.web.api.nexus.answers import Answer
-from muniment.web.api.nexus.call import Call
-from muniment.web.api.nexus.negotiation import JSON, JSON_LD
-from muniment.workflows.nexus.documents import plain
 
 _USUAL, _LARGEST, _FARTHEST = 50, 1_000, 10_000_000
 

@@ -7,29 +7,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.archive import Archive
+from muniment.doors.nexus.http.application import NexusApi
+from muniment.doors.nexus.nexus import Nexus, Options
 from muniment.errors.base import MunimentError
 from muniment.http.authorization import Gate
-from muniment.layouts.selection import NameLayout
-from muniment.settings import Settings
-from muniment.web.api.nexus.application import NexusApi
-from muniment.workflows.nexus.nexus import DOCUMENT, Nexus, Options
 
 PREFIX = "/v1"
 
 
-def install(server: FastAPI, archive: Archive, gate: Gate, settings: Settings) -> NexusApi:
+def install(server: FastAPI, archive: Archive, gate: Gate, options: Options) -> NexusApi:
     """Serve the API below `/v1`; `archive` becomes its own, and makes no parity as it commits: that takes long.
 
-    The base address is the settings' public one, or without that what the server listens on.
+    The base address is the one of `options`, or without that what the server listens on.
     """
-    public = settings.public_url.rstrip("/")
-    options = Options(
-        base=f"{public}{PREFIX}" if public else "",
-        life=settings.selection_life,
-        layout=NameLayout(settings.selection_names),
-        entries=settings.selection_entries,
-        document=max(settings.serve_body, DOCUMENT),
-    )
 
     def make(base: str) -> Nexus:
         return Nexus(archive, options.at(base), control=archive.state / "control.db", failed=_no_parity)
@@ -39,7 +29,7 @@ def install(server: FastAPI, archive: Archive, gate: Gate, settings: Settings) -
     return api
 
 
-class Straight:
+class FastPath:
     """Hands what is below `/v1` to the API as a mount does, and everything else to the framework.
 
     The framework tries its routes one after the other before it comes to a mount: that takes as long as

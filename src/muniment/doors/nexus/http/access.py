@@ -8,13 +8,13 @@ from typing import Any
 from muniment import __version__
 from muniment.access import PERMISSIONS, AclRevision, Identity, Realm, RealmRecord
 from muniment.content.jsonld import CONTEXTS, METADATA, SEARCH
+from muniment.doors.nexus.documents import plain
+from muniment.doors.nexus.http.answers import Answer, Streamed, simple
+from muniment.doors.nexus.http.call import Call, label
+from muniment.doors.nexus.http.negotiation import JSON, JSON_LD
+from muniment.doors.nexus.times import at
 from muniment.errors.access import AclNotFound
 from muniment.errors.nexus import AddressUnknown, FieldsRefused
-from muniment.web.api.nexus.answers import Answer, Streamed, simple
-from muniment.web.api.nexus.call import Call, label
-from muniment.web.api.nexus.negotiation import JSON, JSON_LD
-from muniment.workflows.nexus.documents import plain
-from muniment.workflows.nexus.times import at
 
 Handler = Callable[[Call], Answer | Streamed]
 _ACLS = (f"{CONTEXTS}acls.json", f"{CONTEXTS}acls-metadata.json", METADATA)

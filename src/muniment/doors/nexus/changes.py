@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from muniment.archive import Agent, Archive, Transaction, acting_as
+from muniment.doors.nexus.records import KEY, Records, Revision
+from muniment.doors.nexus.times import now
 from muniment.errors.archive import ResourceExists, ResourcePurged, StaleTransaction
 from muniment.errors.nexus import IdTaken, NotMadeHere, RevIsStale, RevNotThere, ThingIsDeprecated
-from muniment.workflows.nexus.records import KEY, Records, Revision
-from muniment.workflows.nexus.times import now
 
 Fill = Callable[[Transaction, Revision], Revision]
 """Puts files into a transaction; gives the revision with what it learnt of them."""

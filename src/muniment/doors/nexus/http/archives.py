@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from muniment.content.jsonld import ARCHIVES, ARCHIVES_METADATA, METADATA
+from muniment.doors.nexus.addresses import ARCHIVE_SCHEMA
+from muniment.doors.nexus.delivery import READ, ZIP
+from muniment.doors.nexus.http.answers import CHUNK, Answer, Streamed, form_of, simple
+from muniment.doors.nexus.http.call import Call
+from muniment.doors.nexus.projects import Project
+from muniment.doors.nexus.selections import Definition
+from muniment.doors.nexus.times import at
 from muniment.errors.nexus import AddressUnknown
 from muniment.http.streaming import DIGESTERS
-from muniment.web.api.nexus.answers import CHUNK, Answer, Streamed, form_of, simple
-from muniment.web.api.nexus.call import Call
-from muniment.workflows.delivering import READ, ZIP
-from muniment.workflows.nexus.addresses import ARCHIVE_SCHEMA
-from muniment.workflows.nexus.projects import Project
-from muniment.workflows.nexus.selections import Definition
-from muniment.workflows.nexus.times import at
 
 Handler = Callable[[Call], Answer | Streamed]
 WRITE = "archives/write"

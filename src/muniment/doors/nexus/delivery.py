@@ -17,15 +17,15 @@ from typing import BinaryIO
 from urllib.parse import unquote
 
 from muniment.archive import Archive, Instance
+from muniment.doors.nexus.documents import Documents
+from muniment.doors.nexus.projects import Project, Projects
+from muniment.doors.nexus.records import Content, Records, Revision, contents_of
+from muniment.doors.nexus.selections import Crcs, Definition
+from muniment.doors.nexus.times import seconds_of
 from muniment.errors.access import AuthorizationFailed
 from muniment.errors.nexus import EntryNotFound, ProjectNotFound, RevNotThere, TagNotFound
 from muniment.layouts.selection import Format, NameLayout, Names, SelectionEntry, default_name, encode_id
 from muniment.layouts.streams import Member, Plan, TarPlan, ZipPlan
-from muniment.workflows.nexus.documents import Documents
-from muniment.workflows.nexus.projects import Project, Projects
-from muniment.workflows.nexus.records import Content, Records, Revision, contents_of
-from muniment.workflows.nexus.selections import Crcs, Definition
-from muniment.workflows.nexus.times import seconds_of
 
 READ = "resources/read"
 TAR, ZIP = TarPlan.media_type, ZipPlan.media_type

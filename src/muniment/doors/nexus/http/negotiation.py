@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from muniment.doors.nexus.delivery import TAR, ZIP
 from muniment.errors.nexus import NothingAcceptable
-from muniment.workflows.delivering import TAR, ZIP
 
 JSON_LD = "application/ld+json"
 JSON = "application/json"

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote
 
 from muniment.content.jsonld import METADATA
+from muniment.doors.nexus.documents import plain
+from muniment.doors.nexus.http.answers import Answer, Streamed, document, printed
+from muniment.doors.nexus.http.call import Call
+from muniment.doors.nexus.http.negotiation import JSON, JSON_LD
+from muniment.doors.nexus.http.paging import listed, page_of
+from muniment.doors.nexus.projects import Project
+from muniment.doors.nexus.records import Revision
+from muniment.doors.nexus.resources import refuse_schema
 from muniment.errors.nexus import FieldsRefused, NamedNotFound
 from muniment.layouts.selection import MAX_LONG
-from muniment.web.api.nexus.answers import Answer, Streamed, document, printed
-from muniment.web.api.nexus.call import Call
-from muniment.web.api.nexus.negotiation import JSON, JSON_LD
-from muniment.web.api.nexus.paging import listed, page_of
-from muniment.workflows.nexus.documents import plain
-from muniment.workflows.nexus.projects import Project
-from muniment.workflows.nexus.records import Revision
-from muniment.workflows.nexus.resources import refuse_schema
 
 Handler = Callable[[Call], Answer | Streamed]
 READ, WRITE = "resources/read", "resources/write"

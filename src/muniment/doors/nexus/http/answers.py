@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from muniment.content.jsonld import ERROR, in_nexus_order, print_source
+from muniment.doors.nexus.documents import graph, named_quads, plain, triples
+from muniment.doors.nexus.http.call import Call
+from muniment.doors.nexus.http.negotiation import DOT, JSON, JSON_LD, N_QUADS, N_TRIPLES
 from muniment.errors.access import AuthorizationFailed, Forbidden, Unauthenticated
 from muniment.errors.base import MunimentError, RemoteTrouble
 from muniment.errors.delivery import InvalidJsonLd, MemberDamaged, MemberUnreadable, NotJson
 from muniment.errors.nexus import QueryValueUnknown
-from muniment.web.api.nexus.call import Call
-from muniment.web.api.nexus.negotiation import DOT, JSON, JSON_LD, N_QUADS, N_TRIPLES
-from muniment.workflows.nexus.documents import graph, named_quads, plain, triples
 
 Json = dict[str, Any]
 CHUNK = 512 * 1024

@@ -9,13 +9,13 @@ from typing import Any
 
 from muniment.archive import Transaction
 from muniment.content.jsonld import JsonLd, parse_json
+from muniment.doors.nexus.addresses import UNCONSTRAINED
+from muniment.doors.nexus.changes import Actor, Changing, Fill, refuse_deprecated, refuse_stale
+from muniment.doors.nexus.documents import plain
+from muniment.doors.nexus.projects import Project
+from muniment.doors.nexus.records import COMPACTED, EXPANDED, SOURCE, Records, Revision
 from muniment.errors.delivery import InvalidJsonLd, NotJson
 from muniment.errors.nexus import IdTaken, NamedNotFound, SchemaUnknown, UnexpectedId
-from muniment.workflows.nexus.addresses import UNCONSTRAINED
-from muniment.workflows.nexus.changing import Actor, Changing, Fill, refuse_deprecated, refuse_stale
-from muniment.workflows.nexus.documents import plain
-from muniment.workflows.nexus.projects import Project
-from muniment.workflows.nexus.records import COMPACTED, EXPANDED, SOURCE, Records, Revision
 
 Taken = Callable[[str, str], bool]
 """Whether something outside of the archive (a selection) has an id in a project."""

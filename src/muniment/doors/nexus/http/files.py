@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
+from muniment.doors.nexus.files import Upload
+from muniment.doors.nexus.http.answers import CHUNK, Answer, Streamed, document
+from muniment.doors.nexus.http.call import Call
+from muniment.doors.nexus.http.multipart import Form
+from muniment.doors.nexus.http.negotiation import DOCUMENTS
+from muniment.doors.nexus.http.resources import tag_of, tag_segment, tags_of
+from muniment.doors.nexus.projects import Project
+from muniment.doors.nexus.records import Revision
 from muniment.errors.nexus import NothingAcceptable, StorageUnknown
 from muniment.http.streaming import DIGESTERS
 from muniment.layouts.streams import Member, Slice, gather
-from muniment.web.api.nexus.answers import CHUNK, Answer, Streamed, document
-from muniment.web.api.nexus.call import Call
-from muniment.web.api.nexus.multipart import Form
-from muniment.web.api.nexus.negotiation import DOCUMENTS
-from muniment.web.api.nexus.resources import tag_of, tag_segment, tags_of
-from muniment.workflows.nexus.files import Upload
-from muniment.workflows.nexus.projects import Project
-from muniment.workflows.nexus.records import Revision
 
 Handler = Callable[[Call], Answer | Streamed]
 READ, WRITE = "resources/read", "files/write"

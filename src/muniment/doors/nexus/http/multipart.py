@@ -9,8 +9,8 @@ from typing import Any
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from muniment.doors.nexus.files import Upload
 from muniment.errors.nexus import ContentTypeUnsupported, FilePartMissing, MultipartRefused, UploadTooLarge
-from muniment.workflows.nexus.files import Upload
 
 _LONGEST_HEADER = 16 * 1024
 _LONGEST_NAME = 1024

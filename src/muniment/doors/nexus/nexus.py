@@ -9,17 +9,17 @@ from typing import Any
 
 from muniment.archive import Archive, Summary
 from muniment.content.jsonld import JsonLd
+from muniment.doors.nexus.addresses import Addresses
+from muniment.doors.nexus.changes import Changing
+from muniment.doors.nexus.delivery import Delivering
+from muniment.doors.nexus.documents import Documents
+from muniment.doors.nexus.files import Files
+from muniment.doors.nexus.parity import Failed, Protecting
+from muniment.doors.nexus.projects import Project, Projects
+from muniment.doors.nexus.records import Records, Revision
+from muniment.doors.nexus.resources import Resources
+from muniment.doors.nexus.selections import Definition, Selections
 from muniment.layouts.selection import NameLayout, archive_id, decode_selection
-from muniment.workflows.delivering import Delivering
-from muniment.workflows.nexus.addresses import Addresses
-from muniment.workflows.nexus.changing import Changing
-from muniment.workflows.nexus.documents import Documents
-from muniment.workflows.nexus.files import Files
-from muniment.workflows.nexus.projects import Project, Projects
-from muniment.workflows.nexus.protecting import Failed, Protecting
-from muniment.workflows.nexus.records import Records, Revision
-from muniment.workflows.nexus.resources import Resources
-from muniment.workflows.nexus.selections import Definition, Selections
 
 DOCUMENT = 32 * 1024 * 1024
 """Bytes a JSON body may have: a selection of 100,000 entries has ten million."""

@@ -21,10 +21,10 @@ from muniment.content.jsonld import (
     quads,
     with_metadata,
 )
+from muniment.doors.nexus.addresses import FILE_SCHEMA, UNCONSTRAINED, Addresses
+from muniment.doors.nexus.projects import Project
+from muniment.doors.nexus.records import COMPACTED, EXPANDED, SOURCE, Revision
 from muniment.layouts.selection import Format
-from muniment.workflows.nexus.addresses import FILE_SCHEMA, UNCONSTRAINED, Addresses
-from muniment.workflows.nexus.projects import Project
-from muniment.workflows.nexus.records import COMPACTED, EXPANDED, SOURCE, Revision
 
 Json = dict[str, Any]
 

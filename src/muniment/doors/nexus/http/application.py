@@ -19,15 +19,15 @@ from starlette.types import Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.archive import Archive
+from muniment.doors.nexus.http import access, archives, files, orgs, projects, resources
+from muniment.doors.nexus.http.answers import Answer, Streamed, failure
+from muniment.doors.nexus.http.call import Call, query_of
+from muniment.doors.nexus.nexus import Nexus
 from muniment.errors.base import MunimentError
 from muniment.errors.nexus import AddressUnknown, MethodNotSupported
 from muniment.errors.remote import BodyTooLarge
 from muniment.http.authorization import Gate, Visit
 from muniment.http.streaming import PumpResponse, pieces_of
-from muniment.web.api.nexus import access, archives, files, orgs, projects, resources
-from muniment.web.api.nexus.answers import Answer, Streamed, failure
-from muniment.web.api.nexus.call import Call, query_of
-from muniment.workflows.nexus.nexus import Nexus
 
 Handler = Callable[[Call], Answer | Streamed]
 Routes = Mapping[str, Handler]

@@ -22,10 +22,10 @@ from urllib.parse import unquote
 
 from muniment.archive import Archive, Instance
 from muniment.content.jsonld import parse_json
+from muniment.doors.nexus.times import seconds_of
 from muniment.errors.archive import DamagedFile, ReadFailed, ResourceNotFound
 from muniment.errors.content import BadId
 from muniment.errors.nexus import RevNotThere, TagNotFound
-from muniment.workflows.nexus.times import seconds_of
 
 KEY = "nexus"
 SOURCE, COMPACTED, EXPANDED = "source.json", "compacted.json", "expanded.json"

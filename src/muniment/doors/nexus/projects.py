@@ -15,6 +15,9 @@ from typing import Any
 
 from muniment.archive import Archive, Transaction
 from muniment.content.jsonld import IdSpace, Scope, is_iri, print_source
+from muniment.doors.nexus.addresses import Addresses
+from muniment.doors.nexus.changes import Actor, Changing, refuse_stale
+from muniment.doors.nexus.records import SOURCE, Records, Revision
 from muniment.errors.nexus import (
     FieldsRefused,
     IdTaken,
@@ -26,9 +29,6 @@ from muniment.errors.nexus import (
     ProjectIsDeprecated,
     ProjectNotFound,
 )
-from muniment.workflows.nexus.addresses import Addresses
-from muniment.workflows.nexus.changing import Actor, Changing, refuse_stale
-from muniment.workflows.nexus.records import SOURCE, Records, Revision
 
 RESERVED = "_nexus"
 """The organisation whose projects hold what Nexus says about organisations and projects."""

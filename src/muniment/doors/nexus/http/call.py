@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from muniment.content.jsonld import parse_json
+from muniment.doors.nexus.changes import Actor
+from muniment.doors.nexus.http.negotiation import JSON, JSON_LD, Accept
+from muniment.doors.nexus.nexus import Nexus
+from muniment.doors.nexus.projects import Project
 from muniment.errors.access import Forbidden
 from muniment.errors.nexus import AddressUnknown, BodyExpected, ContentTypeUnsupported, QueryRefused
 from muniment.http.authorization import Visit
 from muniment.http.throttling import agent_of
-from muniment.web.api.nexus.negotiation import JSON, JSON_LD, Accept
-from muniment.workflows.nexus.changing import Actor
-from muniment.workflows.nexus.nexus import Nexus
-from muniment.workflows.nexus.projects import Project
 
 LABEL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MOST_PARAMETERS = 100
