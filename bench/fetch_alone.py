@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from muniment.archive import Archive
+from muniment.doors.osf.fetch import Fetch
+from muniment.doors.osf.transactions import Hold
 from muniment.jobs import Call, Json, StepRow
 from muniment.sources import Guard, Means, Session, open_source
-from muniment.workflows.register.fetching import Fetch
-from muniment.workflows.register.holding import Hold
 
 
 class Alone:

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from muniment.doors.osf import Signer
 from muniment.errors.register import NotSigned
 from muniment.testing.servers import Loopback, Reply, Request
 from muniment.testing.servers.gitserver import GitServer
 from muniment.testing.servers.site import Site
-from muniment.workflows.register import Signer
 
 BIN = Path(sys.executable).parent
 PATIENCE = 120.0

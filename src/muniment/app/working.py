@@ -17,10 +17,10 @@ from muniment.errors.base import BadInput
 from muniment.settings.working import words
 
 if TYPE_CHECKING:
+    from muniment.doors.osf import Address, Foreman, Office
     from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry
     from muniment.sources import Session
     from muniment.stores import Store
-    from muniment.workflows.register import Address, Foreman, Office
 
 
 class Working:
@@ -95,7 +95,7 @@ class Working:
         Raises:
             BadInput: A setting cannot be used.
         """
-        from muniment.workflows.register import Office, Parity, Policy, Signer  # noqa: PLC0415 - as above
+        from muniment.doors.osf import Office, Parity, Policy, Signer  # noqa: PLC0415 - as above
 
         settings = self._settings
         try:
@@ -132,7 +132,7 @@ class Working:
         Raises:
             BadInput: A setting cannot be used.
         """
-        from muniment.workflows.register import Foreman, Links  # noqa: PLC0415 - as above
+        from muniment.doors.osf import Foreman, Links  # noqa: PLC0415 - as above
 
         links = Links(self._link_key(), life=self._settings.link_life)
         return Foreman(self.office, links, signed_submissions=self._settings.signed_submissions)
@@ -141,8 +141,8 @@ class Working:
 
     def registry(self) -> Registry:
         """Every step this Muniment knows."""
+        from muniment.doors.osf import steps  # noqa: PLC0415 - as above
         from muniment.jobs import Registry  # noqa: PLC0415 - as above
-        from muniment.workflows.register import steps  # noqa: PLC0415 - as above
 
         return Registry(steps(self.office))
 
@@ -200,7 +200,7 @@ class Working:
     # --- inside
 
     def _addresses(self) -> list[Address]:
-        from muniment.workflows.register import address_of  # noqa: PLC0415 - as above
+        from muniment.doors.osf import address_of  # noqa: PLC0415 - as above
 
         given = self._settings.callback_addresses
         return [address_of(word) for word in words(given.get_secret_value())] if given else []

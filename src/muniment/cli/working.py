@@ -124,7 +124,7 @@ def show(
 @job.command()
 def cancel(context: typer.Context, id: JobId) -> None:
     """Cancel a job: what has not begun never will. For a container, everybody who waits for it is told."""
-    from muniment.workflows.register import KIND
+    from muniment.doors.osf import KIND
 
     working = _working(context)
     try:
@@ -170,7 +170,7 @@ def rotate_keys(context: typer.Context) -> None:
 @registration.command()
 def verify(context: typer.Context) -> None:
     """Read every file of the stores back and compare it with what is recorded of it; exit 1 when something differs."""
-    from muniment.workflows.register.mending import damages
+    from muniment.doors.osf.repair import damages
 
     found = 0
     for store in _working(context).office.stores:
@@ -185,8 +185,8 @@ def verify(context: typer.Context) -> None:
 @registration.command("repair")
 def repair_registration(context: typer.Context) -> None:
     """Mend damaged files of folder stores from their parity; exit 1 when one stays damaged. Nothing is thrown away."""
+    from muniment.doors.osf.repair import damages, repair
     from muniment.errors.base import MunimentError
-    from muniment.workflows.register.mending import damages, repair
 
     working, left = _working(context), 0
     for store in working.office.stores:
@@ -226,7 +226,7 @@ def _find(book: Ledger, id: str) -> Job:
     Raises:
         JobNotFound: There is none.
     """
-    from muniment.workflows.register import KIND
+    from muniment.doors.osf import KIND
 
     return book.find(KIND, id) or book.job(id)
 

@@ -17,6 +17,7 @@ from muniment.app import App
 from muniment.archive import Archive
 from muniment.doors.nexus import http as nexus
 from muniment.doors.nexus.nexus import DOCUMENT, Options
+from muniment.doors.osf import http as osf
 from muniment.errors.base import MunimentError
 from muniment.http import problems
 from muniment.http.authorization import Gate
@@ -26,11 +27,12 @@ from muniment.http.middleware import Application, Edge, Limits
 from muniment.layouts.selection import NameLayout
 from muniment.settings import Settings
 from muniment.web import health, tracing
-from muniment.web.api import native, osf
+from muniment.web.api import native
 from muniment.web.api.native.desk import Desk
 from muniment.web.api.native.log import Streams
 from muniment.web.api.native.quick import QuickFiles
 from muniment.web.api.native.reading import RecentInstances
+from muniment.web.owed_work import OwedWork
 
 
 def create_app(app: App, authority: Authority | None = None) -> Application:
@@ -84,7 +86,8 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     problems.install(server, str(archive.path))
     native.install(server)
     server.include_router(health.router)
-    osf.install(server, app)
+    server.state.osf = OwedWork(app)
+    server.include_router(osf.router)
     server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, nexus_options(settings))
     return server
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from muniment.doors.osf import Signer
 from muniment.testing.servers.site import Site
-from muniment.workflows.register import Signer
 from tests.acceptance.osf.conftest import PREFIX, Desk, Opening, basic
 from tests.servers.osf.house import KEY, Sink, container, http
 

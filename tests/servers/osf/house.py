@@ -16,11 +16,11 @@ from pydantic import SecretStr
 from muniment.app import App
 from muniment.app.working import Working
 from muniment.archive import Archive
+from muniment.doors.osf import Accepted, Signer
 from muniment.errors.register import NotSigned
 from muniment.jobs import Job
 from muniment.settings import Settings
 from muniment.testing.servers import Loopback, Reply, Request
-from muniment.workflows.register import Accepted, Signer
 
 KEY = "CHANGEME"
 PROJECT = "osf/registrations"

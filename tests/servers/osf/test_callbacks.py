@@ -12,13 +12,13 @@ from pydantic import SecretStr
 
 from muniment.app import App
 from muniment.app.working import Working
+from muniment.doors.osf import address_of
+from muniment.doors.osf.finish import RegistrationStep
 from muniment.errors.base import BadInput
 from muniment.jobs import JobState
 from muniment.settings import Settings
 from muniment.sources import Guard, Session
 from muniment.testing.certificates import server_and_client_contexts
-from muniment.workflows.register import address_of
-from muniment.workflows.register.ending import RegistrationStep
 from tests.servers.osf.house import House, Sink, container
 
 

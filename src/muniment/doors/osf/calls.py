@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from muniment.doors.osf.context import Office
 from muniment.errors.archive import ResourceNotFound
 from muniment.jobs import Call, Json, State
 from muniment.jobs.model import derived
-from muniment.workflows.register.office import Office
 
 Given = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from muniment.archive import make_parity, parity_of
-from muniment.workflows.register.office import Parity
+from muniment.doors.osf.context import Parity
 
 
 def wanted(policy: Parity, size: int, *, forced: bool) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muniment.doors.osf.submission import read_submission
 from muniment.errors.base import BadInput
-from muniment.workflows.register.submission import read_submission
 
 
 def body(*services: dict[str, Any]) -> dict[str, Any]:

@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from muniment.doors.osf.signing import CALLBACK
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.jobs import KeyUsed
 from muniment.errors.register import CallbackAddressGone, CallbackFailed, NoCallbackKey
 from muniment.errors.sources import AddressRefused, RateLimited
 from muniment.jobs import Again, Call, Context, Done, Job, Json, Priority, State
 from muniment.sources.session import Account
-from muniment.workflows.register.signing import CALLBACK
 
 if TYPE_CHECKING:
+    from muniment.doors.osf.context import Office
     from muniment.jobs import Ledger  # a database library comes with it
-    from muniment.workflows.register.office import Office
 
 STEP = "osf.callback"
 _KIND = "osf-callback"

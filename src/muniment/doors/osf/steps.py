@@ -15,11 +15,11 @@ may be killed and run again at any point: the transaction's journal says what wa
 
 from __future__ import annotations
 
+from muniment.doors.osf.callbacks import CallbackStep
+from muniment.doors.osf.context import Office
+from muniment.doors.osf.finish import AgainStep, EndStep, FinishStep, RegistrationStep, SealStep
+from muniment.doors.osf.start import ContainerStep, ServiceStep, SubmissionStep
 from muniment.jobs import Step
-from muniment.workflows.register.beginning import ContainerStep, ServiceStep, SubmissionStep
-from muniment.workflows.register.callbacks import CallbackStep
-from muniment.workflows.register.ending import AgainStep, EndStep, FinishStep, RegistrationStep, SealStep
-from muniment.workflows.register.office import Office
 
 
 def steps(office: Office) -> list[Step]:

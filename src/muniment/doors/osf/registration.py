@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from muniment.content import Entry, Hashers, LogicalPath
+from muniment.doors.osf.context import Parity
+from muniment.doors.osf.parity import parity_files, wanted
 from muniment.errors.stores import KeyHeld, KeyNotFound, KeyTaken, StoredWrong
 from muniment.jobs import Context
 from muniment.layouts import registration as layout
 from muniment.stores import Receipt, Store, put_bytes, read_bytes
-from muniment.workflows.register.office import Parity
-from muniment.workflows.register.parity import parity_files, wanted
 
 _THREADS = 8
 _DOCUMENT = 1 << 20

@@ -1,4 +1,4 @@
-"""The door in the server: the foreman, and the threads beside it that do what was asked."""
+"""What the server does beside answering: the foreman for its routes, and the engine that does what the ledger owes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
-
 from muniment.app import App
 from muniment.app.working import Working
-from muniment.web.api.osf.routes import router
-from muniment.workflows.register import Foreman
+from muniment.doors.osf import Foreman
 
 if TYPE_CHECKING:
     from muniment.jobs import CeleryEngine, LocalEngine  # Celery is an extra
 
 
-class OsfDoor:
-    """What the routes are given. Nothing is opened before `start` or the first request."""
+class OwedWork:
+    """The foreman and the engine beside the server. Nothing is opened before `start` or the first request."""
 
     def __init__(self, app: App) -> None:
         self._settings = app.settings
@@ -76,11 +73,3 @@ class OsfDoor:
         if self._celery is not None:
             self._celery.close()
         self._working.office.close()
-
-
-def install(server: FastAPI, app: App) -> OsfDoor:
-    """Put the interface into a server; its caller calls `start` and `close` of what is returned."""
-    door = OsfDoor(app)
-    server.state.osf = door
-    server.include_router(router)
-    return door

@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from muniment.doors.osf import calls
+from muniment.doors.osf.callbacks import failed, success, tell, told
+from muniment.doors.osf.calls import Given, OfficeStep, sentence, why
+from muniment.doors.osf.registration import Registration
+from muniment.doors.osf.transactions import Hold
 from muniment.errors.register import ContainerFailed, TransactionGone
 from muniment.jobs import Call, Context, Done, Json, State, StepRow
-from muniment.workflows.register import calls
-from muniment.workflows.register.callbacks import failed, success, tell, told
-from muniment.workflows.register.calls import Given, OfficeStep, sentence, why
-from muniment.workflows.register.holding import Hold
-from muniment.workflows.register.registering import Registration
 
 
 class SealStep(OfficeStep):

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from muniment.doors.osf.links import Links, disposition
 from muniment.errors.register import BadFileName, LinkRefused
-from muniment.workflows.register.links import Links, disposition
 
 SHA = "a" * 64
 

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from muniment.workflows.register.callbacks import Address, address_of
-from muniment.workflows.register.foreman import Accepted, Download, Foreman
-from muniment.workflows.register.links import Links
-from muniment.workflows.register.office import KIND, Office, Parity, Policy
-from muniment.workflows.register.signing import HEADER_SIGNATURE, HEADER_TIMESTAMP, Signer
-from muniment.workflows.register.steps import steps
-from muniment.workflows.register.submission import Submission, read_submission
+from muniment.doors.osf.callbacks import Address, address_of
+from muniment.doors.osf.context import KIND, Office, Parity, Policy
+from muniment.doors.osf.foreman import Accepted, Download, Foreman
+from muniment.doors.osf.links import Links
+from muniment.doors.osf.signing import HEADER_SIGNATURE, HEADER_TIMESTAMP, Signer
+from muniment.doors.osf.steps import steps
+from muniment.doors.osf.submission import Submission, read_submission
 
 __all__ = [
     "HEADER_SIGNATURE",

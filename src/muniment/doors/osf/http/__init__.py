@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from muniment.web.api.osf.door import OsfDoor, install
-from muniment.web.api.osf.routes import PREFIX
+from muniment.doors.osf.http.routes import PREFIX, router
 
-__all__ = ["PREFIX", "OsfDoor", "install"]
+__all__ = ["PREFIX", "router"]

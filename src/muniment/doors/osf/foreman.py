@@ -10,6 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from muniment.doors.osf.callbacks import deliveries, failed, tell, told
+from muniment.doors.osf.calls import SUBMISSION as SUBMISSION_STEP
+from muniment.doors.osf.context import KIND, Office
+from muniment.doors.osf.links import Links, disposition
+from muniment.doors.osf.registration import MANIFEST_LIMIT
+from muniment.doors.osf.signing import SUBMISSION
+from muniment.doors.osf.submission import Submission, read_body, read_submission
 from muniment.errors.jobs import BadSubmission, KeyUsed
 from muniment.errors.register import (
     ContainerExists,
@@ -22,13 +29,6 @@ from muniment.errors.stores import KeyNotFound
 from muniment.jobs import Call, Job, JobState, Json, Priority, State, StepRow
 from muniment.layouts import registration as layout
 from muniment.stores import Store, read_bytes
-from muniment.workflows.register.callbacks import deliveries, failed, tell, told
-from muniment.workflows.register.calls import SUBMISSION as SUBMISSION_STEP
-from muniment.workflows.register.links import Links, disposition
-from muniment.workflows.register.office import KIND, Office
-from muniment.workflows.register.registering import MANIFEST_LIMIT
-from muniment.workflows.register.signing import SUBMISSION
-from muniment.workflows.register.submission import Submission, read_body, read_submission
 
 _DOCUMENT = 1 << 20
 _MANIFESTS_KEPT = 16

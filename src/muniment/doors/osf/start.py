@@ -8,6 +8,11 @@ import time
 from typing import Any, cast
 
 from muniment.content import LogicalPath
+from muniment.doors.osf import calls
+from muniment.doors.osf.calls import Given, OfficeStep, container_call, service_call
+from muniment.doors.osf.fetch import Fetch, Stopping, Taken
+from muniment.doors.osf.submission import ids_of
+from muniment.doors.osf.transactions import Hold
 from muniment.errors.archive import ResourceExists
 from muniment.errors.base import MunimentError
 from muniment.errors.register import TransactionGone
@@ -16,11 +21,6 @@ from muniment.jobs import Again, Call, Context, Done, Json
 from muniment.jobs.keyring import Blackout
 from muniment.layouts import registration as layout
 from muniment.sources import Means, Source, find, open_source
-from muniment.workflows.register import calls
-from muniment.workflows.register.calls import Given, OfficeStep, container_call, service_call
-from muniment.workflows.register.fetching import Fetch, Stopping, Taken
-from muniment.workflows.register.holding import Hold
-from muniment.workflows.register.submission import ids_of
 
 
 class SubmissionStep(OfficeStep):

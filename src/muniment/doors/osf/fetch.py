@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
 
 from muniment.content import Entry
+from muniment.doors.osf.streams import Counted, Rejoined, read_up_to
+from muniment.doors.osf.transactions import Hold
 from muniment.errors.archive import PathCollides, PathTaken
 from muniment.errors.base import MunimentError, Refused, RemoteTrouble
 from muniment.errors.content import NameNotUnicode, UnsafePath
@@ -22,8 +24,6 @@ from muniment.errors.jobs import LeaseLost
 from muniment.errors.sources import CredentialRefused, FileTrouble, NotAtService, RateLimited
 from muniment.jobs import Context
 from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
-from muniment.workflows.register.holding import Hold
-from muniment.workflows.register.streams import Counted, Rejoined, read_up_to
 
 SMALL = 1 << 20
 """Bytes up to which a file is read whole."""

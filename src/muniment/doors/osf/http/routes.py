@@ -11,16 +11,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from structlog import get_logger
 
+from muniment.doors.osf import Foreman
+from muniment.doors.osf.http.content import content
+from muniment.doors.osf.signing import CALLBACK
+from muniment.doors.osf.submission import read_body
 from muniment.errors.jobs import LedgerUnavailable
 from muniment.errors.register import ContainerField, NotSigned, SubmissionNotJson
 from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import Visit, visit_of
 from muniment.http.problems import MEDIA_TYPE, problem
 from muniment.http.throttling import READ, WRITE
-from muniment.web.api.osf.content import content
-from muniment.workflows.register import Foreman
-from muniment.workflows.register.signing import CALLBACK
-from muniment.workflows.register.submission import read_body
 
 PREFIX = "/api/v1/archives"
 _MOST_LISTED = 1000
