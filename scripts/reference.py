@@ -224,7 +224,7 @@ def http() -> str:
     """Every operation of the native interface, as its own description says it."""
     from fastapi import FastAPI  # noqa: PLC0415 - as in `cli`
 
-    from muniment.web.api import native  # noqa: PLC0415 - as in `cli`
+    from muniment.server import native  # noqa: PLC0415 - as in `cli`
 
     bare = FastAPI()
     native.install(bare)

@@ -13,7 +13,7 @@ from muniment.content.extras import need
 from muniment.errors.remote import CannotListen
 from muniment.settings import Settings
 
-ENTRY = "muniment.web.entry:application"
+ENTRY = "muniment.server.entry:application"
 """Named, not imported: the server is built on this layer, and each process of it loads it for itself."""
 
 

@@ -20,8 +20,8 @@ import uvicorn
 from muniment.access import EVERY_PERMISSION, AccessBook, Identity
 from muniment.app import App
 from muniment.archive import Archive
+from muniment.server import create_app
 from muniment.settings import Settings
-from muniment.web import create_app
 
 P = "https://dev.nexus.test.com/simplified-resource/"
 NXV = "https://bluebrain.github.io/nexus/vocabulary/"

@@ -14,8 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from muniment.testing.servers.site import Site
+from tests.servers.native.running import Running, serving
 from tests.servers.osf.house import KEY, Sink
-from tests.servers.web.running import Running, serving
 
 PREFIX = "/api/v1/archives/"
 

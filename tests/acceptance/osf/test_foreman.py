@@ -94,7 +94,7 @@ def test_every_fault_is_named_and_nothing_is_asked_of_anybody(body: Any, said: s
 
 @pytest.fixture(scope="module")
 def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from tests.servers.web.running import serving
+    from tests.servers.native.running import serving
 
     folder = tmp_path_factory.mktemp("foreman")
     with serving(folder / "archive", serve_work=False) as running:

@@ -12,9 +12,9 @@ import httpx
 
 from muniment.archive import Archive
 from tests.acceptance.osf.conftest import PREFIX
+from tests.servers.native.running import make_archive, served_by_command
 from tests.servers.osf.house import KEY, PROJECT, Sink, container, http
 from tests.servers.osf.test_killed import SlowSite
-from tests.servers.web.running import make_archive, served_by_command
 
 
 def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.servers.web.running import served_by_command
+from tests.servers.native.running import served_by_command
 
 HIDING = """
 import sys

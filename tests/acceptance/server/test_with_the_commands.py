@@ -12,7 +12,7 @@ from pathlib import Path
 import bagit
 import pytest
 
-from tests.servers.web.running import Running, served_by_command
+from tests.servers.native.running import Running, served_by_command
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from muniment import Archive
-from tests.servers.web.running import serving
+from tests.servers.native.running import serving
 
 
 @pytest.fixture(params=["a folder", "a server"])

@@ -19,7 +19,7 @@ from muniment.errors.archive import (
     TransactionClosed,
 )
 from muniment.errors.content import BadTime
-from tests.servers.web.running import serving
+from tests.servers.native.running import serving
 
 
 def snapshot(tree: Path) -> dict[str, tuple[int, bytes]]:

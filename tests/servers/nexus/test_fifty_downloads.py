@@ -14,7 +14,7 @@ import pytest
 
 from muniment.archive import Archive
 from tests.acceptance.nexus.site import Client
-from tests.servers.web.running import make_archive, served_by_command
+from tests.servers.native.running import make_archive, served_by_command
 
 GIB = 1 << 30
 DOWNLOADS = 50

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from muniment.archive import Archive
 from muniment.jobs import Keyring
 from muniment.settings import Settings
+from tests.servers.native.running import make_archive, serving
 from tests.servers.osf.crew import Crew
 from tests.servers.osf.house import KEY, PROJECT, Sink, container, http
 from tests.servers.osf.test_killed import SlowSite, ready
-from tests.servers.web.running import make_archive, serving
 
 LEASE = 3.0
 

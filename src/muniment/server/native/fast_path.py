@@ -22,7 +22,7 @@ from muniment.errors.base import MunimentError
 from muniment.http import problems
 from muniment.http.names import PREFIX
 from muniment.http.streaming import READERS
-from muniment.web.api.native.reading import file
+from muniment.server.native.resources import file
 
 _PATH = re.compile(re.escape(PREFIX) + r"/resources/([^/?]{1,2000})/instances/([0-9]{1,9})/files/([^?]{1,8000})\Z")
 _QUERY = re.compile(rb"project=([^&=;]{1,400})\Z")

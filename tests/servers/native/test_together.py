@@ -10,7 +10,7 @@ import pytest
 from muniment import Archive
 from muniment.errors.base import MunimentError
 from muniment.workflows.together import settle, together
-from tests.servers.web.running import serving
+from tests.servers.native.running import serving
 
 
 def begun(*archives: Any) -> list[tuple[Any, Any]]:

@@ -26,8 +26,8 @@ from muniment.http.names import (
     text_of,
 )
 from muniment.http.throttling import ADMIN, READ
-from muniment.web.api.native.routing import new_router
-from muniment.web.api.native.schemas import (
+from muniment.server.native.routes import new_router
+from muniment.server.native.schemas import (
     ArchiveInfo,
     FileOut,
     FilePage,

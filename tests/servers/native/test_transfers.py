@@ -21,7 +21,7 @@ import pytest
 from muniment import Archive
 from muniment.archive import Archive as LocalArchive
 from muniment.errors.archive import LeftoverNotFound
-from tests.servers.web.running import make_key, served_by_command, serving
+from tests.servers.native.running import make_key, served_by_command, serving
 
 
 class CuttingProxy:

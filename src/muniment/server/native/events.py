@@ -18,8 +18,8 @@ from muniment.errors.remote import TooMuchAtOnce
 from muniment.http.authorization import Visit, visit_of
 from muniment.http.names import START_FORM, Limit, Project
 from muniment.http.throttling import EVENTS
-from muniment.web.api.native.routing import new_router
-from muniment.web.api.native.schemas import EventPage
+from muniment.server.native.routes import new_router
+from muniment.server.native.schemas import EventPage
 
 router = new_router()
 

@@ -16,7 +16,7 @@ from muniment import Archive
 from muniment.errors.archive import DamagedFile
 from muniment.errors.base import MunimentError
 from muniment.errors.remote import TransferCut
-from tests.servers.web.running import Running, serving
+from tests.servers.native.running import Running, serving
 
 COUNT = 700
 BATCH = "/archive/v1/resources/many/instances/1/read"

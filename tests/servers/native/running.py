@@ -22,8 +22,8 @@ from muniment.access.authority import LOOK_SECONDS
 from muniment.app import App
 from muniment.app.protocol import LimitedProtocol
 from muniment.archive import Archive as LocalArchive
+from muniment.server import create_app
 from muniment.settings import Settings
-from muniment.web import create_app
 
 
 @dataclass

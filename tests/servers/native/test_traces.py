@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from muniment.testing.servers.loopback import Loopback, Reply, Request
-from tests.servers.web.running import served_by_command
+from tests.servers.native.running import served_by_command
 
 
 class Collector(Loopback):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from muniment.web.application import create_app
+from muniment.server.application import create_app
 
 __all__ = ["create_app"]

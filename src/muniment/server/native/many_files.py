@@ -9,9 +9,9 @@ from fastapi import Request, Response
 
 from muniment.errors.remote import UnusableRequest
 from muniment.http.names import BATCH_TYPE, Number, Project, Segment, path_of
-from muniment.web.api.native.reading import instance_asked_for
-from muniment.web.api.native.routing import new_router
-from muniment.web.api.native.schemas import ReadIn
+from muniment.server.native.resources import instance_asked_for
+from muniment.server.native.routes import new_router
+from muniment.server.native.schemas import ReadIn
 
 router = new_router()
 

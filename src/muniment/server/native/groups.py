@@ -10,8 +10,8 @@ from muniment.errors.base import MissingThing
 from muniment.http.authorization import visit_of
 from muniment.http.names import UUID_FORM
 from muniment.http.throttling import WRITE
-from muniment.web.api.native.routing import new_router
-from muniment.web.api.native.schemas import Decision, DecisionOut
+from muniment.server.native.routes import new_router
+from muniment.server.native.schemas import Decision, DecisionOut
 
 router = new_router("/groups")
 

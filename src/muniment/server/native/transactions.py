@@ -16,10 +16,10 @@ from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import Visit, refuse_other_version, told, visit_of
 from muniment.http.names import After, FilePath, Limit, path_of
 from muniment.http.throttling import ADMIN, READ, WRITE
-from muniment.web.api.native.desk import Desk
-from muniment.web.api.native.reading import page_of_files, shown
-from muniment.web.api.native.routing import new_router
-from muniment.web.api.native.schemas import (
+from muniment.server.native.open_transactions import Desk
+from muniment.server.native.resources import page_of_files, shown
+from muniment.server.native.routes import new_router
+from muniment.server.native.schemas import (
     BeginNew,
     BeginOn,
     CommitIn,

@@ -14,7 +14,7 @@ from muniment import Archive
 from muniment.app.elsewhere import audit, migrate
 from muniment.archive import Archive as LocalArchive
 from muniment.errors.exchange import ResourceDiffers
-from tests.servers.web.running import serving
+from tests.servers.native.running import serving
 
 WHERE = [("folder", "server"), ("server", "folder"), ("server", "server")]
 

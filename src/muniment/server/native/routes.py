@@ -9,7 +9,7 @@ from fastapi.security import HTTPBasic, HTTPBearer
 
 from muniment.http.names import PREFIX
 from muniment.http.problems import MEDIA_TYPE
-from muniment.web.api.native.schemas import Problem
+from muniment.server.native.schemas import Problem
 
 
 def _problem(description: str) -> dict[str, Any]:

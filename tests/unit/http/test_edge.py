@@ -9,7 +9,7 @@ import pytest
 from muniment.errors.base import BadInput
 from muniment.http.middleware import Limits, _believe_proxy, _keep_encoded
 from muniment.http.throttling import Failures, Sparse
-from muniment.web.logs import HIDDEN, redact
+from muniment.server.logs import HIDDEN, redact
 
 
 def limits(trusted: str = "") -> Limits:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from muniment import Archive
-from muniment.web.logs import redact
-from tests.servers.web.running import Running, serving
+from muniment.server.logs import redact
+from tests.servers.native.running import Running, serving
 
 API = "/archive/v1"
 

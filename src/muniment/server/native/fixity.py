@@ -15,8 +15,8 @@ from muniment.http.authorization import Visit, visit_of
 from muniment.http.problems import problem
 from muniment.http.streaming import PumpResponse
 from muniment.http.throttling import ADMIN, READ
-from muniment.web.api.native.routing import new_router
-from muniment.web.api.native.schemas import AuditIn, Count, RepairIn
+from muniment.server.native.routes import new_router
+from muniment.server.native.schemas import AuditIn, Count, RepairIn
 from muniment.workflows.auditing import run_audit
 
 router = new_router()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from muniment.http.names import PREFIX
-from muniment.web.api.native import checking, groups, log, many, packages, reading, transactions, uploads
+from muniment.server.native import events, fixity, groups, many_files, packages, resources, transactions, uploads
 
-_PARTS = (reading, many, packages, transactions, uploads, log, checking, groups)
+_PARTS = (resources, many_files, packages, transactions, uploads, events, fixity, groups)
 
 
 def install(server: FastAPI) -> None:

@@ -25,14 +25,13 @@ from muniment.http.idempotency import Idempotency
 from muniment.http.metrics import Metrics
 from muniment.http.middleware import Application, Edge, Limits
 from muniment.layouts.selection import NameLayout
+from muniment.server import health, native, tracing
+from muniment.server.native.events import Streams
+from muniment.server.native.fast_path import QuickFiles
+from muniment.server.native.open_transactions import Desk
+from muniment.server.native.resources import RecentInstances
+from muniment.server.owed_work import OwedWork
 from muniment.settings import Settings
-from muniment.web import health, tracing
-from muniment.web.api import native
-from muniment.web.api.native.desk import Desk
-from muniment.web.api.native.log import Streams
-from muniment.web.api.native.quick import QuickFiles
-from muniment.web.api.native.reading import RecentInstances
-from muniment.web.owed_work import OwedWork
 
 
 def create_app(app: App, authority: Authority | None = None) -> Application:

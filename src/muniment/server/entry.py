@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from muniment.app import App
 from muniment.http.middleware import Application
-from muniment.web.application import create_app
-from muniment.web.logs import configure
-from muniment.web.memory import share_heaps
+from muniment.server.application import create_app
+from muniment.server.logs import configure
+from muniment.server.memory import share_heaps
 
 
 def application() -> Application:

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from muniment.remote.connection import Server
-from tests.servers.web.running import serving
+from tests.servers.native.running import serving
 
 
 def test_a_connection_is_kept_for_the_next_request(tmp_path: Path) -> None:

@@ -13,10 +13,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from muniment.app import App
 from muniment.archive import Archive
+from muniment.server import create_app, native
 from muniment.settings import Settings
-from muniment.web import create_app
-from muniment.web.api import native
-from tests.servers.web.running import make_archive
+from tests.servers.native.running import make_archive
 
 DESCRIPTION = "/archive/v1/openapi.json"
 EXAMPLES = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

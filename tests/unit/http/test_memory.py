@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from muniment.web.memory import share_heaps
+from muniment.server.memory import share_heaps
 
 
 def test_the_c_library_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,0 @@
-"""The interfaces for programs."""
