@@ -14,13 +14,13 @@ from muniment.access.proxy import TrustedProxy
 
 if TYPE_CHECKING:
     from muniment.access.authority import Authority
-    from muniment.access.book import AccessBook
     from muniment.access.keys import Key, NewKey
     from muniment.access.realms import Realm, RealmRecord
     from muniment.access.rules import AclRevision
+    from muniment.access.store import AccessBook
 
 _LATE = {
-    "AccessBook": "muniment.access.book",
+    "AccessBook": "muniment.access.store",
     "AclRevision": "muniment.access.rules",
     "Authority": "muniment.access.authority",
     "Key": "muniment.access.keys",

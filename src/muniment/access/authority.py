@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from muniment.access import keys
-from muniment.access.book import AccessBook, Picture
 from muniment.access.identities import NOBODY, Caller
 from muniment.access.permissions import address_of, effective
 from muniment.access.proxy import TrustedProxy
+from muniment.access.store import AccessBook, Picture
 from muniment.errors.access import (
     AccessUnavailable,
     AuthenticationFailed,

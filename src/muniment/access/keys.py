@@ -19,7 +19,7 @@ from muniment.access.identities import KEYS_REALM, Caller, Identity
 from muniment.errors.access import ApiKeyNotFound, BadKeyName, KeyNameTaken
 
 if TYPE_CHECKING:
-    from muniment.access.book import AccessBook
+    from muniment.access.store import AccessBook
 
 Result = TypeVar("Result")
 

@@ -14,7 +14,7 @@ from muniment.access.identities import KEYS_REALM, PROXY_REALM, is_label
 from muniment.errors.access import BadRealm, IncorrectRev, RealmNotFound, RealmTaken
 
 if TYPE_CHECKING:
-    from muniment.access.book import AccessBook
+    from muniment.access.store import AccessBook
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures by a private key that only the issuer has. Neither `none` nor HMAC can be allowed: whoever knows

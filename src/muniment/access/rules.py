@@ -22,7 +22,7 @@ from muniment.errors.access import (
 )
 
 if TYPE_CHECKING:
-    from muniment.access.book import AccessBook
+    from muniment.access.store import AccessBook
 
 
 @dataclass(frozen=True, slots=True)

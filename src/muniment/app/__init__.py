@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from muniment.app.door import Archive
-from muniment.app.opening import Opening
+from muniment.app.archive import Archive
+from muniment.app.opener import Opening
 
 if TYPE_CHECKING:
     from muniment.app.app import App as App

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from muniment.app.fetching import fetch_keys
-from muniment.app.opening import Opening
+from muniment.app.opener import Opening
+from muniment.app.realm_keys import fetch_keys
 from muniment.archive import Archive as LocalArchive
 from muniment.settings import Settings
 

@@ -7,8 +7,8 @@ import socket
 import uvicorn
 
 from muniment.app.app import App
+from muniment.app.background import Working
 from muniment.app.protocol import LimitedProtocol
-from muniment.app.working import Working
 from muniment.content.extras import need
 from muniment.errors.remote import CannotListen
 from muniment.settings import Settings

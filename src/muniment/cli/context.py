@@ -63,7 +63,7 @@ class Context:
         if self._quiet or not sys.stderr.isatty():
             yield no_progress
             return
-        from muniment.cli.bars import Bars
+        from muniment.cli.progress import Bars
 
         with Bars(after=_SHOW_AFTER) as bars:
             yield bars

@@ -27,7 +27,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Carry a resource out as a package that is checked after it was written."""
-    from muniment.app.elsewhere import export as run
+    from muniment.app.local_or_remote import export as run
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
@@ -48,7 +48,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Take a package in, after checking it whole."""
-    from muniment.app.elsewhere import take_in
+    from muniment.app.local_or_remote import take_in
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
@@ -68,7 +68,7 @@ def migrate(
     as_json: Json = False,
 ) -> None:
     """Copy resources to another archive, verified before they are published there."""
-    from muniment.app.elsewhere import migrate as run
+    from muniment.app.local_or_remote import migrate as run
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.opening().open(target) as other, shared.progress() as progress:

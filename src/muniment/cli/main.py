@@ -15,26 +15,26 @@ from muniment.cli.context import Context
 from muniment.errors.base import EXIT_INTERNAL, EXIT_OK, MunimentError
 
 _COMMANDS = {
-    "init": "keeping",
-    "add": "adding",
-    "ls": "reading",
-    "show": "reading",
-    "get": "reading",
-    "events": "reading",
-    "audit": "checking",
-    "repair": "checking",
+    "init": "maintenance",
+    "add": "add",
+    "ls": "read",
+    "show": "read",
+    "get": "read",
+    "events": "read",
+    "audit": "fixity",
+    "repair": "fixity",
     "export": "exchange",
     "import": "exchange",
     "migrate": "exchange",
-    "validate": "checking",
-    "recover": "keeping",
-    "purge": "keeping",
-    "reindex": "keeping",
-    "serve": "serving",
-    "work": "working",
+    "validate": "fixity",
+    "recover": "maintenance",
+    "purge": "maintenance",
+    "reindex": "maintenance",
+    "serve": "serve",
+    "work": "jobs",
 }
 """Every command and the module it is in, in the order of the help."""
-_GROUPS = {"key": "keys", "access": "rights", "job": "working", "ledger": "working", "registration": "working"}
+_GROUPS = {"key": "keys", "access": "rights", "job": "jobs", "ledger": "jobs", "registration": "jobs"}
 """Commands that have commands of their own."""
 
 

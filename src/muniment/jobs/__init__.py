@@ -23,7 +23,7 @@ from muniment.jobs.model import (
     StepRow,
     WorkerRow,
 )
-from muniment.jobs.periods import Period
+from muniment.jobs.schedules import Period
 from muniment.jobs.steps import Context, Registry, Step
 
 if TYPE_CHECKING:

@@ -26,10 +26,10 @@ from kombu.exceptions import KombuError
 
 from muniment.errors.base import MunimentError
 from muniment.errors.jobs import BrokerUnavailable
+from muniment.jobs.execution import Holdings, StepContext, record_apart, run, worker_id
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.local import Pace
 from muniment.jobs.model import Claim, Outcome, Priority, State
-from muniment.jobs.running import Holdings, StepContext, record_apart, run, worker_id
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)

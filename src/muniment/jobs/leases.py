@@ -17,7 +17,7 @@ from muniment.errors.jobs import LeaseLost
 from muniment.jobs import statements as sql
 from muniment.jobs.database import Database
 from muniment.jobs.model import Call, Claim, Outcome, Priority, Pulse, from_text, plain, to_text
-from muniment.jobs.recording import give_up, holds, put_back, record
+from muniment.jobs.outcomes import give_up, holds, put_back, record
 from muniment.jobs.tree import Tree
 
 _SWEEP_LIMIT = 200

@@ -21,7 +21,6 @@ from muniment.jobs.database import Clock, Database
 from muniment.jobs.keyring import Blackout, Keyring
 from muniment.jobs.leases import Leases
 from muniment.jobs.limits import ServiceLimits
-from muniment.jobs.looking import Looking
 from muniment.jobs.model import (
     Call,
     Claim,
@@ -33,7 +32,8 @@ from muniment.jobs.model import (
     derived,
     to_text,
 )
-from muniment.jobs.periods import Period, due_after
+from muniment.jobs.queries import Looking
+from muniment.jobs.schedules import Period, due_after
 from muniment.jobs.tree import Row, Tree, call_from_text, call_to_text, step_row
 
 _LONGEST_NAME = 200

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from muniment.errors.base import MunimentError
+from muniment.jobs.execution import Holdings, StepContext, record_apart, run, worker_id
 from muniment.jobs.leases import Exchange
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.model import Claim, Outcome, Priority, State
-from muniment.jobs.running import Holdings, StepContext, record_apart, run, worker_id
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)

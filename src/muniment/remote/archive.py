@@ -13,10 +13,10 @@ from muniment.content import Finding, Progress, quiet
 from muniment.errors.archive import InstanceNotFound, ResourceNotFound
 from muniment.errors.base import BadInput, MissingThing
 from muniment.remote.connection import LONG, Server, not_a_server, segment
-from muniment.remote.flowing import live_events, rows_of
 from muniment.remote.instance import RemoteInstance
 from muniment.remote.packages import fetch_tar, send_tar
 from muniment.remote.records import Config, Event, Leftover, Repair, Summary, finding_of, picked
+from muniment.remote.streams import live_events, rows_of
 from muniment.remote.transaction import RemoteTransaction
 
 Start = str | float | datetime | None

@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.remote import NotAnArchiveServer, ServerUnreachable, TransferCut
-from muniment.remote.refusals import error_of
+from muniment.remote.problems import error_of
 
 PREFIX = "/archive/v1"
 LONG = 6 * 3600.0

@@ -13,9 +13,9 @@ from muniment.content import Entry
 from muniment.errors.archive import FileNotInInstance, ReadOnlyInstance
 from muniment.errors.base import BadInput
 from muniment.errors.remote import OnlyLocally
-from muniment.remote.ahead import SMALL, Ahead
 from muniment.remote.body import RemoteFile
 from muniment.remote.connection import Server, segment
+from muniment.remote.read_ahead import SMALL, Ahead
 from muniment.remote.records import entry_of
 
 _CHUNK = 1 << 20

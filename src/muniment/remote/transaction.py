@@ -19,10 +19,10 @@ from muniment.errors.archive import (
 from muniment.errors.base import BadInput, MissingThing, MunimentError
 from muniment.errors.remote import ServerUnreachable
 from muniment.remote.connection import LONG, Server, pause, segment
+from muniment.remote.folders import time_of, walk
 from muniment.remote.instance import RemoteInstance, pages_of
 from muniment.remote.records import entry_of
-from muniment.remote.sending import SMALL, FileBytes, Parcel, batches, send_large, send_small, send_stream
-from muniment.remote.walking import time_of, walk
+from muniment.remote.uploads import SMALL, FileBytes, Parcel, batches, send_large, send_small, send_stream
 
 Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
 _ASKED = 5

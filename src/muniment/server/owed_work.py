@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from muniment.app import App
-from muniment.app.working import Working
+from muniment.app.background import Working
 from muniment.doors.osf import Foreman
 
 if TYPE_CHECKING:

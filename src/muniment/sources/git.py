@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from muniment.errors.sources import FieldWrong
-from muniment.sources.mirror import Login, Repository, login_headers
+from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Means, Param, web_address
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry
 from muniment.sources.session import Account

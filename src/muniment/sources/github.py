@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 
 from muniment.content import Digest
 from muniment.errors.content import UnknownDigest
-from muniment.sources.hosted import Forge
-from muniment.sources.mirror import Login, Repository, login_headers
+from muniment.sources.forge import Forge
+from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Means, Param, web_address
 from muniment.sources.paging import linked_values
 from muniment.sources.protocol import ABOUT, Failure, Item, Page, SourceEntry, about, segment

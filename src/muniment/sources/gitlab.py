@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from muniment.errors.sources import UnexpectedAnswer
-from muniment.sources.hosted import Forge
-from muniment.sources.mirror import Login, Repository, login_headers
+from muniment.sources.forge import Forge
+from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Means, Param, web_address
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry
 from muniment.sources.session import Account, shown

@@ -22,7 +22,7 @@ MODULES: Mapping[str, str] = {
     "gitlab": "muniment.sources.gitlab",
     "http": "muniment.sources.http",
     "local": "muniment.sources.local",
-    "osffiles": "muniment.sources.osffiles",
+    "osffiles": "muniment.sources.osf",
     "s3": "muniment.sources.s3",
 }
 """Name in submissions to module; each module has a `KIND`. Imported when first asked for."""

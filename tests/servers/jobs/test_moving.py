@@ -9,7 +9,7 @@ import pytest
 
 from muniment.errors.jobs import LedgerNotEmpty
 from muniment.jobs import Call, JobState, Keyring, Ledger, LocalEngine
-from muniment.jobs.moving import copy_ledger
+from muniment.jobs.transfer import copy_ledger
 from tests.servers.jobs.workshop import PACE, registry
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from muniment import Archive
-from muniment.app.elsewhere import audit, migrate
+from muniment.app.local_or_remote import audit, migrate
 from muniment.archive import Archive as LocalArchive
 from muniment.errors.exchange import ResourceDiffers
 from tests.servers.native.running import serving

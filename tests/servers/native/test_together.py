@@ -9,7 +9,7 @@ import pytest
 
 from muniment import Archive
 from muniment.errors.base import MunimentError
-from muniment.workflows.together import settle, together
+from muniment.workflows.two_phase import settle, together
 from tests.servers.native.running import serving
 
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 from pydantic import SecretStr
 
 from muniment.app import App
-from muniment.app.working import Working
+from muniment.app.background import Working
 from muniment.archive import Archive
 from muniment.doors.osf import Accepted, Signer
 from muniment.errors.register import NotSigned

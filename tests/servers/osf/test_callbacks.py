@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from muniment.app import App
-from muniment.app.working import Working
+from muniment.app.background import Working
 from muniment.doors.osf import address_of
 from muniment.doors.osf.finish import RegistrationStep
 from muniment.errors.base import BadInput

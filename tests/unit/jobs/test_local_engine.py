@@ -132,7 +132,7 @@ def test_again_is_no_failure_and_has_no_limit_of_its_own(ledger: Ledger) -> None
 
 
 def test_again_for_ever_ends_as_failed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("muniment.jobs.running.PATIENCE", 0.3)
+    monkeypatch.setattr("muniment.jobs.execution.PATIENCE", 0.3)
     job = do(ledger, lambda _given, _context: Again(time.time() + 0.1, "still not there"))
     assert job.state is JobState.FAILED
     assert "still not there" in job.reason

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from muniment.errors.jobs import BadPeriod
-from muniment.jobs.periods import due_after
+from muniment.jobs.schedules import due_after
 
 
 def at(text: str) -> float:

@@ -26,7 +26,7 @@ def lint(tmp_path: Path) -> Lint:
         for part in PARTS:
             (package / part).mkdir(parents=True)
             (package / part / "__init__.py").write_text("")
-        (package / "__init__.py").write_text("def late():\n    from muniment.app.door import Archive\n")
+        (package / "__init__.py").write_text("def late():\n    from muniment.app.archive import Archive\n")
         (package / "__main__.py").write_text("")
         (package / "app" / "door.py").write_text("")
         (package / "archive" / "inside.py").write_text("")

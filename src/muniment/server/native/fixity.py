@@ -17,7 +17,7 @@ from muniment.http.streaming import PumpResponse
 from muniment.http.throttling import ADMIN, READ
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import AuditIn, Count, RepairIn
-from muniment.workflows.auditing import run_audit
+from muniment.workflows.audit import run_audit
 
 router = new_router()
 

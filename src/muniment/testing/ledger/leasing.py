@@ -11,7 +11,7 @@ from muniment.errors.jobs import (
 )
 from muniment.jobs import Call, Job, JobState, Ledger, Priority, State
 from muniment.jobs.model import Outcome
-from muniment.jobs.recording import LOSSES
+from muniment.jobs.outcomes import LOSSES
 from muniment.testing.ledger.fixtures import NAMES, Clock, Fixtures, done
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from muniment.app.door import Archive, is_url, remote_archive
+from muniment.app.archive import Archive, is_url, remote_archive
 from muniment.archive import Agent
 from muniment.errors.base import BadInput
 

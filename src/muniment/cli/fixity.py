@@ -31,7 +31,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Check that everything recorded is there and right, and everything there is recorded."""
-    from muniment.app.elsewhere import audit as run
+    from muniment.app.local_or_remote import audit as run
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:

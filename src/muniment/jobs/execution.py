@@ -16,7 +16,7 @@ from muniment.errors.jobs import LeaseLost, SecretInTheOpen, SecretNotGiven, Sec
 from muniment.jobs.keyring import Blackout
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.model import Again, Call, Claim, Done, Json, Outcome, State, StepRow, to_text
-from muniment.jobs.recording import FAILURES, wait_after
+from muniment.jobs.outcomes import FAILURES, wait_after
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)

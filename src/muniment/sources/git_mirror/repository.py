@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from muniment.errors.sources import FileUnavailable
-from muniment.sources.mirror.command import GitCommand
+from muniment.sources.git_mirror.command import GitCommand
 
 _WHOLE = 1024 * 1024
 _DONE = "muniment-mirror.json"

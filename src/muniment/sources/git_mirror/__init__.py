@@ -6,8 +6,8 @@ objects, so that hooks, filters, submodules and hostile names have nothing to ac
 
 from __future__ import annotations
 
-from muniment.sources.mirror.command import GitCommand, Login
-from muniment.sources.mirror.repository import Mirror
-from muniment.sources.mirror.source import Repository, login_headers
+from muniment.sources.git_mirror.command import GitCommand, Login
+from muniment.sources.git_mirror.repository import Mirror
+from muniment.sources.git_mirror.source import Repository, login_headers
 
 __all__ = ["GitCommand", "Login", "Mirror", "Repository", "login_headers"]

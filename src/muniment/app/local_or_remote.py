@@ -32,9 +32,9 @@ def audit(archive: Any, id: str | None = None, project: str | None = None, **how
     """Audit an archive or one resource, and record that in its log.
 
     Raises:
-        MunimentError: As `muniment.workflows.auditing.run_audit`, or as the server says.
+        MunimentError: As `muniment.workflows.audit.run_audit`, or as the server says.
     """
-    from muniment.workflows.auditing import run_audit  # noqa: PLC0415 - loaded where it is used, as in the commands
+    from muniment.workflows.audit import run_audit  # noqa: PLC0415 - loaded where it is used, as in the commands
 
     if not behind_a_server(archive):
         return run_audit(archive, id, project, **how)

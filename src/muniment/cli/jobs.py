@@ -16,7 +16,7 @@ from muniment.cli.context import note, print_json, size_text
 from muniment.cli.options import Json
 
 if TYPE_CHECKING:
-    from muniment.app.working import Working
+    from muniment.app.background import Working
     from muniment.jobs import Job, Ledger
 
 job = typer.Typer(help="What was asked for, how far it is, and what became of it.", no_args_is_help=True)
@@ -148,7 +148,7 @@ def migrate_ledger(
 ) -> None:
     """Make the ledger's tables, or bring them up to date."""
     from muniment.jobs import Ledger
-    from muniment.jobs.moving import copy_ledger
+    from muniment.jobs.transfer import copy_ledger
 
     working = _working(context)
     with working.ledger(migrate=True) as book:
@@ -209,7 +209,7 @@ def _failed() -> Any:
 
 
 def _working(context: typer.Context) -> Working:
-    from muniment.app.working import Working
+    from muniment.app.background import Working
 
     return Working(context.obj.app())
 

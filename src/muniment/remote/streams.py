@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from muniment.remote.connection import LONG, Broken, Server, cut, pause
+from muniment.remote.problems import error_from
 from muniment.remote.records import Event, picked
-from muniment.remote.refusals import error_from
 
 _ATTEMPTS = 8
 _BREATH = 0.2

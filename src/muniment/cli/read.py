@@ -84,7 +84,7 @@ def get(
     project: ProjectOption = None,
 ) -> None:
     """Copy a file or a whole instance out of the archive, checked on the way."""
-    from muniment.workflows.taking_out import take_out, take_out_file
+    from muniment.workflows.extract import take_out, take_out_file
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:

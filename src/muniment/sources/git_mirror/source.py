@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, UnexpectedAnswer
 from muniment.sources.documents import document
-from muniment.sources.mirror.command import GitCommand, Login
-from muniment.sources.mirror.lfs import LARGEST_POINTER, Pointer, open_object, pointer
-from muniment.sources.mirror.repository import Mirror, Node
+from muniment.sources.git_mirror.command import GitCommand, Login
+from muniment.sources.git_mirror.lfs import LARGEST_POINTER, Pointer, open_object, pointer
+from muniment.sources.git_mirror.repository import Mirror, Node
 from muniment.sources.protocol import Failure, Item, SourceEntry, about, safe_path
 from muniment.sources.session import Account, Session, shown
 from muniment.sources.times import rfc3339
