@@ -14,9 +14,9 @@ from pathlib import Path
 
 from muniment.archive import Archive
 from muniment.doors.osf.fetch import Fetch
-from muniment.doors.osf.transactions import Hold
+from muniment.doors.osf.transactions import TransactionLease
 from muniment.jobs import Call, Json, StepRow
-from muniment.sources import Guard, Means, Session, open_source
+from muniment.sources import Guard, Session, SourceContext, open_source
 
 
 class Alone:
@@ -60,9 +60,9 @@ def fetch(url: str, place: Path, *, commit: bool, digests: tuple[str, ...] = ("s
         transaction = archive.new("fetched")
         transaction.park(lease=3600)
         context = Alone()
-        hold = Hold(archive, "fetched", transaction.transaction, 3600, context.check)
+        hold = TransactionLease(archive, "fetched", transaction.transaction, 3600, context.check)
         with tempfile.TemporaryDirectory() as scratch:
-            source = open_source("http", {"url": url}, Means(session, Path(scratch)))
+            source = open_source("http", {"url": url}, SourceContext(session, Path(scratch)))
             taken = Fetch(source, hold, "http", context, streams=8, last_time=lambda: True).run()
         if taken.failures:
             raise SystemExit(f"not fetched: {taken.failures[:3]}")

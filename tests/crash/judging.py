@@ -92,12 +92,12 @@ def _assert_events(archive: Archive, state: State) -> None:
 
 
 def _assert_nothing_staged(archive: Archive) -> None:
-    places = archive.site.places
-    assert os.listdir(places.transactions) == []
+    layout = archive.context.layout
+    assert os.listdir(layout.transactions) == []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recovery, "_OLD_SCRATCH", -1.0)
         archive.recover()
-    assert os.listdir(places.scratch) == []
+    assert os.listdir(layout.scratch) == []
 
 
 def assert_judges_agree(archive: Archive) -> None:

@@ -1,6 +1,6 @@
 """Who somebody is and what they may do: one authority for every door, decided by keys, realms and rules.
 
-The words (`Caller`, `Identity`, `PERMISSIONS`, ...) are light; `Authority` and `AccessBook` are loaded on first
+The words (`Caller`, `Identity`, `PERMISSIONS`, ...) are light; `Authority` and `AccessStore` are loaded on first
 use, so that the command line starts without a database library.
 """
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from muniment.access.keys import Key, NewKey
     from muniment.access.realms import Realm, RealmRecord
     from muniment.access.rules import AclRevision
-    from muniment.access.store import AccessBook
+    from muniment.access.store import AccessStore
 
 _LATE = {
-    "AccessBook": "muniment.access.store",
+    "AccessStore": "muniment.access.store",
     "AclRevision": "muniment.access.rules",
     "Authority": "muniment.access.authority",
     "Key": "muniment.access.keys",
@@ -35,7 +35,7 @@ __all__ = [
     "EVERY_PERMISSION",
     "NOBODY",
     "PERMISSIONS",
-    "AccessBook",
+    "AccessStore",
     "Acl",
     "AclRevision",
     "Authority",

@@ -17,7 +17,7 @@ from muniment.access import keys
 from muniment.access.identities import NOBODY, Caller
 from muniment.access.permissions import address_of, effective
 from muniment.access.proxy import TrustedProxy
-from muniment.access.store import AccessBook, Picture
+from muniment.access.store import AccessStore, Snapshot
 from muniment.errors.access import (
     AccessUnavailable,
     AuthenticationFailed,
@@ -47,7 +47,7 @@ class _Present:
 
     __slots__ = ("picture", "rights", "tokens")
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Snapshot) -> None:
         self.picture = picture
         self.rights: dict[tuple[Caller, str | None], frozenset[str]] = {}
         self.tokens: OrderedDict[bytes, tuple[RealmKeys, Checked]] = OrderedDict()
@@ -58,7 +58,7 @@ class Authority:
 
     def __init__(
         self,
-        book: AccessBook,
+        book: AccessStore,
         *,
         proxy: TrustedProxy | None = None,
         fetch: Fetch | None = None,
@@ -91,7 +91,7 @@ class Authority:
             AccessUnavailable: The database cannot be reached or written.
             AccessNewer: It was made by a later Muniment.
         """
-        return cls(AccessBook(place), proxy=proxy, fetch=fetch)
+        return cls(AccessStore(place), proxy=proxy, fetch=fetch)
 
     def close(self) -> None:
         """Give up the database."""
@@ -265,7 +265,7 @@ class Authority:
 
     # ------------------------------------------------------------------------------------ what counts
 
-    def picture(self) -> Picture:
+    def picture(self) -> Snapshot:
         """The keys, rules and realms that count now; changes by other processes within `look_every` seconds.
 
         Raises:

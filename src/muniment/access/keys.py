@@ -19,7 +19,7 @@ from muniment.access.identities import KEYS_REALM, Caller, Identity
 from muniment.errors.access import ApiKeyNotFound, BadKeyName, KeyNameTaken
 
 if TYPE_CHECKING:
-    from muniment.access.store import AccessBook
+    from muniment.access.store import AccessStore
 
 Result = TypeVar("Result")
 
@@ -153,7 +153,7 @@ def check_name(name: str) -> str:
 class Keys:
     """The keys in the book."""
 
-    def __init__(self, book: AccessBook) -> None:
+    def __init__(self, book: AccessStore) -> None:
         self._book = book
 
     def create(

@@ -14,7 +14,7 @@ from muniment.access.identities import KEYS_REALM, PROXY_REALM, is_label
 from muniment.errors.access import BadRealm, IncorrectRev, RealmNotFound, RealmTaken
 
 if TYPE_CHECKING:
-    from muniment.access.store import AccessBook
+    from muniment.access.store import AccessStore
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures by a private key that only the issuer has. Neither `none` nor HMAC can be allowed: whoever knows
@@ -105,7 +105,7 @@ def is_safe_address(address: str) -> bool:
 class RealmBook:
     """The realms in the book."""
 
-    def __init__(self, book: AccessBook) -> None:
+    def __init__(self, book: AccessStore) -> None:
         self._book = book
 
     def all(self) -> list[RealmRecord]:

@@ -22,7 +22,7 @@ from muniment.errors.access import (
 )
 
 if TYPE_CHECKING:
-    from muniment.access.store import AccessBook
+    from muniment.access.store import AccessStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class AclBook:
     `by` says who makes the change.
     """
 
-    def __init__(self, book: AccessBook) -> None:
+    def __init__(self, book: AccessStore) -> None:
         self._book = book
 
     def fetch(self, address: str, rev: int | None = None) -> AclRevision:

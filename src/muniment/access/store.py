@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Snapshot:
     """Everything that counts for a request, as it was at one data version."""
 
     version: int
@@ -27,7 +27,7 @@ class Picture:
     """By issuer; without deprecated ones."""
 
 
-class AccessBook:
+class AccessStore:
     """Keys, rules and realms, with the means to change them."""
 
     def __init__(self, place: str | Path) -> None:
@@ -81,15 +81,15 @@ class AccessBook:
         """
         return self.database.read(lambda connection: int(connection.scalar(_VERSION) or 0))
 
-    def picture(self) -> Picture:
+    def picture(self) -> Snapshot:
         """All of it at one moment.
 
         Raises:
             AccessUnavailable: The database cannot be reached.
         """
 
-        def work(connection: Connection) -> Picture:
-            return Picture(
+        def work(connection: Connection) -> Snapshot:
+            return Snapshot(
                 int(connection.scalar(_VERSION) or 0),
                 keys.stored(connection),
                 {revision.address: revision.acl for revision in rules.current(connection)},

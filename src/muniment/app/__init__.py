@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from muniment.app.archive import Archive
-from muniment.app.opener import Opening
+from muniment.app.opener import ArchiveOpener
 
 if TYPE_CHECKING:
     from muniment.app.app import App as App
 
-__all__ = ["App", "Archive", "Opening"]
+__all__ = ["App", "Archive", "ArchiveOpener"]
 
 
 def __getattr__(name: str) -> object:

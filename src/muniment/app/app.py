@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from muniment.app.opener import Opening
+from muniment.app.opener import ArchiveOpener
 from muniment.app.realm_keys import fetch_keys
 from muniment.archive import Archive as LocalArchive
 from muniment.settings import Settings
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from muniment.access import Authority
 
 
-class App(Opening):
+class App(ArchiveOpener):
     """What the doors (command line, server) are given to work with."""
 
     def __init__(self, settings: Settings | None = None) -> None:

@@ -17,13 +17,13 @@ from muniment.errors.base import BadInput
 from muniment.settings.working import words
 
 if TYPE_CHECKING:
-    from muniment.doors.osf import Address, Foreman, Office
+    from muniment.doors.osf import Address, Foreman, RegistrationContext
     from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry
     from muniment.sources import Session
     from muniment.stores import Store
 
 
-class Working:
+class BackgroundServices:
     """The parts that do what was asked, made from an application's settings on first use."""
 
     def __init__(self, app: App) -> None:
@@ -89,13 +89,13 @@ class Working:
     # --- the office
 
     @cached_property
-    def office(self) -> Office:
+    def office(self) -> RegistrationContext:
         """What the registration of containers works with.
 
         Raises:
             BadInput: A setting cannot be used.
         """
-        from muniment.doors.osf import Office, Parity, Policy, Signer  # noqa: PLC0415 - as above
+        from muniment.doors.osf import Parity, Policy, RegistrationContext, Signer  # noqa: PLC0415 - as above
 
         settings = self._settings
         try:
@@ -114,7 +114,7 @@ class Working:
             parity=Parity(make=settings.registration_parity, every_size=settings.parity_every_size),
             streams=settings.fetch_streams,
         )
-        return Office(
+        return RegistrationContext(
             self._app.archive,
             self.ledger,
             lambda: self._session(60.0, attempts=5, together=True),

@@ -1,4 +1,4 @@
-"""Opening archives: all that most commands need of the application, and quick to load."""
+"""ArchiveOpener archives: all that most commands need of the application, and quick to load."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Basic(Protocol):
         """The key to sign in with."""
 
 
-class Opening:
+class ArchiveOpener:
     """Opens the archive the settings name, and others beside it."""
 
     def __init__(self, settings: Basic) -> None:

@@ -7,7 +7,7 @@ import socket
 import uvicorn
 
 from muniment.app.app import App
-from muniment.app.background import Working
+from muniment.app.background import BackgroundServices
 from muniment.app.protocol import LimitedProtocol
 from muniment.content.extras import need
 from muniment.errors.remote import CannotListen
@@ -58,7 +58,7 @@ def _rehearse(app: App) -> None:
     with app.archive() as archive:
         app.authority(archive).close()
     if app.settings.serve_work:
-        Working(app).rehearse()
+        BackgroundServices(app).rehearse()
     _try_address(app.settings.serve_host, app.settings.serve_port)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.copying import Copier
-from muniment.archive.create import found_archive
-from muniment.archive.disk.layout import Places
+from muniment.archive.create import create_archive
+from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import Index
 from muniment.archive.ingest import recovery
@@ -68,15 +68,17 @@ class Archive(Reading):
         """
         root = Path(path).absolute()
         config = Config.read(root)
-        places = Places(root, Path(state).absolute() if state else root)
-        places.state.mkdir(parents=True, exist_ok=True)
-        log = EventLog(places, worm=config.mode is Mode.WORM)
+        layout = ArchiveLayout(root, Path(state).absolute() if state else root)
+        layout.state.mkdir(parents=True, exist_ok=True)
+        log = EventLog(layout, worm=config.mode is Mode.WORM)
         copier = Copier(config.digests, workers=workers)
-        site = Site(places, config, log, Index(places.index), agent or Agent.of_this_process(), copier, parity)
-        super().__init__(site)
+        context = ArchiveContext(
+            layout, config, log, Index(layout.index), agent or Agent.of_this_process(), copier, parity
+        )
+        super().__init__(context)
         self.recovered: list[Event] = []
-        if os.access(places.staging, os.W_OK):
-            self.recovered = recovery.recover(self._site)
+        if os.access(layout.staging, os.W_OK):
+            self.recovered = recovery.recover(self._context)
 
     @classmethod
     def init(
@@ -97,7 +99,7 @@ class Archive(Reading):
             DiskFull, WriteFailed: The storage refused.
         """
         config = Config.new(mode=mode, digests=digests, redundancy=redundancy, project=project)
-        found_archive(Path(path).absolute(), config)
+        create_archive(Path(path).absolute(), config)
         return cls(path, **opening)
 
     def __enter__(self) -> Self:
@@ -123,9 +125,9 @@ class Archive(Reading):
         resource = check_id(id) if id is not None else new_uuid()
         place = check_project(project or self.config.project)
         self._refuse_purged(place, resource)
-        if head_of(self._site.places.object(place, resource)):
+        if head_of(self._context.layout.object(place, resource)):
             raise ResourceExists(id=resource, project=place)
-        return Transaction.begin(self._site, place, resource, None, message)
+        return Transaction.begin(self._context, place, resource, None, message)
 
     @overload
     def get(
@@ -167,7 +169,7 @@ class Archive(Reading):
         if mode == "r":
             return self.instance(id, instance, project=project)
         newest = self.instance(id, project=project)
-        return Transaction.begin(self._site, newest.project, id, newest, message)
+        return Transaction.begin(self._context, newest.project, id, newest, message)
 
     def resume(self, transaction: str) -> Transaction:
         """Go on with a transaction that was parked, in this process or another.
@@ -176,11 +178,11 @@ class Archive(Reading):
             LeftoverNotFound: There is none such, or it expired.
             TransactionBusy: Somebody is working on it at this moment.
         """
-        space = claim(self._site, transaction)
-        task = space.undertaking
+        space = claim(self._context, transaction)
+        task = space.transaction_record
         try:
             base = self.instance(task.id, task.base, project=task.project) if task.base else None
-            return Transaction.resume(self._site, space, base)
+            return Transaction.resume(self._context, space, base)
         except BaseException:
             space.release()
             raise
@@ -191,15 +193,15 @@ class Archive(Reading):
         Raises:
             DiskFull, WriteFailed: The storage refused: nothing is decided.
         """
-        together.decide(self._site, group, parts)
+        together.decide(self._context, group, parts)
 
     def decision(self, group: str) -> dict[str, Any] | None:
         """What was decided here about a group, or None."""
-        return together.decision(self._site, group)
+        return together.decision(self._context, group)
 
     def forget(self, group: str) -> None:
         """Remove a decision all of whose parts are committed."""
-        together.forget(self._site, group)
+        together.forget(self._context, group)
 
     def record_event(self, event: str, *, resource: str = "", project: str = "", **more: Any) -> Event:
         """Write an event of one's own into the log; `event` is a PREMIS event type.
@@ -207,8 +209,8 @@ class Archive(Reading):
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
-        agent = f"{self._site.agent.name} <{self._site.agent.address}>"
-        return self._site.log.append([Event(event, agent, project, resource, **more)])[0]
+        agent = f"{self._context.agent.name} <{self._context.agent.address}>"
+        return self._context.log.append([Event(event, agent, project, resource, **more)])[0]
 
     def adopt(
         self,
@@ -233,9 +235,9 @@ class Archive(Reading):
         place = check_project(project or self.config.project)
         id = check_id(id) if id is not None else new_uuid()  # noqa: A001 - as the parameter
         self._refuse_purged(place, id)
-        agent = f"{self._site.agent.name} <{self._site.agent.address}>"
+        agent = f"{self._context.agent.name} <{self._context.agent.address}>"
         further = [replace(event, agent=event.agent or agent, project=place, resource=id) for event in events]
-        adopt(self._site, place, id, arrivals, events=further, progress=progress)
+        adopt(self._context, place, id, arrivals, events=further, progress=progress)
         return self.get(id, project=place)
 
     def unpacked(
@@ -249,7 +251,7 @@ class Archive(Reading):
         """
         from muniment.archive.ingest.unpack import unpacked
 
-        return unpacked(self._site, path, notice, progress)
+        return unpacked(self._context, path, notice, progress)
 
     def purge(self, id: str, reason: str, project: str | None = None) -> Event:
         """Remove a resource for ever; only in dynamic mode.
@@ -259,11 +261,11 @@ class Archive(Reading):
         """
         from muniment.archive.ingest.purge import purge
 
-        return purge(self._site, self.project_of(id, project), id, reason)
+        return purge(self._context, self.project_of(id, project), id, reason)
 
     def leftovers(self) -> list[Leftover]:
         """Transactions that were never closed and belong to no living process."""
-        return list(recovery.leftovers(self._site))
+        return list(recovery.leftovers(self._context))
 
     def replay(self, transaction: str) -> Instance:
         """Commit a transaction that was left behind, with the files it had stored by then.
@@ -271,7 +273,7 @@ class Archive(Reading):
         Raises:
             LeftoverNotFound, LeftoverIncomplete: It cannot be done.
         """
-        return replay(self._site, transaction)
+        return replay(self._context, transaction)
 
     def roll_back(self, transaction: str) -> None:
         """Remove a transaction that was left behind.
@@ -279,11 +281,11 @@ class Archive(Reading):
         Raises:
             LeftoverNotFound: There is none such.
         """
-        rollback(self._site, transaction)
+        rollback(self._context, transaction)
 
     def recover(self) -> list[Event]:
         """Finish what a crash left; opening the archive does the same."""
-        return recovery.recover(self._site)
+        return recovery.recover(self._context)
 
     def audit(
         self,
@@ -308,7 +310,7 @@ class Archive(Reading):
         from muniment.archive.fixity.audit import audit
 
         return audit(
-            self._site,
+            self._context,
             roots=self._roots(id, project),
             after=after,
             fast=fast,
@@ -328,7 +330,7 @@ class Archive(Reading):
         """
         from muniment.archive.fixity.repair import repair
 
-        return repair(self._site, self._roots(id, project), progress=progress)
+        return repair(self._context, self._roots(id, project), progress=progress)
 
     def protect(self, id: str, project: str | None = None, *, progress: Progress = quiet) -> int:
         """Make the parity a resource's instances lack; returns how many sets were made.
@@ -340,10 +342,10 @@ class Archive(Reading):
         from muniment.archive.parity.protect import protect
 
         newest = self.get(id, project=project)
-        made = [protect(self._site, newest.root, number, progress=progress) for number in range(1, newest.head + 1)]
+        made = [protect(self._context, newest.root, number, progress=progress) for number in range(1, newest.head + 1)]
         return sum(len(sets) for sets in made)
 
     def close(self) -> None:
         """Let go of the index and the digesting processes."""
-        self._site.copier.close()
-        self._site.index.close()
+        self._context.copier.close()
+        self._context.index.close()

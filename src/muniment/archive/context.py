@@ -1,4 +1,4 @@
-"""What the parts of one opened archive share: its places, settings, log, index and who acts."""
+"""What the parts of one opened archive share: its layout, settings, log, index and who acts."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from muniment.archive.config import Config
 from muniment.archive.copying import Copier
-from muniment.archive.disk.layout import Places
+from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import Index
 from muniment.content.identity import Agent
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ArchiveContext:
     """One opened archive, seen from inside. `parity` says whether a commit makes it at once."""
 
-    places: Places
+    layout: ArchiveLayout
     config: Config
     log: EventLog
     index: Index
@@ -27,4 +27,4 @@ class Site:
 
     def object_lock(self, root: Path) -> Path:
         """The lock for whoever publishes in an object: one of 256, chosen by the object's place."""
-        return self.places.locks / f"object-{root.parent.parent.name[:2]}"
+        return self.layout.locks / f"object-{root.parent.parent.name[:2]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from muniment.archive.config import Config
 from muniment.archive.disk.durable import make_folder, rename, sync_tree, write_file, writing
-from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, Places
+from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.package.bag import profile
 from muniment.content.events import Event
@@ -25,7 +25,7 @@ _LAYOUT_SETTINGS = {
 }
 
 
-def found_archive(root: Path, config: Config) -> None:
+def create_archive(root: Path, config: Config) -> None:
     """Make the folders and files of an empty archive; the settings come last, so it is whole or none.
 
     Raises:
@@ -35,23 +35,23 @@ def found_archive(root: Path, config: Config) -> None:
     with writing(root):
         if root.exists() and (not root.is_dir() or os.listdir(root)):
             raise NotEmpty(path=root)
-    places = Places(root, root)
-    for folder in (places.objects / "extensions" / LAYOUT, places.parity, places.events, places.tombstones):
+    layout = ArchiveLayout(root, root)
+    for folder in (layout.objects / "extensions" / LAYOUT, layout.parity, layout.events, layout.tombstones):
         make_folder(folder)
-    for folder in (places.transactions, places.quarantine, places.scratch, places.locks):
+    for folder in (layout.transactions, layout.quarantine, layout.scratch, layout.locks):
         make_folder(folder)
-    layout = {"extension": LAYOUT, "description": "Folders by the hash of the object id, then one named by the id"}
-    write_file(places.objects / "0=ocfl_1.1", b"ocfl_1.1\n")
-    write_file(places.objects / "ocfl_layout.json", _json(layout))
-    write_file(places.objects / "extensions" / LAYOUT / "config.json", _json(_LAYOUT_SETTINGS))
+    declared = {"extension": LAYOUT, "description": "Folders by the hash of the object id, then one named by the id"}
+    write_file(layout.objects / "0=ocfl_1.1", b"ocfl_1.1\n")
+    write_file(layout.objects / "ocfl_layout.json", _json(declared))
+    write_file(layout.objects / "extensions" / LAYOUT / "config.json", _json(_LAYOUT_SETTINGS))
     write_file(root / "bagit-profile.json", profile())
     kit = resources.files("muniment.archive").joinpath("exitkit")
     for name, target in (("README.txt", "README.txt"), ("muniment_exit.py", "muniment_exit.py")):
         write_file(root / target, kit.joinpath(name).read_bytes())
     agent = Agent.of_this_process()
     detail = {"archive": config.id, "mode": str(config.mode)}
-    EventLog(places, worm=True).append([Event("creation", f"{agent.name} <{agent.address}>", detail=detail)])
-    fresh = places.scratch / SETTINGS
+    EventLog(layout, worm=True).append([Event("creation", f"{agent.name} <{agent.address}>", detail=detail)])
+    fresh = layout.scratch / SETTINGS
     write_file(fresh, config.as_bytes())
     sync_tree(root)
     rename(fresh, root / SETTINGS)

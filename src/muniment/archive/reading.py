@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from muniment.archive.config import Config
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.index.index import Index, Summary
 from muniment.archive.index.rebuild import summaries
 from muniment.archive.ingest.purge import read_tombstone
@@ -27,8 +27,8 @@ Start = str | float | datetime | None
 class Reading:
     """What can be asked of an opened archive without changing it."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: ArchiveContext) -> None:
+        self._context = context
 
     def __iter__(self) -> Iterator[str]:
         """The ids of all resources, sorted."""
@@ -41,22 +41,22 @@ class Reading:
     @property
     def path(self) -> Path:
         """The archive's folder."""
-        return self._site.places.root
+        return self._context.layout.root
 
     @property
     def state(self) -> Path:
         """The folder of what is derived: index, ledger, bookmarks."""
-        return self._site.places.state
+        return self._context.layout.state
 
     @property
     def config(self) -> Config:
         """The archive's settings."""
-        return self._site.config
+        return self._context.config
 
     @property
-    def site(self) -> Site:
+    def context(self) -> ArchiveContext:
         """The archive from inside, for the modules of this package."""
-        return self._site
+        return self._context
 
     def instance(self, id: str, instance: str | int | None = None, *, project: str | None = None) -> Instance:
         """A resource's newest instance, or an earlier one by number, as 'v1', or by its identifier.
@@ -67,7 +67,7 @@ class Reading:
             AmbiguousId: Several projects use the id and none was named.
         """
         place = self.project_of(id, project)
-        root = self._site.places.object(place, id)
+        root = self._context.layout.object(place, id)
         try:
             inventory, _ = newest_inventory(root, self.config.digests[0])
         except FileNotFoundError:
@@ -83,7 +83,7 @@ class Reading:
             return False
         except AmbiguousId:
             return True
-        return bool(head_of(self._site.places.object(place, id)))
+        return bool(head_of(self._context.layout.object(place, id)))
 
     def history(self, id: str, project: str | None = None) -> list[Instance]:
         """Every instance of a resource, the oldest first.
@@ -126,12 +126,12 @@ class Reading:
             BadTime: `start` is none of these.
             DamagedRecord: A line of the log is not an event.
         """
-        return self._site.log.read(parse_start(start))
+        return self._context.log.read(parse_start(start))
 
     def reindex(self) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
-        head = self._site.log.head()
-        return self._site.index.rebuild(summaries(self._site), head)
+        head = self._context.log.head()
+        return self._context.index.rebuild(summaries(self._context), head)
 
     def project_of(self, id: str, project: str | None) -> str:
         """The project a caller means who names an id and perhaps a project.
@@ -144,38 +144,38 @@ class Reading:
         if project:
             self._refuse_purged(check_project(project), id)
             return project
-        if head_of(self._site.places.object(self.config.project, id)):
+        if head_of(self._context.layout.object(self.config.project, id)):
             return self.config.project
-        places = self._caught_up().projects_of(id)
-        if not places:
+        layout = self._caught_up().projects_of(id)
+        if not layout:
             self._refuse_purged(self.config.project, id)
             raise ResourceNotFound(id=id)
-        if len(places) > 1:
-            raise AmbiguousId(id=id, projects=", ".join(places))
-        return places[0]
+        if len(layout) > 1:
+            raise AmbiguousId(id=id, projects=", ".join(layout))
+        return layout[0]
 
     def _roots(self, id: str | None, project: str | None) -> list[Path] | None:
         if id is None:
             return None
-        root = self._site.places.object(self.project_of(id, project), id)
+        root = self._context.layout.object(self.project_of(id, project), id)
         if not head_of(root):
             raise ResourceNotFound(id=id)
         return [root]
 
     def _refuse_purged(self, project: str, resource: str) -> None:
-        tombstone = read_tombstone(self._site, project, resource)
+        tombstone = read_tombstone(self._context, project, resource)
         if tombstone:
             raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])
 
     def _caught_up(self) -> Index:
-        index = self._site.index
-        head = self._site.log.head()
+        index = self._context.index
+        head = self._context.log.head()
         if index.fresh or index.seen > head:
             # Nothing was indexed yet, or the log was lost and begun anew: only the objects can tell.
             self.reindex()
         seen = index.seen
         if seen != head:
-            index.apply(self._site.log.read(seen))
+            index.apply(self._context.log.read(seen))
         return index
 
 

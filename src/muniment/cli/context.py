@@ -14,7 +14,7 @@ from muniment.content.progress import quiet as no_progress
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
-    from muniment.app import App, Opening
+    from muniment.app import App, ArchiveOpener
     from muniment.archive import Archive
 
 _SHOW_AFTER = 1.0
@@ -29,12 +29,12 @@ class Context:
         self._state = state
         self._quiet = quiet
 
-    def opening(self) -> Opening:
+    def opening(self) -> ArchiveOpener:
         """What opens archives, built on first use so that `--help` need not load it."""
-        from muniment.app import Opening
+        from muniment.app import ArchiveOpener
         from muniment.settings import Basics
 
-        return Opening(Basics.read(self._archive, self._state, self._key_file))
+        return ArchiveOpener(Basics.read(self._archive, self._state, self._key_file))
 
     def app(self) -> App:
         """The whole application with all settings, for commands that serve or work."""

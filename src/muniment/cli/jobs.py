@@ -16,7 +16,7 @@ from muniment.cli.context import note, print_json, size_text
 from muniment.cli.options import Json
 
 if TYPE_CHECKING:
-    from muniment.app.background import Working
+    from muniment.app.background import BackgroundServices
     from muniment.jobs import Job, Ledger
 
 job = typer.Typer(help="What was asked for, how far it is, and what became of it.", no_args_is_help=True)
@@ -52,7 +52,7 @@ def work(
     _work_here(working, concurrency, chosen)
 
 
-def _work_here(working: Working, threads: int | None, queues: list[str]) -> None:
+def _work_here(working: BackgroundServices, threads: int | None, queues: list[str]) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -208,10 +208,10 @@ def _failed() -> Any:
     return State.FAILED
 
 
-def _working(context: typer.Context) -> Working:
-    from muniment.app.background import Working
+def _working(context: typer.Context) -> BackgroundServices:
+    from muniment.app.background import BackgroundServices
 
-    return Working(context.obj.app())
+    return BackgroundServices(context.obj.app())
 
 
 @contextlib.contextmanager

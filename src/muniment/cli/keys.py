@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from muniment.access import AccessBook, Key, NewKey
+    from muniment.access import AccessStore, Key, NewKey
     from muniment.archive import Agent
 
 ADMINISTRATOR = "administrator"
@@ -33,21 +33,21 @@ Days = Annotated[float | None, typer.Option(min=0, metavar="DAYS", help="The key
 
 
 @contextmanager
-def open_book(context: typer.Context) -> Iterator[tuple[AccessBook, str]]:
+def open_book(context: typer.Context) -> Iterator[tuple[AccessStore, str]]:
     """The keys and rules of the archive, and the name of who changes them.
 
     Raises:
         BadInput: The archive is behind a server; rules over it are kept on its own machine.
     """
-    from muniment.access import AccessBook
+    from muniment.access import AccessStore
     from muniment.errors.base import BadInput
 
     with context.obj.archive() as archive:
-        site = getattr(archive, "site", None)
-        if site is None:
+        opened = getattr(archive, "context", None)
+        if opened is None:
             raise BadInput(reason="keys and rules are kept where the archive is: name its folder, not its address")
-        with AccessBook(site.places.control) as book:
-            yield book, _text(site.agent)
+        with AccessStore(opened.layout.control) as book:
+            yield book, _text(opened.agent)
 
 
 @key.command()
@@ -126,10 +126,10 @@ def revoke(
 
 def administrator_key(control: Path, agent: Agent) -> NewKey | None:
     """The key of a new archive's keeper; None where the database has had one before and keeps it."""
-    from muniment.access import ADMIN, AccessBook
+    from muniment.access import ADMIN, AccessStore
     from muniment.errors.access import KeyNameTaken
 
-    with AccessBook(control) as book:
+    with AccessStore(control) as book:
         try:
             return book.keys.create(ADMINISTRATOR, grants={"/": frozenset({ADMIN})}, by=_text(agent))
         except KeyNameTaken:

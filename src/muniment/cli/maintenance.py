@@ -30,7 +30,7 @@ def init(
     with Archive.init(
         app.place(), mode=mode, digests=digests, redundancy=redundancy, project=project, state=app.settings.state
     ) as archive:
-        made = administrator_key(archive.site.places.control, archive.site.agent)
+        made = administrator_key(archive.context.layout.control, archive.context.agent)
         if as_json:
             described = {"path": str(archive.path), "id": archive.config.id, "mode": archive.config.mode}
             print_json({**described, "administrator_key": made.text if made else None})

@@ -24,8 +24,8 @@ from muniment.errors.base import (
     MissingThing,
     MunimentError,
     Refused,
-    RemoteTrouble,
-    StorageTrouble,
+    RemoteError,
+    StorageError,
     every_error,
 )
 
@@ -45,7 +45,7 @@ __all__ = [
     "MissingThing",
     "MunimentError",
     "Refused",
-    "RemoteTrouble",
-    "StorageTrouble",
+    "RemoteError",
+    "StorageError",
     "every_error",
 ]

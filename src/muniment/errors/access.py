@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, Refused, RemoteTrouble, StorageTrouble
+from muniment.errors.base import BadInput, Conflict, MissingThing, Refused, RemoteError, StorageError
 
 _REALM = 'realm="muniment"'
 
@@ -58,13 +58,13 @@ class UserNotListed(Forbidden):
     """The user {user!r} is signed in but not on the list of users of this archive. Ask its keeper to be added."""
 
 
-class RealmUnavailable(RemoteTrouble):
+class RealmUnavailable(RemoteError):
     """The keys of the realm {realm!r} cannot be fetched from {url}: {reason}. Tokens of this realm cannot be checked until they can."""  # noqa: E501 - the docstring is the message
 
     http_status = 503
 
 
-class BadUsersFile(StorageTrouble):
+class BadUsersFile(StorageError):
     """The list of users {path} cannot be used: {reason}. It is CSV in UTF-8 with the columns email_address and display_name."""  # noqa: E501 - the docstring is the message
 
     http_status = 503
@@ -135,7 +135,7 @@ class BadProxy(BadInput):
     """The reverse proxy cannot be trusted as configured: {reason}."""
 
 
-class AccessUnavailable(StorageTrouble):
+class AccessUnavailable(StorageError):
     """Keys and rules at {place} cannot be reached: {reason}. Try again."""
 
     http_status = 503

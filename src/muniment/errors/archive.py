@@ -9,7 +9,7 @@ from muniment.errors.base import (
     MissingThing,
     MunimentError,
     Refused,
-    StorageTrouble,
+    StorageError,
 )
 
 
@@ -115,30 +115,30 @@ class NotAPlainFile(BadInput):
     """{path} is neither a file nor a folder ({kind}), so it cannot be kept. Leave it out."""
 
 
-class DiskFull(StorageTrouble):
+class DiskFull(StorageError):
     """There is no room left for {path}. What was begun is undone; free some space and try again."""
 
 
-class WriteFailed(StorageTrouble):
+class WriteFailed(StorageError):
     """{path} could not be written: {reason}. What was begun is undone."""
 
     http_status = 500
 
 
-class ReadFailed(StorageTrouble):
+class ReadFailed(StorageError):
     """{path} could not be read: {reason}. It may be intact; try again, then run `muniment audit`."""
 
     http_status = 500
 
 
-class DamagedFile(StorageTrouble):
+class DamagedFile(StorageError):
     """{path} is damaged: its {algorithm} is {found}, recorded was {expected}. Run `muniment repair`."""
 
     http_status = 500
     retry = False
 
 
-class DamagedRecord(StorageTrouble):
+class DamagedRecord(StorageError):
     """{path} is not the record it should be: {reason}. Run `muniment audit` and `muniment repair`."""
 
     http_status = 500

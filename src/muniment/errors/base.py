@@ -94,7 +94,7 @@ class Refused(MunimentError):
     http_status = 403
 
 
-class StorageTrouble(MunimentError):
+class StorageError(MunimentError):
     """The storage failed: {reason}."""
 
     exit_status = EXIT_STORAGE
@@ -102,7 +102,7 @@ class StorageTrouble(MunimentError):
     retry = True
 
 
-class RemoteTrouble(MunimentError):
+class RemoteError(MunimentError):
     """Another service failed: {reason}."""
 
     exit_status = EXIT_REMOTE

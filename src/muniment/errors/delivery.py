@@ -6,17 +6,17 @@ that client expects; whoever speaks that protocol writes `{"@type": error.nexus_
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, StorageTrouble
+from muniment.errors.base import BadInput, Conflict, StorageError
 
 
-class MemberDamaged(StorageTrouble):
+class MemberDamaged(StorageError):
     """{name} is damaged: {reason}. The transfer was broken off; check the resource with 'muniment audit'."""
 
     http_status = 500
     retry = False
 
 
-class MemberUnreadable(StorageTrouble):
+class MemberUnreadable(StorageError):
     """{name} could not be read: {reason}. The transfer was broken off; try again, then look at the storage."""
 
     http_status = 500

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, StorageTrouble
+from muniment.errors.base import BadInput, Conflict, StorageError
 
 
 class UnknownLayout(BadInput):
@@ -13,7 +13,7 @@ class NameNotCarried(BadInput):
     """{path!r} cannot be a file below {target}: {reason}. Nothing was left there; export to a tar file instead."""
 
 
-class NotVerified(StorageTrouble):
+class NotVerified(StorageError):
     """{path} does not read back as it was written: {reason}. Nothing was left of it; look at the storage and try again."""  # noqa: E501 - the docstring is the message
 
     http_status = 500

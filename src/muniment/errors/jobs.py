@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, StorageTrouble
+from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, StorageError
 
 
 class JobNotFound(MissingThing, KeyError):
@@ -75,20 +75,20 @@ class LedgerNewer(Conflict):
     """The ledger at {place} has the schema {found}, which this Muniment does not know (it knows {needed}). Use a newer Muniment."""  # noqa: E501 - the docstring is the message
 
 
-class LedgerUnavailable(StorageTrouble):
+class LedgerUnavailable(StorageError):
     """The ledger at {place} cannot be reached: {reason}. Nothing was recorded; try again."""
 
     http_status = 503
 
 
-class LedgerBroken(StorageTrouble):
+class LedgerBroken(StorageError):
     """The ledger at {place} failed: {reason}."""
 
     http_status = 500
     retry = False
 
 
-class BrokerUnavailable(StorageTrouble):
+class BrokerUnavailable(StorageError):
     """The broker at {place} cannot be reached: {reason}. The ledger keeps what is owed and sends it again later."""
 
     http_status = 503

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, StorageTrouble
+from muniment.errors.base import BadInput, Conflict, MissingThing, StorageError
 
 
 class BodyExpected(BadInput):
@@ -201,7 +201,7 @@ class StorageUnknown(MissingThing):
     nexus_type: ClassVar[str] = "StorageNotFound"
 
 
-class SelectionsUnavailable(StorageTrouble):
+class SelectionsUnavailable(StorageError):
     """Selections at {place} cannot be reached: {reason}. Try again."""
 
     http_status = 503

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, MunimentError, StorageTrouble
+from muniment.errors.base import BadInput, MunimentError, StorageError
 
 
 class ParityToolMissing(MunimentError):
@@ -19,7 +19,7 @@ class ParityNotMade(BadInput):
     """No parity was made for {path}: {reason}."""
 
 
-class CannotRepair(StorageTrouble):
+class CannotRepair(StorageError):
     """{path} cannot be mended from its parity: {reason}. It was left as it was; take it from a copy."""
 
     http_status = 500

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, Refused, RemoteTrouble
+from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, Refused, RemoteError
 
 # --- a submission
 
@@ -51,17 +51,17 @@ class LinkRefused(Refused):
 # --- working
 
 
-class ContainerFailed(RemoteTrouble):
+class ContainerFailed(RemoteError):
     """The container {id!r} could not be registered: {reason}"""  # noqa: D415 - the reasons are sentences
 
     retry = False
 
 
-class CallbackFailed(RemoteTrouble):
+class CallbackFailed(RemoteError):
     """{address} did not take the callback for {id!r}: {reason}."""
 
 
-class CallbackAddressGone(RemoteTrouble):
+class CallbackAddressGone(RemoteError):
     """The callback for {id!r} was for {address}, which is no longer among the settings. Put it back, or submit the container again."""  # noqa: E501 - the docstring is the message
 
     retry = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import EXIT_REMOTE, BadInput, Conflict, MissingThing, Refused, RemoteTrouble
+from muniment.errors.base import EXIT_REMOTE, BadInput, Conflict, MissingThing, Refused, RemoteError
 
 
 class BadRequest(BadInput):
@@ -104,21 +104,21 @@ class UploadIncomplete(Conflict):
     """The upload {upload} has {found} of {size} bytes. Send the rest, then finish it."""
 
 
-class ServerUnreachable(RemoteTrouble):
+class ServerUnreachable(RemoteError):
     """The archive at {url} does not answer: {reason}. Check the address, or try again later."""
 
 
-class TransferCut(RemoteTrouble):
+class TransferCut(RemoteError):
     """The transfer of {what} was cut off: {reason}. What had come is not kept; try again."""
 
 
-class NotAnArchiveServer(RemoteTrouble):
+class NotAnArchiveServer(RemoteError):
     """{url} is not an archive's server: {reason}. Check the address."""
 
     retry = False
 
 
-class ServerFailed(RemoteTrouble):
+class ServerFailed(RemoteError):
     """The server answered with {status}: {message}"""  # noqa: D415 - the sentence and its stop come from the server
 
     exit_status = EXIT_REMOTE

@@ -1,12 +1,12 @@
 """Errors of taking in from services: what was asked wrongly, what a service refused, and what it failed to give.
 
-Three kinds, told apart by their base. `BadInput` and its like: the submission has to change. `FileTrouble`: one
-file cannot be had, the rest goes on. Other `RemoteTrouble`: the service failed, and `retry` says whether to wait.
+Three kinds, told apart by their base. `BadInput` and its like: the submission has to change. `FileError`: one
+file cannot be had, the rest goes on. Other `RemoteError`: the service failed, and `retry` says whether to wait.
 """
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, MunimentError, Refused, RemoteTrouble
+from muniment.errors.base import BadInput, MunimentError, Refused, RemoteError
 
 # --- the submission has to change
 
@@ -62,33 +62,33 @@ class ProgramMissing(MunimentError):
 # --- one file cannot be had
 
 
-class FileTrouble(RemoteTrouble):
+class FileError(RemoteError):
     """{path}: {reason}"""  # noqa: D415 - the reason is a sentence of its own
 
     retry = False
 
 
-class FileUnavailable(FileTrouble):
+class FileUnavailable(FileError):
     """{path}: {service} does not give this file: {reason}."""
 
 
-class FileTooLarge(FileTrouble):
+class FileTooLarge(FileError):
     """{path}: File is too large."""
 
 
-class FileDiffers(FileTrouble):
+class FileDiffers(FileError):
     """{path}: {service} announced {what} {expected}, but {found} came."""
 
     retry = True
 
 
-class FileChanged(FileTrouble):
+class FileChanged(FileError):
     """{path}: it changed at {service} while it was being fetched. Fetch it again from its beginning."""
 
     retry = True
 
 
-class FileCut(FileTrouble):
+class FileCut(FileError):
     """{path}: {service} broke off after {size} bytes: {reason}. Fetch it again."""
 
     retry = True
@@ -97,41 +97,41 @@ class FileCut(FileTrouble):
 # --- the service failed
 
 
-class HostUnknown(RemoteTrouble):
+class HostUnknown(RemoteError):
     """The name {host} cannot be resolved: {reason}."""
 
 
-class ServiceUnreachable(RemoteTrouble):
+class ServiceUnreachable(RemoteError):
     """{service} cannot be reached at {where}: {reason}."""
 
 
-class ServiceFailed(RemoteTrouble):
+class ServiceFailed(RemoteError):
     """{service} answered {status} to {where}: {reason}."""
 
 
-class ServiceRefused(RemoteTrouble):
+class ServiceRefused(RemoteError):
     """{service} refused {where} with status {status}: {reason}."""
 
     retry = False
 
 
-class RateLimited(RemoteTrouble):
+class RateLimited(RemoteError):
     """{service} accepts no more calls before {until}. Nothing was asked of it; go on then."""
 
     http_status = 503
 
 
-class UnexpectedAnswer(RemoteTrouble):
+class UnexpectedAnswer(RemoteError):
     """{service} answered {where} with something else than it should: {reason}."""
 
     retry = False
 
 
-class ListingEndless(RemoteTrouble):
+class ListingEndless(RemoteError):
     """The listing of {service} at {where} does not end: {reason}."""
 
     retry = False
 
 
-class ProgramFailed(RemoteTrouble):
+class ProgramFailed(RemoteError):
     """{program} failed for {service}: {reason}."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, RemoteTrouble, StorageTrouble
+from muniment.errors.base import BadInput, Conflict, MissingThing, RemoteError, StorageError
 
 
 class BadStore(BadInput):
@@ -25,27 +25,27 @@ class KeyHeld(Conflict):
     """The key {key!r} holds other content in {store} than was to be written there, and is never overwritten. See what put it there."""  # noqa: E501 - the docstring is the message
 
 
-class StoredWrong(StorageTrouble):
+class StoredWrong(StorageError):
     """{store} gave back something else than was put under the key {key!r}: {what} is {found}, not {expected}."""
 
     http_status = 500
 
 
-class StoreFull(StorageTrouble):
+class StoreFull(StorageError):
     """There is no room left in {store}; {key!r} was not written."""
 
 
-class StoreFailed(StorageTrouble):
+class StoreFailed(StorageError):
     """{store} did not do what was asked with {key!r}: {reason}."""
 
     http_status = 502
 
 
-class StoreUnreachable(RemoteTrouble):
+class StoreUnreachable(RemoteError):
     """{store} cannot be reached: {reason}."""
 
 
-class StoreRefused(RemoteTrouble):
+class StoreRefused(RemoteError):
     """{store} refused this for {key!r}: {reason}. Check its keys and their rights."""
 
     retry = False

@@ -25,12 +25,12 @@ _MOST_RECORDED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class AuthorizedRequest:
     """One request that was let in: who it is, and the archive in their hands."""
 
     caller: Caller
     archive: Archive
-    gate: Gate
+    gate: Authorizer
 
     def may(self, permission: str, project: str | None) -> bool:
         """Whether the caller has a right."""
@@ -94,7 +94,7 @@ class Visit:
         return self.archive.instance(id, None if wanted == "newest" else wanted, project=place)
 
 
-class Gate:
+class Authorizer:
     """What all routes share for letting requests in."""
 
     def __init__(self, archive: Archive, authority: Authority, metrics: Metrics, failures: int) -> None:
@@ -104,7 +104,7 @@ class Gate:
         self._failures = Failures(failures)
         self._recorded = Sparse(_MOST_RECORDED)
 
-    def visit(self, request: Request) -> Visit:
+    def visit(self, request: Request) -> AuthorizedRequest:
         """Let a request in.
 
         Raises:
@@ -131,7 +131,7 @@ class Gate:
             self.refused(error, "", "sign in", None)
             raise
         request.state.caller = caller.agent
-        return Visit(caller, acting_as(self.archive, agent_of(caller)), self)
+        return AuthorizedRequest(caller, acting_as(self.archive, agent_of(caller)), self)
 
     def refused(self, error: MunimentError, caller: str, permission: str, project: str | None) -> None:
         """Count a refusal, and write it into the log unless there are too many of them."""
@@ -153,13 +153,13 @@ class Gate:
         return permission != "sign in" and caller in {"", "anonymous"}
 
 
-def visit_of(request: Request) -> Visit:
+def authorized(request: Request) -> AuthorizedRequest:
     """Let a request in: for use in a route.
 
     Raises:
-        MunimentError: As `Gate.visit`.
+        MunimentError: As `Authorizer.visit`.
     """
-    gate: Gate = request.app.state.gate
+    gate: Authorizer = request.app.state.gate
     return gate.visit(request)
 
 
@@ -169,7 +169,7 @@ def etag_of(instance: Instance) -> str:
 
 
 def refuse_other_version(request: Request, instance: Instance) -> None:
-    """Hold a request to the version it names in `If-Match`.
+    """TransactionLease a request to the version it names in `If-Match`.
 
     Raises:
         WrongVersion: The resource is at another one.

@@ -96,7 +96,7 @@ class Limits:
         return self.upload if whole or (piece and scope["method"] != "POST") else self.body
 
 
-class Edge:
+class Middleware:
     """Wraps the whole application."""
 
     def __init__(self, app: Application, limits: Limits, metrics: Metrics) -> None:

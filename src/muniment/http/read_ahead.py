@@ -12,7 +12,7 @@ _MOST = 2 << 20
 """Bytes read and not yet taken, but for the last piece: this much memory for each transfer."""
 
 
-class Ahead:
+class ReadAhead:
     """The pieces of an iterator, read by a thread of `readers` before they are asked for.
 
     The thread goes on by itself until `_MOST` bytes wait: with a turn of the loop for every piece it

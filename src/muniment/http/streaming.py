@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.errors.base import MunimentError
-from muniment.http.read_ahead import Ahead
+from muniment.http.read_ahead import ReadAhead
 
 PIECE = 1 << 20
 """Bytes that are handed over at once; smaller ones cost more in handing over than in reading."""
@@ -64,7 +64,7 @@ class PumpResponse(Response):
             await send(start)
             await send({"type": "http.response.body", "body": self._short or b""})
             return
-        ahead = Ahead(self._pieces(), READERS)
+        ahead = ReadAhead(self._pieces(), READERS)
         try:
             piece = await ahead.next()
             await send(start)
@@ -72,7 +72,7 @@ class PumpResponse(Response):
         finally:
             await ahead.close()
 
-    async def _send(self, ahead: Ahead, piece: bytes | None, receive: Receive, send: Send) -> None:
+    async def _send(self, ahead: ReadAhead, piece: bytes | None, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(_until_gone(receive))
         try:
             while piece is not None and not gone.done():

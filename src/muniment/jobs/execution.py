@@ -260,12 +260,12 @@ class Holdings:
         return len(self._contexts)
 
     def add(self, context: StepContext) -> None:
-        """Hold one more."""
+        """TransactionLease one more."""
         with self._lock:
             self._contexts[context.key] = context
 
     def drop(self, claim: Claim) -> None:
-        """Hold it no more."""
+        """TransactionLease it no more."""
         with self._lock:
             held = self._contexts.get(claim.id)
             if held is not None and held.claim.fence == claim.fence:

@@ -15,7 +15,7 @@ from muniment.errors.base import BadInput
 from muniment.errors.remote import OnlyLocally
 from muniment.remote.body import RemoteFile
 from muniment.remote.connection import Server, segment
-from muniment.remote.read_ahead import SMALL, Ahead
+from muniment.remote.read_ahead import SMALL, ReadAhead
 from muniment.remote.records import entry_of
 
 _CHUNK = 1 << 20
@@ -37,7 +37,7 @@ class RemoteInstance:
         self.record: Mapping[str, Any] = dict(record["record"])
         self._count = int(record["files"])
         self._server = server
-        self._ahead = Ahead(server, self._place, {"project": self.project})
+        self._ahead = ReadAhead(server, self._place, {"project": self.project})
 
     def __repr__(self) -> str:
         """The resource and the instance's number."""

@@ -16,7 +16,7 @@ _MOST_FILES = 250
 _MOST_BYTES = 2 << 20
 
 
-class Ahead:
+class ReadAhead:
     """The small files of one instance, in the order of their paths, each handed out once.
 
     They come in runs. When half of a run was handed out, a thread asks for the next one.

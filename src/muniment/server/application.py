@@ -20,15 +20,15 @@ from muniment.doors.nexus.nexus import DOCUMENT, Options
 from muniment.doors.osf import http as osf
 from muniment.errors.base import MunimentError
 from muniment.http import problems
-from muniment.http.authorization import Gate
+from muniment.http.authorization import Authorizer
 from muniment.http.idempotency import Idempotency
 from muniment.http.metrics import Metrics
-from muniment.http.middleware import Application, Edge, Limits
+from muniment.http.middleware import Application, Limits, Middleware
 from muniment.layouts.selection import NameLayout
 from muniment.server import health, native, tracing
 from muniment.server.native.events import Streams
-from muniment.server.native.fast_path import QuickFiles
-from muniment.server.native.open_transactions import Desk
+from muniment.server.native.fast_path import FastFilePath
+from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import RecentInstances
 from muniment.server.owed_work import OwedWork
 from muniment.settings import Settings
@@ -57,9 +57,9 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
     # Traces are made inside the framework, so what is to be traced must pass through it.
     if settings.otel:
         server.state.tracer = tracing.trace(server)
-        return Edge(server, limits, server.state.gate.metrics)
-    quick = nexus.FastPath(QuickFiles(server, str(archive.path)), server.state.nexus)
-    return Edge(quick, limits, server.state.gate.metrics)
+        return Middleware(server, limits, server.state.gate.metrics)
+    quick = nexus.FastPath(FastFilePath(server, str(archive.path)), server.state.nexus)
+    return Middleware(quick, limits, server.state.gate.metrics)
 
 
 def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
@@ -75,8 +75,8 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
         redirect_slashes=False,
     )
     server.state.archive = archive
-    server.state.desk = Desk(archive, settings.transaction_lease)
-    server.state.gate = Gate(archive, authority, Metrics(), settings.serve_failures)
+    server.state.desk = OpenTransactions(archive, settings.transaction_lease)
+    server.state.gate = Authorizer(archive, authority, Metrics(), settings.serve_failures)
     server.state.idempotency = Idempotency(archive.state / "control.db")
     server.state.recent = RecentInstances()
     server.state.streams = Streams(settings.serve_streams)

@@ -7,7 +7,7 @@ import os
 from fastapi import APIRouter, Request, Response
 
 from muniment.errors.base import MunimentError
-from muniment.http.authorization import visit_of
+from muniment.http.authorization import authorized
 from muniment.http.throttling import ADMIN
 
 router = APIRouter()
@@ -39,7 +39,7 @@ def ready(request: Request, response: Response) -> dict[str, str]:
 @router.get("/metrics", operation_id="metrics", response_class=Response)
 def metrics(request: Request) -> Response:
     """Counters for Prometheus, for who may administer the archive."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require(ADMIN, None)
     return Response(visit.gate.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

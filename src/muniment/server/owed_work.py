@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from muniment.app import App
-from muniment.app.background import Working
+from muniment.app.background import BackgroundServices
 from muniment.doors.osf import Foreman
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class OwedWork:
 
     def __init__(self, app: App) -> None:
         self._settings = app.settings
-        self._working = Working(app)
+        self._working = BackgroundServices(app)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._local: LocalEngine | None = None

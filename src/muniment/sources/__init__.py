@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from muniment.sources.checking import checked
 from muniment.sources.limited import Limited
-from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param
+from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext
 from muniment.sources.protocol import Failure, Item, Page, Source, SourceEntry, failure_of
 from muniment.sources.registry import MODULES, NOT_SUBMITTED, faults, find, open_source, submittable
 from muniment.sources.session import Guard, Limits, Session, SystemClock
@@ -23,11 +23,11 @@ __all__ = [
     "Kind",
     "Limited",
     "Limits",
-    "Means",
     "Page",
     "Param",
     "Session",
     "Source",
+    "SourceContext",
     "SourceEntry",
     "SystemClock",
     "checked",

@@ -15,7 +15,7 @@ from muniment.content import ALGORITHMS, LogicalPath
 from muniment.errors.sources import UnexpectedAnswer
 from muniment.sources.documents import document, json_object
 from muniment.sources.naming import Names
-from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
+from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version, segment
 from muniment.sources.session import Account, Answer, shown
@@ -33,7 +33,7 @@ class DataverseSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         match = _DOI.fullmatch(given["doi"])
         self._id = f"doi:{match[1]}" if match else given["doi"]
         self._alias: str = given.get("dataverse", "")
@@ -60,7 +60,7 @@ class DataverseSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The Dataverse failed.
+            RemoteError: The Dataverse failed.
         """
         if after is not None:
             return
@@ -78,7 +78,7 @@ class DataverseSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The Dataverse failed.
+            RemoteError: The Dataverse failed.
         """
         at, under = item.details["at"], item.details["under"]
         names = Names(SERVICE)
@@ -99,7 +99,7 @@ class DataverseSource:
         Raises:
             FileUnavailable: The file is restricted, under embargo, or asks for a guestbook to be signed.
             CredentialRefused: The submission has to change.
-            RemoteTrouble: The Dataverse failed.
+            RemoteError: The Dataverse failed.
         """
         kind, _, rest = entry.locator.partition(":")
         if kind == "dataset":

@@ -21,7 +21,7 @@ from muniment.errors.sources import (
     ServiceUnreachable,
     UnexpectedAnswer,
 )
-from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
+from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages, as_object
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
 from muniment.sources.session import Account, Answer, Session, shown
@@ -42,7 +42,7 @@ class DropboxSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._folder = "/" + given["folder"].strip("/") if given["folder"].strip("/") else ""
         self._api = given.get("host", _API).rstrip("/")
         self._content = given.get("host", _CONTENT).rstrip("/")
@@ -61,7 +61,7 @@ class DropboxSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: Dropbox failed.
+            RemoteError: Dropbox failed.
         """
         number, _, cursor = (after or "1:").partition(":")
         pages = Pages(SERVICE, self._api)
@@ -83,7 +83,7 @@ class DropboxSource:
 
         Raises:
             CredentialRefused: The submission has to change.
-            RemoteTrouble: Dropbox failed.
+            RemoteError: Dropbox failed.
         """
         for file in item.details["files"]:
             path = safe_path(self._relative(file), SERVICE)
@@ -102,7 +102,7 @@ class DropboxSource:
         Raises:
             FileUnavailable: Dropbox does not give it, for reasons of law (`restricted_content`) or others.
             CredentialRefused: The submission has to change.
-            RemoteTrouble: Dropbox failed.
+            RemoteError: Dropbox failed.
         """
         headers = {"Dropbox-API-Arg": json.dumps({"path": f"rev:{entry.locator}"})}
         return self._access.use(
@@ -194,7 +194,7 @@ class _Access:
 
         Raises:
             CredentialRefused: There is no refresh token, or it or the new token is refused.
-            RemoteTrouble: Dropbox failed.
+            RemoteError: Dropbox failed.
         """
         account = self._account
         try:

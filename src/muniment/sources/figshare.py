@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from muniment.errors.sources import CredentialRefused, NotAtService
 from muniment.sources.documents import document, json_object
 from muniment.sources.naming import Names
-from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
+from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages, as_object
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version
 from muniment.sources.session import Account
@@ -31,7 +31,7 @@ class FigshareSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._id: str = given["id"]
         self._api = given.get("host", _API).rstrip("/")
         self._versions: int = given["versions"]
@@ -55,7 +55,7 @@ class FigshareSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: Figshare failed.
+            RemoteError: Figshare failed.
         """
         base, what = self._found()
         if what == "article":
@@ -88,7 +88,7 @@ class FigshareSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: Figshare failed.
+            RemoteError: Figshare failed.
         """
         base, folder = item.details["base"], item.details["folder"]
         if item.id == "project":
@@ -108,8 +108,8 @@ class FigshareSource:
         """The bytes of an entry.
 
         Raises:
-            FileTrouble: This file cannot be had.
-            RemoteTrouble: Figshare failed.
+            FileError: This file cannot be had.
+            RemoteError: Figshare failed.
         """
         kind, _, rest = entry.locator.partition(":")
         if kind == "json":

@@ -47,7 +47,7 @@ class Forge:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The forge or git failed.
+            RemoteError: The forge or git failed.
         """
         if item.id == FILES:
             yield from self.repository.entries(item)
@@ -69,8 +69,8 @@ class Forge:
         """The bytes of an entry.
 
         Raises:
-            FileTrouble: This file cannot be had.
-            RemoteTrouble: The forge or git failed.
+            FileError: This file cannot be had.
+            RemoteError: The forge or git failed.
         """
         kind, _, rest = entry.locator.partition(":")
         if kind == "asset" and self.open_asset is not None:
@@ -93,6 +93,6 @@ class Forge:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The forge failed.
+            RemoteError: The forge failed.
         """
         return self.session.get(self.account, self.about, what="repository", field=self.field).object()

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from muniment.errors.sources import FieldWrong
 from muniment.sources.git_mirror import Login, Repository, login_headers
-from muniment.sources.options import Kind, Means, Param, web_address
+from muniment.sources.options import Kind, Param, SourceContext, web_address
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry
 from muniment.sources.session import Account
 
@@ -27,7 +27,7 @@ class GitSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._url: str = given["url"].rstrip("/")
         local = urlsplit(self._url).scheme == "file"
         if local and not means.session.guard.allow_private_addresses:
@@ -55,7 +55,7 @@ class GitSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The server or git failed.
+            RemoteError: The server or git failed.
         """
         if after is None:
             yield Page((self._repository.item(),))
@@ -65,7 +65,7 @@ class GitSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The server or git failed.
+            RemoteError: The server or git failed.
         """
         return self._repository.entries(item)
 
@@ -73,8 +73,8 @@ class GitSource:
         """The bytes of an entry.
 
         Raises:
-            FileTrouble: This file cannot be had.
-            RemoteTrouble: The server or git failed.
+            FileError: This file cannot be had.
+            RemoteError: The server or git failed.
         """
         return self._repository.open(entry, offset)
 

@@ -13,7 +13,7 @@ from muniment.content import Digest
 from muniment.errors.content import UnknownDigest
 from muniment.sources.forge import Forge
 from muniment.sources.git_mirror import Login, Repository, login_headers
-from muniment.sources.options import Kind, Means, Param, web_address
+from muniment.sources.options import Kind, Param, SourceContext, web_address
 from muniment.sources.paging import linked_values
 from muniment.sources.protocol import ABOUT, Failure, Item, Page, SourceEntry, about, segment
 from muniment.sources.session import Account
@@ -31,7 +31,7 @@ class GitHubSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._name: str = given["repo"].removesuffix(".git")
         host = given.get("host", _HOST).rstrip("/")
         api = _API if host == _HOST else f"{host}/api/v3"
@@ -81,7 +81,7 @@ class GitHubSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: GitHub or git failed.
+            RemoteError: GitHub or git failed.
         """
         if after is None:
             has_wiki = bool(self._forge.describe().get("has_wiki"))
@@ -92,7 +92,7 @@ class GitHubSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: GitHub or git failed.
+            RemoteError: GitHub or git failed.
         """
         return self._forge.entries(item)
 
@@ -100,8 +100,8 @@ class GitHubSource:
         """The bytes of an entry.
 
         Raises:
-            FileTrouble: This file cannot be had.
-            RemoteTrouble: GitHub or git failed.
+            FileError: This file cannot be had.
+            RemoteError: GitHub or git failed.
         """
         return self._forge.open(entry, offset)
 

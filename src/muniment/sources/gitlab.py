@@ -12,7 +12,7 @@ from urllib.parse import quote
 from muniment.errors.sources import UnexpectedAnswer
 from muniment.sources.forge import Forge
 from muniment.sources.git_mirror import Login, Repository, login_headers
-from muniment.sources.options import Kind, Means, Param, web_address
+from muniment.sources.options import Kind, Param, SourceContext, web_address
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry
 from muniment.sources.session import Account, shown
 
@@ -25,7 +25,7 @@ class GitLabSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._project: str = given["project"].strip("/")
         self._host = given.get("host", _HOST).rstrip("/")
         self._base = f"{self._host}/api/v4/projects/{quote(self._project, safe='')}"
@@ -47,7 +47,7 @@ class GitLabSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: GitLab or git failed.
+            RemoteError: GitLab or git failed.
         """
         if after is None:
             forge = self._forge()
@@ -60,7 +60,7 @@ class GitLabSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: GitLab or git failed.
+            RemoteError: GitLab or git failed.
         """
         return self._forge().entries(item)
 
@@ -68,8 +68,8 @@ class GitLabSource:
         """The bytes of an entry.
 
         Raises:
-            FileTrouble: This file cannot be had.
-            RemoteTrouble: GitLab or git failed.
+            FileError: This file cannot be had.
+            RemoteError: GitLab or git failed.
         """
         return self._forge().open(entry, offset)
 

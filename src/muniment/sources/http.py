@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from muniment.errors.base import MunimentError
 from muniment.errors.sources import CredentialRefused, ListingEndless, NotAtService, ServiceRefused
 from muniment.sources.listing import Listed, is_listing, read_listing
-from muniment.sources.options import Kind, Means, Param
+from muniment.sources.options import Kind, Param, SourceContext
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path
 from muniment.sources.session import Account, shown
 from muniment.sources.session.account import Origin
@@ -36,7 +36,7 @@ class HttpSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._url: str = given["url"]
         self._session = means.session
         user, password = given.get("username", ""), given.get("password", "")
@@ -67,7 +67,7 @@ class HttpSource:
         Raises:
             CredentialRefused, NotAtService: The address gives nothing to this submission.
             ListingEndless: The folders go deeper, or hold more, than any that is meant.
-            RemoteTrouble: The server failed.
+            RemoteError: The server failed.
         """
         reply = self._session.send(self._account, "GET", self._url, {"Accept": "*/*"})
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -96,8 +96,8 @@ class HttpSource:
         """The bytes of a file, as the server stores them.
 
         Raises:
-            FileTrouble: The server does not give this file.
-            RemoteTrouble: The server failed.
+            FileError: The server does not give this file.
+            RemoteError: The server failed.
         """
         return self._session.open(self._account, entry.locator, entry.path, offset=offset, size=entry.size)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
 from muniment.errors.sources import FileUnavailable, NotAtService
-from muniment.sources.options import Kind, Means, Param
+from muniment.sources.options import Kind, Param, SourceContext
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path
 from muniment.sources.times import from_epoch
 
@@ -20,7 +20,7 @@ class LocalSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:  # noqa: ARG002 - it needs no means
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:  # noqa: ARG002 - it needs no means
         self._root = os.path.realpath(given["path"])
 
     @property

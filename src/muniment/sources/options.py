@@ -52,7 +52,7 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class SourceContext:
     """What a source is given to work with.
 
     `scratch` is an empty or earlier used folder of this source alone, which its caller removes at the end.
@@ -76,7 +76,7 @@ class Kind:
     name: str
     summary: str
     params: tuple[Param, ...]
-    build: Callable[[Mapping[str, Any], Means], Source]
+    build: Callable[[Mapping[str, Any], SourceContext], Source]
     has_versions: bool = False
     hourly_calls: int | None = None
 

@@ -14,7 +14,7 @@ from muniment.content import ALGORITHMS
 from muniment.errors.sources import CredentialRefused, FileUnavailable, ListingEndless, NotAtService, UnexpectedAnswer
 from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.naming import Names
-from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
+from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages, as_object
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, version_path
 from muniment.sources.session import Account, shown
@@ -35,7 +35,7 @@ class OsfSource:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._id: str = given["id"]
         self._api = given.get("host", _API).rstrip("/")
         self._files = given.get("host", _FILES).rstrip("/")
@@ -61,7 +61,7 @@ class OsfSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: OSF failed.
+            RemoteError: OSF failed.
         """
         url: str | None = self._here(after) if after else f"{self._node()}files/?page[size]=100"
         pages = Pages(SERVICE, self._api)
@@ -83,7 +83,7 @@ class OsfSource:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: OSF failed.
+            RemoteError: OSF failed.
         """
         if "provider" not in item.details:
             yield document("node.json", f"node:{item.details['url']}")
@@ -119,7 +119,7 @@ class OsfSource:
         Raises:
             FileUnavailable: OSF does not give this file.
             CredentialRefused: The submission has to change.
-            RemoteTrouble: OSF failed.
+            RemoteError: OSF failed.
         """
         kind, _, rest = entry.locator.partition(":")
         if kind == "node":

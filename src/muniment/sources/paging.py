@@ -65,7 +65,7 @@ def linked_values(session: Session, account: Account, url: str, **names: str) ->
         ListingEndless: The pages do not end.
         UnexpectedAnswer: A page is not a list of objects.
         CredentialRefused, NotAtService: The submission has to change.
-        RemoteTrouble: The service failed.
+        RemoteError: The service failed.
     """
     for answer in linked_pages(lambda page: session.get(account, page, **names), account.service, url):  # type: ignore[arg-type]  # both names are text
         for value in answer.list():

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from muniment.content import Entry, LogicalPath
 from muniment.errors.content import NameNotUnicode, UnsafePath
-from muniment.errors.sources import FileTrouble
+from muniment.errors.sources import FileError
 
 ABOUT = "@about"
 """The folder of the documents a source makes itself: metadata as JSON, the history of a repository."""
@@ -77,7 +77,7 @@ class Source(Protocol):
     """Where material comes from.
 
     Credentials that are refused, things that are not there and services that fail are raised; a single file that
-    cannot be had is a `Failure` in the listing, or a `FileTrouble` from `open`, and the rest goes on.
+    cannot be had is a `Failure` in the listing, or a `FileError` from `open`, and the rest goes on.
     """
 
     @property
@@ -93,7 +93,7 @@ class Source(Protocol):
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
 
     def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
@@ -101,20 +101,20 @@ class Source(Protocol):
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
 
     def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:
         """The bytes of an entry from `offset` on; a cut connection is taken up again without the caller's help.
 
         Raises:
-            FileTrouble: This file cannot be had. Reading from the stream raises the same.
+            FileError: This file cannot be had. Reading from the stream raises the same.
             CredentialRefused: The submission has to change.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
 
 
-def failure_of(error: FileTrouble, file: str, service: str) -> Failure:
+def failure_of(error: FileError, file: str, service: str) -> Failure:
     """What the submitter is told of a file that could not be taken: the message without the file's name."""
     return Failure(file=file, reason=str(error).removeprefix(f"{error.details.get('path')}: "), service=service)
 

@@ -10,7 +10,7 @@ from typing import Any
 from muniment.errors.base import BadInput
 from muniment.errors.sources import BadService, UnknownSource
 from muniment.sources.limited import Limited
-from muniment.sources.options import Kind, Means
+from muniment.sources.options import Kind, SourceContext
 from muniment.sources.protocol import Source
 
 MODULES: Mapping[str, str] = {
@@ -61,7 +61,7 @@ def faults(service: object) -> Iterator[BadInput]:
     yield from find(name).faults(given)
 
 
-def open_source(name: str, given: Mapping[str, Any], means: Means) -> Source:
+def open_source(name: str, given: Mapping[str, Any], means: SourceContext) -> Source:
     """A source of the kind `name`, built from a submission's fields; no file beyond the size limit comes from it.
 
     Raises:

@@ -27,7 +27,7 @@ from muniment.errors.sources import (
     UnexpectedAnswer,
 )
 from muniment.sources.checking import checked
-from muniment.sources.options import ALL_VERSIONS, Kind, Means, Param, web_address
+from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
 from muniment.sources.session import Account, shown
@@ -55,7 +55,7 @@ class S3Source:
 
     service = SERVICE
 
-    def __init__(self, given: Mapping[str, Any], means: Means) -> None:
+    def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._bucket: str = given["bucket"]
         self._versions: int = given["versions"]
         self._region: str | None = given.get("region")
@@ -80,7 +80,7 @@ class S3Source:
 
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
         region = self._found_region()
         pages = Pages(SERVICE, self._address(region))
@@ -102,7 +102,7 @@ class S3Source:
 
         Raises:
             CredentialRefused: The submission has to change.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
         keys = item.details["keys"]
         wanted = None if self._versions == ALL_VERSIONS else self._versions - 1
@@ -127,7 +127,7 @@ class S3Source:
         Raises:
             FileUnavailable: The service does not give this object, or another one by now.
             CredentialRefused: The submission has to change.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
         region = item.details["region"]
         target, _, etag = entry.locator.partition("#")

@@ -34,18 +34,18 @@ from muniment.errors.sources import (
     AddressRefused,
     CredentialRefused,
     FileDiffers,
+    FileError,
     FileTooLarge,
-    FileTrouble,
     NotAtService,
 )
 from muniment.sources import (
     Failure,
     Guard,
     Item,
-    Means,
     Page,
     Session,
     Source,
+    SourceContext,
     SourceEntry,
     checked,
     find,
@@ -123,7 +123,7 @@ class SourceContract:
         """A source of its own, as another process would make it."""
         scratch = folder / "scratch"
         scratch.mkdir(exist_ok=True)
-        return open_source(self.kind, {**self.given(server), **changed}, Means(session, scratch, limit))
+        return open_source(self.kind, {**self.given(server), **changed}, SourceContext(session, scratch, limit))
 
     # --- listing
 
@@ -274,7 +274,7 @@ class SourceContract:
             assert read(source, item, entry) == data
             assert server.asked(self.bodies)[-1].headers["range"] == f"bytes={len(data) // 3}-"
         else:
-            with pytest.raises(FileTrouble) as cut:
+            with pytest.raises(FileError) as cut:
                 read(source, item, entry)
             assert type(cut.value).retry
         assert fault.times == 0
@@ -284,7 +284,7 @@ class SourceContract:
         item, entry, _ = self.largest(source, server)
         for status in (403, 404, 410, 451):
             server.fail(self.bodies, status=status, headers={"Content-Type": "text/html"}, body=b"<p>No</p>")
-            with pytest.raises(FileTrouble) as trouble:
+            with pytest.raises(FileError) as trouble:
                 read(source, item, entry)
             assert trouble.value.details["path"] == entry.path
 
@@ -300,7 +300,7 @@ class SourceContract:
         assert self.bodies is not None
         item, entry, _ = self.largest(source, server)
         server.fail(self.bodies, status=200, headers={"Content-Type": "text/html"}, body=b"<p>Sorry</p>")
-        with pytest.raises(FileTrouble):
+        with pytest.raises(FileError):
             read(source, item, entry)
 
     # --- words of the tests

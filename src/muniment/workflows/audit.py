@@ -10,7 +10,7 @@ from pathlib import Path
 
 from muniment.archive import Archive
 from muniment.content import Finding, Progress, quiet
-from muniment.errors.base import StorageTrouble
+from muniment.errors.base import StorageError
 
 
 def run_audit(
@@ -58,7 +58,7 @@ def run_audit(
     failed = counts["error"] + counts["unknown"]
     detail = {"findings": dict(counts), "fast": fast, **({"resumed after": after} if after else {})}
     # A reader without the right to write may audit too; only the record of it is then missing.
-    with contextlib.suppress(StorageTrouble):
+    with contextlib.suppress(StorageError):
         archive.record_event(
             "fixity check",
             resource=id or "",

@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from muniment.access import EVERY_PERMISSION, AccessBook, Identity
+from muniment.access import EVERY_PERMISSION, AccessStore, Identity
 from muniment.app import App
 from muniment.archive import Archive
 from muniment.server import create_app
@@ -149,7 +149,7 @@ class Site:
         self.settings = settings
         if not (folder / "muniment.json").exists():
             Archive.init(folder).close()
-        self.book = AccessBook(folder / "control.db")
+        self.book = AccessStore(folder / "control.db")
         self.keys: dict[str, str] = {}
         self._start()
 

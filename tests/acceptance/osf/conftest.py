@@ -21,7 +21,7 @@ PREFIX = "/api/v1/archives/"
 
 
 @dataclass
-class Desk:
+class OpenTransactions:
     """A client of a served foreman."""
 
     running: Running
@@ -51,7 +51,7 @@ class Desk:
             time.sleep(0.05)
 
 
-Opening = Callable[..., Desk]
+ArchiveOpener = Callable[..., OpenTransactions]
 
 
 @pytest.fixture
@@ -68,13 +68,13 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def opening(tmp_path: Path, sink: Sink) -> Iterator[Opening]:
+def opening(tmp_path: Path, sink: Sink) -> Iterator[ArchiveOpener]:
     """Open a served foreman with settings of one's own."""
     import contextlib
 
     with contextlib.ExitStack() as stack:
 
-        def open_one(**settings: Any) -> Desk:
+        def open_one(**settings: Any) -> OpenTransactions:
             given: dict[str, Any] = {
                 "allow_private_addresses": True,
                 "scratch": tmp_path / "scratch",
@@ -83,7 +83,7 @@ def opening(tmp_path: Path, sink: Sink) -> Iterator[Opening]:
                 **settings,
             }
             running = stack.enter_context(serving(tmp_path / "archive", **given))
-            desk = Desk(running, tmp_path)
+            desk = OpenTransactions(running, tmp_path)
             stack.callback(desk.client.close)
             return desk
 
@@ -91,7 +91,7 @@ def opening(tmp_path: Path, sink: Sink) -> Iterator[Opening]:
 
 
 @pytest.fixture
-def desk(opening: Opening) -> Desk:
+def desk(opening: ArchiveOpener) -> OpenTransactions:
     return opening()
 
 

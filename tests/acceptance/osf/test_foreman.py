@@ -13,7 +13,7 @@ import pytest
 
 from muniment.doors.osf import Signer
 from muniment.testing.servers.site import Site
-from tests.acceptance.osf.conftest import PREFIX, Desk, Opening, basic
+from tests.acceptance.osf.conftest import PREFIX, ArchiveOpener, OpenTransactions, basic
 from tests.servers.osf.house import KEY, Sink, container, http
 
 ALPHA = hashlib.sha256(b"alpha").hexdigest()
@@ -83,7 +83,9 @@ FAULTS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("body", "said"), FAULTS, ids=[f"{number}-{said}" for number, (_, said) in enumerate(FAULTS)])
-def test_every_fault_is_named_and_nothing_is_asked_of_anybody(body: Any, said: str, shared_desk: Desk) -> None:
+def test_every_fault_is_named_and_nothing_is_asked_of_anybody(
+    body: Any, said: str, shared_desk: OpenTransactions
+) -> None:
     answer = shared_desk.post(body if isinstance(body, bytes) else json.dumps(body).encode())
     assert answer.status_code == 400, answer.text
     problem = answer.json()
@@ -98,10 +100,10 @@ def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("foreman")
     with serving(folder / "archive", serve_work=False) as running:
-        yield Desk(running, folder)
+        yield OpenTransactions(running, folder)
 
 
-def test_all_faults_are_listed_at_once(shared_desk: Desk) -> None:
+def test_all_faults_are_listed_at_once(shared_desk: OpenTransactions) -> None:
     body = container("x" * 62, [{"nope": {}}, {"git": {}}])
     errors = shared_desk.post(body).json()["errors"]
     assert [error["field"] for error in errors] == [
@@ -111,7 +113,7 @@ def test_all_faults_are_listed_at_once(shared_desk: Desk) -> None:
     ]
 
 
-def test_an_id_of_61_characters_and_no_description_are_taken(shared_desk: Desk) -> None:
+def test_an_id_of_61_characters_and_no_description_are_taken(shared_desk: OpenTransactions) -> None:
     body = container("x" * 61)
     del body["container"]["metadata"]["description"]
     body["unknown"] = {"is": "ignored"}
@@ -123,7 +125,7 @@ def test_an_id_of_61_characters_and_no_description_are_taken(shared_desk: Desk) 
     assert type(answer.json()["date"]) is int
 
 
-def test_who_may_come_in(desk: Desk) -> None:
+def test_who_may_come_in(desk: OpenTransactions) -> None:
     bare = httpx.Client(base_url=desk.running.url)
     answer = bare.get(PREFIX)
     assert answer.status_code == 401
@@ -140,7 +142,7 @@ def test_who_may_come_in(desk: Desk) -> None:
     bare.close()
 
 
-def test_a_container_goes_through_and_is_handed_out(desk: Desk, site: Site, sink: Sink) -> None:
+def test_a_container_goes_through_and_is_handed_out(desk: OpenTransactions, site: Site, sink: Sink) -> None:
     body = container("abc12", [http(site, "data/")], [container("kid", [http(site, "data/a.txt")])])
     answer = desk.post(body)
     assert answer.status_code == 201
@@ -171,7 +173,7 @@ def test_a_container_goes_through_and_is_handed_out(desk: Desk, site: Site, sink
         assert desk.get(f"{nobody}/files/").status_code == 404, nobody
 
 
-def test_a_file_is_handed_out_by_a_link_that_ends(opening: Opening, site: Site) -> None:
+def test_a_file_is_handed_out_by_a_link_that_ends(opening: ArchiveOpener, site: Site) -> None:
     desk = opening(link_life=1.0)
     desk.post(container("one", [http(site, "data/")]))
     desk.post(container("two", [http(site, "data/b.bin")]))
@@ -200,7 +202,7 @@ def test_a_file_is_handed_out_by_a_link_that_ends(opening: Opening, site: Site) 
     bare.close()
 
 
-def test_a_damaged_file_breaks_the_download_off(desk: Desk, site: Site) -> None:
+def test_a_damaged_file_breaks_the_download_off(desk: OpenTransactions, site: Site) -> None:
     large = b"L" * (3 << 20)
     site.files["data/large"] = large
     desk.post(container("one", [http(site, "data/")]))
@@ -215,7 +217,7 @@ def test_a_damaged_file_breaks_the_download_off(desk: Desk, site: Site) -> None:
         desk.client.get(desk.get(f"one/files/{sha256}").headers["location"])
 
 
-def test_callbacks_are_received_when_their_signature_is_ours(desk: Desk) -> None:
+def test_callbacks_are_received_when_their_signature_is_ours(desk: OpenTransactions) -> None:
     body = json.dumps({"status": "success", "id": "x", "failures": [{"file": "a", "reason": "b", "service": "c"}]})
     signed = Signer(KEY).headers(body.encode())
     for path in ("callback", "callback/", "callbacks"):
@@ -230,7 +232,7 @@ def test_callbacks_are_received_when_their_signature_is_ours(desk: Desk) -> None
     assert desk.client.post(where, content=body, headers=late).status_code == 401
 
 
-def test_submissions_have_to_be_signed_where_that_is_set(opening: Opening) -> None:
+def test_submissions_have_to_be_signed_where_that_is_set(opening: ArchiveOpener) -> None:
     desk = opening(signed_submissions=True)
     body = json.dumps(container("signed")).encode()
     assert desk.post(body).status_code == 401
@@ -241,14 +243,14 @@ def test_submissions_have_to_be_signed_where_that_is_set(opening: Opening) -> No
     assert desk.post(body, headers=Signer(KEY).headers(body)).status_code == 201
 
 
-def test_the_original_s_signatures_are_taken_where_that_is_set(opening: Opening) -> None:
+def test_the_original_s_signatures_are_taken_where_that_is_set(opening: ArchiveOpener) -> None:
     desk = opening(signed_submissions=True, hmac_legacy=True)
     legacy = Signer(KEY, legacy=True).sign_document(container("old"), ())
     assert desk.post(legacy).status_code == 201
     assert desk.post({**container("old2"), "timeStamp": legacy["timeStamp"], "signature": "0" * 64}).status_code == 401
 
 
-def test_a_ledger_that_cannot_be_reached_is_said_as_the_original_did(opening: Opening) -> None:
+def test_a_ledger_that_cannot_be_reached_is_said_as_the_original_did(opening: ArchiveOpener) -> None:
     desk = opening(serve_work=False, ledger="postgresql://nobody@127.0.0.1:9/none")
     answer = desk.post(container("abc"))
     assert answer.status_code == 503

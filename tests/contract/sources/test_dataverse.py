@@ -89,8 +89,8 @@ class TestDataverse(SourceContract):
             "studyDoi": server.doi,
             "host": server.url,
         }
-        from muniment.sources import Means, open_source
+        from muniment.sources import SourceContext, open_source
 
-        source = open_source("dataverse", given, Means(session, tmp_path))
+        source = open_source("dataverse", given, SourceContext(session, tmp_path))
         assert source.resource == f"lab, {server.doi}"
         assert listed(source)

@@ -17,7 +17,7 @@ from muniment.errors.sources import (
     ServiceRefused,
     UnexpectedAnswer,
 )
-from muniment.sources import Failure, Guard, Means, Session, Source, open_source
+from muniment.sources import Failure, Guard, Session, Source, SourceContext, open_source
 from muniment.testing.servers.bucket import Bucket
 from muniment.testing.sources import SourceContract, listed, read
 
@@ -172,5 +172,7 @@ def test_amazons_own_addresses_follow_from_the_region(given: dict[str, str], add
         return [(2, 1, 6, "", ("127.0.0.1", 443))]
 
     with Session(Guard(resolve=resolve)) as session, pytest.raises(AddressRefused):
-        list(open_source("s3", {**given, "access_key": "a", "secret_key": "b"}, Means(session, tmp_path)).pages())
+        list(
+            open_source("s3", {**given, "access_key": "a", "secret_key": "b"}, SourceContext(session, tmp_path)).pages()
+        )
     assert resolved == [urlsplit(address).hostname]

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 from pydantic import SecretStr
 
 from muniment.app import App
-from muniment.app.background import Working
+from muniment.app.background import BackgroundServices
 from muniment.archive import Archive
 from muniment.doors.osf import Accepted, Signer
 from muniment.errors.register import NotSigned
@@ -69,7 +69,7 @@ class House:
             "hmac_key": SecretStr(KEY),
         }
         self.settings = Settings(**{**given, **settings})
-        self.working = Working(App(self.settings))
+        self.working = BackgroundServices(App(self.settings))
         self.foreman = self.working.foreman()
         self.store = folder / "store"
         self._work = work

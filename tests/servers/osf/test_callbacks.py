@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from muniment.app import App
-from muniment.app.background import Working
+from muniment.app.background import BackgroundServices
 from muniment.doors.osf import address_of
 from muniment.doors.osf.finish import RegistrationStep
 from muniment.errors.base import BadInput
@@ -134,7 +134,7 @@ def test_a_step_that_ends_by_itself_leaves_nobody_untold(
 def test_callbacks_without_a_key_are_refused_at_the_start(tmp_path: Path) -> None:
     settings = Settings(archive=str(tmp_path), callback_addresses=SecretStr("https://example.org/done"))
     with pytest.raises(BadInput, match="MUNIMENT_HMAC_KEY"):
-        _ = Working(App(settings)).office
+        _ = BackgroundServices(App(settings)).office
 
 
 @pytest.mark.parametrize("address", ["ftp://example.org/", "example.org", "http://", "http://host:port/"])

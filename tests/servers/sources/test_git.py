@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from muniment.errors.sources import AddressRefused, FieldWrong, FileUnavailable, UnexpectedAnswer
-from muniment.sources import Failure, Guard, Means, Session, Source, SourceEntry, open_source
+from muniment.sources import Failure, Guard, Session, Source, SourceContext, SourceEntry, open_source
 from muniment.testing.clock import FakeClock
 from muniment.testing.servers import Reply, Request
 from muniment.testing.servers.gitserver import BareRepository, GitServer
@@ -48,7 +48,7 @@ def session() -> Iterator[Session]:
 def make(session: Session, folder: Path, url: str, **more: str) -> Source:
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    return open_source("git", {"url": url, **more}, Means(session, scratch))
+    return open_source("git", {"url": url, **more}, SourceContext(session, scratch))
 
 
 def everything(source: Source) -> tuple[dict[str, SourceEntry], dict[str, str]]:

@@ -9,17 +9,17 @@ import sys
 import time
 from pathlib import Path
 
-from muniment.sources import Guard, Means, Session, SourceEntry, open_source
+from muniment.sources import Guard, Session, SourceContext, SourceEntry, open_source
 from muniment.testing.servers.gitserver import GitServer
 
 WORKER = """
 import sys
 from pathlib import Path
-from muniment.sources import Guard, Means, Session, open_source
+from muniment.sources import Guard, SourceContext, Session, open_source
 
 with Session(Guard(allow_private_addresses=True)) as session:
     print("begun", flush=True)
-    list(open_source("git", {"url": sys.argv[1]}, Means(session, Path(sys.argv[2]))).pages())
+    list(open_source("git", {"url": sys.argv[1]}, SourceContext(session, Path(sys.argv[2]))).pages())
 """
 
 
@@ -45,7 +45,7 @@ def test_a_killed_worker_leaves_a_mirror_the_next_one_can_finish(tmp_path: Path)
             worker.stdout.close()
             slow.times = 0
         with Session(Guard(allow_private_addresses=True)) as session:
-            source = open_source("git", {"url": url}, Means(session, scratch))
+            source = open_source("git", {"url": url}, SourceContext(session, scratch))
             (page,) = source.pages()
             found = {}
             for entry in source.entries(page.items[0]):

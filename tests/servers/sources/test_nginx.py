@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.sources import Guard, Means, Session, SourceEntry, open_source
+from muniment.sources import Guard, Session, SourceContext, SourceEntry, open_source
 from muniment.testing.clock import FakeClock
 
 CONFIG = """
@@ -77,7 +77,7 @@ def session() -> Iterator[Session]:
 
 @pytest.mark.parametrize("style", ["html", "json"])
 def test_a_folder_comes_whole_with_every_name(nginx: str, session: Session, tmp_path: Path, style: str) -> None:
-    source = open_source("http", {"url": f"{nginx}/{style}/"}, Means(session, tmp_path))
+    source = open_source("http", {"url": f"{nginx}/{style}/"}, SourceContext(session, tmp_path))
     (page,) = source.pages()
     found = {}
     for entry in source.entries(page.items[0]):
@@ -89,7 +89,9 @@ def test_a_folder_comes_whole_with_every_name(nginx: str, session: Session, tmp_
 
 
 def test_a_file_alone_comes_with_its_size_and_time(nginx: str, session: Session, tmp_path: Path) -> None:
-    source = open_source("http", {"url": f"{nginx}/plain/folder/%2Bplus%2B%20and%20space"}, Means(session, tmp_path))
+    source = open_source(
+        "http", {"url": f"{nginx}/plain/folder/%2Bplus%2B%20and%20space"}, SourceContext(session, tmp_path)
+    )
     (page,) = source.pages()
     (entry,) = source.entries(page.items[0])
     assert isinstance(entry, SourceEntry)

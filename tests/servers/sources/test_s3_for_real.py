@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 
 from muniment.errors.sources import AddressRefused, CredentialRefused, FileUnavailable, NotAtService
-from muniment.sources import Guard, Means, Session, Source, open_source
+from muniment.sources import Guard, Session, Source, SourceContext, open_source
 from muniment.testing.servers.swift import Swift
 from muniment.testing.sources import listed, read
 
@@ -67,7 +67,7 @@ def session() -> Iterator[Session]:
 
 def opened(swift: Swift, session: Session, folder: Path, **changed: Any) -> Source:
     keys = {"access_key": swift.access_key, "secret_key": swift.secret_key, "endpoint": swift.url}
-    return open_source("s3", {**keys, **changed}, Means(session, folder))
+    return open_source("s3", {**keys, **changed}, SourceContext(session, folder))
 
 
 def test_every_object_comes_whole_with_its_earlier_versions(

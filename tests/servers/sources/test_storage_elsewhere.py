@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from muniment.errors.sources import FileDiffers, FileTrouble
-from muniment.sources import Guard, Item, Means, Session, Source, SourceEntry, open_source
+from muniment.errors.sources import FileDiffers, FileError
+from muniment.sources import Guard, Item, Session, Source, SourceContext, SourceEntry, open_source
 from muniment.testing.clock import FakeClock
 from muniment.testing.servers.dataverse import Dataverse
 from muniment.testing.servers.osf import Osf
@@ -46,7 +46,7 @@ def source(
         else:
             service.version("1.0", {"big.bin": BIG})
             given = {"api_token": service.token, "doi": service.doi, "host": service.url}
-        source = open_source(request.param, given, Means(session, tmp_path))
+        source = open_source(request.param, given, SourceContext(session, tmp_path))
         item, entry = next(each for each in listed(source) if each[1].path.endswith("big.bin"))
         yield source, item, entry
 
@@ -78,7 +78,7 @@ def test_a_signature_that_expired_is_the_files_own_trouble(
     source: tuple[Source, Item, SourceEntry], storage: Storage
 ) -> None:
     storage.fail("^/bucket/", status=403, body=b"<Error>Request has expired</Error>")
-    with pytest.raises(FileTrouble) as trouble:
+    with pytest.raises(FileError) as trouble:
         read(*source)
     assert "signature-" not in str(trouble.value)
 

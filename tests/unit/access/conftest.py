@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.access import AccessBook, Authority
+from muniment.access import AccessStore, Authority
 
 
 @pytest.fixture
@@ -16,11 +16,11 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def book(place: Path) -> Iterator[AccessBook]:
-    with AccessBook(place) as opened:
+def book(place: Path) -> Iterator[AccessStore]:
+    with AccessStore(place) as opened:
         yield opened
 
 
 @pytest.fixture
-def authority(book: AccessBook) -> Authority:
+def authority(book: AccessStore) -> Authority:
     return Authority(book)

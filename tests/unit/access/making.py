@@ -12,7 +12,7 @@ from typing import Any
 
 from joserfc import jwk, jws
 
-from muniment.access import AccessBook, Authority, Realm
+from muniment.access import AccessStore, Authority, Realm
 
 ISSUER = "https://sso.example.org/realms/museum"
 AUDIENCE = "muniment"
@@ -90,7 +90,7 @@ def realm(**settings: Any) -> Realm:
     return Realm(**{"label": "museum", "issuer": ISSUER, "audiences": (AUDIENCE,), **settings})
 
 
-def authority_for(issuer: Issuer, book: AccessBook, **settings: Any) -> Authority:
+def authority_for(issuer: Issuer, book: AccessStore, **settings: Any) -> Authority:
     """An authority that trusts the issuer."""
     book.realms.create(realm(**settings))
     return Authority(book, fetch=issuer.fetch)

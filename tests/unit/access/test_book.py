@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.access import AccessBook, Authority, Identity
+from muniment.access import AccessStore, Authority, Identity
 from muniment.access.migrations import MIGRATIONS
 from muniment.errors.access import AccessNewer, AccessUnavailable
 from muniment.jobs import Call, Ledger
@@ -19,10 +19,10 @@ ALICE = Identity.user("keys", "alice")
 
 
 def test_ledger_and_rules_live_in_one_file(place: Path) -> None:
-    with Ledger.open(place), AccessBook(place) as book, Ledger.open(place):
+    with Ledger.open(place), AccessStore(place) as book, Ledger.open(place):
         made = book.keys.create("alice")
         assert Authority(book).identify(bearer(made.text), "").subject == "alice"
-    with AccessBook(place) as book:
+    with AccessStore(place) as book:
         assert [key.name for key in book.keys.all()] == ["alice"]
 
 
@@ -35,7 +35,7 @@ def test_a_busy_ledger_and_changing_rules_do_not_fight_over_the_file(place: Path
             while not stop.is_set():
                 submitted.append(ledger.submit("test", Call("it", len(submitted)), requester="ada").id)
 
-    with AccessBook(place) as book:
+    with AccessStore(place) as book:
         busy = [threading.Thread(target=submit) for _ in range(2)]
         for thread in busy:
             thread.start()
@@ -55,7 +55,7 @@ def test_a_busy_ledger_and_changing_rules_do_not_fight_over_the_file(place: Path
     assert kept == set(submitted) != set()
 
 
-def test_the_tables_stay_as_they_were_released(place: Path, book: AccessBook) -> None:
+def test_the_tables_stay_as_they_were_released(place: Path, book: AccessStore) -> None:
     connection = sqlite3.connect(place)
     made = dict(
         connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name LIKE 'access_%'")
@@ -67,43 +67,43 @@ def test_the_tables_stay_as_they_were_released(place: Path, book: AccessBook) ->
 
 
 def test_a_book_of_a_later_muniment_is_left_alone(place: Path) -> None:
-    AccessBook(place).close()
+    AccessStore(place).close()
     connection = sqlite3.connect(place)
     connection.execute("UPDATE access_state SET schema_version = 99")
     connection.commit()
     connection.close()
     with pytest.raises(AccessNewer) as refused:
-        AccessBook(place)
+        AccessStore(place)
     assert refused.value.details["known"] == len(MIGRATIONS)
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "control.db").write_text("not a database, but long enough to look at\n" * 100)
     with pytest.raises(AccessUnavailable, match="not a database"):
-        AccessBook(tmp_path / "control.db")
+        AccessStore(tmp_path / "control.db")
     with pytest.raises(AccessUnavailable):
-        AccessBook(tmp_path)
+        AccessStore(tmp_path)
 
 
 def test_many_processes_may_make_the_book_at_once(place: Path) -> None:
     code = (
-        "import sys\nfrom muniment.access import AccessBook\n"
-        f"AccessBook({str(place)!r}).keys.create(sys.argv[1])\nprint('made')"
+        "import sys\nfrom muniment.access import AccessStore\n"
+        f"AccessStore({str(place)!r}).keys.create(sys.argv[1])\nprint('made')"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", code, f"k{number}"], stdout=subprocess.PIPE, text=True)
         for number in range(4)
     ]
     assert [process.communicate(timeout=60)[0] for process in processes] == ["made\n"] * 4
-    with AccessBook(place) as book:
+    with AccessStore(place) as book:
         assert len(book.keys.all()) == 4
 
 
-def test_a_process_that_dies_while_it_changes_rules_changes_nothing(place: Path, book: AccessBook) -> None:
+def test_a_process_that_dies_while_it_changes_rules_changes_nothing(place: Path, book: AccessStore) -> None:
     book.rules.append("/o", {ALICE: READ})
     code = (
-        "import os\nfrom muniment.access import AccessBook, Identity\nfrom muniment.access import rules\n"
-        f"book = AccessBook({str(place)!r})\n"
+        "import os\nfrom muniment.access import AccessStore, Identity\nfrom muniment.access import rules\n"
+        f"book = AccessStore({str(place)!r})\n"
         "def work(connection):\n"
         "    rules.add(connection, '/', {Identity.user('keys', 'eve'): frozenset({'admin'})}, by='eve')\n"
         "    os._exit(9)\n"
@@ -116,14 +116,14 @@ def test_a_process_that_dies_while_it_changes_rules_changes_nothing(place: Path,
 
 
 def test_opening_again_changes_nothing(place: Path) -> None:
-    with AccessBook(place) as book:
+    with AccessStore(place) as book:
         book.rules.append("/o", {ALICE: READ}, by="x")
         before = book.rules.fetch("/o"), book.version()
-    with AccessBook(place) as book:
+    with AccessStore(place) as book:
         assert (book.rules.fetch("/o"), book.version()) == before
 
 
-def test_no_answer_is_given_from_an_old_picture_when_the_database_is_gone(book: AccessBook, place: Path) -> None:
+def test_no_answer_is_given_from_an_old_picture_when_the_database_is_gone(book: AccessStore, place: Path) -> None:
     authority = Authority(book, look_every=0)
     made = book.keys.create("alice")
     authority.identify(bearer(made.text), "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.access import AccessBook, Authority
+from muniment.access import AccessStore, Authority
 from muniment.cli.main import run
 from muniment.errors.access import InvalidAccessToken
 from muniment.errors.base import EXIT_CONFLICT, EXIT_INPUT, EXIT_MISSING
@@ -29,7 +29,7 @@ class Terminal:
         return out
 
     def authority(self) -> Authority:
-        return Authority(AccessBook(self.archive / "control.db"))
+        return Authority(AccessStore(self.archive / "control.db"))
 
 
 @pytest.fixture

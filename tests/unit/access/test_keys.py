@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.access import NOBODY, AccessBook, Authority, Identity
+from muniment.access import NOBODY, AccessStore, Authority, Identity
 from muniment.errors.access import (
     ApiKeyNotFound,
     AuthenticationFailed,
@@ -26,7 +26,7 @@ from tests.unit.access.making import basic, bearer
 HERE = "127.0.0.1"
 
 
-def test_a_key_comes_in_as_bearer_token_and_as_basic_user_name(book: AccessBook, authority: Authority) -> None:
+def test_a_key_comes_in_as_bearer_token_and_as_basic_user_name(book: AccessStore, authority: Authority) -> None:
     made = book.keys.create("alice")
     for headers in (
         bearer(made.text),
@@ -50,20 +50,20 @@ def test_without_credentials_nobody_is_known(authority: Authority) -> None:
     assert authority.identify({"authorization": ""}, HERE) is NOBODY
 
 
-def test_a_key_has_256_random_bits_and_no_other_has_them(book: AccessBook) -> None:
+def test_a_key_has_256_random_bits_and_no_other_has_them(book: AccessStore) -> None:
     made = [book.keys.create(f"k{number}") for number in range(20)]
     for new in made:
         assert re.fullmatch(r"mun_[a-z2-7]{16}_[a-z2-7]{52}", new.text)
     assert len({new.text.split("_")[2] for new in made}) == len(made)
 
 
-def test_the_secret_is_neither_on_disk_nor_in_any_repr(book: AccessBook, place: Path) -> None:
+def test_the_secret_is_neither_on_disk_nor_in_any_repr(book: AccessStore, place: Path) -> None:
     made = book.keys.create("alice")
     secret = made.text.rsplit("_", 1)[1]
     book.close()
     for path in place.parent.iterdir():
         assert secret.encode() not in path.read_bytes()
-    with AccessBook(place) as again:
+    with AccessStore(place) as again:
         authority = Authority(again)
         caller = authority.identify(bearer(made.text), HERE)
         for thing in (made, again.keys.all(), authority.picture(), caller, caller.agent):
@@ -89,7 +89,7 @@ def wrong_keys(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("what", wrong_keys("mun_b_cd"))
 def test_a_wrong_key_is_refused_and_never_repeated(
-    what: str, book: AccessBook, authority: Authority, caplog: pytest.LogCaptureFixture
+    what: str, book: AccessStore, authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     made = book.keys.create("alice")
@@ -115,7 +115,7 @@ def test_other_credentials_are_refused_and_not_taken_for_anonymous(authority: Au
     assert [challenge.split()[0] for challenge in challenges] == ["Bearer", "Basic"]
 
 
-def test_only_the_one_with_the_secret_learns_that_a_key_was_revoked(book: AccessBook, authority: Authority) -> None:
+def test_only_the_one_with_the_secret_learns_that_a_key_was_revoked(book: AccessStore, authority: Authority) -> None:
     made = book.keys.create("alice")
     book.keys.revoke("alice")
     with pytest.raises(InvalidAccessToken, match="revoked"):
@@ -125,7 +125,7 @@ def test_only_the_one_with_the_secret_learns_that_a_key_was_revoked(book: Access
     assert "revoked" not in str(refused.value)
 
 
-def test_a_key_ends_when_it_was_to_end(book: AccessBook) -> None:
+def test_a_key_ends_when_it_was_to_end(book: AccessStore) -> None:
     now = time.time()
     made = book.keys.create("alice", expires_at=now + 10)
     assert Authority(book, clock=lambda: now + 9.9).identify(bearer(made.text), HERE).subject == "alice"
@@ -133,7 +133,7 @@ def test_a_key_ends_when_it_was_to_end(book: AccessBook) -> None:
         Authority(book, clock=lambda: now + 10).identify(bearer(made.text), HERE)
 
 
-def test_a_renewed_key_keeps_its_rights_and_ends_the_old_secret(book: AccessBook, authority: Authority) -> None:
+def test_a_renewed_key_keeps_its_rights_and_ends_the_old_secret(book: AccessStore, authority: Authority) -> None:
     old = book.keys.create("alice", grants={"/o": frozenset({"resources/read"})})
     new = book.keys.renew("alice")
     assert authority.permissions(authority.identify(bearer(new.text), HERE), "o/p") == {"resources/read"}
@@ -142,7 +142,7 @@ def test_a_renewed_key_keeps_its_rights_and_ends_the_old_secret(book: AccessBook
 
 
 def test_a_renewal_may_let_the_old_secret_live_until_it_is_revoked_by_its_id(
-    book: AccessBook, authority: Authority
+    book: AccessStore, authority: Authority
 ) -> None:
     old = book.keys.create("alice")
     new = book.keys.renew("alice", keep=True)
@@ -153,26 +153,26 @@ def test_a_renewal_may_let_the_old_secret_live_until_it_is_revoked_by_its_id(
     assert authority.identify(bearer(new.text), HERE).subject == "alice"
 
 
-def test_a_leaked_key_is_revoked_by_its_text(book: AccessBook) -> None:
+def test_a_leaked_key_is_revoked_by_its_text(book: AccessStore) -> None:
     made = book.keys.create("alice")
     assert [key.id for key in book.keys.revoke(made.text)] == [made.key.id]
     assert book.keys.all()[0].revoked_at is not None
 
 
-def test_revoking_twice_keeps_the_first_time(book: AccessBook) -> None:
+def test_revoking_twice_keeps_the_first_time(book: AccessStore) -> None:
     book.keys.create("alice")
     first = book.keys.revoke("alice")
     assert book.keys.revoke("alice") == first
 
 
-def test_the_name_of_a_revoked_key_is_never_given_away(book: AccessBook) -> None:
+def test_the_name_of_a_revoked_key_is_never_given_away(book: AccessStore) -> None:
     book.keys.create("alice", grants={"/": frozenset({"admin"})})
     book.keys.revoke("alice")
     with pytest.raises(KeyNameTaken):
         book.keys.create("alice")
 
 
-def test_what_is_not_there_cannot_be_revoked_or_renewed(book: AccessBook) -> None:
+def test_what_is_not_there_cannot_be_revoked_or_renewed(book: AccessStore) -> None:
     with pytest.raises(ApiKeyNotFound):
         book.keys.revoke("nobody")
     with pytest.raises(ApiKeyNotFound):
@@ -183,27 +183,27 @@ def test_what_is_not_there_cannot_be_revoked_or_renewed(book: AccessBook) -> Non
 
 
 @pytest.mark.parametrize("name", ["", " a", "a ", "a\nb", "a\x00", "x" * 65, "mun_abc"])
-def test_some_names_are_no_names(book: AccessBook, name: str) -> None:
+def test_some_names_are_no_names(book: AccessStore, name: str) -> None:
     with pytest.raises(BadKeyName):
         book.keys.create(name)
     assert book.keys.all() == []
 
 
 @pytest.mark.parametrize("name", ["alice", "Réka Kiss", "build-7@ci", "書庫", 'o\'brien "x"'])
-def test_names_may_be_in_any_script(book: AccessBook, authority: Authority, name: str) -> None:
+def test_names_may_be_in_any_script(book: AccessStore, authority: Authority, name: str) -> None:
     made = book.keys.create(name, grants={"/": frozenset({"resources/read"})})
     caller = authority.identify(bearer(made.text), HERE)
     assert caller.subject == name
     assert authority.allowed(caller, "resources/read", "o/p")
 
 
-def test_a_key_with_impossible_rights_is_not_made(book: AccessBook) -> None:
+def test_a_key_with_impossible_rights_is_not_made(book: AccessStore) -> None:
     with pytest.raises(UnknownPermissions):
         book.keys.create("alice", grants={"/": frozenset({"resources/fly"})})
     assert book.keys.all() == []
 
 
-def test_the_last_use_is_noted_once_an_hour(book: AccessBook) -> None:
+def test_the_last_use_is_noted_once_an_hour(book: AccessStore) -> None:
     made = book.keys.create("alice")
     now = time.time()
     moment = [now]
@@ -218,7 +218,7 @@ def test_the_last_use_is_noted_once_an_hour(book: AccessBook) -> None:
 
 
 def test_a_database_that_others_write_to_keeps_no_key_waiting(
-    book: AccessBook, authority: Authority, place: Path
+    book: AccessStore, authority: Authority, place: Path
 ) -> None:
     made = book.keys.create("alice")
     other = sqlite3.connect(place, isolation_level=None)
@@ -232,7 +232,7 @@ def test_a_database_that_others_write_to_keeps_no_key_waiting(
     book.keys.create("bob")  # whoever changes something waits as long as ever
 
 
-def test_in_the_same_process_a_revocation_counts_at_once(book: AccessBook) -> None:
+def test_in_the_same_process_a_revocation_counts_at_once(book: AccessStore) -> None:
     authority = Authority(book, look_every=3600)
     made = book.keys.create("alice")
     authority.identify(bearer(made.text), HERE)
@@ -241,10 +241,10 @@ def test_in_the_same_process_a_revocation_counts_at_once(book: AccessBook) -> No
         authority.identify(bearer(made.text), HERE)
 
 
-def test_a_revocation_by_another_process_counts_within_a_second(book: AccessBook, place: Path) -> None:
+def test_a_revocation_by_another_process_counts_within_a_second(book: AccessStore, place: Path) -> None:
     authority = Authority(book)
     made = book.keys.create("alice")
-    revoke = f"from muniment.access import AccessBook\nAccessBook({str(place)!r}).keys.revoke('alice')"
+    revoke = f"from muniment.access import AccessStore\nAccessBook({str(place)!r}).keys.revoke('alice')"
     authority.identify(bearer(made.text), HERE)
     subprocess.run([sys.executable, "-c", revoke], check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
     revoked = time.monotonic()
@@ -257,7 +257,7 @@ def test_a_revocation_by_another_process_counts_within_a_second(book: AccessBook
         time.sleep(0.01)
 
 
-def test_many_threads_make_use_and_revoke_keys_at_once(book: AccessBook) -> None:
+def test_many_threads_make_use_and_revoke_keys_at_once(book: AccessStore) -> None:
     authority = Authority(book, look_every=0)
     wrong: list[BaseException] = []
 
@@ -283,7 +283,7 @@ def test_many_threads_make_use_and_revoke_keys_at_once(book: AccessBook) -> None
     assert all(key.revoked_at for key in book.keys.all())
 
 
-def test_a_key_is_checked_in_well_under_fifty_microseconds(book: AccessBook, authority: Authority) -> None:
+def test_a_key_is_checked_in_well_under_fifty_microseconds(book: AccessStore, authority: Authority) -> None:
     made = book.keys.create("alice", grants={"/o": frozenset({"resources/read"})})
     headers = bearer(made.text)
     best = float("inf")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.access import NOBODY, AccessBook, Authority, Identity, TrustedProxy
+from muniment.access import NOBODY, AccessStore, Authority, Identity, TrustedProxy
 from muniment.errors.access import AuthenticationFailed, BadProxy, BadUsersFile, Forbidden, InvalidAccessToken
 from tests.unit.access.making import basic, bearer
 
@@ -22,7 +22,7 @@ def users(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def behind(book: AccessBook, users: Path) -> Authority:
+def behind(book: AccessStore, users: Path) -> Authority:
     return Authority(book, proxy=TrustedProxy(["10.0.0.0/8", "::1"], users))
 
 
@@ -54,7 +54,7 @@ def test_without_a_proxy_the_header_means_nothing(authority: Authority) -> None:
     assert authority.identify(ANN, PROXY) is NOBODY
 
 
-def test_a_unix_socket_is_trusted_when_named(book: AccessBook, users: Path) -> None:
+def test_a_unix_socket_is_trusted_when_named(book: AccessStore, users: Path) -> None:
     authority = Authority(book, proxy=TrustedProxy(["unix"], users))
     assert authority.identify(ANN, "").subject == "ann@example.org"
     assert authority.identify(ANN, PROXY) is NOBODY
@@ -143,7 +143,7 @@ def test_a_list_as_spreadsheets_write_it_is_read(behind: Authority, users: Path)
     assert behind.identify({"remote-user": "bob@example.org"}, PROXY).display_name == "Bob"
 
 
-def test_a_key_goes_before_the_user_of_the_proxy(behind: Authority, book: AccessBook) -> None:
+def test_a_key_goes_before_the_user_of_the_proxy(behind: Authority, book: AccessStore) -> None:
     made = book.keys.create("robot")
     assert behind.identify(bearer(made.text) | ANN, PROXY).subject == "robot"
     assert behind.identify(basic(made.text) | ANN, PROXY).subject == "robot"
@@ -169,7 +169,7 @@ def test_a_proxy_that_cannot_be_meant_is_refused(users: Path, trusted: list[str]
         TrustedProxy(trusted, users, header=header)
 
 
-def test_the_header_may_have_another_name(book: AccessBook, users: Path) -> None:
+def test_the_header_may_have_another_name(book: AccessStore, users: Path) -> None:
     authority = Authority(book, proxy=TrustedProxy([PROXY], users, header="X-Shib-Mail"))
     assert authority.identify({"x-shib-mail": "ann@example.org"}, PROXY).subject == "ann@example.org"
     assert authority.identify(ANN, PROXY) is NOBODY

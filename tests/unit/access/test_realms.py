@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from muniment.access import AccessBook, Authority
+from muniment.access import AccessStore, Authority
 from muniment.errors.access import BadRealm, IncorrectRev, RealmNotFound, RealmTaken, RealmUnavailable
 from tests.unit.access.making import AUDIENCE, CONFIG, ISSUER, Issuer, bearer, realm
 
@@ -32,13 +32,13 @@ from tests.unit.access.making import AUDIENCE, CONFIG, ISSUER, Issuer, bearer, r
         {"audiences": ("",)},
     ],
 )
-def test_a_realm_that_would_be_unsafe_is_refused(book: AccessBook, settings: dict[str, Any]) -> None:
+def test_a_realm_that_would_be_unsafe_is_refused(book: AccessStore, settings: dict[str, Any]) -> None:
     with pytest.raises(BadRealm):
         book.realms.create(realm(**settings))
     assert book.realms.all() == []
 
 
-def test_a_realm_is_read_as_it_was_written(book: AccessBook) -> None:
+def test_a_realm_is_read_as_it_was_written(book: AccessStore) -> None:
     given = realm(name="Museum", groups_claim="roles", leeway=5, logo="https://x.example.org/l.png")
     record = book.realms.create(given, by="keys/users/root")
     assert (record.realm, record.rev, record.deprecated, record.created_by) == (given, 1, False, "keys/users/root")
@@ -52,7 +52,7 @@ def test_a_realm_is_read_as_it_was_written(book: AccessBook) -> None:
     )
 
 
-def test_neither_label_nor_issuer_can_be_taken_twice(book: AccessBook) -> None:
+def test_neither_label_nor_issuer_can_be_taken_twice(book: AccessStore) -> None:
     book.realms.create(realm())
     with pytest.raises(RealmTaken):
         book.realms.create(realm(issuer="https://other.example.org"))
@@ -63,7 +63,7 @@ def test_neither_label_nor_issuer_can_be_taken_twice(book: AccessBook) -> None:
         book.realms.create(realm())
 
 
-def test_a_stale_revision_is_refused(book: AccessBook) -> None:
+def test_a_stale_revision_is_refused(book: AccessStore) -> None:
     book.realms.create(realm())
     with pytest.raises(IncorrectRev):
         book.realms.update(realm(name="x"), 7)
@@ -72,14 +72,14 @@ def test_a_stale_revision_is_refused(book: AccessBook) -> None:
     assert book.realms.fetch("museum").rev == 1
 
 
-def test_a_realm_that_is_not_there_cannot_be_changed(book: AccessBook) -> None:
+def test_a_realm_that_is_not_there_cannot_be_changed(book: AccessStore) -> None:
     with pytest.raises(RealmNotFound):
         book.realms.update(realm())
     with pytest.raises(RealmNotFound):
         book.realms.deprecate("museum")
 
 
-def test_a_realm_is_discovered_by_the_address_of_its_description(book: AccessBook) -> None:
+def test_a_realm_is_discovered_by_the_address_of_its_description(book: AccessStore) -> None:
     issuer = Issuer()
     authority = Authority(book, fetch=issuer.fetch)
     book.realms.create(authority.discover("museum", CONFIG, name="Museum", audiences=(AUDIENCE,)))
@@ -88,14 +88,14 @@ def test_a_realm_is_discovered_by_the_address_of_its_description(book: AccessBoo
 
 
 @pytest.mark.parametrize("document", [b"<html>", {}, {"issuer": 7}])
-def test_what_is_no_description_discovers_nothing(book: AccessBook, document: Any) -> None:
+def test_what_is_no_description_discovers_nothing(book: AccessStore, document: Any) -> None:
     issuer = Issuer()
     issuer.documents[CONFIG] = document
     with pytest.raises(RealmUnavailable):
         Authority(book, fetch=issuer.fetch).discover("museum", CONFIG)
 
 
-def test_nothing_is_discovered_where_it_is_not_safe(book: AccessBook) -> None:
+def test_nothing_is_discovered_where_it_is_not_safe(book: AccessStore) -> None:
     issuer = Issuer()
     for address in ("http://sso.example.org/x", "file:///etc/passwd", "https://a:b@sso.example.org/x"):
         with pytest.raises(BadRealm):

@@ -13,7 +13,7 @@ from muniment.access import (
     EVERY_PERMISSION,
     NOBODY,
     PERMISSIONS,
-    AccessBook,
+    AccessStore,
     Authority,
     Caller,
     Identity,
@@ -41,7 +41,7 @@ READ = frozenset({"resources/read"})
 WRITE = frozenset({"resources/write"})
 
 
-def test_a_new_archive_grants_nothing_to_anybody(book: AccessBook, authority: Authority) -> None:
+def test_a_new_archive_grants_nothing_to_anybody(book: AccessStore, authority: Authority) -> None:
     made = book.keys.create("alice")
     caller = authority.identify(bearer(made.text), "127.0.0.1")
     for project in (None, "o", "o/p"):
@@ -49,7 +49,7 @@ def test_a_new_archive_grants_nothing_to_anybody(book: AccessBook, authority: Au
         assert authority.permissions(caller, project) == set()
 
 
-def test_a_grant_counts_there_and_below_but_nowhere_else(book: AccessBook, authority: Authority) -> None:
+def test_a_grant_counts_there_and_below_but_nowhere_else(book: AccessStore, authority: Authority) -> None:
     book.rules.append("/o", {ALICE: READ})
     book.rules.append("/o/p", {ALICE: WRITE})
     alice = Caller.known(ALICE)
@@ -61,13 +61,13 @@ def test_a_grant_counts_there_and_below_but_nowhere_else(book: AccessBook, autho
     assert authority.permissions(alice, "o2/p") == set()
 
 
-def test_what_anonymous_may_do_everybody_may(book: AccessBook, authority: Authority) -> None:
+def test_what_anonymous_may_do_everybody_may(book: AccessStore, authority: Authority) -> None:
     book.rules.append("/", {ANONYMOUS: READ})
     assert authority.allowed(NOBODY, "resources/read", "o/p")
     assert authority.allowed(Caller.known(ALICE), "resources/read", "o/p")
 
 
-def test_a_group_of_another_realm_is_another_group(book: AccessBook, authority: Authority) -> None:
+def test_a_group_of_another_realm_is_another_group(book: AccessStore, authority: Authority) -> None:
     book.rules.append("/", {STAFF: READ})
     member = Caller.known(Identity.user("museum", "u"), groups=("staff",))
     stranger = Caller.known(Identity.user("sso", "u"), groups=("staff",))
@@ -77,7 +77,7 @@ def test_a_group_of_another_realm_is_another_group(book: AccessBook, authority: 
     assert not authority.allowed(user_of_that_name, "resources/read")
 
 
-def test_admin_stands_for_everything_there_and_below(book: AccessBook, authority: Authority) -> None:
+def test_admin_stands_for_everything_there_and_below(book: AccessStore, authority: Authority) -> None:
     book.rules.append("/o", {ALICE: frozenset({ADMIN})})
     alice = Caller.known(ALICE)
     assert authority.permissions(alice, "o/p") == EVERY_PERMISSION == set(PERMISSIONS)
@@ -115,7 +115,7 @@ def test_addresses_are_written_with_or_without_their_first_slash() -> None:
     ]
 
 
-def test_a_change_of_rules_counts_at_once(book: AccessBook) -> None:
+def test_a_change_of_rules_counts_at_once(book: AccessStore) -> None:
     authority = Authority(book, look_every=3600)
     alice = Caller.known(ALICE)
     assert not authority.allowed(alice, "resources/read", "o/p")
@@ -125,7 +125,7 @@ def test_a_change_of_rules_counts_at_once(book: AccessBook) -> None:
     assert not authority.allowed(alice, "resources/read", "o/p")
 
 
-def test_each_change_is_a_revision_and_all_stay(book: AccessBook) -> None:
+def test_each_change_is_a_revision_and_all_stay(book: AccessStore) -> None:
     first = book.rules.replace("/o", {ALICE: READ}, 0, by="keys/users/root")
     assert (first.rev, first.acl, first.changed_by) == (1, {ALICE: READ}, "keys/users/root")
     assert book.rules.append("/o", {ALICE: WRITE, STAFF: READ}, 1, by="x").acl == {ALICE: READ | WRITE, STAFF: READ}
@@ -145,7 +145,7 @@ def test_each_change_is_a_revision_and_all_stay(book: AccessBook) -> None:
     assert book.rules.append("/o", {ALICE: READ}, 4).rev == 5
 
 
-def test_a_stale_revision_is_refused_and_changes_nothing(book: AccessBook) -> None:
+def test_a_stale_revision_is_refused_and_changes_nothing(book: AccessStore) -> None:
     book.rules.replace("/o", {ALICE: READ}, 0)
     for change, rev in product(("replace", "append", "subtract"), (0, 2, -1)):
         with pytest.raises(IncorrectRev) as refused:
@@ -158,7 +158,7 @@ def test_a_stale_revision_is_refused_and_changes_nothing(book: AccessBook) -> No
     assert book.rules.fetch("/o").rev == 1
 
 
-def test_changes_that_change_nothing_are_refused(book: AccessBook) -> None:
+def test_changes_that_change_nothing_are_refused(book: AccessStore) -> None:
     with pytest.raises(AclNotFound):
         book.rules.subtract("/o", {ALICE: READ})
     with pytest.raises(AclNotFound):
@@ -179,7 +179,7 @@ def test_changes_that_change_nothing_are_refused(book: AccessBook) -> None:
         book.rules.delete("/o")
 
 
-def test_rules_that_make_no_sense_are_refused(book: AccessBook) -> None:
+def test_rules_that_make_no_sense_are_refused(book: AccessStore) -> None:
     with pytest.raises(AclCannotContainEmptyPermissionCollection, match="keys/users/alice"):
         book.rules.replace("/", {ALICE: frozenset()})
     with pytest.raises(UnknownPermissions, match="resources/fly"):
@@ -189,7 +189,7 @@ def test_rules_that_make_no_sense_are_refused(book: AccessBook) -> None:
     assert book.rules.all() == []
 
 
-def test_of_many_who_change_the_same_revision_one_wins(book: AccessBook) -> None:
+def test_of_many_who_change_the_same_revision_one_wins(book: AccessStore) -> None:
     results: list[object] = []
 
     def change(number: int) -> None:
@@ -208,7 +208,7 @@ def test_of_many_who_change_the_same_revision_one_wins(book: AccessBook) -> None
     assert len(book.rules.fetch("/o").acl) == 1
 
 
-def test_of_many_who_add_without_a_revision_nobody_is_lost(book: AccessBook) -> None:
+def test_of_many_who_add_without_a_revision_nobody_is_lost(book: AccessStore) -> None:
     def change(number: int) -> None:
         book.rules.append("/o", {Identity.user("keys", f"u{number}"): READ})
 

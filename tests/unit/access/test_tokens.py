@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from joserfc import jwk
 
-from muniment.access import AccessBook, Authority, Identity
+from muniment.access import AccessStore, Authority, Identity
 from muniment.errors.access import (
     AccessTokenDoesNotContainAnIssuer,
     AccessTokenDoesNotContainSubject,
@@ -45,7 +45,7 @@ def issuer() -> Issuer:
 
 
 @pytest.fixture
-def trusting(issuer: Issuer, book: AccessBook) -> Authority:
+def trusting(issuer: Issuer, book: AccessStore) -> Authority:
     return authority_for(issuer, book)
 
 
@@ -69,7 +69,7 @@ def test_a_mail_address_nobody_verified_is_not_believed(issuer: Issuer, trusting
 
 
 @pytest.mark.parametrize("key", [rsa_key("r"), ec_key("e"), okp_key("o")], ids=["RSA", "EC", "Ed25519"])
-def test_signatures_of_every_kind_of_key_hold(key: Any, book: AccessBook) -> None:
+def test_signatures_of_every_kind_of_key_hold(key: Any, book: AccessStore) -> None:
     issuer = Issuer(rsa_key("one"), key)
     assert authority_for(issuer, book).identify(bearer(issuer.token(key)), HERE).subject == "u-1"
 
@@ -84,7 +84,7 @@ def test_a_token_made_for_this_archive_is_taken(issuer: Issuer, trusting: Author
     assert trusting.identify(bearer(issuer.token(aud=audience)), HERE).subject == "u-1"
 
 
-def test_groups_may_lie_deeper(issuer: Issuer, book: AccessBook) -> None:
+def test_groups_may_lie_deeper(issuer: Issuer, book: AccessStore) -> None:
     authority = authority_for(issuer, book, groups_claim="realm_access.roles")
     caller = authority.identify(bearer(issuer.token(realm_access={"roles": ["curator"]})), HERE)
     assert Identity.group("museum", "curator") in caller.identities
@@ -219,7 +219,7 @@ def test_clocks_may_differ_by_the_leeway(issuer: Issuer, trusting: Authority) ->
         assert trusting.identify(bearer(token), HERE).subject == "u-1"
 
 
-def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, book: AccessBook) -> None:
+def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, book: AccessStore) -> None:
     book.realms.create(realm(leeway=0))
     moment = [time.time()]
     authority = Authority(book, fetch=issuer.fetch, clock=lambda: moment[0])
@@ -232,7 +232,7 @@ def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, book: AccessBook) 
         authority.identify(bearer(token), HERE)
 
 
-def test_the_older_name_of_ed25519_is_understood(book: AccessBook) -> None:
+def test_the_older_name_of_ed25519_is_understood(book: AccessStore) -> None:
     issuer = Issuer(okp_key("o"))
     header = {"alg": "EdDSA", "kid": "o"}
     private: Any = okp_key("o").private_key
@@ -245,7 +245,7 @@ def test_certificates_in_the_header_do_no_harm(issuer: Issuer, trusting: Authori
     assert trusting.identify(bearer(token), HERE).subject == "u-1"
 
 
-def test_an_algorithm_the_realm_does_not_allow_is_refused(book: AccessBook) -> None:
+def test_an_algorithm_the_realm_does_not_allow_is_refused(book: AccessStore) -> None:
     issuer = Issuer(rsa_key("one"), ec_key("e"))
     authority = authority_for(issuer, book, algorithms=("ES256",))
     assert authority.identify(bearer(issuer.token(ec_key("e"))), HERE).subject == "u-1"
@@ -271,7 +271,7 @@ def test_another_audience_in_the_settings_counts_for_tokens_already_known(issuer
         trusting.identify(bearer(token), HERE)
 
 
-def test_without_a_way_to_fetch_no_token_is_taken(issuer: Issuer, book: AccessBook) -> None:
+def test_without_a_way_to_fetch_no_token_is_taken(issuer: Issuer, book: AccessStore) -> None:
     book.realms.create(realm())
     with pytest.raises(RealmUnavailable, match="no way to fetch"):
         Authority(book).identify(bearer(issuer.token()), HERE)

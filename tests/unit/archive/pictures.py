@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-Picture = dict[str, tuple[int, bytes]]
+Snapshot = dict[str, tuple[int, bytes]]
 
 
-def picture(root: Path, *, without: tuple[str, ...] = ("index.db", "staging/locks", "staging/scratch")) -> Picture:
+def picture(root: Path, *, without: tuple[str, ...] = ("index.db", "staging/locks", "staging/scratch")) -> Snapshot:
     """Path to (time of change in nanoseconds, bytes) of every file below `root`."""
     found = {}
     for folder, _, names in os.walk(root):

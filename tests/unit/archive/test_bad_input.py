@@ -190,13 +190,13 @@ def test_a_folder_is_added_whole_or_not_at_all(archive: Archive, tmp_path: Path)
     with archive.new("r") as transaction:
         transaction.add(b"before", "3")
     transaction = archive.get("r", "a")
-    grown = transaction._additions.files
+    grown = transaction._writer.files
 
     def breaking(found: list[tuple[str, str, int]], *rest: object) -> object:
         (folder / "4").unlink()  # it was there when the folder was listed
         return grown(found, *rest)  # type: ignore[arg-type] # as it came
 
-    transaction._additions.files = breaking  # type: ignore[method-assign, assignment] # to be between the two
+    transaction._writer.files = breaking  # type: ignore[method-assign, assignment] # to be between the two
     with pytest.raises(SourceUnreadable):
         transaction.add(folder)
     assert list(transaction) == ["3"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
-from muniment.archive.disk.layout import Places
+from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
 from muniment.content.events import Event
 from muniment.errors.archive import AmbiguousId, NotAllowedInMode, ReasonNeeded, ResourcePurged, WriteFailed
@@ -76,7 +76,7 @@ def test_the_log_is_read_from_any_number_and_any_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: int, worm: bool
 ) -> None:
     monkeypatch.setattr("muniment.archive.eventlog.files.BUCKET", bucket)
-    log = EventLog(Places(tmp_path, tmp_path), worm=worm)
+    log = EventLog(ArchiveLayout(tmp_path, tmp_path), worm=worm)
     # Some at once, so that they reach over a bucket's end, and long enough that the reader has to search.
     for count in (1, 7, 25, 1, 1, 30, 3, 80):
         log.append([Event("fixity check", "me", detail={"pad": "x" * 3000})] * count)
@@ -90,7 +90,7 @@ def test_the_log_is_read_from_any_number_and_any_time(
 
 
 def test_an_event_is_found_by_its_transaction_wherever_the_search_begins(tmp_path: Path) -> None:
-    log = EventLog(Places(tmp_path, tmp_path), worm=False)
+    log = EventLog(ArchiveLayout(tmp_path, tmp_path), worm=False)
     log.append([Event("ingestion", "me", transaction=name, detail={"of": "other"}) for name in ("a", "b", "c")])
     assert log.mentions("b", 0)
     assert log.mentions("b", 1)

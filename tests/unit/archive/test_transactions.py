@@ -310,7 +310,7 @@ def test_an_interrupt_right_after_the_commit_point_takes_the_version_out_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive.site.log.__class__, "append", lambda *_: interrupted(None))
+        patch.setattr(archive.context.log.__class__, "append", lambda *_: interrupted(None))
         with pytest.raises(KeyboardInterrupt):
             transaction.commit()
     assert archive.get("r").number == 1

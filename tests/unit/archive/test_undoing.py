@@ -19,7 +19,7 @@ REAL_FSYNC = os.fsync
 @contextmanager
 def unable_to_log(archive: Archive) -> Iterator[None]:
     """The log's file cannot be opened for a while: a folder stands in its place."""
-    (log,) = archive.site.log.files()
+    (log,) = archive.context.log.files()
     aside = archive.path / "aside"
     log.rename(aside)
     log.mkdir()

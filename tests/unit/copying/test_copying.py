@@ -184,4 +184,4 @@ def test_a_kernel_that_takes_a_little_at_a_time_still_gets_everything(
     [(errno.EACCES, "denied"), (errno.EPERM, "denied"), (errno.EIO, "read"), (errno.ENOTDIR, "missing")],
 )
 def test_what_the_system_says_of_a_source_is_kept_apart(number: int, kind: str) -> None:
-    assert copy_and_digest.trouble_of("source", OSError(number, "why")).row == ("source", kind, number, "why")
+    assert copy_and_digest.copy_error_of("source", OSError(number, "why")).row == ("source", kind, number, "why")

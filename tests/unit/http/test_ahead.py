@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from muniment.http.read_ahead import Ahead
+from muniment.http.read_ahead import ReadAhead
 
 PIECE = b"x" * (256 << 10)
 
@@ -17,7 +17,7 @@ PIECE = b"x" * (256 << 10)
 def run(pieces: Iterator[bytes], most: int | None = None, pause: float = 0.0) -> list[bytes]:
     async def take() -> list[bytes]:
         with ThreadPoolExecutor(2) as readers:
-            ahead = Ahead(pieces, readers)
+            ahead = ReadAhead(pieces, readers)
             found: list[bytes] = []
             try:
                 while (most is None or len(found) < most) and (piece := await ahead.next()) is not None:
@@ -47,7 +47,7 @@ def test_a_piece_is_given_before_the_next_one_comes() -> None:
 
     async def take() -> None:
         with ThreadPoolExecutor(1) as readers:
-            ahead = Ahead(following(), readers)
+            ahead = ReadAhead(following(), readers)
             while (piece := await ahead.next()) is not None:
                 got[int(piece)].set()
             await ahead.close()
@@ -64,7 +64,7 @@ def test_what_fails_is_said_after_what_came_before() -> None:
 
     async def take() -> list[bytes]:
         with ThreadPoolExecutor(1) as readers:
-            ahead = Ahead(failing(), readers)
+            ahead = ReadAhead(failing(), readers)
             found = [await ahead.next(), await ahead.next()]
             with pytest.raises(OSError, match="no"):
                 await ahead.next()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.errors.base import BadInput, RemoteTrouble
+from muniment.errors.base import BadInput, RemoteError
 from muniment.jobs import (
     Again,
     Call,
@@ -115,7 +115,7 @@ def test_a_service_that_says_when_is_asked_no_earlier(ledger: Ledger) -> None:
     def work(given: Json, context: Context) -> Done:
         times.append(time.time())
         if len(times) == 1:
-            raise RemoteTrouble(reason="429", retry_after=1.5)
+            raise RemoteError(reason="429", retry_after=1.5)
         return Done()
 
     do(ledger, work)

@@ -23,7 +23,7 @@ def small_files(folder: Path, count: int, size: int = 4096) -> Files:
     return [(f"data/some folder/file-{number:05}.txt", folder / str(number), size) for number in range(count)]
 
 
-def places(files: Files) -> dict[str, Path]:
+def layout(files: Files) -> dict[str, Path]:
     return {name: path for name, path, _ in files}
 
 
@@ -41,7 +41,7 @@ def test_lost_short_long_and_damaged_files_are_mended_together(tmp_path: Path) -
     right = {name: sha256(path) for name, path, _ in files}
     make_for_pack(files, parity, 5, scratch=scratch)
     names = [name for name, _, _ in files]
-    present = places(files)
+    present = layout(files)
     present[names[7]].unlink()
     present[names[80]].write_bytes(present[names[80]].read_bytes()[:100])
     with present[names[150]].open("ab") as stream:
@@ -62,7 +62,7 @@ def test_more_than_the_parity_reaches_is_refused(tmp_path: Path) -> None:
     parity, scratch = folders(tmp_path, "parity", "scratch")
     files = small_files(tmp_path / "files", 100)
     make_for_pack(files, parity, 5)
-    present = places(files)
+    present = layout(files)
     for name, _, _ in files[40:48]:
         del present[name]
     with pytest.raises(CannotRepair, match=r"\d+ of its \d+ blocks are lost"):
@@ -78,7 +78,7 @@ def test_a_few_files_make_a_pack(tmp_path: Path, count: int) -> None:
     make_for_pack(files, parity, 5)
     assert [member.name for member in pack_members(parity)] == [name for name, _, _ in files]
     damage(files[0][1], 500, 20)
-    repair_pack(parity, places(files), {files[0][0]: scratch / "mended"}, scratch)
+    repair_pack(parity, layout(files), {files[0][0]: scratch / "mended"}, scratch)
     assert sha256(scratch / "mended") == right
 
 
@@ -93,7 +93,7 @@ def test_empty_files_and_any_names_find_their_place(tmp_path: Path) -> None:
     make_for_pack(files, parity, 20)
     assert [(member.name, member.size) for member in pack_members(parity)] == [(name, size) for name, _, size in files]
     wanted = {name: scratch / str(number) for number, name in enumerate(names)}
-    repair_pack(parity, places(files), wanted, scratch)
+    repair_pack(parity, layout(files), wanted, scratch)
     assert [path.read_bytes() for path in wanted.values()] == [path.read_bytes() for _, path, _ in files]
 
 
@@ -159,4 +159,4 @@ def test_twin_and_unknown_names_are_refused(tmp_path: Path) -> None:
         make_for_pack([*files, files[0]], parity, 5)
     make_for_pack(files, parity, 5)
     with pytest.raises(BadInput, match="is not in the pack"):
-        repair_pack(parity, places(files), {"other": scratch / "mended"}, scratch)
+        repair_pack(parity, layout(files), {"other": scratch / "mended"}, scratch)

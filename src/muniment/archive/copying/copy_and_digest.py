@@ -1,6 +1,6 @@
 """What is done to one file: read it once, digest it, perhaps write it; and the loop of a worker process.
 
-Workers start this file by its path, on an interpreter without site-packages, so that they are there
+Workers start this file by its path, on an interpreter without context-packages, so that they are there
 in a few hundredths of a second: it imports the standard library alone. The archive's own process
 runs the same functions for small jobs. Every change to the disk goes through `os` by name.
 """
@@ -43,7 +43,7 @@ LENGTH = struct.Struct("<Q")
 SOURCE, TARGET = "source", "target"
 
 
-class Trouble(Exception):
+class CopyError(Exception):
     """One file could not be done: side, kind, errno and reason, as in `Failed`."""
 
     def __init__(self, side: str, kind: str, number: int, reason: str) -> None:
@@ -51,7 +51,7 @@ class Trouble(Exception):
         super().__init__(reason)
 
 
-def trouble_of(side: str, error: OSError) -> Trouble:
+def copy_error_of(side: str, error: OSError) -> CopyError:
     """Name what the system refused."""
     number = error.errno or 0
     if side == TARGET:
@@ -64,7 +64,7 @@ def trouble_of(side: str, error: OSError) -> Trouble:
         kind = "special"
     else:
         kind = "read"
-    return Trouble(side, kind, number, error.strerror or str(error))
+    return CopyError(side, kind, number, error.strerror or str(error))
 
 
 class Digesting:
@@ -127,7 +127,7 @@ def hash_file(path: str, algorithms: Sequence[str], *, spread: bool = True) -> t
     """Digest a file: its size, time of last change in ns, and the digests; `spread` lets a big one have threads.
 
     Raises:
-        Trouble: It could not be read, is not a file, or changed meanwhile.
+        CopyError: It could not be read, is not a file, or changed meanwhile.
     """
     source, before = _open_source(path)
     try:
@@ -154,7 +154,7 @@ def copy_file(
         Size, time of last change in ns, the digests, and whether it was written.
 
     Raises:
-        Trouble: One side refused, the source is not a file, or it changed meanwhile.
+        CopyError: One side refused, the source is not a file, or it changed meanwhile.
     """
     source, before = _open_source(path)
     size = before.st_size
@@ -186,18 +186,18 @@ def _open_source(path: str) -> tuple[int, os.stat_result]:
     try:
         source = os.open(path, EXISTING)
     except OSError as error:
-        raise trouble_of(SOURCE, error) from None
+        raise copy_error_of(SOURCE, error) from None
     status = os.fstat(source)
     if not stat.S_ISREG(status.st_mode):
         os.close(source)
-        raise Trouble(SOURCE, "special", 0, "it is not a file")
+        raise CopyError(SOURCE, "special", 0, "it is not a file")
     return source, status
 
 
 def _refuse_change(source: int, before: os.stat_result) -> None:
     after = os.fstat(source)
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise Trouble(SOURCE, "changed", 0, "it changed while it was being read")
+        raise CopyError(SOURCE, "changed", 0, "it changed while it was being read")
 
 
 def _read_whole(source: int, size: int) -> bytes:
@@ -207,14 +207,14 @@ def _read_whole(source: int, size: int) -> bytes:
         while len(data) < size and (more := os.read(source, size + 1 - len(data))):
             data += more
     except OSError as error:
-        raise trouble_of(SOURCE, error) from None
+        raise copy_error_of(SOURCE, error) from None
     _refuse_other_size(len(data), size)
     return data
 
 
 def _refuse_other_size(found: int, expected: int) -> None:
     if found != expected:
-        raise Trouble(SOURCE, "changed", 0, f"it gave {found} bytes, its size was {expected}")
+        raise CopyError(SOURCE, "changed", 0, f"it gave {found} bytes, its size was {expected}")
 
 
 def _pass_through(
@@ -231,7 +231,7 @@ def _pass_through(
             try:
                 count = os.readv(source, [view])
             except OSError as error:
-                raise trouble_of(SOURCE, error) from None
+                raise copy_error_of(SOURCE, error) from None
             if not count:
                 break
             done += count
@@ -250,7 +250,7 @@ def write_new(target: str, data: bytes) -> None:
     """Write a small file whole.
 
     Raises:
-        Trouble: The storage refused; nothing is left.
+        CopyError: The storage refused; nothing is left.
     """
     with NewFile(target) as out:
         out.write(data)
@@ -264,7 +264,7 @@ class NewFile:
         """Make it.
 
         Raises:
-            Trouble: The storage refused, or the name is taken.
+            CopyError: The storage refused, or the name is taken.
         """
         self._path = path
         self._kept = False
@@ -272,7 +272,7 @@ class NewFile:
         try:
             self._descriptor = os.open(path, NEW_FILE, 0o644)
         except OSError as error:
-            raise trouble_of(TARGET, error) from None
+            raise copy_error_of(TARGET, error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -289,7 +289,7 @@ class NewFile:
         """Append all of `data`.
 
         Raises:
-            Trouble: The storage refused.
+            CopyError: The storage refused.
         """
         try:
             count = os.write(self._descriptor, data)
@@ -301,7 +301,7 @@ class NewFile:
             if self._size - self._flushed >= FLUSH:
                 self._start_storing()
         except OSError as error:
-            raise trouble_of(TARGET, error) from None
+            raise copy_error_of(TARGET, error) from None
 
     def _start_storing(self) -> None:
         # Linux answers this advice by starting to write the dirty pages, without waiting: the disk works
@@ -314,13 +314,13 @@ class NewFile:
         """Close the file and let it stay.
 
         Raises:
-            Trouble: The storage refused at the last moment.
+            CopyError: The storage refused at the last moment.
         """
         descriptor, self._descriptor = self._descriptor, -1
         try:
             os.close(descriptor)
         except OSError as error:
-            raise trouble_of(TARGET, error) from None
+            raise copy_error_of(TARGET, error) from None
         self._kept = True
 
 
@@ -335,7 +335,7 @@ def do_one(work: Callable[..., tuple[Any, ...]], row: tuple[Any, ...], *, spread
     """Do one row of a batch."""
     try:
         return (True, *work(*row, spread=spread))
-    except Trouble as trouble:
+    except CopyError as trouble:
         return (False, *trouble.row)
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, TypeAlias
 
-from muniment.archive.copying.copy_and_digest import CHUNK, THREADED, Digesting, NewFile, Trouble
+from muniment.archive.copying.copy_and_digest import CHUNK, THREADED, CopyError, Digesting, NewFile
 from muniment.archive.copying.jobs import Failed
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
@@ -39,7 +39,7 @@ def write_stream(
                 out.write(chunk)
             values = digesting.values()
             out.keep()
-    except Trouble as trouble:
+    except CopyError as trouble:
         raise Failed.of(None, "", os.fspath(target), trouble.row).error() from trouble
     finally:
         digesting.close()

@@ -17,7 +17,7 @@ TUPLES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ArchiveLayout:
     """The folders of one archive. `state` holds what is derived or about people, and may lie elsewhere."""
 
     root: Path

@@ -23,7 +23,7 @@ from muniment.archive.disk.durable import (
     write_file,
     writing,
 )
-from muniment.archive.disk.layout import Places
+from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.eventlog.files import LogFiles, ends_whole, last_whole_line, opened, seek
 from muniment.content.events import Event, parse_event
@@ -42,10 +42,10 @@ def line_hash(line: bytes) -> str:
 class EventLog:
     """The log of one archive; every process may append, one at a time."""
 
-    def __init__(self, places: Places, *, worm: bool) -> None:
-        self._places = places
+    def __init__(self, layout: ArchiveLayout, *, worm: bool) -> None:
+        self._places = layout
         self._worm = worm
-        self._files = LogFiles(places.events, one_each=worm)
+        self._files = LogFiles(layout.events, one_each=worm)
 
     def append(self, drafts: Iterable[Event]) -> list[Event]:
         """Number, chain and store the drafts; on return they are on stable storage.

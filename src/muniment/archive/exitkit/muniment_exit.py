@@ -86,12 +86,12 @@ def state_of(inventory, version):
     return {path: manifest[digest][0] for digest, paths in state.items() for path in paths}
 
 
-def records_of(root, places):
+def records_of(root, layout):
     """The resource's own records of one version: about it, and about its files by their path in the bag."""
-    with open(os.path.join(root, places["metadata/instance.json"]), encoding="utf-8") as file:
+    with open(os.path.join(root, layout["metadata/instance.json"]), encoding="utf-8") as file:
         about = json.load(file)
     files = {}
-    with open(os.path.join(root, places["metadata/files.jsonl"]), encoding="utf-8", newline="\n") as file:
+    with open(os.path.join(root, layout["metadata/files.jsonl"]), encoding="utf-8", newline="\n") as file:
         for line in file:
             record = json.loads(line)
             files[record.get("stored", "data/" + record["path"])] = record
@@ -212,12 +212,12 @@ def copy_checked(source, target, algorithm, expected):
 
 def extract_version(root, inventory, version, folder, bags):
     """Write one version's files to a folder: the user's own names, or the bag as it is."""
-    places = state_of(inventory, version)
+    layout = state_of(inventory, version)
     digests = {path: digest for digest, paths in inventory["manifest"].items() for path in paths}
-    _, files = records_of(root, places)
+    _, files = records_of(root, layout)
     wrong = []
     os.makedirs(os.path.join(folder, "data") if bags else folder)
-    for logical, place in sorted(places.items()):
+    for logical, place in sorted(layout.items()):
         if bags:
             name = logical
         elif logical in files:

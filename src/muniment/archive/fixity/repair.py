@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from muniment.archive.config import Mode
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree, write_file
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.fixity.audit import audit
@@ -55,7 +55,7 @@ class Repair:
         return cls(where, mended=False, how=how)
 
 
-def repair(site: Site, roots: list[Path] | None = None, *, progress: Progress = quiet) -> Iterator[Repair]:
+def repair(context: ArchiveContext, roots: list[Path] | None = None, *, progress: Progress = quiet) -> Iterator[Repair]:
     """Audit, mend what can be mended, and say of each place what was done.
 
     Raises:
@@ -64,57 +64,57 @@ def repair(site: Site, roots: list[Path] | None = None, *, progress: Progress = 
     findings: list[Finding] = []
     said: set[tuple[str, bool]] = set()
     # In worm mode what is mended lies beside the damage, which the next pass would find again.
-    for _ in range(1 if site.config.mode is Mode.WORM else _PASSES):
-        findings = list(audit(site, roots=roots, progress=progress))
+    for _ in range(1 if context.config.mode is Mode.WORM else _PASSES):
+        findings = list(audit(context, roots=roots, progress=progress))
         objects: dict[Path, list[Finding]] = {}
         for finding in findings:
-            root = _object_of(site, finding)
+            root = _object_of(context, finding)
             if root:
                 objects.setdefault(root, []).append(finding)
         mended = False
         for root, found in objects.items():
-            for done in _mend_object(site, root, found):
+            for done in _mend_object(context, root, found):
                 mended = mended or done.mended
                 if (done.where, done.mended) not in said:
                     said.add((done.where, done.mended))
                     yield done
         if not mended:
             break
-    if site.config.mode is Mode.DYNAMIC:
-        yield from _drop_idle_parity(site, findings)
+    if context.config.mode is Mode.DYNAMIC:
+        yield from _drop_idle_parity(context, findings)
 
 
-def _object_of(site: Site, finding: Finding) -> Path | None:
+def _object_of(context: ArchiveContext, finding: Finding) -> Path | None:
     if finding.code in _PARITY_CODES:
         place = finding.expected if finding.code == "M401" else finding.where
         if finding.resource:
-            return next(iter(_roots_of(site, finding, place)), None)
+            return next(iter(_roots_of(context, finding, place)), None)
         return None
     parts = Path(finding.where).parts
     if len(parts) >= 4 and parts[0] == "objects":  # noqa: PLR2004 - objects, two tuples, the object
-        return site.places.root.joinpath(*parts[:4])
+        return context.layout.root.joinpath(*parts[:4])
     return None
 
 
-def _roots_of(site: Site, finding: Finding, place: str) -> Iterable[Path]:
+def _roots_of(context: ArchiveContext, finding: Finding, place: str) -> Iterable[Path]:
     parts = Path(place).parts
     if parts[:2] == ("parity", "packs"):
-        yield site.places.objects.joinpath(*parts[2:5])
-    for project in {site.config.project, *site.index.projects_of(finding.resource)}:
-        root = site.places.object(project, finding.resource)
+        yield context.layout.objects.joinpath(*parts[2:5])
+    for project in {context.config.project, *context.index.projects_of(finding.resource)}:
+        root = context.layout.object(project, finding.resource)
         if root.is_dir():
             yield root
 
 
-def _mend_object(site: Site, root: Path, findings: list[Finding]) -> Iterator[Repair]:
-    with exclusive(site.object_lock(root)):
-        records = [finding for finding in findings if _is_record(site, root, finding)]
+def _mend_object(context: ArchiveContext, root: Path, findings: list[Finding]) -> Iterator[Repair]:
+    with exclusive(context.object_lock(root)):
+        records = [finding for finding in findings if _is_record(context, root, finding)]
         # The versions' own records first: the root's are copied from them.
-        names = {_name(site, root, finding) for finding in records}
+        names = {_name(context, root, finding) for finding in records}
         for name in sorted(names, key=lambda name: ("/" not in name, name)):
-            yield _mend_record(site, root, name)
+            yield _mend_record(context, root, name)
         try:
-            inventory, _ = newest_inventory(root, site.config.digests[0])
+            inventory, _ = newest_inventory(root, context.config.digests[0])
         except (FileNotFoundError, DamagedRecord, ReadFailed) as error:
             for finding in findings:
                 if finding not in records and finding.code in _FILE_CODES:
@@ -124,47 +124,51 @@ def _mend_object(site: Site, root: Path, findings: list[Finding]) -> Iterator[Re
         damaged = [
             finding
             for finding in findings
-            if finding.code in _FILE_CODES and finding not in records and "/" in _name(site, root, finding)
+            if finding.code in _FILE_CODES and finding not in records and "/" in _name(context, root, finding)
         ]
-        wanted = dict.fromkeys(_name(site, root, finding) for finding in damaged)
+        wanted = dict.fromkeys(_name(context, root, finding) for finding in damaged)
         recorded = inventory.digests_of(wanted.keys())
         for name in wanted:
-            yield _mend_file(site, root, recorded.get(name, {}), name)
+            yield _mend_file(context, root, recorded.get(name, {}), name)
         if any(finding.code == "M203" for finding in findings):
-            finish_root(site, root, head_of(root))
-            yield Repair.done(f"{root.relative_to(site.places.root)}/{NAME}", "written anew from the newest instance")
+            finish_root(context, root, head_of(root))
+            yield Repair.done(
+                f"{root.relative_to(context.layout.root)}/{NAME}", "written anew from the newest instance"
+            )
     if any(finding.code in _PARITY_CODES for finding in findings):
-        yield from _renew_parity(site, root, findings)
+        yield from _renew_parity(context, root, findings)
 
 
-def _is_record(site: Site, root: Path, finding: Finding) -> bool:
+def _is_record(context: ArchiveContext, root: Path, finding: Finding) -> bool:
     name = Path(finding.where).name
-    inside = Path(finding.where).is_relative_to(root.relative_to(site.places.root))
-    depth = len(Path(finding.where).parts) - len(root.relative_to(site.places.root).parts)
+    inside = Path(finding.where).is_relative_to(root.relative_to(context.layout.root))
+    depth = len(Path(finding.where).parts) - len(root.relative_to(context.layout.root).parts)
     return finding.code in _FILE_CODES and inside and depth <= 2 and name.startswith(NAME)  # noqa: PLR2004 - vN/name
 
 
-def _name(site: Site, root: Path, finding: Finding) -> str:
-    return str(Path(finding.where).relative_to(root.relative_to(site.places.root)))
+def _name(context: ArchiveContext, root: Path, finding: Finding) -> str:
+    return str(Path(finding.where).relative_to(root.relative_to(context.layout.root)))
 
 
-def _mend_record(site: Site, root: Path, name: str) -> Repair:
+def _mend_record(context: ArchiveContext, root: Path, name: str) -> Repair:
     """Mend an inventory or its sidecar: from the pack, or from the intact copy in or of the root."""
     folder = Path(name).parent
-    where = f"{root.relative_to(site.places.root)}/{name}"
-    algorithm = site.config.digests[0]
+    where = f"{root.relative_to(context.layout.root)}/{name}"
+    algorithm = context.config.digests[0]
     if str(folder) == ".":
-        head = 1 if site.config.mode is Mode.WORM else head_of(root)
-        return _copy_records(site, root, root / f"v{head}", root, where, algorithm)
-    mended = _from_pack(site, root, int(folder.name[1:]), [f"{folder}/{NAME}", f"{folder}/{NAME}.{algorithm}"])
+        head = 1 if context.config.mode is Mode.WORM else head_of(root)
+        return _copy_records(context, root, root / f"v{head}", root, where, algorithm)
+    mended = _from_pack(context, root, int(folder.name[1:]), [f"{folder}/{NAME}", f"{folder}/{NAME}.{algorithm}"])
     if isinstance(mended, Repair):
         if versions_on_disk(root)[-1:] == [int(folder.name[1:])]:
-            return _copy_records(site, root, root, root / folder, where, algorithm)
+            return _copy_records(context, root, root, root / folder, where, algorithm)
         return mended
     return Repair.done(where, "mended from parity")
 
 
-def _copy_records(site: Site, root: Path, source: Path, target: Path, where: str, algorithm: str) -> Repair:
+def _copy_records(
+    context: ArchiveContext, root: Path, source: Path, target: Path, where: str, algorithm: str
+) -> Repair:
     try:
         data = (source / NAME).read_bytes()
         recorded = (source / f"{NAME}.{algorithm}").read_bytes()
@@ -172,39 +176,39 @@ def _copy_records(site: Site, root: Path, source: Path, target: Path, where: str
         return Repair.left(where, f"its other copy cannot be read ({error.strerror})")
     if recorded.split()[:1] != sidecar(data, algorithm).split()[:1]:
         return Repair.left(where, "its other copy is damaged too")
-    scratch = site.places.scratch / f"repair-{secrets.token_hex(8)}"
+    scratch = context.layout.scratch / f"repair-{secrets.token_hex(8)}"
     make_folder(scratch)
     try:
         for name, content in ((NAME, data), (f"{NAME}.{algorithm}", sidecar(data, algorithm))):
             write_file(scratch / name, content, sync=True)
-            _put_back(site, root, scratch / name, str((target / name).relative_to(root)))
+            _put_back(context, root, scratch / name, str((target / name).relative_to(root)))
     finally:
         remove_tree(scratch)
     return Repair.done(where, "copied from its other copy")
 
 
-def _mend_file(site: Site, root: Path, digests: Mapping[str, str], name: str) -> Repair:
-    where = f"{root.relative_to(site.places.root)}/{name}"
+def _mend_file(context: ArchiveContext, root: Path, digests: Mapping[str, str], name: str) -> Repair:
+    where = f"{root.relative_to(context.layout.root)}/{name}"
     if not digests or not name.startswith("v"):
         return Repair.left(where, "no record says what it should be")
     version = int(name.split("/", 1)[0][1:])
     sha256 = digests["sha256"]
     if file_digest(root / name, "sha256") == sha256:
         return Repair.done(where, "nothing to do: it is right")
-    if sidecar_path(file_set_folder(site.places, sha256), sha256).exists():
-        return _from_set(site, root, name, sha256)
-    found = _from_pack(site, root, version, [name])
+    if sidecar_path(file_set_folder(context.layout, sha256), sha256).exists():
+        return _from_set(context, root, name, sha256)
+    found = _from_pack(context, root, version, [name])
     return found if isinstance(found, Repair) else Repair.done(where, "mended from parity", instance=str(version))
 
 
-def _from_set(site: Site, root: Path, name: str, sha256: str) -> Repair:
-    where = f"{root.relative_to(site.places.root)}/{name}"
-    scratch = site.places.scratch / f"repair-{secrets.token_hex(8)}"
+def _from_set(context: ArchiveContext, root: Path, name: str, sha256: str) -> Repair:
+    where = f"{root.relative_to(context.layout.root)}/{name}"
+    scratch = context.layout.scratch / f"repair-{secrets.token_hex(8)}"
     make_folder(scratch)
     try:
-        folder = file_set_folder(site.places, sha256)
+        folder = file_set_folder(context.layout, sha256)
         mended = repair_file(root / name, sha256, folder, scratch, scratch / "mended")
-        how = _put_back(site, root, mended, name)
+        how = _put_back(context, root, mended, name)
         return Repair.done(where, how, instance=name.split("/", 1)[0][1:])
     except MunimentError as error:
         return Repair.left(where, str(error))
@@ -212,11 +216,11 @@ def _from_set(site: Site, root: Path, name: str, sha256: str) -> Repair:
         remove_tree(scratch)
 
 
-def _from_pack(site: Site, root: Path, version: int, names: list[str]) -> Repair | None:
+def _from_pack(context: ArchiveContext, root: Path, version: int, names: list[str]) -> Repair | None:
     """Mend small files of one version, or say why it cannot be done."""
-    where = f"{root.relative_to(site.places.root)}/{names[0]}"
-    folder = pack_folder(site.places, root, version)
-    scratch = site.places.scratch / f"repair-{secrets.token_hex(8)}"
+    where = f"{root.relative_to(context.layout.root)}/{names[0]}"
+    folder = pack_folder(context.layout, root, version)
+    scratch = context.layout.scratch / f"repair-{secrets.token_hex(8)}"
     make_folder(scratch)
     try:
         members = pack_members(folder)
@@ -227,7 +231,7 @@ def _from_pack(site: Site, root: Path, version: int, names: list[str]) -> Repair
         wanted = {name: scratch / f"mended-{number}" for number, name in enumerate(inside)}
         repair_pack(folder, present, wanted, scratch)
         for name, path in wanted.items():
-            _put_back(site, root, path, name)
+            _put_back(context, root, path, name)
     except MunimentError as error:
         return Repair.left(where, str(error))
     finally:
@@ -235,60 +239,60 @@ def _from_pack(site: Site, root: Path, version: int, names: list[str]) -> Repair
     return None
 
 
-def _put_back(site: Site, root: Path, mended: Path, name: str) -> str:
+def _put_back(context: ArchiveContext, root: Path, mended: Path, name: str) -> str:
     """Let verified bytes take the damaged file's place, and record it."""
-    where = f"{root.relative_to(site.places.root)}/{name}"
+    where = f"{root.relative_to(context.layout.root)}/{name}"
     sync_tree(mended.parent)
-    if site.config.mode is Mode.WORM:
-        make_folder(site.places.quarantine)
-        kept = site.places.quarantine / f"mended-{secrets.token_hex(4)}-{Path(name).name}"
+    if context.config.mode is Mode.WORM:
+        make_folder(context.layout.quarantine)
+        kept = context.layout.quarantine / f"mended-{secrets.token_hex(4)}-{Path(name).name}"
         rename(mended, kept)
         how = f"mended beside it, as worm mode asks: staging/quarantine/{kept.name}"
     else:
-        kept_name = _swap(site, root, mended, root / name)
+        kept_name = _swap(context, root, mended, root / name)
         how = (
             f"mended from parity; the damaged bytes are in staging/quarantine/{kept_name}"
             if kept_name
             else ("restored from parity")
         )
     detail = {"path": where, "note": how}
-    site.log.append([Event("recovery", f"{site.agent.name} <{site.agent.address}>", detail=detail)])
+    context.log.append([Event("recovery", f"{context.agent.name} <{context.agent.address}>", detail=detail)])
     return how
 
 
-def _swap(site: Site, root: Path, fresh: Path, target: Path) -> str:
+def _swap(context: ArchiveContext, root: Path, fresh: Path, target: Path) -> str:
     """Move what is at `target` to quarantine and `fresh` into its place."""
     kept_name = ""
     make_folder(target.parent)
     if target.exists():
-        make_folder(site.places.quarantine)
+        make_folder(context.layout.quarantine)
         kept_name = f"damaged-{secrets.token_hex(4)}-{target.name}"[:200]
-        rename(target, site.places.quarantine / kept_name)
+        rename(target, context.layout.quarantine / kept_name)
     rename(fresh, target)
     sync_folder(target.parent)
     sync_folder(root)
     return kept_name
 
 
-def _renew_parity(site: Site, root: Path, findings: list[Finding]) -> Iterator[Repair]:
+def _renew_parity(context: ArchiveContext, root: Path, findings: list[Finding]) -> Iterator[Repair]:
     """Make missing parity, and damaged parity anew, from files that are intact."""
-    scratch = site.places.scratch / f"old-parity-{secrets.token_hex(8)}"
+    scratch = context.layout.scratch / f"old-parity-{secrets.token_hex(8)}"
     make_folder(scratch)
     try:
         for finding in findings:
             if finding.code == "M402":
-                path = site.places.root / finding.where
+                path = context.layout.root / finding.where
                 for file in _set_of(path):
                     if file.exists():
                         rename(file, scratch / f"{secrets.token_hex(4)}-{file.name}"[:200])
         for version in versions_on_disk(root):
             try:
-                made = protect(site, root, version)
+                made = protect(context, root, version)
             except (MunimentError, FileNotFoundError) as error:
-                yield Repair.left(f"{root.relative_to(site.places.root)}/v{version}", f"no parity made: {error}")
+                yield Repair.left(f"{root.relative_to(context.layout.root)}/v{version}", f"no parity made: {error}")
                 continue
             if made:
-                where = f"{root.relative_to(site.places.root)}/v{version}"
+                where = f"{root.relative_to(context.layout.root)}/v{version}"
                 yield Repair.done(where, f"{len(made)} parity sets made", instance=str(version))
     finally:
         remove_tree(scratch)
@@ -300,8 +304,8 @@ def _set_of(path: Path) -> list[Path]:
     return [*set_files(path.parent, name), sidecar_path(path.parent, name)]
 
 
-def _drop_idle_parity(site: Site, findings: list[Finding]) -> Iterator[Repair]:
+def _drop_idle_parity(context: ArchiveContext, findings: list[Finding]) -> Iterator[Repair]:
     for finding in findings:
         if finding.code == "M403":
-            remove_tree(site.places.root / finding.where)
+            remove_tree(context.layout.root / finding.where)
             yield Repair.done(finding.where, "parity that protected nothing was removed")

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from muniment.archive.config import Mode
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import (
     make_folder,
     rename,
@@ -40,7 +40,7 @@ from muniment.archive.disk.durable import (
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.draft import Draft
-from muniment.archive.ingest.staging import Undertaking, Workspace
+from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import TagFile, tag_files
 from muniment.archive.package.inventory import NAME, Inventory, State, Version, sidecar
@@ -51,7 +51,7 @@ from muniment.content.events import Event
 from muniment.content.identity import Agent, to_uri
 from muniment.content.times import now
 from muniment.errors.archive import ResourceExists, StaleTransaction
-from muniment.errors.base import StorageTrouble
+from muniment.errors.base import StorageError
 
 _CHUNK = 1 << 20
 _MANY = 300
@@ -59,8 +59,8 @@ _MANY = 300
 
 
 def seal(
-    site: Site,
-    space: Workspace,
+    context: ArchiveContext,
+    space: StagingArea,
     draft: Draft,
     staged: dict[str, str],
     provenance: list[Any],
@@ -74,13 +74,13 @@ def seal(
     Raises:
         DiskFull, WriteFailed: The storage refused; nothing is published.
     """
-    task = space.undertaking
-    algorithm = site.config.digests[0]
+    task = space.transaction_record
+    algorithm = context.config.digests[0]
     created = now()
     base = Inventory(to_uri(task.project, task.id), algorithm)
     if task.base:
         try:
-            base, _ = newest_inventory(site.places.object(task.project, task.id), algorithm)
+            base, _ = newest_inventory(context.layout.object(task.project, task.id), algorithm)
         except FileNotFoundError:
             raise StaleTransaction(id=task.id, base=task.base, head=0) from None
         if base.head != task.base:
@@ -93,7 +93,7 @@ def seal(
         version = Version(created, {}, message, Agent(task.agent_name, task.agent_address))
         content = _note_payload(space, version.state, entries, staged, algorithm)
         record = _instance_record(task, draft, created, provenance)
-        tags = tag_files(entries, record, site.config.digests, created[:10])
+        tags = tag_files(entries, record, context.config.digests, created[:10])
         stage_tags(space, tags, base, version.state, content)
         base.add_version(version, content)
         inventory = base.write(space.version)
@@ -107,7 +107,7 @@ def seal(
 
 
 def _note_payload(
-    space: Workspace, state: State, entries: Mapping[str, Entry], staged: Mapping[str, str], algorithm: str
+    space: StagingArea, state: State, entries: Mapping[str, Entry], staged: Mapping[str, str], algorithm: str
 ) -> dict[str, Mapping[str, str]]:
     """Fill in the payload's part of a version's state; returns its new content, path to digests."""
     content: dict[str, Mapping[str, str]] = {}
@@ -120,7 +120,7 @@ def _note_payload(
     return content
 
 
-def publish(site: Site, space: Workspace) -> None:
+def publish(context: ArchiveContext, space: StagingArea) -> None:
     """Give a sealed version its place and finish the work (steps 3 to 6).
 
     A failure up to the event takes the version out again: the resource is as it was.
@@ -129,34 +129,34 @@ def publish(site: Site, space: Workspace) -> None:
         ResourceExists, StaleTransaction: Somebody else was first; nothing is published.
         DiskFull, WriteFailed: The storage refused; nothing is published.
     """
-    task = space.undertaking
-    root = site.places.object(task.project, task.id)
-    with exclusive(site.object_lock(root)):
+    task = space.transaction_record
+    root = context.layout.object(task.project, task.id)
+    with exclusive(context.object_lock(root)):
         head = head_of(root)
         if head != task.base:
             _refuse(task, head)
-        if not head and site.places.tombstone(task.project, task.id).exists():
+        if not head and context.layout.tombstone(task.project, task.id).exists():
             # Made and purged by others while this transaction was open: the id is not used again.
             _refuse(task, head)
-        refuse_reserved(site, task)
+        refuse_reserved(context, task)
         try:
-            landed = _place(site, space, root)
+            landed = _place(context, space, root)
             sync_folder(landed)
-            record(site, space)
+            record(context, space)
         except BaseException:
-            _take_out(site, space, root)
+            _take_out(context, space, root)
             raise
         # Committed. What is left is derived or rubbish: if it fails now, the next recovery does it.
         try:
-            finish_root(site, root, task.base + 1)
-        except StorageTrouble:
+            finish_root(context, root, task.base + 1)
+        except StorageError:
             space.release()
             return
-    with contextlib.suppress(StorageTrouble):
+    with contextlib.suppress(StorageError):
         space.discard()
 
 
-def abandon(space: Workspace) -> None:
+def abandon(space: StagingArea) -> None:
     """Remove what is left of a transaction that could not be committed.
 
     A version that was placed and could not be taken out again is left for recovery to finish: without
@@ -167,28 +167,28 @@ def abandon(space: Workspace) -> None:
         return
     withdraw(space)
     # What cannot be removed now is removed by the next recovery.
-    with contextlib.suppress(StorageTrouble):
+    with contextlib.suppress(StorageError):
         space.discard()
 
 
-def withdraw(space: Workspace) -> None:
+def withdraw(space: StagingArea) -> None:
     """Break the seal of a version that could not be published; one that stands in its place keeps it.
 
     Recovery publishes what is sealed: whoever was told that it failed must not find it there later. Only
     where the storage refuses even this may that happen.
     """
     if space.version.is_dir():
-        with contextlib.suppress(StorageTrouble):
+        with contextlib.suppress(StorageError):
             space.unseal()
 
 
-def record(site: Site, space: Workspace) -> None:
+def record(context: ArchiveContext, space: StagingArea) -> None:
     """Append the event of a published version (step 4).
 
     Raises:
         DiskFull, WriteFailed: The storage refused; there is no event.
     """
-    task = space.undertaking
+    task = space.transaction_record
     draft = Event(
         "ingestion",
         f"{task.agent_name} <{task.agent_address}>",
@@ -198,38 +198,38 @@ def record(site: Site, space: Workspace) -> None:
         detail=(space.sealed() or {}).get("detail", {}),
         transaction=task.transaction,
     )
-    site.log.append([draft])
+    context.log.append([draft])
 
 
-def finish_root(site: Site, root: Path, version: int) -> None:
+def finish_root(context: ArchiveContext, root: Path, version: int) -> None:
     """Make the object's root inventory that of `version` (step 5); the caller holds the object's lock.
 
     Raises:
         DiskFull, WriteFailed: The storage refused; the newest version's own inventory still stands.
     """
-    if version == 1 or site.config.mode is Mode.WORM:
+    if version == 1 or context.config.mode is Mode.WORM:
         return
-    algorithm = site.config.digests[0]
+    algorithm = context.config.digests[0]
     with writing(root):
         data = (root / f"v{version}" / NAME).read_bytes()
-    make_folder(site.places.scratch)
-    replace_file(root / NAME, data, scratch=site.places.scratch)
-    replace_file(root / f"{NAME}.{algorithm}", sidecar(data, algorithm), scratch=site.places.scratch)
+    make_folder(context.layout.scratch)
+    replace_file(root / NAME, data, scratch=context.layout.scratch)
+    replace_file(root / f"{NAME}.{algorithm}", sidecar(data, algorithm), scratch=context.layout.scratch)
     sync_folder(root)
 
 
-def _place(site: Site, space: Workspace, root: Path) -> Path:
+def _place(context: ArchiveContext, space: StagingArea, root: Path) -> Path:
     """Rename the version into place: the commit point. Returns the folder whose names must be synced."""
     try:
-        if not space.undertaking.base:
-            return _place_object(site, space)
+        if not space.transaction_record.base:
+            return _place_object(context, space)
         rename(space.version, root / space.version.name)
     except FileExistsError:
-        _refuse(space.undertaking, head_of(root))
+        _refuse(space.transaction_record, head_of(root))
     return root
 
 
-def _take_out(site: Site, space: Workspace, root: Path) -> None:
+def _take_out(context: ArchiveContext, space: StagingArea, root: Path) -> None:
     """Undo the commit point after something failed right behind it.
 
     If this fails too, the version stays, and recovery records it. It also stays when its event is in the
@@ -237,31 +237,31 @@ def _take_out(site: Site, space: Workspace, root: Path) -> None:
     """
     if space.version.is_dir():
         return  # it never left: what stands in its place is somebody else's
-    task = space.undertaking
-    with contextlib.suppress(StorageTrouble):
-        if site.log.mentions(task.transaction, task.log):
+    task = space.transaction_record
+    with contextlib.suppress(StorageError):
+        if context.log.mentions(task.transaction, task.log):
             return
-    with contextlib.suppress(StorageTrouble, FileExistsError):
-        if space.undertaking.base:
+    with contextlib.suppress(StorageError, FileExistsError):
+        if space.transaction_record.base:
             rename(root / space.version.name, space.version)
             sync_folder(root)
             return
         make_folder(space.object.parent)
         rename(root, space.object)
         sync_folder(root.parent)
-        drop_empty_folders(root.parent, site.places.objects)
+        drop_empty_folders(root.parent, context.layout.objects)
 
 
-def _place_object(site: Site, space: Workspace) -> Path:
+def _place_object(context: ArchiveContext, space: StagingArea) -> Path:
     """Publish a new object by renaming the highest folder on its way that is not there yet.
 
     So no empty folder is ever left in the storage root (OCFL 1.1 §4, E073), whatever happens.
     Returns the folder whose names must be synced.
     """
-    task = space.undertaking
+    task = space.transaction_record
     parts = object_parts(to_uri(task.project, task.id))
     for depth in range(1, len(parts) + 1):
-        target = site.places.objects.joinpath(*parts[:depth])
+        target = context.layout.objects.joinpath(*parts[:depth])
         if target.exists():
             continue
         try:
@@ -269,16 +269,16 @@ def _place_object(site: Site, space: Workspace) -> Path:
         except FileExistsError:
             continue
         return target.parent
-    raise FileExistsError(site.places.objects.joinpath(*parts))
+    raise FileExistsError(context.layout.objects.joinpath(*parts))
 
 
-def _refuse(task: Undertaking, head: int) -> NoReturn:
+def _refuse(task: TransactionRecord, head: int) -> NoReturn:
     if task.base:
         raise StaleTransaction(id=task.id, base=task.base, head=head)
     raise ResourceExists(id=task.id, project=task.project)
 
 
-def _instance_record(task: Undertaking, draft: Draft, created: str, provenance: list[Any]) -> dict[str, Any]:
+def _instance_record(task: TransactionRecord, draft: Draft, created: str, provenance: list[Any]) -> dict[str, Any]:
     record: dict[str, Any] = {
         "format": "1.0",
         "id": task.id,
@@ -294,7 +294,7 @@ def _instance_record(task: Undertaking, draft: Draft, created: str, provenance: 
     return {**record, **{name: value for name, value in further.items() if value}}
 
 
-def _drop_unused(space: Workspace, staged: dict[str, str], used: set[str]) -> None:
+def _drop_unused(space: StagingArea, staged: dict[str, str], used: set[str]) -> None:
     with writing(space.content):
         for digest in [digest for digest in staged if digest not in used]:
             os.unlink(space.content / staged.pop(digest))
@@ -336,7 +336,7 @@ def drop_empty_folders(folder: Path, stop: Path) -> None:
 
 
 def stage_tags(
-    space: Workspace,
+    space: StagingArea,
     tags: dict[str, TagFile],
     base: Inventory,
     state: dict[str, list[str]],

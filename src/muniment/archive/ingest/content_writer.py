@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from muniment.archive.copying import Copied, Copier, CopyJob, Failed, write_stream
 from muniment.archive.disk.durable import make_folder, writing
-from muniment.archive.ingest.staging import Workspace
+from muniment.archive.ingest.staging import StagingArea
 from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
@@ -27,14 +27,16 @@ _TELL_EVERY = 200
 _MOST_PROBED = 8
 
 
-class Additions:
+class ContentWriter:
     """What one transaction has stored so far. Several threads may store streams at once.
 
     `staged` is digest (of the archive's first algorithm) to content path below the version's content
     folder; `known` are the digests the resource's earlier instances hold, by size in bytes.
     """
 
-    def __init__(self, copier: Copier, space: Workspace, known: Mapping[int, tuple[str, ...]], held: set[str]) -> None:
+    def __init__(
+        self, copier: Copier, space: StagingArea, known: Mapping[int, tuple[str, ...]], held: set[str]
+    ) -> None:
         self.staged: dict[str, str] = {}
         self._copier = copier
         self._space = space
@@ -42,7 +44,7 @@ class Additions:
         self._held = held
         self._root = os.fspath(space.content)
         self._folders: set[str] = set()
-        # Places given out, written to or not yet: what is promised to one thread is not on the disk at once.
+        # ArchiveLayout given out, written to or not yet: what is promised to one thread is not on the disk at once.
         self._taken: set[str] = set()
         # A transaction that was begun by somebody else may have files no one here knows of.
         self._alone = space.journal_size() == 0

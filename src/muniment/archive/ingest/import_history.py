@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from muniment.archive.config import Mode
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, write_file, writing
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 
 # The commit point is one for commits and adoptions; its steps are used here, not written a second time.
 from muniment.archive.ingest.commit import _instance_record, _place, _take_out, abandon, copy_records, stage_tags
-from muniment.archive.ingest.content_writer import Additions
+from muniment.archive.ingest.content_writer import ContentWriter
 from muniment.archive.ingest.draft import Draft
-from muniment.archive.ingest.staging import ADOPTION, Undertaking, Workspace
+from muniment.archive.ingest.staging import ADOPTION, StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, read_inventory
@@ -39,7 +39,7 @@ from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid, to_uri
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
-from muniment.errors.base import BadInput, MunimentError, StorageTrouble
+from muniment.errors.base import BadInput, MunimentError, StorageError
 
 _STRONG = ("sha512", "sha256")
 """Digests by which content is known to be the same without reading it."""
@@ -77,7 +77,7 @@ class Arrival:
 
 
 def adopt(
-    site: Site,
+    context: ArchiveContext,
     project: str,
     resource: str,
     arrivals: Iterable[Arrival],
@@ -96,67 +96,69 @@ def adopt(
         DiskFull, WriteFailed: The storage refused; nothing was adopted.
         BadInput: There was no instance to adopt.
     """
-    root = site.places.object(project, resource)
+    root = context.layout.object(project, resource)
     if head_of(root):
         raise ResourceExists(id=resource, project=project)
-    agent = site.agent
+    agent = context.agent
     begun = now(), agent.name, agent.address
-    task = Undertaking(new_uuid(), project, resource, 0, *begun, kind=ADOPTION, log=site.log.head())
-    space = Workspace.begin(site.places, task)
+    task = TransactionRecord(new_uuid(), project, resource, 0, *begun, kind=ADOPTION, log=context.log.head())
+    space = StagingArea.begin(context.layout, task)
     try:
-        build = _Build(site, space)
+        build = _Build(context, space)
         for arrival in arrivals:
             build.add(arrival, progress)
         head = build.seal(events)
-        _publish(site, space)
+        _publish(context, space)
     except BaseException:
         abandon(space)
         raise
-    with contextlib.suppress(StorageTrouble):
+    with contextlib.suppress(StorageError):
         space.discard()
-    _protect(site, root, task, head, progress)
+    _protect(context, root, task, head, progress)
 
 
-def finish_adoption(site: Site, space: Workspace) -> list[Event]:
+def finish_adoption(context: ArchiveContext, space: StagingArea) -> list[Event]:
     """Do what of an adoption is not done yet; one that was not sealed is removed.
 
     Raises:
         ResourceExists, ResourceReserved: Somebody else took the id meanwhile; it is not published.
         DiskFull, WriteFailed: The storage refused; running it again goes on.
     """
-    task = space.undertaking
+    task = space.transaction_record
     sealed = space.sealed()
     events: list[Event] = []
     if sealed is not None:
-        root = site.places.object(task.project, task.id)
-        if _inventory_digest(site, root / f"v{sealed['head']}") == sealed["inventory"]:
-            with exclusive(site.object_lock(root)):
-                if not site.log.mentions(task.transaction, task.log):
-                    events = _record(site, space)
+        root = context.layout.object(task.project, task.id)
+        if _inventory_digest(context, root / f"v{sealed['head']}") == sealed["inventory"]:
+            with exclusive(context.object_lock(root)):
+                if not context.log.mentions(task.transaction, task.log):
+                    events = _record(context, space)
         else:
-            _publish(site, space)
+            _publish(context, space)
             events = list(_drafts(space))
     space.discard()
     return events
 
 
-class _VersionSpace(Workspace):
+class _VersionSpace(StagingArea):
     """The part of an adoption's folder that one of its versions is built in."""
 
     @property
     def object(self) -> Path:
-        task = self.undertaking
+        task = self.transaction_record
         return self.build.joinpath(*object_parts(to_uri(task.project, task.id)))
 
 
 class _Build:
     """The object as far as it is built."""
 
-    def __init__(self, site: Site, space: Workspace) -> None:
-        self._site = site
+    def __init__(self, context: ArchiveContext, space: StagingArea) -> None:
+        self._context = context
         self._space = space
-        self._algorithm = site.config.digests[0]
-        self._inventory = Inventory(to_uri(space.undertaking.project, space.undertaking.id), self._algorithm)
+        self._algorithm = context.config.digests[0]
+        self._inventory = Inventory(
+            to_uri(space.transaction_record.project, space.transaction_record.id), self._algorithm
+        )
         self._known: dict[tuple[str, str], Entry] = {}
         self._events: list[Event] = []
         self._identifiers: set[str] = set()
@@ -164,9 +166,9 @@ class _Build:
     def add(self, arrival: Arrival, progress: Progress) -> None:
         """Build one more version."""
         number = self._inventory.head + 1
-        agent = arrival.agent or self._site.agent
+        agent = arrival.agent or self._context.agent
         task = replace(
-            self._space.undertaking,
+            self._space.transaction_record,
             transaction=arrival.instance or new_uuid(),
             base=number - 1,
             agent_name=agent.name,
@@ -179,7 +181,7 @@ class _Build:
         space = _VersionSpace(self._space.folder, task, None)
         make_folder(space.content)
         draft = Draft(record={"metadata": arrival.metadata, "links": arrival.links, "folders": arrival.folders})
-        additions = Additions(self._site.copier, space, {}, set(self._inventory.manifest))
+        additions = ContentWriter(self._context.copier, space, {}, set(self._inventory.manifest))
         for entry in self._store(additions, list(arrival.files), draft, progress):
             draft.put(entry)
             for name in _STRONG:
@@ -188,9 +190,11 @@ class _Build:
         draft.links.update(arrival.links)
         self._complete(space, draft, additions.staged, arrival)
 
-    def _store(self, additions: Additions, files: list[Arriving], draft: Draft, progress: Progress) -> Iterable[Entry]:
+    def _store(
+        self, additions: ContentWriter, files: list[Arriving], draft: Draft, progress: Progress
+    ) -> Iterable[Entry]:
         """The entries of `files`: by digest where the object holds the content already, else read and digested."""
-        own = self._site.config.digests
+        own = self._context.config.digests
         fresh: dict[str, Arriving] = {}
         streams: list[Arriving] = []
         for file in files:
@@ -226,9 +230,9 @@ class _Build:
                 return found
         return None
 
-    def _complete(self, space: Workspace, draft: Draft, staged: dict[str, str], arrival: Arrival) -> None:
+    def _complete(self, space: StagingArea, draft: Draft, staged: dict[str, str], arrival: Arrival) -> None:
         """Write tag files and inventory of a version whose files are in place."""
-        task = space.undertaking
+        task = space.transaction_record
         number = task.base + 1
         created = arrival.created or now()
         entries: dict[str, Entry] = {entry.path: entry for entry in draft}
@@ -240,7 +244,7 @@ class _Build:
             state.setdefault(digest, []).append(stored_path(entry.path))
             if digest in staged:
                 content[f"v{number}/content/{staged[digest]}"] = entry.digests
-        tags = tag_files(entries, record, self._site.config.digests, created[:10])
+        tags = tag_files(entries, record, self._context.config.digests, created[:10])
         stage_tags(space, tags, self._inventory, state, content)
         _drop_empty(space.content)
         message = arrival.message or f"Instance {number}: {len(entries)} files"
@@ -269,70 +273,70 @@ class _Build:
         head = self._inventory.head
         if not head:
             raise BadInput(reason="there is no instance to adopt")
-        whole = _VersionSpace(self._space.folder, self._space.undertaking, None).object
-        shown = whole / ("v1" if self._site.config.mode is Mode.WORM else f"v{head}")
+        whole = _VersionSpace(self._space.folder, self._space.transaction_record, None).object
+        shown = whole / ("v1" if self._context.config.mode is Mode.WORM else f"v{head}")
         copy_records(shown, whole, self._algorithm)
         sync_tree(self._space.folder, since=self._space.held)
-        digest = _inventory_digest(self._site, whole / f"v{head}")
-        transaction = self._space.undertaking.transaction
+        digest = _inventory_digest(self._context, whole / f"v{head}")
+        transaction = self._space.transaction_record.transaction
         events = [replace(event, transaction=transaction).as_json() for event in (*self._events, *further)]
         self._space.write_seal({"inventory": digest, "head": head, "events": events})
         sync_tree(self._space.folder, since=self._space.held)
         return head
 
     def _event(self, number: int, detail: dict[str, Any]) -> Event:
-        task = self._space.undertaking
+        task = self._space.transaction_record
         agent = f"{task.agent_name} <{task.agent_address}>"
         return Event("ingestion", agent, task.project, task.id, number, detail=detail)
 
 
-def _publish(site: Site, space: Workspace) -> None:
+def _publish(context: ArchiveContext, space: StagingArea) -> None:
     """Give a sealed object its place and write its events, or undo both.
 
     Raises:
         ResourceExists, ResourceReserved: Somebody else was first.
         DiskFull, WriteFailed: The storage refused.
     """
-    task = space.undertaking
-    root = site.places.object(task.project, task.id)
-    with exclusive(site.object_lock(root)):
+    task = space.transaction_record
+    root = context.layout.object(task.project, task.id)
+    with exclusive(context.object_lock(root)):
         if head_of(root):
             raise ResourceExists(id=task.id, project=task.project)
-        refuse_reserved(site, task)
+        refuse_reserved(context, task)
         try:
-            landed = _place(site, space, root)
+            landed = _place(context, space, root)
             sync_folder(landed)
-            _record(site, space)
+            _record(context, space)
         except BaseException:
-            _take_out(site, space, root)
+            _take_out(context, space, root)
             raise
 
 
-def _record(site: Site, space: Workspace) -> list[Event]:
-    return site.log.append(_drafts(space))
+def _record(context: ArchiveContext, space: StagingArea) -> list[Event]:
+    return context.log.append(_drafts(space))
 
 
-def _drafts(space: Workspace) -> Iterable[Event]:
+def _drafts(space: StagingArea) -> Iterable[Event]:
     return [Event(**record) for record in (space.sealed() or {}).get("events", [])]
 
 
-def _protect(site: Site, root: Path, task: Undertaking, head: int, progress: Progress) -> None:
+def _protect(context: ArchiveContext, root: Path, task: TransactionRecord, head: int, progress: Progress) -> None:
     # The resource is there whatever happens here: parity can be made at any later time.
-    if not site.parity:
+    if not context.parity:
         return
     for number in range(1, head + 1):
         try:
-            protect(site, root, number, progress=progress)
+            protect(context, root, number, progress=progress)
         except MunimentError as error:
             detail = {"note": "no parity was made", "reason": str(error)}
             agent = f"{task.agent_name} <{task.agent_address}>"
-            with contextlib.suppress(StorageTrouble):
-                site.log.append([Event("creation", agent, task.project, task.id, number, "failure", detail)])
+            with contextlib.suppress(StorageError):
+                context.log.append([Event("creation", agent, task.project, task.id, number, "failure", detail)])
 
 
-def _inventory_digest(site: Site, version: Path) -> str:
+def _inventory_digest(context: ArchiveContext, version: Path) -> str:
     try:
-        return read_inventory(version, site.config.digests[0])[1]
+        return read_inventory(version, context.config.digests[0])[1]
     except (OSError, DamagedRecord, ReadFailed):
         return ""
 

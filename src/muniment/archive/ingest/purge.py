@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.config import Mode
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, replace_file, sync_folder
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import drop_empty_folders
-from muniment.archive.ingest.staging import DELETION, Undertaking, Workspace
+from muniment.archive.ingest.staging import DELETION, StagingArea, TransactionRecord
 from muniment.archive.package.objects import head_of
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReasonNeeded, ResourceNotFound
-from muniment.errors.base import StorageTrouble
+from muniment.errors.base import StorageError
 
 
-def purge(site: Site, project: str, resource: str, reason: str) -> Event:
+def purge(context: ArchiveContext, project: str, resource: str, reason: str) -> Event:
     """Remove a resource with all its instances.
 
     Raises:
@@ -37,72 +37,72 @@ def purge(site: Site, project: str, resource: str, reason: str) -> Event:
         ResourceNotFound: There is no such resource.
         DiskFull, WriteFailed: The storage refused; recovery completes the purge if it had begun.
     """
-    site.config.refuse_unless(Mode.DYNAMIC, "purging")
+    context.config.refuse_unless(Mode.DYNAMIC, "purging")
     if not reason.strip():
         raise ReasonNeeded
-    head = head_of(site.places.object(project, resource))
+    head = head_of(context.layout.object(project, resource))
     if not head:
         raise ResourceNotFound(id=resource)
-    begun = now(), site.agent.name, site.agent.address
-    task = Undertaking(new_uuid(), project, resource, head, *begun, reason.strip(), DELETION, site.log.head())
-    space = Workspace.begin(site.places, task)
+    begun = now(), context.agent.name, context.agent.address
+    task = TransactionRecord(new_uuid(), project, resource, head, *begun, reason.strip(), DELETION, context.log.head())
+    space = StagingArea.begin(context.layout, task)
     try:
-        with exclusive(site.object_lock(site.places.object(project, resource))):
-            _entomb(site, task)
+        with exclusive(context.object_lock(context.layout.object(project, resource))):
+            _entomb(context, task)
     except BaseException:
-        if site.places.tombstone(project, resource).exists():
+        if context.layout.tombstone(project, resource).exists():
             # Ours or another's: recovery looks at it, and completes this purge or drops it.
             space.release()
             raise
         # Nothing happened; if the folder cannot be removed now, recovery does it.
-        with contextlib.suppress(StorageTrouble):
+        with contextlib.suppress(StorageError):
             space.discard()
         raise
     try:
-        return finish_purge(site, space)[0]
+        return finish_purge(context, space)[0]
     finally:
         space.release()
 
 
-def finish_purge(site: Site, space: Workspace) -> list[Event]:
+def finish_purge(context: ArchiveContext, space: StagingArea) -> list[Event]:
     """Do what of a purge is not done yet; one without its tombstone had not begun, and is dropped.
 
     Raises:
         DiskFull, WriteFailed: The storage refused; running it again goes on.
         DamagedRecord: The tombstone cannot be read.
     """
-    task = space.undertaking
-    root = site.places.object(task.project, task.id)
-    with exclusive(site.object_lock(root)):
-        record = read_tombstone(site, task.project, task.id) or {}
+    task = space.transaction_record
+    root = context.layout.object(task.project, task.id)
+    with exclusive(context.object_lock(root)):
+        record = read_tombstone(context, task.project, task.id) or {}
         if record.get("transaction") != task.transaction:
             space.discard()
             return []
         if root.exists():
             rename(root, space.folder / "purged")
             sync_folder(root.parent)
-        drop_empty_folders(root.parent, site.places.objects)
-        _drop_packs(site, root)
+        drop_empty_folders(root.parent, context.layout.objects)
+        _drop_packs(context, root)
         events: list[Event] = []
-        if not site.log.mentions(task.transaction, task.log):
+        if not context.log.mentions(task.transaction, task.log):
             agent = f"{task.agent_name} <{task.agent_address}>"
             detail = {"reason": task.message, "instances": record["instances"]}
             draft = Event("deletion", agent, task.project, task.id, detail=detail, transaction=task.transaction)
-            events = site.log.append([draft])
-    with contextlib.suppress(StorageTrouble):
+            events = context.log.append([draft])
+    with contextlib.suppress(StorageError):
         space.discard()
     return events
 
 
-def _entomb(site: Site, task: Undertaking) -> None:
+def _entomb(context: ArchiveContext, task: TransactionRecord) -> None:
     """Write the tombstone, which decides that the resource goes; the caller holds the object's lock.
 
     Raises:
         ResourceNotFound: Somebody else purged it meanwhile.
         DiskFull, WriteFailed: The storage refused; nothing is decided.
     """
-    head = head_of(site.places.object(task.project, task.id))
-    tombstone = site.places.tombstone(task.project, task.id)
+    head = head_of(context.layout.object(task.project, task.id))
+    tombstone = context.layout.tombstone(task.project, task.id)
     if not head or tombstone.exists():
         raise ResourceNotFound(id=task.id)
     record = {
@@ -115,35 +115,35 @@ def _entomb(site: Site, task: Undertaking) -> None:
         "transaction": task.transaction,
     }
     make_folder(tombstone.parent)
-    make_folder(site.places.scratch)
-    sync_folder(site.places.tombstones)
+    make_folder(context.layout.scratch)
+    sync_folder(context.layout.tombstones)
     data = (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
-    replace_file(tombstone, data, scratch=site.places.scratch)
+    replace_file(tombstone, data, scratch=context.layout.scratch)
     try:
         sync_folder(tombstone.parent)
     except BaseException:
         # For good: nobody would complete a purge of which a power cut brought only the tombstone back.
-        with contextlib.suppress(OSError, StorageTrouble):
+        with contextlib.suppress(OSError, StorageError):
             os.unlink(tombstone)
             sync_folder(tombstone.parent)
         raise
 
 
-def _drop_packs(site: Site, root: Path) -> None:
+def _drop_packs(context: ArchiveContext, root: Path) -> None:
     """Remove the parity that was of this resource alone; sets of large files may protect others too."""
-    packs = site.places.parity / "packs"
-    place = packs / root.relative_to(site.places.objects)
+    packs = context.layout.parity / "packs"
+    place = packs / root.relative_to(context.layout.objects)
     remove_tree(place)
     drop_empty_folders(place.parent, packs)
 
 
-def read_tombstone(site: Site, project: str, resource: str) -> dict[str, Any] | None:
+def read_tombstone(context: ArchiveContext, project: str, resource: str) -> dict[str, Any] | None:
     """The record of a purge, or None where nothing was purged.
 
     Raises:
         DamagedRecord: There is one that cannot be read.
     """
-    path = site.places.tombstone(project, resource)
+    path = context.layout.tombstone(project, resource)
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:

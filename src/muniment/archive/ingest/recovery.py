@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import finish_root, publish, record
-from muniment.archive.ingest.staging import ADOPTION, DELETION, Undertaking, Workspace, left_behind
+from muniment.archive.ingest.staging import ADOPTION, DELETION, StagingArea, TransactionRecord, left_behind
 from muniment.archive.ingest.two_phase import decision, unreserve
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
@@ -52,7 +52,7 @@ class Leftover:
     decided_at: str = ""
 
 
-def recover(site: Site) -> list[Event]:
+def recover(context: ArchiveContext) -> list[Event]:
     """Finish everything that was sealed, mend the log, and say in an event what was done.
 
     Only what no living process holds is touched, so any number of openings may do this at once.
@@ -61,34 +61,34 @@ def recover(site: Site) -> list[Event]:
         DiskFull, WriteFailed: The storage refused; running it again goes on.
     """
     done: list[Event] = []
-    for folder in left_behind(site.places):
+    for folder in left_behind(context.layout):
         try:
-            space = Workspace.take_over(folder)
+            space = StagingArea.take_over(folder)
         except DamagedRecord as error:
-            done += _set_aside(site, folder, Undertaking(folder.name, "", "", 0, "", "", ""), str(error))
+            done += _set_aside(context, folder, TransactionRecord(folder.name, "", "", 0, "", "", ""), str(error))
             continue
         if space is None:
             continue
         try:
-            done += _finish(site, space)
+            done += _finish(context, space)
         finally:
             space.release()
-    site.log.mend()
-    _clear_scratch(site)
+    context.log.mend()
+    _clear_scratch(context)
     return done
 
 
-def leftovers(site: Site) -> Iterator[Leftover]:
+def leftovers(context: ArchiveContext) -> Iterator[Leftover]:
     """The transactions that were begun, never closed, and that no living process holds."""
-    for folder in left_behind(site.places):
+    for folder in left_behind(context.layout):
         try:
-            space = Workspace.take_over(folder)
+            space = StagingArea.take_over(folder)
         except DamagedRecord:
             continue
         if space is None:
             continue
         try:
-            task = space.undertaking
+            task = space.transaction_record
             if space.lease() > now():
                 continue
             files = sum("add" in note for note in space.notes())
@@ -99,20 +99,20 @@ def leftovers(site: Site) -> Iterator[Leftover]:
         yield Leftover(task.transaction, task.project, task.id, task.base, task.started, files, task.agent_name, *waits)
 
 
-def _finish(site: Site, space: Workspace) -> list[Event]:
-    task = space.undertaking
+def _finish(context: ArchiveContext, space: StagingArea) -> list[Event]:
+    task = space.transaction_record
     if task.kind == DELETION:
         from muniment.archive.ingest.purge import finish_purge
 
-        return finish_purge(site, space)
+        return finish_purge(context, space)
     if task.kind == ADOPTION:
         from muniment.archive.ingest.import_history import finish_adoption
 
         try:
-            done = finish_adoption(site, space)
+            done = finish_adoption(context, space)
         except Conflict as error:
-            return _set_aside(site, space.folder, task, str(error), space)
-        return done and _tell(site, task, "an adopted resource was published or recorded")
+            return _set_aside(context, space.folder, task, str(error), space)
+        return done and _tell(context, task, "an adopted resource was published or recorded")
     sealed = space.sealed()
     lease = space.lease()
     if sealed is None and lease:
@@ -120,53 +120,53 @@ def _finish(site: Site, space: Workspace) -> list[Event]:
             return []
         # A client that went away: it was told how long its transaction lives.
         space.discard()
-        return _tell(site, task, "a transaction whose lease had run out was rolled back")
+        return _tell(context, task, "a transaction whose lease had run out was rolled back")
     if sealed is None:
         if not any(True for _ in space.notes()) and _is_empty(space):
             space.discard()
         return []
     group = str(sealed.get("group", ""))
-    placed = _digest(site.places.object(task.project, task.id) / f"v{task.base + 1}", site) == sealed["inventory"]
-    if group and not placed and not (sealed["decided at"] == site.config.id and decision(site, group)):
+    placed = _digest(context.layout.object(task.project, task.id) / f"v{task.base + 1}", context) == sealed["inventory"]
+    if group and not placed and not (sealed["decided at"] == context.config.id and decision(context, group)):
         # Prepared, and the decision lies elsewhere or was never made: for a replay to settle.
         return []
-    done = _finish_sealed(site, space, sealed)
-    unreserve(site, task)
+    done = _finish_sealed(context, space, sealed)
+    unreserve(context, task)
     return done
 
 
-def _finish_sealed(site: Site, space: Workspace, sealed: Mapping[str, Any]) -> list[Event]:
-    task = space.undertaking
-    root = site.places.object(task.project, task.id)
+def _finish_sealed(context: ArchiveContext, space: StagingArea, sealed: Mapping[str, Any]) -> list[Event]:
+    task = space.transaction_record
+    root = context.layout.object(task.project, task.id)
     version = root / f"v{task.base + 1}"
-    if _digest(version, site) == sealed["inventory"]:
-        with exclusive(site.object_lock(root)):
+    if _digest(version, context) == sealed["inventory"]:
+        with exclusive(context.object_lock(root)):
             events = []
-            if not site.log.mentions(task.transaction, task.log):
-                record(site, space)
-                events = _tell(site, task, "a published instance was recorded")
-            finish_root(site, root, head_of(root))
+            if not context.log.mentions(task.transaction, task.log):
+                record(context, space)
+                events = _tell(context, task, "a published instance was recorded")
+            finish_root(context, root, head_of(root))
         space.discard()
         return events
-    if _digest(space.version, site) != sealed["inventory"]:
-        return _set_aside(site, space.folder, task, "it was sealed, but its inventory is not the sealed one", space)
-    damaged = first_damage(space, site)
+    if _digest(space.version, context) != sealed["inventory"]:
+        return _set_aside(context, space.folder, task, "it was sealed, but its inventory is not the sealed one", space)
+    damaged = first_damage(space, context)
     if damaged:
-        return _set_aside(site, space.folder, task, f"it was sealed, but {damaged} is not as sealed", space)
+        return _set_aside(context, space.folder, task, f"it was sealed, but {damaged} is not as sealed", space)
     try:
-        publish(site, space)
+        publish(context, space)
     except Conflict as error:
-        return _set_aside(site, space.folder, task, str(error), space)
-    return _tell(site, task, "a complete instance was published")
+        return _set_aside(context, space.folder, task, str(error), space)
+    return _tell(context, task, "a complete instance was published")
 
 
-def first_damage(space: Workspace, site: Site) -> str:
+def first_damage(space: StagingArea, context: ArchiveContext) -> str:
     """The first staged file that is not what the version's inventory says, or nothing.
 
     A seal reaches the disk with the files it vouches for, in no particular order: after a power cut
     it may be there and they not.
     """
-    algorithm = site.config.digests[0]
+    algorithm = context.config.digests[0]
     inventory, _ = read_inventory(space.version, algorithm)
     prefix = f"{space.version.name}/"
     for digest, paths in inventory.manifest.items():
@@ -188,41 +188,43 @@ def file_digest(path: Path, algorithm: str) -> str:
     return hashers.values()[algorithm]
 
 
-def _digest(version: Path, site: Site) -> str:
+def _digest(version: Path, context: ArchiveContext) -> str:
     try:
-        return read_inventory(version, site.config.digests[0])[1]
+        return read_inventory(version, context.config.digests[0])[1]
     except (OSError, DamagedRecord, ReadFailed):
-        return file_digest(version / NAME, site.config.digests[0])
+        return file_digest(version / NAME, context.config.digests[0])
 
 
-def _is_empty(space: Workspace) -> bool:
+def _is_empty(space: StagingArea) -> bool:
     return not any(files for _, _, files in os.walk(space.build))
 
 
-def _tell(site: Site, task: Undertaking, note: str) -> list[Event]:
+def _tell(context: ArchiveContext, task: TransactionRecord, note: str) -> list[Event]:
     draft = Event(
         "recovery", "muniment", task.project, task.id, task.base + 1, detail={"note": note, "of": task.transaction}
     )
-    return site.log.append([draft])
+    return context.log.append([draft])
 
 
-def _set_aside(site: Site, folder: Path, task: Undertaking, reason: str, space: Workspace | None = None) -> list[Event]:
-    make_folder(site.places.quarantine)
-    rename(folder, site.places.quarantine / folder.name)
+def _set_aside(
+    context: ArchiveContext, folder: Path, task: TransactionRecord, reason: str, space: StagingArea | None = None
+) -> list[Event]:
+    make_folder(context.layout.quarantine)
+    rename(folder, context.layout.quarantine / folder.name)
     if space:
         space.release()
     detail = {"note": reason, "quarantine": folder.name}
     instance = task.base + 1 if task.id else 0
-    return site.log.append([Event("quarantine", "muniment", task.project, task.id, instance, detail=detail)])
+    return context.log.append([Event("quarantine", "muniment", task.project, task.id, instance, detail=detail)])
 
 
-def _clear_scratch(site: Site) -> None:
+def _clear_scratch(context: ArchiveContext) -> None:
     try:
-        names = os.listdir(site.places.scratch)
+        names = os.listdir(context.layout.scratch)
     except FileNotFoundError:
         return
     for name in names:
-        place = site.places.scratch / name
+        place = context.layout.scratch / name
         if time.time() - _last_change(place) > _OLD_SCRATCH:
             remove_tree(place)
 

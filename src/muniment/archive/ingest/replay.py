@@ -6,32 +6,32 @@ import os
 import re
 from typing import Any
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import writing
 from muniment.archive.ingest.commit import publish, seal, withdraw
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.journal import Rebuilt
 from muniment.archive.ingest.recovery import file_digest
-from muniment.archive.ingest.staging import Workspace
+from muniment.archive.ingest.staging import StagingArea
 from muniment.archive.ingest.two_phase import unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory
 from muniment.errors.archive import LeftoverIncomplete, LeftoverNotFound, TransactionBusy
 
 
-def rollback(site: Site, transaction: str) -> None:
+def rollback(context: ArchiveContext, transaction: str) -> None:
     """Remove a transaction nobody holds.
 
     Raises:
         LeftoverNotFound: There is none such.
         WriteFailed: The storage refused.
     """
-    space = claim(site, transaction)
-    unreserve(site, space.undertaking)
+    space = claim(context, transaction)
+    unreserve(context, space.transaction_record)
     space.discard()
 
 
-def replay(site: Site, transaction: str) -> Instance:
+def replay(context: ArchiveContext, transaction: str) -> Instance:
     """Commit a transaction nobody holds, with every file it had stored whole.
 
     Raises:
@@ -39,17 +39,17 @@ def replay(site: Site, transaction: str) -> Instance:
         LeftoverIncomplete: A file it had stored is not as it was, or it has none to commit.
         StaleTransaction, ResourceExists: The resource changed since.
     """
-    space = claim(site, transaction)
+    space = claim(context, transaction)
     try:
-        task = space.undertaking
-        root = site.places.object(task.project, task.id)
-        algorithm = site.config.digests[0]
+        task = space.transaction_record
+        root = context.layout.object(task.project, task.id)
+        algorithm = context.config.digests[0]
         if space.sealed() is not None:
-            publish(site, space)
-            unreserve(site, task)
+            publish(context, space)
+            unreserve(context, task)
             inventory, _ = newest_inventory(root, algorithm)
             return Instance(root, task.project, task.id, inventory, task.base + 1)
-        draft, staged, provenance = _rebuild(site, space)
+        draft, staged, provenance = _rebuild(context, space)
         if not draft.touched:
             raise LeftoverIncomplete(transaction=transaction, reason="it had not stored anything yet")
         for digest, path in staged.items():
@@ -58,8 +58,8 @@ def replay(site: Site, transaction: str) -> Instance:
         space.unseal()
         _remove_strays(space, set(staged.values()))
         try:
-            seal(site, space, draft, staged, provenance)
-            publish(site, space)
+            seal(context, space, draft, staged, provenance)
+            publish(context, space)
         except BaseException:
             withdraw(space)
             raise
@@ -69,28 +69,28 @@ def replay(site: Site, transaction: str) -> Instance:
         space.release()
 
 
-def claim(site: Site, transaction: str) -> Workspace:
+def claim(context: ArchiveContext, transaction: str) -> StagingArea:
     """The folder of a transaction, held by this process from now on.
 
     Raises:
         LeftoverNotFound: There is none such.
         TransactionBusy: A living process holds it.
     """
-    folder = site.places.transactions / transaction
+    folder = context.layout.transactions / transaction
     if not re.fullmatch(r"[0-9a-f-]{36}", transaction) or not folder.is_dir():
         raise LeftoverNotFound(transaction=transaction)
-    space = Workspace.take_over(folder)
+    space = StagingArea.take_over(folder)
     if space is None:
         raise TransactionBusy(transaction=transaction)
     return space
 
 
-def _rebuild(site: Site, space: Workspace) -> tuple[Draft, dict[str, str], list[Any]]:
-    task = space.undertaking
-    algorithm = site.config.digests[0]
+def _rebuild(context: ArchiveContext, space: StagingArea) -> tuple[Draft, dict[str, str], list[Any]]:
+    task = space.transaction_record
+    algorithm = context.config.digests[0]
     draft = Draft()
     if task.base:
-        root = site.places.object(task.project, task.id)
+        root = context.layout.object(task.project, task.id)
         inventory, _ = newest_inventory(root, algorithm)
         base = Instance(root, task.project, task.id, inventory, min(task.base, inventory.head))
         draft = Draft(base.files(), base.record)
@@ -103,7 +103,7 @@ def _rebuild(site: Site, space: Workspace) -> tuple[Draft, dict[str, str], list[
     return draft, staged, rebuilt.provenance
 
 
-def _remove_strays(space: Workspace, kept: set[str]) -> None:
+def _remove_strays(space: StagingArea, kept: set[str]) -> None:
     """Remove files that were on their way when the process ended: the journal does not vouch for them."""
     with writing(space.content):
         for folder, _, names in os.walk(space.content):

@@ -31,18 +31,18 @@ from muniment.archive.disk.durable import (
     write_file,
     writing,
 )
-from muniment.archive.disk.layout import Places, object_parts
+from muniment.archive.disk.layout import ArchiveLayout, object_parts
 from muniment.archive.disk.locks import try_exclusive
 from muniment.content.identity import to_uri
 from muniment.content.times import from_ns
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
 ADOPTION, DELETION = "adoption", "deletion"
-"""What an undertaking may be beside an ingestion; written to disk."""
+"""What an transaction_record may be beside an ingestion; written to disk."""
 
 
 @dataclass(frozen=True, slots=True)
-class Undertaking:
+class TransactionRecord:
     """What a transaction set out to do; `base` is the instance it builds on, 0 for a new resource.
 
     `log` is the number of the newest event when it began: its own come later.
@@ -60,35 +60,35 @@ class Undertaking:
     log: int = 0
 
 
-class Workspace:
+class StagingArea:
     """The folder of one transaction, held by this process."""
 
-    def __init__(self, folder: Path, undertaking: Undertaking, lock: int | None) -> None:
+    def __init__(self, folder: Path, transaction_record: TransactionRecord, lock: int | None) -> None:
         self.folder = folder
-        self.undertaking = undertaking
-        task = undertaking
+        self.transaction_record = transaction_record
+        task = transaction_record
         self._inside = Path(*([] if task.base else object_parts(to_uri(task.project, task.id))))
         self._lock = lock
         self._journal: int | None = None
 
     @classmethod
-    def begin(cls, places: Places, undertaking: Undertaking) -> Self:
+    def begin(cls, layout: ArchiveLayout, transaction_record: TransactionRecord) -> Self:
         """Make the folder and take its lock.
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
         # Begun elsewhere and moved in whole, so that recovery never sees one that nobody holds yet.
-        fresh = places.scratch / undertaking.transaction
-        folder = places.transactions / undertaking.transaction
+        fresh = layout.scratch / transaction_record.transaction
+        folder = layout.transactions / transaction_record.transaction
         make_folder(fresh)
         lock = try_exclusive(fresh / "lock")
-        space = cls(fresh, undertaking, lock)
+        space = cls(fresh, transaction_record, lock)
         try:
-            write_file(fresh / "transaction.json", _json(asdict(undertaking)))
+            write_file(fresh / "transaction.json", _json(asdict(transaction_record)))
             for place in reversed([space.content, *space.content.parents[: -len(fresh.parts)]]):
                 make_folder(place)
-            make_folder(places.transactions)
+            make_folder(layout.transactions)
             rename(fresh, folder)
         except BaseException:
             space.release()
@@ -99,7 +99,7 @@ class Workspace:
 
     @classmethod
     def take_over(cls, folder: Path) -> Self | None:
-        """Hold a folder somebody left, or None when it is alive or already gone.
+        """TransactionLease a folder somebody left, or None when it is alive or already gone.
 
         Raises:
             DamagedRecord: What it set out to do cannot be read.
@@ -111,7 +111,7 @@ class Workspace:
             return None
         try:
             data = (folder / "transaction.json").read_bytes()
-            return cls(folder, Undertaking(**json.loads(data)), lock)
+            return cls(folder, TransactionRecord(**json.loads(data)), lock)
         except FileNotFoundError:
             # Killed before it had begun, or while it was being removed: nothing of value is in it.
             os.close(lock)
@@ -139,7 +139,7 @@ class Workspace:
     @property
     def version(self) -> Path:
         """The version's folder as it is being built."""
-        return self.object / f"v{self.undertaking.base + 1}"
+        return self.object / f"v{self.transaction_record.base + 1}"
 
     @property
     def content(self) -> Path:
@@ -157,8 +157,8 @@ class Workspace:
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
-        self.undertaking = replace(self.undertaking, message=message)
-        replace_file(self.folder / "transaction.json", _json(asdict(self.undertaking)), scratch=self.folder)
+        self.transaction_record = replace(self.transaction_record, message=message)
+        replace_file(self.folder / "transaction.json", _json(asdict(self.transaction_record)), scratch=self.folder)
 
     def note(self, *records: Mapping[str, Any]) -> None:
         """Write a line to the journal for each record.
@@ -216,7 +216,7 @@ class Workspace:
         """
         if self._lock is not None:
             return
-        name = self.undertaking.transaction
+        name = self.transaction_record.transaction
         if not self.folder.is_dir():
             raise LeftoverNotFound(transaction=name)
         lock = try_exclusive(self.folder / "lock")
@@ -285,13 +285,13 @@ class Workspace:
             self._lock = None
 
 
-def left_behind(places: Places) -> list[Path]:
+def left_behind(layout: ArchiveLayout) -> list[Path]:
     """The folders of transactions, alive or not, oldest first."""
     try:
-        names = sorted(os.listdir(places.transactions))
+        names = sorted(os.listdir(layout.transactions))
     except FileNotFoundError:
         return []
-    return [places.transactions / name for name in names]
+    return [layout.transactions / name for name in names]
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

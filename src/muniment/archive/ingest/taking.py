@@ -8,16 +8,16 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.walk import walk
-from muniment.archive.ingest.content_writer import Additions, own_name
+from muniment.archive.ingest.content_writer import ContentWriter, own_name
 from muniment.archive.ingest.draft import Draft, Kept
 from muniment.archive.ingest.journal import addition
-from muniment.archive.ingest.staging import Workspace
+from muniment.archive.ingest.staging import StagingArea
 from muniment.archive.package.names import LONGEST_PATH, stored_path
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.errors.archive import ArchiveInside, FileNotInInstance, TransactionClosed
-from muniment.errors.base import StorageTrouble
+from muniment.errors.base import StorageError
 from muniment.errors.content import UnsafePath
 
 Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
@@ -34,14 +34,14 @@ class Taking:
 
     takes_several = True
 
-    def __init__(self, site: Site, space: Workspace, draft: Draft, additions: Additions) -> None:
-        self.id = space.undertaking.id
-        self.number = space.undertaking.base + 1
+    def __init__(self, context: ArchiveContext, space: StagingArea, draft: Draft, additions: ContentWriter) -> None:
+        self.id = space.transaction_record.id
+        self.number = space.transaction_record.base + 1
         self.prepared = space.sealed() is not None
-        self._site = site
+        self._context = context
         self._space = space
         self._draft = draft
-        self._additions = additions
+        self._writer = additions
         self._closed = ""
         self._lock = threading.Lock()
 
@@ -129,10 +129,10 @@ class Taking:
             if os.path.isdir(place):
                 return self._take_folder(place, path, progress, replace=replace)
             name = self._check(path if path is not None else own_name(source), replace=replace)
-            return [self._store(self._additions.file(name, place, parse_expected(digests), modified))]
+            return [self._store(self._writer.file(name, place, parse_expected(digests), modified))]
         name = self._check(path if path is not None else own_name(source), replace=replace)
         chunks = (source,) if isinstance(source, (bytes, bytearray)) else source
-        entry = self._additions.stream(name, chunks, parse_expected(digests), modified)
+        entry = self._writer.stream(name, chunks, parse_expected(digests), modified)
         with self._lock:
             # Looked at again: meanwhile another thread may have added what this one would collide with.
             self._draft.check_new(name, replace=replace)
@@ -142,13 +142,13 @@ class Taking:
         prefix = f"{LogicalPath.parse(path)}/" if path else ""
         self._refuse_archive(place)
         found = walk(place, prefix)
-        self._additions.expect(len(found.files))
+        self._writer.expect(len(found.files))
         for name, _, _ in found.files:
             self._check(name, replace=replace)
         before = self._draft.state_of(name for name, _, _ in found.files)
         entries: list[Entry] = []
         try:
-            entries.extend(self._store_all(self._additions.files(found.files, progress)))
+            entries.extend(self._store_all(self._writer.files(found.files, progress)))
         except BaseException:
             # Half a folder must not be committed by somebody who catches this and goes on.
             self._go_back(before, entries)
@@ -159,7 +159,7 @@ class Taking:
         return entries
 
     def _refuse_archive(self, place: str) -> None:
-        archive, real = os.path.realpath(self._site.places.root), os.path.realpath(place)
+        archive, real = os.path.realpath(self._context.layout.root), os.path.realpath(place)
         if os.path.commonpath((archive, real)) == real:
             raise ArchiveInside(path=place, archive=archive)
 
@@ -179,7 +179,7 @@ class Taking:
 
     def _go_back(self, before: Kept, stored: list[Entry]) -> None:
         self._draft.go_back(before)
-        with contextlib.suppress(StorageTrouble):
+        with contextlib.suppress(StorageError):
             for entry in stored:
                 self._space.note({"delete": entry.path})
                 old = before.entries.get(entry.path)
@@ -187,7 +187,7 @@ class Taking:
                     self._space.note(addition(old, self._staged(old)))
 
     def _staged(self, entry: Entry) -> str | None:
-        return self._additions.staged.get(entry.digests[self._site.config.digests[0]])
+        return self._writer.staged.get(entry.digests[self._context.config.digests[0]])
 
     def _check(self, path: str, *, replace: bool) -> LogicalPath:
         name = LogicalPath.parse(path)

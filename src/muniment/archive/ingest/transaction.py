@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.ingest.commit import abandon, publish, seal
-from muniment.archive.ingest.content_writer import Additions, known_content
+from muniment.archive.ingest.content_writer import ContentWriter, known_content
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.journal import Rebuilt
-from muniment.archive.ingest.staging import Undertaking, Workspace
+from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.taking import Taking
 from muniment.archive.ingest.two_phase import reserve, unreserve
 from muniment.archive.package.instance import Instance
@@ -24,7 +24,7 @@ from muniment.content.events import Event
 from muniment.content.identity import new_uuid
 from muniment.content.times import now
 from muniment.errors.archive import ResourceNotFound
-from muniment.errors.base import MunimentError, StorageTrouble
+from muniment.errors.base import MunimentError, StorageError
 
 
 class Transaction(Taking):
@@ -34,36 +34,36 @@ class Transaction(Taking):
     stays until `commit()` or `rollback()`, and is reported as left over if the process ends first.
     """
 
-    def __init__(self, site: Site, space: Workspace, draft: Draft, base: Instance | None) -> None:
+    def __init__(self, context: ArchiveContext, space: StagingArea, draft: Draft, base: Instance | None) -> None:
         held = base.held() if base else set()
-        known = known_content(draft.entries.values(), site.config.digests[0])
-        super().__init__(site, space, draft, Additions(site.copier, space, known, held))
-        self.project = space.undertaking.project
+        known = known_content(draft.entries.values(), context.config.digests[0])
+        super().__init__(context, space, draft, ContentWriter(context.copier, space, known, held))
+        self.project = space.transaction_record.project
         self.provenance: list[Any] = []
         self._metadata_before = copy.deepcopy(draft.metadata)
         self._noted_metadata = self._metadata_before
         self._read_to = 0
 
     @classmethod
-    def begin(cls, site: Site, project: str, resource: str, base: Instance | None, message: str) -> Self:
+    def begin(cls, context: ArchiveContext, project: str, resource: str, base: Instance | None, message: str) -> Self:
         """Open a transaction on `base`, or for a new resource where that is None.
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
-        undertaking = Undertaking(
+        transaction_record = TransactionRecord(
             transaction=new_uuid(),
             project=project,
             id=resource,
             base=base.number if base else 0,
             started=now(),
-            agent_name=site.agent.name,
-            agent_address=site.agent.address,
+            agent_name=context.agent.name,
+            agent_address=context.agent.address,
             message=message,
-            log=site.log.head(),
+            log=context.log.head(),
         )
         draft = Draft(base.files(), base.record) if base else Draft()
-        return cls(site, Workspace.begin(site.places, undertaking), draft, base)
+        return cls(context, StagingArea.begin(context.layout, transaction_record), draft, base)
 
     def __enter__(self) -> Self:
         """Use the transaction in a `with` block."""
@@ -91,7 +91,7 @@ class Transaction(Taking):
     @property
     def transaction(self) -> str:
         """The transaction's own id; it becomes the instance's identifier."""
-        return self._space.undertaking.transaction
+        return self._space.transaction_record.transaction
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Transaction(Taking):
         self._refuse_closed()
         if message and not self.prepared:
             self._space.restate(message)
-        base = self._space.undertaking.base
+        base = self._space.transaction_record.base
         if base and not self._changed() and not self.prepared:
             self.rollback()
             self._closed = "committed"
@@ -126,8 +126,8 @@ class Transaction(Taking):
         inventory: Inventory | None = None
         try:
             if not self.prepared:
-                inventory = seal(self._site, self._space, self._draft, self._additions.staged, self.provenance)
-            publish(self._site, self._space)
+                inventory = seal(self._context, self._space, self._draft, self._writer.staged, self.provenance)
+            publish(self._context, self._space)
         except BaseException:
             self._closed = "rolled back"
             if self.prepared:
@@ -138,7 +138,7 @@ class Transaction(Taking):
             raise
         self._closed = "committed"
         if self.prepared:
-            unreserve(self._site, self._space.undertaking)
+            unreserve(self._context, self._space.transaction_record)
         self._protect(progress)
         return self._instance(self.number, inventory)
 
@@ -152,7 +152,7 @@ class Transaction(Taking):
         self._refuse_closed()
         self._closed = "rolled back"
         if self.prepared:
-            unreserve(self._site, self._space.undertaking)
+            unreserve(self._context, self._space.transaction_record)
         self._space.discard()
 
     def prepare(self, group: str, decided_at: str) -> None:
@@ -168,15 +168,15 @@ class Transaction(Taking):
         self._refuse_closed()
         if self.prepared:
             return
-        reserve(self._site, self._space)
+        reserve(self._context, self._space)
         try:
             waiting = {"group": group, "decided at": decided_at}
-            seal(self._site, self._space, self._draft, self._additions.staged, self.provenance, waiting)
+            seal(self._context, self._space, self._draft, self._writer.staged, self.provenance, waiting)
         except BaseException:
-            with contextlib.suppress(StorageTrouble):
+            with contextlib.suppress(StorageError):
                 self._space.unseal()
-            with contextlib.suppress(StorageTrouble):
-                unreserve(self._site, self._space.undertaking)
+            with contextlib.suppress(StorageError):
+                unreserve(self._context, self._space.transaction_record)
             raise
         self.prepared = True
 
@@ -186,14 +186,14 @@ class Transaction(Taking):
         self._closed = "left"
 
     @classmethod
-    def resume(cls, site: Site, space: Workspace, base: Instance | None) -> Self:
+    def resume(cls, context: ArchiveContext, space: StagingArea, base: Instance | None) -> Self:
         """A transaction that was parked, built again from its journal.
 
         Raises:
             DamagedRecord: The journal cannot be read.
         """
         draft = Draft(base.files(), base.record) if base else Draft()
-        found = cls(site, space, draft, base)
+        found = cls(context, space, draft, base)
         found._catch_up()
         return found
 
@@ -225,7 +225,7 @@ class Transaction(Taking):
         self._catch_up()
 
     def _catch_up(self) -> None:
-        rebuilt = Rebuilt(self._draft, self._site.config.digests[0], self._additions.staged, self.provenance)
+        rebuilt = Rebuilt(self._draft, self._context.config.digests[0], self._writer.staged, self.provenance)
         for note in self._space.notes(self._read_to):
             rebuilt.apply(note)
         self._read_to = self._space.journal_size()
@@ -233,24 +233,24 @@ class Transaction(Taking):
 
     def _protect(self, progress: Progress) -> None:
         # The instance is committed whatever happens here: parity can be made at any later time.
-        if not self._site.parity:
+        if not self._context.parity:
             return
         from muniment.archive.parity.protect import protect
 
         try:
-            protect(self._site, self._site.places.object(self.project, self.id), self.number, progress=progress)
+            protect(self._context, self._context.layout.object(self.project, self.id), self.number, progress=progress)
         except MunimentError as error:
             detail = {"note": "no parity was made", "reason": str(error)}
-            agent = f"{self._site.agent.name} <{self._site.agent.address}>"
+            agent = f"{self._context.agent.name} <{self._context.agent.address}>"
             failed = Event("creation", agent, self.project, self.id, self.number, "failure", detail)
-            with contextlib.suppress(StorageTrouble):
-                self._site.log.append([failed])
+            with contextlib.suppress(StorageError):
+                self._context.log.append([failed])
 
     def _instance(self, number: int, inventory: Inventory | None = None) -> Instance:
         # Read again rather than kept all the while: of a resource of many files it takes much memory.
-        root = self._site.places.object(self.project, self.id)
+        root = self._context.layout.object(self.project, self.id)
         try:
-            known = inventory or newest_inventory(root, self._site.config.digests[0])[0]
+            known = inventory or newest_inventory(root, self._context.config.digests[0])[0]
         except FileNotFoundError:
             raise ResourceNotFound(id=self.id) from None
         return Instance(root, self.project, self.id, known, number)

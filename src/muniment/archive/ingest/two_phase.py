@@ -13,18 +13,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, replace_file, sync_folder, write_file, writing
 from muniment.archive.disk.layout import object_digest
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.ingest.staging import Undertaking, Workspace
+from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.package.objects import head_of
 from muniment.content.identity import to_uri
 from muniment.errors.archive import DamagedRecord, ResourceExists, ResourceReserved, StaleTransaction
 from muniment.errors.base import BadInput
 
 
-def reserve(site: Site, space: Workspace) -> None:
+def reserve(context: ArchiveContext, space: StagingArea) -> None:
     """Keep everybody else from committing to the resource until this transaction is closed.
 
     Raises:
@@ -32,48 +32,48 @@ def reserve(site: Site, space: Workspace) -> None:
         StaleTransaction, ResourceExists: Somebody committed to it meanwhile.
         DiskFull, WriteFailed: The storage refused.
     """
-    task = space.undertaking
-    root = site.places.object(task.project, task.id)
-    with exclusive(site.object_lock(root)):
+    task = space.transaction_record
+    root = context.layout.object(task.project, task.id)
+    with exclusive(context.object_lock(root)):
         head = head_of(root)
         if head != task.base and task.base:
             raise StaleTransaction(id=task.id, base=task.base, head=head)
         if head != task.base:
             raise ResourceExists(id=task.id, project=task.project)
-        refuse_reserved(site, task)
-        mark = _mark(site, task)
+        refuse_reserved(context, task)
+        mark = _mark(context, task)
         make_folder(mark.parent)
         write_file(mark, task.transaction.encode("ascii"), sync=True)
         sync_folder(mark.parent)
 
 
-def refuse_reserved(site: Site, task: Undertaking) -> None:
+def refuse_reserved(context: ArchiveContext, task: TransactionRecord) -> None:
     """Let a commit through unless another prepared transaction has the resource; holds the object's lock.
 
     Raises:
         ResourceReserved: Another has it.
     """
-    mark = _mark(site, task)
+    mark = _mark(context, task)
     try:
         holder = mark.read_text("ascii")
     except FileNotFoundError:
         return
     if holder == task.transaction:
         return
-    if (site.places.transactions / holder).is_dir():
+    if (context.layout.transactions / holder).is_dir():
         raise ResourceReserved(id=task.id, transaction=holder)
     # Whoever reserved it is gone: closed, and killed before this mark was removed.
     with writing(mark):
         mark.unlink(missing_ok=True)
 
 
-def unreserve(site: Site, task: Undertaking) -> None:
+def unreserve(context: ArchiveContext, task: TransactionRecord) -> None:
     """Let go of a reservation, if this transaction has one.
 
     Raises:
         WriteFailed: The storage refused; the next commit to the resource removes it.
     """
-    mark = _mark(site, task)
+    mark = _mark(context, task)
     with writing(mark):
         try:
             if mark.read_text("ascii") == task.transaction:
@@ -82,28 +82,28 @@ def unreserve(site: Site, task: Undertaking) -> None:
             return
 
 
-def decide(site: Site, group: str, parts: Iterable[dict[str, Any]]) -> None:
+def decide(context: ArchiveContext, group: str, parts: Iterable[dict[str, Any]]) -> None:
     """Record for ever that every part of a group is to be committed.
 
     Raises:
         DiskFull, WriteFailed: The storage refused: nothing is decided.
     """
-    folder = site.places.staging / "groups"
+    folder = context.layout.staging / "groups"
     make_folder(folder)
-    make_folder(site.places.scratch)
+    make_folder(context.layout.scratch)
     record = {"group": group, "decision": "commit", "parts": list(parts)}
     data = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8")
-    replace_file(_group(site, group), data, scratch=site.places.scratch)
+    replace_file(_group(context, group), data, scratch=context.layout.scratch)
     sync_folder(folder)
 
 
-def decision(site: Site, group: str) -> dict[str, Any] | None:
+def decision(context: ArchiveContext, group: str) -> dict[str, Any] | None:
     """What was decided about a group in this archive, or None when nothing was.
 
     Raises:
         DamagedRecord: The record cannot be read.
     """
-    path = _group(site, group)
+    path = _group(context, group)
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -113,22 +113,22 @@ def decision(site: Site, group: str) -> dict[str, Any] | None:
     return dict(found)
 
 
-def forget(site: Site, group: str) -> None:
+def forget(context: ArchiveContext, group: str) -> None:
     """Remove a decision all of whose parts are committed.
 
     Raises:
         WriteFailed: The storage refused.
     """
-    path = _group(site, group)
+    path = _group(context, group)
     with writing(path):
         path.unlink(missing_ok=True)
 
 
-def _mark(site: Site, task: Undertaking) -> Path:
-    return site.places.staging / "reserved" / object_digest(to_uri(task.project, task.id))
+def _mark(context: ArchiveContext, task: TransactionRecord) -> Path:
+    return context.layout.staging / "reserved" / object_digest(to_uri(task.project, task.id))
 
 
-def _group(site: Site, group: str) -> Path:
+def _group(context: ArchiveContext, group: str) -> Path:
     if not re.fullmatch(r"[0-9a-f-]{36}", group):
         raise BadInput(reason=f"{group!r} does not name a group of transactions")
-    return site.places.staging / "groups" / f"{group}.json"
+    return context.layout.staging / "groups" / f"{group}.json"

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, write_file
-from muniment.archive.ingest.staging import Undertaking, Workspace
+from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.content import FINDINGS, Finding, LogicalPath, Progress, quiet
 from muniment.content.identity import new_uuid
 from muniment.content.times import now
@@ -35,7 +35,7 @@ _TROUBLE = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
 
 @contextlib.contextmanager
 def unpacked(
-    site: Site, path: str | os.PathLike[str], notice: Callable[[Finding], None], progress: Progress = quiet
+    context: ArchiveContext, path: str | os.PathLike[str], notice: Callable[[Finding], None], progress: Progress = quiet
 ) -> Iterator[Path]:
     """The folder in which the tar at `path` lies unpacked; it is gone after the block.
 
@@ -46,15 +46,15 @@ def unpacked(
         DiskFull, WriteFailed: The storage refused.
     """
     place = os.fspath(path)
-    agent = site.agent
-    task = Undertaking(new_uuid(), "", "", 0, now(), agent.name, agent.address, kind="unpacking")
+    agent = context.agent
+    task = TransactionRecord(new_uuid(), "", "", 0, now(), agent.name, agent.address, kind="unpacking")
     screened = _Screen(place)
     with _reading(place) as tar:
-        screened.look_through(tar, room=shutil.disk_usage(site.places.staging).free)
+        screened.look_through(tar, room=shutil.disk_usage(context.layout.staging).free)
     for where, other in screened.alike:
         notice(Finding(FINDINGS["M601"], where, found=f"differs from {other!r} only by case or normalisation"))
     # A transaction's folder, because its lock keeps recovery away, and because recovery removes it after a crash.
-    space = Workspace.begin(site.places, task)
+    space = StagingArea.begin(context.layout, task)
     try:
         target = space.folder / "unpacked"
         make_folder(target)

@@ -26,7 +26,7 @@ from typing import Self
 from muniment.archive.archive import Archive
 from muniment.archive.copying.copy_and_digest import THREADED, Digesting
 from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file, writing
-from muniment.archive.ingest.staging import Undertaking, Workspace
+from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.transaction import Transaction
 from muniment.content import Entry, LogicalPath, parse_expected
 from muniment.content.digests import ALGORITHMS
@@ -40,7 +40,7 @@ _READ = 1 << 20
 def acting_as(archive: Archive, agent: Agent) -> Archive:
     """The same opened archive in the hands of somebody else: `agent` is who its log then names."""
     other = copy.copy(archive)
-    other._site = replace(archive.site, agent=agent)  # noqa: SLF001 - made here, before anybody has it
+    other._context = replace(archive.context, agent=agent)  # noqa: SLF001 - made here, before anybody has it
     return other
 
 
@@ -50,8 +50,8 @@ def touch(archive: Archive, transaction: str, seconds: float) -> None:
     Raises:
         DiskFull, WriteFailed: The storage refused, or the transaction is gone.
     """
-    nobody = Undertaking(transaction, "", "", 0, "", "", "")
-    Workspace(_folder(archive, transaction), nobody, None).write_lease(seconds)
+    nobody = TransactionRecord(transaction, "", "", 0, "", "", "")
+    StagingArea(_folder(archive, transaction), nobody, None).write_lease(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Upload:
         check_upload(transaction, wanted)
         folder = transaction._space.folder / "uploads"  # noqa: SLF001 - the transaction's own folder
         make_folder(folder)
-        fresh = cls(folder, secrets.token_hex(16), wanted, transaction._site.config.digests)  # noqa: SLF001 - as above
+        fresh = cls(folder, secrets.token_hex(16), wanted, transaction._context.config.digests)  # noqa: SLF001 - as above
         with writing(fresh._part):
             os.close(os.open(fresh._part, NEW_FILE, 0o644))
         write_file(fresh._note, json.dumps(asdict(wanted)).encode("utf-8"))
@@ -179,7 +179,7 @@ class Upload:
         found = self._digests(size, expected)
         try:
             path = check_upload(transaction, self.wanted)
-            additions = transaction._additions  # noqa: SLF001 - one with the transaction: see the module's docstring
+            additions = transaction._writer  # noqa: SLF001 - one with the transaction: see the module's docstring
             target = additions._target(path)  # noqa: SLF001 - as above
             rename(self._part, Path(target))
             entry = additions._keep(path, target, size, found, expected, self.wanted.modified)  # noqa: SLF001 - as above
@@ -277,7 +277,7 @@ def receiving(archive: Archive, suffix: str = "") -> Iterator[Receiving]:
     Raises:
         DiskFull, WriteFailed: The storage refused.
     """
-    scratch = archive.site.places.scratch
+    scratch = archive.context.layout.scratch
     make_folder(scratch)
     path = scratch / f"received-{secrets.token_hex(8)}{suffix}"
     with writing(path):
@@ -306,4 +306,4 @@ def check_upload(transaction: Transaction, wanted: Wanted) -> LogicalPath:
 def _folder(archive: Archive, transaction: str) -> Path:
     if not re.fullmatch(r"[0-9a-f-]{36}", transaction):
         raise UploadNotFound(transaction=transaction, upload="")
-    return archive.site.places.transactions / transaction
+    return archive.context.layout.transactions / transaction

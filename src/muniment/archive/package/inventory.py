@@ -58,8 +58,8 @@ class Inventory:
         """Content path to all its digests, for those of `paths` that are content."""
         found: dict[str, dict[str, str]] = {}
         for algorithm, block in ((self.algorithm, self.manifest), *self.fixity.items()):
-            for digest, places in block.items():
-                for path in places:
+            for digest, layout in block.items():
+                for path in layout:
                     if path in paths:
                         found.setdefault(path, {})[algorithm] = digest
         return found

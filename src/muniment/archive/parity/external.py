@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.parity import check_set, make_for_file, repair_file
 from muniment.archive.parity.protect import file_set_folder
 from muniment.archive.parity.sidecar import set_files, sidecar_path
@@ -15,10 +15,10 @@ def parity_of(archive: object, sha256: str) -> tuple[Path, ...] | None:
 
     None where it has none, where the set is not as it was recorded, and for an archive behind a server.
     """
-    site = getattr(archive, "site", None)
-    if not isinstance(site, Site):
+    context = getattr(archive, "context", None)
+    if not isinstance(context, ArchiveContext):
         return None
-    folder = file_set_folder(site.places, sha256)
+    folder = file_set_folder(context.layout, sha256)
     if not sidecar_path(folder, sha256).exists() or check_set(folder, sha256):
         return None
     return _of(folder, sha256)

@@ -96,7 +96,7 @@ def repair_file(
     """Write the mended bytes of `source` to `target` (new, on the filesystem of `scratch`); the source is only read.
 
     The result has the sha256 asked for, or there is no result. A source that is missing, too short, too long
-    or unreadable in places is mended as far as the parity reaches.
+    or unreadable in layout is mended as far as the parity reaches.
 
     Raises:
         CannotRepair: More is lost than the parity can stand in for; the message says how much.

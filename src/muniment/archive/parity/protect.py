@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree
-from muniment.archive.disk.layout import Places
+from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.package.inventory import NAME, Inventory, read_inventory
 from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, make_for_pack, make_many
 from muniment.archive.parity.sidecar import sidecar_path
@@ -40,14 +40,14 @@ class Needs:
     small: list[Content]
 
 
-def file_set_folder(places: Places, sha256: str) -> Path:
+def file_set_folder(layout: ArchiveLayout, sha256: str) -> Path:
     """Where the set of a large file lies."""
-    return places.parity / "files" / sha256[:2] / sha256[2:4]
+    return layout.parity / "files" / sha256[:2] / sha256[2:4]
 
 
-def pack_folder(places: Places, root: Path, version: int) -> Path:
+def pack_folder(layout: ArchiveLayout, root: Path, version: int) -> Path:
     """Where the pack of a version lies."""
-    return places.parity / "packs" / root.relative_to(places.objects) / f"v{version}"
+    return layout.parity / "packs" / root.relative_to(layout.objects) / f"v{version}"
 
 
 def content_of(root: Path, inventory: Inventory, version: int) -> Iterator[Content]:
@@ -78,7 +78,7 @@ def needs_of(root: Path, inventory: Inventory, version: int) -> Needs:
     return needs
 
 
-def protect(site: Site, root: Path, version: int, *, progress: Progress = quiet) -> list[ParitySet]:
+def protect(context: ArchiveContext, root: Path, version: int, *, progress: Progress = quiet) -> list[ParitySet]:
     """Make the sets of one version that are not there yet; doing it again makes nothing.
 
     Raises:
@@ -86,17 +86,17 @@ def protect(site: Site, root: Path, version: int, *, progress: Progress = quiet)
         ParityToolMissing, ParityToolFailed: par2 could not do it.
         DiskFull, WriteFailed, ReadFailed: The storage refused.
     """
-    redundancy = site.config.redundancy
+    redundancy = context.config.redundancy
     if not redundancy:
         return []
-    inventory, _ = read_inventory(root / f"v{version}", site.config.digests[0])
+    inventory, _ = read_inventory(root / f"v{version}", context.config.digests[0])
     needs = needs_of(root, inventory, version)
-    scratch = site.places.scratch / f"parity-{secrets.token_hex(8)}"
+    scratch = context.layout.scratch / f"parity-{secrets.token_hex(8)}"
     make_folder(scratch / "files")
     try:
-        missing = [(root / item.name, item.digests["sha256"]) for item in needs.large if not _has(site, item)]
+        missing = [(root / item.name, item.digests["sha256"]) for item in needs.large if not _has(context, item)]
         made = list(make_many(missing, scratch / "files", redundancy, progress=progress, total=len(missing)))
-        folder = pack_folder(site.places, root, version)
+        folder = pack_folder(context.layout, root, version)
         if not sidecar_path(folder, PACK).exists():
             make_folder(scratch / "pack")
             files = ((item.name, root / item.name, item.size) for item in needs.small)
@@ -104,24 +104,24 @@ def protect(site: Site, root: Path, version: int, *, progress: Progress = quiet)
             made += [pack] if pack else []
         if made:
             sync_tree(scratch)
-            _publish(site, scratch, made, folder)
+            _publish(context, scratch, made, folder)
         return made
     finally:
         remove_tree(scratch)
 
 
-def _has(site: Site, item: Content) -> bool:
+def _has(context: ArchiveContext, item: Content) -> bool:
     sha256 = item.digests["sha256"]
-    return sidecar_path(file_set_folder(site.places, sha256), sha256).exists()
+    return sidecar_path(file_set_folder(context.layout, sha256), sha256).exists()
 
 
-def _publish(site: Site, scratch: Path, made: list[ParitySet], pack: Path) -> None:
+def _publish(context: ArchiveContext, scratch: Path, made: list[ParitySet], pack: Path) -> None:
     """Rename the sets into place, each set's sidecar last: a set without one counts as not there."""
     touched = set()
     for item in made:
         if item.name == PACK:
             continue
-        folder = file_set_folder(site.places, item.name)
+        folder = file_set_folder(context.layout, item.name)
         make_folder(folder)
         for file in item.files:
             rename(file.path, folder / file.path.name)
@@ -133,6 +133,6 @@ def _publish(site: Site, scratch: Path, made: list[ParitySet], pack: Path) -> No
         # Another process may have made the same set meanwhile; it is as good.
         with contextlib.suppress(FileExistsError):
             rename(scratch / "pack", pack)
-        touched |= {pack.parent, pack.parent.parent, pack.parent.parent.parent, site.places.parity}
+        touched |= {pack.parent, pack.parent.parent, pack.parent.parent.parent, context.layout.parity}
     for folder in sorted(touched):
         sync_folder(folder)

@@ -1,13 +1,13 @@
 """OSF containers: taken in by a foreman, fetched by workers, frozen as registrations, reported back.
 
 `Foreman` is what a door (HTTP, command line) speaks with; `steps` is what a worker has to know. Both are given an
-`Office`: the archive, the stores, the session and the rules of the house.
+`RegistrationContext`: the archive, the stores, the session and the rules of the house.
 """
 
 from __future__ import annotations
 
 from muniment.doors.osf.callbacks import Address, address_of
-from muniment.doors.osf.context import KIND, Office, Parity, Policy
+from muniment.doors.osf.context import KIND, Parity, Policy, RegistrationContext
 from muniment.doors.osf.foreman import Accepted, Download, Foreman
 from muniment.doors.osf.links import Links
 from muniment.doors.osf.signing import HEADER_SIGNATURE, HEADER_TIMESTAMP, Signer
@@ -23,9 +23,9 @@ __all__ = [
     "Download",
     "Foreman",
     "Links",
-    "Office",
     "Parity",
     "Policy",
+    "RegistrationContext",
     "Signer",
     "Submission",
     "address_of",

@@ -24,7 +24,7 @@ from muniment.jobs import Again, Call, Context, Done, Job, Json, Priority, State
 from muniment.sources.session import Account
 
 if TYPE_CHECKING:
-    from muniment.doors.osf.context import Office
+    from muniment.doors.osf.context import RegistrationContext
     from muniment.jobs import Ledger  # a database library comes with it
 
 STEP = "osf.callback"
@@ -92,7 +92,7 @@ def failed(id: str, reasons: Sequence[str]) -> dict[str, Any]:
     return {"status": "failed", "id": id, "reasons": list(reasons)}
 
 
-def tell(office: Office, job: str, payload: Mapping[str, Any]) -> None:
+def tell(office: RegistrationContext, job: str, payload: Mapping[str, Any]) -> None:
     """Owe every address a callback; what was told of a container in a job is told once.
 
     Raises:
@@ -158,7 +158,7 @@ class CallbackStep:
 
     name = STEP
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: RegistrationContext) -> None:
         self._office = office
 
     def run(self, given: Json, context: Context) -> Done | Again:

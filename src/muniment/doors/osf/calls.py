@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from muniment.doors.osf.context import Office
+from muniment.doors.osf.context import RegistrationContext
 from muniment.errors.archive import ResourceNotFound
 from muniment.jobs import Call, Json, State
 from muniment.jobs.model import derived
@@ -22,10 +22,10 @@ FINISH = "osf.finish"
 END = "osf.end"
 
 
-class OfficeStep:
+class OsfStep:
     """What all steps share: the office."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: RegistrationContext) -> None:
         self._office = office
 
     def _already(self, id: str, digest: str) -> Any:
@@ -55,7 +55,7 @@ def digest_of(tree: Given, parents: list[str]) -> str:
     return derived(cast("Json", tree), cast("Json", parents))
 
 
-def why(office: Office, job: str, id: str) -> str:
+def why(office: RegistrationContext, job: str, id: str) -> str:
     """Why a container of a job failed, in the words of the step that did; nothing where none says."""
     for row in office.ledger.steps(job, state=State.FAILED):
         given = cast("Given", row.given) if isinstance(row.given, Mapping) else {}

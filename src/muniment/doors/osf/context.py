@@ -50,7 +50,7 @@ class Policy:
     """How often a callback is tried."""
 
 
-class Office:
+class RegistrationContext:
     """One process's means. Everything in it is opened on first use: a process that was forked opens its own.
 
     `open_archive` opens the archive (a folder or one behind a server), `open_ledger` the ledger, `open_session` the

@@ -16,12 +16,12 @@ from typing import Any, BinaryIO, TypeVar
 
 from muniment.content import Entry
 from muniment.doors.osf.streams import Counted, Rejoined, read_up_to
-from muniment.doors.osf.transactions import Hold
+from muniment.doors.osf.transactions import TransactionLease
 from muniment.errors.archive import PathCollides, PathTaken
-from muniment.errors.base import MunimentError, Refused, RemoteTrouble
+from muniment.errors.base import MunimentError, Refused, RemoteError
 from muniment.errors.content import NameNotUnicode, UnsafePath
 from muniment.errors.jobs import LeaseLost
-from muniment.errors.sources import CredentialRefused, FileTrouble, NotAtService, RateLimited
+from muniment.errors.sources import CredentialRefused, FileError, NotAtService, RateLimited
 from muniment.jobs import Context
 from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
 
@@ -42,7 +42,7 @@ _MOST_IN_A_ROW = 5
 """Passing failures one after the other, from which it is the service that fails and not its files."""
 
 
-_OF_ONE_FILE = (FileTrouble, RemoteTrouble, Refused, PathTaken, PathCollides, UnsafePath, NameNotUnicode)
+_OF_ONE_FILE = (FileError, RemoteError, Refused, PathTaken, PathCollides, UnsafePath, NameNotUnicode)
 """What may be the matter with one file while the others come."""
 
 Each = TypeVar("Each")
@@ -76,7 +76,7 @@ class Fetch:
     def __init__(
         self,
         source: Source,
-        hold: Hold,
+        hold: TransactionLease,
         prefix: str,
         context: Context,
         *,
@@ -306,17 +306,17 @@ class Fetch:
         if isinstance(error, CredentialRefused | NotAtService | RateLimited):
             raise error
         for _ in range(1, _TRIES):
-            if not (isinstance(error, FileTrouble) and error.retry):
+            if not (isinstance(error, FileError) and error.retry):
                 break
             try:
                 self._keep(coming, self._load(coming.item, coming.entry))
-            except (FileTrouble, RemoteTrouble, Refused) as again:
+            except (FileError, RemoteError, Refused) as again:
                 error = again
             else:
                 return
-        if isinstance(error, FileTrouble):
+        if isinstance(error, FileError):
             self.taken.failures.append(failure_of(error, str(coming.entry.path), self._source.service))
-        elif isinstance(error, RemoteTrouble) and error.retry:
+        elif isinstance(error, RemoteError) and error.retry:
             self._passing.append((coming.entry, error))
             self._in_a_row += 1
             if self._in_a_row >= _MOST_IN_A_ROW and not self._last_time():
@@ -328,7 +328,7 @@ class Fetch:
         """Decide on the files that failed in passing, and take out what the source no longer lists.
 
         Raises:
-            RemoteTrouble: They are tried again later.
+            RemoteError: They are tried again later.
         """
         if self._passing and not self._last_time():
             raise self._passing[0][1]

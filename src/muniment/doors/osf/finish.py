@@ -9,14 +9,14 @@ from typing import Any, cast
 
 from muniment.doors.osf import calls
 from muniment.doors.osf.callbacks import failed, success, tell, told
-from muniment.doors.osf.calls import Given, OfficeStep, sentence, why
+from muniment.doors.osf.calls import Given, OsfStep, sentence, why
 from muniment.doors.osf.registration import Registration
-from muniment.doors.osf.transactions import Hold
+from muniment.doors.osf.transactions import TransactionLease
 from muniment.errors.register import ContainerFailed, TransactionGone
 from muniment.jobs import Call, Context, Done, Json, State, StepRow
 
 
-class SealStep(OfficeStep):
+class SealStep(OsfStep):
     """Commit a container whose services and children ended well; otherwise say why it cannot be."""
 
     name = calls.SEAL
@@ -56,7 +56,7 @@ class SealStep(OfficeStep):
 
     def _commit(self, id: str, wanted: Given, services: list[Mapping[str, Any]], context: Context) -> Any:
         policy = self._office.policy
-        hold = Hold(self._office.archive, id, wanted["transaction"], policy.lease, context.check)
+        hold = TransactionLease(self._office.archive, id, wanted["transaction"], policy.lease, context.check)
         transaction = hold.closing()
         tree = wanted["tree"]
         transaction.metadata.clear()
@@ -83,7 +83,7 @@ class SealStep(OfficeStep):
     def _give_up(self, id: str, transaction: str | None) -> None:
         if transaction is None:
             return
-        hold = Hold(self._office.archive, id, transaction, self._office.policy.lease, lambda: None)
+        hold = TransactionLease(self._office.archive, id, transaction, self._office.policy.lease, lambda: None)
         with contextlib.suppress(TransactionGone):
             hold.closing().rollback()
 
@@ -100,7 +100,7 @@ class SealStep(OfficeStep):
                 yield f"child {child}: {why(self._office, context.job, child) or row.reason or 'it failed'}"
 
 
-class AgainStep(OfficeStep):
+class AgainStep(OsfStep):
     """After a container was fetched anew: as well or as badly as that went."""
 
     name = calls.AGAIN
@@ -118,7 +118,7 @@ class AgainStep(OfficeStep):
         return Done({"id": id})
 
 
-class RegistrationStep(OfficeStep):
+class RegistrationStep(OsfStep):
     """Write the registration of a committed container to one store."""
 
     name = calls.REGISTRATION
@@ -150,7 +150,7 @@ class RegistrationStep(OfficeStep):
         return Done({"files": done.files, "size": done.size, "new": done.new, "store": store.container})
 
 
-class FinishStep(OfficeStep):
+class FinishStep(OsfStep):
     """Owe the callbacks of a container that is in all stores, or is not."""
 
     name = calls.FINISH
@@ -174,7 +174,7 @@ class FinishStep(OfficeStep):
         return Done({"id": id, "status": "success", "failures": len(failures)})
 
 
-class EndStep(OfficeStep):
+class EndStep(OsfStep):
     """The last step: see that every address was told of every container, also when a step ended that should have."""
 
     name = calls.END

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from muniment.doors.osf.callbacks import deliveries, failed, tell, told
 from muniment.doors.osf.calls import SUBMISSION as SUBMISSION_STEP
-from muniment.doors.osf.context import KIND, Office
+from muniment.doors.osf.context import KIND, RegistrationContext
 from muniment.doors.osf.links import Links, disposition
 from muniment.doors.osf.registration import MANIFEST_LIMIT
 from muniment.doors.osf.signing import SUBMISSION
@@ -56,7 +56,7 @@ class Download:
 class Foreman:
     """What a door speaks with. Thread-safe."""
 
-    def __init__(self, office: Office, links: Links, *, signed_submissions: bool = False) -> None:
+    def __init__(self, office: RegistrationContext, links: Links, *, signed_submissions: bool = False) -> None:
         self.office = office
         self._links = links
         self._signed = signed_submissions

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from muniment.content import LogicalPath
 from muniment.doors.osf import calls
-from muniment.doors.osf.calls import Given, OfficeStep, container_call, service_call
+from muniment.doors.osf.calls import Given, OsfStep, container_call, service_call
 from muniment.doors.osf.fetch import Fetch, Stopping, Taken
 from muniment.doors.osf.submission import ids_of
-from muniment.doors.osf.transactions import Hold
+from muniment.doors.osf.transactions import TransactionLease
 from muniment.errors.archive import ResourceExists
 from muniment.errors.base import MunimentError
 from muniment.errors.register import TransactionGone
@@ -20,10 +20,10 @@ from muniment.errors.sources import RateLimited
 from muniment.jobs import Again, Call, Context, Done, Json
 from muniment.jobs.keyring import Blackout
 from muniment.layouts import registration as layout
-from muniment.sources import Means, Source, find, open_source
+from muniment.sources import Source, SourceContext, find, open_source
 
 
-class SubmissionStep(OfficeStep):
+class SubmissionStep(OsfStep):
     """The first step: the outermost container, and after it the last word."""
 
     name = calls.SUBMISSION
@@ -35,7 +35,7 @@ class SubmissionStep(OfficeStep):
         return Done(spawn=[call], then=Call(calls.END, {"ids": list(ids_of(tree)), "job": context.job}))
 
 
-class ContainerStep(OfficeStep):
+class ContainerStep(OsfStep):
     """Begin a container: its transaction, a step for each service, and its children."""
 
     name = calls.CONTAINER
@@ -71,7 +71,7 @@ class ContainerStep(OfficeStep):
         return str(transaction.transaction)
 
 
-class ServiceStep(OfficeStep):
+class ServiceStep(OsfStep):
     """Fetch one service into its container's transaction."""
 
     name = calls.SERVICE
@@ -116,12 +116,12 @@ class ServiceStep(OfficeStep):
         if service["secret"]:
             fields |= zip(service["secret_fields"], cast("list[str]", context.secrets[service["secret"]]), strict=True)
         calls = policy.hourly_calls.get(kind.name, kind.hourly_calls)
-        means = Means(self._office.session, scratch, max_file_size=policy.max_file_size, hourly_calls=calls)
+        means = SourceContext(self._office.session, scratch, max_file_size=policy.max_file_size, hourly_calls=calls)
         return open_source(kind.name, fields, means)
 
     def _fetch(self, wanted: Given, source: Source, prefix: str, context: Context) -> Taken:
         policy = self._office.policy
-        hold = Hold(self._office.archive, wanted["id"], wanted["transaction"], policy.lease, context.check)
+        hold = TransactionLease(self._office.archive, wanted["id"], wanted["transaction"], policy.lease, context.check)
 
         def last_time() -> bool:
             return self._office.ledger.step(context.key).failures >= policy.patience - 1

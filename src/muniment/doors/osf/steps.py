@@ -16,13 +16,13 @@ may be killed and run again at any point: the transaction's journal says what wa
 from __future__ import annotations
 
 from muniment.doors.osf.callbacks import CallbackStep
-from muniment.doors.osf.context import Office
+from muniment.doors.osf.context import RegistrationContext
 from muniment.doors.osf.finish import AgainStep, EndStep, FinishStep, RegistrationStep, SealStep
 from muniment.doors.osf.start import ContainerStep, ServiceStep, SubmissionStep
 from muniment.jobs import Step
 
 
-def steps(office: Office) -> list[Step]:
+def steps(office: RegistrationContext) -> list[Step]:
     """Every step a worker has to know to register containers."""
     first = (SubmissionStep(office), ContainerStep(office), ServiceStep(office), SealStep(office))
     return [

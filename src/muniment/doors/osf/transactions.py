@@ -15,7 +15,7 @@ _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.5
 
 
-class Hold:
+class TransactionLease:
     """One step's way to a transaction. `check` is called while waiting, and may raise to end that."""
 
     def __init__(self, archive: Any, container: str, transaction: str, lease: float, check: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from muniment.archive import Event
 from muniment.errors.remote import TooMuchAtOnce
-from muniment.http.authorization import Visit, visit_of
+from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.names import START_FORM, Limit, Project
 from muniment.http.throttling import EVENTS
 from muniment.server.native.routes import new_router
@@ -69,8 +69,8 @@ class Streams:
         self.stopping = asyncio.Event()
 
 
-def _let_in(request: Request, project: str | None) -> Visit:
-    visit = visit_of(request)
+def _let_in(request: Request, project: str | None) -> AuthorizedRequest:
+    visit = authorized(request)
     if project:
         visit.require(EVENTS, project)
     else:
@@ -78,7 +78,7 @@ def _let_in(request: Request, project: str | None) -> Visit:
     return visit
 
 
-def _page(visit: Visit, start: str | None, project: str | None, limit: int) -> Response:
+def _page(visit: AuthorizedRequest, start: str | None, project: str | None, limit: int) -> Response:
     after = _first_number(visit, start)
     page: list[dict[str, Any]] = []
     last = after
@@ -94,7 +94,7 @@ def _page(visit: Visit, start: str | None, project: str | None, limit: int) -> R
     )
 
 
-def _first_number(visit: Visit, start: str | None) -> int:
+def _first_number(visit: AuthorizedRequest, start: str | None) -> int:
     """The number of the last event that is not after `start`."""
     if start is None or start == "":
         return 0
@@ -106,11 +106,11 @@ def _first_number(visit: Visit, start: str | None) -> int:
     return _newest(visit)
 
 
-def _newest(visit: Visit) -> int:
-    return visit.archive.site.log.head()
+def _newest(visit: AuthorizedRequest) -> int:
+    return visit.archive.context.log.head()
 
 
-def _seen(visit: Visit, project: str | None, found: Iterator[Event]) -> Iterator[tuple[Event, bool]]:
+def _seen(visit: AuthorizedRequest, project: str | None, found: Iterator[Event]) -> Iterator[tuple[Event, bool]]:
     everything = visit.may(EVENTS, None)
     known: dict[str, bool] = {}
     for event in found:
@@ -119,7 +119,7 @@ def _seen(visit: Visit, project: str | None, found: Iterator[Event]) -> Iterator
         yield event, known[event.project] and project in {None, event.project}
 
 
-async def _stream(request: Request, visit: Visit, project: str | None, start: int) -> AsyncIterator[bytes]:
+async def _stream(request: Request, visit: AuthorizedRequest, project: str | None, start: int) -> AsyncIterator[bytes]:
     streams: Streams = request.app.state.streams
     streams.open += 1
     try:
@@ -144,7 +144,7 @@ async def _stream(request: Request, visit: Visit, project: str | None, start: in
         streams.open -= 1
 
 
-def _next_lines(visit: Visit, project: str | None, at: int) -> tuple[int, bytes]:
+def _next_lines(visit: AuthorizedRequest, project: str | None, at: int) -> tuple[int, bytes]:
     if _newest(visit) <= at:
         return at, b""
     lines: list[bytes] = []

@@ -31,7 +31,7 @@ _SMALL = 64 << 10
 _ROUTES = {"GET": SimpleNamespace(operation_id="file"), "HEAD": SimpleNamespace(operation_id="file_head")}
 
 
-class QuickFiles:
+class FastFilePath:
     """Wraps the framework's application."""
 
     def __init__(self, app: Any, root: str) -> None:

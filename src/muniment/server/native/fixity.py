@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from muniment.errors.base import MunimentError
-from muniment.http.authorization import Visit, visit_of
+from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.problems import problem
 from muniment.http.streaming import PumpResponse
 from muniment.http.throttling import ADMIN, READ
@@ -30,7 +30,7 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
 @router.post("/audit", operation_id="audit", response_class=Response, responses=_ANSWER)
 def audit(request: Request, given: AuditIn | None = None) -> Response:
     """Check that everything recorded is there and right. Without the line `summary` it was broken off."""
-    visit = visit_of(request)
+    visit = authorized(request)
     wanted = given or AuditIn()
     place = _place(visit, wanted.id, wanted.project, READ)
     metrics = visit.gate.metrics
@@ -52,7 +52,7 @@ def audit(request: Request, given: AuditIn | None = None) -> Response:
 @router.post("/repair", operation_id="repair", response_class=Response, responses=_ANSWER)
 def repair(request: Request, given: RepairIn | None = None) -> Response:
     """Mend what an audit finds, from parity; name what cannot be mended."""
-    visit = visit_of(request)
+    visit = authorized(request)
     wanted = given or RepairIn()
     place = _place(visit, wanted.id, wanted.project, ADMIN)
 
@@ -69,7 +69,7 @@ def repair(request: Request, given: RepairIn | None = None) -> Response:
 @router.post("/reindex", operation_id="reindex")
 def reindex(request: Request) -> Count:
     """Build the index anew from the files on disk."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require(ADMIN, None)
     return Count(count=visit.archive.reindex())
 
@@ -77,12 +77,12 @@ def reindex(request: Request) -> Count:
 @router.post("/recover", operation_id="recover")
 def recover(request: Request) -> dict[str, list[dict[str, Any]]]:
     """Finish what a crash left; a server does it by itself now and then."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require(ADMIN, None)
     return {"events": [event.as_json() for event in visit.archive.recover()]}
 
 
-def _place(visit: Visit, id: str | None, project: str | None, permission: str) -> str | None:
+def _place(visit: AuthorizedRequest, id: str | None, project: str | None, permission: str) -> str | None:
     if id is None:
         visit.require(permission, None)
         return None

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path, Request
 
 from muniment.errors.base import MissingThing
-from muniment.http.authorization import visit_of
+from muniment.http.authorization import authorized
 from muniment.http.names import UUID_FORM
 from muniment.http.throttling import WRITE
 from muniment.server.native.routes import new_router
@@ -21,7 +21,7 @@ Group = Annotated[str, Path(description="The id of the group.", json_schema_extr
 @router.put("/{group}", operation_id="decide", status_code=204)
 def decide(request: Request, group: Group, given: Decision) -> None:
     """Record that every prepared transaction of the group is to be committed."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require_somewhere(WRITE)
     visit.archive.decide(group, [part.model_dump() for part in given.parts])
 
@@ -29,7 +29,7 @@ def decide(request: Request, group: Group, given: Decision) -> None:
 @router.get("/{group}", operation_id="decision")
 def decision(request: Request, group: Group) -> DecisionOut:
     """What was decided about a group; 404 where nothing was."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require_somewhere(WRITE)
     found = visit.archive.decision(group)
     if found is None:
@@ -40,6 +40,6 @@ def decision(request: Request, group: Group) -> DecisionOut:
 @router.delete("/{group}", operation_id="forget", status_code=204)
 def forget(request: Request, group: Group) -> None:
     """Remove a decision all of whose parts are committed."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require_somewhere(WRITE)
     visit.archive.forget(group)

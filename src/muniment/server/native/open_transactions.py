@@ -19,7 +19,7 @@ _WAIT = 20.0
 _STEP = 0.02
 
 
-class Desk:
+class OpenTransactions:
     """Knows the transactions this process has worked on; any other may go on with them.
 
     Between two requests a transaction is parked: its lock is free and a lease says how long it lives.

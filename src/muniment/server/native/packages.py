@@ -13,7 +13,7 @@ from muniment.archive import receiving
 from muniment.content import Finding, Hashers
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
-from muniment.http.authorization import Visit, visit_of
+from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.files import asked_range, disposition
 from muniment.http.names import DIGEST_FIELD_FORM, Project, Segment, read_digest_fields, text_of
 from muniment.http.streaming import PumpResponse, pieces_of, pour
@@ -48,7 +48,7 @@ def export(
     project: Project = None,
 ) -> Response:
     """A resource as a package in a tar; every file is checked while it is sent."""
-    visit = visit_of(request)
+    visit = authorized(request)
     name = text_of(id)
     place = visit.project_of(name, project, READ)
     plan = plan_tar(visit.archive, name, layout, project=place, instance=instance)
@@ -122,8 +122,8 @@ async def import_(
         return Imported(**await run_in_threadpool(once, idempotency_key, visit.caller.agent, asked, make))
 
 
-def _let_in(request: Request, project: str | None) -> Visit:
+def _let_in(request: Request, project: str | None) -> AuthorizedRequest:
     """Who may import: without a project a package says itself where it goes, so that needs a right to all."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require(WRITE, project)
     return visit

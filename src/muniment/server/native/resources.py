@@ -13,7 +13,7 @@ from fastapi import Query, Request, Response
 from muniment import __version__
 from muniment.archive import Archive, Instance, Summary
 from muniment.content import Entry
-from muniment.http.authorization import Visit, etag_of, refuse_other_version, visit_of
+from muniment.http.authorization import AuthorizedRequest, authorized, etag_of, refuse_other_version
 from muniment.http.files import FileResponse, NotModified, unchanged
 from muniment.http.names import (
     After,
@@ -46,7 +46,7 @@ router = new_router()
 @router.get("", operation_id="archive")
 def archive(request: Request) -> ArchiveInfo:
     """What the archive is."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require_somewhere(READ)
     config = visit.archive.config
     return ArchiveInfo(
@@ -66,7 +66,7 @@ def archive(request: Request) -> ArchiveInfo:
 @router.get("/projects", operation_id="projects")
 def projects(request: Request) -> ProjectsOut:
     """The projects that hold a resource, of those one may read."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require_somewhere(READ)
     return ProjectsOut(projects=[place for place in visit.archive.projects() if visit.may(READ, place)])
 
@@ -80,7 +80,7 @@ def resources(
     limit: Limit = 100,
 ) -> ResourcePage:
     """Resources in the order of their ids, a page at a time."""
-    visit = visit_of(request)
+    visit = authorized(request)
     if project:
         visit.require(READ, project)
     else:
@@ -93,7 +93,7 @@ def resources(
     return ResourcePage(resources=page, next=page[-1].id, next_project=page[-1].project)
 
 
-def _visible(visit: Visit, project: str | None, start: str | tuple[str, str]) -> Iterator[Summary]:
+def _visible(visit: AuthorizedRequest, project: str | None, start: str | tuple[str, str]) -> Iterator[Summary]:
     known: dict[str, bool] = {}
     for item in visit.archive.resources(project, after=start):
         if item.project not in known:
@@ -112,7 +112,7 @@ def resource(request: Request, response: Response, id: Segment, project: Project
 @router.delete("/resources/{id}", operation_id="purge", status_code=200)
 def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None) -> dict[str, Any]:
     """Remove a resource for ever, in an archive of dynamic mode; the answer is the event."""
-    visit = visit_of(request)
+    visit = authorized(request)
     name = text_of(id)
     place = visit.project_of(name, project, ADMIN)
     refuse_other_version(request, visit.archive.instance(name, project=place))
@@ -122,7 +122,7 @@ def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None
 @router.get("/resources/{id}/instances", operation_id="history")
 def history(request: Request, id: Segment, project: Project = None) -> HistoryOut:
     """Every instance of a resource, the oldest first."""
-    newest = visit_of(request).instance(id, "newest", project, READ)
+    newest = authorized(request).instance(id, "newest", project, READ)
     return HistoryOut(instances=[shown(newest.earlier(number)) for number in range(1, newest.head + 1)])
 
 
@@ -178,7 +178,7 @@ def file(request: Request, id: Segment, number: Number, path: FilePath, project:
 
 
 def _shown(request: Request, response: Response, id: str, number: str, project: str | None) -> InstanceOut:
-    found = visit_of(request).instance(id, number, project, READ)
+    found = authorized(request).instance(id, number, project, READ)
     refuse_other_version(request, found)
     response.headers["ETag"] = etag_of(found)
     return shown(found)
@@ -190,7 +190,7 @@ def instance_asked_for(request: Request, id: str, number: str, project: str | No
     Raises:
         MunimentError: There is none, or none for this caller.
     """
-    visit = visit_of(request)
+    visit = authorized(request)
     recent: RecentInstances = request.app.state.recent
     if project and number.isdecimal():
         visit.require(READ, project)

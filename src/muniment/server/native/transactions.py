@@ -13,10 +13,10 @@ from muniment.archive import Transaction, note_links
 from muniment.errors.archive import LeftoverNotFound
 from muniment.errors.base import BadInput
 from muniment.errors.remote import UnusableRequest
-from muniment.http.authorization import Visit, refuse_other_version, told, visit_of
+from muniment.http.authorization import AuthorizedRequest, authorized, refuse_other_version, told
 from muniment.http.names import After, FilePath, Limit, path_of
 from muniment.http.throttling import ADMIN, READ, WRITE
-from muniment.server.native.open_transactions import Desk
+from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import page_of_files, shown
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import (
@@ -45,7 +45,7 @@ IdempotencyKey = Annotated[
 @router.get("", operation_id="leftovers")
 def leftovers(request: Request) -> Leftovers:
     """Transactions that were never closed and that nobody holds any more."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require(ADMIN, None)
     return Leftovers(transactions=[LeftoverOut(**asdict(item)) for item in visit.archive.leftovers()])
 
@@ -55,7 +55,7 @@ def begin(
     request: Request, response: Response, given: BeginNew | BeginOn, idempotency_key: IdempotencyKey = ""
 ) -> TransactionOut:
     """Begin a transaction for a new resource, or on one that is there (`If-Match` names its version)."""
-    visit = visit_of(request)
+    visit = authorized(request)
     place = _place(visit, given)
 
     def make() -> dict[str, Any]:
@@ -66,7 +66,7 @@ def begin(
     return TransactionOut(**record)
 
 
-def _place(visit: Visit, given: BeginNew | BeginOn) -> str:
+def _place(visit: AuthorizedRequest, given: BeginNew | BeginOn) -> str:
     if isinstance(given, BeginOn):
         place = visit.project_of(given.id, given.project, READ)
     else:
@@ -75,8 +75,8 @@ def _place(visit: Visit, given: BeginNew | BeginOn) -> str:
     return place
 
 
-def _begin(request: Request, visit: Visit, given: BeginNew | BeginOn, place: str) -> TransactionOut:
-    desk: Desk = request.app.state.desk
+def _begin(request: Request, visit: AuthorizedRequest, given: BeginNew | BeginOn, place: str) -> TransactionOut:
+    desk: OpenTransactions = request.app.state.desk
     if isinstance(given, BeginOn):
         refuse_other_version(request, visit.archive.instance(given.id, project=place))
         transaction = visit.archive.get(given.id, "a", project=place, message=given.message)
@@ -166,7 +166,7 @@ def commit(request: Request, transaction: str, given: CommitIn | None = None) ->
 @router.post("/{transaction}/replay", operation_id="replay")
 def replay(request: Request, transaction: str) -> InstanceOut:
     """Commit a transaction that was left behind, with every file it had stored whole."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require(ADMIN, None)
     with told(visit.gate.metrics, "replayed"):
         return shown(visit.archive.replay(transaction))
@@ -176,10 +176,10 @@ class held:  # noqa: N801 - used as a function in `with`
     """A transaction in the hands of a caller who may write to its project."""
 
     def __init__(self, request: Request, transaction: str) -> None:
-        self._visit = visit_of(request)
+        self._visit = authorized(request)
         self._hold = request.app.state.desk.hold(transaction)
 
-    def __enter__(self) -> tuple[Visit, Transaction]:
+    def __enter__(self) -> tuple[AuthorizedRequest, Transaction]:
         """Take it.
 
         Raises:
@@ -198,7 +198,7 @@ class held:  # noqa: N801 - used as a function in `with`
         self._hold.__exit__(*error)
 
 
-def transaction_out(found: Transaction, desk: Desk) -> TransactionOut:
+def transaction_out(found: Transaction, desk: OpenTransactions) -> TransactionOut:
     """A transaction as a document."""
     return TransactionOut(
         transaction=found.transaction,

@@ -14,7 +14,7 @@ from muniment.archive import Transaction, Upload, Wanted, check_upload
 from muniment.content import Entry, Hashers, parse_expected
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
-from muniment.http.authorization import Visit, visit_of
+from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.names import (
     BATCH_TYPE,
     DIGEST_FIELD_FORM,
@@ -26,7 +26,7 @@ from muniment.http.names import (
 )
 from muniment.http.streaming import PIECE, pieces_of, pour
 from muniment.http.throttling import WRITE
-from muniment.server.native.open_transactions import Desk
+from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import file_out
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
@@ -125,7 +125,7 @@ def begin(
     request: Request, response: Response, transaction: str, given: UploadIn, idempotency_key: IdempotencyKey = ""
 ) -> UploadOut:
     """Begin a file that comes in pieces and may be resumed after a cut."""
-    visit = visit_of(request)
+    visit = authorized(request)
     wanted = Wanted(given.path, given.size, given.digests, check_time(given.modified), given.replace)
 
     def make() -> dict[str, Any]:
@@ -177,9 +177,9 @@ def discard(request: Request, transaction: str, upload: str) -> None:
     request.app.state.desk.end_upload(transaction, upload)
 
 
-def _allow(request: Request, transaction: str) -> Visit:
+def _allow(request: Request, transaction: str) -> AuthorizedRequest:
     """Let in who may write to the transaction's project, without taking the transaction."""
-    visit = visit_of(request)
+    visit = authorized(request)
     visit.require_somewhere(WRITE)
     if not visit.may(WRITE, None):
         with request.app.state.desk.hold(transaction) as found:
@@ -253,7 +253,7 @@ def _refuse_other(found: Transaction, given: UploadIn, data: bytes) -> None:
 
 
 def _begin(request: Request, transaction: str, wanted: Wanted) -> Upload:
-    desk: Desk = request.app.state.desk
+    desk: OpenTransactions = request.app.state.desk
     with held(request, transaction) as (_, found):
         upload = Upload.begin(found, wanted)
     desk.begin_upload(transaction, upload)
@@ -268,7 +268,7 @@ def _finish(request: Request, transaction: str, upload: Upload, digests: dict[st
 async def _receive(
     request: Request, transaction: str, upload: Upload, offset: int, pieces: AsyncIterator[bytes]
 ) -> None:
-    desk: Desk = request.app.state.desk
+    desk: OpenTransactions = request.app.state.desk
 
     def write(data: bytes) -> None:
         desk.touch(transaction)

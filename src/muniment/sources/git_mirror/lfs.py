@@ -39,7 +39,7 @@ def open_object(session: Session, account: Account, url: str, wanted: Pointer, p
 
     Raises:
         FileUnavailable: The LFS server does not have it, or does not give it.
-        RemoteTrouble: The LFS server failed.
+        RemoteError: The LFS server failed.
     """
     base = url.rstrip("/")
     base = base if base.endswith(".git") else f"{base}.git"

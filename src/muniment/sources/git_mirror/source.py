@@ -55,7 +55,7 @@ class Repository:
 
         Raises:
             CredentialRefused, NotAtService, AddressRefused: The submission has to change.
-            RemoteTrouble: The server or git failed.
+            RemoteError: The server or git failed.
         """
         head = self.mirror().fetch()
         return Item(id=shown(self._url) or self._url, title=self._url.rstrip("/").rpartition("/")[2], details=head)
@@ -82,7 +82,7 @@ class Repository:
 
         Raises:
             NotAtService, CredentialRefused: The submission has to change.
-            RemoteTrouble: The server or git failed.
+            RemoteError: The server or git failed.
         """
         mirror = self.mirror()
         commit = item.details["commit"]
@@ -108,8 +108,8 @@ class Repository:
         """The bytes of an entry.
 
         Raises:
-            FileTrouble: This file cannot be had.
-            RemoteTrouble: The server or git failed.
+            FileError: This file cannot be had.
+            RemoteError: The server or git failed.
         """
         kind, _, rest = entry.locator.partition(":")
         if kind == "lfs":

@@ -65,7 +65,7 @@ class Body(io.RawIOBase):
 
         Raises:
             FileUnavailable, CredentialRefused: The service does not give it.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
         reply = self._ask(offset, None)
         if reply.status == _OUTSIDE and offset:
@@ -90,7 +90,7 @@ class Body(io.RawIOBase):
         Raises:
             FileCut: The connection was cut and the file cannot be taken up again.
             FileChanged: It was cut, and the file is another by now.
-            RemoteTrouble: It was cut, and the service failed when it was asked again.
+            RemoteError: It was cut, and the service failed when it was asked again.
         """
         view = memoryview(buffer)
         filled = 0

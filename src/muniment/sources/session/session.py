@@ -101,7 +101,7 @@ class Session:
         Raises:
             CredentialRefused, NotAtService: The submission has to change.
             AddressRefused, RedirectRefused, CertificateRefused: The address may not be asked.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
         url = with_query(url, query)
         sent = {"Accept": "application/json", **(headers or {})}
@@ -147,7 +147,7 @@ class Session:
             FileDiffers: It is not as long as announced.
             CredentialRefused: The submission has to change.
             AddressRefused, RedirectRefused, CertificateRefused: The address may not be asked.
-            RemoteTrouble: The service failed.
+            RemoteError: The service failed.
         """
         body = Body(self, account, url, path, headers or {}, method, immutable=immutable)
         body.begin(offset)

@@ -14,7 +14,7 @@ from muniment.errors.archive import DamagedRecord, ReadFailed
 def check_bags(check: ObjectCheck) -> None:
     """Compare the manifests of every version with its logical state."""
     try:
-        inventory, _ = newest_inventory(check.root, check.site.config.digests[0])
+        inventory, _ = newest_inventory(check.root, check.context.config.digests[0])
     except (FileNotFoundError, DamagedRecord, ReadFailed):
         return
     further = inventory.further_digests()
@@ -25,7 +25,7 @@ def check_bags(check: ObjectCheck) -> None:
 def _check_version(check: ObjectCheck, inventory: Inventory, number: int, further: FurtherDigests) -> None:
     logical = inventory.logical(number)
     payload = {path for path in logical if path.startswith("data/")}
-    for algorithm in check.site.config.digests:
+    for algorithm in check.context.config.digests:
         name = f"manifest-{algorithm}.txt"
         if name not in logical:
             check.say("M201", f"v{number}", name, "no such tag file")

@@ -15,7 +15,7 @@ def key_of(project: str, resource: str, instance: int) -> bytes:
     return hashlib.blake2b(f"{project}\0{resource}\0{instance}".encode(), digest_size=16).digest()
 
 
-class Vouched:
+class LoggedDigests:
     """The inventory digests of all instances the log says were ingested and not purged."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Vouched:
                 yield Finding(FINDINGS["M304"], where, what, "", event.resource, str(event.instance))
 
 
-def check_log(log: EventLog, vouched: Vouched) -> Iterator[Finding]:
+def check_log(log: EventLog, logged: LoggedDigests) -> Iterator[Finding]:
     """Check the chain from the first event to the last, and note what the log vouches for."""
     previous, seq = FIRST, 0
     for path, line in log.lines():
@@ -67,7 +67,7 @@ def check_log(log: EventLog, vouched: Vouched) -> Iterator[Finding]:
         if event.previous != previous:
             yield Finding(FINDINGS["M301"], f"{where}, event {event.seq}", previous, event.previous)
         previous, seq = line_hash(line), event.seq
-        vouched.note(event)
+        logged.note(event)
     torn = log.torn()
     if torn:
         yield Finding(FINDINGS["M302"], f"events/{torn.parent.name}/{torn.name}")

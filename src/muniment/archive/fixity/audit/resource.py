@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.archive.config import Mode
-from muniment.archive.context import Site
-from muniment.archive.fixity.audit.log import Vouched
+from muniment.archive.context import ArchiveContext
+from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.package.bag import FILES, read_files
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory
 from muniment.archive.package.objects import newest_inventory, versions_on_disk
@@ -35,7 +35,7 @@ class Expected:
 class ObjectCheck:
     """What auditing one object needs to know; `findings` grows as records are read."""
 
-    site: Site
+    context: ArchiveContext
     root: Path
     resource: str = ""
     project: str = ""
@@ -51,14 +51,14 @@ class ObjectCheck:
 
     def finding(self, code: str, name: str, expected: str, found: str, instance: str) -> Finding:
         """A finding about this object, with its place below the archive's root."""
-        where = f"{self.root.relative_to(self.site.places.root)}/{name}".rstrip("/")
+        where = f"{self.root.relative_to(self.context.layout.root)}/{name}".rstrip("/")
         return Finding(FINDINGS[code], where, expected, found, self.resource, instance)
 
 
-def check_records(site: Site, root: Path, vouched: Vouched | None) -> ObjectCheck:
+def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | None) -> ObjectCheck:
     """Read all records of an object, compare them, and say which content files there should be."""
-    check = ObjectCheck(site, root)
-    algorithm = site.config.digests[0]
+    check = ObjectCheck(context, root)
+    algorithm = context.config.digests[0]
     versions = versions_on_disk(root)
     if not versions or not (root / DECLARATION).is_file():
         check.say("M102", DECLARATION if versions else "v1", "an OCFL object")
@@ -79,11 +79,11 @@ def check_records(site: Site, root: Path, vouched: Vouched | None) -> ObjectChec
             return check
     check.readable = True
     own = from_uri(newest.id)
-    if own is None or site.places.object(*own) != root:
+    if own is None or context.layout.object(*own) != root:
         check.say("M202", NAME, "", f"the id {newest.id!r} does not belong here")
     else:
         check.project, check.resource = own
-        _check_log(check, digests, vouched)
+        _check_log(check, digests, logged)
     _expect(check, newest)
     return check
 
@@ -116,7 +116,7 @@ def check_presence(check: ObjectCheck) -> None:
     """Both ways: recorded files that are not there, and files that nothing records."""
     if not check.readable:
         return
-    algorithm = check.site.config.digests[0]
+    algorithm = check.context.config.digests[0]
     known = set(check.files) | {DECLARATION, NAME, f"{NAME}.{algorithm}"}
     for number in range(1, check.head + 1):
         known |= {f"v{number}/{NAME}", f"v{number}/{NAME}.{algorithm}"}
@@ -138,10 +138,10 @@ def check_presence(check: ObjectCheck) -> None:
 
 def check_parity(check: ObjectCheck, *, fast: bool, seen: set[bytes]) -> None:
     """Every version's pack and every large file's set: there, and (unless `fast`) as recorded."""
-    if not check.site.config.redundancy:
+    if not check.context.config.redundancy:
         return
     for number in range(1, check.head + 1):
-        _check_set(check, pack_folder(check.site.places, check.root, number), PACK, f"v{number}", fast=fast)
+        _check_set(check, pack_folder(check.context.layout, check.root, number), PACK, f"v{number}", fast=fast)
     for name, expected in check.files.items():
         sha256 = expected.digests.get("sha256", "")
         size = expected.size
@@ -153,12 +153,12 @@ def check_parity(check: ObjectCheck, *, fast: bool, seen: set[bytes]) -> None:
         key = bytes.fromhex(sha256)
         if size >= PARITY_FROM and key not in seen:
             seen.add(key)
-            _check_set(check, file_set_folder(check.site.places, sha256), sha256, name, fast=fast)
+            _check_set(check, file_set_folder(check.context.layout, sha256), sha256, name, fast=fast)
 
 
 def _check_set(check: ObjectCheck, folder: Path, name: str, of: str, *, fast: bool) -> None:
     if not sidecar_path(folder, name).exists():
-        where = f"{folder.relative_to(check.site.places.root)}/{name}.par2"
+        where = f"{folder.relative_to(check.context.layout.root)}/{name}.par2"
         instance = of.split("/", 1)[0][1:]
         what = f"parity of {of}"
         check.findings.append(
@@ -168,7 +168,7 @@ def _check_set(check: ObjectCheck, folder: Path, name: str, of: str, *, fast: bo
     if fast:
         return
     for fault in check_set(folder, name):
-        where = str(fault.path.relative_to(check.site.places.root))
+        where = str(fault.path.relative_to(check.context.layout.root))
         instance = of.split("/", 1)[0][1:]
         code = "M402" if fault.fault in {"missing", "damaged"} else _FAULTS[fault.fault]
         check.findings.append(
@@ -191,20 +191,20 @@ def _record(check: ObjectCheck, folder: str, algorithm: str) -> tuple[Inventory,
 
 def _check_root(check: ObjectCheck, algorithm: str, digests: dict[int, str]) -> None:
     """The copy in the root is that of the newest version (OCFL 1.1 E046), in worm mode that of the first."""
-    number = 1 if check.site.config.mode is Mode.WORM else check.head
+    number = 1 if check.context.config.mode is Mode.WORM else check.head
     found = _record(check, "", algorithm)
     if found and number in digests and found[1] != digests[number]:
         check.say("M203", NAME, f"v{number}", f"v{found[0].head}")
 
 
-def _check_log(check: ObjectCheck, digests: dict[int, str], vouched: Vouched | None) -> None:
-    if vouched is None:
+def _check_log(check: ObjectCheck, digests: dict[int, str], logged: LoggedDigests | None) -> None:
+    if logged is None:
         return
     for number in range(1, check.head + 1):
-        said = vouched.digest(check.project, check.resource, number)
+        said = logged.digest(check.project, check.resource, number)
         if number not in digests:
             continue
-        found = f"{check.site.config.digests[0]}:{digests[number]}"
+        found = f"{check.context.config.digests[0]}:{digests[number]}"
         if said is None:
             check.say("M305", f"v{number}")
         elif said and said != found:

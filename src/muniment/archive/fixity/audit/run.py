@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.copying import Failed, Hashed, HashJob
 from muniment.archive.fixity.audit.bags import check_bags
-from muniment.archive.fixity.audit.log import Vouched, check_log
+from muniment.archive.fixity.audit.log import LoggedDigests, check_log
 from muniment.archive.fixity.audit.resource import ObjectCheck, check_parity, check_presence, check_records
-from muniment.archive.fixity.audit.untracked import check_strays
+from muniment.archive.fixity.audit.untracked import check_untracked
 from muniment.archive.index.rebuild import object_roots
 from muniment.content import Finding, Progress, quiet
 
@@ -22,7 +22,7 @@ _TELL_EVERY = 500
 
 
 def audit(
-    site: Site,
+    context: ArchiveContext,
     *,
     roots: list[Path] | None = None,
     after: str = "",
@@ -41,8 +41,8 @@ def audit(
         WorkerDied: A digesting process ended; resume at the cursor.
     """
     whole = roots is None
-    vouched = Vouched()
-    log_findings = check_log(site.log, vouched)
+    logged = LoggedDigests()
+    log_findings = check_log(context.log, logged)
     if whole and not after:
         yield from log_findings
     else:
@@ -51,7 +51,7 @@ def audit(
     large: set[bytes] = set()
     done = size = 0
     all_read = True
-    for group in _groups(site, roots, after, vouched):
+    for group in _groups(context, roots, after, logged):
         for check in group:
             check_presence(check)
             check_parity(check, fast=fast, seen=large)
@@ -61,7 +61,7 @@ def audit(
             yield from check.findings
             check.findings.clear()
         if not fast:
-            for finding, took in _content(site, group, every_digest=every_digest):
+            for finding, took in _content(context, group, every_digest=every_digest):
                 done += 1
                 size += took
                 if finding:
@@ -69,18 +69,20 @@ def audit(
                 if done % _TELL_EVERY == 0 or took > (1 << 24):
                     progress("auditing", done, None, size=size)
         if passed and group:
-            passed(str(group[-1].root.relative_to(site.places.objects)))
+            passed(str(group[-1].root.relative_to(context.layout.objects)))
     progress("auditing", done, done, size=size)
     if whole and not after:
-        yield from vouched.unseen(site.log)
-        yield from check_strays(site, large if all_read else None)
+        yield from logged.unseen(context.log)
+        yield from check_untracked(context, large if all_read else None)
 
 
-def _groups(site: Site, roots: list[Path] | None, after: str, vouched: Vouched) -> Iterator[list[ObjectCheck]]:
+def _groups(
+    context: ArchiveContext, roots: list[Path] | None, after: str, logged: LoggedDigests
+) -> Iterator[list[ObjectCheck]]:
     group: list[ObjectCheck] = []
     files = 0
-    for root in roots if roots is not None else object_roots(site, after):
-        check = check_records(site, root, vouched)
+    for root in roots if roots is not None else object_roots(context, after):
+        check = check_records(context, root, logged)
         group.append(check)
         files += len(check.files)
         if len(group) >= GROUP_OBJECTS or files >= GROUP_FILES:
@@ -90,14 +92,16 @@ def _groups(site: Site, roots: list[Path] | None, after: str, vouched: Vouched) 
         yield group
 
 
-def _content(site: Site, group: list[ObjectCheck], *, every_digest: bool) -> Iterator[tuple[Finding | None, int]]:
+def _content(
+    context: ArchiveContext, group: list[ObjectCheck], *, every_digest: bool
+) -> Iterator[tuple[Finding | None, int]]:
     def jobs() -> Iterator[HashJob]:
         for check in group:
             for name, expected in check.files.items():
                 algorithms = tuple(expected.digests) if every_digest else ("sha256",)
                 yield HashJob((check, name), str(check.root / name), expected.size or 0, algorithms)
 
-    for answer in site.copier.hash(jobs()):
+    for answer in context.copier.hash(jobs()):
         yield _judge(answer), answer.size if isinstance(answer, Hashed) else 0
 
 

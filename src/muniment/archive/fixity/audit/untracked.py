@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.context import Site
+from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLES
 from muniment.archive.ingest.recovery import leftovers
 from muniment.content import FINDINGS, Finding
@@ -27,27 +27,27 @@ _STATE = ("index.db", "control.db", "audit.json", "control.key", "users.csv")
 _IN_OBJECTS = {"0=ocfl_1.1", "ocfl_layout.json", "extensions"}
 
 
-def check_strays(site: Site, large: set[bytes] | None) -> Iterator[Finding]:
+def check_untracked(context: ArchiveContext, large: set[bytes] | None) -> Iterator[Finding]:
     """Findings for what nothing records: in the root, between the objects, in the parity and the log.
 
     `large` are the sha256 digests of all files that have a parity set of their own; None when some
     object's records could not be read, so that nobody can say which parity is needed.
     """
-    root = site.places.root
+    root = context.layout.root
     for name in _names(root):
         if name not in _IN_ROOT and not name.startswith(_STATE):
             yield _stray(name)
-    yield from _between_objects(site.places.objects, 0)
+    yield from _between_objects(context.layout.objects, 0)
     if large is not None:
-        yield from _parity(site, large)
-    for bucket in _names(site.places.events):
-        for name in _names(site.places.events / bucket):
+        yield from _parity(context, large)
+    for bucket in _names(context.layout.events):
+        for name in _names(context.layout.events / bucket):
             if not name.endswith(".jsonl"):
                 yield _stray(f"events/{bucket}/{name}")
-    for left in leftovers(site):
+    for left in leftovers(context):
         where = f"staging/open/{left.transaction}"
         yield Finding(FINDINGS["M501"], where, "", left.started, left.id, str(left.base + 1))
-    for name in _names(site.places.quarantine):
+    for name in _names(context.layout.quarantine):
         yield Finding(FINDINGS["M502"], f"staging/quarantine/{name}", "", "see the log")
 
 
@@ -67,18 +67,18 @@ def _between_objects(folder: Path, depth: int) -> Iterator[Finding]:
             yield from _between_objects(place, depth + 1)
 
 
-def _parity(site: Site, large: set[bytes]) -> Iterator[Finding]:
-    files = site.places.parity / "files"
+def _parity(context: ArchiveContext, large: set[bytes]) -> Iterator[Finding]:
+    files = context.layout.parity / "files"
     for first in _names(files):
         for second in _names(files / first):
             for name in _names(files / first / second):
                 if not _belongs(name.split(".", 1)[0], large):
                     yield Finding(FINDINGS["M403"], f"parity/files/{first}/{second}/{name}")
-    packs = site.places.parity / "packs"
+    packs = context.layout.parity / "packs"
     for first in _names(packs):
         for second in _names(packs / first):
             for name in _names(packs / first / second):
-                if not (site.places.objects / first / second / name).is_dir():
+                if not (context.layout.objects / first / second / name).is_dir():
                     yield Finding(FINDINGS["M403"], f"parity/packs/{first}/{second}/{name}")
 
 

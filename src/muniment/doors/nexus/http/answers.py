@@ -12,7 +12,7 @@ from muniment.doors.nexus.documents import graph, named_quads, plain, triples
 from muniment.doors.nexus.http.call import Call
 from muniment.doors.nexus.http.negotiation import DOT, JSON, JSON_LD, N_QUADS, N_TRIPLES
 from muniment.errors.access import AuthorizationFailed, Forbidden, Unauthenticated
-from muniment.errors.base import MunimentError, RemoteTrouble
+from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.delivery import InvalidJsonLd, MemberDamaged, MemberUnreadable, NotJson
 from muniment.errors.nexus import QueryValueUnknown
 
@@ -131,7 +131,7 @@ def type_of(error: MunimentError) -> str:
 
 def _reason(error: MunimentError) -> str:
     # Places on the server's disk are nobody's business.
-    if error.http_status >= _INTERNAL and not isinstance(error, MemberDamaged | MemberUnreadable | RemoteTrouble):
+    if error.http_status >= _INTERNAL and not isinstance(error, MemberDamaged | MemberUnreadable | RemoteError):
         return "The server could not do this. Its log says why."
     if isinstance(error, Unauthenticated) and type(error).__name__ == "InvalidAccessToken":
         return "The provided token is invalid."

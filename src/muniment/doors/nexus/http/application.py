@@ -26,7 +26,7 @@ from muniment.doors.nexus.nexus import Nexus
 from muniment.errors.base import MunimentError
 from muniment.errors.nexus import AddressUnknown, MethodNotSupported
 from muniment.errors.remote import BodyTooLarge
-from muniment.http.authorization import Gate, Visit
+from muniment.http.authorization import AuthorizedRequest, Authorizer
 from muniment.http.streaming import PumpResponse, pieces_of
 
 Handler = Callable[[Call], Answer | Streamed]
@@ -59,7 +59,7 @@ class Make(Protocol):
 class NexusApi:
     """Serves `/v1`. One for a process."""
 
-    def __init__(self, make: Make, gate: Gate, archive: Archive, *, limit: int, base: str = "") -> None:
+    def __init__(self, make: Make, gate: Authorizer, archive: Archive, *, limit: int, base: str = "") -> None:
         """Serve what `make` opens on `archive`, which is closed with this.
 
         `limit` is the most bytes of a JSON body. Without a public `base` it is what this server listens on.
@@ -124,7 +124,7 @@ class NexusApi:
             get_logger().error("failed", error=type(error).__name__, path=request.scope["path"], exc_info=error)
             return failure(MunimentError(reason="something failed inside the server; its log says what"))
 
-    def _call(self, request: Request, visit: Visit, body: bytes, loop: asyncio.AbstractEventLoop) -> Call:
+    def _call(self, request: Request, visit: AuthorizedRequest, body: bytes, loop: asyncio.AbstractEventLoop) -> Call:
         def pieces() -> Iterator[bytes]:
             coming = pieces_of(request)
 

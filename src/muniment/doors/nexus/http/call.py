@@ -15,7 +15,7 @@ from muniment.doors.nexus.nexus import Nexus
 from muniment.doors.nexus.projects import Project
 from muniment.errors.access import Forbidden
 from muniment.errors.nexus import AddressUnknown, BodyExpected, ContentTypeUnsupported, QueryRefused
-from muniment.http.authorization import Visit
+from muniment.http.authorization import AuthorizedRequest
 from muniment.http.throttling import agent_of
 
 LABEL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -28,7 +28,7 @@ class Call:
     """One request: who, what, and the parts of its address after `/v1`, percent-encoded as they came."""
 
     nexus: Nexus
-    visit: Visit
+    visit: AuthorizedRequest
     method: str
     parts: Sequence[str]
     headers: Mapping[str, str]

@@ -10,12 +10,12 @@ from muniment.archive import Archive
 from muniment.doors.nexus.http.application import NexusApi
 from muniment.doors.nexus.nexus import Nexus, Options
 from muniment.errors.base import MunimentError
-from muniment.http.authorization import Gate
+from muniment.http.authorization import Authorizer
 
 PREFIX = "/v1"
 
 
-def install(server: FastAPI, archive: Archive, gate: Gate, options: Options) -> NexusApi:
+def install(server: FastAPI, archive: Archive, gate: Authorizer, options: Options) -> NexusApi:
     """Serve the API below `/v1`; `archive` becomes its own, and makes no parity as it commits: that takes long.
 
     The base address is the one of `options`, or without that what the server listens on.

@@ -18,7 +18,7 @@ from muniment.doors.osf.submission import read_body
 from muniment.errors.jobs import LedgerUnavailable
 from muniment.errors.register import ContainerField, NotSigned, SubmissionNotJson
 from muniment.errors.remote import UnusableRequest
-from muniment.http.authorization import Visit, visit_of
+from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.problems import MEDIA_TYPE, problem
 from muniment.http.throttling import READ, WRITE
 
@@ -63,7 +63,7 @@ async def submit(request: Request) -> Response:
     return await run_in_threadpool(_submit, request, visit, body)
 
 
-def _submit(request: Request, visit: Visit, body: bytes) -> Response:
+def _submit(request: Request, visit: AuthorizedRequest, body: bytes) -> Response:
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         foreman: Foreman = request.app.state.osf.foreman
@@ -161,8 +161,8 @@ def linked(
     return content(request, store, key, sha256, disposition)
 
 
-def _visit(request: Request, permission: str) -> Visit:
-    visit = visit_of(request)
+def _visit(request: Request, permission: str) -> AuthorizedRequest:
+    visit = authorized(request)
     visit.require(permission, request.app.state.osf.project)
     return visit
 
