@@ -244,7 +244,7 @@ def test_in_the_same_process_a_revocation_counts_at_once(book: AccessStore) -> N
 def test_a_revocation_by_another_process_counts_within_a_second(book: AccessStore, place: Path) -> None:
     authority = Authority(book)
     made = book.keys.create("alice")
-    revoke = f"from muniment.access import AccessStore\nAccessBook({str(place)!r}).keys.revoke('alice')"
+    revoke = f"from muniment.access import AccessStore\nAccessStore({str(place)!r}).keys.revoke('alice')"
     authority.identify(bearer(made.text), HERE)
     subprocess.run([sys.executable, "-c", revoke], check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
     revoked = time.monotonic()
