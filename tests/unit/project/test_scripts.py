@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,24 +78,62 @@ def test_a_lock_that_does_not_follow_is_refused(project: Path, text: str, asked:
     assert len(complaints(project, text, *asked)) == 1
 
 
+LIMITS = shape.Rules(longest_file=600, longest_function=70, exceptions={})
+
+
+def shapes(project: Path, source: str, rules: shape.Rules = LIMITS) -> list[str]:
+    (project / "src").mkdir()
+    (project / "src" / "a.py").write_text(source)
+    return list(shape.judge_all(project, rules))
+
+
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
-        ('"""Is for."""\n' + "x = 1\n" * 400, "401 lines"),
-        ('"""Is for."""\n\n\ndef f():\n' + "    x = 1\n" * 50, "f has 51 lines"),
-        ("x = 1\n", "begins without a sentence"),
+        ('"""Is for."""\n' + "x = 1\n" * 600, "src/a.py: 601 lines"),
+        ('"""Is for."""\n\n\ndef f():\n' + "    x = 1\n" * 70, "src/a.py:f: 71 lines"),
+        ("x = 1\n", "src/a.py:1: it begins without a sentence"),
     ],
 )
 def test_a_bad_shape_is_named(project: Path, source: str, complaint: str) -> None:
-    path = project / "long.py"
-    path.write_text(source)
-    assert [line for line in shape.judge(path) if complaint in line]
+    (told,) = shapes(project, source)
+    assert told.startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    "source", ['"""Is for."""\n' + "x = 1\n" * 599, '"""F."""\n\n\ndef f():\n' + "    x = 1\n" * 69]
+)
+def test_a_shape_at_the_limit_is_good(project: Path, source: str) -> None:
+    assert shapes(project, source) == []
+
+
+def test_an_exception_with_a_reason_allows_that_one_place(project: Path) -> None:
+    source = '"""Is for."""\n\n\ndef f():\n' + "    x = 1\n" * 70 + "\n\ndef g():\n" + "    x = 1\n" * 70
+    (told,) = shapes(project, source, replace(LIMITS, exceptions={"src/a.py:f": "it is one table"}))
+    assert told.startswith("src/a.py:g:")
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "complaint"),
+    [({"src/gone.py": "it is one table"}, "needs none"), ({"src/a.py": " "}, "needs a reason")],
+)
+def test_an_exception_that_is_not_needed_or_has_no_reason_is_named(
+    project: Path, exceptions: dict[str, str], complaint: str
+) -> None:
+    (told,) = shapes(
+        project, '"""Is for."""\n' + "x = 1\n" * 600, replace(LIMITS, exceptions={"src/a.py": "one", **exceptions})
+    )
+    assert complaint in told
+
+
+def test_the_exceptions_of_the_project_are_read(project: Path) -> None:
+    rules = shape.Rules.read(ROOT / "pyproject.toml")
+    assert (rules.longest_file, rules.longest_function) == (600, 70)
 
 
 def test_a_long_docstring_makes_no_long_function(project: Path) -> None:
-    path = project / "told.py"
-    path.write_text('"""Is for."""\n\n\ndef f():\n    """Say.\n' + "\n    More.\n" * 60 + '    """\n    return 1\n')
-    assert list(shape.judge(path)) == []
+    said = '"""Is for."""\n\n\ndef f():\n    """Say.\n' + "\n    More.\n" * 60 + '    """\n    return 1\n'
+    assert shapes(project, said) == []
 
 
 def test_an_unknown_section_of_system_packages_is_refused() -> None:
