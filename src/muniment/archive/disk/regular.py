@@ -1,0 +1,86 @@
+"""Opening files to read: regular ones only, so that a pipe or device in a file's place never makes a reader wait."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# Without waiting for somebody to write into a pipe; of a regular file it changes nothing.
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def kind_of(mode: int) -> str:
+    """What a file that is not a regular one is, in words; nothing for a regular file."""
+    return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something unknown")
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a regular file at `path` itself; a link to one is none."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def descriptor_of(path: str | os.PathLike[str], *, follow: bool = False) -> int:
+    """A descriptor to read a regular file by, for the caller to close; a link is refused unless `follow`.
+
+    Raises:
+        OSError: There is none, it cannot be opened, or it is no regular file (EINVAL, with what it is).
+    """
+    try:
+        descriptor = os.open(path, _READING | (0 if follow else os.O_NOFOLLOW))
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow and os.path.islink(path):
+            raise _refusal(path, "a link") from None
+        if error.errno == errno.ENXIO:
+            raise _refusal(path, "a socket or a device") from None
+        raise
+    kind = kind_of(os.fstat(descriptor).st_mode)
+    if kind:
+        os.close(descriptor)
+        raise _refusal(path, kind)
+    return descriptor
+
+
+def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> io.FileIO:
+    """A regular file as an unbuffered stream of bytes; a link is refused unless `follow`.
+
+    Raises:
+        OSError: As `descriptor_of`.
+    """
+    return io.FileIO(descriptor_of(path, follow=follow), "rb", closefd=True)
+
+
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a regular file that is known to be small: a record, a sidecar.
+
+    Raises:
+        OSError: As `descriptor_of`.
+    """
+    with open_regular(path) as file:
+        return file.read()
+
+
+def _refusal(path: str | os.PathLike[str], kind: str) -> OSError:
+    return OSError(errno.EINVAL, f"{kind}, not a file", os.fspath(path))
+
+
+def regular_size(path: Path) -> int | None:
+    """Bytes of the regular file at `path`, or None where there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
