@@ -16,33 +16,27 @@ from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
     from muniment.archive.fixity.repair import Repair as Repair
-    from muniment.archive.ingest.import_history import Arrival as Arrival
-    from muniment.archive.ingest.import_history import Arriving as Arriving
+    from muniment.archive.ingest.import_history import ImportedFile as ImportedFile
+    from muniment.archive.ingest.import_history import ImportedInstance as ImportedInstance
     from muniment.archive.ingest.uploads import Receiving as Receiving
     from muniment.archive.ingest.uploads import Upload as Upload
-    from muniment.archive.ingest.uploads import Wanted as Wanted
-    from muniment.archive.ingest.uploads import acting_as as acting_as
-    from muniment.archive.ingest.uploads import check_upload as check_upload
-    from muniment.archive.ingest.uploads import note_links as note_links
+    from muniment.archive.ingest.uploads import UploadRequest as UploadRequest
+    from muniment.archive.ingest.uploads import extend_lease as extend_lease
     from muniment.archive.ingest.uploads import receiving as receiving
-    from muniment.archive.ingest.uploads import touch as touch
     from muniment.archive.parity.external import make_parity as make_parity
-    from muniment.archive.parity.external import mend as mend
     from muniment.archive.parity.external import parity_of as parity_of
+    from muniment.archive.parity.external import repair_copy as repair_copy
 
 _LATE = {
-    "ingest.import_history": ("Arrival", "Arriving"),
-    "parity.external": ("make_parity", "mend", "parity_of"),
+    "ingest.import_history": ("ImportedFile", "ImportedInstance"),
+    "parity.external": ("make_parity", "parity_of", "repair_copy"),
     "fixity.repair": ("Repair",),
     "ingest.uploads": (
         "Receiving",
         "Upload",
-        "Wanted",
-        "acting_as",
-        "check_upload",
-        "note_links",
+        "UploadRequest",
+        "extend_lease",
         "receiving",
-        "touch",
     ),
 }
 """What is loaded on first use, by module: few commands need it, and together it takes as long as all the rest."""
@@ -51,10 +45,10 @@ _MODULE_OF = {name: module for module, names in _LATE.items() for name in names}
 __all__ = [
     "Agent",
     "Archive",
-    "Arrival",
-    "Arriving",
     "Config",
     "Event",
+    "ImportedFile",
+    "ImportedInstance",
     "Instance",
     "Leftover",
     "Mode",
@@ -63,16 +57,13 @@ __all__ = [
     "Summary",
     "Transaction",
     "Upload",
-    "Wanted",
-    "acting_as",
-    "check_upload",
+    "UploadRequest",
+    "extend_lease",
     "make_parity",
-    "mend",
     "new_uuid",
-    "note_links",
     "parity_of",
     "receiving",
-    "touch",
+    "repair_copy",
 ]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -16,31 +18,31 @@ from muniment.archive.copying import Copier
 from muniment.archive.create import create_archive
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
-from muniment.archive.index.index import Index
-from muniment.archive.ingest import recovery
-from muniment.archive.ingest import two_phase as together
+from muniment.archive.index.index import Index, Summary
+from muniment.archive.index.rebuild import summaries
+from muniment.archive.ingest import recovery, two_phase
+from muniment.archive.ingest.purge import read_tombstone
 from muniment.archive.ingest.recovery import Leftover
 from muniment.archive.ingest.replay import claim, replay, rollback
 from muniment.archive.ingest.transaction import Transaction
 from muniment.archive.package.instance import Instance
-from muniment.archive.package.objects import head_of
-from muniment.archive.reading import Reading
+from muniment.archive.package.inventory import Inventory
+from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.content import Finding, Progress, quiet
 from muniment.content.events import Event
 from muniment.content.identity import Agent, check_id, check_project, new_uuid
-from muniment.errors.archive import (
-    ResourceExists,
-)
+from muniment.content.times import parse_start
+from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceExists, ResourceNotFound, ResourcePurged
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
     from muniment.archive.fixity.repair import Repair
-    from muniment.archive.ingest.import_history import Arrival
+    from muniment.archive.ingest.import_history import ImportedInstance
 
 Start = str | float | datetime | None
 
 
-class Archive(Reading):
+class Archive:
     """A digital archive in a folder.
 
     Any number of processes may have it open. As a context manager it lets go of what it holds; what
@@ -72,10 +74,9 @@ class Archive(Reading):
         layout.state.mkdir(parents=True, exist_ok=True)
         log = EventLog(layout, worm=config.mode is Mode.WORM)
         copier = Copier(config.digests, workers=workers)
-        context = ArchiveContext(
+        self._context = ArchiveContext(
             layout, config, log, Index(layout.index), agent or Agent.of_this_process(), copier, parity
         )
-        super().__init__(context)
         self.recovered: list[Event] = []
         if os.access(layout.staging, os.W_OK):
             self.recovered = recovery.recover(self._context)
@@ -113,6 +114,34 @@ class Archive(Reading):
     def __repr__(self) -> str:
         """Where it is and in what mode."""
         return f"<Archive {self.path} ({self.config.mode})>"
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of all resources, sorted."""
+        return (item.id for item in self.resources())
+
+    def __contains__(self, resource: object) -> bool:
+        """Whether there is a resource with this id."""
+        return isinstance(resource, str) and self.exists(resource)
+
+    @property
+    def path(self) -> Path:
+        """The archive's folder."""
+        return self._context.layout.root
+
+    @property
+    def state(self) -> Path:
+        """The folder of what is derived: index, ledger, bookmarks."""
+        return self._context.layout.state
+
+    @property
+    def config(self) -> Config:
+        """The archive's settings."""
+        return self._context.config
+
+    @property
+    def context(self) -> ArchiveContext:
+        """The archive from inside, for the modules of this package."""
+        return self._context
 
     def new(self, id: str | None = None, project: str | None = None, *, message: str = "") -> Transaction:
         """Begin a new resource; its id is a UUIDv7 unless one is given.
@@ -171,6 +200,108 @@ class Archive(Reading):
         newest = self.instance(id, project=project)
         return Transaction.begin(self._context, newest.project, id, newest, message)
 
+    def acting_as(self, agent: Agent) -> Self:
+        """The same opened archive in the hands of somebody else: `agent` is who its log then names."""
+        other = copy.copy(self)
+        other._context = replace(self._context, agent=agent)  # noqa: SLF001 - made here, before anybody has it
+        return other
+
+    def instance(self, id: str, instance: str | int | None = None, *, project: str | None = None) -> Instance:
+        """A resource's newest instance, or an earlier one by number, as 'v1', or by its identifier.
+
+        Raises:
+            ResourceNotFound, ResourcePurged: There is no such resource; nothing is made.
+            InstanceNotFound: It has no such instance.
+            AmbiguousId: Several projects use the id and none was named.
+        """
+        place = self.project_of(id, project)
+        root = self._context.layout.object(place, id)
+        try:
+            inventory, _ = newest_inventory(root, self.config.digests[0])
+        except FileNotFoundError:
+            raise ResourceNotFound(id=id) from None
+        number = inventory.head if instance is None else _number(root, place, id, inventory, instance)
+        return Instance(root, place, id, inventory, number)
+
+    def exists(self, id: str, project: str | None = None) -> bool:
+        """Whether there is such a resource."""
+        try:
+            place = self.project_of(id, project)
+        except (ResourceNotFound, BadInput):
+            return False
+        except AmbiguousId:
+            return True
+        return bool(head_of(self._context.layout.object(place, id)))
+
+    def history(self, id: str, project: str | None = None) -> list[Instance]:
+        """Every instance of a resource, the oldest first.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+        """
+        newest = self.instance(id, project=project)
+        return [newest.earlier(number) for number in range(1, newest.head + 1)]
+
+    def resources(
+        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None, skip: int = 0
+    ) -> Iterator[Summary]:
+        """Resources in the order of their ids, with what a list shows of each.
+
+        `after` is the last id of the page before (with its project, if ids repeat across projects);
+        `skip` is how many of those that follow are passed over.
+        """
+        index = self._caught_up()
+        start = (after, "\uffff" if after else "") if isinstance(after, str) else after
+        if limit is None:
+            return islice(index.all(project, start), skip, None)
+        return iter(index.page(project, start, limit, skip))
+
+    def projects(self) -> list[str]:
+        """Every project that holds a resource."""
+        return self._caught_up().projects()
+
+    def count(self, project: str | None = None) -> int:
+        """How many resources there are, in one project or in all."""
+        return self._caught_up().count(project)
+
+    def events(self, start: Start = None) -> Iterator[Event]:
+        """The log, oldest event first: those strictly after `start`.
+
+        `start` is an event's number, an ISO 8601 time, or a Unix time (whole numbers below
+        1,000,000,000 are event numbers).
+
+        Raises:
+            BadTime: `start` is none of these.
+            DamagedRecord: A line of the log is not an event.
+        """
+        return self._context.log.read(parse_start(start))
+
+    def reindex(self) -> int:
+        """Build the index anew from the objects on disk; returns how many resources there are."""
+        head = self._context.log.head()
+        return self._context.index.rebuild(summaries(self._context.layout, self.config.digests[0]), head)
+
+    def project_of(self, id: str, project: str | None) -> str:
+        """The project a caller means who names an id and perhaps a project.
+
+        Raises:
+            ResourceNotFound, ResourcePurged: There is no such resource.
+            AmbiguousId: Several projects use the id and none was named.
+        """
+        check_id(id)
+        if project:
+            self._refuse_purged(check_project(project), id)
+            return project
+        if head_of(self._context.layout.object(self.config.project, id)):
+            return self.config.project
+        found = self._caught_up().projects_of(id)
+        if not found:
+            self._refuse_purged(self.config.project, id)
+            raise ResourceNotFound(id=id)
+        if len(found) > 1:
+            raise AmbiguousId(id=id, projects=", ".join(found))
+        return found[0]
+
     def resume(self, transaction: str) -> Transaction:
         """Go on with a transaction that was parked, in this process or another.
 
@@ -178,13 +309,13 @@ class Archive(Reading):
             LeftoverNotFound: There is none such, or it expired.
             TransactionBusy: Somebody is working on it at this moment.
         """
-        space = claim(self._context, transaction)
-        task = space.transaction_record
+        area = claim(self._context, transaction)
+        record = area.record
         try:
-            base = self.instance(task.id, task.base, project=task.project) if task.base else None
-            return Transaction.resume(self._context, space, base)
+            base = self.instance(record.id, record.base, project=record.project) if record.base else None
+            return Transaction.resume(self._context, area, base)
         except BaseException:
-            space.release()
+            area.release()
             raise
 
     def decide(self, group: str, parts: Sequence[dict[str, Any]]) -> None:
@@ -193,15 +324,15 @@ class Archive(Reading):
         Raises:
             DiskFull, WriteFailed: The storage refused: nothing is decided.
         """
-        together.decide(self._context, group, parts)
+        two_phase.decide(self._context, group, parts)
 
     def decision(self, group: str) -> dict[str, Any] | None:
         """What was decided here about a group, or None."""
-        return together.decision(self._context, group)
+        return two_phase.decision(self._context, group)
 
     def forget(self, group: str) -> None:
         """Remove a decision all of whose parts are committed."""
-        together.forget(self._context, group)
+        two_phase.forget(self._context, group)
 
     def record_event(self, event: str, *, resource: str = "", project: str = "", **more: Any) -> Event:
         """Write an event of one's own into the log; `event` is a PREMIS event type.
@@ -212,10 +343,10 @@ class Archive(Reading):
         agent = f"{self._context.agent.name} <{self._context.agent.address}>"
         return self._context.log.append([Event(event, agent, project, resource, **more)])[0]
 
-    def adopt(
+    def import_history(
         self,
         id: str | None,
-        arrivals: Iterable[Arrival],
+        instances: Iterable[ImportedInstance],
         project: str | None = None,
         *,
         events: Sequence[Event] = (),
@@ -223,21 +354,21 @@ class Archive(Reading):
     ) -> Instance:
         """Make a new resource that has a history already; returns its newest instance. Without `id` it gets one.
 
-        All of `arrivals` (oldest first) become visible together or not at all. `events` are written
+        All `instances` (oldest first) become visible together or not at all. `events` are written
         with those of the ingestion; only what they are about need be filled in.
 
         Raises:
             ResourceExists, ResourcePurged, BadId, BadProject: The id cannot be used.
-            MunimentError: As `muniment.archive.ingest.import_history.adopt`; nothing was adopted.
+            MunimentError: As `muniment.archive.ingest.import_history.import_history`; nothing was imported.
         """
-        from muniment.archive.ingest.import_history import adopt
+        from muniment.archive.ingest.import_history import import_history
 
         place = check_project(project or self.config.project)
         id = check_id(id) if id is not None else new_uuid()  # noqa: A001 - as the parameter
         self._refuse_purged(place, id)
         agent = f"{self._context.agent.name} <{self._context.agent.address}>"
         further = [replace(event, agent=event.agent or agent, project=place, resource=id) for event in events]
-        adopt(self._context, place, id, arrivals, events=further, progress=progress)
+        import_history(self._context, place, id, instances, events=further, progress=progress)
         return self.get(id, project=place)
 
     def unpacked(
@@ -349,3 +480,38 @@ class Archive(Reading):
         """Let go of the index and the digesting processes."""
         self._context.copier.close()
         self._context.index.close()
+
+    def _roots(self, id: str | None, project: str | None) -> list[Path] | None:
+        if id is None:
+            return None
+        root = self._context.layout.object(self.project_of(id, project), id)
+        if not head_of(root):
+            raise ResourceNotFound(id=id)
+        return [root]
+
+    def _refuse_purged(self, project: str, resource: str) -> None:
+        tombstone = read_tombstone(self._context, project, resource)
+        if tombstone:
+            raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])
+
+    def _caught_up(self) -> Index:
+        index = self._context.index
+        head = self._context.log.head()
+        if index.fresh or index.seen > head:
+            # Nothing was indexed yet, or the log was lost and begun anew: only the objects can tell.
+            self.reindex()
+        seen = index.seen
+        if seen != head:
+            index.apply(self._context.log.read(seen))
+        return index
+
+
+def _number(root: Path, project: str, resource: str, inventory: Inventory, wanted: str | int) -> int:
+    text = str(wanted).removeprefix("v")
+    if text.isdecimal() and 1 <= int(text) <= inventory.head:
+        return int(text)
+    if not text.isdecimal():
+        for number in range(inventory.head, 0, -1):
+            if Instance(root, project, resource, inventory, number).instance == wanted:
+                return number
+    raise InstanceNotFound(id=resource, instance=wanted, head=inventory.head)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from muniment.archive.config import Config
 from muniment.archive.copying import Copier
@@ -28,3 +29,11 @@ class ArchiveContext:
     def object_lock(self, root: Path) -> Path:
         """The lock for whoever publishes in an object: one of 256, chosen by the object's place."""
         return self.layout.locks / f"object-{root.parent.parent.name[:2]}"
+
+
+class Opened(Protocol):
+    """An archive that is opened here: what modules of this package take who need its inside."""
+
+    @property
+    def context(self) -> ArchiveContext:
+        """The archive from inside."""

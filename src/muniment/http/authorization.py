@@ -11,7 +11,7 @@ from fastapi import Request
 from structlog import get_logger
 
 from muniment.access import Authority, Caller
-from muniment.archive import Archive, Instance, acting_as
+from muniment.archive import Archive, Instance
 from muniment.errors.archive import AmbiguousId, ResourceNotFound
 from muniment.errors.base import Conflict, MunimentError
 from muniment.errors.remote import TooManyFailures, WrongVersion
@@ -131,7 +131,7 @@ class Authorizer:
             self.refused(error, "", "sign in", None)
             raise
         request.state.caller = caller.agent
-        return AuthorizedRequest(caller, acting_as(self.archive, agent_of(caller)), self)
+        return AuthorizedRequest(caller, self.archive.acting_as(agent_of(caller)), self)
 
     def refused(self, error: MunimentError, caller: str, permission: str, project: str | None) -> None:
         """Count a refusal, and write it into the log unless there are too many of them."""
@@ -169,7 +169,7 @@ def etag_of(instance: Instance) -> str:
 
 
 def refuse_other_version(request: Request, instance: Instance) -> None:
-    """TransactionLease a request to the version it names in `If-Match`.
+    """Hold a request to the version it names in `If-Match`.
 
     Raises:
         WrongVersion: The resource is at another one.

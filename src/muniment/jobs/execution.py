@@ -260,12 +260,12 @@ class Holdings:
         return len(self._contexts)
 
     def add(self, context: StepContext) -> None:
-        """TransactionLease one more."""
+        """Hold one more."""
         with self._lock:
             self._contexts[context.key] = context
 
     def drop(self, claim: Claim) -> None:
-        """TransactionLease it no more."""
+        """Hold it no more."""
         with self._lock:
             held = self._contexts.get(claim.id)
             if held is not None and held.claim.fence == claim.fence:

@@ -22,7 +22,7 @@ from muniment.remote.connection import LONG, Server, pause, segment
 from muniment.remote.folders import time_of, walk
 from muniment.remote.instance import RemoteInstance, pages_of
 from muniment.remote.records import entry_of
-from muniment.remote.uploads import SMALL, FileBytes, Parcel, batches, send_large, send_small, send_stream
+from muniment.remote.uploads import SMALL, FileBytes, UploadRequest, batches, send_large, send_small, send_stream
 
 Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
 _ASKED = 5
@@ -273,33 +273,37 @@ class RemoteTransaction:
             if os.path.isdir(place):  # noqa: PTH112 - `source` may be any path-like
                 return self._take_folder(place, path, progress, replace=replace)
             name = LogicalPath.parse(path if path is not None else _own_name(source))
-            return [self._take_file(Parcel(name, expected, modified, replace), place)]
+            return [self._take_file(UploadRequest(name, expected, modified, replace), place)]
         name = LogicalPath.parse(path if path is not None else _own_name(source))
-        return [send_stream(self._server, self._place, Parcel(name, expected, modified, replace), source)]
+        return [send_stream(self._server, self._place, UploadRequest(name, expected, modified, replace), source)]
 
-    def _take_file(self, parcel: Parcel, place: str) -> Entry:
+    def _take_file(self, request: UploadRequest, place: str) -> Entry:
         if os.path.exists(place) and not os.path.isfile(place):  # noqa: PTH110, PTH113 - as above
             raise NotAPlainFile(path=place, kind="not a regular file")
         with contextlib.closing(FileBytes(place)) as file:
-            parcel.modified = parcel.modified or time_of(file.changed_at)
+            request.modified = request.modified or time_of(file.changed_at)
             if (file.size or 0) <= SMALL:
                 data = b"".join(piece for _, run in file.pieces(0) for piece in run)
                 file.done()
-                return send_small(self._server, self._place, [(parcel, data)])[0]
-            return send_large(self._server, self._place, parcel, file)
+                return send_small(self._server, self._place, [(request, data)])[0]
+            return send_large(self._server, self._place, request, file)
 
     def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
         found = walk(place, f"{LogicalPath.parse(path)}/" if path else "")
         entries: list[Entry] = []
         total, size = len(found.files), 0
-        small = ((Parcel(name, replace=replace), each, size) for name, each, size in found.files if size <= SMALL)
+        small = (
+            (UploadRequest(name, replace=replace), each, size) for name, each, size in found.files if size <= SMALL
+        )
         for group in batches(small):
-            entries += send_small(self._server, self._place, [(parcel, _whole(parcel, at)) for parcel, at, _ in group])
+            entries += send_small(
+                self._server, self._place, [(request, _whole(request, at)) for request, at, _ in group]
+            )
             size += sum(item[2] for item in group)
             progress("adding", len(entries), total, size=size)
         for name, each, length in found.files:
             if length > SMALL:
-                entries.append(self._take_file(Parcel(name, replace=replace), each))
+                entries.append(self._take_file(UploadRequest(name, replace=replace), each))
                 size += length
                 progress("adding", len(entries), total, size=size)
         if found.links or found.empty:
@@ -307,9 +311,9 @@ class RemoteTransaction:
         return sorted(entries, key=lambda entry: entry.path)
 
 
-def _whole(parcel: Parcel, place: str) -> bytes:
+def _whole(request: UploadRequest, place: str) -> bytes:
     with contextlib.closing(FileBytes(place)) as file:
-        parcel.modified = time_of(file.changed_at)
+        request.modified = time_of(file.changed_at)
         data = b"".join(piece for _, run in file.pieces(0) for piece in run)
         file.done()
         return data

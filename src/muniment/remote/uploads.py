@@ -25,7 +25,7 @@ BATCH_TYPE = "application/vnd.muniment.files"
 
 
 @dataclass(slots=True)
-class Parcel:
+class UploadRequest:
     """What is said of a file that is sent."""
 
     path: str
@@ -178,7 +178,7 @@ def chunks_of(source: bytes | bytearray | BinaryIO | Iterable[bytes]) -> Iterato
         yield chunk
 
 
-def send_stream(server: Server, place: str, parcel: Parcel, source: Any) -> Entry:
+def send_stream(server: Server, place: str, request: UploadRequest, source: Any) -> Entry:
     """Send what can be read only once.
 
     Raises:
@@ -187,21 +187,21 @@ def send_stream(server: Server, place: str, parcel: Parcel, source: Any) -> Entr
     chunks = chunks_of(source)
     first = _gathered(chunks, PIECE)
     if len(first) < PIECE:
-        return send_small(server, place, [(parcel, first)])[0]
-    return send_large(server, place, parcel, StreamBytes(first, chunks))
+        return send_small(server, place, [(request, first)])[0]
+    return send_large(server, place, request, StreamBytes(first, chunks))
 
 
-def send_small(server: Server, place: str, files: list[tuple[Parcel, bytes]]) -> list[Entry]:
+def send_small(server: Server, place: str, files: list[tuple[UploadRequest, bytes]]) -> list[Entry]:
     """Send small files in one request; all of them count, or none.
 
     Raises:
         MunimentError: What the server says, or that it cannot be reached.
     """
     index = []
-    for parcel, data in files:
+    for request, data in files:
         hashers = Hashers(["sha256"])
         hashers.update(data)
-        index.append({**parcel.as_json(len(data)), "digests": {**hashers.values(), **parcel.digests}})
+        index.append({**request.as_json(len(data)), "digests": {**hashers.values(), **request.digests}})
     body = b"".join([json.dumps(index).encode("utf-8"), b"\n", *(data for _, data in files)])
     headers = {"Content-Type": BATCH_TYPE}
     # Sent once more after a cut, what the server has by then is passed over.
@@ -217,25 +217,25 @@ def send_small(server: Server, place: str, files: list[tuple[Parcel, bytes]]) ->
     return server.retry(work)
 
 
-def send_large(server: Server, place: str, parcel: Parcel, source: Bytes) -> Entry:
+def send_large(server: Server, place: str, request: UploadRequest, source: Bytes) -> Entry:
     """Send a large file in pieces, going on after a cut where the server stands.
 
     Raises:
         TransferCut: It was cut too often without getting on.
         MunimentError: What the server says, or that it cannot be reached.
     """
-    given = parcel.as_json(source.size)
+    given = request.as_json(source.size)
     begun = server.ask("POST", f"{place}/uploads", given=given).json()
     upload = f"{place}/uploads/{begun['upload']}"
-    _send_pieces(server, upload, parcel.path, source)
+    _send_pieces(server, upload, request.path, source)
     source.done()
-    digests = {"sha256": source.digest(), **parcel.digests}
+    digests = {"sha256": source.digest(), **request.digests}
 
     try:
         return entry_of(server.ask("POST", upload, given={"digests": digests}, patience=LONG).json())
     except UploadNotFound:
         # Finished already, by an asking whose answer was lost.
-        found = server.ask("GET", f"{place}/files", {"path": parcel.path}).json()["files"]
+        found = server.ask("GET", f"{place}/files", {"path": request.path}).json()["files"]
         if found and found[0]["digests"].get("sha256") == digests["sha256"]:
             return entry_of(found[0])
         raise
@@ -265,9 +265,9 @@ def _send_pieces(server: Server, upload: str, path: str, source: Bytes) -> None:
             return
 
 
-def batches(files: Iterable[tuple[Parcel, str, int]]) -> Iterator[list[tuple[Parcel, str, int]]]:
+def batches(files: Iterable[tuple[UploadRequest, str, int]]) -> Iterator[list[tuple[UploadRequest, str, int]]]:
     """Small files in groups of a few megabytes."""
-    group: list[tuple[Parcel, str, int]] = []
+    group: list[tuple[UploadRequest, str, int]] = []
     size = 0
     for item in files:
         if group and (size + item[2] > _BATCH or len(group) >= _MOST):

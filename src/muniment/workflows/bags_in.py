@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from muniment.archive import Arrival, Arriving
+from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
-from muniment.workflows.incoming import Found, Incoming, Json, arrival_of, read_json, read_lines, refuse, said
+from muniment.workflows.incoming import Found, Incoming, Json, imported_instance, read_json, read_lines, refuse, said
 
 PAYLOAD = "data/"
 INSTANCE = "metadata/instance.json"
@@ -47,12 +47,12 @@ def _own(found: Found, origin: Json) -> Incoming:
         if path.startswith(PAYLOAD) and found.place(path) not in recorded:
             refuse(found.root, f"its records do not name {path!r}")
     detail = {"origin": {**origin, "number": record.get("number")}}
-    arrival = arrival_of(record, files, where, detail)
+    arrival = imported_instance(record, files, where, detail)
     identifier, project = said(record, "id", str, where), said(record, "project", str, where)
     return Incoming(identifier, project, lambda: [arrival])
 
 
-def own_files(lines: Any, where: str, digests: Mapping[str, Mapping[str, str]], place: Any) -> Iterator[Arriving]:
+def own_files(lines: Any, where: str, digests: Mapping[str, Mapping[str, str]], place: Any) -> Iterator[ImportedFile]:
     """The files that a `metadata/files.jsonl` names; `place` gives where a path of the bag lies on disk.
 
     Raises:
@@ -62,28 +62,28 @@ def own_files(lines: Any, where: str, digests: Mapping[str, Mapping[str, str]], 
         path = LogicalPath.parse(said(line, "path", str, where))
         stored = said(line, "stored", str, where) or f"{PAYLOAD}{path}"
         entry = Entry(path, said(line, "size", int, where), digests.get(stored, {}), line.get("modified"))
-        yield Arriving(entry, place(stored))
+        yield ImportedFile(entry, place(stored))
 
 
-def _foreign(found: Found, info: list[tuple[str, str]], origin: Json) -> Arrival:
+def _foreign(found: Found, info: list[tuple[str, str]], origin: Json) -> ImportedInstance:
     digests = _digests(found)
     payload = [path for path in found.files if path.startswith(PAYLOAD)]
-    files = [_arriving(found, path, path.removeprefix(PAYLOAD), digests) for path in sorted(payload)]
+    files = [_imported_file(found, path, path.removeprefix(PAYLOAD), digests) for path in sorted(payload)]
     kept = _free_name({file.entry.path.partition("/")[0] for file in files})
     others = [path for path in sorted(found.files) if not path.startswith(PAYLOAD) and not _of_bagit(path)]
-    files += [_arriving(found, path, f"{kept}/{path}", digests) for path in others]
+    files += [_imported_file(found, path, f"{kept}/{path}", digests) for path in others]
     bag: Json = {"info": [list(pair) for pair in info]}
     if others:
         bag["tag_files"] = kept
     folders = [path.removeprefix(PAYLOAD) for path in found.empty if path.startswith(PAYLOAD)]
-    return Arrival(files, message="", metadata={"bag": bag}, folders=folders, detail={"origin": origin})
+    return ImportedInstance(files, message="", metadata={"bag": bag}, folders=folders, detail={"origin": origin})
 
 
-def _arriving(found: Found, path: str, name: str, digests: Mapping[str, Mapping[str, str]]) -> Arriving:
+def _imported_file(found: Found, path: str, name: str, digests: Mapping[str, Mapping[str, str]]) -> ImportedFile:
     status = found.files[path]
     modified = datetime.fromtimestamp(status.st_mtime_ns // 1_000_000_000, UTC)
     text = modified.strftime("%Y-%m-%dT%H:%M:%S") + f".{status.st_mtime_ns % 1_000_000_000 // 1000:06d}Z"
-    return Arriving(Entry(LogicalPath.parse(name), status.st_size, digests.get(path, {}), text), found.place(path))
+    return ImportedFile(Entry(LogicalPath.parse(name), status.st_size, digests.get(path, {}), text), found.place(path))
 
 
 def _of_bagit(path: str) -> bool:

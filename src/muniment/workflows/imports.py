@@ -89,10 +89,12 @@ def _take(
         for name, where, _ in named:
             if name is not None:
                 _refuse_taken(archive, name, where)
-        adopted = [archive.adopt(name, item.arrivals(), where, progress=progress) for name, where, item in named]
+        imported = [
+            archive.import_history(name, item.instances(), where, progress=progress) for name, where, item in named
+        ]
     except _CLAIMS as error:
         raise PackageRefused(path=path, reason=str(error).rstrip(".")) from error
-    return [instance.id for instance in adopted]
+    return [instance.id for instance in imported]
 
 
 def _refuse_taken(archive: Archive, id: str, project: str | None) -> None:

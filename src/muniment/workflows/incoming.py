@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from muniment.archive import Agent, Arrival, Arriving
+from muniment.archive import Agent, ImportedFile, ImportedInstance
 from muniment.content import LogicalPath
 from muniment.errors.archive import PackageRefused
 
@@ -29,7 +29,7 @@ class Incoming:
 
     id: str
     project: str
-    arrivals: Callable[[], Iterable[Arrival]]
+    instances: Callable[[], Iterable[ImportedInstance]]
 
 
 @dataclass(slots=True)
@@ -140,7 +140,7 @@ def said(record: Mapping[str, Any], name: str, kind: type, where: str) -> Any:
     return value
 
 
-def arrival_of(record: Json, files: Iterable[Arriving], where: str, detail: Json) -> Arrival:
+def imported_instance(record: Json, files: Iterable[ImportedFile], where: str, detail: Json) -> ImportedInstance:
     """An instance from its record, in the words that `metadata/instance.json` and the layout `instances` share.
 
     Raises:
@@ -153,7 +153,7 @@ def arrival_of(record: Json, files: Iterable[Arriving], where: str, detail: Json
         LogicalPath.parse(path if isinstance(path, str) else "")
     if not all(isinstance(target, str) for target in links.values()):
         refuse(where, "a link's target is not text")
-    return Arrival(
+    return ImportedInstance(
         files,
         instance=_identifier(said(record, "instance", str, where), where),
         created=_time(said(record, "created", str, where), where),

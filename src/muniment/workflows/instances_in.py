@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from muniment.archive import Arrival, Arriving
+from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import Entry, LogicalPath, parse_expected
 from muniment.layouts.instances import FORMAT, INSTANCES, RECORD, RESOURCE
 from muniment.layouts.packages import folder_name
-from muniment.workflows.incoming import Found, Incoming, Json, arrival_of, read_json, refuse, said
+from muniment.workflows.incoming import Found, Incoming, Json, imported_instance, read_json, refuse, said
 
 
 def is_instances(found: Found) -> bool:
@@ -78,14 +78,14 @@ def _places(found: Found, identifiers: list[str]) -> dict[tuple[str, str], str]:
 
 def _arrivals(
     found: Found, identifiers: list[str], places: dict[tuple[str, str], str], origin: Json
-) -> Iterator[Arrival]:
+) -> Iterator[ImportedInstance]:
     for number, identifier in enumerate(identifiers, 1):
         record, where = _record(found, identifier, number)
-        files = [_arriving(file, identifier, places, where) for file in said(record, "files", list, where)]
-        yield arrival_of(record, files, where, {"origin": {**origin, "number": number}})
+        files = [_imported_file(file, identifier, places, where) for file in said(record, "files", list, where)]
+        yield imported_instance(record, files, where, {"origin": {**origin, "number": number}})
 
 
-def _arriving(file: Json, identifier: str, places: dict[tuple[str, str], str], where: str) -> Arriving:
+def _imported_file(file: Json, identifier: str, places: dict[tuple[str, str], str], where: str) -> ImportedFile:
     path = LogicalPath.parse(said(file, "path", str, where))
     ref = said(file, "ref", dict, where)
     holder = (said(ref, "instance", str, where), said(ref, "path", str, where)) if ref else (identifier, str(path))
@@ -93,4 +93,4 @@ def _arriving(file: Json, identifier: str, places: dict[tuple[str, str], str], w
         refuse(where, f"{path!r} refers to {holder[1]!r} of instance {holder[0]}, which holds no such content")
     digests = parse_expected(said(file, "digests", dict, where))
     entry = Entry(path, said(file, "size", int, where), digests, said(file, "modified", str, where) or None)
-    return Arriving(entry, places[holder])
+    return ImportedFile(entry, places[holder])

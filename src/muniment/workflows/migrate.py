@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muniment.archive import Agent, Archive, Arrival, Arriving, Event, Instance
+from muniment.archive import Agent, Archive, Event, ImportedFile, ImportedInstance, Instance
 from muniment.content import Entry, Progress, quiet
 from muniment.errors.archive import DamagedFile
 from muniment.errors.base import BadInput
@@ -86,11 +86,11 @@ def _migrate_one(
             raise ResourceDiffers(target=target.path, id=id, reason=reason)
         return Migrated(id, project, 1 if merge else len(history), copied=False)
     # Each instance is read anew: one that was read keeps all its entries.
-    arrivals = [merged] if merged else (_arrival(history[-1].earlier(each.number)) for each in history)
+    instances = [merged] if merged else (_imported_instance(history[-1].earlier(each.number)) for each in history)
     event = MERGED if merge else WHOLE
     detail = {"instances": len(history), "from": source.config.id}
     try:
-        target.adopt(id, arrivals, project, events=[Event(event, "", detail=detail)], progress=progress)
+        target.import_history(id, instances, project, events=[Event(event, "", detail=detail)], progress=progress)
     except DigestMismatch as error:
         place = _place(history, error.details["path"])
         raise DamagedFile(**{**error.details, "path": place}) from error
@@ -111,15 +111,15 @@ def _is_here(instance: Instance) -> bool:
     return isinstance(instance.root, Path)
 
 
-def _files(instance: Instance) -> Iterator[Arriving]:
+def _files(instance: Instance) -> Iterator[ImportedFile]:
     if _is_here(instance):
-        return (Arriving(entry, str(instance.location(entry.path))) for entry in instance.files())
-    return (Arriving(entry, functools.partial(instance.open, entry.path)) for entry in instance.files())
+        return (ImportedFile(entry, str(instance.location(entry.path))) for entry in instance.files())
+    return (ImportedFile(entry, functools.partial(instance.open, entry.path)) for entry in instance.files())
 
 
-def _arrival(instance: Instance) -> Arrival:
+def _imported_instance(instance: Instance) -> ImportedInstance:
     record = instance.record
-    return Arrival(
+    return ImportedInstance(
         _files(instance),
         instance=instance.instance,
         created=instance.created,
@@ -132,12 +132,12 @@ def _arrival(instance: Instance) -> Arrival:
     )
 
 
-def _merged(source: Archive, history: list[Instance]) -> Arrival:
+def _merged(source: Archive, history: list[Instance]) -> ImportedInstance:
     """One instance with the newest view. Its identifier follows from what it was made from: a rerun finds it."""
     newest = history[-1]
     provenance = [origin(source, instance) for instance in history]
     made_from = " ".join(f"{item['instance']} {item['inventory']}" for item in provenance)
-    return Arrival(
+    return ImportedInstance(
         _files(newest),
         instance=str(uuid.uuid5(uuid.NAMESPACE_URL, f"muniment:{source.config.id}/{newest.project}/{made_from}")),
         message=f"Merged from {len(history)} instances of archive {source.config.id}",
@@ -171,7 +171,7 @@ def origin(source: Archive, instance: Instance) -> dict[str, Any]:
     return found
 
 
-def _difference(source: list[Instance], target: list[Instance], merged: Arrival | None) -> str:
+def _difference(source: list[Instance], target: list[Instance], merged: ImportedInstance | None) -> str:
     """Why the target's resource is not a copy of the source's; '' when it is one."""
     wanted = [merged.instance] if merged else [instance.instance for instance in source]
     found = [instance.instance for instance in target]

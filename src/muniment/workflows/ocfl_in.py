@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from muniment.archive import Arrival, Arriving
+from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
 from muniment.workflows.bags_in import FILES, INSTANCE, own_files
-from muniment.workflows.incoming import Incoming, Json, agent_of, arrival_of, read_json, read_lines, refuse, said
+from muniment.workflows.incoming import Incoming, Json, agent_of, imported_instance, read_json, read_lines, refuse, said
 
 _DECLARATION = "0=ocfl_object_"
 _OWN = "muniment:"
@@ -43,8 +43,8 @@ def read_object(root: Path, origin: Json) -> Incoming:
     if identifier.startswith(_OWN) and history.own(1):
         record = history.record(history.head)
         where = str(root)
-        return Incoming(said(record, "id", str, where), said(record, "project", str, where), history.arrivals)
-    return Incoming(identifier, "", history.arrivals)
+        return Incoming(said(record, "id", str, where), said(record, "project", str, where), history.instances)
+    return Incoming(identifier, "", history.instances)
 
 
 class _History:
@@ -64,9 +64,9 @@ class _History:
                     for path in paths:
                         self.further.setdefault(path, {})[algorithm] = digest.lower()
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def instances(self) -> Iterator[ImportedInstance]:
         for number in sorted(self.versions):
-            yield self._own_arrival(number) if self.own(1) else self._foreign_arrival(number)
+            yield self._own_instance(number) if self.own(1) else self._foreign_instance(number)
 
     def own(self, number: int) -> bool:
         """Whether a version is one of Muniment's bags."""
@@ -80,7 +80,7 @@ class _History:
     def record(self, number: int) -> Json:
         return read_json(self._place(self.logical(number), INSTANCE))
 
-    def _own_arrival(self, number: int) -> Arrival:
+    def _own_instance(self, number: int) -> ImportedInstance:
         logical = self.logical(number)
         if not self.own(number):
             refuse(self.root, f"version {number} lacks the records of an instance")
@@ -91,16 +91,16 @@ class _History:
         files = list(own_files(lines, where, digests, lambda path: self._place(logical, path)))
         if len(files) != sum(path.startswith("data/") for path in logical):
             refuse(self.root, f"the records of version {number} do not name each of its files once")
-        return arrival_of(record, files, where, self._detail(number))
+        return imported_instance(record, files, where, self._detail(number))
 
-    def _foreign_arrival(self, number: int) -> Arrival:
+    def _foreign_instance(self, number: int) -> ImportedInstance:
         block: Mapping[str, Any] = self.versions[number]
         files = []
         for path, digest in sorted(self.logical(number).items()):
             place = self.root / self.manifest[digest]
             entry = Entry(LogicalPath.parse(path), place.stat().st_size, self._digests(digest))
-            files.append(Arriving(entry, str(place)))
-        return Arrival(
+            files.append(ImportedFile(entry, str(place)))
+        return ImportedInstance(
             files,
             created=str(block["created"]),
             agent=agent_of(block.get("user") or {}, str(self.root)),

@@ -1,7 +1,7 @@
 """One transaction over several archives: it commits to all of them or to none.
 
 ```python
-with together(first.new(), second.new()) as (here, there):
+with two_phase_commit(first.new(), second.new()) as (here, there):
     here.add("car.png")
     there.add("car.png")
 ```
@@ -17,15 +17,15 @@ from muniment.errors.base import MunimentError
 
 
 @contextlib.contextmanager
-def together(*parts: tuple[Archive, Transaction]) -> Iterator[tuple[Transaction, ...]]:
+def two_phase_commit(*parts: tuple[Archive, Transaction]) -> Iterator[tuple[Transaction, ...]]:
     """Commit every transaction on a clean exit, roll every one back on an exception.
 
     Each part is an archive and a transaction on it; the first archive keeps the decision. If a
-    process or an archive dies in the middle, `settle` finishes what was decided.
+    process or an archive dies in the middle, `resolve` finishes what was decided.
 
     Raises:
         MunimentError: One of them could not be prepared; all are rolled back. Or one could not be
-            committed after the decision; `settle` commits it.
+            committed after the decision; `resolve` commits it.
     """
     transactions = tuple(transaction for _, transaction in parts)
     coordinator = parts[0][0]
@@ -47,10 +47,10 @@ def together(*parts: tuple[Archive, Transaction]) -> Iterator[tuple[Transaction,
     coordinator.forget(group)
 
 
-def settle(*archives: Archive) -> list[str]:
-    """Finish groups that were left between their parts; returns the transactions settled.
+def resolve(*archives: Archive) -> list[str]:
+    """Finish groups that were left between their parts; returns the transactions resolved.
 
-    What was decided is committed, what never was is rolled back. A group is settled only when the
+    What was decided is committed, what never was is rolled back. A group is resolved only when the
     archive that keeps its decision is among `archives`.
 
     Raises:

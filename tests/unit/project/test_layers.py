@@ -13,6 +13,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PARTS = tuple(sorted(path.name for path in (ROOT / "src" / "muniment").iterdir() if (path / "__init__.py").exists()))
+ROOMS = tuple(
+    sorted(
+        path.stem
+        for path in (ROOT / "src" / "muniment" / "archive").iterdir()
+        if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").exists()
+    )
+)
 
 Lint = Callable[[dict[str, str]], subprocess.CompletedProcess[str]]
 
@@ -29,7 +36,9 @@ def lint(tmp_path: Path) -> Lint:
         (package / "__init__.py").write_text("def late():\n    from muniment.app.archive import Archive\n")
         (package / "__main__.py").write_text("")
         (package / "app" / "door.py").write_text("")
-        (package / "archive" / "inside.py").write_text("")
+        for room in ROOMS:
+            (package / "archive" / room).mkdir(exist_ok=True)
+            (package / "archive" / room / "__init__.py").write_text("")
         for name, source in modules.items():
             path = package.joinpath(*name.split(".")).with_suffix(".py")
             path.parent.mkdir(exist_ok=True)
@@ -54,7 +63,7 @@ def test_imports_downwards_are_kept(lint: Lint) -> None:
     done = lint(
         {
             "cli.ls": "from muniment.archive import Archive\n",
-            "archive.more": "import muniment.archive.inside\nimport muniment.content\n",
+            "archive.ingest.more": "import muniment.archive.disk\nimport muniment.content\n",
         }
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -66,8 +75,10 @@ def test_imports_downwards_are_kept(lint: Lint) -> None:
         pytest.param("content.values", "import muniment.archive", id="upwards"),
         pytest.param("jobs.ledger", "import muniment.archive", id="to a sibling"),
         pytest.param("utils.strings", "", id="a folder nobody named"),
-        pytest.param("cli.ls", "from muniment.archive.inside import x", id="into the archive past its door"),
-        pytest.param("archive.more", "import socket", id="a socket in the archive"),
+        pytest.param("cli.ls", "from muniment.archive.ingest import x", id="into the archive past its door"),
+        pytest.param("archive.disk.more", "import muniment.archive.ingest", id="upwards within the archive"),
+        pytest.param("archive.cellar", "", id="a room nobody named"),
+        pytest.param("archive.disk.more", "import socket", id="a socket in the archive"),
         pytest.param("layouts.bag", "from http.client import HTTPConnection", id="http in a layout"),
     ],
 )

@@ -14,7 +14,7 @@ from muniment.archive.disk.durable import make_folder, writing
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """TransactionLease the lock `path` alone, waiting for whoever has it."""
+    """Hold the lock `path` alone, waiting for whoever has it."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

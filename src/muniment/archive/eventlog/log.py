@@ -55,11 +55,11 @@ class EventLog:
         """
         with exclusive(self._places.locks / "events"):
             path = self._files.last()
-            mended = self._mend(path)
+            torn = self._set_torn_line_aside(path)
             last, previous = self._last(path)
             lines: list[bytes] = []
             events: list[Event] = []
-            for draft in (*mended, *drafts):
+            for draft in (*torn, *drafts):
                 stamp = max(now(), last.timestamp if last else "")
                 event = replace(draft, seq=last.seq + 1 if last else 1, timestamp=stamp, previous=previous)
                 line = event.as_line()
@@ -68,7 +68,7 @@ class EventLog:
                 events.append(event)
             if lines:
                 self._store(path, events[0].seq, lines)
-        return events[len(mended) :]
+        return events[len(torn) :]
 
     def read(self, start: int | str = 0) -> Iterator[Event]:
         """Events strictly after a number or a time, oldest first; an unfinished last line is left out.
@@ -124,7 +124,7 @@ class EventLog:
         last, _ = self._last(self._files.last())
         return last.seq if last else 0
 
-    def mend(self) -> None:
+    def recover(self) -> None:
         """Set an unfinished last line aside; appending does it too."""
         if self.torn():
             self.append(())
@@ -143,7 +143,7 @@ class EventLog:
             path = files[position - 1] if position else None
         return None, FIRST
 
-    def _mend(self, path: Path | None) -> list[Event]:
+    def _set_torn_line_aside(self, path: Path | None) -> list[Event]:
         if self._worm or path is None or ends_whole(path):
             return []
         with opened(path) as file:

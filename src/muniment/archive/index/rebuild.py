@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.layout import TUPLES
+from muniment.archive.disk.layout import TUPLES, ArchiveLayout
 from muniment.archive.index.index import Summary
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import DECLARATION, Inventory
@@ -16,9 +15,9 @@ from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 
-def object_roots(context: ArchiveContext, after: str = "") -> Iterator[Path]:
+def object_roots(layout: ArchiveLayout, after: str = "") -> Iterator[Path]:
     """The root of every object, sorted by its place below the storage root; only those past `after`."""
-    yield from _below(context.layout.objects, tuple(after.split("/")) if after else (), 0)
+    yield from _below(layout.objects, tuple(after.split("/")) if after else (), 0)
 
 
 def _below(folder: Path, after: tuple[str, ...], depth: int) -> Iterator[Path]:
@@ -38,13 +37,16 @@ def _below(folder: Path, after: tuple[str, ...], depth: int) -> Iterator[Path]:
             yield place
 
 
-def summaries(context: ArchiveContext) -> Iterator[Summary]:
-    """What the index holds of every resource that can be read; the audit names the others."""
-    for root in object_roots(context):
+def summaries(layout: ArchiveLayout, algorithm: str) -> Iterator[Summary]:
+    """What the index holds of every resource that can be read; the audit names the others.
+
+    `algorithm` is the archive's first digest.
+    """
+    for root in object_roots(layout):
         if not (root / DECLARATION).exists():
             continue
         try:
-            inventory, _ = newest_inventory(root, context.config.digests[0])
+            inventory, _ = newest_inventory(root, algorithm)
             found = from_uri(inventory.id)
             if found:
                 yield summary(root, *found, inventory)

@@ -60,7 +60,7 @@ _MANY = 300
 
 def seal(
     context: ArchiveContext,
-    space: StagingArea,
+    area: StagingArea,
     draft: Draft,
     staged: dict[str, str],
     provenance: list[Any],
@@ -74,44 +74,44 @@ def seal(
     Raises:
         DiskFull, WriteFailed: The storage refused; nothing is published.
     """
-    task = space.transaction_record
+    record = area.record
     algorithm = context.config.digests[0]
     created = now()
-    base = Inventory(to_uri(task.project, task.id), algorithm)
-    if task.base:
+    base = Inventory(to_uri(record.project, record.id), algorithm)
+    if record.base:
         try:
-            base, _ = newest_inventory(context.layout.object(task.project, task.id), algorithm)
+            base, _ = newest_inventory(context.layout.object(record.project, record.id), algorithm)
         except FileNotFoundError:
-            raise StaleTransaction(id=task.id, base=task.base, head=0) from None
-        if base.head != task.base:
-            raise StaleTransaction(id=task.id, base=task.base, head=base.head)
+            raise StaleTransaction(id=record.id, base=record.base, head=0) from None
+        if base.head != record.base:
+            raise StaleTransaction(id=record.id, base=record.base, head=base.head)
     entries: dict[str, Entry] = {entry.path: entry for entry in draft}
-    _drop_unused(space, staged, {entry.digests[algorithm] for entry in entries.values()})
-    message = task.message or f"Instance {task.base + 1}: {len(entries)} files"
+    _drop_unused(area, staged, {entry.digests[algorithm] for entry in entries.values()})
+    message = record.message or f"Instance {record.base + 1}: {len(entries)} files"
     detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
-    with syncing_ahead(space.folder) if len(staged) >= _MANY else contextlib.nullcontext():
-        version = Version(created, {}, message, Agent(task.agent_name, task.agent_address))
-        content = _note_payload(space, version.state, entries, staged, algorithm)
-        record = _instance_record(task, draft, created, provenance)
-        tags = tag_files(entries, record, context.config.digests, created[:10])
-        stage_tags(space, tags, base, version.state, content)
+    with syncing_ahead(area.folder) if len(staged) >= _MANY else contextlib.nullcontext():
+        version = Version(created, {}, message, Agent(record.agent_name, record.agent_address))
+        content = _note_payload(area, version.state, entries, staged, algorithm)
+        described = instance_record(record, draft, created, provenance)
+        tags = tag_files(entries, described, context.config.digests, created[:10])
+        stage_tags(area, tags, base, version.state, content)
         base.add_version(version, content)
-        inventory = base.write(space.version)
-    if not task.base:
-        write_file(*declare(space.object))
-        copy_records(space.version, space.object, algorithm)
+        inventory = base.write(area.version)
+    if not record.base:
+        write_file(*declare(area.object))
+        copy_records(area.version, area.object, algorithm)
     detail["inventory"] = f"{algorithm}:{inventory}"
-    space.write_seal({"inventory": inventory, "detail": detail, **(waiting or {})})
-    sync_tree(space.folder, since=space.held)
+    area.write_seal({"inventory": inventory, "detail": detail, **(waiting or {})})
+    sync_tree(area.folder, since=area.held)
     return base
 
 
 def _note_payload(
-    space: StagingArea, state: State, entries: Mapping[str, Entry], staged: Mapping[str, str], algorithm: str
+    area: StagingArea, state: State, entries: Mapping[str, Entry], staged: Mapping[str, str], algorithm: str
 ) -> dict[str, Mapping[str, str]]:
     """Fill in the payload's part of a version's state; returns its new content, path to digests."""
     content: dict[str, Mapping[str, str]] = {}
-    folder = f"{space.version.name}/content/"
+    folder = f"{area.version.name}/content/"
     for entry in entries.values():
         digest = entry.digests[algorithm]
         state.setdefault(digest, []).append(stored_path(entry.path))
@@ -120,7 +120,7 @@ def _note_payload(
     return content
 
 
-def publish(context: ArchiveContext, space: StagingArea) -> None:
+def publish(context: ArchiveContext, area: StagingArea) -> None:
     """Give a sealed version its place and finish the work (steps 3 to 6).
 
     A failure up to the event takes the version out again: the resource is as it was.
@@ -129,74 +129,74 @@ def publish(context: ArchiveContext, space: StagingArea) -> None:
         ResourceExists, StaleTransaction: Somebody else was first; nothing is published.
         DiskFull, WriteFailed: The storage refused; nothing is published.
     """
-    task = space.transaction_record
-    root = context.layout.object(task.project, task.id)
+    record = area.record
+    root = context.layout.object(record.project, record.id)
     with exclusive(context.object_lock(root)):
         head = head_of(root)
-        if head != task.base:
-            _refuse(task, head)
-        if not head and context.layout.tombstone(task.project, task.id).exists():
+        if head != record.base:
+            _refuse(record, head)
+        if not head and context.layout.tombstone(record.project, record.id).exists():
             # Made and purged by others while this transaction was open: the id is not used again.
-            _refuse(task, head)
-        refuse_reserved(context, task)
+            _refuse(record, head)
+        refuse_reserved(context, record)
         try:
-            landed = _place(context, space, root)
+            landed = place_version(context, area, root)
             sync_folder(landed)
-            record(context, space)
+            append_event(context, area)
         except BaseException:
-            _take_out(context, space, root)
+            take_out(context, area, root)
             raise
         # Committed. What is left is derived or rubbish: if it fails now, the next recovery does it.
         try:
-            finish_root(context, root, task.base + 1)
+            finish_root(context, root, record.base + 1)
         except StorageError:
-            space.release()
+            area.release()
             return
     with contextlib.suppress(StorageError):
-        space.discard()
+        area.discard()
 
 
-def abandon(space: StagingArea) -> None:
+def abandon(area: StagingArea) -> None:
     """Remove what is left of a transaction that could not be committed.
 
     A version that was placed and could not be taken out again is left for recovery to finish: without
     its folder here nobody would know that its event is missing.
     """
-    if not space.version.is_dir():
-        space.release()
+    if not area.version.is_dir():
+        area.release()
         return
-    withdraw(space)
+    withdraw(area)
     # What cannot be removed now is removed by the next recovery.
     with contextlib.suppress(StorageError):
-        space.discard()
+        area.discard()
 
 
-def withdraw(space: StagingArea) -> None:
+def withdraw(area: StagingArea) -> None:
     """Break the seal of a version that could not be published; one that stands in its place keeps it.
 
     Recovery publishes what is sealed: whoever was told that it failed must not find it there later. Only
     where the storage refuses even this may that happen.
     """
-    if space.version.is_dir():
+    if area.version.is_dir():
         with contextlib.suppress(StorageError):
-            space.unseal()
+            area.unseal()
 
 
-def record(context: ArchiveContext, space: StagingArea) -> None:
+def append_event(context: ArchiveContext, area: StagingArea) -> None:
     """Append the event of a published version (step 4).
 
     Raises:
         DiskFull, WriteFailed: The storage refused; there is no event.
     """
-    task = space.transaction_record
+    record = area.record
     draft = Event(
         "ingestion",
-        f"{task.agent_name} <{task.agent_address}>",
-        task.project,
-        task.id,
-        task.base + 1,
-        detail=(space.sealed() or {}).get("detail", {}),
-        transaction=task.transaction,
+        f"{record.agent_name} <{record.agent_address}>",
+        record.project,
+        record.id,
+        record.base + 1,
+        detail=(area.sealed() or {}).get("detail", {}),
+        transaction=record.transaction,
     )
     context.log.append([draft])
 
@@ -218,87 +218,88 @@ def finish_root(context: ArchiveContext, root: Path, version: int) -> None:
     sync_folder(root)
 
 
-def _place(context: ArchiveContext, space: StagingArea, root: Path) -> Path:
+def place_version(context: ArchiveContext, area: StagingArea, root: Path) -> Path:
     """Rename the version into place: the commit point. Returns the folder whose names must be synced."""
     try:
-        if not space.transaction_record.base:
-            return _place_object(context, space)
-        rename(space.version, root / space.version.name)
+        if not area.record.base:
+            return _place_object(context, area)
+        rename(area.version, root / area.version.name)
     except FileExistsError:
-        _refuse(space.transaction_record, head_of(root))
+        _refuse(area.record, head_of(root))
     return root
 
 
-def _take_out(context: ArchiveContext, space: StagingArea, root: Path) -> None:
+def take_out(context: ArchiveContext, area: StagingArea, root: Path) -> None:
     """Undo the commit point after something failed right behind it.
 
     If this fails too, the version stays, and recovery records it. It also stays when its event is in the
     log and could not be taken back: the log never speaks of a version that is not there.
     """
-    if space.version.is_dir():
+    if area.version.is_dir():
         return  # it never left: what stands in its place is somebody else's
-    task = space.transaction_record
+    record = area.record
     with contextlib.suppress(StorageError):
-        if context.log.mentions(task.transaction, task.log):
+        if context.log.mentions(record.transaction, record.log):
             return
     with contextlib.suppress(StorageError, FileExistsError):
-        if space.transaction_record.base:
-            rename(root / space.version.name, space.version)
+        if area.record.base:
+            rename(root / area.version.name, area.version)
             sync_folder(root)
             return
-        make_folder(space.object.parent)
-        rename(root, space.object)
+        make_folder(area.object.parent)
+        rename(root, area.object)
         sync_folder(root.parent)
         drop_empty_folders(root.parent, context.layout.objects)
 
 
-def _place_object(context: ArchiveContext, space: StagingArea) -> Path:
+def _place_object(context: ArchiveContext, area: StagingArea) -> Path:
     """Publish a new object by renaming the highest folder on its way that is not there yet.
 
     So no empty folder is ever left in the storage root (OCFL 1.1 §4, E073), whatever happens.
     Returns the folder whose names must be synced.
     """
-    task = space.transaction_record
-    parts = object_parts(to_uri(task.project, task.id))
+    record = area.record
+    parts = object_parts(to_uri(record.project, record.id))
     for depth in range(1, len(parts) + 1):
         target = context.layout.objects.joinpath(*parts[:depth])
         if target.exists():
             continue
         try:
-            rename(space.build.joinpath(*parts[:depth]), target)
+            rename(area.build.joinpath(*parts[:depth]), target)
         except FileExistsError:
             continue
         return target.parent
     raise FileExistsError(context.layout.objects.joinpath(*parts))
 
 
-def _refuse(task: TransactionRecord, head: int) -> NoReturn:
-    if task.base:
-        raise StaleTransaction(id=task.id, base=task.base, head=head)
-    raise ResourceExists(id=task.id, project=task.project)
+def _refuse(record: TransactionRecord, head: int) -> NoReturn:
+    if record.base:
+        raise StaleTransaction(id=record.id, base=record.base, head=head)
+    raise ResourceExists(id=record.id, project=record.project)
 
 
-def _instance_record(task: TransactionRecord, draft: Draft, created: str, provenance: list[Any]) -> dict[str, Any]:
-    record: dict[str, Any] = {
+def instance_record(record: TransactionRecord, draft: Draft, created: str, provenance: list[Any]) -> dict[str, Any]:
+    """What `instance.json` says."""
+    described: dict[str, Any] = {
         "format": "1.0",
-        "id": task.id,
-        "project": task.project,
-        "instance": task.transaction,
-        "number": task.base + 1,
+        "id": record.id,
+        "project": record.project,
+        "instance": record.transaction,
+        "number": record.base + 1,
         "created": created,
-        "agent": {"name": task.agent_name, "address": task.agent_address},
-        "message": task.message,
+        "agent": {"name": record.agent_name, "address": record.agent_address},
+        "message": record.message,
         "metadata": draft.metadata,
     }
     further = {"provenance": provenance, "links": draft.links, "folders": draft.folders}
-    return {**record, **{name: value for name, value in further.items() if value}}
+    return {**described, **{name: value for name, value in further.items() if value}}
 
 
-def _drop_unused(space: StagingArea, staged: dict[str, str], used: set[str]) -> None:
-    with writing(space.content):
+def _drop_unused(area: StagingArea, staged: dict[str, str], used: set[str]) -> None:
+    with writing(area.content):
         for digest in [digest for digest in staged if digest not in used]:
-            os.unlink(space.content / staged.pop(digest))
-        _drop_hollow(os.fspath(space.content))
+            os.unlink(area.content / staged.pop(digest))
+        _drop_hollow(os.fspath(area.content))
 
 
 def _drop_hollow(folder: str) -> bool:
@@ -336,14 +337,14 @@ def drop_empty_folders(folder: Path, stop: Path) -> None:
 
 
 def stage_tags(
-    space: StagingArea,
+    area: StagingArea,
     tags: dict[str, TagFile],
     base: Inventory,
     state: dict[str, list[str]],
     content: dict[str, Mapping[str, str]],
 ) -> None:
     """Put tag files into the version, but those whose content the object holds already; `tags` is used up."""
-    folder = space.content
+    folder = area.content
     for path in list(tags):
         tag = tags.pop(path)  # of many files they are large, and so is what comes next
         digest = tag.digests[base.algorithm]
@@ -355,7 +356,7 @@ def stage_tags(
         if target.parent != folder:
             make_folder(target.parent)
         write_file(target, tag.data)
-        content[f"{space.version.name}/content/{path}"] = tag.digests
+        content[f"{area.version.name}/content/{path}"] = tag.digests
 
 
 def copy_records(source: Path, target: Path, algorithm: str) -> None:

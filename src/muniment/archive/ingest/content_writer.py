@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from muniment.archive.copying import Copied, Copier, CopyJob, Failed, write_stream
-from muniment.archive.disk.durable import make_folder, writing
+from muniment.archive.disk.durable import make_folder, rename, writing
 from muniment.archive.ingest.staging import StagingArea
 from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers, LogicalPath, Progress
@@ -34,20 +34,18 @@ class ContentWriter:
     folder; `known` are the digests the resource's earlier instances hold, by size in bytes.
     """
 
-    def __init__(
-        self, copier: Copier, space: StagingArea, known: Mapping[int, tuple[str, ...]], held: set[str]
-    ) -> None:
+    def __init__(self, copier: Copier, area: StagingArea, known: Mapping[int, tuple[str, ...]], held: set[str]) -> None:
         self.staged: dict[str, str] = {}
         self._copier = copier
-        self._space = space
+        self._area = area
         self._known = known
         self._held = held
-        self._root = os.fspath(space.content)
+        self._root = os.fspath(area.content)
         self._folders: set[str] = set()
-        # ArchiveLayout given out, written to or not yet: what is promised to one thread is not on the disk at once.
+        # Places given out, written to or not yet: what is promised to one thread is not on the disk at once.
         self._taken: set[str] = set()
         # A transaction that was begun by somebody else may have files no one here knows of.
-        self._alone = space.journal_size() == 0
+        self._alone = area.journal_size() == 0
         self._lock = threading.Lock()
 
     def stream(
@@ -117,6 +115,18 @@ class ContentWriter:
             answers.close()
         if progress:
             progress("adding", done, len(jobs), size=size)
+
+    def move_in(self, part: Path, entry: Entry, expected: Mapping[str, str]) -> Entry:
+        """Store a file that lies in the transaction's folder already and was digested on its way there.
+
+        Raises:
+            DigestMismatch: It has not the digests expected; it is gone.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        with self._lock:
+            target = self._target(entry.path)
+            rename(part, Path(target))
+            return self._keep(entry.path, target, entry.size or 0, dict(entry.digests), expected, entry.modified)
 
     def _all_digests(self, entry: Entry, source: str, expected: Mapping[str, str]) -> dict[str, str]:
         """The entry's digests and those of `expected` that the archive does not record itself."""

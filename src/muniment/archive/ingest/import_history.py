@@ -1,9 +1,9 @@
-"""Adopting a resource that has a history already: all its instances become visible together or not at all.
+"""Importing a resource that has a history already: all its instances become visible together or not at all.
 
 The instances are built one after the other in one staging folder, as the complete object they will be.
 Then, as for a commit: everything is put on stable storage, **one rename** gives the object its place,
 and one append writes the events of all instances. The seal is written after the first sync, so a seal
-that is found vouches for every file. Killed before the seal, nothing was adopted and recovery removes
+that is found vouches for every file. Killed before the seal, nothing was imported and recovery removes
 what was copied (its source still has it); after it, recovery finishes the work.
 """
 
@@ -22,11 +22,11 @@ from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, w
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
 
-# The commit point is one for commits and adoptions; its steps are used here, not written a second time.
-from muniment.archive.ingest.commit import _instance_record, _place, _take_out, abandon, copy_records, stage_tags
+# The commit point is one for commits and imports; its steps are used here, not written a second time.
+from muniment.archive.ingest.commit import abandon, copy_records, instance_record, place_version, stage_tags, take_out
 from muniment.archive.ingest.content_writer import ContentWriter
 from muniment.archive.ingest.draft import Draft
-from muniment.archive.ingest.staging import ADOPTION, StagingArea, TransactionRecord
+from muniment.archive.ingest.staging import IMPORT, StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, read_inventory
@@ -46,8 +46,8 @@ _STRONG = ("sha512", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
-    """One file of an arriving instance: its entry with the digests it must have, and where its bytes are.
+class ImportedFile:
+    """One file of an imported instance: its entry with the digests it must have, and where its bytes are.
 
     `source` is a file's place on disk, or a function that opens a stream of it.
     """
@@ -57,13 +57,13 @@ class Arriving:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ImportedInstance:
     """One instance as it comes from outside.
 
     An empty `instance` gets a new identifier, an empty `created` the present.
     """
 
-    files: Iterable[Arriving]
+    files: Iterable[ImportedFile]
     instance: str = ""
     created: str = ""
     agent: Agent | None = None
@@ -76,127 +76,125 @@ class Arrival:
     """What its ingestion event says beside the usual."""
 
 
-def adopt(
+def import_history(
     context: ArchiveContext,
     project: str,
     resource: str,
-    arrivals: Iterable[Arrival],
+    instances: Iterable[ImportedInstance],
     *,
     events: Sequence[Event] = (),
     progress: Progress = quiet,
 ) -> None:
-    """Make a new resource of `arrivals`, the oldest instance first.
+    """Make a new resource of `instances`, the oldest instance first.
 
     `events` are written with those of the ingestion, in the same append.
 
     Raises:
-        ResourceExists: The id is taken; nothing was adopted.
-        DigestMismatch, SourceUnreadable, SourceChanged: A file is not what it should be; nothing was adopted.
-        UnsafePath, PathCollides, PathTaken: A name cannot be kept; nothing was adopted.
-        DiskFull, WriteFailed: The storage refused; nothing was adopted.
-        BadInput: There was no instance to adopt.
+        ResourceExists: The id is taken; nothing was imported.
+        DigestMismatch, SourceUnreadable, SourceChanged: A file is not what it should be; nothing was imported.
+        UnsafePath, PathCollides, PathTaken: A name cannot be kept; nothing was imported.
+        DiskFull, WriteFailed: The storage refused; nothing was imported.
+        BadInput: There was no instance to import.
     """
     root = context.layout.object(project, resource)
     if head_of(root):
         raise ResourceExists(id=resource, project=project)
     agent = context.agent
     begun = now(), agent.name, agent.address
-    task = TransactionRecord(new_uuid(), project, resource, 0, *begun, kind=ADOPTION, log=context.log.head())
-    space = StagingArea.begin(context.layout, task)
+    record = TransactionRecord(new_uuid(), project, resource, 0, *begun, kind=IMPORT, log=context.log.head())
+    area = StagingArea.begin(context.layout, record)
     try:
-        build = _Build(context, space)
-        for arrival in arrivals:
-            build.add(arrival, progress)
+        build = _Build(context, area)
+        for imported in instances:
+            build.add(imported, progress)
         head = build.seal(events)
-        _publish(context, space)
+        _publish(context, area)
     except BaseException:
-        abandon(space)
+        abandon(area)
         raise
     with contextlib.suppress(StorageError):
-        space.discard()
-    _protect(context, root, task, head, progress)
+        area.discard()
+    _protect(context, root, record, head, progress)
 
 
-def finish_adoption(context: ArchiveContext, space: StagingArea) -> list[Event]:
-    """Do what of an adoption is not done yet; one that was not sealed is removed.
+def finish_import(context: ArchiveContext, area: StagingArea) -> list[Event]:
+    """Do what of an import is not done yet; one that was not sealed is removed.
 
     Raises:
         ResourceExists, ResourceReserved: Somebody else took the id meanwhile; it is not published.
         DiskFull, WriteFailed: The storage refused; running it again goes on.
     """
-    task = space.transaction_record
-    sealed = space.sealed()
+    record = area.record
+    sealed = area.sealed()
     events: list[Event] = []
     if sealed is not None:
-        root = context.layout.object(task.project, task.id)
+        root = context.layout.object(record.project, record.id)
         if _inventory_digest(context, root / f"v{sealed['head']}") == sealed["inventory"]:
             with exclusive(context.object_lock(root)):
-                if not context.log.mentions(task.transaction, task.log):
-                    events = _record(context, space)
+                if not context.log.mentions(record.transaction, record.log):
+                    events = _record(context, area)
         else:
-            _publish(context, space)
-            events = list(_drafts(space))
-    space.discard()
+            _publish(context, area)
+            events = list(_drafts(area))
+    area.discard()
     return events
 
 
-class _VersionSpace(StagingArea):
-    """The part of an adoption's folder that one of its versions is built in."""
+class _VersionArea(StagingArea):
+    """The part of an import's folder that one of its versions is built in."""
 
     @property
     def object(self) -> Path:
-        task = self.transaction_record
-        return self.build.joinpath(*object_parts(to_uri(task.project, task.id)))
+        record = self.record
+        return self.build.joinpath(*object_parts(to_uri(record.project, record.id)))
 
 
 class _Build:
     """The object as far as it is built."""
 
-    def __init__(self, context: ArchiveContext, space: StagingArea) -> None:
+    def __init__(self, context: ArchiveContext, area: StagingArea) -> None:
         self._context = context
-        self._space = space
+        self._area = area
         self._algorithm = context.config.digests[0]
-        self._inventory = Inventory(
-            to_uri(space.transaction_record.project, space.transaction_record.id), self._algorithm
-        )
+        self._inventory = Inventory(to_uri(area.record.project, area.record.id), self._algorithm)
         self._known: dict[tuple[str, str], Entry] = {}
         self._events: list[Event] = []
         self._identifiers: set[str] = set()
 
-    def add(self, arrival: Arrival, progress: Progress) -> None:
+    def add(self, imported: ImportedInstance, progress: Progress) -> None:
         """Build one more version."""
         number = self._inventory.head + 1
-        agent = arrival.agent or self._context.agent
-        task = replace(
-            self._space.transaction_record,
-            transaction=arrival.instance or new_uuid(),
+        agent = imported.agent or self._context.agent
+        record = replace(
+            self._area.record,
+            transaction=imported.instance or new_uuid(),
             base=number - 1,
             agent_name=agent.name,
             agent_address=agent.address,
-            message=arrival.message,
+            message=imported.message,
         )
-        if task.transaction in self._identifiers:
-            raise BadInput(reason=f"two instances have the identifier {task.transaction!r}")
-        self._identifiers.add(task.transaction)
-        space = _VersionSpace(self._space.folder, task, None)
-        make_folder(space.content)
-        draft = Draft(record={"metadata": arrival.metadata, "links": arrival.links, "folders": arrival.folders})
-        additions = ContentWriter(self._context.copier, space, {}, set(self._inventory.manifest))
-        for entry in self._store(additions, list(arrival.files), draft, progress):
+        if record.transaction in self._identifiers:
+            raise BadInput(reason=f"two instances have the identifier {record.transaction!r}")
+        self._identifiers.add(record.transaction)
+        area = _VersionArea(self._area.folder, record, None)
+        make_folder(area.content)
+        draft = Draft(record={"metadata": imported.metadata, "links": imported.links, "folders": imported.folders})
+        writer = ContentWriter(self._context.copier, area, {}, set(self._inventory.manifest))
+        for entry in self._store(writer, list(imported.files), draft, progress):
             draft.put(entry)
             for name in _STRONG:
                 if name in entry.digests:
                     self._known[name, entry.digests[name]] = entry
-        draft.links.update(arrival.links)
-        self._complete(space, draft, additions.staged, arrival)
+        draft.links.update(imported.links)
+        self._complete(area, draft, writer.staged, imported)
 
     def _store(
-        self, additions: ContentWriter, files: list[Arriving], draft: Draft, progress: Progress
+        self, writer: ContentWriter, files: list[ImportedFile], draft: Draft, progress: Progress
     ) -> Iterable[Entry]:
         """The entries of `files`: by digest where the object holds the content already, else read and digested."""
         own = self._context.config.digests
-        fresh: dict[str, Arriving] = {}
-        streams: list[Arriving] = []
+        fresh: dict[str, ImportedFile] = {}
+        streams: list[ImportedFile] = []
         for file in files:
             path = LogicalPath.parse(file.entry.path)
             draft.check_new(path)
@@ -212,16 +210,14 @@ class _Build:
             else:
                 streams.append(file)
         jobs = [(LogicalPath(path), str(file.source), file.entry.size or 0) for path, file in fresh.items()]
-        for entry in additions.files(jobs, progress):
+        for entry in writer.files(jobs, progress):
             wanted = fresh[entry.path].entry
             expected = {name: value for name, value in wanted.digests.items() if name in entry.digests}
             refuse_mismatch(entry.path, entry.digests, expected)
             yield replace(entry, modified=wanted.modified)
         for file in streams:
             with _opened(file.source) as stream:
-                yield additions.stream(
-                    LogicalPath.parse(file.entry.path), stream, file.entry.digests, file.entry.modified
-                )
+                yield writer.stream(LogicalPath.parse(file.entry.path), stream, file.entry.digests, file.entry.modified)
 
     def _have(self, entry: Entry) -> Entry | None:
         for name in _STRONG:
@@ -230,13 +226,13 @@ class _Build:
                 return found
         return None
 
-    def _complete(self, space: StagingArea, draft: Draft, staged: dict[str, str], arrival: Arrival) -> None:
+    def _complete(self, area: StagingArea, draft: Draft, staged: dict[str, str], imported: ImportedInstance) -> None:
         """Write tag files and inventory of a version whose files are in place."""
-        task = space.transaction_record
-        number = task.base + 1
-        created = arrival.created or now()
+        record = area.record
+        number = record.base + 1
+        created = imported.created or now()
         entries: dict[str, Entry] = {entry.path: entry for entry in draft}
-        record = _instance_record(task, draft, created, list(arrival.provenance))
+        described = instance_record(record, draft, created, list(imported.provenance))
         state: dict[str, list[str]] = {}
         content: dict[str, Mapping[str, str]] = {}
         for entry in entries.values():
@@ -244,22 +240,22 @@ class _Build:
             state.setdefault(digest, []).append(stored_path(entry.path))
             if digest in staged:
                 content[f"v{number}/content/{staged[digest]}"] = entry.digests
-        tags = tag_files(entries, record, self._context.config.digests, created[:10])
-        stage_tags(space, tags, self._inventory, state, content)
-        _drop_empty(space.content)
-        message = arrival.message or f"Instance {number}: {len(entries)} files"
-        agent = Agent(task.agent_name, task.agent_address)
+        tags = tag_files(entries, described, self._context.config.digests, created[:10])
+        stage_tags(area, tags, self._inventory, state, content)
+        _drop_empty(area.content)
+        message = imported.message or f"Instance {number}: {len(entries)} files"
+        agent = Agent(record.agent_name, record.agent_address)
         self._inventory.add_version(Version(created, state, message, agent), content)
-        digest = self._inventory.write(space.version)
+        digest = self._inventory.write(area.version)
         # In worm mode the root keeps the first version's inventory, as it would had each been committed by itself.
         if number == 1:
-            write_file(*declare(space.object))
+            write_file(*declare(area.object))
         detail = {
             "files": len(entries),
             "bytes": sum(entry.size or 0 for entry in entries.values()),
             "message": message,
             "inventory": f"{self._algorithm}:{digest}",
-            **arrival.detail,
+            **imported.detail,
         }
         self._events.append(self._event(number, detail))
 
@@ -272,55 +268,55 @@ class _Build:
         """
         head = self._inventory.head
         if not head:
-            raise BadInput(reason="there is no instance to adopt")
-        whole = _VersionSpace(self._space.folder, self._space.transaction_record, None).object
+            raise BadInput(reason="there is no instance to import")
+        whole = _VersionArea(self._area.folder, self._area.record, None).object
         shown = whole / ("v1" if self._context.config.mode is Mode.WORM else f"v{head}")
         copy_records(shown, whole, self._algorithm)
-        sync_tree(self._space.folder, since=self._space.held)
+        sync_tree(self._area.folder, since=self._area.held)
         digest = _inventory_digest(self._context, whole / f"v{head}")
-        transaction = self._space.transaction_record.transaction
+        transaction = self._area.record.transaction
         events = [replace(event, transaction=transaction).as_json() for event in (*self._events, *further)]
-        self._space.write_seal({"inventory": digest, "head": head, "events": events})
-        sync_tree(self._space.folder, since=self._space.held)
+        self._area.write_seal({"inventory": digest, "head": head, "events": events})
+        sync_tree(self._area.folder, since=self._area.held)
         return head
 
     def _event(self, number: int, detail: dict[str, Any]) -> Event:
-        task = self._space.transaction_record
-        agent = f"{task.agent_name} <{task.agent_address}>"
-        return Event("ingestion", agent, task.project, task.id, number, detail=detail)
+        record = self._area.record
+        agent = f"{record.agent_name} <{record.agent_address}>"
+        return Event("ingestion", agent, record.project, record.id, number, detail=detail)
 
 
-def _publish(context: ArchiveContext, space: StagingArea) -> None:
+def _publish(context: ArchiveContext, area: StagingArea) -> None:
     """Give a sealed object its place and write its events, or undo both.
 
     Raises:
         ResourceExists, ResourceReserved: Somebody else was first.
         DiskFull, WriteFailed: The storage refused.
     """
-    task = space.transaction_record
-    root = context.layout.object(task.project, task.id)
+    record = area.record
+    root = context.layout.object(record.project, record.id)
     with exclusive(context.object_lock(root)):
         if head_of(root):
-            raise ResourceExists(id=task.id, project=task.project)
-        refuse_reserved(context, task)
+            raise ResourceExists(id=record.id, project=record.project)
+        refuse_reserved(context, record)
         try:
-            landed = _place(context, space, root)
+            landed = place_version(context, area, root)
             sync_folder(landed)
-            _record(context, space)
+            _record(context, area)
         except BaseException:
-            _take_out(context, space, root)
+            take_out(context, area, root)
             raise
 
 
-def _record(context: ArchiveContext, space: StagingArea) -> list[Event]:
-    return context.log.append(_drafts(space))
+def _record(context: ArchiveContext, area: StagingArea) -> list[Event]:
+    return context.log.append(_drafts(area))
 
 
-def _drafts(space: StagingArea) -> Iterable[Event]:
-    return [Event(**record) for record in (space.sealed() or {}).get("events", [])]
+def _drafts(area: StagingArea) -> Iterable[Event]:
+    return [Event(**event) for event in (area.sealed() or {}).get("events", [])]
 
 
-def _protect(context: ArchiveContext, root: Path, task: TransactionRecord, head: int, progress: Progress) -> None:
+def _protect(context: ArchiveContext, root: Path, record: TransactionRecord, head: int, progress: Progress) -> None:
     # The resource is there whatever happens here: parity can be made at any later time.
     if not context.parity:
         return
@@ -329,9 +325,9 @@ def _protect(context: ArchiveContext, root: Path, task: TransactionRecord, head:
             protect(context, root, number, progress=progress)
         except MunimentError as error:
             detail = {"note": "no parity was made", "reason": str(error)}
-            agent = f"{task.agent_name} <{task.agent_address}>"
+            agent = f"{record.agent_name} <{record.agent_address}>"
             with contextlib.suppress(StorageError):
-                context.log.append([Event("creation", agent, task.project, task.id, number, "failure", detail)])
+                context.log.append([Event("creation", agent, record.project, record.id, number, "failure", detail)])
 
 
 def _inventory_digest(context: ArchiveContext, version: Path) -> str:

@@ -44,80 +44,82 @@ def purge(context: ArchiveContext, project: str, resource: str, reason: str) -> 
     if not head:
         raise ResourceNotFound(id=resource)
     begun = now(), context.agent.name, context.agent.address
-    task = TransactionRecord(new_uuid(), project, resource, head, *begun, reason.strip(), DELETION, context.log.head())
-    space = StagingArea.begin(context.layout, task)
+    record = TransactionRecord(
+        new_uuid(), project, resource, head, *begun, reason.strip(), DELETION, context.log.head()
+    )
+    area = StagingArea.begin(context.layout, record)
     try:
         with exclusive(context.object_lock(context.layout.object(project, resource))):
-            _entomb(context, task)
+            _entomb(context, record)
     except BaseException:
         if context.layout.tombstone(project, resource).exists():
             # Ours or another's: recovery looks at it, and completes this purge or drops it.
-            space.release()
+            area.release()
             raise
         # Nothing happened; if the folder cannot be removed now, recovery does it.
         with contextlib.suppress(StorageError):
-            space.discard()
+            area.discard()
         raise
     try:
-        return finish_purge(context, space)[0]
+        return finish_purge(context, area)[0]
     finally:
-        space.release()
+        area.release()
 
 
-def finish_purge(context: ArchiveContext, space: StagingArea) -> list[Event]:
+def finish_purge(context: ArchiveContext, area: StagingArea) -> list[Event]:
     """Do what of a purge is not done yet; one without its tombstone had not begun, and is dropped.
 
     Raises:
         DiskFull, WriteFailed: The storage refused; running it again goes on.
         DamagedRecord: The tombstone cannot be read.
     """
-    task = space.transaction_record
-    root = context.layout.object(task.project, task.id)
+    record = area.record
+    root = context.layout.object(record.project, record.id)
     with exclusive(context.object_lock(root)):
-        record = read_tombstone(context, task.project, task.id) or {}
-        if record.get("transaction") != task.transaction:
-            space.discard()
+        tombstone = read_tombstone(context, record.project, record.id) or {}
+        if tombstone.get("transaction") != record.transaction:
+            area.discard()
             return []
         if root.exists():
-            rename(root, space.folder / "purged")
+            rename(root, area.folder / "purged")
             sync_folder(root.parent)
         drop_empty_folders(root.parent, context.layout.objects)
         _drop_packs(context, root)
         events: list[Event] = []
-        if not context.log.mentions(task.transaction, task.log):
-            agent = f"{task.agent_name} <{task.agent_address}>"
-            detail = {"reason": task.message, "instances": record["instances"]}
-            draft = Event("deletion", agent, task.project, task.id, detail=detail, transaction=task.transaction)
+        if not context.log.mentions(record.transaction, record.log):
+            agent = f"{record.agent_name} <{record.agent_address}>"
+            detail = {"reason": record.message, "instances": tombstone["instances"]}
+            draft = Event("deletion", agent, record.project, record.id, detail=detail, transaction=record.transaction)
             events = context.log.append([draft])
     with contextlib.suppress(StorageError):
-        space.discard()
+        area.discard()
     return events
 
 
-def _entomb(context: ArchiveContext, task: TransactionRecord) -> None:
+def _entomb(context: ArchiveContext, record: TransactionRecord) -> None:
     """Write the tombstone, which decides that the resource goes; the caller holds the object's lock.
 
     Raises:
         ResourceNotFound: Somebody else purged it meanwhile.
         DiskFull, WriteFailed: The storage refused; nothing is decided.
     """
-    head = head_of(context.layout.object(task.project, task.id))
-    tombstone = context.layout.tombstone(task.project, task.id)
+    head = head_of(context.layout.object(record.project, record.id))
+    tombstone = context.layout.tombstone(record.project, record.id)
     if not head or tombstone.exists():
-        raise ResourceNotFound(id=task.id)
-    record = {
-        "id": task.id,
-        "project": task.project,
-        "purged": task.started,
-        "reason": task.message,
-        "agent": task.agent_name,
+        raise ResourceNotFound(id=record.id)
+    told = {
+        "id": record.id,
+        "project": record.project,
+        "purged": record.started,
+        "reason": record.message,
+        "agent": record.agent_name,
         "instances": head,
-        "transaction": task.transaction,
+        "transaction": record.transaction,
     }
     make_folder(tombstone.parent)
     make_folder(context.layout.scratch)
     sync_folder(context.layout.tombstones)
-    data = (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+    data = (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
     replace_file(tombstone, data, scratch=context.layout.scratch)
     try:
         sync_folder(tombstone.parent)

@@ -19,8 +19,8 @@ from typing import Any
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.ingest.commit import finish_root, publish, record
-from muniment.archive.ingest.staging import ADOPTION, DELETION, StagingArea, TransactionRecord, left_behind
+from muniment.archive.ingest.commit import append_event, finish_root, publish
+from muniment.archive.ingest.staging import DELETION, IMPORT, StagingArea, TransactionRecord, left_behind
 from muniment.archive.ingest.two_phase import decision, unreserve
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
@@ -53,7 +53,7 @@ class Leftover:
 
 
 def recover(context: ArchiveContext) -> list[Event]:
-    """Finish everything that was sealed, mend the log, and say in an event what was done.
+    """Finish everything that was sealed, recover the log, and say in an event what was done.
 
     Only what no living process holds is touched, so any number of openings may do this at once.
 
@@ -63,17 +63,17 @@ def recover(context: ArchiveContext) -> list[Event]:
     done: list[Event] = []
     for folder in left_behind(context.layout):
         try:
-            space = StagingArea.take_over(folder)
+            area = StagingArea.take_over(folder)
         except DamagedRecord as error:
             done += _set_aside(context, folder, TransactionRecord(folder.name, "", "", 0, "", "", ""), str(error))
             continue
-        if space is None:
+        if area is None:
             continue
         try:
-            done += _finish(context, space)
+            done += _finish(context, area)
         finally:
-            space.release()
-    context.log.mend()
+            area.release()
+    context.log.recover()
     _clear_scratch(context)
     return done
 
@@ -82,96 +82,101 @@ def leftovers(context: ArchiveContext) -> Iterator[Leftover]:
     """The transactions that were begun, never closed, and that no living process holds."""
     for folder in left_behind(context.layout):
         try:
-            space = StagingArea.take_over(folder)
+            area = StagingArea.take_over(folder)
         except DamagedRecord:
             continue
-        if space is None:
+        if area is None:
             continue
         try:
-            task = space.transaction_record
-            if space.lease() > now():
+            record = area.record
+            if area.lease() > now():
                 continue
-            files = sum("add" in note for note in space.notes())
-            sealed = space.sealed() or {}
+            files = sum("add" in note for note in area.notes())
+            sealed = area.sealed() or {}
         finally:
-            space.release()
+            area.release()
         waits = (str(sealed.get("group", "")), str(sealed.get("decided at", "")))
-        yield Leftover(task.transaction, task.project, task.id, task.base, task.started, files, task.agent_name, *waits)
+        yield Leftover(
+            record.transaction, record.project, record.id, record.base, record.started, files, record.agent_name, *waits
+        )
 
 
-def _finish(context: ArchiveContext, space: StagingArea) -> list[Event]:
-    task = space.transaction_record
-    if task.kind == DELETION:
+def _finish(context: ArchiveContext, area: StagingArea) -> list[Event]:
+    record = area.record
+    if record.kind == DELETION:
         from muniment.archive.ingest.purge import finish_purge
 
-        return finish_purge(context, space)
-    if task.kind == ADOPTION:
-        from muniment.archive.ingest.import_history import finish_adoption
+        return finish_purge(context, area)
+    if record.kind == IMPORT:
+        from muniment.archive.ingest.import_history import finish_import
 
         try:
-            done = finish_adoption(context, space)
+            done = finish_import(context, area)
         except Conflict as error:
-            return _set_aside(context, space.folder, task, str(error), space)
-        return done and _tell(context, task, "an adopted resource was published or recorded")
-    sealed = space.sealed()
-    lease = space.lease()
+            return _set_aside(context, area.folder, record, str(error), area)
+        return done and _tell(context, record, "an imported resource was published or recorded")
+    sealed = area.sealed()
+    lease = area.lease()
     if sealed is None and lease:
         if lease > now():
             return []
         # A client that went away: it was told how long its transaction lives.
-        space.discard()
-        return _tell(context, task, "a transaction whose lease had run out was rolled back")
+        area.discard()
+        return _tell(context, record, "a transaction whose lease had run out was rolled back")
     if sealed is None:
-        if not any(True for _ in space.notes()) and _is_empty(space):
-            space.discard()
+        if not any(True for _ in area.notes()) and _is_empty(area):
+            area.discard()
         return []
     group = str(sealed.get("group", ""))
-    placed = _digest(context.layout.object(task.project, task.id) / f"v{task.base + 1}", context) == sealed["inventory"]
+    placed = (
+        _digest(context.layout.object(record.project, record.id) / f"v{record.base + 1}", context)
+        == sealed["inventory"]
+    )
     if group and not placed and not (sealed["decided at"] == context.config.id and decision(context, group)):
-        # Prepared, and the decision lies elsewhere or was never made: for a replay to settle.
+        # Prepared, and the decision lies elsewhere or was never made: for a replay to resolve.
         return []
-    done = _finish_sealed(context, space, sealed)
-    unreserve(context, task)
+    done = _finish_sealed(context, area, sealed)
+    unreserve(context, record)
     return done
 
 
-def _finish_sealed(context: ArchiveContext, space: StagingArea, sealed: Mapping[str, Any]) -> list[Event]:
-    task = space.transaction_record
-    root = context.layout.object(task.project, task.id)
-    version = root / f"v{task.base + 1}"
+def _finish_sealed(context: ArchiveContext, area: StagingArea, sealed: Mapping[str, Any]) -> list[Event]:
+    record = area.record
+    root = context.layout.object(record.project, record.id)
+    version = root / f"v{record.base + 1}"
     if _digest(version, context) == sealed["inventory"]:
         with exclusive(context.object_lock(root)):
             events = []
-            if not context.log.mentions(task.transaction, task.log):
-                record(context, space)
-                events = _tell(context, task, "a published instance was recorded")
+            if not context.log.mentions(record.transaction, record.log):
+                append_event(context, area)
+                events = _tell(context, record, "a published instance was recorded")
             finish_root(context, root, head_of(root))
-        space.discard()
+        area.discard()
         return events
-    if _digest(space.version, context) != sealed["inventory"]:
-        return _set_aside(context, space.folder, task, "it was sealed, but its inventory is not the sealed one", space)
-    damaged = first_damage(space, context)
+    if _digest(area.version, context) != sealed["inventory"]:
+        return _set_aside(context, area.folder, record, "it was sealed, but its inventory is not the sealed one", area)
+    damaged = first_damage(area, context)
     if damaged:
-        return _set_aside(context, space.folder, task, f"it was sealed, but {damaged} is not as sealed", space)
+        return _set_aside(context, area.folder, record, f"it was sealed, but {damaged} is not as sealed", area)
     try:
-        publish(context, space)
+        publish(context, area)
     except Conflict as error:
-        return _set_aside(context, space.folder, task, str(error), space)
-    return _tell(context, task, "a complete instance was published")
+        return _set_aside(context, area.folder, record, str(error), area)
+    return _tell(context, record, "a complete instance was published")
 
 
-def first_damage(space: StagingArea, context: ArchiveContext) -> str:
+def first_damage(area: StagingArea, context: ArchiveContext) -> str:
     """The first staged file that is not what the version's inventory says, or nothing.
 
     A seal reaches the disk with the files it vouches for, in no particular order: after a power cut
     it may be there and they not.
     """
     algorithm = context.config.digests[0]
-    inventory, _ = read_inventory(space.version, algorithm)
-    prefix = f"{space.version.name}/"
+    inventory, _ = read_inventory(area.version, algorithm)
+    prefix = f"{area.version.name}/"
     for digest, paths in inventory.manifest.items():
         for path in paths:
-            if path.startswith(prefix) and file_digest(space.object / path, algorithm) != digest:
+            if path.startswith(prefix) and file_digest(area.object / path, algorithm) != digest:
                 return path
     return ""
 
@@ -195,27 +200,32 @@ def _digest(version: Path, context: ArchiveContext) -> str:
         return file_digest(version / NAME, context.config.digests[0])
 
 
-def _is_empty(space: StagingArea) -> bool:
-    return not any(files for _, _, files in os.walk(space.build))
+def _is_empty(area: StagingArea) -> bool:
+    return not any(files for _, _, files in os.walk(area.build))
 
 
-def _tell(context: ArchiveContext, task: TransactionRecord, note: str) -> list[Event]:
+def _tell(context: ArchiveContext, record: TransactionRecord, note: str) -> list[Event]:
     draft = Event(
-        "recovery", "muniment", task.project, task.id, task.base + 1, detail={"note": note, "of": task.transaction}
+        "recovery",
+        "muniment",
+        record.project,
+        record.id,
+        record.base + 1,
+        detail={"note": note, "of": record.transaction},
     )
     return context.log.append([draft])
 
 
 def _set_aside(
-    context: ArchiveContext, folder: Path, task: TransactionRecord, reason: str, space: StagingArea | None = None
+    context: ArchiveContext, folder: Path, record: TransactionRecord, reason: str, area: StagingArea | None = None
 ) -> list[Event]:
     make_folder(context.layout.quarantine)
     rename(folder, context.layout.quarantine / folder.name)
-    if space:
-        space.release()
+    if area:
+        area.release()
     detail = {"note": reason, "quarantine": folder.name}
-    instance = task.base + 1 if task.id else 0
-    return context.log.append([Event("quarantine", "muniment", task.project, task.id, instance, detail=detail)])
+    instance = record.base + 1 if record.id else 0
+    return context.log.append([Event("quarantine", "muniment", record.project, record.id, instance, detail=detail)])
 
 
 def _clear_scratch(context: ArchiveContext) -> None:

@@ -26,9 +26,9 @@ def rollback(context: ArchiveContext, transaction: str) -> None:
         LeftoverNotFound: There is none such.
         WriteFailed: The storage refused.
     """
-    space = claim(context, transaction)
-    unreserve(context, space.transaction_record)
-    space.discard()
+    area = claim(context, transaction)
+    unreserve(context, area.record)
+    area.discard()
 
 
 def replay(context: ArchiveContext, transaction: str) -> Instance:
@@ -39,34 +39,34 @@ def replay(context: ArchiveContext, transaction: str) -> Instance:
         LeftoverIncomplete: A file it had stored is not as it was, or it has none to commit.
         StaleTransaction, ResourceExists: The resource changed since.
     """
-    space = claim(context, transaction)
+    area = claim(context, transaction)
     try:
-        task = space.transaction_record
-        root = context.layout.object(task.project, task.id)
+        record = area.record
+        root = context.layout.object(record.project, record.id)
         algorithm = context.config.digests[0]
-        if space.sealed() is not None:
-            publish(context, space)
-            unreserve(context, task)
+        if area.sealed() is not None:
+            publish(context, area)
+            unreserve(context, record)
             inventory, _ = newest_inventory(root, algorithm)
-            return Instance(root, task.project, task.id, inventory, task.base + 1)
-        draft, staged, provenance = _rebuild(context, space)
+            return Instance(root, record.project, record.id, inventory, record.base + 1)
+        draft, staged, provenance = _rebuild(context, area)
         if not draft.touched:
             raise LeftoverIncomplete(transaction=transaction, reason="it had not stored anything yet")
         for digest, path in staged.items():
-            if file_digest(space.content / path, algorithm) != digest:
+            if file_digest(area.content / path, algorithm) != digest:
                 raise LeftoverIncomplete(transaction=transaction, reason=f"{path} is not as it was stored")
-        space.unseal()
-        _remove_strays(space, set(staged.values()))
+        area.unseal()
+        _remove_untracked(area, set(staged.values()))
         try:
-            seal(context, space, draft, staged, provenance)
-            publish(context, space)
+            seal(context, area, draft, staged, provenance)
+            publish(context, area)
         except BaseException:
-            withdraw(space)
+            withdraw(area)
             raise
         inventory, _ = newest_inventory(root, algorithm)
-        return Instance(root, task.project, task.id, inventory, task.base + 1)
+        return Instance(root, record.project, record.id, inventory, record.base + 1)
     finally:
-        space.release()
+        area.release()
 
 
 def claim(context: ArchiveContext, transaction: str) -> StagingArea:
@@ -79,23 +79,23 @@ def claim(context: ArchiveContext, transaction: str) -> StagingArea:
     folder = context.layout.transactions / transaction
     if not re.fullmatch(r"[0-9a-f-]{36}", transaction) or not folder.is_dir():
         raise LeftoverNotFound(transaction=transaction)
-    space = StagingArea.take_over(folder)
-    if space is None:
+    area = StagingArea.take_over(folder)
+    if area is None:
         raise TransactionBusy(transaction=transaction)
-    return space
+    return area
 
 
-def _rebuild(context: ArchiveContext, space: StagingArea) -> tuple[Draft, dict[str, str], list[Any]]:
-    task = space.transaction_record
+def _rebuild(context: ArchiveContext, area: StagingArea) -> tuple[Draft, dict[str, str], list[Any]]:
+    record = area.record
     algorithm = context.config.digests[0]
     draft = Draft()
-    if task.base:
-        root = context.layout.object(task.project, task.id)
+    if record.base:
+        root = context.layout.object(record.project, record.id)
         inventory, _ = newest_inventory(root, algorithm)
-        base = Instance(root, task.project, task.id, inventory, min(task.base, inventory.head))
+        base = Instance(root, record.project, record.id, inventory, min(record.base, inventory.head))
         draft = Draft(base.files(), base.record)
     rebuilt = Rebuilt(draft, algorithm)
-    for note in space.notes():
+    for note in area.notes():
         rebuilt.apply(note)
     # What was stored and left out again may be gone already: sealing had begun to clear it away.
     used = {entry.digests[algorithm] for entry in draft}
@@ -103,11 +103,11 @@ def _rebuild(context: ArchiveContext, space: StagingArea) -> tuple[Draft, dict[s
     return draft, staged, rebuilt.provenance
 
 
-def _remove_strays(space: StagingArea, kept: set[str]) -> None:
+def _remove_untracked(area: StagingArea, kept: set[str]) -> None:
     """Remove files that were on their way when the process ended: the journal does not vouch for them."""
-    with writing(space.content):
-        for folder, _, names in os.walk(space.content):
+    with writing(area.content):
+        for folder, _, names in os.walk(area.content):
             for name in names:
                 path = os.path.join(folder, name)
-                if os.path.relpath(path, space.content) not in kept:
+                if os.path.relpath(path, area.content) not in kept:
                     os.unlink(path)

@@ -37,8 +37,10 @@ from muniment.content.identity import to_uri
 from muniment.content.times import from_ns
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
-ADOPTION, DELETION = "adoption", "deletion"
-"""What an transaction_record may be beside an ingestion; written to disk."""
+IMPORT, DELETION = "import", "deletion"
+"""What a transaction may be beside an ingestion; written to disk."""
+_EARLIER_NAMES = {"adoption": IMPORT}
+"""What was written before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,43 +65,42 @@ class TransactionRecord:
 class StagingArea:
     """The folder of one transaction, held by this process."""
 
-    def __init__(self, folder: Path, transaction_record: TransactionRecord, lock: int | None) -> None:
+    def __init__(self, folder: Path, record: TransactionRecord, lock: int | None) -> None:
         self.folder = folder
-        self.transaction_record = transaction_record
-        task = transaction_record
-        self._inside = Path(*([] if task.base else object_parts(to_uri(task.project, task.id))))
+        self.record = record
+        self._inside = Path(*([] if record.base else object_parts(to_uri(record.project, record.id))))
         self._lock = lock
         self._journal: int | None = None
 
     @classmethod
-    def begin(cls, layout: ArchiveLayout, transaction_record: TransactionRecord) -> Self:
+    def begin(cls, layout: ArchiveLayout, record: TransactionRecord) -> Self:
         """Make the folder and take its lock.
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
         # Begun elsewhere and moved in whole, so that recovery never sees one that nobody holds yet.
-        fresh = layout.scratch / transaction_record.transaction
-        folder = layout.transactions / transaction_record.transaction
+        fresh = layout.scratch / record.transaction
+        folder = layout.transactions / record.transaction
         make_folder(fresh)
         lock = try_exclusive(fresh / "lock")
-        space = cls(fresh, transaction_record, lock)
+        area = cls(fresh, record, lock)
         try:
-            write_file(fresh / "transaction.json", _json(asdict(transaction_record)))
-            for place in reversed([space.content, *space.content.parents[: -len(fresh.parts)]]):
+            write_file(fresh / "transaction.json", _json(asdict(record)))
+            for place in reversed([area.content, *area.content.parents[: -len(fresh.parts)]]):
                 make_folder(place)
             make_folder(layout.transactions)
             rename(fresh, folder)
         except BaseException:
-            space.release()
+            area.release()
             remove_tree(fresh)
             raise
-        space.folder = folder
-        return space
+        area.folder = folder
+        return area
 
     @classmethod
     def take_over(cls, folder: Path) -> Self | None:
-        """TransactionLease a folder somebody left, or None when it is alive or already gone.
+        """Hold a folder somebody left, or None when it is alive or already gone.
 
         Raises:
             DamagedRecord: What it set out to do cannot be read.
@@ -111,7 +112,8 @@ class StagingArea:
             return None
         try:
             data = (folder / "transaction.json").read_bytes()
-            return cls(folder, TransactionRecord(**json.loads(data)), lock)
+            record = TransactionRecord(**json.loads(data))
+            return cls(folder, replace(record, kind=_EARLIER_NAMES.get(record.kind, record.kind)), lock)
         except FileNotFoundError:
             # Killed before it had begun, or while it was being removed: nothing of value is in it.
             os.close(lock)
@@ -139,12 +141,17 @@ class StagingArea:
     @property
     def version(self) -> Path:
         """The version's folder as it is being built."""
-        return self.object / f"v{self.transaction_record.base + 1}"
+        return self.object / f"v{self.record.base + 1}"
 
     @property
     def content(self) -> Path:
         """Where the version's files go."""
         return self.version / "content"
+
+    @property
+    def uploads(self) -> Path:
+        """Where files lie that are on their way in and came only in part."""
+        return self.folder / "uploads"
 
     @property
     def seal(self) -> Path:
@@ -157,8 +164,8 @@ class StagingArea:
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
-        self.transaction_record = replace(self.transaction_record, message=message)
-        replace_file(self.folder / "transaction.json", _json(asdict(self.transaction_record)), scratch=self.folder)
+        self.record = replace(self.record, message=message)
+        replace_file(self.folder / "transaction.json", _json(asdict(self.record)), scratch=self.folder)
 
     def note(self, *records: Mapping[str, Any]) -> None:
         """Write a line to the journal for each record.
@@ -216,7 +223,7 @@ class StagingArea:
         """
         if self._lock is not None:
             return
-        name = self.transaction_record.transaction
+        name = self.record.transaction
         if not self.folder.is_dir():
             raise LeftoverNotFound(transaction=name)
         lock = try_exclusive(self.folder / "lock")

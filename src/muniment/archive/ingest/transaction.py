@@ -4,42 +4,64 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from muniment.archive.context import ArchiveContext
+from muniment.archive.disk.walk import walk
 from muniment.archive.ingest.commit import abandon, publish, seal
-from muniment.archive.ingest.content_writer import ContentWriter, known_content
-from muniment.archive.ingest.draft import Draft
-from muniment.archive.ingest.journal import Rebuilt
+from muniment.archive.ingest.content_writer import ContentWriter, known_content, own_name
+from muniment.archive.ingest.draft import Draft, Kept
+from muniment.archive.ingest.journal import Rebuilt, addition
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
-from muniment.archive.ingest.taking import Taking
 from muniment.archive.ingest.two_phase import reserve, unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
+from muniment.archive.package.names import LONGEST_PATH, stored_path
 from muniment.archive.package.objects import newest_inventory
-from muniment.content import Entry, Progress, quiet
+from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
 from muniment.content.times import now
-from muniment.errors.archive import ResourceNotFound
+from muniment.errors.archive import ArchiveInside, FileNotInInstance, ResourceNotFound, TransactionClosed
 from muniment.errors.base import MunimentError, StorageError
+from muniment.errors.content import UnsafePath
+
+Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
+"""What `add` takes: a file's or folder's path, bytes, an open file, or an iterator of bytes."""
+
+_LINES_AT_ONCE = 100
 
 
-class Transaction(Taking):
+class Transaction:
     """A new instance of a resource in the making.
 
     As a context manager it commits on a clean exit and rolls back on an exception. Without one it
     stays until `commit()` or `rollback()`, and is reported as left over if the process ends first.
+
+    Bytes and streams may be added by several threads at once, each with a path of its own.
     """
 
-    def __init__(self, context: ArchiveContext, space: StagingArea, draft: Draft, base: Instance | None) -> None:
+    takes_several = True
+
+    def __init__(self, context: ArchiveContext, area: StagingArea, draft: Draft, base: Instance | None) -> None:
+        self.id = area.record.id
+        self.project = area.record.project
+        self.number = area.record.base + 1
+        self.prepared = area.sealed() is not None
+        self.provenance: list[Any] = []
+        self._context = context
+        self._area = area
+        self._draft = draft
         held = base.held() if base else set()
         known = known_content(draft.entries.values(), context.config.digests[0])
-        super().__init__(context, space, draft, ContentWriter(context.copier, space, known, held))
-        self.project = space.transaction_record.project
-        self.provenance: list[Any] = []
+        self._writer = ContentWriter(context.copier, area, known, held)
+        self._closed = ""
+        self._lock = threading.Lock()
         self._metadata_before = copy.deepcopy(draft.metadata)
         self._noted_metadata = self._metadata_before
         self._read_to = 0
@@ -51,7 +73,7 @@ class Transaction(Taking):
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
-        transaction_record = TransactionRecord(
+        record = TransactionRecord(
             transaction=new_uuid(),
             project=project,
             id=resource,
@@ -63,7 +85,7 @@ class Transaction(Taking):
             log=context.log.head(),
         )
         draft = Draft(base.files(), base.record) if base else Draft()
-        return cls(context, StagingArea.begin(context.layout, transaction_record), draft, base)
+        return cls(context, StagingArea.begin(context.layout, record), draft, base)
 
     def __enter__(self) -> Self:
         """Use the transaction in a `with` block."""
@@ -91,7 +113,7 @@ class Transaction(Taking):
     @property
     def transaction(self) -> str:
         """The transaction's own id; it becomes the instance's identifier."""
-        return self._space.transaction_record.transaction
+        return self._area.record.transaction
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -101,6 +123,110 @@ class Transaction(Taking):
     def files(self) -> Iterator[Entry]:
         """Every entry the instance would have now, sorted by path."""
         return iter(list(self._draft))
+
+    def add(
+        self,
+        source: Addable,
+        path: str | None = None,
+        *,
+        digests: str | Iterable[str] | Mapping[str, str] | None = None,
+        modified: str | None = None,
+        progress: Progress = quiet,
+    ) -> list[Entry]:
+        """Add a file, or all that is in a folder, and return the new entries.
+
+        `path` is the name in the package (for a folder: the folder to put its files under); a file
+        named by path keeps its own name without it. `digests` are what the file must have.
+
+        Raises:
+            UnsafePath, PathTaken, PathCollides: It cannot have that path.
+            DigestMismatch: The file has another digest; it was refused.
+            SourceUnreadable, SourceChanged, NotAPlainFile: The source could not be read as one whole.
+            ArchiveInside: The folder holds the archive.
+            DiskFull, WriteFailed: The storage refused.
+            TransactionClosed: The transaction is over.
+        """
+        return self._take(source, path, digests, modified, progress, replace=False)
+
+    def replace(
+        self,
+        source: Addable,
+        path: str | None = None,
+        *,
+        digests: str | Iterable[str] | Mapping[str, str] | None = None,
+        modified: str | None = None,
+        progress: Progress = quiet,
+    ) -> list[Entry]:
+        """As `add`, for a path that is there already, also when this transaction added it.
+
+        Raises:
+            FileNotInInstance: There is no such file to replace.
+            MunimentError: As `add`.
+        """
+        name = path if path is not None else own_name(source)
+        if name not in self._draft.entries:
+            raise FileNotInInstance(instance=self.number, id=self.id, path=name)
+        return self._take(source, name, digests, modified, progress, replace=True)
+
+    def delete(self, path: str) -> list[str]:
+        """Leave a file, or a folder and all below it, out of the new instance; earlier ones keep it.
+
+        Raises:
+            FileNotInInstance: There is no such file or folder.
+            TransactionClosed: The transaction is over.
+        """
+        self._refuse_unless_open()
+        gone = self._draft.remove(path)
+        if not gone:
+            raise FileNotInInstance(instance=self.number, id=self.id, path=path)
+        self._area.note({"delete": path})
+        return gone
+
+    def note_links(self, links: Mapping[str, str], folders: Iterable[str]) -> None:
+        """Record links as links and folders with nothing in them, as `add` does for a folder.
+
+        Raises:
+            UnsafePath, PathTaken, PathCollides: One of them cannot be there.
+            TransactionClosed: The transaction is over.
+        """
+        self._refuse_unless_open()
+        names = [LogicalPath.parse(name) for name in folders]
+        for name in links:
+            self._draft.check_new(LogicalPath.parse(name))
+        self._draft.note(links, names)
+        self._area.note({"links": dict(links), "folders": names})
+
+    def check_path(self, path: str, *, replace: bool) -> LogicalPath:
+        """Refuse what `add`, or `replace`, would refuse before it reads a byte; the path, if it would not.
+
+        Raises:
+            UnsafePath, PathTaken, PathCollides: It cannot have that path.
+            FileNotInInstance: There is no such file to replace.
+            TransactionClosed: The transaction is over.
+        """
+        self._refuse_unless_open()
+        if replace and path not in self._draft.entries:
+            raise FileNotInInstance(instance=self.number, id=self.id, path=path)
+        return self._check(path, replace=replace)
+
+    @property
+    def uploads(self) -> Path:
+        """The folder for what is on its way into the transaction; it vanishes with it."""
+        return self._area.uploads
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The digests that are recorded of every file."""
+        return self._context.config.digests
+
+    def store_upload(self, part: Path, entry: Entry, expected: Mapping[str, str]) -> Entry:
+        """Make a file that lies in the folder of uploads, digested already, one of the transaction's.
+
+        Raises:
+            DigestMismatch: It is not what was expected; it is gone.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        return self._store(self._writer.move_in(part, entry, expected))
 
     def commit(self, *, message: str | None = None, progress: Progress = quiet) -> Instance:
         """Publish the new instance and return it.
@@ -112,13 +238,13 @@ class Transaction(Taking):
         Raises:
             StaleTransaction, ResourceExists: Somebody else was first; nothing was published.
             DiskFull, WriteFailed: The storage refused; the transaction is rolled back.
-            TransactionClosed: The transaction is over.
-        ResourceNotFound: Nothing was done, and somebody purged the resource meanwhile.
+                TransactionClosed: The transaction is over.
+            ResourceNotFound: Nothing was done, and somebody purged the resource meanwhile.
         """
         self._refuse_closed()
         if message and not self.prepared:
-            self._space.restate(message)
-        base = self._space.transaction_record.base
+            self._area.restate(message)
+        base = self._area.record.base
         if base and not self._changed() and not self.prepared:
             self.rollback()
             self._closed = "committed"
@@ -126,19 +252,19 @@ class Transaction(Taking):
         inventory: Inventory | None = None
         try:
             if not self.prepared:
-                inventory = seal(self._context, self._space, self._draft, self._writer.staged, self.provenance)
-            publish(self._context, self._space)
+                inventory = seal(self._context, self._area, self._draft, self._writer.staged, self.provenance)
+            publish(self._context, self._area)
         except BaseException:
             self._closed = "rolled back"
             if self.prepared:
                 # It may have been decided that it be committed: only a replay or a rollback settles that.
-                self._space.release()
+                self._area.release()
             else:
-                abandon(self._space)
+                abandon(self._area)
             raise
         self._closed = "committed"
         if self.prepared:
-            unreserve(self._context, self._space.transaction_record)
+            unreserve(self._context, self._area.record)
         self._protect(progress)
         return self._instance(self.number, inventory)
 
@@ -152,8 +278,8 @@ class Transaction(Taking):
         self._refuse_closed()
         self._closed = "rolled back"
         if self.prepared:
-            unreserve(self._context, self._space.transaction_record)
-        self._space.discard()
+            unreserve(self._context, self._area.record)
+        self._area.discard()
 
     def prepare(self, group: str, decided_at: str) -> None:
         """Make everything ready, so that `commit` cannot fail for want of room or by somebody else's commit.
@@ -168,15 +294,15 @@ class Transaction(Taking):
         self._refuse_closed()
         if self.prepared:
             return
-        reserve(self._context, self._space)
+        reserve(self._context, self._area)
         try:
             waiting = {"group": group, "decided at": decided_at}
-            seal(self._context, self._space, self._draft, self._writer.staged, self.provenance, waiting)
+            seal(self._context, self._area, self._draft, self._writer.staged, self.provenance, waiting)
         except BaseException:
             with contextlib.suppress(StorageError):
-                self._space.unseal()
+                self._area.unseal()
             with contextlib.suppress(StorageError):
-                unreserve(self._context, self._space.transaction_record)
+                unreserve(self._context, self._area.record)
             raise
         self.prepared = True
 
@@ -186,14 +312,14 @@ class Transaction(Taking):
         self._closed = "left"
 
     @classmethod
-    def resume(cls, context: ArchiveContext, space: StagingArea, base: Instance | None) -> Self:
+    def resume(cls, context: ArchiveContext, area: StagingArea, base: Instance | None) -> Self:
         """A transaction that was parked, built again from its journal.
 
         Raises:
             DamagedRecord: The journal cannot be read.
         """
         draft = Draft(base.files(), base.record) if base else Draft()
-        found = cls(context, space, draft, base)
+        found = cls(context, area, draft, base)
         found._catch_up()
         return found
 
@@ -209,9 +335,9 @@ class Transaction(Taking):
         if not self.prepared and (self._draft.metadata != self._noted_metadata or self.provenance):
             self._note_metadata()
         if lease is not None:
-            self._space.write_lease(lease)
-        self._read_to = self._space.journal_size()
-        self._space.release()
+            self._area.write_lease(lease)
+        self._read_to = self._area.journal_size()
+        self._area.release()
 
     def unpark(self) -> None:
         """Take the lock again and take in what other processes did meanwhile.
@@ -221,14 +347,14 @@ class Transaction(Taking):
             LeftoverNotFound: It was closed meanwhile, or it expired.
         """
         self._refuse_closed()
-        self._space.retake()
+        self._area.retake()
         self._catch_up()
 
     def _catch_up(self) -> None:
         rebuilt = Rebuilt(self._draft, self._context.config.digests[0], self._writer.staged, self.provenance)
-        for note in self._space.notes(self._read_to):
+        for note in self._area.notes(self._read_to):
             rebuilt.apply(note)
-        self._read_to = self._space.journal_size()
+        self._read_to = self._area.journal_size()
         self._noted_metadata = copy.deepcopy(self._draft.metadata)
 
     def _protect(self, progress: Progress) -> None:
@@ -259,5 +385,103 @@ class Transaction(Taking):
         return self._draft.touched or bool(self.provenance) or self._draft.metadata != self._metadata_before
 
     def _note_metadata(self) -> None:
-        self._space.note({"metadata": self._draft.metadata, "provenance": self.provenance})
+        self._area.note({"metadata": self._draft.metadata, "provenance": self.provenance})
         self._noted_metadata = copy.deepcopy(self._draft.metadata)
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise TransactionClosed(id=self.id, how=self._closed)
+
+    def _refuse_unless_open(self) -> None:
+        self._refuse_closed()
+        if self.prepared:
+            raise TransactionClosed(id=self.id, how="prepared")
+
+    def _take(
+        self,
+        source: Addable,
+        path: str | None,
+        digests: str | Iterable[str] | Mapping[str, str] | None,
+        modified: str | None,
+        progress: Progress,
+        *,
+        replace: bool,
+    ) -> list[Entry]:
+        self._refuse_unless_open()
+        if isinstance(source, (str, os.PathLike)):
+            place = os.fspath(source)
+            if os.path.isdir(place):
+                return self._take_folder(place, path, progress, replace=replace)
+            name = self._check(path if path is not None else own_name(source), replace=replace)
+            return [self._store(self._writer.file(name, place, parse_expected(digests), modified))]
+        name = self._check(path if path is not None else own_name(source), replace=replace)
+        chunks = (source,) if isinstance(source, (bytes, bytearray)) else source
+        entry = self._writer.stream(name, chunks, parse_expected(digests), modified)
+        with self._lock:
+            # Looked at again: meanwhile another thread may have added what this one would collide with.
+            self._draft.check_new(name, replace=replace)
+            return [self._store(entry)]
+
+    def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
+        prefix = f"{LogicalPath.parse(path)}/" if path else ""
+        self._refuse_archive(place)
+        found = walk(place, prefix)
+        self._writer.expect(len(found.files))
+        for name, _, _ in found.files:
+            self._check(name, replace=replace)
+        before = self._draft.state_of(name for name, _, _ in found.files)
+        entries: list[Entry] = []
+        try:
+            entries.extend(self._store_all(self._writer.files(found.files, progress)))
+        except BaseException:
+            # Half a folder must not be committed by somebody who catches this and goes on.
+            self._go_back(before, entries)
+            raise
+        if found.links or found.empty:
+            self._draft.note(found.links, found.empty)
+            self._area.note({"links": found.links, "folders": found.empty})
+        return entries
+
+    def _refuse_archive(self, place: str) -> None:
+        archive, real = os.path.realpath(self._context.layout.root), os.path.realpath(place)
+        if os.path.commonpath((archive, real)) == real:
+            raise ArchiveInside(path=place, archive=archive)
+
+    def _store_all(self, stored: Iterator[Entry]) -> Iterator[Entry]:
+        """As `_store`, with a line of the journal for each but one write for many."""
+        lines: list[dict[str, Any]] = []
+        try:
+            for entry in stored:
+                self._draft.put(entry)
+                lines.append(addition(entry, self._staged(entry)))
+                if len(lines) >= _LINES_AT_ONCE:
+                    self._area.note(*lines)
+                    lines.clear()
+                yield entry
+        finally:
+            self._area.note(*lines)
+
+    def _go_back(self, before: Kept, stored: list[Entry]) -> None:
+        self._draft.go_back(before)
+        with contextlib.suppress(StorageError):
+            for entry in stored:
+                self._area.note({"delete": entry.path})
+                old = before.entries.get(entry.path)
+                if old:
+                    self._area.note(addition(old, self._staged(old)))
+
+    def _staged(self, entry: Entry) -> str | None:
+        return self._writer.staged.get(entry.digests[self._context.config.digests[0]])
+
+    def _check(self, path: str, *, replace: bool) -> LogicalPath:
+        name = LogicalPath.parse(path)
+        # A character is stored as sixteen bytes at most.
+        if 16 * len(name) > LONGEST_PATH - 100 and (stored := len(os.fsencode(stored_path(name)))) > LONGEST_PATH:
+            raise UnsafePath(path=f"{name[:80]}…", reason=f"it has {stored} bytes, more than {LONGEST_PATH}")
+        self._draft.check_new(name, replace=replace)
+        return name
+
+    def _store(self, entry: Entry) -> Entry:
+        self._draft.put(entry)
+        self._area.note(addition(entry, self._staged(entry)))
+        return entry

@@ -24,7 +24,7 @@ from muniment.errors.archive import DamagedRecord, ResourceExists, ResourceReser
 from muniment.errors.base import BadInput
 
 
-def reserve(context: ArchiveContext, space: StagingArea) -> None:
+def reserve(context: ArchiveContext, area: StagingArea) -> None:
     """Keep everybody else from committing to the resource until this transaction is closed.
 
     Raises:
@@ -32,51 +32,51 @@ def reserve(context: ArchiveContext, space: StagingArea) -> None:
         StaleTransaction, ResourceExists: Somebody committed to it meanwhile.
         DiskFull, WriteFailed: The storage refused.
     """
-    task = space.transaction_record
-    root = context.layout.object(task.project, task.id)
+    record = area.record
+    root = context.layout.object(record.project, record.id)
     with exclusive(context.object_lock(root)):
         head = head_of(root)
-        if head != task.base and task.base:
-            raise StaleTransaction(id=task.id, base=task.base, head=head)
-        if head != task.base:
-            raise ResourceExists(id=task.id, project=task.project)
-        refuse_reserved(context, task)
-        mark = _mark(context, task)
+        if head != record.base and record.base:
+            raise StaleTransaction(id=record.id, base=record.base, head=head)
+        if head != record.base:
+            raise ResourceExists(id=record.id, project=record.project)
+        refuse_reserved(context, record)
+        mark = _mark(context, record)
         make_folder(mark.parent)
-        write_file(mark, task.transaction.encode("ascii"), sync=True)
+        write_file(mark, record.transaction.encode("ascii"), sync=True)
         sync_folder(mark.parent)
 
 
-def refuse_reserved(context: ArchiveContext, task: TransactionRecord) -> None:
+def refuse_reserved(context: ArchiveContext, record: TransactionRecord) -> None:
     """Let a commit through unless another prepared transaction has the resource; holds the object's lock.
 
     Raises:
         ResourceReserved: Another has it.
     """
-    mark = _mark(context, task)
+    mark = _mark(context, record)
     try:
         holder = mark.read_text("ascii")
     except FileNotFoundError:
         return
-    if holder == task.transaction:
+    if holder == record.transaction:
         return
     if (context.layout.transactions / holder).is_dir():
-        raise ResourceReserved(id=task.id, transaction=holder)
+        raise ResourceReserved(id=record.id, transaction=holder)
     # Whoever reserved it is gone: closed, and killed before this mark was removed.
     with writing(mark):
         mark.unlink(missing_ok=True)
 
 
-def unreserve(context: ArchiveContext, task: TransactionRecord) -> None:
+def unreserve(context: ArchiveContext, record: TransactionRecord) -> None:
     """Let go of a reservation, if this transaction has one.
 
     Raises:
         WriteFailed: The storage refused; the next commit to the resource removes it.
     """
-    mark = _mark(context, task)
+    mark = _mark(context, record)
     with writing(mark):
         try:
-            if mark.read_text("ascii") == task.transaction:
+            if mark.read_text("ascii") == record.transaction:
                 mark.unlink()
         except FileNotFoundError:
             return
@@ -124,8 +124,8 @@ def forget(context: ArchiveContext, group: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def _mark(context: ArchiveContext, task: TransactionRecord) -> Path:
-    return context.layout.staging / "reserved" / object_digest(to_uri(task.project, task.id))
+def _mark(context: ArchiveContext, record: TransactionRecord) -> Path:
+    return context.layout.staging / "reserved" / object_digest(to_uri(record.project, record.id))
 
 
 def _group(context: ArchiveContext, group: str) -> Path:

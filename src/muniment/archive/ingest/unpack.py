@@ -47,16 +47,16 @@ def unpacked(
     """
     place = os.fspath(path)
     agent = context.agent
-    task = TransactionRecord(new_uuid(), "", "", 0, now(), agent.name, agent.address, kind="unpacking")
+    record = TransactionRecord(new_uuid(), "", "", 0, now(), agent.name, agent.address, kind="unpacking")
     screened = _Screen(place)
     with _reading(place) as tar:
         screened.look_through(tar, room=shutil.disk_usage(context.layout.staging).free)
     for where, other in screened.alike:
         notice(Finding(FINDINGS["M601"], where, found=f"differs from {other!r} only by case or normalisation"))
     # A transaction's folder, because its lock keeps recovery away, and because recovery removes it after a crash.
-    space = StagingArea.begin(context.layout, task)
+    area = StagingArea.begin(context.layout, record)
     try:
-        target = space.folder / "unpacked"
+        target = area.folder / "unpacked"
         make_folder(target)
         with _reading(place) as tar:
             for done, entry in enumerate(tar, 1):
@@ -65,7 +65,7 @@ def unpacked(
                 progress("unpacking", done, screened.count)
         yield target
     finally:
-        space.discard()
+        area.discard()
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""What a server in front of an archive needs beside the archive itself: uploads in pieces, and who acts.
+"""Uploads: files on their way into a transaction, which may come in pieces over several connections.
 
-An upload is a file on its way into a transaction that may come over several connections. Its bytes lie
-in the transaction's folder, so that they vanish with it, and become the transaction's by one rename:
+The bytes of an upload lie in the transaction's folder, so that they vanish with it, and become a file
+of the transaction by one rename:
 
 ```
 staging/open/<transaction>/uploads/<upload>.json   what it will be
@@ -12,50 +12,41 @@ staging/open/<transaction>/uploads/<upload>.part   the bytes that have come
 from __future__ import annotations
 
 import contextlib
-import copy
 import fcntl
 import json
 import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-from muniment.archive.archive import Archive
+from muniment.archive.context import Opened
 from muniment.archive.copying.copy_and_digest import THREADED, Digesting
-from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file, writing
+from muniment.archive.disk.durable import NEW_FILE, make_folder, write_all, write_file, writing
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.transaction import Transaction
-from muniment.content import Entry, LogicalPath, parse_expected
+from muniment.content import Entry, parse_expected
 from muniment.content.digests import ALGORITHMS
-from muniment.content.identity import Agent
-from muniment.errors.archive import FileNotInInstance
 from muniment.errors.remote import UploadBusy, UploadElsewhere, UploadIncomplete, UploadNotFound
 
 _READ = 1 << 20
+_UNKNOWN = TransactionRecord("", "", "", 0, "", "", "")
+"""Of a transaction that is not taken over: only its folder is needed."""
 
 
-def acting_as(archive: Archive, agent: Agent) -> Archive:
-    """The same opened archive in the hands of somebody else: `agent` is who its log then names."""
-    other = copy.copy(archive)
-    other._context = replace(archive.context, agent=agent)  # noqa: SLF001 - made here, before anybody has it
-    return other
-
-
-def touch(archive: Archive, transaction: str, seconds: float) -> None:
+def extend_lease(archive: Opened, transaction: str, seconds: float) -> None:
     """Let a parked transaction live for so many seconds from now on, without taking it.
 
     Raises:
         DiskFull, WriteFailed: The storage refused, or the transaction is gone.
     """
-    nobody = TransactionRecord(transaction, "", "", 0, "", "", "")
-    StagingArea(_folder(archive, transaction), nobody, None).write_lease(seconds)
+    StagingArea(_folder(archive, transaction), _UNKNOWN, None).write_lease(seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UploadRequest:
     """What an upload will be: its path, the size and digests promised, and its time of change."""
 
     path: str
@@ -71,49 +62,49 @@ class Upload:
     The bytes are digested while they come. After a break they are digested once more from the disk.
     """
 
-    def __init__(self, folder: Path, id: str, wanted: Wanted, algorithms: Iterable[str]) -> None:
+    def __init__(self, folder: Path, id: str, request: UploadRequest, algorithms: Iterable[str]) -> None:
         self.id = id
-        self.wanted = wanted
+        self.request = request
         self._part = folder / f"{id}.part"
         self._note = folder / f"{id}.json"
-        self._algorithms = tuple(dict.fromkeys((*algorithms, *wanted.digests)))
+        self._algorithms = tuple(dict.fromkeys((*algorithms, *request.digests)))
         self._descriptor = -1
         self._digesting: Digesting | None = None
         self._size = 0
         self._values: tuple[int, dict[str, str]] = (-1, {})
 
     @classmethod
-    def begin(cls, transaction: Transaction, wanted: Wanted) -> Self:
+    def begin(cls, transaction: Transaction, request: UploadRequest) -> Self:
         """Make room for a file in a transaction that this process holds.
 
         Raises:
             UnsafePath, PathTaken, PathCollides, FileNotInInstance: It cannot have that path.
             DiskFull, WriteFailed: The storage refused.
         """
-        check_upload(transaction, wanted)
-        folder = transaction._space.folder / "uploads"  # noqa: SLF001 - the transaction's own folder
+        transaction.check_path(request.path, replace=request.replace)
+        folder = transaction.uploads
         make_folder(folder)
-        fresh = cls(folder, secrets.token_hex(16), wanted, transaction._context.config.digests)  # noqa: SLF001 - as above
+        fresh = cls(folder, secrets.token_hex(16), request, transaction.algorithms)
         with writing(fresh._part):
             os.close(os.open(fresh._part, NEW_FILE, 0o644))
-        write_file(fresh._note, json.dumps(asdict(wanted)).encode("utf-8"))
+        write_file(fresh._note, json.dumps(asdict(request)).encode("utf-8"))
         return fresh
 
     @classmethod
-    def open(cls, archive: Archive, transaction: str, id: str) -> Self:
+    def open(cls, archive: Opened, transaction: str, id: str) -> Self:
         """An upload that was begun, in this process or another.
 
         Raises:
             UploadNotFound: There is none such.
         """
-        folder = _folder(archive, transaction) / "uploads"
+        folder = StagingArea(_folder(archive, transaction), _UNKNOWN, None).uploads
         try:
             if not re.fullmatch(r"[0-9a-f]{32}", id):
                 raise FileNotFoundError
             record = json.loads((folder / f"{id}.json").read_bytes())
         except (OSError, ValueError):
             raise UploadNotFound(transaction=transaction, upload=id) from None
-        return cls(folder, id, Wanted(**record), archive.config.digests)
+        return cls(folder, id, UploadRequest(**record), archive.context.config.digests)
 
     def received(self) -> int:
         """How many bytes have come.
@@ -154,8 +145,8 @@ class Upload:
             UploadElsewhere: More comes than was announced.
         """
         size = self._size + len(data)
-        if self.wanted.size is not None and size > self.wanted.size:
-            self._refuse_elsewhere(self.wanted.size, size)
+        if self.request.size is not None and size > self.request.size:
+            self._refuse_elsewhere(self.request.size, size)
         assert self._digesting is not None
         if size > THREADED and len(data) >= _READ // 4:
             self._digesting.spread()
@@ -173,17 +164,14 @@ class Upload:
             MunimentError: As `Upload.begin`; it is gone.
         """
         size = self.received()
-        if self.wanted.size not in {None, size}:
-            raise UploadIncomplete(upload=self.id, found=size, size=self.wanted.size)
-        expected = {**self.wanted.digests, **parse_expected(digests)}
+        if self.request.size not in {None, size}:
+            raise UploadIncomplete(upload=self.id, found=size, size=self.request.size)
+        expected = {**self.request.digests, **parse_expected(digests)}
         found = self._digests(size, expected)
         try:
-            path = check_upload(transaction, self.wanted)
-            additions = transaction._writer  # noqa: SLF001 - one with the transaction: see the module's docstring
-            target = additions._target(path)  # noqa: SLF001 - as above
-            rename(self._part, Path(target))
-            entry = additions._keep(path, target, size, found, expected, self.wanted.modified)  # noqa: SLF001 - as above
-            return transaction._store(entry)  # noqa: SLF001 - as above
+            path = transaction.check_path(self.request.path, replace=self.request.replace)
+            entry = Entry(path, size, found, self.request.modified)
+            return transaction.store_upload(self._part, entry, expected)
         finally:
             self.discard()
 
@@ -236,23 +224,6 @@ class Upload:
         return self._values[1]
 
 
-def note_links(transaction: Transaction, links: Mapping[str, str], folders: Iterable[str]) -> None:
-    """Record links as links and folders with nothing in them, as `Transaction.add` does for a folder.
-
-    Raises:
-        UnsafePath, PathTaken, PathCollides: One of them cannot be there.
-        TransactionClosed: The transaction is over.
-    """
-    transaction._refuse_closed()  # noqa: SLF001 - one with the transaction: see the module's docstring
-    transaction._refuse_prepared()  # noqa: SLF001 - as above
-    draft = transaction._draft  # noqa: SLF001 - as above
-    names = [LogicalPath.parse(name) for name in folders]
-    for name in links:
-        draft.check_new(LogicalPath.parse(name))
-    draft.note(links, names)
-    transaction._space.note({"links": dict(links), "folders": names})  # noqa: SLF001 - as above
-
-
 class Receiving:
     """A file that comes from outside and belongs to nobody yet, in the archive's scratch folder."""
 
@@ -271,7 +242,7 @@ class Receiving:
 
 
 @contextlib.contextmanager
-def receiving(archive: Archive, suffix: str = "") -> Iterator[Receiving]:
+def receiving(archive: Opened, suffix: str = "") -> Iterator[Receiving]:
     """A place for something large that comes from outside, gone at the end of a `with` block.
 
     Raises:
@@ -290,20 +261,7 @@ def receiving(archive: Archive, suffix: str = "") -> Iterator[Receiving]:
             path.unlink()
 
 
-def check_upload(transaction: Transaction, wanted: Wanted) -> LogicalPath:
-    """Refuse what `add` and `replace` would refuse, before a byte comes; the path, if they would not.
-
-    Raises:
-        MunimentError: As `Upload.begin`.
-    """
-    transaction._refuse_closed()  # noqa: SLF001 - what `add` and `replace` check, checked here before a byte comes
-    transaction._refuse_prepared()  # noqa: SLF001 - as above
-    if wanted.replace and wanted.path not in transaction._draft.entries:  # noqa: SLF001 - as above
-        raise FileNotInInstance(instance=transaction.number, id=transaction.id, path=wanted.path)
-    return transaction._check(wanted.path, replace=wanted.replace)  # noqa: SLF001 - as above
-
-
-def _folder(archive: Archive, transaction: str) -> Path:
+def _folder(archive: Opened, transaction: str) -> Path:
     if not re.fullmatch(r"[0-9a-f-]{36}", transaction):
         raise UploadNotFound(transaction=transaction, upload="")
     return archive.context.layout.transactions / transaction

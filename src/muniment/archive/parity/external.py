@@ -1,4 +1,4 @@
-"""Parity lent to others: the set the archive has of some content, and sets made the same way for copies elsewhere."""
+"""External parity: the archive's own set of some content, and sets of the same kind, for copies that lie elsewhere."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def _of(folder: Path, sha256: str) -> tuple[Path, ...]:
     return tuple(path for path in set_files(folder, sha256) if path.suffix == ".par2")
 
 
-def mend(damaged: Path, sha256: str, parity: Path, scratch: Path, target: Path) -> Path:
-    """Write the mended bytes of a copy elsewhere to `target`, from the set in the folder `parity`; nothing is changed.
+def repair_copy(damaged: Path, sha256: str, parity: Path, scratch: Path, target: Path) -> Path:
+    """Write the repaired bytes of a copy elsewhere to `target`, from the set in `parity`; nothing is changed.
 
     Raises:
         CannotRepair: More is lost than the parity can stand in for.

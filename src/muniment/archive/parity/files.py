@@ -115,7 +115,7 @@ def repair_file(
                 data.symlink_to(source.absolute())
         if found != sha256:
             work.bring_set(parity_folder, sha256, folder)
-            work.mend(tool or Par2(), folder, sha256, str(source))
+            work.repair(tool or Par2(), folder, sha256, str(source))
         found = work.sha256_of(data)
         if found != sha256:
             raise CannotRepair(path=source, reason=f"the mended bytes have the sha256 {found}, not {sha256}")

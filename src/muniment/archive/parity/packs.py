@@ -125,7 +125,7 @@ def repair_pack(
         work.bring_set(parity_folder, name, folder)
         durable.write_file(folder / name, _stream(index, present))
         if work.sha256_of(folder / name) != index.sha256:
-            work.mend(tool or Par2(), folder, name, str(parity_folder / name))
+            work.repair(tool or Par2(), folder, name, str(parity_folder / name))
             found = work.sha256_of(folder / name)
             if found != index.sha256:
                 reason = f"the mended bytes have the sha256 {found}, not {index.sha256}"

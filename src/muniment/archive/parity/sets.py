@@ -137,7 +137,7 @@ def size_or_nothing(path: Path) -> int:
         return 0
 
 
-def mend(tool: Par2, folder: Path, name: str, shown: str) -> None:
+def repair(tool: Par2, folder: Path, name: str, shown: str) -> None:
     """Repair the file `name` in the work folder.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from muniment.archive import Agent, Archive, Transaction, acting_as
+from muniment.archive import Agent, Archive, Transaction
 from muniment.doors.nexus.records import KEY, Records, Revision
 from muniment.doors.nexus.times import now
 from muniment.errors.archive import ResourceExists, ResourcePurged, StaleTransaction
@@ -46,7 +46,7 @@ class Changing:
             MunimentError: As `Archive.new` and `Transaction.commit`.
         """
         try:
-            transaction = acting_as(self.archive, by.agent).new(revision.id, revision.project, message=message)
+            transaction = self.archive.acting_as(by.agent).new(revision.id, revision.project, message=message)
         except (ResourceExists, ResourcePurged):
             raise IdTaken(id=revision.iri, project=revision.project) from None
         moment = now()
@@ -84,7 +84,7 @@ class Changing:
         refuse_stale(newest, rev)
         if newest.is_package:
             raise NotMadeHere(id=newest.iri, project=newest.project)
-        transaction = acting_as(self.archive, by.agent).get(newest.id, "a", project=newest.project, message=message)
+        transaction = self.archive.acting_as(by.agent).get(newest.id, "a", project=newest.project, message=message)
         if transaction.number != newest.number + 1:
             transaction.rollback()
             raise RevIsStale(provided=rev, expected=newest.rev + 1)

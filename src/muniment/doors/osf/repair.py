@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.archive import mend
+from muniment.archive import repair_copy
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import BadStore
 from muniment.layouts import registration as layout
@@ -61,7 +61,9 @@ def repair(store: Store, sha256: str, scratch: Path) -> Path:
         (work / "par2").mkdir()
         for parity in (store.root / layout.PARITIES).glob(f"{sha256}.*par2"):
             shutil.copy(parity, work / "par2")
-        mended = mend(store.root / layout.file_key(sha256), sha256, work / "par2", work, work / f"mended-{sha256}")
+        mended = repair_copy(
+            store.root / layout.file_key(sha256), sha256, work / "par2", work, work / f"mended-{sha256}"
+        )
         return store.replace_damaged(layout.file_key(sha256), mended)
     finally:
         shutil.rmtree(work, ignore_errors=True)

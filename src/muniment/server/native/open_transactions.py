@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from muniment.archive import Archive, Transaction, Upload, touch
+from muniment.archive import Archive, Transaction, Upload, extend_lease
 from muniment.errors.archive import LeftoverNotFound, TransactionBusy, TransactionClosed
 from muniment.errors.base import MunimentError
 from muniment.errors.remote import UploadNotFound
@@ -88,7 +88,7 @@ class OpenTransactions:
         with self._guard:
             self._uploads.pop(f"{name}/{id}", None)
 
-    def touch(self, name: str) -> None:
+    def extend_lease(self, name: str) -> None:
         """Let a transaction live on while bytes for it are coming.
 
         Raises:
@@ -97,7 +97,7 @@ class OpenTransactions:
         if time.monotonic() - self._leased.get(name, -self.lease) < self.lease / 10:
             return
         try:
-            touch(self._archive, name, self.lease)
+            extend_lease(self._archive, name, self.lease)
         except MunimentError as error:
             raise UploadNotFound(transaction=name, upload="") from error
         self._leased[name] = time.monotonic()

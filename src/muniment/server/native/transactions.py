@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Query, Request, Response
 
-from muniment.archive import Transaction, note_links
+from muniment.archive import Transaction
 from muniment.errors.archive import LeftoverNotFound
 from muniment.errors.base import BadInput
 from muniment.errors.remote import UnusableRequest
@@ -140,7 +140,7 @@ def links(request: Request, transaction: str, given: LinksIn) -> None:
     """Record symbolic links, as links, and folders with nothing in them."""
     _refuse_unwritable(given.model_dump())
     with held(request, transaction) as (_, found):
-        note_links(found, given.links, given.folders)
+        found.note_links(given.links, given.folders)
 
 
 @router.post("/{transaction}/prepare", operation_id="prepare", status_code=204)

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from muniment.archive import Transaction, Upload, Wanted, check_upload
+from muniment.archive import Transaction, Upload, UploadRequest
 from muniment.content import Entry, Hashers, parse_expected
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
@@ -65,25 +65,25 @@ async def put(
     replace: Annotated[bool, Query(description="The path is there already.")] = False,  # noqa: FBT002 - a query field
 ) -> FileOut:
     """Add a file. It counts only when all of it came and it has the digests that were promised."""
-    wanted = Wanted(
+    asked = UploadRequest(
         path=path_of(path),
         size=_announced(request),
         digests=read_digest_fields(repr_digest, content_digest),
         modified=check_time(modified),
         replace=replace,
     )
-    if wanted.size is None or wanted.size >= PIECE:
+    if asked.size is None or asked.size >= PIECE:
         await run_in_threadpool(_allow, request, transaction)
     pieces = pieces_of(request)
     first = await _first(pieces)
-    if len(first) < PIECE and (wanted.size is None or wanted.size == len(first)):
+    if len(first) < PIECE and (asked.size is None or asked.size == len(first)):
         rest = await _first(pieces)
         if not rest:
-            entry = await run_in_threadpool(_add_small, request, transaction, wanted, first)
+            entry = await run_in_threadpool(_add_small, request, transaction, asked, first)
             response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
             return file_out(entry)
         first += rest
-    upload = await run_in_threadpool(_begin, request, transaction, wanted)
+    upload = await run_in_threadpool(_begin, request, transaction, asked)
     try:
         await _receive(request, transaction, upload, 0, _chained(first, pieces))
         entry = await run_in_threadpool(_finish, request, transaction, upload, {})
@@ -126,10 +126,10 @@ def begin(
 ) -> UploadOut:
     """Begin a file that comes in pieces and may be resumed after a cut."""
     visit = authorized(request)
-    wanted = Wanted(given.path, given.size, given.digests, check_time(given.modified), given.replace)
+    asked = UploadRequest(given.path, given.size, given.digests, check_time(given.modified), given.replace)
 
     def make() -> dict[str, Any]:
-        return {"upload": _begin(request, transaction, wanted).id, "offset": 0}
+        return {"upload": _begin(request, transaction, asked).id, "offset": 0}
 
     record = request.app.state.idempotency.once(
         idempotency_key, visit.caller.agent, [transaction, given.model_dump()], make
@@ -193,17 +193,17 @@ def _upload(request: Request, transaction: str, upload: str) -> Upload:
     return found
 
 
-def _add_small(request: Request, transaction: str, wanted: Wanted, data: bytes) -> Entry:
+def _add_small(request: Request, transaction: str, asked: UploadRequest, data: bytes) -> Entry:
     with held(request, transaction) as (_, found):
-        add = found.replace if wanted.replace else found.add
-        return add(data, wanted.path, digests=wanted.digests, modified=wanted.modified)[0]
+        add = found.replace if asked.replace else found.add
+        return add(data, asked.path, digests=asked.digests, modified=asked.modified)[0]
 
 
 def _add_many(request: Request, transaction: str, body: bytes, *, again: bool) -> Added:
-    parcels = _parcels(body)
+    files = _small_uploads(body)
     with held(request, transaction) as (_, found):
         there: dict[str, Entry] = {entry.path: entry for entry in found.files()} if again else {}
-        fresh = [(given, data) for given, data in parcels if not _same(there.get(given.path), given)]
+        fresh = [(given, data) for given, data in files if not _same(there.get(given.path), given)]
         paths = [given.path for given, _ in fresh]
         if len(set(paths)) != len(paths):
             raise UnusableRequest(where="the list", reason="it names a path twice")
@@ -214,10 +214,10 @@ def _add_many(request: Request, transaction: str, body: bytes, *, again: bool) -
             add = found.replace if given.replace else found.add
             entry = add(data, given.path, modified=given.modified)[0]
             done[entry.path] = entry
-        return Added(files=[file_out(done.get(given.path) or there[given.path]) for given, _ in parcels])
+        return Added(files=[file_out(done.get(given.path) or there[given.path]) for given, _ in files])
 
 
-def _parcels(body: bytes) -> list[tuple[UploadIn, bytes]]:
+def _small_uploads(body: bytes) -> list[tuple[UploadIn, bytes]]:
     """The files of a batch.
 
     Raises:
@@ -245,17 +245,17 @@ def _same(entry: Entry | None, given: UploadIn) -> bool:
 
 
 def _refuse_other(found: Transaction, given: UploadIn, data: bytes) -> None:
-    path = check_upload(found, Wanted(given.path, replace=given.replace))
+    path = found.check_path(given.path, replace=given.replace)
     expected = parse_expected(given.digests)
     hashers = Hashers(expected)
     hashers.update(data)
     refuse_mismatch(path, hashers.values(), expected)
 
 
-def _begin(request: Request, transaction: str, wanted: Wanted) -> Upload:
+def _begin(request: Request, transaction: str, asked: UploadRequest) -> Upload:
     desk: OpenTransactions = request.app.state.desk
     with held(request, transaction) as (_, found):
-        upload = Upload.begin(found, wanted)
+        upload = Upload.begin(found, asked)
     desk.begin_upload(transaction, upload)
     return upload
 
@@ -271,7 +271,7 @@ async def _receive(
     desk: OpenTransactions = request.app.state.desk
 
     def write(data: bytes) -> None:
-        desk.touch(transaction)
+        desk.extend_lease(transaction)
         upload.write(data)
 
     taking = upload.receiving(offset)

@@ -81,7 +81,7 @@ def _groups(
 ) -> Iterator[list[ObjectCheck]]:
     group: list[ObjectCheck] = []
     files = 0
-    for root in roots if roots is not None else object_roots(context, after):
+    for root in roots if roots is not None else object_roots(context.layout, after):
         check = check_records(context, root, logged)
         group.append(check)
         files += len(check.files)

@@ -1,4 +1,4 @@
-"""TransactionLease a bag against a profile: the list of a profile's demands, one function each."""
+"""Hold a bag against a profile: the list of a profile's demands, one function each."""
 
 from __future__ import annotations
 
