@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
-from muniment.errors.jobs import BadSubmission, KeyUsed, NoKeyFile, SecretNotGiven
+from muniment.errors.jobs import BadSubmission, JobNotFound, KeyUsed, NoKeyFile, SecretNotGiven, StepNotFound
 from muniment.jobs import rows, schema
 from muniment.jobs import statements as sql
 from muniment.jobs.database import Clock, Database
@@ -24,15 +26,18 @@ from muniment.jobs.limits import ServiceLimits
 from muniment.jobs.model import (
     Call,
     Claim,
+    HistoryLine,
     Job,
     JobState,
     Json,
     Priority,
+    Progress,
     State,
+    StepRow,
+    WorkerRow,
     derived,
     to_text,
 )
-from muniment.jobs.queries import Looking
 from muniment.jobs.schedules import Period, due_after
 from muniment.jobs.tree import Row, Tree, call_from_text, call_to_text, step_row
 
@@ -40,12 +45,15 @@ _LONGEST_NAME = 200
 _PAGE = 500
 
 
-class Ledger(Looking):
-    """Open with `Ledger.open`. `clock` gives seconds since 1970 UTC; leave it out but in tests."""
+class Ledger:
+    """Open with `Ledger.open`. `clock` gives seconds since 1970 UTC; leave it out but in tests.
+
+    Every method that looks sees one consistent moment; every method may raise LedgerUnavailable.
+    """
 
     def __init__(self, database: Database, keyring: Keyring | None = None) -> None:
         """Use `database`, whose tables are there, and `keyring` for the credentials of jobs."""
-        super().__init__(database)
+        self.database = database
         self.leases = Leases(database)
         self.limits = ServiceLimits(database)
         self._keyring = keyring
@@ -83,6 +91,112 @@ class Ledger(Looking):
     def close(self) -> None:
         """Give up all connections."""
         self.database.close()
+
+    def job(self, job: str) -> Job:
+        """One job.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        row = self.database.read(lambda c: c.execute(sql.job_by_id, {"job": job}).mappings().first())
+        if row is None:
+            raise JobNotFound(job=job)
+        return rows.job(row)
+
+    def find(self, kind: str, key: str) -> Job | None:
+        """The job of this kind that has this key now."""
+        asked = {"kind": kind, "key": key}
+        row = self.database.read(lambda c: c.execute(sql.job_by_key, asked).mappings().first())
+        return None if row is None else rows.job(row)
+
+    def jobs(
+        self,
+        *,
+        kind: str | None = None,
+        state: JobState | None = None,
+        requester: str | None = None,
+        after: Job | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Jobs, newest first; the next page begins `after` the last one of this."""
+        filters = {"kind": kind, "state": state, "requester": requester}
+        query = sql.jobs_page(filters, None if after is None else (after.created_at, after.id), limit)
+        return [rows.job(row) for row in self.database.read(lambda c: c.execute(query).mappings().all())]
+
+    def step(self, step: str) -> StepRow:
+        """One step.
+
+        Raises:
+            StepNotFound: There is no such step.
+        """
+        row = self.database.read(lambda c: c.execute(sql.step_by_id, {"step": step}).mappings().first())
+        if row is None:
+            raise StepNotFound(step=step)
+        return rows.step(row)
+
+    def steps(self, job: str, *, state: State | None = None, name: str | None = None) -> Iterator[StepRow]:
+        """The steps of a job in the order of their making, read page by page."""
+        filters = {"state": state, "name": name}
+        yield from self._paged(lambda after: sql.steps_page(job, filters, after, _PAGE))
+
+    def children(self, step: str) -> Iterator[StepRow]:
+        """The children of a step, without its continuation, in the order of their making, page by page."""
+        yield from self._paged(lambda after: sql.children_page(step, after, _PAGE))
+
+    def progress(self, job: str, *, running: int = 50) -> Progress:
+        """How far a job is, with up to `running` of the steps under way. Costs the same for any size of job.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+
+        def work(connection: Connection) -> Progress:
+            row = connection.execute(sql.job_by_id, {"job": job}).mappings().first()
+            if row is None:
+                raise JobNotFound(job=job)
+            found = connection.execute(sql.running_steps, {"job": job, "limit": running}).mappings().all()
+            steps = tuple(rows.step(step) for step in found)
+            return Progress(rows.job(row), steps, row["size"] + sum(step.size for step in steps))
+
+        return self.database.read(work)
+
+    def watch(self, job: str, *, every: float = 0.5, timeout: float | None = None) -> Iterator[Progress]:
+        """The progress now, and again whenever it has changed, until the job has ended or `timeout` seconds are over.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        last: Progress | None = None
+        while True:
+            now = self.progress(job)
+            if now != last:
+                yield now
+            last = now
+            if now.job.ended or (until is not None and time.monotonic() >= until):
+                return
+            time.sleep(every)
+
+    def history(self, job: str, *, after: int = 0, limit: int = 1000) -> list[HistoryLine]:
+        """What happened to a job besides steps ending well, from after line `after`."""
+        asked = {"job": job, "after": after, "limit": limit}
+        found = self.database.read(lambda c: c.execute(sql.history_page, asked).mappings().all())
+        return [HistoryLine(**row) for row in found]
+
+    def owed(self) -> dict[tuple[Priority, State], int]:
+        """How many steps are ready and running, by queue."""
+        found = self.database.read(lambda c: c.execute(sql.owed).all())
+        return {(rows.PRIORITIES[rank], State(state)): count for rank, state, count in found}
+
+    def periods(self) -> list[tuple[str, str, float]]:
+        """Name, rule and next time (seconds since 1970 UTC) of the periodic jobs."""
+        return self.database.read(lambda c: [(row.name, row.rule, row.next_at) for row in c.execute(sql.all_periods)])
+
+    def workers(self, *, within: float = 120.0) -> list[WorkerRow]:
+        """Workers that were heard of in the last `within` seconds."""
+        since = self.database.now() - within
+        found = self.database.read(lambda c: c.execute(sql.live_workers, {"since": since}).mappings().all())
+        return [rows.worker(row) for row in found]
 
     def __enter__(self) -> Self:
         return self
@@ -324,6 +438,16 @@ class Ledger(Looking):
         if blackout.in_json(given) or blackout.in_json(call.given):
             raise BadSubmission(reason="a credential stands in its content; credentials go into `secrets` alone")
 
+    def _paged(self, query: Callable[[int], Select[Any]]) -> Iterator[StepRow]:
+        after = 0
+        while True:
+            asked = query(after)
+            page = self.database.read(partial(_all, asked))
+            yield from (rows.step(row) for row in page)
+            if len(page) < _PAGE:
+                return
+            after = page[-1]["number"]
+
 
 def _check_words(**words: str | None) -> None:
     for name, word in words.items():
@@ -383,3 +507,7 @@ def _job_row(
         "steps_cancelled": 0,
         "size": 0,
     }
+
+
+def _all(query: Select[Any], connection: Connection) -> Sequence[Row]:
+    return connection.execute(query).mappings().all()
