@@ -6,12 +6,12 @@ A source is made by `open_source` from a submission's fields and read by `pages`
 
 from __future__ import annotations
 
+from muniment.session import Guard, Limits, Session, SystemClock
 from muniment.sources.checking import checked
 from muniment.sources.limited import Limited
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext
 from muniment.sources.protocol import Failure, Item, Page, Source, SourceEntry, failure_of
 from muniment.sources.registry import MODULES, NOT_SUBMITTED, faults, find, open_source, submittable
-from muniment.sources.session import Guard, Limits, Session, SystemClock
 
 __all__ = [
     "ALL_VERSIONS",

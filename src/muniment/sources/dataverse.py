@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from muniment.content import ALGORITHMS, LogicalPath
 from muniment.errors.sources import UnexpectedAnswer
+from muniment.session import Account, Answer, shown
 from muniment.sources.documents import document, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version, segment
-from muniment.sources.session import Account, Answer, shown
 from muniment.sources.times import rfc3339
 
 SERVICE = "dataverse"

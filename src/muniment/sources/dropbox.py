@@ -21,10 +21,10 @@ from muniment.errors.sources import (
     ServiceUnreachable,
     UnexpectedAnswer,
 )
+from muniment.session import Account, Answer, Session, shown
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages, as_object
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
-from muniment.sources.session import Account, Answer, Session, shown
 
 SERVICE = "dropbox"
 _API = "https://api.dropboxapi.com"

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from muniment.errors.sources import CredentialRefused, NotAtService
+from muniment.session import Account
 from muniment.sources.documents import document, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages, as_object
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version
-from muniment.sources.session import Account
 from muniment.sources.times import rfc3339
 
 SERVICE = "figshare"

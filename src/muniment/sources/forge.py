@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService
+from muniment.session import Account, Session
 from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.git_mirror import Repository
 from muniment.sources.paging import linked_values
 from muniment.sources.protocol import Failure, Item, SourceEntry, about
-from muniment.sources.session import Account, Session
 
 FILES, WIKI, LISTS = "files", "wiki", "lists"
 

@@ -8,10 +8,10 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from muniment.errors.sources import FieldWrong
+from muniment.session import Account
 from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Param, SourceContext, web_address
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry
-from muniment.sources.session import Account
 
 SERVICE = "git"
 

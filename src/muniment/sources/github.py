@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 
 from muniment.content import Digest
 from muniment.errors.content import UnknownDigest
+from muniment.session import Account
 from muniment.sources.forge import Forge
 from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Param, SourceContext, web_address
 from muniment.sources.paging import linked_values
 from muniment.sources.protocol import ABOUT, Failure, Item, Page, SourceEntry, about, segment
-from muniment.sources.session import Account
 from muniment.sources.times import rfc3339
 
 SERVICE = "github"

@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from muniment.errors.sources import UnexpectedAnswer
+from muniment.session import Account, shown
 from muniment.sources.forge import Forge
 from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Param, SourceContext, web_address
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry
-from muniment.sources.session import Account, shown
 
 SERVICE = "gitlab"
 _HOST = "https://gitlab.com"

@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from muniment.errors.base import MunimentError
 from muniment.errors.sources import CredentialRefused, ListingEndless, NotAtService, ServiceRefused
+from muniment.session import Account, shown
+from muniment.session.account import Origin
+from muniment.session.reply import Answer
 from muniment.sources.listing import Listed, is_listing, read_listing
 from muniment.sources.options import Kind, Param, SourceContext
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path
-from muniment.sources.session import Account, shown
-from muniment.sources.session.account import Origin
-from muniment.sources.session.reply import Answer
 from muniment.sources.times import rfc3339
 
 SERVICE = "http"

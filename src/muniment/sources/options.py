@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.sources import FieldEmpty, FieldMissing, FieldWrong
+from muniment.session import Session
+from muniment.session.account import Origin
 from muniment.sources.protocol import Source
-from muniment.sources.session import Session
-from muniment.sources.session.account import Origin
 
 
 def web_address(value: str) -> str | None:

@@ -12,13 +12,13 @@ from urllib.parse import quote, urljoin
 
 from muniment.content import ALGORITHMS
 from muniment.errors.sources import CredentialRefused, FileUnavailable, ListingEndless, NotAtService, UnexpectedAnswer
+from muniment.session import Account, shown
+from muniment.session.account import Origin
 from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages, as_object
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, version_path
-from muniment.sources.session import Account, shown
-from muniment.sources.session.account import Origin
 from muniment.sources.times import rfc3339
 
 SERVICE = "osffiles"

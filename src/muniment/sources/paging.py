@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from muniment.errors.sources import ListingEndless, UnexpectedAnswer
-from muniment.sources.session import Account, Answer, Session, shown
+from muniment.session import Account, Answer, Session, shown
 
 _MOST_PAGES = 20_000
 _NEXT = re.compile(r'<([^<>]*)>[^,<]*;\s*rel="?next"?', re.IGNORECASE)

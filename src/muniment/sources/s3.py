@@ -26,11 +26,11 @@ from muniment.errors.sources import (
     ServiceRefused,
     UnexpectedAnswer,
 )
+from muniment.session import Account, shown
 from muniment.sources.checking import checked
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Pages
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
-from muniment.sources.session import Account, shown
 from muniment.sources.times import rfc3339
 
 # What botocore signs it writes into its debug log, and that holds the session token.

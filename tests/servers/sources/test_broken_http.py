@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from muniment.errors.sources import ServiceUnreachable
-from muniment.sources.session import Account, Guard, Session
+from muniment.session import Account, Guard, Session
 from muniment.testing.clock import FakeClock
 
 

@@ -29,7 +29,7 @@ from muniment.errors.sources import (
     ServiceUnreachable,
     UnexpectedAnswer,
 )
-from muniment.sources.session import Account, Guard, Session
+from muniment.session import Account, Guard, Session
 from muniment.testing.certificates import server_and_client_contexts
 from muniment.testing.clock import FakeClock
 from muniment.testing.servers import Loopback, Reply, Request, Wrong
@@ -352,7 +352,7 @@ def test_nothing_can_be_smuggled_into_a_request(
 def test_a_body_that_only_trickles_is_given_up(
     monkeypatch: pytest.MonkeyPatch, session: Session, service: Service
 ) -> None:
-    monkeypatch.setattr("muniment.sources.session.body._WATCHED_SECONDS", 0.2)
+    monkeypatch.setattr("muniment.session.body._WATCHED_SECONDS", 0.2)
     service.fail("/file", trickle=0.05)
     begun = time.monotonic()
     with session.open(Account("shelf", ()), f"{service.url}/file", "f") as body, pytest.raises(FileCut, match="slowly"):

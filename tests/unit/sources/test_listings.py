@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from muniment.session.redaction import Redactor, shown
 from muniment.sources.listing import is_listing, read_listing
 from muniment.sources.protocol import Failure, safe_path, segment, version_path
-from muniment.sources.session.redaction import Redactor, shown
 from muniment.sources.times import rfc3339
 
 BASE = "http://a.example/data/"

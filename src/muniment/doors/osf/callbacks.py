@@ -21,7 +21,7 @@ from muniment.errors.jobs import KeyUsed
 from muniment.errors.register import CallbackAddressGone, CallbackFailed, NoCallbackKey
 from muniment.errors.sources import AddressRefused, RateLimited
 from muniment.jobs import Again, Call, Context, Done, Job, Json, Priority, State
-from muniment.sources.session import Account
+from muniment.session import Account
 
 if TYPE_CHECKING:
     from muniment.doors.osf.context import RegistrationContext

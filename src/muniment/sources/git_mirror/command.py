@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from muniment.errors.sources import AddressRefused, CredentialRefused, ProgramFailed, ProgramMissing
-from muniment.sources.session import Guard, Redactor
-from muniment.sources.session.account import Origin
+from muniment.session import Guard, Redactor
+from muniment.session.account import Origin
 
 _ASKPASS = """#!/bin/sh
 # Answers git's two questions from a file in memory that only this git and its children can open.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, ServiceRefused, UnexpectedAnswer
-from muniment.sources.session import Account, Session, shown
+from muniment.session import Account, Session, shown
 
 LARGEST_POINTER = 1024
 _MEDIA = "application/vnd.git-lfs+json"

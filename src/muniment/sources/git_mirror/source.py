@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, UnexpectedAnswer
+from muniment.session import Account, Session, shown
 from muniment.sources.documents import document
 from muniment.sources.git_mirror.command import GitCommand, Login
 from muniment.sources.git_mirror.lfs import LARGEST_POINTER, Pointer, open_object, pointer
 from muniment.sources.git_mirror.repository import Mirror, Node
 from muniment.sources.protocol import Failure, Item, SourceEntry, about, safe_path
-from muniment.sources.session import Account, Session, shown
 from muniment.sources.times import rfc3339
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"

@@ -23,14 +23,14 @@ from muniment.errors.sources import (
     ServiceRefused,
     ServiceUnreachable,
 )
-from muniment.sources.session.account import Account, Origin
-from muniment.sources.session.body import Body
-from muniment.sources.session.clock import Clock, SystemClock
-from muniment.sources.session.connections import Pool
-from muniment.sources.session.guard import Guard
-from muniment.sources.session.limits import Limits
-from muniment.sources.session.redaction import shown
-from muniment.sources.session.reply import Answer, Reply
+from muniment.session.account import Account, Origin
+from muniment.session.body import Body
+from muniment.session.clock import Clock, SystemClock
+from muniment.session.connections import Pool
+from muniment.session.guard import Guard
+from muniment.session.limits import Limits
+from muniment.session.redaction import shown
+from muniment.session.reply import Answer, Reply
 
 _log = logging.getLogger(__name__)
 

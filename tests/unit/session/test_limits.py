@@ -11,7 +11,7 @@ import pytest
 from muniment.errors.jobs import LedgerUnavailable
 from muniment.errors.sources import RateLimited
 from muniment.jobs import Ledger
-from muniment.sources.session import Limits
+from muniment.session import Limits
 from muniment.testing.clock import FakeClock
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from muniment.errors.base import MunimentError
 from muniment.errors.sources import RateLimited
-from muniment.sources.session.clock import Clock
+from muniment.session.clock import Clock
 
 _log = logging.getLogger(__name__)
 

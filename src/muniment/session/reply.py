@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from muniment.errors.sources import UnexpectedAnswer
-from muniment.sources.session.connections import Connection, Pool
-from muniment.sources.session.redaction import shown
+from muniment.session.connections import Connection, Pool
+from muniment.session.redaction import shown
 
 _DRAIN = 65_536
 _LONGEST = 600.0

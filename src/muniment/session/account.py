@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from muniment.errors.sources import AddressRefused
-from muniment.sources.session.redaction import Redactor, shown
+from muniment.session.redaction import Redactor, shown
 
 _PORTS = {"http": 80, "https": 443}
 

@@ -11,11 +11,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from muniment.errors.sources import FileChanged, FileCut
-from muniment.sources.session.account import Account
-from muniment.sources.session.reply import Reply
+from muniment.session.account import Account
+from muniment.session.reply import Reply
 
 if TYPE_CHECKING:
-    from muniment.sources.session.session import Session  # the two know each other; only here for the types
+    from muniment.session.session import Session  # the two know each other; only here for the types
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _SKIP = 1024 * 1024

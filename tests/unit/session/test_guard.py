@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from muniment.errors.sources import AddressRefused, HostUnknown
-from muniment.sources.session import Guard
-from muniment.sources.session.account import Origin
-from muniment.sources.session.guard import why_refused
+from muniment.session import Guard
+from muniment.session.account import Origin
+from muniment.session.guard import why_refused
 
 INSIDE = [
     "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",

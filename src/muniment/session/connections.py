@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import cast
 
-from muniment.sources.session.account import Origin
-from muniment.sources.session.guard import Guard
+from muniment.session.account import Origin
+from muniment.session.guard import Guard
 
 _LONGEST_LINE = 65_536
 _MOST_HEADERS = 200
