@@ -55,6 +55,7 @@ def test_killed_while_parity_is_made_or_used_everything_can_be_completed(
             after = state_of(archive)
             # What was damaged may be named once more: what was set aside is in quarantine.
             assert {finding.code for finding in archive.audit()} <= {"M502"}
+        assert len(clean.calls) > 2 * every, clean.calls
         for at in range(1, len(clean.calls) + 1, every):
             root = copy_archive(folder / "prepared", folder / f"struck-{at}")
             assert strike(root, Fault(at)).killed

@@ -47,10 +47,14 @@ class Stage:
 
     def points(self, strike: faults.Strike, number: int = 0, *, every: int = 1) -> Iterator[Fault]:
         """A fault at every call, or at each so many of those whose failing the mode does not decide."""
+        seen = 0
         for at, call in enumerate(self.clean.calls, 1):
             fault = Fault(at, strike, number)
-            if fault.applies_to(call) and (at % every == 0 or call.startswith(_TELLING)):
-                yield fault
+            if fault.applies_to(call):
+                if seen % every == 0 or call.startswith(_TELLING):
+                    yield fault
+                seen += 1
+        assert seen, f"none of these calls can be struck so: {self.clean.calls}"
 
     def decided(self, at: int) -> bool:
         """Whether by then a version was sealed or a tombstone written, so that recovery may finish the work."""
@@ -83,6 +87,13 @@ def judge(stage: Stage, root: Path, fault: Fault, outcome: Outcome, *states: Sta
             assert_usable(root, found)
     except Exception as error:
         raise AssertionError(where) from error
+
+
+def test_a_commit_is_seen_as_the_calls_it_makes(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SCENES["new"], "preservation")
+    names = {call.partition(" ")[0] for call in stage.clean.calls}
+    assert {"mkdir", "open", "write", "fsync", "syncfs", "rename", "unlink", "rmdir"} <= names
+    assert len(stage.clean.calls) > 50
 
 
 def test_killed_anywhere_the_archive_is_old_or_new(stage: Stage) -> None:

@@ -54,11 +54,18 @@ def test_a_job_is_followed_until_it_has_ended(tmp_path: Path) -> None:
         assert " done " in shown
 
 
-@pytest.mark.parametrize("words", [("--engine", "steam"), ("--queues", "express"), ("--engine", "celery")])
-def test_a_worker_that_cannot_be_is_told_why(tmp_path: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--engine", "steam"), "steam"),
+        (("--queues", "express"), "express"),
+        (("--engine", "celery"), "MUNIMENT_BROKER"),
+    ],
+)
+def test_a_worker_that_cannot_be_is_told_why(tmp_path: Path, words: tuple[str, ...], named: str) -> None:
     with House(tmp_path, work=False) as house:
         said = muniment(house, "work", *words, status=4)
-        assert words[-1] in said or "MUNIMENT_BROKER" in said
+        assert named in said
 
 
 def test_a_worker_stops_when_told_and_gives_back_what_it_had(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from muniment.archive import Archive
 
 SECRET = "s3cr3t-pass"
+CALLBACKS = "MUNIMENT_CALLBACK_ADDRESSES"
 
 
 @pytest.fixture
@@ -35,19 +36,21 @@ def said(archive: Path | str, *words: str, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("setting", "value", "expected"),
     [
-        ("MUNIMENT_WORK_THREADS", "many", "valid integer"),
-        ("MUNIMENT_SERVE_PORT", "99999", "65535"),
-        ("MUNIMENT_SELECTION_LIFE", "for ever", "valid number"),
-        ("MUNIMENT_BROKER", f"kafka://user:{SECRET}@broker", "redis://"),
-        ("MUNIMENT_REGISTRATION_STORES", "gopher://store", "neither a folder nor an s3:// address"),
-        ("MUNIMENT_CALLBACK_ADDRESSES", f"http://user:{SECRET}@127.0.0.1/done", "MUNIMENT_HMAC_KEY"),
-        ("MUNIMENT_SECRETS_FILE", "/nowhere/key", "/nowhere/key"),
+        ("MUNIMENT_WORK_THREADS", "many", ("MUNIMENT_WORK_THREADS", "valid integer")),
+        ("MUNIMENT_SERVE_PORT", "99999", ("MUNIMENT_SERVE_PORT", "65535")),
+        ("MUNIMENT_SELECTION_LIFE", "for ever", ("MUNIMENT_SELECTION_LIFE", "valid number")),
+        ("MUNIMENT_BROKER", f"kafka://user:{SECRET}@broker", ("MUNIMENT_BROKER", "redis://")),
+        ("MUNIMENT_REGISTRATION_STORES", "gopher://store", ("gopher://store", "neither a folder nor an s3://")),
+        (CALLBACKS, f"http://user:{SECRET}@127.0.0.1/done", (CALLBACKS, "MUNIMENT_HMAC_KEY")),
+        ("MUNIMENT_SECRETS_FILE", "/nowhere/key", ("/nowhere/key", "No such file")),
     ],
 )
-def test_a_setting_that_cannot_be_used(archive: Path, command: str, setting: str, value: str, expected: str) -> None:
+def test_a_setting_that_cannot_be_used(
+    archive: Path, command: str, setting: str, value: str, expected: tuple[str, ...]
+) -> None:
     message = said(archive, command, **{setting: value})
-    assert expected in message
-    assert setting in message or value in message
+    for words in expected:
+        assert words in message
     assert SECRET not in message
 
 

@@ -26,10 +26,12 @@ def test_the_digest_is_that_of_everything_in_order(sizes: list[int]) -> None:
 def test_the_giver_goes_on_while_the_work_is_done() -> None:
     going = threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        aside = Aside(lambda _: going.wait(10), threads)
+        went_on: list[bool] = []
+        aside = Aside(lambda _: went_on.append(going.wait(10)), threads)
         aside.give(bytes(WORTH_IT))
         going.set()
         aside.wait()
+    assert went_on == [True]
 
 
 def test_what_fails_is_told_at_the_next_piece() -> None:

@@ -186,7 +186,8 @@ def test_any_names_are_listed_by_all_readers_alike(files: dict[str, bytes], tmp_
         unpacked = _files(out)
         assert _composed(unpacked) == _composed(wanted)
         assert sorted(unpacked.values()) == sorted(wanted.values())
-        assert unpacked == wanted or command[0] == "bsdtar"
+        if command[0] != "bsdtar":  # which writes names in its own normal form
+            assert unpacked == wanted
     with tarfile.open(tar) as archive:
         assert archive.getnames() == list(wanted)
     with zipfile.ZipFile(zipped) as archive:

@@ -20,8 +20,12 @@ def test_the_c_library_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_library_without_that_call_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: Any) -> Any:
+    opened: list[Any] = []
+
+    def missing(name: Any) -> Any:
+        opened.append(name)
         return SimpleNamespace()
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     share_heaps()
+    assert opened == [None]

@@ -100,6 +100,7 @@ def test_two_roots_become_one_resource_with_a_graph() -> None:
 
 def test_every_shipped_context_can_be_used() -> None:
     processor = JsonLd()
+    assert len(SHIPPED) >= 2
     for address in SHIPPED:
         assert processor.expand({"@context": [address, SCOPE.context], "p": 1}, SCOPE) == {
             ("http://localhost/vocab/" + "p"): [{"@value": 1}]
