@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from subprocess import Popen
 
@@ -14,6 +13,7 @@ import pytest
 from muniment.archive import Archive
 from muniment.workflows.export import export
 from tests.acceptance.exchange.making import ID, new_archive, run
+from tests.timing import eventually
 
 STRIDE = 3
 """Every third change to the disk; the nightly run takes each."""
@@ -46,9 +46,7 @@ def test_an_export_killed_while_it_writes_is_not_there(archive: Archive, tmp_pat
         "export(Archive(sys.argv[1]), sys.argv[2], 'bag', sys.argv[3])"
     )
     process = Popen([sys.executable, "-c", program, os.fspath(archive.path), ID, os.fspath(target)])
-    deadline = time.monotonic() + 20
-    while not list(target.parent.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.001)
+    eventually(lambda: list(target.parent.iterdir()), every=0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not target.exists()

@@ -9,7 +9,6 @@ import json
 import socket
 import tarfile
 import threading
-import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from muniment.app import App
 from muniment.archive import Archive
 from muniment.server import create_app
 from muniment.settings import Settings
+from tests.timing import eventually
 
 P = "https://dev.nexus.test.com/simplified-resource/"
 NXV = "https://bluebrain.github.io/nexus/vocabulary/"
@@ -165,11 +165,8 @@ class Site:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-        until = time.monotonic() + 30
-        while not self._server.started:
-            assert self._thread.is_alive()
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        eventually(lambda: self._server.started or not self._thread.is_alive(), every=0.01)
+        assert self._server.started
 
     def stop(self) -> None:
         """Stop the server."""

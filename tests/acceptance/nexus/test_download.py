@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from tests.acceptance.nexus.site import ENC, LOGO, NXV, Client, P, Site, archive_1
+from tests.timing import eventually
 
 ENCODED = quote(P, safe="*-._")
 TAR = "application/x-tar"
@@ -127,19 +126,9 @@ def test_the_rights_of_who_downloads_count(site: Site, t: Client, n: Client) -> 
         wanted = "The permission 'resources/read' required for accessing a resource at '/o/p2' is missing."
         assert found.reason == wanted
     site.grant("N", "/o/p2", {"resources/read"})
-    assert eventually(lambda: n.get(path, "*/*").status == 200)
+    eventually(lambda: n.get(path, "*/*").status == 200)
     site.deny("N", "/o/p2", {"resources/read"})
-    assert eventually(lambda: n.get(path, "*/*").status == 403)
-
-
-def eventually(check: Callable[[], bool]) -> bool:
-    """Whether it becomes so: rules that another process changed count within a second."""
-    until = time.monotonic() + 3
-    while not check():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.1)
-    return True
+    eventually(lambda: n.get(path, "*/*").status == 403)
 
 
 def test_nobody_downloads_nothing(nobody: Client, t: Client) -> None:

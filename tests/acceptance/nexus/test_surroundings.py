@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from tests.acceptance.nexus.site import Client, Site
+from tests.timing import eventually
 
 
 def test_an_organisation_from_its_making_to_its_end(root: Client) -> None:
@@ -122,14 +121,12 @@ def test_everybody_sees_their_own_rules(t: Client, n: Client, w0: Client) -> Non
 
 def test_rules_made_here_count(site: Site, root: Client) -> None:
     eve = site.user("eve")
-    time.sleep(0.6)
-    assert eve.get("/resources/o/p1/_/test-resource:1").status == 403
+    eventually(lambda: eve.get("/resources/o/p1/_/test-resource:1").status == 403)
     root.send(
         "PATCH", "/acls/o/p1",
         {"@type": "Append", "acl": [{"identity": identity("eve"), "permissions": ["resources/read"]}]},
     )  # fmt: skip
-    time.sleep(0.6)
-    assert eve.get("/resources/o/p1/_/test-resource:1").status == 200
+    eventually(lambda: eve.get("/resources/o/p1/_/test-resource:1").status == 200)
 
 
 def test_who_one_is(t: Client, nobody: Client) -> None:

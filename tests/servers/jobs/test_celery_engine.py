@@ -18,6 +18,7 @@ from muniment.jobs import Call, CeleryEngine, JobState, Keyring, Ledger, LocalEn
 from muniment.testing.services import Service, free_port
 from tests.servers.jobs.crew import Crew, begun, marks, until_ended
 from tests.servers.jobs.workshop import PACE, registry
+from tests.timing import eventually
 
 
 @pytest.fixture
@@ -84,10 +85,7 @@ def test_a_lost_message_loses_nothing_and_a_doubled_one_doubles_nothing(
     with Crew(place, tmp_path, redis.url, size=1):
         assert until_ended(ledger, lost.id, 30).state is JobState.DONE
         assert until_ended(ledger, doubled.id, 30).state is JobState.DONE
-        until = time.monotonic() + 10
-        while queues.llen("muniment.bulk"):
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        eventually(lambda: not queues.llen("muniment.bulk"))
     assert begun(tmp_path, "leaf") == 2
 
 
@@ -129,10 +127,7 @@ def test_a_cancelled_step_stops_and_a_credential_is_told_nowhere(
     confiding = ledger.submit("test", call, requester="ada", secrets={"token": "ghp_verysecret1"})
     with Crew(place, tmp_path, rabbitmq.url, size=1) as crew:
         ended = until_ended(ledger, confiding.id, 40)
-        until = time.monotonic() + 20
-        while not any(step.done for step in ledger.progress(patient.id).running):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        eventually(lambda: any(step.done for step in ledger.progress(patient.id).running))
         ledger.cancel(patient.id)
         assert until_ended(ledger, patient.id, 10).state is JobState.CANCELLED
         crew.stop(crew.workers[0])
@@ -145,8 +140,7 @@ def test_a_cancelled_step_stops_and_a_credential_is_told_nowhere(
 def test_a_stopped_worker_gives_back_a_long_step(place: str, redis: Service, ledger: Ledger, tmp_path: Path) -> None:
     job = ledger.submit("test", Call("patient"), requester="ada")
     with Crew(place, tmp_path, redis.url, size=1) as crew:
-        while not ledger.progress(job.id).running:
-            time.sleep(0.05)
+        eventually(lambda: ledger.progress(job.id).running)
         crew.stop(crew.workers[0])
     [step] = ledger.steps(job.id)
     assert (step.state, step.losses, step.failures) == (State.READY, 0, 0)
@@ -180,8 +174,7 @@ def test_a_database_that_goes_away_for_a_while_loses_nothing(place: str, ledger:
     engine = create_engine(place.rsplit("/", 1)[0].replace("postgresql:", "postgresql+psycopg:") + "/postgres", isolation_level="AUTOCOMMIT")  # noqa: E501  # fmt: skip
     job = ledger.submit("test", Call("fan", {"count": 60, "seconds": 0.05}), requester="ada")
     with LocalEngine(ledger, registry(tmp_path), pace=replace(PACE, lease=20.0)):
-        while ledger.job(job.id).steps_done < 5:
-            time.sleep(0.02)
+        eventually(lambda: ledger.job(job.id).steps_done >= 5)
         with engine.connect() as connection:
             connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
             connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))

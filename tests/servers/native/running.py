@@ -24,6 +24,7 @@ from muniment.app.protocol import LimitedProtocol
 from muniment.archive import Archive as LocalArchive
 from muniment.server import create_app
 from muniment.settings import Settings
+from tests.timing import eventually
 
 
 @dataclass
@@ -81,11 +82,8 @@ def serving(place: Path, **settings: Any) -> Iterator[Running]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    until = time.monotonic() + 20
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        assert time.monotonic() < until, "the server did not start in time"
-        time.sleep(0.01)
+    eventually(lambda: server.started or not thread.is_alive(), every=0.01)
+    assert server.started, "the server did not start"
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield Running(f"http://127.0.0.1:{port}/", place, key)
@@ -122,10 +120,10 @@ def served_by_command(place: Path, *options: str, key: str = "", **environment: 
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 40
-    while True:
+    def answers() -> bool:
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.05)
+            return True
+        return False
+
+    eventually(answers, every=0.05, told=log.read_text)

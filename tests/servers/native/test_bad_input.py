@@ -6,7 +6,6 @@ import base64
 import http.client
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from muniment import Archive
 from muniment.server.logs import redact
 from tests.servers.native.running import Running, serving
+from tests.timing import eventually
 
 API = "/archive/v1"
 
@@ -153,11 +153,10 @@ def test_endless_headers_end(server: Running) -> None:
 
 
 def test_a_body_of_5_gib_where_1_mib_is_allowed_is_refused_unread(server: Running) -> None:
-    started = time.monotonic()
     head = f"POST {API}/transactions HTTP/1.1\r\nHost: x\r\nContent-Length: {5 << 30}\r\n\r\n".encode()
     answer = raw(server, head + b"{" * 1000)
+    # The rest of it is never sent: who read it all first would answer nothing, or 408.
     assert answer.startswith(b"HTTP/1.1 413 "), answer[:200]
-    assert time.monotonic() - started < 5
 
 
 def test_an_endless_body_is_cut(server: Running) -> None:
@@ -203,9 +202,10 @@ def test_ranges_are_answered_by_the_book(server: Running, headers: dict[str, str
     answer = ask(server, "GET", "/resources/car/instances/1/files/folder/file.html", **headers)
     assert answer[0] == status, answer
     expected = {"bytes=-3": b"789", "bytes=8-100": b"89"}.get(headers["Range"], b"0123456789")
-    assert status == 416 or answer[2] == expected
     if status == 416:
         assert answer[1]["content-range"] == "bytes */10"
+    else:
+        assert answer[2] == expected
 
 
 def test_files_are_never_shown_as_pages_of_ours(server: Running) -> None:
@@ -269,14 +269,9 @@ def test_an_aborted_upload_stores_nothing(server: Running) -> None:
         parts = urlsplit(server.url)
         with socket.create_connection((parts.hostname or "", parts.port or 0), 10) as connection:
             connection.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode() + b"y" * (size // 2))
-    deadline = time.monotonic() + 5
-    while (listed := json.loads(ask(server, "GET", f"{place}/files")[2])["files"]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert listed == []
+    eventually(lambda: json.loads(ask(server, "GET", f"{place}/files")[2])["files"] == [])
     uploads = server.place / "staging" / "open" / place.rpartition("/")[2] / "uploads"
-    while uploads.is_dir() and list(uploads.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not uploads.is_dir() or not list(uploads.iterdir())
+    eventually(lambda: not uploads.is_dir() or not list(uploads.iterdir()))
     assert ask(server, "DELETE", place)[0] == 204
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from muniment.testing.servers.loopback import Loopback, Reply, Request
 from tests.servers.native.running import served_by_command
+from tests.timing import eventually
 
 
 class Collector(Loopback):
@@ -69,10 +69,7 @@ def test_a_name_of_the_environment_wins_and_batches_are_sent_on_the_way(collecto
     given = environment(collector, OTEL_SERVICE_NAME="vault", OTEL_BSP_SCHEDULE_DELAY="50")
     with served_by_command(tmp_path / "archive", **given) as server:
         httpx2.get(server.url + "health/live")
-        until = time.monotonic() + 20
-        while not collector.spans():
-            assert time.monotonic() < until, "nothing was sent while the server ran"
-            time.sleep(0.05)
+        eventually(collector.spans, told=lambda: "nothing was sent while the server ran")
     assert names(collector) == {"vault"}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -20,6 +20,7 @@ from muniment.settings import Settings
 from muniment.sources import Guard, Session
 from muniment.testing.certificates import server_and_client_contexts
 from tests.servers.osf.house import House, Sink, container
+from tests.timing import eventually
 
 
 @pytest.fixture
@@ -68,17 +69,17 @@ def test_by_default_no_signature_stands_in_the_body(tmp_path: Path, sink: Sink) 
         assert set(payload) == {"status", "id", "failures", "timeStamp"}
 
 
+def calls(house: House) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = house.foreman.status("tls")["callbacks"]
+    return found
+
+
 def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     context, _ = server_and_client_contexts(tmp_path)
     with Sink(context) as sink, House(tmp_path / "house", work=False, callback_addresses=sink.url) as house:
         accepted = house.submit(container("tls"))
         with house.working.local_engine():
-            until = time.monotonic() + 30
-            while not any(
-                "certificate" in each.get("reason", "").lower() for each in house.foreman.status("tls")["callbacks"]
-            ):
-                assert time.monotonic() < until, house.foreman.status("tls")
-                time.sleep(0.05)
+            eventually(lambda: any("certificate" in each.get("reason", "").lower() for each in calls(house)))
         assert house.ledger.job(accepted.job).state is JobState.DONE
         assert sink.requests == []
 

@@ -13,6 +13,7 @@ from muniment.testing.servers import Reply, Request
 from muniment.testing.servers.gitserver import GitServer
 from muniment.testing.servers.site import Site
 from tests.servers.osf.house import PROJECT, House, Sink, container, http
+from tests.timing import eventually
 
 
 @pytest.fixture
@@ -153,15 +154,13 @@ def test_a_repository_with_hostile_names_submodules_and_hooks_harms_nobody(tmp_p
         assert job.state is JobState.DONE, job.reason
         names = set(house.archive.get("evil", project=PROJECT))
         assert "git/evil/$(touch trap)" in names
-        assert not any(
-            "root:" in house.archive.get("evil", project=PROJECT).read(name).decode("latin-1")
-            for name in names
-            if name.endswith("passwd")
-        )
+        assert len(names) >= 3, "the harmless files beside them came"
+        evil = house.archive.get("evil", project=PROJECT)
+        assert [name for name in names if b"root:" in evil.read(name)] == []
         assert not trap.exists()
         assert not list(tmp_path.rglob("trap"))
         assert sink.payloads()[0]["status"] == "success"
-        assert list(house.archive.audit()) == [] or all(not each.failed for each in house.archive.audit())
+        assert [finding.as_json() for finding in house.archive.audit() if finding.failed] == []
 
 
 def test_two_files_that_cannot_both_be_there_leave_one_and_a_failure(tmp_path: Path, sink: Sink) -> None:
@@ -189,14 +188,12 @@ def test_a_service_that_asks_to_be_left_alone_is_left_alone_and_the_job_waits(tm
 
     with House(tmp_path) as house:
         site.fail("/d/$", times=1, status=429, headers={"Retry-After": "120"})
+        begun = time.time()
         accepted = house.submit(container("later", [http(site, "d/")]))
-        until = time.monotonic() + 20
-        while not (waiting := house.foreman.status("later")["waiting"]):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        waiting = eventually(lambda: house.foreman.status("later")["waiting"])
         asked = len(site.requests)
         assert waiting[0]["step"] == "osf.service"
-        assert 100 < waiting[0]["again"] - time.time() < 140
+        assert begun + 120 <= waiting[0]["again"] <= time.time() + 121
         time.sleep(0.5)
         assert len(site.requests) == asked
         assert not house.ledger.job(accepted.job).ended

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from muniment.errors.base import BadInput
 from muniment.jobs import State
 from muniment.testing.servers.site import Site
 from tests.servers.osf.house import House, container, http
+from tests.timing import eventually
 
 
 @pytest.fixture
@@ -23,13 +23,12 @@ def site() -> Iterator[Site]:
 
 def until_waiting(house: House, job: str) -> str:
     """Why the step that fetches waits."""
-    until = time.monotonic() + 20
-    while True:
-        for step in house.ledger.steps(job, state=State.READY):
-            if step.name == "osf.service" and step.reason:
-                return str(step.reason)
-        assert time.monotonic() < until, list(house.ledger.steps(job))
-        time.sleep(0.02)
+
+    def reasons() -> list[str]:
+        waiting = house.ledger.steps(job, state=State.READY)
+        return [str(step.reason) for step in waiting if step.name == "osf.service" and step.reason]
+
+    return eventually(reasons, told=lambda: list(house.ledger.steps(job)))[0]
 
 
 def test_a_service_that_is_busy_for_one_worker_is_not_asked_by_another(tmp_path: Path, site: Site) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -272,11 +271,9 @@ def test_a_mirror_is_fetched_once_and_read_by_many_threads(server: Moving, sessi
         wrong.extend(name for name, expected in names.items() if content(source, entries[name]) != expected)
 
     threads = [threading.Thread(target=read, args=(part,)) for part in range(4)]
-    begun = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert time.monotonic() - begun < 20
     assert len(server.requests) == asked

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from muniment.sources import Guard, Session, SourceContext, SourceEntry, open_source
 from muniment.testing.servers.gitserver import GitServer
+from tests.timing import eventually
 
 WORKER = """
 import sys
@@ -37,9 +37,8 @@ def test_a_killed_worker_leaves_a_mirror_the_next_one_can_finish(tmp_path: Path)
             assert worker.stdout is not None
             worker.stdout.readline()
             asked = len(server.requests)
-            until = time.monotonic() + 10
-            while len(server.requests) < asked + 1 + number % 2 and time.monotonic() < until:
-                time.sleep(0.01)
+            wanted = asked + 1 + number % 2
+            eventually(lambda wanted=wanted: len(server.requests) >= wanted, every=0.01)  # type: ignore[misc]
             worker.send_signal(signal.SIGKILL)
             worker.wait()
             worker.stdout.close()

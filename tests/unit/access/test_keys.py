@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from muniment.access import NOBODY, AccessStore, Authority, Identity
+from muniment.access.authority import LOOK_SECONDS
 from muniment.errors.access import (
     ApiKeyNotFound,
     AuthenticationFailed,
@@ -21,9 +22,12 @@ from muniment.errors.access import (
     KeyNameTaken,
     UnknownPermissions,
 )
+from tests.timing import eventually, own_seconds
 from tests.unit.access.making import basic, bearer
 
 HERE = "127.0.0.1"
+CHANGE_PATIENCE = 30
+"""Seconds that a change waits for another one."""
 
 
 def test_a_key_comes_in_as_bearer_token_and_as_basic_user_name(book: AccessStore, authority: Authority) -> None:
@@ -225,7 +229,8 @@ def test_a_database_that_others_write_to_keeps_no_key_waiting(
     other.execute("BEGIN IMMEDIATE")
     begun = time.monotonic()
     assert authority.identify(bearer(made.text), HERE).subject == "alice"
-    assert time.monotonic() - begun < 5
+    # Who changes something waits for the other, which here never ends; so long nobody waited.
+    assert time.monotonic() - begun < CHANGE_PATIENCE / 2
     assert book.keys.all()[0].used_at is None
     other.execute("ROLLBACK")
     other.close()
@@ -242,19 +247,23 @@ def test_in_the_same_process_a_revocation_counts_at_once(book: AccessStore) -> N
 
 
 def test_a_revocation_by_another_process_counts_within_a_second(book: AccessStore, place: Path) -> None:
-    authority = Authority(book)
+    authority, looks_once_an_hour = Authority(book), Authority(book, look_every=3600)
     made = book.keys.create("alice")
     revoke = f"from muniment.access import AccessStore\nAccessStore({str(place)!r}).keys.revoke('alice')"
-    authority.identify(bearer(made.text), HERE)
+    assert authority.identify(bearer(made.text), HERE) == looks_once_an_hour.identify(bearer(made.text), HERE)
     subprocess.run([sys.executable, "-c", revoke], check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
-    revoked = time.monotonic()
-    while True:
-        try:
-            authority.identify(bearer(made.text), HERE)
-        except InvalidAccessToken:
-            break
-        assert time.monotonic() - revoked < 1
-        time.sleep(0.01)
+    # How soon it counts is how often the authority looks, whatever else the machine is doing.
+    assert LOOK_SECONDS <= 1
+    eventually(lambda: not is_let_in(authority, made.text))
+    assert is_let_in(looks_once_an_hour, made.text)
+
+
+def is_let_in(authority: Authority, key: str) -> bool:
+    try:
+        authority.identify(bearer(key), HERE)
+    except InvalidAccessToken:
+        return False
+    return True
 
 
 def test_many_threads_make_use_and_revoke_keys_at_once(book: AccessStore) -> None:
@@ -286,10 +295,9 @@ def test_many_threads_make_use_and_revoke_keys_at_once(book: AccessStore) -> Non
 def test_a_key_is_checked_in_well_under_fifty_microseconds(book: AccessStore, authority: Authority) -> None:
     made = book.keys.create("alice", grants={"/o": frozenset({"resources/read"})})
     headers = bearer(made.text)
-    best = float("inf")
-    for _ in range(20):
-        begun = time.perf_counter()
+
+    def check() -> None:
         for _ in range(200):
             authority.require(authority.identify(headers, HERE), "resources/read", "o/p")
-        best = min(best, (time.perf_counter() - begun) / 200)
-    assert best < 50e-6
+
+    assert own_seconds(check) / 200 < 50e-6

@@ -17,6 +17,7 @@ import pytest
 from muniment.archive.copying import Copied, Copier, CopyJob, Failed, Hashed, HashJob
 from muniment.errors.archive import WorkerDied
 from muniment.errors.content import UnknownDigest
+from tests.timing import eventually
 
 COUNT = 1_000
 
@@ -43,10 +44,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + 10
-    while any(alive(pid) for pid in pids):
-        assert time.monotonic() < deadline, "a worker outlived its parent"
-        time.sleep(0.01)
+    eventually(lambda: not any(alive(pid) for pid in pids), told=lambda: "a worker outlived its parent")
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -13,7 +13,7 @@ from muniment.errors.delivery import InvalidJsonLd, NotJson
 
 SCOPE = Scope("http://localhost/base/", "http://localhost/vocab/")
 TEN_SECONDS = 10
-"""Far above what any of these takes, far below what the attack would take without the bounds."""
+"""Of processor time: far above what any of these takes, far below what the attack would take without the bounds."""
 
 
 def _nested(depth: int, wrap: str) -> Any:
@@ -134,12 +134,12 @@ WORST: dict[str, Any] = {
 def test_the_worst_that_is_allowed_takes_bounded_time(name: str) -> None:
     processor = JsonLd()
     source = WORST[name]
-    began = time.monotonic()
+    began = time.thread_time()
     node = processor.expand(source, SCOPE)
     processor.compact(node, processor.context_of(source, SCOPE), SCOPE)
     for _ in n_quads(quads(node)):
         pass
-    assert time.monotonic() - began < TEN_SECONDS
+    assert time.thread_time() - began < TEN_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from muniment.archive.parity.par2 import Par2, find_program
 from muniment.archive.parity.salvage import salvage
 from muniment.errors.archive import DiskFull
 from muniment.errors.parity import ParityToolFailed, ParityToolMissing
+from tests.timing import PATIENCE, eventually
 from tests.unit.parity.making import random_file
 
 
@@ -61,19 +61,17 @@ def test_stopping_ends_a_running_process_at_once(tmp_path: Path) -> None:
 
     def work() -> None:
         try:
-            # Half the blocks again as parity, on one thread: many times longer than this test waits.
+            # Half the blocks again as parity, on one thread: long enough to be stopped in.
             tool.create(tmp_path, "big", geometry(40_000_000, 100)._replace(block_size=2_000, spare=12_000))
         except ParityToolFailed as error:
             failures.append(error)
 
     worker = threading.Thread(target=work)
     worker.start()
-    time.sleep(0.3)
-    started = time.monotonic()
+    eventually(lambda: tool._running)
     tool.stop()
-    worker.join(timeout=30)
-    assert not worker.is_alive()
-    assert time.monotonic() - started < 5
+    worker.join(PATIENCE)
+    # It was killed where it was: its own status would be 0, had it come to its end.
     assert [error.details["status"] for error in failures] == [-9]
     with pytest.raises(ParityToolFailed, match="stopped"):
         tool.create(tmp_path, "big", geometry(40_000_000, 5))
