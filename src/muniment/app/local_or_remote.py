@@ -95,12 +95,12 @@ def take_in(
     """Import a package, a folder or a tar, as new resources; returns their ids.
 
     Raises:
-        MunimentError: As `muniment.workflows.imports.take_in`, or as the server says; nothing was taken in.
+        MunimentError: As `muniment.workflows.imports.import_package`, or as the server says; nothing was taken in.
     """
     from muniment.workflows import imports  # noqa: PLC0415 - as in `audit`
 
     if not behind_a_server(archive):
-        return imports.take_in(
+        return imports.import_package(
             archive, path, id=id, project=project, notice=notice or imports.ignore, progress=progress
         )
     taken: list[str] = archive.take_in(_tar_of(path), id=id, project=project, notice=notice)

@@ -15,10 +15,10 @@ from muniment.errors.exchange import UnknownLayout
 from muniment.layouts.bag import lay_bag
 from muniment.layouts.instances import lay_instances
 from muniment.layouts.ocfl import lay_object
-from muniment.layouts.packages import Laid, PackageTar, seconds
+from muniment.layouts.packages import LaidOutPackage, PackageTar, seconds
 from muniment.workflows.output import refuse_existing, write_folder, write_stream, write_tar
 
-LAYOUTS: Mapping[str, Callable[[Instance], Laid]] = {
+LAYOUTS: Mapping[str, Callable[[Instance], LaidOutPackage]] = {
     "bag": lay_bag,
     "instances": lay_instances,
     "ocfl": lay_object,
@@ -44,7 +44,7 @@ class Exported:
 
 def lay_out(
     archive: Archive, id: str, layout: str, *, project: str | None = None, instance: str | int | None = None
-) -> Laid:
+) -> LaidOutPackage:
     """A resource's files under the names a layout gives them.
 
     `instance` is the newest one by default; `instances` then goes up to it, `ocfl` always has all.
@@ -122,7 +122,7 @@ def _find(archive: Archive, id: str, layout: str, project: str | None, instance:
     return found
 
 
-def _lay(found: Instance, layout: str) -> Laid:
+def _lay(found: Instance, layout: str) -> LaidOutPackage:
     return LAYOUTS[layout](found)
 
 

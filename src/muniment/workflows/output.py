@@ -15,7 +15,7 @@ from typing import BinaryIO
 from muniment.content import Hashers, Progress
 from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
 from muniment.errors.exchange import NameNotCarried, NotVerified
-from muniment.layouts.packages import Laid, PackageTar
+from muniment.layouts.packages import LaidOutPackage, PackageTar
 from muniment.layouts.streams import Member, Slice
 from muniment.layouts.streams.members import in_order
 
@@ -74,7 +74,7 @@ def write_stream(plan: PackageTar, progress: Progress) -> str:
         return digest
 
 
-def write_folder(laid: Laid, target: Path, progress: Progress) -> None:
+def write_folder(laid: LaidOutPackage, target: Path, progress: Progress) -> None:
     """Write a package to the new folder `target`.
 
     Raises:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from muniment.archive import Archive
-from muniment.workflows.imports import take_in
+from muniment.workflows.imports import import_package
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.truncate", "os.utime"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -40,7 +40,7 @@ def import_and_die(archive: Path, package: Path, change: int) -> bool:
         try:
             with Archive(archive, parity=False, workers=1) as opened:
                 kill_at(change)
-                take_in(opened, package)
+                import_package(opened, package)
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -63,7 +63,7 @@ def look(archive: Path, package: Path) -> str:
         if [item.head for item in opened.resources()] != [3 for _ in ids]:
             return "the index is behind"
         if not ids:
-            take_in(opened, package)
+            import_package(opened, package)
         return "" if len(opened.history(next(iter(opened)))) == 3 else "the second import is not whole"
 
 

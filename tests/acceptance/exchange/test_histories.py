@@ -13,7 +13,7 @@ from muniment.archive import Archive
 from muniment.content import LogicalPath
 from muniment.errors.base import MunimentError
 from muniment.workflows.export import export
-from muniment.workflows.imports import take_in
+from muniment.workflows.imports import import_package
 from muniment.workflows.migrate import migrate
 from tests.acceptance.exchange.making import judged_by_bagit, judged_by_ocfl, new_archive, views
 
@@ -92,7 +92,7 @@ def test_every_history_survives_every_way(id: str, history: list[dict[str, Any]]
             judge = judged_by_ocfl if layout == "ocfl" else judged_by_bagit
             assert judge(Path(folder, layout)) == ""
             with new_archive(Path(folder, f"from-{layout}")) as other:
-                take_in(other, Path(folder, f"{layout}.tar"))
+                import_package(other, Path(folder, f"{layout}.tar"))
                 assert views(other, id) == before
         export(archive, id, "bag", Path(folder, "bag"))
         assert judged_by_bagit(Path(folder, "bag")) == ""

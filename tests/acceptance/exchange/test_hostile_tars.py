@@ -14,7 +14,7 @@ from muniment.archive import Archive
 from muniment.content import Finding
 from muniment.errors.archive import PackageRefused
 from muniment.workflows.export import export
-from muniment.workflows.imports import take_in
+from muniment.workflows.imports import import_package
 from tests.acceptance.exchange.making import ID
 
 Spoil = Callable[[tarfile.TarFile], None]
@@ -82,7 +82,7 @@ def refused(other: Archive, path: Path) -> str:
     outside = Path("/tmp/muniment-was-here")
     before = sorted(path.parent.iterdir())
     with pytest.raises(PackageRefused) as caught:
-        take_in(other, path)
+        import_package(other, path)
     assert list(other) == []
     assert list((other.path / "staging/open").iterdir()) == []
     assert list((other.path / "staging/scratch").iterdir()) == []
@@ -101,7 +101,7 @@ def test_a_hostile_member_refuses_the_whole_tar(
 
 
 def test_the_same_tar_without_harm_is_taken_in(other: Archive, bag: Path, tmp_path: Path) -> None:
-    assert take_in(other, packed(bag, tmp_path / "good.tar")) == [ID]
+    assert import_package(other, packed(bag, tmp_path / "good.tar")) == [ID]
 
 
 def test_a_tar_cut_anywhere_is_refused(other: Archive, bag: Path, tmp_path: Path) -> None:
@@ -168,5 +168,5 @@ def test_names_that_other_systems_would_confuse_are_told(other: Archive, tmp_pat
             member(name)(tar)
     told: list[Finding] = []
     with pytest.raises(PackageRefused):
-        take_in(other, tmp_path / "alike.tar", notice=told.append)
+        import_package(other, tmp_path / "alike.tar", notice=told.append)
     assert [finding.where for finding in told if finding.code == "M601"] == ["bag/a", "bag/a\u0308"]

@@ -16,7 +16,7 @@ from muniment.content import Finding
 from muniment.errors.archive import PackageRefused, ResourceExists
 from muniment.errors.base import BadInput
 from muniment.workflows.export import export
-from muniment.workflows.imports import take_in
+from muniment.workflows.imports import import_package
 from tests.acceptance.exchange.making import ID, PROJECT, judged_by_ocfl, new_archive, view, views
 
 
@@ -33,7 +33,7 @@ def test_a_history_comes_back_without_loss(
     archive: Archive, other: Archive, tmp_path: Path, layout: str, name: str, id: str
 ) -> None:
     export(archive, id, layout, tmp_path / name)
-    assert take_in(other, tmp_path / name) == [id]
+    assert import_package(other, tmp_path / name) == [id]
     assert views(other, id) == views(archive, id)
     assert judged_by_ocfl(other.get(id).root) == ""
     assert clean(other)
@@ -48,7 +48,7 @@ def test_a_bag_of_one_instance_comes_back_as_the_first(
     archive: Archive, other: Archive, tmp_path: Path, name: str
 ) -> None:
     export(archive, ID, "bag", tmp_path / name)
-    take_in(other, tmp_path / name)
+    import_package(other, tmp_path / name)
     came, went = view(other.get(ID)), view(archive.get(ID))
     went["record"]["number"] = went["number"] = 1
     assert came == went
@@ -56,7 +56,7 @@ def test_a_bag_of_one_instance_comes_back_as_the_first(
 
 
 def test_a_whole_storage_root_is_taken_in(archive: Archive, other: Archive) -> None:
-    assert sorted(take_in(other, archive.path / "objects")) == sorted([ID, "empty"])
+    assert sorted(import_package(other, archive.path / "objects")) == sorted([ID, "empty"])
     assert views(other) == views(archive)
 
 
@@ -64,7 +64,7 @@ def test_a_whole_storage_root_is_taken_in(archive: Archive, other: Archive) -> N
 def test_an_archive_of_other_digests_and_mode_takes_it_in(archive: Archive, tmp_path: Path, mode: str) -> None:
     export(archive, ID, "instances", tmp_path / "out.tar")
     with new_archive(tmp_path / "small", mode=mode, digests=("sha256",)) as small:
-        take_in(small, tmp_path / "out.tar")
+        import_package(small, tmp_path / "out.tar")
         assert [item["bytes"] for item in views(small)] == [item["bytes"] for item in views(archive)]
         assert clean(small)
         with small.get(ID, "a") as more:
@@ -75,14 +75,14 @@ def test_an_archive_of_other_digests_and_mode_takes_it_in(archive: Archive, tmp_
 
 def test_id_and_project_can_be_given(archive: Archive, other: Archive, tmp_path: Path) -> None:
     export(archive, ID, "instances", tmp_path / "out")
-    assert take_in(other, tmp_path / "out", id="new", project="a/b") == ["new"]
+    assert import_package(other, tmp_path / "out", id="new", project="a/b") == ["new"]
     assert (other.get("new").project, other.get("new").record["id"]) == ("a/b", "new")
     assert clean(other)
 
 
 def test_one_id_does_not_serve_two_resources(archive: Archive, other: Archive) -> None:
     with pytest.raises(BadInput, match="2 resources"):
-        take_in(other, archive.path / "objects", id="one")
+        import_package(other, archive.path / "objects", id="one")
     assert list(other) == []
 
 
@@ -90,7 +90,7 @@ def test_what_is_there_is_not_taken_in_again(archive: Archive, tmp_path: Path) -
     export(archive, ID, "ocfl", tmp_path / "out")
     before = views(archive)
     with pytest.raises(ResourceExists):
-        take_in(archive, tmp_path / "out")
+        import_package(archive, tmp_path / "out")
     assert views(archive) == before
     assert clean(archive)
 
@@ -122,7 +122,7 @@ def test_a_foreign_bag_keeps_its_payload_tag_files_and_info(other: Archive, tmp_
     tags = {"bag-info.txt": info, "metadata/mets.xml": b"<mets/>", "metadata/instance.json": b"not ours"}
     bag = a_bag(tmp_path / "bag", payload, tags, written={"line\nend": "line%0Aend"})
     os.utime(bag / "data/a/b.txt", (1_000_000_000, 1_000_000_000))
-    (id,) = take_in(other, bag)
+    (id,) = import_package(other, bag)
     instance = other.get(id)
     assert id == "hdl:1/2"
     assert {path: instance.read(path) for path in instance} == {
@@ -139,14 +139,14 @@ def test_a_foreign_bag_keeps_its_payload_tag_files_and_info(other: Archive, tmp_
 
 
 def test_a_bag_without_an_identifier_gets_one(other: Archive, tmp_path: Path) -> None:
-    (id,) = take_in(other, a_bag(tmp_path / "bag", {"a": b"a"}))
+    (id,) = import_package(other, a_bag(tmp_path / "bag", {"a": b"a"}))
     assert list(other) == [id]
 
 
 def test_a_warning_about_a_bag_is_told(other: Archive, tmp_path: Path) -> None:
     told: list[Finding] = []
     bag = a_bag(tmp_path / "bag", {"ends with a point.": b"a"}, version="1.0")
-    take_in(other, bag, notice=told.append)
+    import_package(other, bag, notice=told.append)
     assert {"B507", "B513"} <= {finding.code for finding in told}
 
 
@@ -154,7 +154,7 @@ def test_an_invalid_bag_is_refused_with_what_is_wrong(other: Archive, tmp_path: 
     bag = a_bag(tmp_path / "bag", {"a": b"a", "b": b"b"})
     (bag / "data/a").write_bytes(b"?")
     with pytest.raises(PackageRefused, match="data/a"):
-        take_in(other, bag)
+        import_package(other, bag)
     assert list(other) == []
     assert clean(other)
 
@@ -164,7 +164,7 @@ def test_what_is_no_package_is_refused(other: Archive, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for name in ("text", "folder", "nowhere"):
         with pytest.raises(PackageRefused):
-            take_in(other, tmp_path / name)
+            import_package(other, tmp_path / name)
 
 
 def an_object(folder: Path, spec: str = "1.1") -> Path:
@@ -208,7 +208,7 @@ def an_object(folder: Path, spec: str = "1.1") -> Path:
 @pytest.mark.parametrize("spec", ["1.0", "1.1"])
 def test_a_foreign_object_comes_in_version_by_version(other: Archive, tmp_path: Path, spec: str) -> None:
     told: list[Finding] = []
-    (id,) = take_in(other, an_object(tmp_path / "object", spec), notice=told.append)
+    (id,) = import_package(other, an_object(tmp_path / "object", spec), notice=told.append)
     assert id == "info:foreign/1"
     history = other.history(id)
     assert [{path: instance.read(path) for path in instance} for instance in history] == [
@@ -276,7 +276,7 @@ def _of_file(**values: Any) -> Any:
 def test_records_that_cannot_be_are_refused_whole(archive: Archive, other: Archive, tmp_path: Path, edit: Any) -> None:
     export(archive, ID, "instances", tmp_path / "out")
     with pytest.raises(PackageRefused):
-        take_in(other, rewritten(tmp_path / "out", edit))
+        import_package(other, rewritten(tmp_path / "out", edit))
     assert list(other) == []
     assert clean(other)
     assert not (tmp_path / "out2").exists()
@@ -286,12 +286,12 @@ def test_a_file_that_no_record_names_is_refused(archive: Archive, other: Archive
     export(archive, ID, "instances", tmp_path / "out")
     (tmp_path / "out/data/instances/unnamed").write_bytes(b"?")
     with pytest.raises(PackageRefused, match="unnamed"):
-        take_in(other, rewritten(tmp_path / "out", _set()))
+        import_package(other, rewritten(tmp_path / "out", _set()))
 
 
 def test_an_edited_bag_is_taken_in_when_its_records_are_right(archive: Archive, other: Archive, tmp_path: Path) -> None:
     export(archive, ID, "instances", tmp_path / "out")
-    take_in(other, rewritten(tmp_path / "out", _set(message="edited")))
+    import_package(other, rewritten(tmp_path / "out", _set(message="edited")))
     assert other.get(ID).message == "edited"
     assert other.get(ID).project == PROJECT
 
@@ -300,5 +300,5 @@ def test_a_compressed_tar_is_taken_in(archive: Archive, other: Archive, tmp_path
     export(archive, ID, "instances", tmp_path / "out")
     with tarfile.open(tmp_path / "out.tar.gz", "w:gz") as tar:
         tar.add(tmp_path / "out", "out")
-    take_in(other, tmp_path / "out.tar.gz")
+    import_package(other, tmp_path / "out.tar.gz")
     assert views(other) == views(archive)

@@ -23,7 +23,7 @@ from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Imported
 from muniment.server.native.transactions import IdempotencyKey
 from muniment.workflows.export import plan_tar
-from muniment.workflows.imports import take_in
+from muniment.workflows.imports import import_package
 
 router = new_router()
 
@@ -115,7 +115,7 @@ async def import_(
             def notice(finding: Finding) -> None:
                 notices.append(finding.as_json())
 
-            ids = take_in(visit.archive, file.path, id=id, project=project, notice=notice)
+            ids = import_package(visit.archive, file.path, id=id, project=project, notice=notice)
             return Imported(ids=ids, notices=notices[:100]).model_dump()
 
         once = request.app.state.idempotency.once

@@ -12,10 +12,10 @@ from muniment.errors.archive import PackageRefused, PathCollides, PathTaken, Res
 from muniment.errors.base import BadInput
 from muniment.errors.content import BadId, BadProject, NameNotUnicode, UnknownDigest, UnsafePath
 from muniment.validation import recognise, validate_path
-from muniment.workflows.bags_in import read_bag
-from muniment.workflows.incoming import Incoming, look, refuse
-from muniment.workflows.instances_in import is_instances, read_instances
-from muniment.workflows.ocfl_in import object_roots, read_object
+from muniment.workflows.imports.bags import read_bag
+from muniment.workflows.imports.instances import is_instances, read_instances
+from muniment.workflows.imports.ocfl import object_roots, read_object
+from muniment.workflows.imports.resource import ImportedResource, look, refuse
 
 Notice = Callable[[Finding], None]
 
@@ -28,7 +28,7 @@ def ignore(finding: Finding) -> None:
     """Take no notice of a warning."""
 
 
-def take_in(
+def import_package(
     archive: Archive,
     path: str | os.PathLike[str],
     *,
@@ -121,7 +121,7 @@ def _judge(root: Path, path: Path, notice: Notice, progress: Progress) -> None:
         refuse(path, f"{said}{more}")
 
 
-def _read(root: Path, path: Path) -> list[Incoming]:
+def _read(root: Path, path: Path) -> list[ImportedResource]:
     kind = recognise(root)
     origin = {"path": path.name}
     if kind == "ocfl-root":

@@ -24,7 +24,7 @@ _LARGEST_RECORD = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class ImportedResource:
     """A resource found in a package. `id` and `project` are empty where it does not say."""
 
     id: str
@@ -33,7 +33,7 @@ class Incoming:
 
 
 @dataclass(slots=True)
-class Found:
+class PackageFiles:
     """The files of a package in a folder: path to place and time of change, and the folders that are empty."""
 
     root: Path
@@ -51,13 +51,13 @@ class Found:
         return str(self.root / path)
 
 
-def look(root: Path) -> Found:
+def look(root: Path) -> PackageFiles:
     """Every file below `root`; nothing but files and folders is allowed.
 
     Raises:
         PackageRefused: There is a link, a pipe or a device, or a folder cannot be listed.
     """
-    found = Found(root)
+    found = PackageFiles(root)
     waiting = [""]
     while waiting:
         folder = waiting.pop()

@@ -8,10 +8,18 @@ from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import Entry, LogicalPath, parse_expected
 from muniment.layouts.instances import FORMAT, INSTANCES, RECORD, RESOURCE
 from muniment.layouts.packages import folder_name
-from muniment.workflows.incoming import Found, Incoming, Json, imported_instance, read_json, refuse, said
+from muniment.workflows.imports.resource import (
+    ImportedResource,
+    Json,
+    PackageFiles,
+    imported_instance,
+    read_json,
+    refuse,
+    said,
+)
 
 
-def is_instances(found: Found) -> bool:
+def is_instances(found: PackageFiles) -> bool:
     """Whether a bag says that it holds a resource with its instances."""
     if RESOURCE not in found.files:
         return False
@@ -19,7 +27,7 @@ def is_instances(found: Found) -> bool:
     return isinstance(known, str) and known.partition(" ")[0] == FORMAT.partition(" ")[0]
 
 
-def read_instances(found: Found, origin: Json) -> Incoming:
+def read_instances(found: PackageFiles, origin: Json) -> ImportedResource:
     """The resource in a valid bag of instances.
 
     Raises:
@@ -37,14 +45,14 @@ def read_instances(found: Found, origin: Json) -> Incoming:
     if len(set(identifiers)) != len(identifiers):
         refuse(where, "two instances have one identifier")
     places = _places(found, identifiers)
-    return Incoming(
+    return ImportedResource(
         said(record, "id", str, where),
         said(record, "project", str, where),
         lambda: _arrivals(found, identifiers, places, origin),
     )
 
 
-def _record(found: Found, identifier: str, number: int) -> tuple[Json, str]:
+def _record(found: PackageFiles, identifier: str, number: int) -> tuple[Json, str]:
     where = found.place(f"{INSTANCES}/{folder_name(identifier)}/{RECORD}")
     record = read_json(where)
     if record.get("instance") != identifier or record.get("number") != number:
@@ -52,7 +60,7 @@ def _record(found: Found, identifier: str, number: int) -> tuple[Json, str]:
     return record, where
 
 
-def _places(found: Found, identifiers: list[str]) -> dict[tuple[str, str], str]:
+def _places(found: PackageFiles, identifiers: list[str]) -> dict[tuple[str, str], str]:
     """Where the bytes of each file lie that is not a reference, after seeing that every file in the bag is named."""
     places: dict[tuple[str, str], str] = {}
     named = {found.place(RESOURCE)}
@@ -77,7 +85,7 @@ def _places(found: Found, identifiers: list[str]) -> dict[tuple[str, str], str]:
 
 
 def _arrivals(
-    found: Found, identifiers: list[str], places: dict[tuple[str, str], str], origin: Json
+    found: PackageFiles, identifiers: list[str], places: dict[tuple[str, str], str], origin: Json
 ) -> Iterator[ImportedInstance]:
     for number, identifier in enumerate(identifiers, 1):
         record, where = _record(found, identifier, number)

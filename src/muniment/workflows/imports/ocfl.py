@@ -8,8 +8,17 @@ from typing import Any
 
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
-from muniment.workflows.bags_in import FILES, INSTANCE, own_files
-from muniment.workflows.incoming import Incoming, Json, agent_of, imported_instance, read_json, read_lines, refuse, said
+from muniment.workflows.imports.bags import FILES, INSTANCE, own_files
+from muniment.workflows.imports.resource import (
+    ImportedResource,
+    Json,
+    agent_of,
+    imported_instance,
+    read_json,
+    read_lines,
+    refuse,
+    said,
+)
 
 _DECLARATION = "0=ocfl_object_"
 _OWN = "muniment:"
@@ -31,7 +40,7 @@ def object_roots(root: Path) -> Iterator[Path]:
         ]
 
 
-def read_object(root: Path, origin: Json) -> Incoming:
+def read_object(root: Path, origin: Json) -> ImportedResource:
     """The resource in a valid OCFL object. One of Muniment's keeps id, project, identifiers and times.
 
     Raises:
@@ -43,8 +52,8 @@ def read_object(root: Path, origin: Json) -> Incoming:
     if identifier.startswith(_OWN) and history.own(1):
         record = history.record(history.head)
         where = str(root)
-        return Incoming(said(record, "id", str, where), said(record, "project", str, where), history.instances)
-    return Incoming(identifier, "", history.instances)
+        return ImportedResource(said(record, "id", str, where), said(record, "project", str, where), history.instances)
+    return ImportedResource(identifier, "", history.instances)
 
 
 class _History:

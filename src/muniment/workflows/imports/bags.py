@@ -10,7 +10,16 @@ from typing import Any
 
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
-from muniment.workflows.incoming import Found, Incoming, Json, imported_instance, read_json, read_lines, refuse, said
+from muniment.workflows.imports.resource import (
+    ImportedResource,
+    Json,
+    PackageFiles,
+    imported_instance,
+    read_json,
+    read_lines,
+    refuse,
+    said,
+)
 
 PAYLOAD = "data/"
 INSTANCE = "metadata/instance.json"
@@ -24,7 +33,7 @@ _ESCAPE = re.compile("%(0[aAdD]|25)")
 _OF_BAGIT = {"bagit.txt", "bag-info.txt", "package-info.txt", "fetch.txt"}
 
 
-def read_bag(found: Found, origin: Json) -> Incoming:
+def read_bag(found: PackageFiles, origin: Json) -> ImportedResource:
     """The resource in a valid bag: a single instance.
 
     Raises:
@@ -34,10 +43,10 @@ def read_bag(found: Found, origin: Json) -> Incoming:
     if "Muniment-Instance-Identifier" in dict(info) and INSTANCE in found.files:
         return _own(found, origin)
     identifier = next((value for label, value in info if label.lower() == "external-identifier"), "")
-    return Incoming(identifier, "", lambda: [_foreign(found, info, origin)])
+    return ImportedResource(identifier, "", lambda: [_foreign(found, info, origin)])
 
 
-def _own(found: Found, origin: Json) -> Incoming:
+def _own(found: PackageFiles, origin: Json) -> ImportedResource:
     where = found.place(INSTANCE)
     record = read_json(where)
     digests = _digests(found)
@@ -49,7 +58,7 @@ def _own(found: Found, origin: Json) -> Incoming:
     detail = {"origin": {**origin, "number": record.get("number")}}
     arrival = imported_instance(record, files, where, detail)
     identifier, project = said(record, "id", str, where), said(record, "project", str, where)
-    return Incoming(identifier, project, lambda: [arrival])
+    return ImportedResource(identifier, project, lambda: [arrival])
 
 
 def own_files(lines: Any, where: str, digests: Mapping[str, Mapping[str, str]], place: Any) -> Iterator[ImportedFile]:
@@ -65,7 +74,7 @@ def own_files(lines: Any, where: str, digests: Mapping[str, Mapping[str, str]], 
         yield ImportedFile(entry, place(stored))
 
 
-def _foreign(found: Found, info: list[tuple[str, str]], origin: Json) -> ImportedInstance:
+def _foreign(found: PackageFiles, info: list[tuple[str, str]], origin: Json) -> ImportedInstance:
     digests = _digests(found)
     payload = [path for path in found.files if path.startswith(PAYLOAD)]
     files = [_imported_file(found, path, path.removeprefix(PAYLOAD), digests) for path in sorted(payload)]
@@ -79,7 +88,7 @@ def _foreign(found: Found, info: list[tuple[str, str]], origin: Json) -> Importe
     return ImportedInstance(files, message="", metadata={"bag": bag}, folders=folders, detail={"origin": origin})
 
 
-def _imported_file(found: Found, path: str, name: str, digests: Mapping[str, Mapping[str, str]]) -> ImportedFile:
+def _imported_file(found: PackageFiles, path: str, name: str, digests: Mapping[str, Mapping[str, str]]) -> ImportedFile:
     status = found.files[path]
     modified = datetime.fromtimestamp(status.st_mtime_ns // 1_000_000_000, UTC)
     text = modified.strftime("%Y-%m-%dT%H:%M:%S") + f".{status.st_mtime_ns % 1_000_000_000 // 1000:06d}Z"
@@ -98,7 +107,7 @@ def _free_name(taken: set[str]) -> str:
     return name
 
 
-def _declared(found: Found) -> tuple[str, bool]:
+def _declared(found: PackageFiles) -> tuple[str, bool]:
     """The character encoding of the tag files, and whether the percent sign is escaped (BagIt 1.0)."""
     with Path(found.place("bagit.txt")).open(encoding="utf-8-sig") as file:
         text = file.read(4096)
@@ -107,7 +116,7 @@ def _declared(found: Found) -> tuple[str, bool]:
     return encoding[1] if encoding else "utf-8", bool(version and int(version[1]) >= 1)
 
 
-def _digests(found: Found) -> dict[str, dict[str, str]]:
+def _digests(found: PackageFiles) -> dict[str, dict[str, str]]:
     """What the manifests say of each path, in the digests Muniment computes."""
     encoding, escaped = _declared(found)
     digests: dict[str, dict[str, str]] = {}
@@ -133,7 +142,7 @@ def _plain(path: str, *, escaped: bool) -> str:
     return "/".join(segment for segment in decoded.split("/") if segment not in {"", "."})
 
 
-def _info(found: Found) -> list[tuple[str, str]]:
+def _info(found: PackageFiles) -> list[tuple[str, str]]:
     """The labels and values of bag-info.txt, in their order; folded lines are put together."""
     name = next((name for name in ("bag-info.txt", "package-info.txt") if name in found.files), "")
     if not name:
