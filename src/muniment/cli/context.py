@@ -63,9 +63,9 @@ class Context:
         if self._quiet or not sys.stderr.isatty():
             yield no_progress
             return
-        from muniment.cli.progress import Bars
+        from muniment.cli.progress import ProgressBars
 
-        with Bars(after=_SHOW_AFTER) as bars:
+        with ProgressBars(after=_SHOW_AFTER) as bars:
             yield bars
 
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from muniment.cli.context import size_text
 
 
-class Bars:
+class ProgressBars:
     """Shows a bar for each step it is told of, once `after` seconds have passed."""
 
     def __init__(self, after: float) -> None:

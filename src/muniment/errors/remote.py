@@ -90,7 +90,7 @@ class UploadNotFound(MissingThing):
     """The transaction {transaction} has no upload {upload!r}: it was finished, refused or rolled back."""
 
 
-class UploadElsewhere(Conflict):
+class WrongUploadOffset(Conflict):
     """The upload {upload} has {found} bytes, so it cannot go on at {given}. Ask where it is and go on from there."""
 
 

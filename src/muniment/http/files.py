@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from muniment.archive import Instance
 from muniment.content import Entry, Hashers
-from muniment.content.aside import Aside
+from muniment.content.serial_executor import SerialExecutor
 from muniment.errors.archive import DamagedFile, ReadFailed
 from muniment.errors.remote import NotAnswerable
 from muniment.http.names import digest_fields
@@ -131,7 +131,7 @@ def read_checked(instance: Instance, entry: Entry, start: int, stop: int) -> Ite
     algorithm = "sha256" if "sha256" in entry.digests else next(iter(entry.digests))
     whole = start == 0 and stop == entry.size
     hashers = Hashers([algorithm] if whole else [])
-    aside = Aside(hashers.update, DIGESTERS)
+    executor = SerialExecutor(hashers.update, DIGESTERS)
     position = start
     with instance.open(entry.path, start, verify=False) as file:
         while position < stop:
@@ -141,10 +141,10 @@ def read_checked(instance: Instance, entry: Entry, start: int, stop: int) -> Ite
                 raise ReadFailed(path=entry.path, reason=error.strerror) from error
             if not piece:
                 raise ReadFailed(path=entry.path, reason=f"it ends at {position} of {stop} bytes")
-            aside.give(piece)
+            executor.give(piece)
             position += len(piece)
             if whole and position == stop:
-                aside.wait()
+                executor.wait()
                 _refuse_damaged(entry, algorithm, hashers)
             yield piece
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from muniment.layouts.packages import Laid, Version, folder_name, seconds
+from muniment.layouts.packages import LaidOutPackage, Version, folder_name, seconds
 from muniment.layouts.streams import Member
 
 PAYLOAD = "data"
 
 
-def lay_bag(instance: Version) -> Laid:
+def lay_bag(instance: Version) -> LaidOutPackage:
     """One instance as a bag. One without files still has its payload folder (RFC 8493 §2.1.2)."""
     times = {instance.stored(entry.path): seconds(entry.modified) for entry in instance.files() if entry.modified}
     committed = seconds(instance.created)
@@ -25,4 +25,4 @@ def lay_bag(instance: Version) -> Laid:
         for entry in instance.bag_entries()
     ]
     filled = any(member.name.startswith(f"{PAYLOAD}/") for member in members)
-    return Laid(folder_name(instance.id), members, () if filled else (PAYLOAD,))
+    return LaidOutPackage(folder_name(instance.id), members, () if filled else (PAYLOAD,))

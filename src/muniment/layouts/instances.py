@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from muniment.content import ALGORITHMS, Entry, Hashers
-from muniment.layouts.packages import Laid, Version, at, folder_name, made_late, manifest, seconds, text
+from muniment.layouts.packages import LaidOutPackage, Version, at, folder_name, made_late, manifest, seconds, text
 from muniment.layouts.streams import Member
 
 FORMAT = "muniment-instances 1.0"
@@ -41,10 +41,10 @@ class Holder(NamedTuple):
     path: str
 
 
-def lay_instances(newest: Version) -> Laid:
+def lay_instances(newest: Version) -> LaidOutPackage:
     """The whole resource, up to the instance `newest`, as one bag."""
     bag = _Bag(newest)
-    return Laid(folder_name(newest.id), list(bag.members()))
+    return LaidOutPackage(folder_name(newest.id), list(bag.members()))
 
 
 def place_in_bag(stored: str) -> str:

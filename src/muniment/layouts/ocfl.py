@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from muniment.layouts.packages import Laid, Version, at, folder_name, seconds
+from muniment.layouts.packages import LaidOutPackage, Version, at, folder_name, seconds
 from muniment.layouts.streams import Member
 
 
-def lay_object(newest: Version) -> Laid:
+def lay_object(newest: Version) -> LaidOutPackage:
     """The object's tree, with the newest inventory in its root also where the archive keeps an older one there."""
     modified = seconds(newest.created)
     members = [
         Member(entry.path, entry.size or 0, partial(at, place), entry.digests, modified)
         for entry, place in newest.object_entries()
     ]
-    return Laid(folder_name(newest.id), members)
+    return LaidOutPackage(folder_name(newest.id), members)

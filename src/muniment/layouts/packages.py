@@ -82,7 +82,7 @@ class Version(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Laid:
+class LaidOutPackage:
     """A package as a layout makes it: the names below its one top folder, and the folders that stay empty."""
 
     name: str
@@ -95,7 +95,7 @@ class PackageTar(TarPlan):
 
     form = "package tar 1"
 
-    def __init__(self, laid: Laid, modified: int = 0) -> None:
+    def __init__(self, laid: LaidOutPackage, modified: int = 0) -> None:
         """Find every member's place.
 
         Raises:

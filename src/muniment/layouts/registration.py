@@ -54,7 +54,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ServiceFile:
     """One file of a service: its path there, what is known of its content, and its earlier versions."""
 
     path: str
@@ -141,7 +141,7 @@ def service_structure(folder: str, service: Service, paths: Iterable[str]) -> di
 # --- documents
 
 
-def service_manifest(service: Service, files: Sequence[Described]) -> dict[str, Any]:
+def service_manifest(service: Service, files: Sequence[ServiceFile]) -> dict[str, Any]:
     """The manifest of a service."""
     return {
         "service": service.service,
@@ -167,7 +167,7 @@ def container_manifest(
     }
 
 
-def described(service: Service, entries: Iterable[Entry], md5: Mapping[str, str], archived: str) -> list[Described]:
+def described(service: Service, entries: Iterable[Entry], md5: Mapping[str, str], archived: str) -> list[ServiceFile]:
     """The files of one service out of the package's entries; earlier versions stand with the file they are of.
 
     `md5` is by sha256. A version of a file that is not there any more is listed as a file of its own.
@@ -192,7 +192,7 @@ def described(service: Service, entries: Iterable[Entry], md5: Mapping[str, str]
         sha256, size = entry.digests["sha256"], entry.size or 0
         versions = {name: each.digests["sha256"] for name, each in sorted(earlier.get(path, {}).items())}
         found.append(
-            Described(path, md5[sha256], sha256, size, seconds(entry.modified or archived), versions),
+            ServiceFile(path, md5[sha256], sha256, size, seconds(entry.modified or archived), versions),
         )
     return found
 

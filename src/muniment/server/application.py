@@ -26,11 +26,11 @@ from muniment.http.metrics import Metrics
 from muniment.http.middleware import Application, Limits, Middleware
 from muniment.layouts.selection import NameLayout
 from muniment.server import health, native, tracing
+from muniment.server.background_jobs import BackgroundJobs
 from muniment.server.native.events import Streams
 from muniment.server.native.fast_path import FastFilePath
 from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import RecentInstances
-from muniment.server.owed_work import OwedWork
 from muniment.settings import Settings
 
 
@@ -85,7 +85,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     problems.install(server, str(archive.path))
     native.install(server)
     server.include_router(health.router)
-    server.state.osf = OwedWork(app)
+    server.state.osf = BackgroundJobs(app)
     server.include_router(osf.router)
     server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, nexus_options(settings))
     return server

@@ -62,7 +62,7 @@ if "sha512_256" not in hashlib.algorithms_available:  # pragma: no cover - depen
     KNOWN = {name: row for name, row in KNOWN.items() if name != "sha512/256"}
 
 
-class Wanted(NamedTuple):
+class FileToDigest(NamedTuple):
     """A file to read: its path below the root, the algorithms wanted of it, its size in bytes."""
 
     path: str
@@ -108,7 +108,7 @@ def read_digests(path: str, algorithms: Iterable[str]) -> Result:
 
 
 def read_many(
-    wanted: Iterable[Wanted],
+    wanted: Iterable[FileToDigest],
     root: str,
     *,
     total: int | None = None,
@@ -142,8 +142,8 @@ def read_many(
                 future.cancel()
 
 
-def _batches(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
-    batch: list[Wanted] = []
+def _batches(wanted: Iterable[FileToDigest]) -> Iterator[list[FileToDigest]]:
+    batch: list[FileToDigest] = []
     size = 0
     for item in wanted:
         batch.append(item)
@@ -155,7 +155,7 @@ def _batches(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
         yield batch
 
 
-def _read_batch(root: str, batch: list[Wanted]) -> list[Result]:
+def _read_batch(root: str, batch: list[FileToDigest]) -> list[Result]:
     results = []
     for item in batch:
         result = read_digests(os.path.join(root, item.path), item.algorithms)

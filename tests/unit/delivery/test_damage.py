@@ -108,16 +108,16 @@ def test_finding_a_crc_by_reading_checks_the_digest_too() -> None:
         list(plan.read(plan.length - 30))
 
 
-def test_whoever_reads_a_slice_himself_can_watch_it() -> None:
+def test_whoever_reads_a_slice_himself_can_check_it() -> None:
     part = next(segment for segment in TarPlan([member("a", b"abcdef")]).segments() if isinstance(segment, Slice))
-    watch = part.watch()
-    watch.update(b"abc")
+    checker = part.checker()
+    checker.update(b"abc")
     with pytest.raises(MemberDamaged, match="it ends after 3 bytes"):
-        watch.finish()
-    watch.update(b"deF")
+        checker.finish()
+    checker.update(b"deF")
     with pytest.raises(MemberDamaged, match="its sha256 digest is"):
-        watch.finish()
-    good = part.watch()
+        checker.finish()
+    good = part.checker()
     good.update(b"abcdef")
     good.finish()
     with pytest.raises(MemberDamaged, match="it goes on"):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.layouts.instances import place_in_bag
-from muniment.layouts.packages import Laid, PackageTar, folder_name, seconds, text
+from muniment.layouts.packages import LaidOutPackage, PackageTar, folder_name, seconds, text
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
 
@@ -44,7 +44,7 @@ def test_times_become_whole_seconds() -> None:
 
 
 def test_a_tar_has_one_top_folder_and_its_empty_folders() -> None:
-    laid = Laid("top", [text("a", b"1", 5), text("b/c", b"", 6)], ("data", "x" * 120 + "/" + "y" * 120))
+    laid = LaidOutPackage("top", [text("a", b"1", 5), text("b/c", b"", 6)], ("data", "x" * 120 + "/" + "y" * 120))
     plan = PackageTar(laid, 7)
     data = b"".join(plan.read())
     assert len(data) == plan.length
@@ -60,6 +60,6 @@ def test_a_tar_has_one_top_folder_and_its_empty_folders() -> None:
 
 def test_an_empty_folder_changes_the_etag() -> None:
     assert (
-        PackageTar(Laid("top", [text("a", b"1", 5)], ("data",))).etag
-        != PackageTar(Laid("top", [text("a", b"1", 5)])).etag
+        PackageTar(LaidOutPackage("top", [text("a", b"1", 5)], ("data",))).etag
+        != PackageTar(LaidOutPackage("top", [text("a", b"1", 5)])).etag
     )

@@ -16,7 +16,7 @@ from muniment.doors.nexus.changes import Actor
 from muniment.doors.nexus.files import Upload
 from muniment.doors.nexus.http.multipart import Form
 from muniment.doors.nexus.nexus import Nexus, Options
-from muniment.doors.nexus.parity import Protecting
+from muniment.doors.nexus.parity import ParityMaker
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.selections import Selections
 from muniment.errors.nexus import (
@@ -126,7 +126,7 @@ def test_crcs_are_remembered_over_a_restart(tmp_path: Path) -> None:
 
 def test_parity_is_made_when_it_is_quiet(tmp_path: Path) -> None:
     with Archive.init(tmp_path / "archive", parity=False) as archive:
-        keeper = Protecting(archive, quiet=0.05)
+        keeper = ParityMaker(archive, quiet=0.05)
         with archive.new("a", "o/p") as transaction:
             transaction.add(b"x", "a.txt")
         assert {finding.kind.code for finding in archive.audit()} == {"M401"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from muniment.doors.nexus.http.answers import Answer, Streamed
+from muniment.doors.nexus.http.answers import Answer, StreamedAnswer
 from muniment.doors.nexus.http.negotiation import Accept
 from muniment.errors.nexus import NothingAcceptable
 
@@ -82,7 +82,7 @@ def nothing(_start: int, _stop: int) -> Iterator[bytes]:
     ],
 )
 def test_ranges(headers: dict[str, str], status: int, start: int, stop: int) -> None:
-    found = Streamed(100, ETAG, nothing).to(headers, "GET")
+    found = StreamedAnswer(100, ETAG, nothing).to(headers, "GET")
     assert isinstance(found, tuple)
     assert (found[0], found[2], found[3]) == (status, start, stop)
     assert found[1]["Content-Length"] == str(stop - start)
@@ -90,7 +90,7 @@ def test_ranges(headers: dict[str, str], status: int, start: int, stop: int) -> 
 
 @pytest.mark.parametrize("asked", ["bytes=100-", "bytes=-0", "bytes=500-600"])
 def test_ranges_outside(asked: str) -> None:
-    found = Streamed(100, ETAG, nothing).to({"range": asked}, "GET")
+    found = StreamedAnswer(100, ETAG, nothing).to({"range": asked}, "GET")
     assert isinstance(found, Answer)
     assert (found.status, found.headers["Content-Range"]) == (416, "bytes */100")
 
@@ -99,5 +99,5 @@ def test_ranges_outside(asked: str) -> None:
     ("tags", "status"), [(ETAG, 304), ("*", 304), (f"W/{ETAG}", 304), ('"a", "tag"', 304), ('"b"', 200)]
 )
 def test_what_the_client_has_is_not_sent_again(tags: str, status: int) -> None:
-    found = Streamed(100, ETAG, nothing).to({"if-none-match": tags}, "GET")
+    found = StreamedAnswer(100, ETAG, nothing).to({"if-none-match": tags}, "GET")
     assert (found.status if isinstance(found, Answer) else found[0]) == status

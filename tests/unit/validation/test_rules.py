@@ -9,7 +9,7 @@ import pytest
 
 from muniment.validation.bagit.paths import leads_out, plain, unportable
 from muniment.validation.findings import LONGEST, printable
-from muniment.validation.fixity import KNOWN, Wanted, read_many
+from muniment.validation.fixity import KNOWN, FileToDigest, read_many
 from muniment.validation.ocfl.inventory import read_inventory
 from muniment.validation.ocfl.names import check_sequence, version_name
 from muniment.validation.ocfl.versions_block import is_time
@@ -83,7 +83,7 @@ def test_text_for_a_report_is_printable_and_bounded() -> None:
 @pytest.mark.parametrize("algorithm", sorted(KNOWN))
 def test_each_known_algorithm_gives_a_digest_of_its_length(tmp_path: Path, algorithm: str) -> None:
     (tmp_path / "file").write_bytes(b"x" * 1_000_000)
-    (result,) = read_many([Wanted("file", [algorithm], 1_000_000)], str(tmp_path))
+    (result,) = read_many([FileToDigest("file", [algorithm], 1_000_000)], str(tmp_path))
     length, maker = KNOWN[algorithm]
     hasher = maker()
     hasher.update(b"x" * 1_000_000)
@@ -96,7 +96,7 @@ def test_many_files_come_back_in_order_and_what_cannot_be_read_says_why(tmp_path
     for name in names:
         (tmp_path / name).write_text(name)
     (tmp_path / names[7]).unlink()
-    results = list(read_many((Wanted(name, ["md5", "sha1"], 4) for name in names), str(tmp_path), jobs=3))
+    results = list(read_many((FileToDigest(name, ["md5", "sha1"], 4) for name in names), str(tmp_path), jobs=3))
     assert [result.path for result in results] == names
     assert results[7].trouble == "No such file or directory"
     assert results[8].digests["md5"] == hashlib.md5(b"0008", usedforsecurity=False).hexdigest()
@@ -104,7 +104,7 @@ def test_many_files_come_back_in_order_and_what_cannot_be_read_says_why(tmp_path
 
 def test_a_reader_that_stops_early_leaves_no_threads_waiting(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
-    results = read_many((Wanted("a", ["md5"], 1) for _ in range(10_000)), str(tmp_path), jobs=2)
+    results = read_many((FileToDigest("a", ["md5"], 1) for _ in range(10_000)), str(tmp_path), jobs=2)
     assert next(results).size == 1
     results.close()  # type: ignore[attr-defined] # it is a generator
 

@@ -29,7 +29,7 @@ from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.transaction import Transaction
 from muniment.content import Entry, parse_expected
 from muniment.content.digests import ALGORITHMS
-from muniment.errors.remote import UploadBusy, UploadElsewhere, UploadIncomplete, UploadNotFound
+from muniment.errors.remote import UploadBusy, UploadIncomplete, UploadNotFound, WrongUploadOffset
 
 _READ = 1 << 20
 _UNKNOWN = TransactionRecord("", "", "", 0, "", "", "")
@@ -124,7 +124,7 @@ class Upload:
         Raises:
             UploadNotFound: It is over.
             UploadBusy: Another connection is sending.
-            UploadElsewhere: It does not stand at `offset`.
+            WrongUploadOffset: It does not stand at `offset`.
         """
         self._take_up(offset)
         try:
@@ -142,7 +142,7 @@ class Upload:
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
-            UploadElsewhere: More comes than was announced.
+            WrongUploadOffset: More comes than was announced.
         """
         size = self._size + len(data)
         if self.request.size is not None and size > self.request.size:
@@ -201,7 +201,7 @@ class Upload:
 
     def _refuse_elsewhere(self, found: int, given: int) -> None:
         if found != given:
-            raise UploadElsewhere(upload=self.id, found=found, given=given)
+            raise WrongUploadOffset(upload=self.id, found=found, given=given)
 
     def _digested(self, descriptor: int, size: int) -> Digesting:
         digesting = Digesting(self._algorithms, threads=size > THREADED)

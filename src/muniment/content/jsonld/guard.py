@@ -37,7 +37,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Survey:
+class ContextSummary:
     """What was found out about a document's contexts before processing."""
 
     terms: int = 0
@@ -80,7 +80,7 @@ def refuse_unfit(document: object, limits: Limits) -> int:
 
 def gather_contexts(
     document: object, base: str, find: Find | None, limits: Limits, values: int
-) -> tuple[dict[str, Any], Survey]:
+) -> tuple[dict[str, Any], ContextSummary]:
     """Load every context a document can ask for, so that processing reads from memory alone.
 
     What is not found is left out: processing refuses it, but only if it is really needed.
@@ -101,7 +101,7 @@ def gather_contexts(
     from pyld import iri_resolver  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
 
     loaded: dict[str, Any] = {}
-    survey = Survey()
+    survey = ContextSummary()
     waiting: list[tuple[object, str, bool]] = [(document, base, False)]
     while waiting:
         value, at, inside = waiting.pop()
@@ -122,7 +122,7 @@ def gather_contexts(
     return loaded, survey
 
 
-def _load(address: str, find: Find | None, survey: Survey, limits: Limits) -> Mapping[str, Any] | None:
+def _load(address: str, find: Find | None, survey: ContextSummary, limits: Limits) -> Mapping[str, Any] | None:
     if address in SHIPPED:
         return SHIPPED[address]
     # A context of one project must not be remembered for another under the same address.
@@ -134,7 +134,7 @@ def _load(address: str, find: Find | None, survey: Survey, limits: Limits) -> Ma
     return {"@context": found.get("@context", {})}
 
 
-def _survey(document: object, survey: Survey, *, inside: bool) -> list[str]:
+def _survey(document: object, survey: ContextSummary, *, inside: bool) -> list[str]:
     """Count the contexts of `document` and give the addresses they name."""
     addresses: list[str] = []
     waiting: list[tuple[object, bool]] = [(document, inside)]
@@ -153,7 +153,7 @@ def _survey(document: object, survey: Survey, *, inside: bool) -> list[str]:
     return addresses
 
 
-def _survey_context(context: object, survey: Survey) -> list[str]:
+def _survey_context(context: object, survey: ContextSummary) -> list[str]:
     addresses = []
     for part in context if isinstance(context, list) else [context]:
         survey.places += 1

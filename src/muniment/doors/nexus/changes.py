@@ -30,7 +30,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Changing:
+class RevisionWriter:
     """Writes revisions into an archive."""
 
     archive: Archive

@@ -39,7 +39,7 @@ MayRead = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundEntry:
     """An entry and what it names: a revision, and for one file of a package also the path inside."""
 
     entry: SelectionEntry
@@ -47,7 +47,7 @@ class Found:
     inside: str | None = None
 
 
-class Delivering:
+class DeliveryPlanner:
     """Makes plans. `layout` says whose default names are given."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Delivering:
             ):
                 self._plans.popitem(last=False)
 
-    def _found(self, definition: Definition, *, ignore_missing: bool) -> Iterator[Found]:
+    def _found(self, definition: Definition, *, ignore_missing: bool) -> Iterator[FoundEntry]:
         projects: dict[str, Project | None] = {}
         for entry in definition.entries:
             name = entry.project or definition.project
@@ -131,7 +131,7 @@ class Delivering:
         except ProjectNotFound:
             return None
 
-    def _find(self, entry: SelectionEntry, project: Project) -> Found | None:
+    def _find(self, entry: SelectionEntry, project: Project) -> FoundEntry | None:
         name = project.name
         try:
             newest = self._records.find(name, entry.resource_id, project.base)
@@ -152,9 +152,9 @@ class Delivering:
             return None
         if inside is not None and inside not in self._instance(revision):
             return None
-        return Found(entry, revision, inside)
+        return FoundEntry(entry, revision, inside)
 
-    def _members(self, found: Sequence[Found], home: str) -> Iterator[Member]:
+    def _members(self, found: Sequence[FoundEntry], home: str) -> Iterator[Member]:
         names = Names(each.entry.name for each in found if each.entry.name is not None and not _is_whole(each))
         kept = 0
         for each in found:
@@ -173,7 +173,7 @@ class Delivering:
                 member = Member(name, len(data), partial(_bytes_from, data), member.digests, member.modified)
             yield member
 
-    def _document(self, each: Found, name: str) -> tuple[Member, bytes]:
+    def _document(self, each: FoundEntry, name: str) -> tuple[Member, bytes]:
         project = self._projects.project(each.revision.project)
         form = each.entry.format or Format.COMPACTED
         data = self._documents.written(each.revision, project, form)
@@ -184,13 +184,13 @@ class Delivering:
     def _written_from(self, revision: Revision, project: Project, form: Format, offset: int) -> BinaryIO:
         return _bytes_from(self._documents.written(revision, project, form), offset)
 
-    def _file(self, each: Found, name: str) -> Member:
+    def _file(self, each: FoundEntry, name: str) -> Member:
         if each.inside is None:
             return _member(name, each.revision.content, each.revision.modified)
         instance = self._instance(each.revision)
         return _member(name, _content(instance, each.inside), _modified(instance, each.inside))
 
-    def _whole(self, each: Found, project: str, names: Names) -> Iterator[Member]:
+    def _whole(self, each: FoundEntry, project: str, names: Names) -> Iterator[Member]:
         """All files of a package, below the entry's path or the package's encoded id."""
         instance = self._instance(each.revision)
         folder = each.entry.name or f"{project}/{encode_id(each.entry.resource_id)}"
@@ -207,7 +207,7 @@ def _refuse_unreadable(definition: Definition, may_read: MayRead) -> None:
             raise AuthorizationFailed(permission=READ, address=f"/{project}")
 
 
-def _state(found: Sequence[Found]) -> bytes:
+def _state(found: Sequence[FoundEntry]) -> bytes:
     """A digest of what the entries name at this moment: keeping it all would cost hundreds of bytes for each."""
     hasher = hashlib.sha256()
     for each in found:
@@ -217,11 +217,11 @@ def _state(found: Sequence[Found]) -> bytes:
     return hasher.digest()
 
 
-def _is_whole(each: Found) -> bool:
+def _is_whole(each: FoundEntry) -> bool:
     return each.entry.is_file and each.revision.is_package and each.inside is None
 
 
-def _filename(each: Found) -> str:
+def _filename(each: FoundEntry) -> str:
     if not each.entry.is_file:
         return ""
     return each.revision.file["filename"] if each.inside is None else each.inside.rpartition("/")[2]

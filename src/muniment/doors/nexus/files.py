@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from muniment.archive import Transaction
 from muniment.doors.nexus.addresses import FILE_SCHEMA
-from muniment.doors.nexus.changes import Actor, Changing, Fill, refuse_deprecated, refuse_stale
+from muniment.doors.nexus.changes import Actor, Fill, RevisionWriter, refuse_deprecated, refuse_stale
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.records import Revision
 from muniment.doors.nexus.resources import Resources
@@ -32,7 +32,7 @@ class Files:
     """Makes, changes and finds files."""
 
     resources: Resources
-    changing: Changing
+    changing: RevisionWriter
 
     def find(self, project: Project, iri: str) -> Revision:
         """The newest revision of a file.

@@ -10,11 +10,11 @@ from typing import Any
 from muniment.archive import Archive, Summary
 from muniment.content.jsonld import JsonLd
 from muniment.doors.nexus.addresses import Addresses
-from muniment.doors.nexus.changes import Changing
-from muniment.doors.nexus.delivery import Delivering
+from muniment.doors.nexus.changes import RevisionWriter
+from muniment.doors.nexus.delivery import DeliveryPlanner
 from muniment.doors.nexus.documents import Documents
 from muniment.doors.nexus.files import Files
-from muniment.doors.nexus.parity import Failed, Protecting
+from muniment.doors.nexus.parity import Failed, ParityMaker
 from muniment.doors.nexus.projects import Project, Projects
 from muniment.doors.nexus.records import Records, Revision
 from muniment.doors.nexus.resources import Resources
@@ -60,8 +60,8 @@ class Nexus:
         self.options = options
         self.addresses = Addresses(options.base.rstrip("/"))
         self.records = Records(archive)
-        self.protecting = Protecting(archive, failed=failed)
-        self.changing = Changing(archive, self.records, self.protecting.owe)
+        self.protecting = ParityMaker(archive, failed=failed)
+        self.changing = RevisionWriter(archive, self.records, self.protecting.owe)
         self.jsonld = JsonLd()
         self.projects = Projects(archive, self.records, self.changing, self.addresses)
         self.selections = Selections(control, life=options.life)
@@ -70,7 +70,7 @@ class Nexus:
         self.files = Files(self.resources, self.changing)
         self.documents = Documents(archive, self.jsonld, self.addresses)
         crcs = self.selections.crcs()
-        self.delivering = Delivering(archive, self.projects, self.records, self.documents, crcs, options.layout)
+        self.delivering = DeliveryPlanner(archive, self.projects, self.records, self.documents, crcs, options.layout)
 
     def select(self, project: Project, iri: str | None, payload: Any, by: str) -> Definition:
         """Keep a selection; without an IRI, in address or payload, it gets one.

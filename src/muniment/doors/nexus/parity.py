@@ -19,7 +19,7 @@ Failed = Callable[[str, str, MunimentError], None]
 _MOST_OWED = 100_000
 
 
-class Protecting:
+class ParityMaker:
     """A thread that protects resources some time after the last one came."""
 
     def __init__(self, archive: Archive, *, quiet: float = 5.0, failed: Failed | None = None) -> None:

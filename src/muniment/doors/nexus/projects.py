@@ -16,7 +16,7 @@ from typing import Any
 from muniment.archive import Archive, Transaction
 from muniment.content.jsonld import IdSpace, Scope, is_iri, print_source
 from muniment.doors.nexus.addresses import Addresses
-from muniment.doors.nexus.changes import Actor, Changing, refuse_stale
+from muniment.doors.nexus.changes import Actor, RevisionWriter, refuse_stale
 from muniment.doors.nexus.records import SOURCE, Records, Revision
 from muniment.errors.nexus import (
     FieldsRefused,
@@ -81,7 +81,7 @@ class Project:
 class Projects:
     """Makes, changes and finds organisations and projects."""
 
-    def __init__(self, archive: Archive, records: Records, changing: Changing, addresses: Addresses) -> None:
+    def __init__(self, archive: Archive, records: Records, changing: RevisionWriter, addresses: Addresses) -> None:
         self._archive = archive
         self._records = records
         self._changing = changing

@@ -10,7 +10,7 @@ from typing import Any
 from muniment.archive import Transaction
 from muniment.content.jsonld import JsonLd, parse_json
 from muniment.doors.nexus.addresses import UNCONSTRAINED
-from muniment.doors.nexus.changes import Actor, Changing, Fill, refuse_deprecated, refuse_stale
+from muniment.doors.nexus.changes import Actor, Fill, RevisionWriter, refuse_deprecated, refuse_stale
 from muniment.doors.nexus.documents import plain
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.records import COMPACTED, EXPANDED, SOURCE, Records, Revision
@@ -26,7 +26,7 @@ class Resources:
     """Makes, changes and finds resources."""
 
     records: Records
-    changing: Changing
+    changing: RevisionWriter
     jsonld: JsonLd
     taken: Taken
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from muniment.layouts.streams.members import Member
 from muniment.layouts.streams.plan import Plan
-from muniment.layouts.streams.segments import CHUNK, Framing, Slice, Watch, gather
+from muniment.layouts.streams.segments import CHUNK, Framing, Slice, SliceChecker, gather
 from muniment.layouts.streams.tar import TarPlan
 from muniment.layouts.streams.zip import ZipPlan
 
-__all__ = ["CHUNK", "Framing", "Member", "Plan", "Slice", "TarPlan", "Watch", "ZipPlan", "gather"]
+__all__ = ["CHUNK", "Framing", "Member", "Plan", "Slice", "SliceChecker", "TarPlan", "ZipPlan", "gather"]

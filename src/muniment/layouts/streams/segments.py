@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from muniment.content.aside import WORTH_IT, Aside, Data
+from muniment.content.serial_executor import WORTH_IT, Data, SerialExecutor
 from muniment.errors.delivery import MemberDamaged, MemberUnreadable
 from muniment.layouts.streams.members import Member
 
@@ -42,7 +42,7 @@ class Framing:
 class Slice:
     """The bytes of `member` from `start` up to `stop`, counted from the beginning of the file.
 
-    Whoever reads the file himself, by asynchronous reads say, feeds a `watch()` with what he read.
+    Whoever reads the file himself, by asynchronous reads say, feeds a `checker()` with what he read.
     Whoever lets the kernel send it (sendfile) sends it unchecked.
     """
 
@@ -59,9 +59,9 @@ class Slice:
         """Whether this is the file from its first byte to its last, so that its digest can be checked."""
         return self.start == 0 and self.stop == self.member.size
 
-    def watch(self, threads: Executor | None = None) -> Watch:
-        """Start the check of these bytes; with `threads` it is done aside."""
-        return Watch(self, threads)
+    def checker(self, threads: Executor | None = None) -> SliceChecker:
+        """Start the check of these bytes; with `threads` it is done in one of them."""
+        return SliceChecker(self, threads)
 
     def pieces(self, chunk: int = CHUNK) -> Iterator[bytes]:
         """Read the slice in pieces of up to `chunk` bytes; the last is held back until the file is proven.
@@ -83,7 +83,7 @@ class Slice:
             MemberDamaged: The file is shorter than promised.
             MemberUnreadable: The system could not open or read it.
         """
-        watch = self.watch(threads)
+        checker = self.checker(threads)
         left = self.stop - self.start
         # One byte more is asked for with the last ones: it tells a file that has grown without another call.
         more = 1 if self.stop == self.member.size else 0
@@ -96,7 +96,7 @@ class Slice:
                         raise self.too_short(self.stop - left)
                     longer = len(data) > left
                     left = max(left - len(data), 0)
-                    watch.update(data)
+                    checker.update(data)
                     if not left:
                         break
                     yield data, None
@@ -104,10 +104,10 @@ class Slice:
                 longer = longer or bool(unseen and handle.read(1))
         except OSError as trouble:
             raise MemberUnreadable(name=self.member.name, reason=trouble.strerror or str(trouble)) from trouble
-        yield data, partial(self._prove, watch, chunk, longer=longer)
+        yield data, partial(self._prove, checker, chunk, longer=longer)
 
-    def _prove(self, watch: Watch, chunk: int, *, longer: bool) -> None:
-        watch.finish(longer=longer)
+    def _prove(self, checker: SliceChecker, chunk: int, *, longer: bool) -> None:
+        checker.finish(longer=longer)
         if self.prove and self.start and self.stop == self.member.size:
             deque(replace(self, start=0).pieces(chunk), maxlen=0)
 
@@ -117,10 +117,10 @@ class Slice:
         return MemberDamaged(name=self.member.name, reason=reason)
 
 
-class Watch:
+class SliceChecker:
     """Checks one slice as it is read: the digest if the file is sent whole, the length in any case."""
 
-    __slots__ = ("_aside", "_crc", "_hasher", "_seen", "_slice", "_value")
+    __slots__ = ("_crc", "_executor", "_hasher", "_seen", "_slice", "_value")
 
     def __init__(self, part: Slice, threads: Executor | None = None) -> None:
         """Choose what can be checked of `part`."""
@@ -131,13 +131,14 @@ class Watch:
         self._hasher = _HASHERS[proof[0]](usedforsecurity=False) if proof else None
         counts = part.whole and (part.learn is not None or part.expected_crc is not None)
         self._crc: int | None = 0 if counts else None
-        self._aside = Aside(self._digest, threads) if threads is not None and part.member.size >= WORTH_IT else None
+        large = part.member.size >= WORTH_IT
+        self._executor = SerialExecutor(self._digest, threads) if threads is not None and large else None
 
     def update(self, data: Data) -> None:
         """Take the next bytes of the slice. Large pieces are hashed outside the interpreter's lock."""
         self._seen += len(data)
-        if self._aside is not None:
-            self._aside.give(data)
+        if self._executor is not None:
+            self._executor.give(data)
         else:
             self._digest(data)
 
@@ -157,8 +158,8 @@ class Watch:
             MemberDamaged: The file is shorter or longer than promised, or its digest differs.
         """
         part = self._slice
-        if self._aside is not None:
-            self._aside.wait()
+        if self._executor is not None:
+            self._executor.wait()
         if longer:
             raise MemberDamaged(name=part.member.name, reason=f"it goes on after the promised {part.member.size} bytes")
         if self._seen != part.stop - part.start:
@@ -178,7 +179,7 @@ class Watch:
 def gather(segments: Iterable[Framing | Slice], chunk: int = CHUNK, threads: Executor | None = None) -> Iterator[bytes]:
     """The bytes of `segments` in pieces of about `chunk` bytes; small files and headers share a piece.
 
-    With `threads` a piece is proven aside while the one after it is read, and given out then.
+    With `threads` a piece is checked in one of them while the one after it is read, and given out then.
 
     Raises:
         MemberDamaged: As `Slice.pieces`.

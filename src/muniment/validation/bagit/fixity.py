@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from muniment.content import Finding, Progress
 from muniment.validation.bagit.bag import Bag
 from muniment.validation.findings import say
-from muniment.validation.fixity import KNOWN, Wanted, read_many
+from muniment.validation.fixity import KNOWN, FileToDigest, read_many
 
 
 def check_fixity(bag: Bag, progress: Progress, jobs: int | None) -> Iterator[Finding]:
@@ -21,7 +21,7 @@ def check_fixity(bag: Bag, progress: Progress, jobs: int | None) -> Iterator[Fin
             if digest and file in bag.tree.files:
                 promises.setdefault(file, []).append((path, manifest.algorithm, digest))
     wanted = (
-        Wanted(file, tuple({algorithm for _, algorithm, _ in promises[file]}), bag.tree.files[file])
+        FileToDigest(file, tuple({algorithm for _, algorithm, _ in promises[file]}), bag.tree.files[file])
         for file in sorted(promises)
     )
     for result in read_many(wanted, bag.tree.root, total=len(promises), progress=progress, jobs=jobs):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from muniment.content import Finding, Progress
 from muniment.validation.findings import say
-from muniment.validation.fixity import KNOWN, Wanted, read_many
+from muniment.validation.fixity import KNOWN, FileToDigest, read_many
 from muniment.validation.ocfl.content_paths import tidy
 from muniment.validation.ocfl.inventory import Inventory
 from muniment.validation.ocfl.names import VersionName, version_name
@@ -74,7 +74,7 @@ def check_content(tree: Tree, expected: Expected, progress: Progress, jobs: int 
             yield say(code, path, f"{promise[1]}:{promise[2]}", "no file")
     there = sorted(path for path in expected.promises if path in tree.files)
     wanted = (
-        Wanted(path, tuple({name for _, name, _ in expected.promises[path] if name in KNOWN}), tree.files[path])
+        FileToDigest(path, tuple({name for _, name, _ in expected.promises[path] if name in KNOWN}), tree.files[path])
         for path in there
     )
     for result in read_many(wanted, tree.root, total=len(there), progress=progress, jobs=jobs):

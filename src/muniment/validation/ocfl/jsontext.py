@@ -13,7 +13,7 @@ LARGEST = 256 * 1024 * 1024
 """Bytes of a JSON file that are read: an inventory of about a million files."""
 
 
-class Repeated(dict[str, Any]):
+class RepeatedKeys(dict[str, Any]):
     """A JSON object in which a key occurs twice; the last one counts, `keys_twice` names them."""
 
     keys_twice: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ def read_bounded(path: str, largest: int = LARGEST) -> bytes:
 
 
 def parse(data: bytes) -> Any:
-    """JSON values; objects with a key twice come as `Repeated`.
+    """JSON values; objects with a key twice come as `RepeatedKeys`.
 
     Raises:
         NotJson: The bytes are not UTF-8, not JSON, or nested beyond reason.
@@ -65,7 +65,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     plain = dict(pairs)
     if len(plain) == len(pairs):
         return plain
-    repeated = Repeated(plain)
+    repeated = RepeatedKeys(plain)
     seen: set[str] = set()
     repeated.keys_twice = tuple(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value] # add() returns None, which is the point
     return repeated
@@ -77,4 +77,4 @@ def _refuse(constant: str) -> NoReturn:
 
 def keys_twice(value: object) -> tuple[str, ...]:
     """The keys that occur twice in a JSON object."""
-    return value.keys_twice if isinstance(value, Repeated) else ()
+    return value.keys_twice if isinstance(value, RepeatedKeys) else ()

@@ -9,14 +9,14 @@ from muniment import __version__
 from muniment.access import PERMISSIONS, AclRevision, Identity, Realm, RealmRecord
 from muniment.content.jsonld import CONTEXTS, METADATA, SEARCH
 from muniment.doors.nexus.documents import plain
-from muniment.doors.nexus.http.answers import Answer, Streamed, simple
+from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, simple
 from muniment.doors.nexus.http.call import Call, label
 from muniment.doors.nexus.http.negotiation import JSON, JSON_LD
 from muniment.doors.nexus.times import at
 from muniment.errors.access import AclNotFound
 from muniment.errors.nexus import AddressUnknown, FieldsRefused
 
-Handler = Callable[[Call], Answer | Streamed]
+Handler = Callable[[Call], Answer | StreamedAnswer]
 _ACLS = (f"{CONTEXTS}acls.json", f"{CONTEXTS}acls-metadata.json", METADATA)
 _DISCOVERY = "/.well-known/openid-configuration"
 

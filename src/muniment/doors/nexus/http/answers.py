@@ -34,7 +34,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Streamed:
+class StreamedAnswer:
     """An answer of known length whose bytes are made while they are sent."""
 
     length: int

@@ -20,7 +20,7 @@ from structlog import get_logger
 
 from muniment.archive import Archive
 from muniment.doors.nexus.http import access, archives, files, orgs, projects, resources
-from muniment.doors.nexus.http.answers import Answer, Streamed, failure
+from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, failure
 from muniment.doors.nexus.http.call import Call, query_of
 from muniment.doors.nexus.nexus import Nexus
 from muniment.errors.base import MunimentError
@@ -29,7 +29,7 @@ from muniment.errors.remote import BodyTooLarge
 from muniment.http.authorization import AuthorizedRequest, Authorizer
 from muniment.http.streaming import PumpResponse, pieces_of
 
-Handler = Callable[[Call], Answer | Streamed]
+Handler = Callable[[Call], Answer | StreamedAnswer]
 Routes = Mapping[str, Handler]
 
 _ROUTES: Mapping[str, Callable[[Sequence[str]], Routes]] = {
@@ -49,7 +49,7 @@ _THREADS = 24
 _BAD_REQUEST, _INTERNAL = 400, 500
 
 
-class Make(Protocol):
+class OpenNexus(Protocol):
     """Opens Nexus for a public base address; called once, at the first request."""
 
     def __call__(self, base: str) -> Nexus:
@@ -59,7 +59,7 @@ class Make(Protocol):
 class NexusApi:
     """Serves `/v1`. One for a process."""
 
-    def __init__(self, make: Make, gate: Authorizer, archive: Archive, *, limit: int, base: str = "") -> None:
+    def __init__(self, make: OpenNexus, gate: Authorizer, archive: Archive, *, limit: int, base: str = "") -> None:
         """Serve what `make` opens on `archive`, which is closed with this.
 
         `limit` is the most bytes of a JSON body. Without a public `base` it is what this server listens on.
@@ -109,7 +109,7 @@ class NexusApi:
                 raise BodyTooLarge(limit=self._limit)
         return bytes(found)
 
-    def _answer(self, request: Request, body: bytes, loop: asyncio.AbstractEventLoop) -> Answer | Streamed:
+    def _answer(self, request: Request, body: bytes, loop: asyncio.AbstractEventLoop) -> Answer | StreamedAnswer:
         try:
             visit = self._gate.visit(request)
             return _routed(self._call(request, visit, body, loop))
@@ -153,7 +153,7 @@ class NexusApi:
         return self._nexus
 
 
-def _routed(call: Call) -> Answer | Streamed:
+def _routed(call: Call) -> Answer | StreamedAnswer:
     routes = _ROUTES.get(call.parts[0], _nothing)(call.parts) if call.parts else {}
     if not routes:
         raise AddressUnknown
@@ -193,8 +193,8 @@ def _nothing(_: Sequence[str]) -> Routes:
     return {}
 
 
-async def _send(request: Request, answer: Answer | Streamed, receive: Receive, send: Send) -> None:
-    if isinstance(answer, Streamed):
+async def _send(request: Request, answer: Answer | StreamedAnswer, receive: Receive, send: Send) -> None:
+    if isinstance(answer, StreamedAnswer):
         found = answer.to(request.headers, request.method)
         if not isinstance(found, Answer):
             status, headers, start, stop = found

@@ -9,7 +9,7 @@ from typing import Any
 from muniment.content.jsonld import ARCHIVES, ARCHIVES_METADATA, METADATA
 from muniment.doors.nexus.addresses import ARCHIVE_SCHEMA
 from muniment.doors.nexus.delivery import READ, ZIP
-from muniment.doors.nexus.http.answers import CHUNK, Answer, Streamed, form_of, simple
+from muniment.doors.nexus.http.answers import CHUNK, Answer, StreamedAnswer, form_of, simple
 from muniment.doors.nexus.http.call import Call
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.selections import Definition
@@ -17,7 +17,7 @@ from muniment.doors.nexus.times import at
 from muniment.errors.nexus import AddressUnknown
 from muniment.http.streaming import DIGESTERS
 
-Handler = Callable[[Call], Answer | Streamed]
+Handler = Callable[[Call], Answer | StreamedAnswer]
 WRITE = "archives/write"
 _RESERVED = {"events", "source", "tags"}
 _WITHOUT_ID = 3
@@ -55,7 +55,7 @@ def _create(call: Call, *, packed: bool) -> Answer:
     return _redirect(call, found) if packed else _described(call, project, found, status=201)
 
 
-def fetch(call: Call) -> Answer | Streamed:
+def fetch(call: Call) -> Answer | StreamedAnswer:
     """Download a selection, or see what it is."""
     project = call.project(READ)
     ignore = call.flag("ignoreNotFound")
@@ -78,10 +78,10 @@ def fetch(call: Call) -> Answer | Streamed:
         "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}",
         "Vary": "Accept",
     }
-    return Streamed(plan.length, plan.etag, read, headers)
+    return StreamedAnswer(plan.length, plan.etag, read, headers)
 
 
-def follow(call: Call) -> Answer | Streamed:
+def follow(call: Call) -> Answer | StreamedAnswer:
     """Download by a POST without a body: what `curl -L -X POST`, as the API's page has it, makes of the redirect.
 
     Raises:

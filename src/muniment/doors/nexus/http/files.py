@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from muniment.doors.nexus.files import Upload
-from muniment.doors.nexus.http.answers import CHUNK, Answer, Streamed, document
+from muniment.doors.nexus.http.answers import CHUNK, Answer, StreamedAnswer, document
 from muniment.doors.nexus.http.call import Call
 from muniment.doors.nexus.http.multipart import Form
 from muniment.doors.nexus.http.negotiation import DOCUMENTS
@@ -17,7 +17,7 @@ from muniment.errors.nexus import NothingAcceptable, StorageUnknown
 from muniment.http.streaming import DIGESTERS
 from muniment.layouts.streams import Member, Slice, gather
 
-Handler = Callable[[Call], Answer | Streamed]
+Handler = Callable[[Call], Answer | StreamedAnswer]
 READ, WRITE = "resources/read", "files/write"
 _STORAGES = {"https://bluebrain.github.io/nexus/vocabulary/diskStorageDefault"}
 
@@ -54,7 +54,7 @@ def put(call: Call) -> Answer:
     return _shown(call, project, call.nexus.files.update(project, iri, rev, upload, call.actor), status=200)
 
 
-def fetch(call: Call) -> Answer | Streamed:
+def fetch(call: Call) -> Answer | StreamedAnswer:
     """A file's bytes; its description where only that is accepted."""
     project, revision = _revision(call)
     media_type = revision.file["media_type"]
@@ -71,7 +71,7 @@ def fetch(call: Call) -> Answer | Streamed:
     def read(start: int, stop: int) -> Iterator[bytes]:
         return gather([Slice(member, start, stop, prove=start > 0)], CHUNK, DIGESTERS)
 
-    return Streamed(
+    return StreamedAnswer(
         content.size,
         f'"{content.sha256}"',
         read,

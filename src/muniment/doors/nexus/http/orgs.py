@@ -7,13 +7,13 @@ from typing import Any
 
 from muniment.content.jsonld import CONTEXTS, METADATA
 from muniment.doors.nexus.addresses import Addresses
-from muniment.doors.nexus.http.answers import Answer, Streamed, simple
+from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, simple
 from muniment.doors.nexus.http.call import Call, label
 from muniment.doors.nexus.http.paging import listed, page_of
 from muniment.doors.nexus.projects import Organization
 from muniment.doors.nexus.records import Revision
 
-Handler = Callable[[Call], Answer | Streamed]
+Handler = Callable[[Call], Answer | StreamedAnswer]
 _DESCRIBED = (f"{CONTEXTS}organizations.json", f"{CONTEXTS}organizations-metadata.json", METADATA)
 _CHANGED = (f"{CONTEXTS}organizations-metadata.json", METADATA)
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from muniment.content.jsonld import METADATA
 from muniment.doors.nexus.documents import plain
-from muniment.doors.nexus.http.answers import Answer, Streamed, document, printed
+from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, document, printed
 from muniment.doors.nexus.http.call import Call
 from muniment.doors.nexus.http.negotiation import JSON, JSON_LD
 from muniment.doors.nexus.http.paging import listed, page_of
@@ -17,7 +17,7 @@ from muniment.doors.nexus.resources import refuse_schema
 from muniment.errors.nexus import FieldsRefused, NamedNotFound
 from muniment.layouts.selection import MAX_LONG
 
-Handler = Callable[[Call], Answer | Streamed]
+Handler = Callable[[Call], Answer | StreamedAnswer]
 READ, WRITE = "resources/read", "resources/write"
 TAGS_CONTEXT = "https://bluebrain.github.io/nexus/contexts/tags.json"
 

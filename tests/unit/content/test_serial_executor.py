@@ -1,4 +1,4 @@
-"""Work done aside: in order, whatever the size, and what fails is told."""
+"""Work in another thread: in order, whatever the size, and what fails is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from muniment.content.aside import WORTH_IT, Aside, Data
+from muniment.content.serial_executor import WORTH_IT, Data, SerialExecutor
 
 
 @pytest.mark.parametrize("sizes", [[1], [WORTH_IT], [WORTH_IT, 1, WORTH_IT - 1, 3 * WORTH_IT, 2, 2], [0]])
@@ -16,10 +16,10 @@ def test_the_digest_is_that_of_everything_in_order(sizes: list[int]) -> None:
     pieces = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
     hasher = hashlib.sha256()
     with ThreadPoolExecutor(3) as threads:
-        aside = Aside(hasher.update, threads)
+        executor = SerialExecutor(hasher.update, threads)
         for piece in pieces:
-            aside.give(piece)
-        aside.wait()
+            executor.give(piece)
+        executor.wait()
     assert hasher.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
 
 
@@ -27,10 +27,10 @@ def test_the_giver_goes_on_while_the_work_is_done() -> None:
     going = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         went_on: list[bool] = []
-        aside = Aside(lambda _: went_on.append(going.wait(10)), threads)
-        aside.give(bytes(WORTH_IT))
+        executor = SerialExecutor(lambda _: went_on.append(going.wait(10)), threads)
+        executor.give(bytes(WORTH_IT))
         going.set()
-        aside.wait()
+        executor.wait()
     assert went_on == [True]
 
 
@@ -39,7 +39,7 @@ def test_what_fails_is_told_at_the_next_piece() -> None:
         raise ValueError("no")
 
     with ThreadPoolExecutor(1) as threads:
-        aside = Aside(fail, threads)
-        aside.give(bytes(WORTH_IT))
+        executor = SerialExecutor(fail, threads)
+        executor.give(bytes(WORTH_IT))
         with pytest.raises(ValueError, match="no"):
-            aside.give(b"more")
+            executor.give(b"more")

@@ -1,4 +1,4 @@
-"""Work done aside: data given to another thread, so that whoever reads it can read on meanwhile."""
+"""Work on a stream in another thread, piece after piece, so that whoever reads it can read on meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WORTH_IT = 128 * 1024
 """Bytes below which handing over takes longer than the work."""
 
 
-class Aside:
+class SerialExecutor:
     """Does `work` for one piece of data after the other, in their order, in a thread of `threads`.
 
     Two pieces are in memory at most: the one that is worked on, and the one that waits to be given. The

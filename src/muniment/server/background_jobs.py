@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from muniment.jobs import CeleryEngine, LocalEngine  # Celery is an extra
 
 
-class OwedWork:
+class BackgroundJobs:
     """The foreman and the engine beside the server. Nothing is opened before `start` or the first request."""
 
     def __init__(self, app: App) -> None:
