@@ -1,12 +1,40 @@
-"""What holds for every test: on CI nothing is skipped silently."""
+"""What holds for every test: on CI nothing is skipped silently, and nothing but this machine is connected to."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+
+from muniment.testing.connections import loopback_only
+
+_WATCH = pytest.StashKey[Any]()
+_OFFENCES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch connections and look-ups from before the first test module is imported."""
+    config.stash[_WATCH] = watch = loopback_only()
+    config.stash[_OFFENCES] = watch.__enter__()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Watch no longer."""
+    watch = config.stash.get(_WATCH, None)
+    if watch is not None:
+        watch.__exit__(None, None, None)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves_the_machine(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Fail a test that connects to, or looks up, anything beyond loopback, also where the code took the refusal."""
+    offences = pytestconfig.stash[_OFFENCES]
+    offences.clear()
+    yield
+    if offences:
+        pytest.fail(f"the test left this machine: {'; '.join(offences)}")
 
 
 def on_ci() -> bool:

@@ -47,6 +47,10 @@ class AddressRefused(Refused):
     """{host} is not an address that may be fetched from: {reason}. Private networks are opened by the setting MUNIMENT_ALLOW_PRIVATE_ADDRESSES=true."""  # noqa: E501 - the docstring is the message
 
 
+class AddressNeverAllowed(AddressRefused):
+    """{host} is not an address that may ever be fetched from: {reason}."""
+
+
 class RedirectRefused(Refused):
     """{service} redirected {where} to a place that is not followed: {reason}."""
 

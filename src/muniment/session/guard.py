@@ -7,19 +7,20 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from muniment.errors.sources import AddressRefused, HostUnknown
+from muniment.errors.sources import AddressNeverAllowed, AddressRefused, HostUnknown
+from muniment.session.networks import AGENTS, GLOBAL_UNICAST, NAT64, NOT_PUBLIC
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[..., Sequence[tuple[Any, ...]]]
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; the prefix for local use (RFC 8215) is not global
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
 class Guard:
     """Decides which addresses may be connected to.
 
-    With `allow_private_addresses` every address may: for intranets and tests. `resolve` is `socket.getaddrinfo`.
+    With `allow_private_addresses` every address may, for intranets and tests, but those at which a cloud host gives
+    its own credentials to whoever asks. `resolve` is `socket.getaddrinfo`.
     """
 
     def __init__(self, *, allow_private_addresses: bool = False, resolve: Resolve = socket.getaddrinfo) -> None:
@@ -33,6 +34,7 @@ class Guard:
 
         Raises:
             AddressRefused: The name leads to a private or otherwise reserved address.
+            AddressNeverAllowed: It leads to the agent of a cloud host.
             HostUnknown: The name cannot be resolved.
         """
         if "%" in host:
@@ -45,17 +47,18 @@ class Guard:
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         if not addresses:
             raise HostUnknown(host=host, reason="it has no address")
-        if not self.allow_private_addresses:
-            for address in addresses:
-                if refusal := why_refused(address):
-                    raise AddressRefused(host=host, reason=refusal)
+        for address in addresses:
+            if is_agent(address):
+                raise AddressNeverAllowed(host=host, reason="it is where a cloud host answers its own machines")
+            if not self.allow_private_addresses and (refusal := why_refused(address)):
+                raise AddressRefused(host=host, reason=refusal)
         return addresses
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         """A connection to the first address of `host` that answers.
 
         Raises:
-            AddressRefused, HostUnknown: As from `addresses`.
+            AddressRefused, AddressNeverAllowed, HostUnknown: As from `addresses`.
             OSError: None of them answers.
         """
         trouble: OSError | None = None
@@ -80,21 +83,22 @@ def why_refused(text: str) -> str | None:
     for inner in _embedded(address):
         if reason := why_refused(str(inner)):
             return f"it carries an IPv4 address, of which {reason}"
-    if address in _NAT64:  # the IPv4 address in it is a public one
-        return None
-    for fault, reason in (
-        (address.is_loopback, "it is this machine"),
-        (address.is_unspecified, "it is no address of a machine"),
-        (address.is_link_local, "it is link-local"),
-        (address.is_multicast, "it is a group's address"),
-        (address.is_private, "it is in a private network"),
-        (address.is_reserved, "it is reserved"),
-        (isinstance(address, ipaddress.IPv6Address) and address.is_site_local, "it is in a private network"),
-        (not address.is_global, "it is not reachable from the outside"),
-    ):
-        if fault:
+    for network, reason in NOT_PUBLIC:
+        if address in network:
             return reason
+    # What is not given out at all is refused without being named, but for addresses that carry a public IPv4 one.
+    if isinstance(address, ipaddress.IPv6Address) and address not in GLOBAL_UNICAST and address not in NAT64:
+        return "it is reserved"
     return None
+
+
+def is_agent(text: str) -> bool:
+    """Whether a cloud host answers its own machines at this address, also where another address carries it."""
+    try:
+        address: Address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return address in AGENTS or any(inner in AGENTS for inner in _embedded(address))
 
 
 def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
@@ -102,6 +106,6 @@ def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
     if isinstance(address, ipaddress.IPv4Address):
         return []
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+    if address in NAT64 or (address in _COMPATIBLE and int(address) > 1):
         found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return [each for each in found if each is not None]
