@@ -199,7 +199,7 @@ def _validator(headers: Mapping[str, str]) -> str | None:
         return None
     try:
         settled = parsedate_to_datetime(date) - parsedate_to_datetime(modified) >= timedelta(seconds=1)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return modified if settled else None
 

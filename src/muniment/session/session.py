@@ -26,8 +26,10 @@ from muniment.errors.sources import (
 from muniment.session.account import Account, Origin
 from muniment.session.body import Body
 from muniment.session.clock import Clock, SystemClock
+from muniment.session.coding import Decoded, coding_of
 from muniment.session.connections import Pool
 from muniment.session.guard import Guard
+from muniment.session.headers import as_address
 from muniment.session.limits import Limits
 from muniment.session.redaction import shown
 from muniment.session.reply import Answer, Reply
@@ -151,6 +153,12 @@ class Session:
         """
         body = Body(self, account, url, path, headers or {}, method, immutable=immutable)
         body.begin(offset)
+        if coding := coding_of(body.headers, body.url, body.total, size):
+            if offset:  # the ranges of a coded answer are not those of the file
+                body.close()
+                body = Body(self, account, url, path, headers or {}, method, immutable=immutable)
+                body.begin(0)
+            return cast("BinaryIO", Decoded(body, coding, path, account.service, offset))
         if size is not None and body.total is not None and body.total != size:
             body.close()
             raise FileDiffers(path=path, service=account.service, what="the size", expected=size, found=body.total)
@@ -219,7 +227,7 @@ class Session:
             if reply.status not in _REDIRECTS or target is None:
                 return reply, limited
             reply.drain()
-            onward = urljoin(url, target)
+            onward = urljoin(url, as_address(target))
             if origin.scheme == "https" and urlsplit(onward).scheme != "https":
                 raise RedirectRefused(service=account.service, where=shown(url), reason="it is not encrypted")
             if Origin.of(onward) != origin:

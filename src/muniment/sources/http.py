@@ -11,6 +11,8 @@ from muniment.errors.base import MunimentError
 from muniment.errors.sources import CredentialRefused, ListingEndless, NotAtService, ServiceRefused
 from muniment.session import Account, shown
 from muniment.session.account import Origin
+from muniment.session.coding import coding_of
+from muniment.session.headers import file_name
 from muniment.session.reply import Answer
 from muniment.sources.listing import Listed, is_listing, read_listing
 from muniment.sources.options import Kind, Param, SourceContext
@@ -84,13 +86,14 @@ class HttpSource:
                 return
         else:
             reply.close()
-        name = unquote(urlsplit(reply.url).path.rpartition("/")[2]) or "index.html"
+        name = file_name(reply.headers, reply.url) or "index.html"
         path = safe_path(name, SERVICE)
         if isinstance(path, Failure):
             yield path
             return
         modified = rfc3339(reply.headers.get("last-modified"))
-        yield SourceEntry(path, reply.length, modified=modified, locator=self._url)
+        coded = coding_of(reply.headers, reply.url, reply.length, None)
+        yield SourceEntry(path, None if coded else reply.length, modified=modified, locator=self._url)
 
     def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
         """The bytes of a file, as the server stores them.

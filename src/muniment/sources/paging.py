@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from muniment.errors.sources import ListingEndless, UnexpectedAnswer
 from muniment.session import Account, Answer, Session, shown
+from muniment.session.headers import as_address
 
 _MOST_PAGES = 20_000
 _NEXT = re.compile(r'<([^<>]*)>[^,<]*;\s*rel="?next"?', re.IGNORECASE)
@@ -55,7 +56,7 @@ def linked_pages(get: Callable[[str], Answer], service: str, url: str) -> Iterat
         answer = get(following)
         yield answer
         match = _NEXT.search(answer.headers.get("link", ""))
-        following = urljoin(answer.url, match[1]) if match else None
+        following = urljoin(answer.url, as_address(match[1])) if match else None
 
 
 def linked_values(session: Session, account: Account, url: str, **names: str) -> Iterator[dict[str, Any]]:

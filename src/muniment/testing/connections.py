@@ -94,7 +94,8 @@ def _is_loopback(host: str) -> bool:
 
 def _is_local(name: str) -> bool:
     """Whether a name is answered without a name server: an address in any spelling, this machine, or nonsense."""
-    if name in {"", "localhost", socket.gethostname()} or ":" in name or len(name) > 253:  # noqa: PLR2004 - RFC 1035 §2.3.4
+    # A name of over 253 characters is none (RFC 1035 §2.3.4).
+    if name in {"", "localhost", socket.gethostname()} or ":" in name or len(name) > 253:
         return True
     if not name.strip("."):
         return True

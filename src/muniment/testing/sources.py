@@ -52,6 +52,7 @@ from muniment.sources import (
     open_source,
 )
 from muniment.testing.clock import FakeClock
+from muniment.testing.connections import attempted_connections
 
 Listed = list[tuple[Item, SourceEntry]]
 
@@ -74,7 +75,7 @@ class SourceContract:
         """Take away the tests about what this service does not have, so that none of them passes by doing nothing."""
         for test, applies in (
             ("a_refused_credential_is_named_without_being_shown", cls.has_credential),
-            ("private_addresses_are_refused_by_default", cls.remote),
+            ("private_addresses_are_refused_by_default_and_not_connected_to", cls.remote),
             ("a_busy_service_is_not_asked_before_its_time", cls.calls is not None),
             ("a_passing_failure_is_tried_again", cls.calls is not None),
             ("a_cut_body_is_taken_up_where_it_broke_off", cls.bodies is not None),
@@ -231,9 +232,13 @@ class SourceContract:
             listed(source)
         assert refusal.value.details["field"] in {param.name for param in find(self.kind).params}
 
-    def test_private_addresses_are_refused_by_default(self, server: Any, clock: FakeClock, tmp_path: Path) -> None:
-        with Session(Guard(), clock=clock) as session, pytest.raises(AddressRefused):
-            listed(self.make(server, session, tmp_path))
+    def test_private_addresses_are_refused_by_default_and_not_connected_to(
+        self, server: Any, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        with attempted_connections() as attempts, Session(Guard(), clock=clock) as session:
+            with pytest.raises(AddressRefused):
+                listed(self.make(server, session, tmp_path))
+            assert attempts == []
 
     def test_no_secret_is_shown_or_logged(
         self, server: Any, session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -29,6 +29,7 @@ from muniment.errors.sources import (
     UnexpectedAnswer,
 )
 from muniment.session import Account, Guard, Session
+from muniment.session.session import _target
 from muniment.testing.certificates import server_and_client_contexts
 from muniment.testing.clock import FakeClock
 from muniment.testing.servers import Loopback, Reply, Request, Wrong
@@ -150,13 +151,43 @@ def test_a_size_that_is_not_the_announced_one_is_refused_before_a_byte_comes(
         session.open(account, f"{service.url}/file", "f", size=len(DATA) - 1)
 
 
-def test_bodies_come_as_they_are_stored_also_when_they_are_compressed(
+def test_a_coding_nobody_asked_for_is_taken_off_also_after_a_cut_and_from_the_middle(
     session: Session, service: Service, account: Account
 ) -> None:
     packed = gzip.compress(DATA)
-    service.more["/x.csv"] = Reply(200, packed, {"Content-Encoding": "gzip"})
-    with session.open(account, f"{service.url}/x.csv", "f") as body:
+    service.more["/x.csv"] = Reply(200, packed, {"Content-Encoding": "gzip"}, etag='"packed"')
+    service.fail("/x.csv", cut_after=len(packed) // 2)
+    with session.open(account, f"{service.url}/x.csv", "f", size=len(DATA)) as body:
+        assert body.read() == DATA
+    assert service.requests[-1].headers["range"] == f"bytes={len(packed) // 2}-"
+    with session.open(account, f"{service.url}/x.csv", "f", offset=1000) as body:
+        assert body.read() == DATA[1000:]
+
+
+def test_files_that_are_compressed_where_they_lie_come_as_they_are_stored(
+    session: Session, service: Service, account: Account
+) -> None:
+    packed = gzip.compress(DATA)
+    service.more["/x.csv.gz"] = service.more["/stored"] = Reply(200, packed, {"Content-Encoding": "gzip"})
+    with session.open(account, f"{service.url}/x.csv.gz", "f") as body:
         assert body.read() == packed
+    with session.open(account, f"{service.url}/stored", "f", size=len(packed)) as body:
+        assert body.read() == packed
+
+
+def test_a_redirect_is_followed_to_the_address_that_was_meant(
+    session: Session, service: Service, account: Account
+) -> None:
+    service.more["/d/é b.csv"] = Reply(200, b"DATA")
+    for charset, sent in (("utf-8", "/d/%C3%A9%20b.csv"), ("latin-1", "/d/%E9%20b.csv")):
+        raw = "/d/é b.csv".encode(charset).decode("latin-1")
+        service.more["/r"] = Reply(302, headers={"Location": raw})
+        if charset == "utf-8":
+            with session.open(account, f"{service.url}/r", "f") as body:
+                assert body.read() == b"DATA"
+        reply = session.send(account, "GET", f"{service.url}/r", {})
+        reply.close()
+        assert _target(reply.url) == sent
 
 
 # --- answers
