@@ -19,7 +19,6 @@ from muniment.access.permissions import address_of, effective
 from muniment.access.proxy import TrustedProxy
 from muniment.access.store import AccessStore, Snapshot
 from muniment.errors.access import (
-    AccessUnavailable,
     AuthenticationFailed,
     AuthorizationFailed,
     BadRealm,
@@ -29,6 +28,7 @@ from muniment.errors.access import (
     Unauthenticated,
     UnknownAccessTokenIssuer,
 )
+from muniment.errors.database import DatabaseBroken, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from muniment.access.jwks import Fetch, RealmKeys
@@ -88,10 +88,9 @@ class Authority:
         """An authority on the book in the database at `place`: the archive's `control.db`, or `postgresql://...`.
 
         Raises:
-            AccessUnavailable: The database cannot be reached or written.
-            AccessNewer: It was made by a later Muniment.
+            DatabaseUnavailable, DatabaseNotThere, DatabaseBehind, DatabaseNewer: As `Database.open`.
         """
-        return cls(AccessStore(place), proxy=proxy, fetch=fetch)
+        return cls(AccessStore.open(place), proxy=proxy, fetch=fetch)
 
     def close(self) -> None:
         """Give up the database."""
@@ -118,7 +117,7 @@ class Authority:
             AuthenticationFailed: A key or token does not hold; its subclasses say why.
             UserNotListed, BadUsersFile: The reverse proxy's user is not let in.
             RealmUnavailable: The issuer of a token cannot be asked for its keys.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         shown = headers.get("authorization") or headers.get("Authorization") or ""
         if not shown:
@@ -163,7 +162,7 @@ class Authority:
     def _note_use(self, key: str, now: float) -> None:
         self._used[key] = now
         # A read-only or busy database must not turn a valid key away; the next hour tries again.
-        with contextlib.suppress(AccessUnavailable):
+        with contextlib.suppress(DatabaseUnavailable, DatabaseBroken):
             self.book.keys.touch(key, now)
 
     def _token(self, token: str) -> Caller:
@@ -227,7 +226,7 @@ class Authority:
 
         Raises:
             BadAddress: `project` is neither.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         present = self._now()
         rights = present.rights
@@ -244,7 +243,7 @@ class Authority:
 
         Raises:
             BadAddress: `project` is neither.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         return permission in self.permissions(caller, project)
 
@@ -255,7 +254,7 @@ class Authority:
             Unauthenticated: They have not, and nobody knows who they are: they may say so and try again.
             AuthorizationFailed: They have not.
             BadAddress: `project` is none.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         if permission in self.permissions(caller, project):
             return
@@ -269,7 +268,7 @@ class Authority:
         """The keys, rules and realms that count now; changes by other processes within `look_every` seconds.
 
         Raises:
-            AccessUnavailable: The database cannot be reached. Nothing is decided by an old picture.
+            DatabaseUnavailable: The database cannot be reached. Nothing is decided by an old picture.
         """
         return self._now().picture
 

@@ -169,7 +169,7 @@ class Keys:
         Raises:
             BadKeyName, KeyNameTaken: It cannot be called so.
             BadAddress, UnknownPermissions: The grants name what is not there.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         check_name(name)
         made = _new(name, expires_at, by)
@@ -190,7 +190,7 @@ class Keys:
 
         Raises:
             ApiKeyNotFound: No key was ever called so.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         made = _new(name, expires_at, by)
 
@@ -209,7 +209,7 @@ class Keys:
 
         Raises:
             ApiKeyNotFound: There is none of that id or name.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
 
         def work(connection: Connection) -> list[Key]:
@@ -228,7 +228,7 @@ class Keys:
         """All keys that ever were, oldest first.
 
         Raises:
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         return self._book.database.read(lambda connection: [_key(row) for row in connection.execute(_ALL)])
 
@@ -236,7 +236,7 @@ class Keys:
         """Note that a key was used, unless another writer is at work. No process reads its rules anew for that.
 
         Raises:
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         self._book.database.write(
             lambda connection: connection.execute(_TOUCH, {"key": id, "now": now}), patience=_SHORT_PATIENCE

@@ -112,7 +112,7 @@ class RealmBook:
         """All realms, deprecated ones too, by label.
 
         Raises:
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         return self._book.database.read(records)
 
@@ -121,7 +121,7 @@ class RealmBook:
 
         Raises:
             RealmNotFound: There is none of that label.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         for record in self.all():
             if record.realm.label == label:
@@ -134,7 +134,7 @@ class RealmBook:
         Raises:
             BadRealm: Its settings cannot be used.
             RealmTaken: Its label or its issuer is there already.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         return self._put(realm.check(), 0, deprecated=False, by=by)
 
@@ -144,7 +144,7 @@ class RealmBook:
         Raises:
             BadRealm, RealmNotFound, RealmTaken: It cannot be so.
             IncorrectRev: Somebody changed it in between.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         self.fetch(realm.check().label)
         return self._put(realm, rev, deprecated=False, by=by)
@@ -155,7 +155,7 @@ class RealmBook:
         Raises:
             RealmNotFound: There is no such realm.
             IncorrectRev: Somebody changed it in between.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         return self._put(self.fetch(label).realm, rev, deprecated=True, by=by)
 

@@ -62,7 +62,7 @@ class AclBook:
             BadAddress: There can be none on such an address.
             AclNotFound: There never were any.
             RevisionNotFound: There is no such revision.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         check_address(address)
 
@@ -83,7 +83,7 @@ class AclBook:
         """The newest rules of every address that has some, by address.
 
         Raises:
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         return self._book.database.read(current)
 
@@ -93,7 +93,7 @@ class AclBook:
         Raises:
             BadAddress, UnknownPermissions, AclCannotContainEmptyPermissionCollection: They cannot be kept.
             IncorrectRev: Somebody changed them in between.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         given = _checked(address, acl)
         return self._change(address, rev, by, lambda _: given)
@@ -104,7 +104,7 @@ class AclBook:
         Raises:
             NothingToBeUpdated: All of it was granted already.
             BadAddress, UnknownPermissions, AclCannotContainEmptyPermissionCollection, IncorrectRev: As `replace`.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         given = _checked(address, acl)
 
@@ -123,7 +123,7 @@ class AclBook:
             AclNotFound: There are no rules on the address.
             NothingToBeUpdated: None of it was granted.
             BadAddress, UnknownPermissions, AclCannotContainEmptyPermissionCollection, IncorrectRev: As `replace`.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         given = _checked(address, acl)
 
@@ -145,7 +145,7 @@ class AclBook:
             BadAddress: There can be none on such an address.
             AclNotFound, AclIsEmpty: There are none.
             IncorrectRev: Somebody changed them in between.
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         check_address(address)
 

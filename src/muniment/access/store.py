@@ -10,8 +10,8 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, text
 
 from muniment.access import keys, realms, rules
-from muniment.access.database import AccessDatabase
 from muniment.access.permissions import Rules
+from muniment.database import Database
 
 Result = TypeVar("Result")
 
@@ -30,19 +30,26 @@ class Snapshot:
 class AccessStore:
     """Keys, rules and realms, with the means to change them."""
 
-    def __init__(self, place: str | Path) -> None:
-        """Open the book in the database at `place` (a file, or a `postgresql://` address); it is made if missing.
-
-        Raises:
-            AccessUnavailable: The database cannot be reached or written.
-            AccessNewer: It was made by a later Muniment.
-        """
-        self.database = AccessDatabase(place)
+    def __init__(self, database: Database) -> None:
+        """Keep them in `database`, which whoever opened it closes."""
+        self.database = database
+        self._opened_here = False
         self.keys = keys.Keys(self)
         self.rules = rules.AclBook(self)
         self.realms = realms.RealmBook(self)
         self.changes = 0
         """Grows with each change made through this object, so that its own process need not look."""
+
+    @classmethod
+    def open(cls, place: str | Path, *, migrate: bool | None = None) -> Self:
+        """Open the database at `place` (a file, or a `postgresql://` address) for keys and rules alone.
+
+        Raises:
+            DatabaseUnavailable, DatabaseNotThere, DatabaseBehind, DatabaseNewer: As `Database.open`.
+        """
+        opened = cls(Database.open(place, migrate=migrate))
+        opened._opened_here = True
+        return opened
 
     def __enter__(self) -> Self:
         """Use the book in a `with` block."""
@@ -53,14 +60,15 @@ class AccessStore:
         self.close()
 
     def close(self) -> None:
-        """Give up the database."""
-        self.database.close()
+        """Give up the database, if it was opened here."""
+        if self._opened_here:
+            self.database.close()
 
     def change(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction that every process with the book open will notice.
 
         Raises:
-            AccessUnavailable: The database cannot be reached, or stays locked.
+            DatabaseUnavailable: The database cannot be reached, or stays locked.
         """
 
         def noticed(connection: Connection) -> Result:
@@ -69,7 +77,7 @@ class AccessStore:
             return result
 
         try:
-            return self.database.write(noticed)
+            return self.database.write(noticed, alone=ONE_WRITER)
         finally:
             self.changes += 1
 
@@ -77,7 +85,7 @@ class AccessStore:
         """Which state of the data this is; grows with each change by anybody.
 
         Raises:
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         return self.database.read(lambda connection: int(connection.scalar(_VERSION) or 0))
 
@@ -85,7 +93,7 @@ class AccessStore:
         """All of it at one moment.
 
         Raises:
-            AccessUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
 
         def work(connection: Connection) -> Snapshot:
@@ -99,5 +107,7 @@ class AccessStore:
         return self.database.read(work)
 
 
+ONE_WRITER = "keys and rules"
+"""Their changes are rare and depend on each other: one at a time."""
 _NOTICE = text("UPDATE access_state SET data_version = data_version + 1")
 _VERSION = text("SELECT data_version FROM access_state")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.app.opener import ArchiveOpener
 from muniment.app.realm_keys import fetch_keys
-from muniment.archive import Archive as LocalArchive
+from muniment.errors.archive import NotAnArchive
+from muniment.errors.base import BadInput
 from muniment.settings import Settings
 
 if TYPE_CHECKING:
     from muniment.access import Authority
+    from muniment.database import Database
 
 
 class App(ArchiveOpener):
@@ -19,19 +24,79 @@ class App(ArchiveOpener):
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         super().__init__(self.settings)
+        self._databases: dict[int, Database] = {}
+        self._lock = threading.Lock()
 
-    def authority(self, archive: LocalArchive) -> Authority:
-        """Who may do what with an archive: the keys, rules and realms of its `control.db`.
+    # --- the control database
+
+    @property
+    def state(self) -> Path:
+        """The folder of the control database and the key file.
+
+        Raises:
+            BadInput: There is none: the archive is behind a server, and nothing else was named.
+            NotAnArchive: There is no such folder.
+        """
+        if self.settings.state is not None:
+            return self.settings.state
+        if self.remote:
+            raise BadInput(
+                reason="with an archive behind a server, name the ledger (MUNIMENT_LEDGER) and the key file "
+                "(MUNIMENT_SECRETS_FILE), or a folder for both (MUNIMENT_STATE)"
+            )
+        place = self.place()
+        if not place.is_dir():
+            raise NotAnArchive(path=place, reason="there is no such folder")
+        return place
+
+    def database_place(self) -> str | Path:
+        """Where the control database is.
+
+        Raises:
+            BadInput: None is named.
+            NotAnArchive: There is no folder to keep it in.
+        """
+        named = self.settings.ledger
+        if named is None:
+            return self.state / "control.db"
+        return named if "://" in named else Path(named)
+
+    def database(self, *, migrate: bool | None = None) -> Database:
+        """The control database, opened on first use; `close` closes it. A process that was forked opens its own.
+
+        Raises:
+            BadInput, NotAnArchive: None is named.
+            DatabaseNotThere, DatabaseBehind, DatabaseNewer, DatabaseUnavailable: As `Database.open`.
+        """
+        from muniment.database import Database  # noqa: PLC0415 - a database library comes with it
+
+        with self._lock:
+            known = self._databases.get(os.getpid())
+            if known is None:
+                known = self._databases[os.getpid()] = Database.open(self.database_place(), migrate=migrate)
+            return known
+
+    def close(self) -> None:
+        """Give up the control database; it is opened again when it is needed."""
+        with self._lock:
+            known = self._databases.pop(os.getpid(), None)
+        if known is not None:
+            known.close()
+
+    # --- rights
+
+    def authority(self) -> Authority:
+        """Who may do what with the archive: the keys, rules and realms of the control database.
 
         Raises:
             BadProxy: The reverse proxy cannot be trusted as it is set.
-            AccessUnavailable: The database cannot be reached.
+            MunimentError: As `database`.
         """
-        from muniment.access import Authority, TrustedProxy  # noqa: PLC0415 - needs a database library
+        from muniment.access import AccessStore, Authority, TrustedProxy  # noqa: PLC0415 - as above
 
         settings = self.settings
         proxy = None
         if settings.proxy_users is not None:
             trusted = [word.strip() for word in settings.serve_trusted_proxies.split(",") if word.strip()]
             proxy = TrustedProxy(trusted, settings.proxy_users, header=settings.proxy_header)
-        return Authority.open(archive.state / "control.db", proxy=proxy, fetch=fetch_keys)
+        return Authority(AccessStore(self.database()), proxy=proxy, fetch=fetch_keys)

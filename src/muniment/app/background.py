@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from muniment.app.app import App
 from muniment.content.extras import need
-from muniment.errors.archive import NotAnArchive
 from muniment.errors.base import BadInput
 from muniment.settings.working import words
 
@@ -32,26 +31,6 @@ class BackgroundServices:
 
     # --- the ledger
 
-    @property
-    def state(self) -> Path:
-        """The folder of ledger and keys.
-
-        Raises:
-            BadInput: There is none: the archive is behind a server, and nothing else was named.
-            NotAnArchive: There is no such folder.
-        """
-        if self._settings.state is not None:
-            return self._settings.state
-        if self._app.remote:
-            raise BadInput(
-                reason="with an archive behind a server, name the ledger (MUNIMENT_LEDGER) and the key file "
-                "(MUNIMENT_SECRETS_FILE), or a folder for both (MUNIMENT_STATE)"
-            )
-        place = self._app.place()
-        if not place.is_dir():
-            raise NotAnArchive(path=place, reason="there is no such folder")
-        return place
-
     @cached_property
     def keyring(self) -> Keyring:
         """The keys that seal credentials.
@@ -62,29 +41,17 @@ class BackgroundServices:
         from muniment.jobs import Keyring  # noqa: PLC0415 - only who works needs it
 
         named = self._settings.secrets_file
-        return Keyring.read(named) if named is not None else Keyring.create(self.state / "control.key")
+        return Keyring.read(named) if named is not None else Keyring.create(self._app.state / "control.key")
 
-    def ledger(self, *, migrate: bool | None = None) -> Ledger:
-        """Open the ledger; the caller closes it.
+    def ledger(self) -> Ledger:
+        """The ledger in the application's control database.
 
         Raises:
-            BadInput: None is named.
-            LedgerNotThere, LedgerBehind, LedgerNewer, LedgerUnavailable: It cannot be opened.
+            MunimentError: As `App.database`.
         """
         from muniment.jobs import Ledger  # noqa: PLC0415 - a database library
 
-        return Ledger.open(self.place(), keyring=self.keyring, migrate=migrate)
-
-    def place(self) -> str | Path:
-        """Where the ledger is.
-
-        Raises:
-            BadInput: None is named.
-        """
-        named = self._settings.ledger
-        if named is None:
-            return self.state / "control.db"
-        return named if "://" in named else Path(named)
+        return Ledger(self._app.database(), self.keyring)
 
     # --- the office
 
@@ -195,7 +162,13 @@ class BackgroundServices:
             _ = self.office.ledger
             _ = self.office.archive
         finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close all that was opened; what is needed again is opened again."""
+        if "office" in self.__dict__:
             self.office.close()
+        self._app.close()
 
     # --- inside
 
@@ -243,6 +216,6 @@ class BackgroundServices:
 
     def _link_key(self) -> bytes:
         """Made from the key file, so that every process of a server knows it and nobody else does."""
-        place = self._settings.secrets_file or self.state / "control.key"
+        place = self._settings.secrets_file or self._app.state / "control.key"
         assert self.keyring is not None
         return hashlib.sha256(b"muniment download links\n" + place.read_bytes()).digest()

@@ -59,7 +59,7 @@ class ArchiveOpener:
         if self.remote:
             return self.open(str(self._basic.archive))
         settings = self._basic
-        return Archive(self.place(), state=settings.state, agent=self._agent(), workers=settings.workers, parity=parity)
+        return Archive(self.place(), state=settings.state, agent=self.agent(), workers=settings.workers, parity=parity)
 
     def open(self, place: str) -> Any:
         """Open another archive than the settings name, a folder or a URL, with the same key and agent.
@@ -68,7 +68,7 @@ class ArchiveOpener:
             MunimentError: As `archive`.
         """
         if not is_url(place):
-            return Archive(place, agent=self._agent(), workers=self._basic.workers)
+            return Archive(place, agent=self.agent(), workers=self._basic.workers)
         try:
             key = self._basic.secret()
         except IndexError:
@@ -89,6 +89,7 @@ class ArchiveOpener:
             raise BadInput(reason=f"{self._basic.archive} is a server's address; this needs the archive's folder")
         return Path(self._basic.archive)
 
-    def _agent(self) -> Agent:
+    def agent(self) -> Agent:
+        """Who acts: as the settings say, and else who this process runs as."""
         known = Agent.of_this_process()
         return Agent(self._basic.agent_name or known.name, self._basic.agent_address or known.address)

@@ -27,7 +27,11 @@ def serve(settings: Settings) -> None:
         MunimentError: The archive, a database or a key file cannot be opened, or a setting cannot be used.
         CannotListen: The address cannot be had.
     """
-    _rehearse(App(settings))
+    app = App(settings)
+    try:
+        _rehearse(app)
+    finally:
+        app.close()
     settings.hand_down()
     uvicorn.run(
         ENTRY,
@@ -55,8 +59,8 @@ def _rehearse(app: App) -> None:
     if app.settings.otel:
         need("otel", "Sending traces")
     app.place()
-    with app.archive() as archive:
-        app.authority(archive).close()
+    app.archive().close()
+    app.authority()
     if app.settings.serve_work:
         BackgroundServices(app).rehearse()
     _try_address(app.settings.serve_host, app.settings.serve_port)

@@ -61,7 +61,7 @@ def _work_here(working: BackgroundServices, threads: int | None, queues: list[st
     note("working; stop with Ctrl-C or SIGTERM")
     stop.wait()
     engine.stop()
-    working.office.close()
+    working.close()
 
 
 @job.command("ls")
@@ -135,7 +135,7 @@ def cancel(context: typer.Context, id: JobId) -> None:
         else:
             found = working.office.ledger.cancel(found.id, by=who)
     finally:
-        working.office.close()
+        working.close()
     note(f"{found.id}: {'is being cancelled' if not found.ended else found.state}")
 
 
@@ -143,21 +143,23 @@ def cancel(context: typer.Context, id: JobId) -> None:
 def migrate_ledger(
     context: typer.Context,
     source: Annotated[
-        str | None, typer.Option("--from", metavar="PLACE", help="Copy all of another ledger into it, once.")
+        str | None,
+        typer.Option("--from", metavar="PLACE", help="Copy all of another ledger into it, with keys and rules, once."),
     ] = None,
 ) -> None:
-    """Make the ledger's tables, or bring them up to date."""
-    from muniment.jobs import Ledger
-    from muniment.jobs.transfer import copy_ledger
+    """Make the tables of the ledger, of keys and rules, and of all else in this database, or bring them up to date."""
+    from muniment.database import Database
+    from muniment.database.transfer import copy_all
 
-    working = _working(context)
-    with working.ledger(migrate=True) as book:
-        note(f"the ledger at {book.database.place} is up to date")
+    with Database.open(context.obj.app().database_place(), migrate=True) as database:
+        note(f"the ledger at {database.place} is up to date")
         if source is not None:
-            place: str | Path = source if "://" in source else Path(source)
-            with Ledger.open(place, keyring=working.keyring) as other:
-                copied = copy_ledger(other, book)
-            note(f"copied {copied.get('jobs', 0)} jobs")
+            with Database.open(source if "://" in source else Path(source)) as other:
+                copied = copy_all(other, database)
+            note(
+                f"copied {copied['jobs']} jobs, {copied['access_keys']} keys, {copied['access_rules']} revisions of "
+                f"rules, and {sum(copied.values())} rows in all"
+            )
 
 
 @ledger.command("rotate-keys")
@@ -216,8 +218,11 @@ def _working(context: typer.Context) -> BackgroundServices:
 
 @contextlib.contextmanager
 def _ledger(context: typer.Context) -> Iterator[Ledger]:
-    with _working(context).ledger() as book:
-        yield book
+    working = _working(context)
+    try:
+        yield working.ledger()
+    finally:
+        working.close()
 
 
 def _find(book: Ledger, id: str) -> Job:

@@ -14,9 +14,9 @@ from muniment.cli.options import Json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from muniment.access import AccessStore, Key, NewKey
+    from muniment.app import App
     from muniment.archive import Agent
 
 ADMINISTRATOR = "administrator"
@@ -37,17 +37,24 @@ def open_book(context: typer.Context) -> Iterator[tuple[AccessStore, str]]:
     """The keys and rules of the archive, and the name of who changes them.
 
     Raises:
-        BadInput: The archive is behind a server; rules over it are kept on its own machine.
+        BadInput: The archive is behind a server, and where its rules are kept was not named.
     """
     from muniment.access import AccessStore
     from muniment.errors.base import BadInput
 
-    with context.obj.archive() as archive:
-        opened = getattr(archive, "context", None)
-        if opened is None:
-            raise BadInput(reason="keys and rules are kept where the archive is: name its folder, not its address")
-        with AccessStore(opened.layout.control) as book:
-            yield book, _text(opened.agent)
+    app = context.obj.app()
+    if app.remote and app.settings.ledger is None:
+        raise BadInput(
+            reason="keys and rules are kept where the archive is: name its folder, not its address, or the ledger "
+            "(MUNIMENT_LEDGER) if they are in PostgreSQL"
+        )
+    if not app.remote:
+        with context.obj.archive():
+            pass  # so that a mistyped folder gets no keys
+    try:
+        yield AccessStore(app.database()), _text(app.agent())
+    finally:
+        app.close()
 
 
 @key.command()
@@ -124,16 +131,22 @@ def revoke(
         typer.echo(f"{item.id}  {item.name}  {_state(item)}")
 
 
-def administrator_key(control: Path, agent: Agent) -> NewKey | None:
-    """The key of a new archive's keeper; None where the database has had one before and keeps it."""
+def administrator_key(app: App) -> NewKey | None:
+    """The key of a new archive's keeper; None where the database has had one before and keeps it.
+
+    Raises:
+        MunimentError: As `App.database`.
+    """
     from muniment.access import ADMIN, AccessStore
     from muniment.errors.access import KeyNameTaken
 
-    with AccessStore(control) as book:
-        try:
-            return book.keys.create(ADMINISTRATOR, grants={"/": frozenset({ADMIN})}, by=_text(agent))
-        except KeyNameTaken:
-            return None
+    try:
+        book = AccessStore(app.database())
+        return book.keys.create(ADMINISTRATOR, grants={"/": frozenset({ADMIN})}, by=_text(app.agent()))
+    except KeyNameTaken:
+        return None
+    finally:
+        app.close()
 
 
 def _text(agent: Agent) -> str:

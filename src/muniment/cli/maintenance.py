@@ -27,10 +27,12 @@ def init(
 
     app = context.obj.app()
     digests = tuple(digest) if digest else ("sha512", "sha256")
+    if app.settings.ledger is not None and "://" in app.settings.ledger:
+        app.database()  # before anything is made, for its tables may be missing
     with Archive.init(
         app.place(), mode=mode, digests=digests, redundancy=redundancy, project=project, state=app.settings.state
     ) as archive:
-        made = administrator_key(archive.context.layout.control, archive.context.agent)
+        made = administrator_key(app)
         if as_json:
             described = {"path": str(archive.path), "id": archive.config.id, "mode": archive.config.mode}
             print_json({**described, "administrator_key": made.text if made else None})
@@ -39,7 +41,7 @@ def init(
         if made:
             typer.echo(f"Its administrator's key for access over HTTP, shown only this once:\n\n    {made.text}\n")
         else:
-            typer.echo("The keys that were in its control.db stay; `muniment key renew` gives one a new secret.")
+            typer.echo("The keys that were in its control database stay; `muniment key renew` gives one a new secret.")
 
 
 def recover(

@@ -133,13 +133,3 @@ class BadRealm(BadInput):
 
 class BadProxy(BadInput):
     """The reverse proxy cannot be trusted as configured: {reason}."""
-
-
-class AccessUnavailable(StorageError):
-    """Keys and rules at {place} cannot be reached: {reason}. Try again."""
-
-    http_status = 503
-
-
-class AccessNewer(Conflict):
-    """Keys and rules at {place} were written by a later Muniment (schema {found}; this one knows {known}). Use a newer Muniment."""  # noqa: E501 - the docstring is the message

@@ -63,40 +63,7 @@ class NoKeyFile(BadInput):
     """This job brings credentials, but the ledger was opened without a key file to encrypt them with. Configure one."""
 
 
-class LedgerNotThere(MissingThing):
-    """There is no ledger at {place} yet. Make its tables with `muniment ledger migrate`."""
-
-
-class LedgerBehind(Conflict):
-    """The ledger at {place} has the schema {found}; this Muniment needs {needed}. Run `muniment ledger migrate`."""
-
-
-class LedgerNewer(Conflict):
-    """The ledger at {place} has the schema {found}, which this Muniment does not know (it knows {needed}). Use a newer Muniment."""  # noqa: E501 - the docstring is the message
-
-
-class LedgerUnavailable(StorageError):
-    """The ledger at {place} cannot be reached: {reason}. Nothing was recorded; try again."""
-
-    http_status = 503
-
-
-class LedgerBroken(StorageError):
-    """The ledger at {place} failed: {reason}."""
-
-    http_status = 500
-    retry = False
-
-
 class BrokerUnavailable(StorageError):
     """The broker at {place} cannot be reached: {reason}. The ledger keeps what is owed and sends it again later."""
 
     http_status = 503
-
-
-class LedgerNotEmpty(Conflict):
-    """There are jobs in the ledger at {place} already, so no other was copied into it."""
-
-
-class BadLedgerAddress(BadInput):
-    """The ledger's address cannot be used: {reason}. Give a file, or 'postgresql://user@host/database'."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, StorageError
+from muniment.errors.base import BadInput, Conflict, MissingThing
 
 
 class BodyExpected(BadInput):
@@ -199,9 +199,3 @@ class StorageUnknown(MissingThing):
     """Storage '{storage}' not found in project '{project}'. There is one storage, the default one."""
 
     nexus_type: ClassVar[str] = "StorageNotFound"
-
-
-class SelectionsUnavailable(StorageError):
-    """Selections at {place} cannot be reached: {reason}. Try again."""
-
-    http_status = 503

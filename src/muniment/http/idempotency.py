@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from muniment.database import Database
+from muniment.database.tables import idempotency_answers as answers
 from muniment.errors.remote import KeyUsedDifferently, RequestInWork
 
 _LIFE = 86_400.0
 _LONGEST_WORK = 3600.0
 """Seconds after which a request without an answer belonged to a process that died."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS web_answers (
-    key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, made REAL NOT NULL) WITHOUT ROWID;
-"""
 
 
 class Idempotency:
-    """Answers by caller and key, kept for a day in the archive's control database."""
+    """Answers by caller and key, kept for a day in the control database."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with closing(self._open()) as database, database:
-            database.executescript(_SCHEMA)
+    def __init__(self, database: Database) -> None:
+        """Keep them in `database`, which whoever opened it closes."""
+        self._database = database
 
     def once(self, key: str | None, caller: str, request: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What `make` answers, or answered when the same request came before.
@@ -51,34 +47,37 @@ class Idempotency:
         try:
             answer = make()
         except BaseException:
-            with closing(self._open()) as database:
-                database.execute("DELETE FROM web_answers WHERE key = ?", (name,))
+            self._database.write(lambda connection: connection.execute(_forget, {"name": name}))
             raise
-        with closing(self._open()) as database:
-            database.execute(
-                "UPDATE web_answers SET answer = ?, made = ? WHERE key = ?", (json.dumps(answer), time.time(), name)
-            )
+        done = {"name": name, "to_answer": json.dumps(answer), "at": time.time()}
+        self._database.write(lambda connection: connection.execute(_keep, done))
         return answer
 
     def sweep(self) -> None:
         """Forget answers older than a day."""
-        with closing(self._open()) as database, database:
-            database.execute("DELETE FROM web_answers WHERE made < ?", (time.time() - _LIFE,))
+        old = time.time() - _LIFE
+        self._database.write(lambda connection: connection.execute(_forget_old, {"before": old}))
 
     def _claim(self, name: str, asked: str) -> tuple[str, str] | None:
         """What is known under a name; where nothing is, it is claimed for this request, with no answer yet."""
-        with closing(self._open()) as database:
-            database.execute("BEGIN IMMEDIATE")
-            now = time.time()
-            database.execute(
-                "DELETE FROM web_answers WHERE key = ? AND (made < ? OR (answer = '' AND made < ?))",
-                (name, now - _LIFE, now - _LONGEST_WORK),
-            )
-            found = database.execute("SELECT request, answer FROM web_answers WHERE key = ?", (name,)).fetchone()
-            if found is None:
-                database.execute("INSERT INTO web_answers VALUES (?, ?, '', ?)", (name, asked, now))
-            database.execute("COMMIT")
-        return (str(found[0]), str(found[1])) if found else None
 
-    def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=60, isolation_level=None)
+        def work(connection: Connection) -> tuple[str, str] | None:
+            now = time.time()
+            found = connection.execute(_known, {"name": name}).first()
+            if found is not None and (found.made < now - (_LIFE if found.answer else _LONGEST_WORK)):
+                connection.execute(_forget, {"name": name})
+                found = None
+            if found is not None:
+                return str(found.request), str(found.answer)
+            # Of two that claim it at once, the database sends one back to the beginning.
+            connection.execute(insert(answers), {"key": name, "request": asked, "answer": "", "made": now})
+            return None
+
+        return self._database.write(work)
+
+
+_here = answers.c.key == bindparam("name")
+_known = select(answers).where(_here)
+_keep = update(answers).where(_here).values(answer=bindparam("to_answer"), made=bindparam("at"))
+_forget = delete(answers).where(_here)
+_forget_old = delete(answers).where(answers.c.made < bindparam("before"))

@@ -84,7 +84,7 @@ class CeleryEngine:
 
         Raises:
             BrokerUnavailable: Some were not sent; they are sent again when `resend` is over.
-            LedgerUnavailable: Nothing was sent.
+            DatabaseUnavailable: Nothing was sent.
         """
         sent = 0
         for priority, room in self._rooms().items():

@@ -229,7 +229,7 @@ def record_apart(ledger: Ledger, owner: str, outcomes: Sequence[Outcome]) -> boo
     The one that cannot be recorded ends its step as failed, with the refusal as its reason.
 
     Raises:
-        LedgerUnavailable: The ledger cannot be reached.
+        DatabaseUnavailable: The ledger cannot be reached.
     """
     awake = False
     for outcome in outcomes:
@@ -281,7 +281,7 @@ class Holdings:
         """Write progress, hear of cancels and lost leases, and renew the leases if `renew`.
 
         Raises:
-            LedgerUnavailable: The ledger cannot be reached; try again soon.
+            DatabaseUnavailable: The ledger cannot be reached; try again soon.
         """
         with self._lock:
             contexts = dict(self._contexts)

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from muniment.database import Database
 from muniment.errors.jobs import LeaseLost
 from muniment.jobs import statements as sql
-from muniment.jobs.database import Database
 from muniment.jobs.model import Call, Claim, Outcome, Priority, Pulse, from_text, plain, to_text
 from muniment.jobs.outcomes import give_up, holds, put_back, record
 from muniment.jobs.tree import Tree
@@ -53,7 +53,7 @@ class Leases:
         Whatever of `wanted[0]` finds no priority step is not given to bulk. `lease` is in seconds.
 
         Raises:
-            LedgerUnavailable: Nothing was recorded and nothing taken.
+            DatabaseUnavailable: Nothing was recorded and nothing taken.
         """
         now = self._database.now()
 
@@ -73,7 +73,7 @@ class Leases:
         """Take those of `steps` that are ready, due, and among `names`.
 
         Raises:
-            LedgerUnavailable: Nothing was taken.
+            DatabaseUnavailable: Nothing was taken.
         """
         now = self._database.now()
 
@@ -94,7 +94,7 @@ class Leases:
         """The heartbeat: renew the owner's leases (if `lease` seconds are given), write progress, hear of cancels.
 
         Raises:
-            LedgerUnavailable: Nothing was renewed or written.
+            DatabaseUnavailable: Nothing was renewed or written.
         """
         now = self._database.now()
 
@@ -147,7 +147,7 @@ class Leases:
         seconds ago while no worker seen within `seen_within` seconds knows its name.
 
         Raises:
-            LedgerUnavailable: The database cannot be reached; some jobs may have been swept already.
+            DatabaseUnavailable: The database cannot be reached; some jobs may have been swept already.
         """
         now = self._database.now()
         touched = 0
@@ -172,7 +172,7 @@ class Leases:
         Messages sent more than `lost_after` seconds ago (else `resend`) count as lost.
 
         Raises:
-            LedgerUnavailable: Nothing was marked.
+            DatabaseUnavailable: Nothing was marked.
         """
         now = self._database.now()
         lost = now if lost_after is None else now + resend - lost_after
@@ -190,7 +190,7 @@ class Leases:
         """Say that no message is under way for these steps after all, so that they are sent at once.
 
         Raises:
-            LedgerUnavailable: Nothing was recorded; they are sent when their time is over.
+            DatabaseUnavailable: Nothing was recorded; they are sent when their time is over.
         """
         if steps:
             self._database.write(lambda c: c.execute(sql.mark_sent, {"ids": list(steps), "until": None}))
@@ -199,7 +199,7 @@ class Leases:
         """Say that this worker is alive and which steps it knows; forget those long silent (seconds).
 
         Raises:
-            LedgerUnavailable: Nothing was recorded.
+            DatabaseUnavailable: Nothing was recorded.
         """
         now = self._database.now()
 
@@ -221,7 +221,7 @@ class Leases:
         """Say that this worker has stopped.
 
         Raises:
-            LedgerUnavailable: Nothing was recorded.
+            DatabaseUnavailable: Nothing was recorded.
         """
         self._database.write(lambda c: c.execute(sql.forget_worker, {"worker": owner}))
 

@@ -16,10 +16,10 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Select
 
+from muniment.database import Clock, Database
 from muniment.errors.jobs import BadSubmission, JobNotFound, KeyUsed, NoKeyFile, SecretNotGiven, StepNotFound
-from muniment.jobs import rows, schema
+from muniment.jobs import rows
 from muniment.jobs import statements as sql
-from muniment.jobs.database import Clock, Database
 from muniment.jobs.keyring import Blackout, Keyring
 from muniment.jobs.leases import Leases
 from muniment.jobs.limits import ServiceLimits
@@ -48,12 +48,13 @@ _PAGE = 500
 class Ledger:
     """Open with `Ledger.open`. `clock` gives seconds since 1970 UTC; leave it out but in tests.
 
-    Every method that looks sees one consistent moment; every method may raise LedgerUnavailable.
+    Every method that looks sees one consistent moment; every method may raise DatabaseUnavailable.
     """
 
     def __init__(self, database: Database, keyring: Keyring | None = None) -> None:
-        """Use `database`, whose tables are there, and `keyring` for the credentials of jobs."""
+        """Use `database`, which whoever opened it closes, and `keyring` for the credentials of jobs."""
         self.database = database
+        self._opened_here = False
         self.leases = Leases(database)
         self.limits = ServiceLimits(database)
         self._keyring = keyring
@@ -68,29 +69,19 @@ class Ledger:
         clock: Clock | None = None,
         migrate: bool | None = None,
     ) -> Ledger:
-        """Open the ledger in a file (SQLite) or at a `postgresql://` address.
-
-        `migrate`: make or update its tables. None does so for a file, and for PostgreSQL, which other machines
-        use at the same time, only says that it is needed.
+        """Open the database at `place`, a file (SQLite) or a `postgresql://` address, for the ledger alone.
 
         Raises:
-            BadLedgerAddress: It is neither a file nor such an address.
-            LedgerNotThere: There are no tables yet, and they were not to be made.
-            LedgerBehind: Its tables are those of an older Muniment, and they were not to be updated.
-            LedgerNewer: Its tables are those of a newer Muniment.
-            LedgerUnavailable: It cannot be reached.
+            MunimentError: As `Database.open`.
         """
-        database = Database(place, clock)
-        try:
-            schema.ensure(database, migrate=database.embedded if migrate is None else migrate)
-        except BaseException:
-            database.close()
-            raise
-        return cls(database, keyring)
+        opened = cls(Database.open(place, clock, migrate=migrate), keyring)
+        opened._opened_here = True
+        return opened
 
     def close(self) -> None:
-        """Give up all connections."""
-        self.database.close()
+        """Give up the database, if it was opened here."""
+        if self._opened_here:
+            self.database.close()
 
     def job(self, job: str) -> Job:
         """One job.
@@ -229,7 +220,7 @@ class Ledger:
             KeyUsed: The key belongs to a job with other content.
             BadSubmission: Something in it cannot be kept.
             NoKeyFile: It brings credentials and the ledger has no keys.
-            LedgerUnavailable: Nothing was recorded.
+            DatabaseUnavailable: Nothing was recorded.
         """
         _check_words(kind=kind, requester=requester, key=key)
         self._check_secrets(call, given, secrets or {})
@@ -279,7 +270,7 @@ class Ledger:
 
         Raises:
             JobNotFound: There is no such job.
-            LedgerUnavailable: Nothing was recorded.
+            DatabaseUnavailable: Nothing was recorded.
         """
         now = self.database.now()
 
@@ -305,7 +296,7 @@ class Ledger:
         Raises:
             BadPeriod: Its rule is not one.
             BadSubmission: Its call cannot be kept.
-            LedgerUnavailable: Nothing was recorded.
+            DatabaseUnavailable: Nothing was recorded.
         """
         now = self.database.now()
         at = due_after(period.rule, now)
@@ -337,7 +328,7 @@ class Ledger:
         """Submit no more of this period; a run under way is not touched.
 
         Raises:
-            LedgerUnavailable: Nothing was recorded.
+            DatabaseUnavailable: Nothing was recorded.
         """
         self.database.write(lambda c: c.execute(sql.delete_period, {"period": name}))
 
@@ -345,7 +336,7 @@ class Ledger:
         """Submit what is due of the periods; any process may call this, as often as it likes.
 
         Raises:
-            LedgerUnavailable: The database cannot be reached.
+            DatabaseUnavailable: The database cannot be reached.
         """
         now = self.database.now()
         if not self.database.read(lambda c: [row.name for row in c.execute(sql.all_periods) if row.next_at <= now]):

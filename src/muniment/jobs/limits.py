@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from muniment.jobs.database import Database
+from muniment.database import Database
+from muniment.database.tables import limits
 from muniment.jobs.model import from_text, to_text
-from muniment.jobs.tables import limits
 
 BLOCK_LIFE = 60.0
 """Seconds in which a block has to be used."""
@@ -37,7 +37,7 @@ class ServiceLimits:
         """How long `service` may not be called.
 
         Raises:
-            LedgerUnavailable: Nobody knows.
+            DatabaseUnavailable: Nobody knows.
         """
 
         def work(connection: Connection) -> float:
@@ -50,7 +50,7 @@ class ServiceLimits:
         """Tell everybody that `service` may not be called for so long; an earlier, longer time stays.
 
         Raises:
-            LedgerUnavailable: Nobody was told.
+            DatabaseUnavailable: Nobody was told.
         """
         until = self._database.now() + seconds
 
@@ -65,7 +65,7 @@ class ServiceLimits:
         """Up to `wanted` calls of the `hourly` ones, to be made within `BLOCK_LIFE`; or none, and how long to wait.
 
         Raises:
-            LedgerUnavailable: None were given.
+            DatabaseUnavailable: None were given.
         """
         now = self._database.now()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Select, Update, and_, bindparam, delete, func, insert, literal_column, or_, select, update
 
-from muniment.jobs.tables import history, jobs, periods, secrets, steps, workers
+from muniment.database.tables import history, jobs, periods, secrets, steps, workers
 
 # Written out, not bound: a partial index is used only where the planner can see that its condition holds.
 _ready = steps.c.state == literal_column("'ready'")

@@ -43,7 +43,7 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
     """
     app.place()
     archive: Archive = app.archive()
-    server = _server(app, archive, authority or app.authority(archive))
+    server = _server(app, archive, authority or app.authority())
     settings = app.settings
     limits = Limits(
         headers=settings.serve_headers,
@@ -74,10 +74,11 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
         lifespan=_lifespan,
         redirect_slashes=False,
     )
+    server.state.app = app
     server.state.archive = archive
     server.state.desk = OpenTransactions(archive, settings.transaction_lease)
     server.state.gate = Authorizer(archive, authority, Metrics(), settings.serve_failures)
-    server.state.idempotency = Idempotency(archive.state / "control.db")
+    server.state.idempotency = Idempotency(app.database())
     server.state.recent = RecentInstances()
     server.state.streams = Streams(settings.serve_streams)
     server.state.tracer = None
@@ -87,7 +88,8 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.include_router(health.router)
     server.state.osf = BackgroundJobs(app)
     server.include_router(osf.router)
-    server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, nexus_options(settings))
+    options = nexus_options(settings)
+    server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, options, app.database())
     return server
 
 
@@ -117,6 +119,7 @@ async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await run_in_threadpool(server.state.osf.close)
         await run_in_threadpool(server.state.nexus.close)
         await run_in_threadpool(server.state.archive.close)
+        await run_in_threadpool(server.state.app.close)
         if server.state.tracer is not None:
             await run_in_threadpool(server.state.tracer.shutdown)  # it sends what it still holds
 

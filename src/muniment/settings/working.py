@@ -14,7 +14,9 @@ class WorkSettings(BaseSettings):
     """Ledger and workers, and containers of OSF."""
 
     ledger: str | None = Field(
-        default=None, description="The ledger: a file, or a postgresql:// address. By default control.db in the state."
+        default=None,
+        description="The ledger, with keys and rules: a file, or a postgresql:// address. By default control.db in the "
+        "state.",
     )
     secrets_file: Path | None = Field(
         default=None,

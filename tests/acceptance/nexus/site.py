@@ -149,7 +149,7 @@ class Site:
         self.settings = settings
         if not (folder / "muniment.json").exists():
             Archive.init(folder).close()
-        self.book = AccessStore(folder / "control.db")
+        self.book = AccessStore.open(folder / "control.db")
         self.keys: dict[str, str] = {}
         self._start()
 

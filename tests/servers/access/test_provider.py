@@ -45,7 +45,7 @@ def fetch(url: str) -> bytes:
 
 @pytest.fixture
 def authority(tmp_path: Path, provider: str) -> Authority:
-    book = AccessStore(tmp_path / "control.db")
+    book = AccessStore.open(tmp_path / "control.db")
     book.realms.create(Realm("museum", provider, ("archive",)))
     book.rules.append("/o", {Identity.group("museum", "staff"): frozenset({"resources/read"})})
     return Authority(book, fetch=fetch)
@@ -84,7 +84,7 @@ def test_a_provider_that_is_gone_makes_tokens_wait_not_pass(tmp_path: Path, sign
     def unreachable(_: str) -> bytes:
         return fetch("http://127.0.0.1:9/nothing-listens-here")
 
-    with AccessStore(tmp_path / "other.db") as book:
+    with AccessStore.open(tmp_path / "other.db") as book:
         book.realms.create(Realm("museum", provider, ("archive",)))
         with pytest.raises(RealmUnavailable) as refused:
             Authority(book, fetch=unreachable).identify({"authorization": f"Bearer {token}"}, HERE)

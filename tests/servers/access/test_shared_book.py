@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from muniment.access import AccessStore, Authority, Identity, Realm
-from muniment.errors.access import AccessUnavailable, IncorrectRev, InvalidAccessToken, KeyNameTaken
+from muniment.errors.access import IncorrectRev, InvalidAccessToken, KeyNameTaken
+from muniment.errors.database import DatabaseUnavailable
 from muniment.jobs import Ledger
 from tests.timing import eventually
 
@@ -27,7 +28,7 @@ def still_in(authority: Authority, text: str) -> bool:
 
 
 def test_a_key_made_on_one_machine_counts_and_ends_on_another(place: str) -> None:
-    with AccessStore(place) as one, AccessStore(place) as two:
+    with AccessStore.open(place, migrate=True) as one, AccessStore.open(place, migrate=True) as two:
         there = Authority(two)
         made = one.keys.create("alice", grants={"/o": READ})
         caller = there.identify(header(made.text), "")
@@ -41,7 +42,7 @@ def test_a_key_made_on_one_machine_counts_and_ends_on_another(place: str) -> Non
 
 def test_rules_keep_their_revisions(place: str) -> None:
     alice = Identity.user("keys", "alice")
-    with AccessStore(place) as book:
+    with AccessStore.open(place, migrate=True) as book:
         book.rules.replace("/o", {alice: READ}, 0, by="é")
         book.rules.delete("/o", 1)
         assert [book.rules.fetch("/o", rev).acl for rev in (1, 2)] == [{alice: READ}, {}]
@@ -50,7 +51,7 @@ def test_rules_keep_their_revisions(place: str) -> None:
 
 
 def test_of_many_who_add_at_once_nobody_is_lost(place: str) -> None:
-    with AccessStore(place) as book:
+    with AccessStore.open(place, migrate=True) as book:
 
         def add(number: int) -> None:
             book.rules.append("/o", {Identity.user("keys", f"u{number}"): READ})
@@ -65,7 +66,7 @@ def test_of_many_who_add_at_once_nobody_is_lost(place: str) -> None:
 
 def test_many_who_make_the_book_at_once_make_one(place: str) -> None:
     made: list[AccessStore] = []
-    threads = [threading.Thread(target=lambda: made.append(AccessStore(place))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: made.append(AccessStore.open(place, migrate=True))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -78,12 +79,12 @@ def test_many_who_make_the_book_at_once_make_one(place: str) -> None:
 
 
 def test_ledger_and_rules_share_the_database(place: str) -> None:
-    with Ledger.open(place, migrate=True), AccessStore(place) as book, Ledger.open(place):
+    with Ledger.open(place, migrate=True), AccessStore.open(place) as book, Ledger.open(place):
         book.keys.create("alice")
         assert [key.name for key in book.keys.all()] == ["alice"]
 
 
 def test_a_password_of_the_database_is_in_no_message() -> None:
-    with pytest.raises(AccessUnavailable) as refused:
-        AccessStore("postgresql://muniment:hunter2@127.0.0.1:1/none")
+    with pytest.raises(DatabaseUnavailable) as refused:
+        AccessStore.open("postgresql://muniment:hunter2@127.0.0.1:1/none")
     assert "hunter2" not in f"{refused.value!r} {refused.value.details}"

@@ -1,51 +1,11 @@
-"""Real servers for workers on several machines: each is started once per run."""
+"""What the tests of workers on several machines share."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from sqlalchemy import create_engine, text
-
-from muniment.testing.services import Service, shared
-
-
-@pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder all processes of this test run know."""
-    base = tmp_path_factory.getbasetemp()
-    return (base if worker_id == "master" else base.parent) / "services"
-
-
-@pytest.fixture(scope="session")
-def postgresql(run_folder: Path) -> Iterator[Service]:
-    with shared("postgresql", run_folder) as service:
-        yield service
-
-
-@pytest.fixture(scope="session")
-def redis(run_folder: Path) -> Iterator[Service]:
-    with shared("redis", run_folder) as service:
-        yield service
-
-
-@pytest.fixture(scope="session")
-def rabbitmq(run_folder: Path) -> Iterator[Service]:
-    with shared("rabbitmq", run_folder) as service:
-        yield service
 
 
 @pytest.fixture
-def database(postgresql: Service) -> Iterator[str]:
+def database(place: str) -> str:
     """A PostgreSQL database of this test's own."""
-    name = f"osf_{secrets.token_hex(6)}"
-    address = postgresql.url.replace("postgresql://", "postgresql+psycopg://")
-    engine = create_engine(address, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgresql.url.rpartition("/")[0] + f"/{name}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    return place

@@ -17,7 +17,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def book(place: Path) -> Iterator[AccessStore]:
-    with AccessStore(place) as opened:
+    with AccessStore.open(place) as opened:
         yield opened
 
 

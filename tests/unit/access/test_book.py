@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from muniment.access import AccessStore, Authority, Identity
-from muniment.access.migrations import MIGRATIONS
-from muniment.errors.access import AccessNewer, AccessUnavailable
+from muniment.database import schema
+from muniment.errors.database import DatabaseBroken, DatabaseNewer, DatabaseUnavailable
 from muniment.jobs import Call, Ledger
 from tests.unit.access.making import bearer
 
@@ -19,10 +19,10 @@ ALICE = Identity.user("keys", "alice")
 
 
 def test_ledger_and_rules_live_in_one_file(place: Path) -> None:
-    with Ledger.open(place), AccessStore(place) as book, Ledger.open(place):
+    with Ledger.open(place), AccessStore.open(place) as book, Ledger.open(place):
         made = book.keys.create("alice")
         assert Authority(book).identify(bearer(made.text), "").subject == "alice"
-    with AccessStore(place) as book:
+    with AccessStore.open(place) as book:
         assert [key.name for key in book.keys.all()] == ["alice"]
 
 
@@ -35,7 +35,7 @@ def test_a_busy_ledger_and_changing_rules_do_not_fight_over_the_file(place: Path
             while not stop.is_set():
                 submitted.append(ledger.submit("test", Call("it", len(submitted)), requester="ada").id)
 
-    with AccessStore(place) as book:
+    with AccessStore.open(place) as book:
         busy = [threading.Thread(target=submit) for _ in range(2)]
         for thread in busy:
             thread.start()
@@ -55,47 +55,36 @@ def test_a_busy_ledger_and_changing_rules_do_not_fight_over_the_file(place: Path
     assert kept == set(submitted) != set()
 
 
-def test_the_tables_stay_as_they_were_released(place: Path, book: AccessStore) -> None:
-    connection = sqlite3.connect(place)
-    made = dict(
-        connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name LIKE 'access_%'")
-    )
-    connection.close()
-    assert sorted(made) == ["access_keys", "access_keys_name", "access_realms", "access_rules", "access_state"]
-    columns = "id name digest created_at created_by expires_at revoked_at used_at"
-    assert [word for word in made["access_keys"].split() if word in columns.split()] == columns.split()
-
-
 def test_a_book_of_a_later_muniment_is_left_alone(place: Path) -> None:
-    AccessStore(place).close()
+    AccessStore.open(place).close()
     connection = sqlite3.connect(place)
-    connection.execute("UPDATE access_state SET schema_version = 99")
+    connection.execute(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'")
     connection.commit()
     connection.close()
-    with pytest.raises(AccessNewer) as refused:
-        AccessStore(place)
-    assert refused.value.details["known"] == len(MIGRATIONS)
+    with pytest.raises(DatabaseNewer) as refused:
+        AccessStore.open(place)
+    assert refused.value.details["found"] == "9999"
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "control.db").write_text("not a database, but long enough to look at\n" * 100)
-    with pytest.raises(AccessUnavailable, match="not a database"):
-        AccessStore(tmp_path / "control.db")
-    with pytest.raises(AccessUnavailable):
-        AccessStore(tmp_path)
+    with pytest.raises(DatabaseBroken, match="not a database"):
+        AccessStore.open(tmp_path / "control.db")
+    with pytest.raises(DatabaseUnavailable):
+        AccessStore.open(tmp_path)
 
 
 def test_many_processes_may_make_the_book_at_once(place: Path) -> None:
     code = (
         "import sys\nfrom muniment.access import AccessStore\n"
-        f"AccessStore({str(place)!r}).keys.create(sys.argv[1])\nprint('made')"
+        f"AccessStore.open({str(place)!r}).keys.create(sys.argv[1])\nprint('made')"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", code, f"k{number}"], stdout=subprocess.PIPE, text=True)
         for number in range(4)
     ]
     assert [process.communicate(timeout=60)[0] for process in processes] == ["made\n"] * 4
-    with AccessStore(place) as book:
+    with AccessStore.open(place) as book:
         assert len(book.keys.all()) == 4
 
 
@@ -103,7 +92,7 @@ def test_a_process_that_dies_while_it_changes_rules_changes_nothing(place: Path,
     book.rules.append("/o", {ALICE: READ})
     code = (
         "import os\nfrom muniment.access import AccessStore, Identity\nfrom muniment.access import rules\n"
-        f"book = AccessStore({str(place)!r})\n"
+        f"book = AccessStore.open({str(place)!r})\n"
         "def work(connection):\n"
         "    rules.add(connection, '/', {Identity.user('keys', 'eve'): frozenset({'admin'})}, by='eve')\n"
         "    os._exit(9)\n"
@@ -116,10 +105,10 @@ def test_a_process_that_dies_while_it_changes_rules_changes_nothing(place: Path,
 
 
 def test_opening_again_changes_nothing(place: Path) -> None:
-    with AccessStore(place) as book:
+    with AccessStore.open(place) as book:
         book.rules.append("/o", {ALICE: READ}, by="x")
         before = book.rules.fetch("/o"), book.version()
-    with AccessStore(place) as book:
+    with AccessStore.open(place) as book:
         assert (book.rules.fetch("/o"), book.version()) == before
 
 
@@ -130,5 +119,5 @@ def test_no_answer_is_given_from_an_old_picture_when_the_database_is_gone(book: 
     book.close()
     for path in place.parent.iterdir():
         path.unlink()
-    with pytest.raises(AccessUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         authority.identify(bearer(made.text), "")

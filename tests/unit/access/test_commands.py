@@ -29,7 +29,7 @@ class Terminal:
         return out
 
     def authority(self) -> Authority:
-        return Authority(AccessStore(self.archive / "control.db"))
+        return Authority(AccessStore.open(self.archive / "control.db"))
 
 
 @pytest.fixture

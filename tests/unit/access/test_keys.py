@@ -67,7 +67,7 @@ def test_the_secret_is_neither_on_disk_nor_in_any_repr(book: AccessStore, place:
     book.close()
     for path in place.parent.iterdir():
         assert secret.encode() not in path.read_bytes()
-    with AccessStore(place) as again:
+    with AccessStore.open(place) as again:
         authority = Authority(again)
         caller = authority.identify(bearer(made.text), HERE)
         for thing in (made, again.keys.all(), authority.picture(), caller, caller.agent):
@@ -249,7 +249,7 @@ def test_in_the_same_process_a_revocation_counts_at_once(book: AccessStore) -> N
 def test_a_revocation_by_another_process_counts_within_a_second(book: AccessStore, place: Path) -> None:
     authority, looks_once_an_hour = Authority(book), Authority(book, look_every=3600)
     made = book.keys.create("alice")
-    revoke = f"from muniment.access import AccessStore\nAccessStore({str(place)!r}).keys.revoke('alice')"
+    revoke = f"from muniment.access import AccessStore\nAccessStore.open({str(place)!r}).keys.revoke('alice')"
     assert authority.identify(bearer(made.text), HERE) == looks_once_an_hour.identify(bearer(made.text), HERE)
     subprocess.run([sys.executable, "-c", revoke], check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
     # How soon it counts is how often the authority looks, whatever else the machine is doing.

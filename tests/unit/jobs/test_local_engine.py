@@ -281,7 +281,7 @@ def test_a_step_that_would_write_a_credential_fails(ledger: Ledger, answer: Done
 
 def test_a_full_or_locked_ledger_stops_nothing_for_good(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first three writes of outcomes fail; they are told again, and the step is not done twice."""
-    from muniment.errors.jobs import LedgerUnavailable
+    from muniment.errors.database import DatabaseUnavailable
 
     runs: list[int] = []
     refusals: list[int] = []
@@ -290,7 +290,7 @@ def test_a_full_or_locked_ledger_stops_nothing_for_good(ledger: Ledger, monkeypa
     def flaky(owner: str, outcomes: object = (), *rest: object) -> object:
         if outcomes and len(refusals) < 3:
             refusals.append(1)
-            raise LedgerUnavailable(place="here", reason="database or disk is full")
+            raise DatabaseUnavailable(place="here", reason="database or disk is full")
         return exchange(owner, outcomes, *rest)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr(ledger.leases, "exchange", flaky)
@@ -304,13 +304,13 @@ def test_a_full_or_locked_ledger_stops_nothing_for_good(ledger: Ledger, monkeypa
 
 
 def test_an_outcome_that_cannot_be_recorded_spoils_no_other(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    from muniment.errors.jobs import LedgerBroken
+    from muniment.errors.database import DatabaseBroken
 
     exchange = ledger.leases.exchange
 
     def picky(owner: str, outcomes: tuple[Outcome, ...] = (), *rest: object) -> object:
         if any(outcome.result == "bad" for outcome in outcomes):
-            raise LedgerBroken(place="here", reason="value out of range")
+            raise DatabaseBroken(place="here", reason="value out of range")
         return exchange(owner, outcomes, *rest)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr(ledger.leases, "exchange", picky)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from muniment.archive import Agent, Archive
 from muniment.content import LogicalPath
+from muniment.database import Database
 from muniment.doors.nexus.changes import Actor
 from muniment.doors.nexus.delivery import TAR, ZIP
 from muniment.doors.nexus.files import Upload
@@ -27,8 +28,8 @@ SIZES = [0, 1, 511, 512, 513, 5_000]
 @pytest.fixture(scope="module")
 def nexus(tmp_path_factory: pytest.TempPathFactory) -> Any:
     home = tmp_path_factory.mktemp("any")
-    with Archive.init(home / "archive", parity=False) as archive:
-        made = Nexus(archive, Options(base="http://example.org/v1"), control=home / "control.db")
+    with Archive.init(home / "archive", parity=False) as archive, Database.open(home / "control.db") as database:
+        made = Nexus(archive, Options(base="http://example.org/v1"), database=database)
         made.projects.create_organization("o", None, BY)
         project = made.projects.create("o/p", {"base": "http://x/"}, BY)
         for size in SIZES:

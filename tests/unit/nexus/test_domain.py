@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muniment.archive import Agent, Archive
+from muniment.database import Database
 from muniment.doors.nexus.changes import Actor
 from muniment.doors.nexus.files import Upload
 from muniment.doors.nexus.http.multipart import Form
@@ -34,8 +35,11 @@ BY = Actor("keys/users/ada", Agent("Ada", "mailto:ada@example.org"))
 
 @pytest.fixture
 def nexus(tmp_path: Path) -> Iterator[Nexus]:
-    with Archive.init(tmp_path / "archive", parity=False) as archive:
-        made = Nexus(archive, Options(base="http://example.org/v1"), control=tmp_path / "control.db")
+    with (
+        Archive.init(tmp_path / "archive", parity=False) as archive,
+        Database.open(tmp_path / "control.db") as database,
+    ):
+        made = Nexus(archive, Options(base="http://example.org/v1"), database=database)
         made.projects.create_organization("o", None, BY)
         made.projects.create("o/p", {"base": "http://x/"}, BY)
         yield made
@@ -86,8 +90,9 @@ def test_of_ten_that_change_one_revision_one_succeeds(nexus: Nexus) -> None:
 
 
 def test_projects_are_found_again_from_the_files_alone(nexus: Nexus, tmp_path: Path) -> None:
-    with Archive(nexus.archive.path, state=tmp_path / "elsewhere") as archive:
-        again = Nexus(archive, Options(base="http://other.example/v1"), control=tmp_path / "new.db")
+    state = tmp_path / "elsewhere"
+    with Archive(nexus.archive.path, state=state) as archive, Database.open(tmp_path / "new.db") as database:
+        again = Nexus(archive, Options(base="http://other.example/v1"), database=database)
         found = again.projects.project("o/p")
         assert (found.base, again.projects.names()) == ("http://x/", ["o/p"])
         again.close()
@@ -95,7 +100,8 @@ def test_projects_are_found_again_from_the_files_alone(nexus: Nexus, tmp_path: P
 
 def test_selections_expire_and_are_erased(tmp_path: Path) -> None:
     now = [1000.0]
-    book = Selections(tmp_path / "control.db", life=60, clock=lambda: now[0])
+    database = Database.open(tmp_path / "control.db")
+    book = Selections(database, life=60, clock=lambda: now[0])
     made = book.add("o/p", "http://x/s", (), "ada")
     assert book.get("o/p", "http://x/s").left(1010.4) == 50
     with pytest.raises(IdTaken):
@@ -107,21 +113,19 @@ def test_selections_expire_and_are_erased(tmp_path: Path) -> None:
     assert book.add("o/p", "http://x/s", (), "ada").created_at > made.created_at
     now[0] += 61
     assert (book.erase_expired(), book.erase_expired()) == (1, 0)
-    book.close()
+    database.close()
 
 
 def test_crcs_are_remembered_over_a_restart(tmp_path: Path) -> None:
-    book = Selections(tmp_path / "control.db", life=60)
-    crcs = book.crcs()
-    crcs["sha256:a"] = 2**32 - 1
-    crcs.keep()
-    book.close()
-    again = Selections(tmp_path / "control.db", life=60)
-    found = again.crcs()
-    assert "sha256:a" not in found
-    found.load(["sha256:a", "sha256:b"])
-    assert dict(found) == {"sha256:a": 2**32 - 1}
-    again.close()
+    with Database.open(tmp_path / "control.db") as database:
+        crcs = Selections(database, life=60).crcs()
+        crcs["sha256:a"] = 2**32 - 1
+        crcs.keep()
+    with Database.open(tmp_path / "control.db") as database:
+        found = Selections(database, life=60).crcs()
+        assert "sha256:a" not in found
+        found.load(["sha256:a", "sha256:b"])
+        assert dict(found) == {"sha256:a": 2**32 - 1}
 
 
 def test_parity_is_made_when_it_is_quiet(tmp_path: Path) -> None:

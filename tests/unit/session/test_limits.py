@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from muniment.errors.jobs import LedgerUnavailable
+from muniment.errors.database import DatabaseUnavailable
 from muniment.errors.sources import RateLimited
 from muniment.jobs import Ledger
 from muniment.session import Limits
@@ -146,12 +146,12 @@ class TestTogether:
 
     def test_without_the_ledger_no_budget_is_exceeded_and_calls_without_one_go_on(self, clock: FakeClock) -> None:
         def nowhere() -> Any:
-            raise LedgerUnavailable(place="x", reason="it is down")
+            raise DatabaseUnavailable(place="x", reason="it is down")
 
         alone = Limits(clock, shared=nowhere)
         alone.wait("s", None)
         alone.note("s", 429, {"retry-after": "40"})
         alone.wait("s", None)
         assert sum(clock.sleeps) >= 39.9
-        with pytest.raises(LedgerUnavailable):
+        with pytest.raises(DatabaseUnavailable):
             alone.wait("s", 5000)

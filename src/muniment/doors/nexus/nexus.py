@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from muniment.archive import Archive, Summary
 from muniment.content.jsonld import JsonLd
+from muniment.database import Database
 from muniment.doors.nexus.addresses import Addresses
 from muniment.doors.nexus.changes import RevisionWriter
 from muniment.doors.nexus.delivery import DeliveryPlanner
@@ -48,13 +48,11 @@ class Options:
 class Nexus:
     """The parts of the API's domain, put together on one archive."""
 
-    def __init__(
-        self, archive: Archive, options: Options, *, control: str | Path, failed: Failed | None = None
-    ) -> None:
-        """Use `archive`; selections are kept in the database at `control`; `failed` is told of parity not made.
+    def __init__(self, archive: Archive, options: Options, *, database: Database, failed: Failed | None = None) -> None:
+        """Use `archive`; selections are kept in `database`; `failed` is told of parity not made.
 
         Raises:
-            SelectionsUnavailable: The database cannot be opened.
+            DatabaseUnavailable: The database cannot be reached.
         """
         self.archive = archive
         self.options = options
@@ -64,7 +62,7 @@ class Nexus:
         self.changing = RevisionWriter(archive, self.records, self.protecting.owe)
         self.jsonld = JsonLd()
         self.projects = Projects(archive, self.records, self.changing, self.addresses)
-        self.selections = Selections(control, life=options.life)
+        self.selections = Selections(database, life=options.life)
         self.selections.erase_expired()
         self.resources = Resources(self.records, self.changing, self.jsonld, self.selections.has)
         self.files = Files(self.resources, self.changing)
@@ -98,6 +96,5 @@ class Nexus:
         return found
 
     def close(self) -> None:
-        """Let go of the database and end the making of parity; the archive is its owner's."""
+        """End the making of parity; archive and database are their owner's."""
         self.protecting.close()
-        self.selections.close()

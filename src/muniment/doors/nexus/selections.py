@@ -7,61 +7,21 @@ database remembers the CRC-32 of files that were once sent in a zip, which only 
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Double,
-    Engine,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    delete,
-    event,
-    insert,
-    select,
-)
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, delete, insert, select
 
-from muniment.content.extras import need
-from muniment.errors.nexus import IdTaken, SelectionNotFound, SelectionsUnavailable
+from muniment.database import Database
+from muniment.database.tables import nexus_crcs, nexus_selections
+from muniment.errors.nexus import IdTaken, SelectionNotFound
 from muniment.layouts.selection import Format, SelectionEntry
 
-Result = TypeVar("Result")
-
-_BUSY_SECONDS = 30.0
-_TRIES = 5
 _AT_ONCE = 500
-
-metadata = MetaData()
-# `id` is an IRI of up to 1,024 bytes; times are seconds since 1970 UTC.
-_selections = Table(
-    "nexus_selections",
-    metadata,
-    Column("project", String(130), primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("entries", Text, nullable=False),
-    Column("created_at", Double, nullable=False),
-    Column("created_by", Text, nullable=False),
-    Column("expires_at", Double, nullable=False, index=True),
-)
-_crcs = Table(
-    "nexus_crcs",
-    metadata,
-    Column("digest", String(140), primary_key=True),
-    Column("crc", BigInteger, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +43,11 @@ class Definition:
 class Selections:
     """Keeps definitions. Any number of processes may share the database."""
 
-    def __init__(self, place: str | Path, *, life: float, clock: Callable[[], float] = time.time) -> None:
-        """Open the database at `place`, a file or a `postgresql://` address; `life` is in seconds.
-
-        Raises:
-            SelectionsUnavailable: It cannot be opened.
-            ExtraMissing: It is in PostgreSQL, and the library for that is not installed.
-        """
+    def __init__(self, database: Database, *, life: float, clock: Callable[[], float] = time.time) -> None:
+        """Keep them in `database`, which whoever opened it closes; `life` is in seconds."""
         self.life = life
         self.clock = clock
-        self._place = str(place)
-        self._engine = _engine(self._place)
-        self._run(lambda connection: metadata.create_all(connection, checkfirst=True))
+        self._database = database
 
     def add(self, project: str, id: str, entries: Sequence[SelectionEntry], by: str) -> Definition:
         """Keep a new selection; those that expired are erased by the way.
@@ -106,9 +59,13 @@ class Selections:
         found = Definition(project, id, entries, now, by, now + self.life)
 
         def work(connection: Connection) -> None:
-            connection.execute(delete(_selections).where(_selections.c.expires_at <= now))
+            connection.execute(delete(nexus_selections).where(nexus_selections.c.expires_at <= now))
+            # Of two that add the same at once, the database sends one back to here.
+            here = (nexus_selections.c.project == project) & (nexus_selections.c.id == id)
+            if connection.execute(select(nexus_selections.c.id).where(here)).first() is not None:
+                raise IdTaken(id=id, project=project)
             connection.execute(
-                insert(_selections).values(
+                insert(nexus_selections).values(
                     project=project,
                     id=id,
                     entries=json.dumps([entry.echo() for entry in entries], ensure_ascii=False),
@@ -118,10 +75,7 @@ class Selections:
                 )
             )
 
-        try:
-            self._run(work)
-        except IntegrityError:
-            raise IdTaken(id=id, project=project) from None
+        self._database.write(work)
         return found
 
     def get(self, project: str, id: str) -> Definition:
@@ -130,9 +84,9 @@ class Selections:
         Raises:
             SelectionNotFound: There is none.
         """
-        here = (_selections.c.project == project) & (_selections.c.id == id)
-        query = select(_selections).where(here & (_selections.c.expires_at > self.clock()))
-        row = self._run(lambda connection: connection.execute(query).mappings().first())
+        here = (nexus_selections.c.project == project) & (nexus_selections.c.id == id)
+        query = select(nexus_selections).where(here & (nexus_selections.c.expires_at > self.clock()))
+        row = self._database.read(lambda connection: connection.execute(query).mappings().first())
         if row is None:
             raise SelectionNotFound(id=id, project=project)
         # Each becomes an entry when it is read: the same in dictionaries takes three times the memory.
@@ -141,48 +95,25 @@ class Selections:
 
     def has(self, project: str, id: str) -> bool:
         """Whether an id is in use by a selection."""
-        here = (_selections.c.project == project) & (_selections.c.id == id)
-        query = select(_selections.c.id).where(here & (_selections.c.expires_at > self.clock()))
-        return self._run(lambda connection: connection.execute(query).first()) is not None
+        here = (nexus_selections.c.project == project) & (nexus_selections.c.id == id)
+        query = select(nexus_selections.c.id).where(here & (nexus_selections.c.expires_at > self.clock()))
+        return self._database.read(lambda connection: connection.execute(query).first()) is not None
 
     def erase_expired(self) -> int:
         """Erase what has expired; returns how many there were."""
-        stale = delete(_selections).where(_selections.c.expires_at <= self.clock())
-        return self._run(lambda connection: connection.execute(stale).rowcount)
+        stale = delete(nexus_selections).where(nexus_selections.c.expires_at <= self.clock())
+        return self._database.write(lambda connection: connection.execute(stale).rowcount)
 
     def crcs(self) -> Crcs:
         """The remembered CRC-32 of files, for zip archives."""
-        return Crcs(self._run)
-
-    def close(self) -> None:
-        """Give up all connections."""
-        self._engine.dispose()
-
-    def _run(self, work: Callable[[Connection], Result]) -> Result:
-        for attempt in range(_TRIES):
-            try:
-                with self._engine.begin() as connection:
-                    return work(connection)
-            except IntegrityError:
-                raise
-            except OperationalError as error:
-                # Two processes that make the tables at once: the second finds them made.
-                if attempt + 1 == _TRIES:
-                    raise SelectionsUnavailable(place=self._shown(), reason=str(error.orig)) from error
-                time.sleep(0.02 * 2**attempt)
-            except SQLAlchemyError as error:
-                raise SelectionsUnavailable(place=self._shown(), reason=str(error)) from error
-        raise AssertionError  # pragma: no cover - the loop returns or raises
-
-    def _shown(self) -> str:
-        return self._engine.url.render_as_string(hide_password=True)
+        return Crcs(self._database)
 
 
 class Crcs(MutableMapping[str, int]):
     """CRC-32 by digest ('sha256:…'): looked up in memory, loaded and kept in the database in batches."""
 
-    def __init__(self, run: Callable[[Callable[[Connection], Any]], Any]) -> None:
-        self._run = run
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._known: dict[str, int] = {}
         self._new: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -192,7 +123,7 @@ class Crcs(MutableMapping[str, int]):
         wanted = [digest for digest in digests if digest not in self._known]
         for start in range(0, len(wanted), _AT_ONCE):
             part = wanted[start : start + _AT_ONCE]
-            rows = self._run(lambda connection, part=part: _crcs_of(connection, part))  # type: ignore[misc] # bound early
+            rows = self._database.read(partial(_crcs_of, digests=part))
             with self._lock:
                 self._known.update(rows)
 
@@ -206,10 +137,10 @@ class Crcs(MutableMapping[str, int]):
             names = [row["digest"] for row in part]
 
             def work(connection: Connection, part: list[dict[str, Any]] = part, names: list[Any] = names) -> None:
-                connection.execute(delete(_crcs).where(_crcs.c.digest.in_(names)))
-                connection.execute(insert(_crcs), part)
+                connection.execute(delete(nexus_crcs).where(nexus_crcs.c.digest.in_(names)))
+                connection.execute(insert(nexus_crcs), part)
 
-            self._run(work)
+            self._database.write(work)
 
     def __getitem__(self, digest: str) -> int:
         return self._known[digest]
@@ -231,7 +162,7 @@ class Crcs(MutableMapping[str, int]):
 
 
 def _crcs_of(connection: Connection, digests: list[str]) -> dict[str, int]:
-    found = connection.execute(select(_crcs).where(_crcs.c.digest.in_(digests)))
+    found = connection.execute(select(nexus_crcs).where(nexus_crcs.c.digest.in_(digests)))
     return {row.digest: row.crc for row in found}
 
 
@@ -246,21 +177,3 @@ def _entry(said: dict[str, Any]) -> SelectionEntry:
         said.get("tag"),
         Format(form) if form else None,
     )
-
-
-def _engine(place: str) -> Engine:
-    if "://" in place:
-        url = make_url(place)
-        if url.drivername in {"postgresql", "postgres"}:
-            need("postgres", "A database of selections in PostgreSQL")
-            url = url.set(drivername="postgresql+psycopg")
-        return create_engine(url, pool_pre_ping=True, pool_size=8)
-    url = URL.create("sqlite", database=str(Path(place).absolute()))
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}, pool_size=8)
-
-    @event.listens_for(engine, "connect")
-    def _open(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")  # an answered definition survives a power cut
-
-    return engine

@@ -96,7 +96,7 @@ def tell(office: RegistrationContext, job: str, payload: Mapping[str, Any]) -> N
     """Owe every address a callback; what was told of a container in a job is told once.
 
     Raises:
-        LedgerUnavailable: Not all of it was recorded; do it again.
+        DatabaseUnavailable: Not all of it was recorded; do it again.
     """
     for address in office.callbacks:
         call = Call(

@@ -72,7 +72,7 @@ class Foreman:
             NotSigned: Submissions have to be signed, and this one is not.
             SubmissionNotJson, ContainerField: It cannot be used; nothing was asked of anybody.
             ContainerExists: One of its containers is registered, or is being registered.
-            LedgerUnavailable: It could not be recorded.
+            DatabaseUnavailable: It could not be recorded.
         """
         document = read_body(body)
         if self._signed:

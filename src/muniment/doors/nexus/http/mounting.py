@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.archive import Archive
+from muniment.database import Database
 from muniment.doors.nexus.http.application import NexusApi
 from muniment.doors.nexus.nexus import Nexus, Options
 from muniment.errors.base import MunimentError
@@ -15,14 +16,14 @@ from muniment.http.authorization import Authorizer
 PREFIX = "/v1"
 
 
-def install(server: FastAPI, archive: Archive, gate: Authorizer, options: Options) -> NexusApi:
+def install(server: FastAPI, archive: Archive, gate: Authorizer, options: Options, database: Database) -> NexusApi:
     """Serve the API below `/v1`; `archive` becomes its own, and makes no parity as it commits: that takes long.
 
     The base address is the one of `options`, or without that what the server listens on.
     """
 
     def make(base: str) -> Nexus:
-        return Nexus(archive, options.at(base), control=archive.state / "control.db", failed=_no_parity)
+        return Nexus(archive, options.at(base), database=database, failed=_no_parity)
 
     api = NexusApi(make, gate, archive, limit=options.document, base=options.base)
     server.mount(PREFIX, api)

@@ -15,7 +15,7 @@ from muniment.doors.osf import Foreman
 from muniment.doors.osf.http.content import content
 from muniment.doors.osf.signing import CALLBACK
 from muniment.doors.osf.submission import read_body
-from muniment.errors.jobs import LedgerUnavailable
+from muniment.errors.database import DatabaseUnavailable
 from muniment.errors.register import ContainerField, NotSigned, SubmissionNotJson
 from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
@@ -74,7 +74,7 @@ def _submit(request: Request, visit: AuthorizedRequest, body: bytes) -> Response
             error.http_status,
             media_type=MEDIA_TYPE,
         )
-    except LedgerUnavailable as error:
+    except DatabaseUnavailable as error:
         get_logger().error("not taken in", error=error.code(), message=str(error))
         answer = {"id": _id_in(body), "date": int(time.time()), "status": "ERROR"}
         reason = "the queue could not be reached; nothing was recorded, try again"

@@ -1,11 +1,11 @@
-"""How Alembic reaches the ledger: always on a connection, and in a transaction, that it is handed."""
+"""How Alembic reaches the control database: always on a connection, and in a transaction, that it is handed."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from muniment.jobs.schema import VERSION_TABLE
-from muniment.jobs.tables import metadata
+from muniment.database.schema import VERSION_TABLE
+from muniment.database.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,7 +1,8 @@
-"""The ledger's tables, alike in SQLite and PostgreSQL.
+"""The tables of the control database, alike in SQLite and PostgreSQL, each with whose it is.
 
 Times are seconds since 1970 UTC as doubles, JSON is canonical text (PostgreSQL's own JSON types refuse
-an escaped NUL and give keys back in another order), states are words. A change here needs a migration.
+an escaped NUL and give keys back in another order), states are words. A change here needs a migration,
+and a dump of the newest database before it in tests/unit/database/released.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.engine import Dialect
 
 metadata = MetaData()
+
+# --- the ledger (`muniment.jobs`)
 
 
 class Word(TypeDecorator[str]):
@@ -169,3 +173,85 @@ limits = Table(
     Column("closed_until", Double, nullable=False),
     Column("blocks", Text, nullable=False),  # calls given out: [until when, how many], as JSON
 )
+
+# --- keys, rules and realms (`muniment.access`)
+
+# One row. `data_version` grows with each change, so that every process sees it and reads anew.
+access_state = Table("access_state", metadata, Column("data_version", BigInteger, nullable=False))
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("used_at", Double),
+)
+Index("access_keys_name", access_keys.c.name)
+
+# Every revision stays: who could do what, and when, is a record too.
+access_rules = Table(
+    "access_rules",
+    metadata,
+    Column("address", String(130), primary_key=True),
+    Column("rev", Integer, primary_key=True, autoincrement=False),
+    Column("acl", Text, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+
+access_realms = Table(
+    "access_realms",
+    metadata,
+    Column("label", String(64), primary_key=True),
+    Column("rev", Integer, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("deprecated", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    UniqueConstraint("issuer", name="access_realms_issuer_key"),  # as PostgreSQL names it by itself
+)
+
+# --- selections of Nexus (`muniment.doors.nexus`)
+
+# `id` is an IRI of up to 1,024 bytes.
+nexus_selections = Table(
+    "nexus_selections",
+    metadata,
+    Column("project", String(130), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("entries", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)
+
+# The CRC-32 of files that were once sent in a zip.
+nexus_crcs = Table(
+    "nexus_crcs",
+    metadata,
+    Column("digest", String(140), primary_key=True),
+    Column("crc", BigInteger, nullable=False),
+)
+
+# --- answers of requests with an idempotency key (`muniment.http`)
+
+idempotency_answers = Table(
+    "idempotency_answers",
+    metadata,
+    Column("key", String(64), primary_key=True),  # a digest of caller and key
+    Column("request", String(64), nullable=False),  # a digest: tells a repeat from a clash
+    Column("answer", Text, nullable=False),  # JSON; empty while the request is being worked on
+    Column("made", Double, nullable=False),
+)
+Index("idempotency_answers_made", idempotency_answers.c.made)
+
+first_rows: tuple[tuple[Table, dict[str, object]], ...] = ((access_state, {"data_version": 1}),)
+"""What a new database begins with."""

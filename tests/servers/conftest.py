@@ -1,4 +1,4 @@
-"""Real servers for the ledger's tests: PostgreSQL, Redis and RabbitMQ, each started once per run."""
+"""Real servers for what several processes share: PostgreSQL, Redis and RabbitMQ, each started once per run."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def rabbitmq(run_folder: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def place(postgresql: Service) -> Iterator[str]:
-    """A new, empty database."""
-    name = f"ledger_{secrets.token_hex(6)}"
+    """The address of a new, empty PostgreSQL database."""
+    name = f"test_{secrets.token_hex(6)}"
     address = postgresql.url.replace("postgresql://", "postgresql+psycopg://")
     engine = create_engine(address, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgresql.url.rsplit("/", 1)[0] + f"/{name}"
+    yield postgresql.url.rpartition("/")[0] + f"/{name}"
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
