@@ -146,7 +146,7 @@ def _track(source: Path, home: Path) -> Track:
     )
 
 
-def _set_aside(out: Path, serial_executor: Path) -> None:
+def _set_aside(out: Path, aside: Path) -> None:
     """Move what a turn wrote out of the way and out of the memory, without removing it.
 
     ext4 passes over files removed in the last minutes one by one whenever it makes a file, so whoever
@@ -156,8 +156,8 @@ def _set_aside(out: Path, serial_executor: Path) -> None:
         return
     os.sync()
     data.forget(out)
-    serial_executor.mkdir(exist_ok=True)
-    free = next(place for number in itertools.count() if not (place := serial_executor / str(number)).exists())
+    aside.mkdir(exist_ok=True)
+    free = next(place for number in itertools.count() if not (place := aside / str(number)).exists())
     out.rename(free)
 
 
