@@ -1,6 +1,7 @@
-"""Check what no linter checks: the size of files and functions, and a first sentence in every module.
+"""Check what no linter checks: the size of files and functions, a first sentence in every module, and names.
 
-The limits, and the exceptions with a reason each, are in pyproject.toml below `[tool.muniment-shape]`.
+The limits, and the exceptions with a reason each, are in pyproject.toml below `[tool.muniment-shape]`. The words that
+names may have are looked up by scripts/names.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]  # so that it runs by its name as well
+
+from scripts import names  # noqa: E402 - after the line that makes it findable
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("src", "scripts", "bench", "tests")
@@ -34,6 +39,7 @@ class Rules:
 def main() -> int:
     """Print each complaint; the status is 1 when there is any."""
     complaints = list(judge_all(ROOT, Rules.read(ROOT / "pyproject.toml")))
+    complaints += [f"{place}: {complaint}" for place, complaint in names.complaints(ROOT)]
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     return 1 if complaints else 0
