@@ -3,17 +3,18 @@
 #   make setup   .venv with everything        make demo    see it work, on this machine
 #   make test    the whole suite              make check   style, types, layers, docs: no tests
 #   make bench   measure against others       make docs    write the generated reference pages
-#   make lock    pin requirements again       make nightly the long tests
+#   make lock    pin requirements again       make nightly the long tests, mutants, power cuts
+#   make mutants does a test notice every change of the code?
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock upgrade docs format nightly release-notes clean
+.PHONY: help setup demo test check bench lock upgrade docs format mutants nightly release-notes clean
 
 BIN := .venv/bin
 JOBS ?= auto
 
 help:
-	@sed -n '3,6s/^#  //p' Makefile
+	@sed -n '3,7s/^#  //p' Makefile
 
 setup:
 	@scripts/setup.sh
@@ -29,6 +30,11 @@ test: setup
 nightly: setup
 	@scripts/system.sh test
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m nightly --timeout 3600 $(ARGS)
+	$(MAKE) mutants ARGS=
+
+# make mutants ARGS="commit recovery --seed 2 --most 40"
+mutants: setup
+	$(BIN)/python -m scripts.mutants $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from scripts import changelog, locks, shape
+from scripts import changelog, locks, mutants, names, shape
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -134,6 +134,101 @@ def test_the_exceptions_of_the_project_are_read(project: Path) -> None:
 def test_a_long_docstring_makes_no_long_function(project: Path) -> None:
     said = '"""Is for."""\n\n\ndef f():\n    """Say.\n' + "\n    More.\n" * 60 + '    """\n    return 1\n'
     assert shapes(project, said) == []
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Path:
+    """A project with a glossary of one term and a list of words."""
+    for folder in ("docs", "scripts", "src/muniment"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "docs/glossary.md").write_text("| term | meaning |\n| --- | --- |\n| **Staging area** | Where. |\n")
+    (tmp_path / "scripts/words.txt").write_text("# Trade\n\nwriter store\n\n# Gone\n\nworkspace: staging area\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["StagingArea", "AreaWriter", "StoreWriter2", "Stores", "_Desk"])
+def test_a_name_of_known_words_is_good(named: Path, name: str) -> None:
+    (named / "src/muniment/area_writers.py").write_text(f"class {name}:\n    pass\n")
+    assert list(names.complaints(named)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "complaint"),
+    [
+        ("store", "StoreDesk", "src/muniment/store.py:1: StoreDesk: whose word is 'desk'?"),
+        ("desk_store", "Store", "src/muniment/desk_store.py: desk_store: whose word is 'desk'?"),
+        (
+            "store",
+            "Workspace",
+            "src/muniment/store.py:1: Workspace: 'workspace' is a word of our own; say staging area",
+        ),
+    ],
+)
+def test_a_name_nobody_else_would_know_is_named(named: Path, module: str, name: str, complaint: str) -> None:
+    (named / f"src/muniment/{module}.py").write_text(f"class {name}:\n    pass\n")
+    ((place, sentence),) = names.complaints(named)
+    assert f"{place}: {sentence}".startswith(complaint)
+
+
+def test_no_word_is_both_known_and_gone() -> None:
+    known, gone = names.vocabulary(ROOT)
+    assert known & gone.keys() == set()
+    assert len(known) > 300
+    assert len(gone) > 20
+
+
+def mutated(source: str) -> list[str]:
+    """Each mutant of the body of one function, as the whole source."""
+    finder = mutants.Finder("m.py", source.encode())
+    return [mutant.apply(source.encode()).decode() for mutant in sorted(finder.found)]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("sync(file)", ["pass"]),
+        ("raise Gone('not a matter of right and wrong')", ["pass"]),
+        ("if a < b: go()", ["if a <= b: go()", "if not (a < b): go()", "if a < b: pass"]),
+        ("return a == 1", ["return a != 1", "return a == 2"]),
+        ("return a is not None and b", ["return ((a is not None) or (b))", "return a is None and b"]),
+        ("return a not in (b)", ["return a in (b)"]),
+        ("return a + b", ["return (a) - (b)"]),
+        ("return record(event='repair', by=who)", ["'repair~'", "by=None"]),
+        ("return [each for each in these if each]", ["if not (each)]"]),
+        ("return True", ["return False"]),
+        ("return 'é' + b", ["return ('é') - (b)", "return 'é~' + b"]),
+        ("while a: break", ["while a: pass"]),
+    ],
+)
+def test_a_line_is_changed_in_each_way_that_a_test_should_notice(line: str, expected: list[str]) -> None:
+    found = mutated(f'def f(a: "x", b=None) -> "y":\n    """Do."""\n    {line}\n')
+    assert len(found) == len(expected), found
+    for change in expected:
+        assert any(change in each for each in found), (change, found)
+
+
+def test_what_mutants_are_judged_by_is_there() -> None:
+    parts, allowed = mutants.read(mutants.SETTINGS)
+    for part in parts.values():
+        for place in [*part.modules, *(test.partition("::")[0] for test in part.tests)]:
+            assert (ROOT / place).exists(), f"{part.name}: {place}"
+        assert all(mutants.mutants(ROOT, module) for module in part.modules), part.name
+    for each in allowed:
+        assert any(each.covers(mutant) for mutant in mutants.mutants(ROOT, each.file)), each
+        assert each.reason
+
+
+def test_a_survivor_is_told_and_a_listed_one_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.py").write_text("def f(a):\n    if a > 1:\n        return 'x'\n    return a\n")
+    (tmp_path / "test_m.py").write_text("from m import f\n\ndef test_f():\n    assert f(5) and f(0) == 0\n")
+    part = mutants.Part("m", ["m.py"], ["test_m.py"], most=100)
+    listed = mutants.Allowed("m.py", "f", "'x'", "what it says is no matter")
+    mutants.judge(part, tmp_path, [listed], 1, float("inf"))
+    assert part.killed == 1
+    assert part.allowed == 1
+    assert [mutant.after for mutant in part.survivors] == [" >= ", "2"]
+    assert mutants.report([part], [listed]) == 1
+    assert "25%" in capsys.readouterr().out
 
 
 def test_an_unknown_section_of_system_packages_is_refused() -> None:
