@@ -29,7 +29,7 @@ from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
 from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.content import Finding, Progress, quiet
-from muniment.content.events import Event
+from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, check_id, check_project, new_uuid
 from muniment.content.times import parse_start
 from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceExists, ResourceNotFound, ResourcePurged
@@ -276,9 +276,13 @@ class Archive:
         """
         return self._context.log.read(parse_start(start))
 
+    def head(self) -> Head:
+        """How far the log reaches now. Noted down elsewhere, it tells later whether anything before it was changed."""
+        return self._context.log.head()
+
     def reindex(self) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
-        head = self._context.log.head()
+        head = self._context.log.head().seq
         return self._context.index.rebuild(summaries(self._context.layout, self.config.digests[0]), head)
 
     def project_of(self, id: str, project: str | None) -> str:
@@ -496,13 +500,13 @@ class Archive:
 
     def _caught_up(self) -> Index:
         index = self._context.index
-        head = self._context.log.head()
+        head = self._context.log.head().seq
         if index.fresh or index.seen > head:
             # Nothing was indexed yet, or the log was lost and begun anew: only the objects can tell.
             self.reindex()
         seen = index.seen
-        if seen != head:
-            index.apply(self._context.log.read(seen))
+        if seen != head and not index.apply(self._context.log.read(seen)):
+            self.reindex()
         return index
 
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "show": "read",
     "get": "read",
     "events": "read",
+    "head": "read",
     "audit": "fixity",
     "repair": "fixity",
     "export": "exchange",

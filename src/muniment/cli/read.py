@@ -133,3 +133,13 @@ def events(
         for event in chosen:
             what = f"{event.resource} v{event.instance}" if event.instance else event.resource
             typer.echo(f"{event.seq:>6}  {event.timestamp}  {event.event}  {event.outcome}  {what}  {event.agent}")
+
+
+def head(context: typer.Context, as_json: Json = False) -> None:
+    """Print the log's head: note it down elsewhere, and `audit --since` proves later that nothing before it changed."""
+    with context.obj.archive() as archive:
+        found = archive.head()
+        if as_json:
+            print_json({"seq": found.seq, "hash": found.hash})
+        else:
+            typer.echo(str(found))

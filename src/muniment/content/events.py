@@ -1,15 +1,52 @@
-"""One entry of the archive's log, as a value and as the line it is written as."""
+"""One entry of the archive's log, as a value and as the line it is written as; and the log's head."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Self
+
+from muniment.errors.content import BadHead
+
+UNREADABLE = "unreadable"
+"""The `event` of what stands in for a line of the log that is damaged and whose copy is too; never written."""
+
+
+class Head(NamedTuple):
+    """How far the log reached at some moment: the newest event's number and the sha256 of its line.
+
+    Every line holds the hash of the line before, so who keeps a head elsewhere can tell later whether
+    anything up to it was changed.
+    """
+
+    seq: int
+    hash: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `seq:hash`, as `str` writes it.
+
+        Raises:
+            BadHead: It is not that.
+        """
+        found = re.fullmatch(r"([0-9]{1,15})[: ]([0-9a-f]{64})", text.strip(), re.ASCII)
+        if found is None:
+            raise BadHead(head=text[:100])
+        return cls(int(found[1]), found[2])
+
+    def __str__(self) -> str:
+        """The head as people note it down: `seq:hash`."""
+        return f"{self.seq}:{self.hash}"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of the log; `event` is a PREMIS event type, `outcome` is `success` or `failure`."""
+    """One entry of the log; `event` is a PREMIS event type, `outcome` is `success` or `failure`.
+
+    The order of events is that of `seq`. `timestamp` is what the clock said; where an event before had
+    a later one, because a clock was ahead, `latest` is the latest of all before.
+    """
 
     event: str
     agent: str
@@ -21,6 +58,7 @@ class Event:
     transaction: str = ""
     seq: int = 0
     timestamp: str = ""
+    latest: str = ""
     previous: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -36,6 +74,7 @@ class Event:
 _ORDER = (
     "seq",
     "timestamp",
+    "latest",
     "event",
     "project",
     "resource",
@@ -48,14 +87,25 @@ _ORDER = (
 )
 
 
+_TYPES = {name: int if name in {"seq", "instance"} else dict if name == "detail" else str for name in _ORDER}
+
+
 def parse_event(line: bytes) -> Event:
     """An event from its line.
 
     Raises:
         ValueError, TypeError: The line is not an event.
     """
-    record = json.loads(line)
+    try:
+        record = json.loads(line)
+    except RecursionError:
+        message = "too deeply nested"
+        raise ValueError(message) from None
     if not isinstance(record, dict) or not isinstance(record.get("seq"), int):
         message = "not an event"
         raise TypeError(message)
+    for name, value in record.items():
+        if type(value) is not _TYPES.get(name):
+            message = f"no event has the {name!r} {str(value)[:40]!r}"
+            raise TypeError(message)
     return Event(**record)

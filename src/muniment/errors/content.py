@@ -43,3 +43,9 @@ class BadTime(BadInput):
     """{value!r} is not a point in the log. Give an ISO 8601 time with a zone, a Unix time, or an event number."""
 
     http_status = 422
+
+
+class BadHead(BadInput):
+    """{head!r} is not a head of the log. Give the number and the hash as `muniment head` printed them: '42:3f…'."""
+
+    http_status = 422

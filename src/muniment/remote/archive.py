@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Literal, Self, overload
 
 from muniment.content import Finding, Progress, quiet
+from muniment.content.events import Head
 from muniment.errors.archive import InstanceNotFound, ResourceNotFound
 from muniment.errors.base import BadInput, MissingThing
 from muniment.remote.connection import LONG, Server, not_a_server, segment
@@ -162,6 +163,11 @@ class RemoteArchive:
             if at == page["next"] or not page["events"]:
                 return
             at = page["next"]
+
+    def head(self) -> Head:
+        """How far the log reaches now. Noted down elsewhere, it tells later whether anything before it was changed."""
+        found = self._server.ask("GET", "/events/head").json()
+        return Head(found["seq"], found["hash"])
 
     # ------------------------------------------------------------------------------------------ writing
 

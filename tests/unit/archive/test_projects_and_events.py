@@ -123,6 +123,7 @@ def test_without_index_and_log_everything_is_still_there(archive: Archive) -> No
     assert archive.count() == 5
     archive.close()
     shutil.rmtree(archive.path / "events/00000000")
+    shutil.rmtree(archive.path / "parity/events")
     with Archive(archive.path, workers=0) as again:
         add(again, "new")
         assert list(again) == ["new", "r0", "r1", "r2", "r3", "r4"]

@@ -11,23 +11,23 @@ import pytest
 
 from muniment.archive import Archive
 from muniment.content.identity import new_uuid
-from muniment.errors.archive import ReadFailed, WriteFailed
+from muniment.errors.archive import WriteFailed
 
 REAL_FSYNC = os.fsync
 
 
 @contextmanager
-def unable_to_log(archive: Archive) -> Iterator[None]:
-    """The log's file cannot be opened for a while: a folder stands in its place."""
-    (log,) = archive.context.log.files()
-    aside = archive.path / "aside"
-    log.rename(aside)
-    log.mkdir()
-    try:
+def unable_to_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A line is written to the log and cannot be synced; it is taken back."""
+
+    def fails(descriptor: int, *_: object) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(".jsonl"):
+            raise OSError(5, "Input/output error")
+        REAL_FSYNC(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("muniment.archive.eventlog.log.os.fsync", fails)
         yield
-    finally:
-        log.rmdir()
-        aside.rename(log)
 
 
 @contextmanager
@@ -67,11 +67,13 @@ def ingestions(archive: Archive) -> list[int]:
     return [event.instance for event in archive.events() if event.event == "ingestion"]
 
 
-def test_what_its_caller_was_told_had_failed_is_never_published_later(archive: Archive) -> None:
+def test_what_its_caller_was_told_had_failed_is_never_published_later(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first(archive)
     transaction = archive.get("r", "a")
     transaction.add(b"two", "b")
-    with unable_to_log(archive), unable_to_clear(archive), pytest.raises(ReadFailed):
+    with unable_to_log(monkeypatch), unable_to_clear(archive), pytest.raises(WriteFailed):
         transaction.commit()
     assert archive.get("r").number == 1
     with Archive(archive.path, workers=0) as again:
@@ -92,12 +94,12 @@ def test_a_version_stays_whose_event_cannot_be_taken_back(archive: Archive, monk
         assert list(again.audit()) == []
 
 
-def test_a_replay_that_failed_can_be_done_again(archive: Archive) -> None:
+def test_a_replay_that_failed_can_be_done_again(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     first(archive)
     transaction = archive.get("r", "a")
     transaction.add(b"two", "b")
     transaction.leave()
-    with unable_to_log(archive), pytest.raises(ReadFailed):
+    with unable_to_log(monkeypatch), pytest.raises(WriteFailed):
         archive.replay(transaction.transaction)
     with Archive(archive.path, workers=0) as again:
         assert again.recovered == []

@@ -44,6 +44,11 @@ class ArchiveLayout:
         return self.root / "events"
 
     @property
+    def log_mirror(self) -> Path:
+        """A second copy of the log, from which damaged lines of it are read and repaired."""
+        return self.parity / "events"
+
+    @property
     def tombstones(self) -> Path:
         """One record for each purged resource."""
         return self.root / "tombstones"

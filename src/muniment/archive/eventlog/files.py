@@ -1,4 +1,4 @@
-"""The files of the log: where they lie, and finding a place in them.
+"""The files of the log, and of its mirror: where they lie, and finding a place in them.
 
 Events lie in `events/<bucket>/<first number>.jsonl`, ten thousand numbers to a bucket, so that a name
 says which event a file begins with, and names sort as numbers do.
@@ -7,20 +7,25 @@ says which event a file begins with, and names sort as numbers do.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from muniment.archive.disk.regular import open_regular
 from muniment.errors.archive import ReadFailed
 
 BUCKET = 10_000
 
 _TAIL = 65_536
-_LATEST = "~"
+_LATE = "~"
 _SUFFIX = ".jsonl"
+_BUCKET_NAME = re.compile(r"[0-9]{8}", re.ASCII)
+_FILE_NAME = re.compile(rf"[0-9]{{12}}\{_SUFFIX}", re.ASCII)
 
 
 class LogFiles:
@@ -75,10 +80,13 @@ class LogFiles:
 
     def _buckets(self) -> list[Path]:
         try:
-            names = sorted(entry.name for entry in os.scandir(self._folder) if entry.is_dir())
-        except FileNotFoundError:
+            with os.scandir(self._folder) as entries:
+                names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        return [self._folder / name for name in names if name.isdigit()]
+        except OSError as error:
+            raise ReadFailed(path=self._folder, reason=error.strerror) from error
+        return [self._folder / name for name in names if _BUCKET_NAME.fullmatch(name)]
 
     def _listed(self) -> Path | None:
         for bucket in reversed(self._buckets()):
@@ -92,7 +100,7 @@ class LogFiles:
             return None
         try:
             following = self.place(json.loads(last_whole_line(path))["seq"] + 1)
-        except (ValueError, TypeError, KeyError):
+        except (ReadFailed, ValueError, TypeError, KeyError, RecursionError):
             return None
         return following if following.exists() else None
 
@@ -106,9 +114,11 @@ _LAST = _name(10**12 - 1)
 
 def _names(bucket: Path) -> list[str]:
     try:
-        return [name for name in os.listdir(bucket) if name.endswith(_SUFFIX)]
+        return [name for name in os.listdir(bucket) if _FILE_NAME.fullmatch(name)]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise ReadFailed(path=bucket, reason=error.strerror) from error
 
 
 def _files(bucket: Path) -> list[Path]:
@@ -121,12 +131,17 @@ def _first_name(bucket: Path) -> str:
 
 
 def _time_of(path: Path) -> str:
-    """When the first event in a file was written; where that cannot be told, later than anything."""
+    """The latest time up to the first event in a file; where that cannot be told, later than anything."""
     try:
         with opened(path) as file:
-            return str(json.loads(file.readline())["timestamp"])
-    except (ReadFailed, ValueError, TypeError, KeyError):
-        return _LATEST
+            return _latest(json.loads(file.readline()))
+    except (ReadFailed, ValueError, TypeError, KeyError, RecursionError):
+        return _LATE
+
+
+def _latest(record: Any) -> str:
+    """The latest time of all events up to this one: what times are searched by, as those never fall."""
+    return max(str(record["timestamp"]), str(record.get("latest", "")))
 
 
 @contextlib.contextmanager
@@ -137,7 +152,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         ReadFailed: The storage did not give it.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as raw, io.BufferedReader(raw) as file:
             yield file
     except OSError as error:
         raise ReadFailed(path=path, reason=error.strerror) from error
@@ -177,7 +192,6 @@ def last_whole_line(path: Path) -> bytes:
 
 def seek(file: BinaryIO, start: int | str) -> None:
     """Move to the beginning of a line, not far before the first event past a number or a time."""
-    name = "seq" if isinstance(start, int) else "timestamp"
     low, high = 0, file.seek(0, os.SEEK_END)
     while high - low > _TAIL and start:
         middle = (low + high) // 2
@@ -185,11 +199,15 @@ def seek(file: BinaryIO, start: int | str) -> None:
         file.readline()
         place = file.tell()
         try:
-            past = place >= high or json.loads(file.readline())[name] > start
-        except (ValueError, TypeError, KeyError):
+            past = place >= high or _is_past(json.loads(file.readline()), start)
+        except (ValueError, TypeError, KeyError, RecursionError):
             break
         if past:
             high = middle
         else:
             low = place
     file.seek(low)
+
+
+def _is_past(record: Any, start: int | str) -> bool:
+    return bool(record["seq"] > start if isinstance(start, int) else _latest(record) > start)

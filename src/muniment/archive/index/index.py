@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.content.events import Event
+from muniment.content.events import UNREADABLE, Event
 
 _VERSION = 1
 _PAGE = 500
@@ -75,8 +75,11 @@ class Index:
         """The number of the newest event that is indexed."""
         return self._value("seq")
 
-    def apply(self, events: Iterable[Event]) -> None:
-        """Move on by the given events; events already seen change nothing."""
+    def apply(self, events: Iterable[Event]) -> bool:
+        """Move on by the given events; events already seen change nothing.
+
+        False, and nothing changed, where one is missing between them: then only the disk can tell.
+        """
         connection = self._open()
         with self._lock, connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -85,10 +88,14 @@ class Index:
             for event in events:
                 if event.seq <= seen:
                     continue
+                if event.seq != newest + 1 or event.event == UNREADABLE:
+                    connection.rollback()
+                    return False
                 newest = event.seq
                 _apply(connection, event)
             if newest > seen:
                 self._set(connection, "seq", newest)
+        return True
 
     def rebuild(self, resources: Iterable[Summary], seen: int) -> int:
         """Replace everything by what the disk holds; `seen` is the log's head when the walk began."""

@@ -47,7 +47,7 @@ from muniment.archive.package.inventory import NAME, Inventory, State, Version, 
 from muniment.archive.package.names import stored_path
 from muniment.archive.package.objects import declare, head_of, newest_inventory
 from muniment.content import Entry
-from muniment.content.events import Event
+from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, to_uri
 from muniment.content.times import now
 from muniment.errors.archive import ResourceExists, StaleTransaction
@@ -92,7 +92,7 @@ def seal(
     with syncing_ahead(area.folder) if len(staged) >= _MANY else contextlib.nullcontext():
         version = Version(created, {}, message, Agent(record.agent_name, record.agent_address))
         content = _note_payload(area, version.state, entries, staged, algorithm)
-        described = instance_record(record, draft, created, provenance)
+        described = instance_record(record, draft, created, provenance, context.log.head())
         tags = tag_files(entries, described, context.config.digests, created[:10])
         stage_tags(area, tags, base, version.state, content)
         base.add_version(version, content)
@@ -278,8 +278,10 @@ def _refuse(record: TransactionRecord, head: int) -> NoReturn:
     raise ResourceExists(id=record.id, project=record.project)
 
 
-def instance_record(record: TransactionRecord, draft: Draft, created: str, provenance: list[Any]) -> dict[str, Any]:
-    """What `instance.json` says."""
+def instance_record(
+    record: TransactionRecord, draft: Draft, created: str, provenance: list[Any], log: Head
+) -> dict[str, Any]:
+    """What `instance.json` says; `log` is the log's head, so that the log can be held against its instances."""
     described: dict[str, Any] = {
         "format": "1.0",
         "id": record.id,
@@ -289,6 +291,7 @@ def instance_record(record: TransactionRecord, draft: Draft, created: str, prove
         "created": created,
         "agent": {"name": record.agent_name, "address": record.agent_address},
         "message": record.message,
+        "log": {"seq": log.seq, "hash": log.hash},
         "metadata": draft.metadata,
     }
     further = {"provenance": provenance, "links": draft.links, "folders": draft.folders}

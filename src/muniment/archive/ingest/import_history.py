@@ -101,7 +101,7 @@ def import_history(
         raise ResourceExists(id=resource, project=project)
     agent = context.agent
     begun = now(), agent.name, agent.address
-    record = TransactionRecord(new_uuid(), project, resource, 0, *begun, kind=IMPORT, log=context.log.head())
+    record = TransactionRecord(new_uuid(), project, resource, 0, *begun, kind=IMPORT, log=context.log.head().seq)
     area = StagingArea.begin(context.layout, record)
     try:
         build = _Build(context, area)
@@ -160,6 +160,7 @@ class _Build:
         self._known: dict[tuple[str, str], Entry] = {}
         self._events: list[Event] = []
         self._identifiers: set[str] = set()
+        self._log = context.log.head()
 
     def add(self, imported: ImportedInstance, progress: Progress) -> None:
         """Build one more version."""
@@ -232,7 +233,7 @@ class _Build:
         number = record.base + 1
         created = imported.created or now()
         entries: dict[str, Entry] = {entry.path: entry for entry in draft}
-        described = instance_record(record, draft, created, list(imported.provenance))
+        described = instance_record(record, draft, created, list(imported.provenance), self._log)
         state: dict[str, list[str]] = {}
         content: dict[str, Mapping[str, str]] = {}
         for entry in entries.values():

@@ -45,7 +45,7 @@ def purge(context: ArchiveContext, project: str, resource: str, reason: str) -> 
         raise ResourceNotFound(id=resource)
     begun = now(), context.agent.name, context.agent.address
     record = TransactionRecord(
-        new_uuid(), project, resource, head, *begun, reason.strip(), DELETION, context.log.head()
+        new_uuid(), project, resource, head, *begun, reason.strip(), DELETION, context.log.head().seq
     )
     area = StagingArea.begin(context.layout, record)
     try:

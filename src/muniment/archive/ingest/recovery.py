@@ -61,6 +61,7 @@ def recover(context: ArchiveContext) -> list[Event]:
         DiskFull, WriteFailed: The storage refused; running it again goes on.
     """
     done: list[Event] = []
+    context.log.recover()
     for folder in left_behind(context.layout):
         try:
             area = StagingArea.take_over(folder)
@@ -73,7 +74,6 @@ def recover(context: ArchiveContext) -> list[Event]:
             done += _finish(context, area)
         finally:
             area.release()
-    context.log.recover()
     _clear_scratch(context)
     return done
 

@@ -82,7 +82,7 @@ class Transaction:
             agent_name=context.agent.name,
             agent_address=context.agent.address,
             message=message,
-            log=context.log.head(),
+            log=context.log.head().seq,
         )
         draft = Draft(base.files(), base.record) if base else Draft()
         return cls(context, StagingArea.begin(context.layout, record), draft, base)

@@ -19,7 +19,7 @@ from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.names import START_FORM, Limit, Project
 from muniment.http.throttling import EVENTS
 from muniment.server.native.routes import new_router
-from muniment.server.native.schemas import EventPage
+from muniment.server.native.schemas import EventPage, LogHead
 
 router = new_router()
 
@@ -58,6 +58,12 @@ async def events(request: Request, start: Start = None, project: Project = None,
     return StreamingResponse(
         _stream(request, visit, project, first), media_type=STREAM, headers={"Cache-Control": "no-store"}
     )
+
+
+@router.get("/events/head", operation_id="head")
+def head(request: Request) -> LogHead:
+    """How far the log reaches: the newest event's number and the sha256 of its line."""
+    return LogHead(**_let_in(request, None).archive.head()._asdict())
 
 
 class Streams:
@@ -107,7 +113,8 @@ def _first_number(visit: AuthorizedRequest, start: str | None) -> int:
 
 
 def _newest(visit: AuthorizedRequest) -> int:
-    return visit.archive.context.log.head()
+    newest: int = visit.archive.head().seq
+    return newest
 
 
 def _seen(visit: AuthorizedRequest, project: str | None, found: Iterator[Event]) -> Iterator[tuple[Event, bool]]:

@@ -255,6 +255,13 @@ class EventPage(BaseModel):
     next: str
 
 
+class LogHead(BaseModel):
+    """How far the log reaches: the newest event's number and the sha256 of its line."""
+
+    seq: int
+    hash: str
+
+
 class AuditIn(Given):
     """What to audit."""
 

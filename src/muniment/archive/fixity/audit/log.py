@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from muniment.archive.eventlog.log import FIRST, EventLog, line_hash
+from muniment.archive.eventlog.lines import line_hash
+from muniment.archive.eventlog.log import FIRST, EventLog
 from muniment.content import FINDINGS, Finding
 from muniment.content.events import Event, parse_event
 
