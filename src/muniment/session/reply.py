@@ -74,6 +74,7 @@ class Reply:
             parts.append(bytes(buffer[:count]))
             size += count
             if time.monotonic() > until:
+                self.close()
                 raise TimeoutError
         return b"".join(parts)
 

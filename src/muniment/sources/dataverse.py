@@ -17,7 +17,7 @@ from muniment.session import Account, Answer, shown
 from muniment.sources.documents import document, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
-from muniment.sources.paging import Pages
+from muniment.sources.paging import follow
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version, segment
 from muniment.sources.times import rfc3339
 
@@ -112,17 +112,16 @@ class DataverseSource:
     def _files(self, at: str) -> Iterator[Mapping[str, Any]]:
         """The files of a version, page by page; an installation that knows no pages gives all of them at once."""
         seen: set[object] = set()
-        pages = Pages(SERVICE, self._host)
-        offset = 0
-        while True:
-            pages.turn(str(offset))
-            listed = self._get(f"versions/{quote(at, safe=':')}/files", {"limit": _PAGE, "offset": offset}).list_data()
+
+        def turn(offset: str) -> tuple[list[dict[str, Any]], str | None]:
+            question: dict[str, str | int] = {"limit": _PAGE, "offset": offset}
+            listed = self._get(f"versions/{quote(at, safe=':')}/files", question).list_data()
             fresh = [each for each in listed if each.get("dataFile", {}).get("id") not in seen]
-            seen |= {each.get("dataFile", {}).get("id") for each in fresh}
+            seen.update(each.get("dataFile", {}).get("id") for each in fresh)
+            return fresh, str(int(offset) + _PAGE) if len(listed) == _PAGE and fresh else None
+
+        for fresh, _ in follow(SERVICE, self._host, "0", turn):
             yield from fresh
-            if len(listed) != _PAGE or not fresh:
-                return
-            offset += _PAGE
 
     def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> _Enveloped:
         url = f"{self._host}/api/datasets/:persistentId/{path}"

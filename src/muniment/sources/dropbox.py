@@ -6,6 +6,7 @@ against Dropbox's own content hash. Access tokens live four hours; with a refres
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ from muniment.errors.sources import (
 )
 from muniment.session import Account, Answer, Session, shown
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
-from muniment.sources.paging import Pages, as_object
+from muniment.sources.paging import as_object, follow
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
 
 SERVICE = "dropbox"
@@ -63,20 +64,18 @@ class DropboxSource:
             CredentialRefused, NotAtService: The submission has to change.
             RemoteError: Dropbox failed.
         """
-        number, _, cursor = (after or "1:").partition(":")
-        pages = Pages(SERVICE, self._api)
-        while True:
-            pages.turn(cursor or "the first")
+        first, _, cursor = (after or "1:").partition(":")
+
+        def turn(cursor: str) -> tuple[list[dict[str, Any]], str | None]:
             answer = self._list(cursor)
             listed = answer.object()
-            files = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]
-            item = Item(f"page {number}", details={"files": [each for each in files if each.get(".tag") == "file"]})
-            if not listed.get("has_more"):
-                yield Page((item,))
-                return
-            cursor = str(listed["cursor"])
-            number = str(int(number) + 1)
-            yield Page((item,), f"{number}:{cursor}")
+            found = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]
+            return found, str(listed["cursor"]) if listed.get("has_more") else None
+
+        for number, (found, following) in enumerate(follow(SERVICE, self._api, cursor, turn), int(first)):
+            files = [each for each in found if each.get(".tag") == "file"]
+            item = Item(f"page {number}", details={"files": files})
+            yield Page((item,), None if following is None else f"{number + 1}:{following}")
 
     def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
         """The files of one page, each followed by its earlier revisions.
@@ -131,22 +130,26 @@ class DropboxSource:
 
         By path and not by id: only so does Dropbox go on beyond the first hundred (`before_rev_not_supported`).
         """
-        wanted = _MOST_REVISIONS * 1000 if self._versions == ALL_VERSIONS else self._versions - 1
-        before: str | None = None
-        pages = Pages(SERVICE, self._api)
-        while wanted > 0:
-            pages.turn(before or "the first")
-            path = file.get("path_lower") or file["path_display"]
-            question: dict[str, Any] = {"path": path, "mode": "path", "limit": min(wanted + 1, _MOST_REVISIONS)}
+        wanted = None if self._versions == ALL_VERSIONS else self._versions - 1
+        if wanted is not None and wanted <= 0:
+            return iter(())
+        limit = _MOST_REVISIONS if wanted is None else min(wanted + 1, _MOST_REVISIONS)
+        path = file.get("path_lower") or file["path_display"]
+
+        def turn(before: str) -> tuple[list[dict[str, Any]], str | None]:
+            question: dict[str, Any] = {"path": path, "mode": "path", "limit": limit}
             answer = self._call("list_revisions", question | ({"before_rev": before} if before else {}))
             listed = answer.object()
             found = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]
-            older = [each for each in found if each.get("rev") != file["rev"]]
-            yield from older[:wanted]
-            wanted -= len(older)
-            if not listed.get("has_more") or not found:
-                return
-            before = str(found[-1]["rev"])
+            return found, str(found[-1]["rev"]) if listed.get("has_more") and found else None
+
+        older = (
+            each
+            for found, _ in follow(SERVICE, self._api, "", turn)
+            for each in found
+            if each.get("rev") != file["rev"]
+        )
+        return itertools.islice(older, wanted)
 
     def _call(self, name: str, question: Mapping[str, Any]) -> Answer:
         url = f"{self._api}/2/files/{name}"

@@ -7,7 +7,7 @@ has no use any more.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from muniment.errors.sources import CredentialRefused, NotAtService
@@ -15,7 +15,7 @@ from muniment.session import Account
 from muniment.sources.documents import document, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
-from muniment.sources.paging import Pages, as_object
+from muniment.sources.paging import as_object, follow
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version
 from muniment.sources.times import rfc3339
 
@@ -62,26 +62,19 @@ class FigshareSource:
             if after is None:
                 yield Page((Item(self._id, details={"base": base, "folder": ""}),))
             return
-        number = int(after or "1")
-        pages = Pages(SERVICE, base)
-        while True:
-            pages.turn(str(number))
-            listed = self._page(f"{base}/articles", number)
-            prefix = "/account/articles" if base.startswith("/account") else "/articles"
-            items = tuple(
+        prefix = "/account/articles" if base.startswith("/account") else "/articles"
+        for listed, following in self._listing(f"{base}/articles", after or "1"):
+            items = [
                 Item(
                     str(each["id"]),
                     str(each.get("title", "")),
                     {"base": f"{prefix}/{each['id']}", "folder": f"{each['id']}/"},
                 )
                 for each in listed
-            )
-            last = len(listed) < _PAGE
-            number += 1
-            documents = (Item("project", details={"base": base, "folder": ""}),) if last else ()
-            yield Page((*items, *documents), None if last else str(number))
-            if last:
-                return
+            ]
+            if following is None:
+                items.append(Item("project", details={"base": base, "folder": ""}))
+            yield Page(tuple(items), following)
 
     def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
         """The files of an article, its description, and its earlier versions.
@@ -137,18 +130,12 @@ class FigshareSource:
     ) -> Iterator[SourceEntry | Failure]:
         modified = rfc3339(article.get("modified_date"))
         folders = article.get("folder_structure") or {}
-        number = 0
-        while True:
-            number += 1
-            listed = self._page(f"{base}/files", number)
-            for each in listed:
-                inner = str(folders.get(str(each["id"]), "")).strip("/")
-                path = names.path(
-                    f"{folder}{inner}/{each['name']}" if inner else f"{folder}{each['name']}", str(each["id"])
-                )
-                yield path if isinstance(path, Failure) else _entry(path, each, modified)
-            if len(listed) < _PAGE:
-                return
+        for each in (each for listed, _ in self._listing(f"{base}/files") for each in listed):
+            inner = str(folders.get(str(each["id"]), "")).strip("/")
+            path = names.path(
+                f"{folder}{inner}/{each['name']}" if inner else f"{folder}{each['name']}", str(each["id"])
+            )
+            yield path if isinstance(path, Failure) else _entry(path, each, modified)
 
     def _earlier(self, public: str, article: Mapping[str, Any]) -> list[str]:
         """The numbers of the earlier public versions that were asked for, the newest first."""
@@ -162,11 +149,16 @@ class FigshareSource:
         kept = numbers if self._versions == ALL_VERSIONS else numbers[: self._versions - 1]
         return [str(number) for number in kept]
 
-    def _page(self, path: str, number: int) -> list[dict[str, Any]]:
-        answer = self._session.get(
-            self._account, f"{self._api}{path}", {"page": number, "page_size": _PAGE}, what="listing"
-        )
-        return [as_object(each, SERVICE, answer.url) for each in answer.list()]
+    def _listing(self, path: str, first: str = "1") -> Iterator[tuple[Sequence[dict[str, Any]], str | None]]:
+        """The pages of a listing, which have numbers; one that is not full is the last."""
+        url = f"{self._api}{path}"
+
+        def turn(number: str) -> tuple[list[dict[str, Any]], str | None]:
+            answer = self._session.get(self._account, url, {"page": number, "page_size": _PAGE}, what="listing")
+            listed = [as_object(each, SERVICE, answer.url) for each in answer.list()]
+            return listed, str(int(number) + 1) if len(listed) >= _PAGE else None
+
+        return follow(SERVICE, url, first, turn)
 
     def _get(self, path: str) -> Any:
         return self._session.get(self._account, f"{self._api}{path}", what="article or project")

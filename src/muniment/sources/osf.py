@@ -17,7 +17,7 @@ from muniment.session.account import Origin
 from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
-from muniment.sources.paging import Pages, as_object
+from muniment.sources.paging import Visited, as_object, follow
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, version_path
 from muniment.sources.times import rfc3339
 
@@ -63,11 +63,8 @@ class OsfSource:
             CredentialRefused, NotAtService: The submission has to change.
             RemoteError: OSF failed.
         """
-        url: str | None = self._here(after) if after else f"{self._node()}files/?page[size]=100"
-        pages = Pages(SERVICE, self._api)
-        while url is not None:
-            pages.turn(url)
-            listed, following = self._page(url)
+        first = self._here(after) if after else f"{self._node()}files/?page[size]=100"
+        for listed, following in follow(SERVICE, self._api, first, self._page):
             items = [
                 Item(f"{self._id}:{name}", name, {"provider": name, "url": f"{self._node()}files/{name}/"})
                 for name in (str(each["attributes"]["provider"]) for each in listed)
@@ -76,7 +73,6 @@ class OsfSource:
             if following is None:
                 items.append(Item(f"{self._id}:about", "about", {"url": self._node()}))
             yield Page(tuple(items), following)
-            url = following
 
     def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
         """The files of a provider, folder by folder, each followed by its earlier versions; or the documents.
@@ -94,10 +90,10 @@ class OsfSource:
         provider = item.details["provider"]
         names = Names(SERVICE)  # a drive may hold two files of one name in one folder
         folders = [(item.details["url"], "", 0)]
-        listed = Pages(SERVICE, item.details["url"])
+        visited = Visited(SERVICE, item.details["url"])
         while folders:
             url, where, depth = folders.pop()
-            listed.turn(url)
+            visited.go(url)
             if depth > _DEEPEST:
                 raise ListingEndless(service=SERVICE, where=shown(url), reason=f"it is over {_DEEPEST} folders deep")
             try:
@@ -199,11 +195,7 @@ class OsfSource:
         return True
 
     def _lines(self, url: str) -> Iterator[dict[str, Any]]:
-        pages = Pages(SERVICE, url)
-        following: str | None = url
-        while following is not None:
-            pages.turn(following)
-            listed, following = self._page(following)
+        for listed, _ in follow(SERVICE, url, url, self._page):
             yield from listed
 
     def _page(self, url: str) -> tuple[list[dict[str, Any]], str | None]:

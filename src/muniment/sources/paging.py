@@ -1,66 +1,84 @@
-"""Following a service's pages to their end, and noticing when there is none."""
+"""The one loop over a service's pages, which notices when there is no end of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urljoin
 
 from muniment.errors.sources import ListingEndless, UnexpectedAnswer
-from muniment.session import Account, Answer, Session, shown
+from muniment.session import Account, Session, shown
 from muniment.session.headers import as_address
 
-_MOST_PAGES = 20_000
+MOST_PAGES = 20_000
+"""Pages of one listing, or folders of one tree, beyond which nobody means it."""
 _NEXT = re.compile(r'<([^<>]*)>[^,<]*;\s*rel="?next"?', re.IGNORECASE)
 
+Value = TypeVar("Value")
 
-class Pages:
-    """Counts the pages of one listing and remembers where it was.
 
-    A page asked for twice, or pages without number, are an error and no endless loop.
-    """
+class Visited:
+    """Remembers where a listing has been: going to a place twice, or to places without number, is an error."""
 
     def __init__(self, service: str, url: str) -> None:
         self._service = service
         self._url = url
         self._seen: set[str] = set()
+        self._contents: set[int] = set()
 
-    def turn(self, page: str) -> None:
-        """Go to a page, by whatever names it.
+    def go(self, place: str) -> None:
+        """Go to a page or folder, by whatever names it.
 
         Raises:
-            ListingEndless: It was there before, or there are too many.
+            ListingEndless: It was there before, or there are more of them than anybody means.
         """
-        if page in self._seen:
-            raise ListingEndless(
-                service=self._service, where=shown(self._url), reason="a page leads back to an earlier one"
-            )
-        if len(self._seen) >= _MOST_PAGES:
-            raise ListingEndless(
-                service=self._service, where=shown(self._url), reason=f"it has over {_MOST_PAGES} pages"
-            )
-        self._seen.add(page)
+        if place in self._seen:
+            self._refuse("a page leads back to an earlier one")
+        if len(self._seen) >= MOST_PAGES:
+            self._refuse(f"it has over {MOST_PAGES} pages")
+        self._seen.add(place)
+
+    def found(self, values: Sequence[object]) -> None:
+        """Take note of what a page that is not the last holds.
+
+        Raises:
+            ListingEndless: An earlier page held the same: the service does not know which page it is asked for.
+        """
+        contents = hash(repr(values))
+        if values and contents in self._contents:
+            self._refuse("a page holds what an earlier one held")
+        self._contents.add(contents)
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise ListingEndless(service=self._service, where=shown(self._url), reason=reason)
 
 
-def linked_pages(get: Callable[[str], Answer], service: str, url: str) -> Iterator[Answer]:
-    """The answers of a listing that names its next page in the `Link` header (RFC 8288).
+def follow(
+    service: str, url: str, first: str, turn: Callable[[str], tuple[Sequence[Value], str | None]]
+) -> Iterator[tuple[Sequence[Value], str | None]]:
+    """The pages of the listing at `url`, from the page `first` on, each with what names the one after it.
+
+    This is the only loop over pages there is. `turn` asks for one page, by its number, cursor or address, and says
+    what names the next one, None after the last.
 
     Raises:
         ListingEndless: The pages do not end.
     """
-    pages = Pages(service, url)
-    following: str | None = url
+    visited = Visited(service, url)
+    following: str | None = first
     while following is not None:
-        pages.turn(following)
-        answer = get(following)
-        yield answer
-        match = _NEXT.search(answer.headers.get("link", ""))
-        following = urljoin(answer.url, as_address(match[1])) if match else None
+        visited.go(following)
+        values, following = turn(following)
+        if following is not None:
+            visited.found(values)
+        yield values, following
 
 
 def linked_values(session: Session, account: Account, url: str, **names: str) -> Iterator[dict[str, Any]]:
-    """Every object of a listing whose pages are JSON lists; `names` are `what` and `field` of `Session.get`.
+    """Every object of a listing whose pages are JSON lists that name the next one in `Link` (RFC 8288).
+
+    `names` are `what` and `field` of `Session.get`.
 
     Raises:
         ListingEndless: The pages do not end.
@@ -68,9 +86,15 @@ def linked_values(session: Session, account: Account, url: str, **names: str) ->
         CredentialRefused, NotAtService: The submission has to change.
         RemoteError: The service failed.
     """
-    for answer in linked_pages(lambda page: session.get(account, page, **names), account.service, url):  # type: ignore[arg-type]  # both names are text
-        for value in answer.list():
-            yield as_object(value, account.service, answer.url)
+
+    def turn(page: str) -> tuple[list[dict[str, Any]], str | None]:
+        answer = session.get(account, page, **names)  # type: ignore[arg-type]  # both names are text
+        match = _NEXT.search(answer.headers.get("link", ""))
+        values = [as_object(value, account.service, answer.url) for value in answer.list()]
+        return values, urljoin(answer.url, as_address(match[1])) if match else None
+
+    for values, _ in follow(account.service, url, url, turn):
+        yield from values
 
 
 def as_object(value: Any, service: str, url: str) -> dict[str, Any]:

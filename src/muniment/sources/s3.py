@@ -7,6 +7,7 @@ A key that is deleted at present is not taken, nor are its versions.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ from muniment.errors.sources import (
 from muniment.session import Account, shown
 from muniment.sources.checking import checked
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
-from muniment.sources.paging import Pages
+from muniment.sources.paging import follow
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
 from muniment.sources.times import rfc3339
 
@@ -38,6 +39,8 @@ logging.getLogger("botocore.auth").setLevel(logging.INFO)
 
 SERVICE = "s3"
 _PAGE = 1000
+_GOES_ON = "\0"
+"""Before a cursor that is a continuation token and no key."""
 _REGION = "us-east-1"
 _REGION_NAME = re.compile("[a-z0-9-]{1,64}")
 _ETAG = re.compile("[!$-~]+")
@@ -83,19 +86,29 @@ class S3Source:
             RemoteError: The service failed.
         """
         region = self._found_region()
-        pages = Pages(SERVICE, self._address(region))
-        while True:
-            pages.turn(after or "")
-            query = {"list-type": "2", "max-keys": str(_PAGE)} | ({"start-after": after} if after else {})
+
+        def turn(after: str) -> tuple[list[dict[str, str]], str | None]:
+            name = "continuation-token" if after.startswith(_GOES_ON) else "start-after"
+            query = {"list-type": "2", "max-keys": str(_PAGE)} | ({name: after.removeprefix(_GOES_ON)} if after else {})
             listing = self._xml(region, query)
             keys = _rows(listing, "Contents")
-            last = listing.findtext("IsTruncated") != "true" or not keys
-            details = {"region": region, "after": after, "keys": keys}
-            item = Item(f"{self._bucket}/{after or ''}", details=details)
-            after = None if last else keys[-1]["key"]
-            yield Page((item,), after)
-            if last:
-                return
+            if listing.findtext("IsTruncated") != "true":
+                return keys, None
+            token = listing.findtext("NextContinuationToken")
+            if not keys and not token:
+                reason = "it says that there are more keys, and names none"
+                raise UnexpectedAnswer(service=SERVICE, where=shown(self._address(region)), reason=reason)
+            # A key lasts; a token, which some services let end, is taken only where a page holds no key.
+            return keys, keys[-1]["key"] if keys else f"{_GOES_ON}{token}"
+
+        for keys, following in follow(SERVICE, self._address(region), after or "", turn):
+            if keys:
+                details = {"region": region, "after": after, "keys": list(keys)}
+                item = Item(f"{self._bucket}/{after or ''}", details=details)
+                yield Page((item,), following)
+                after = keys[-1]["key"]
+            else:
+                yield Page((), following)
 
     def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
         """The objects of one page, each followed by its earlier versions; folder markers (empty, ending in /) left out.
@@ -173,21 +186,27 @@ class S3Source:
     def _earlier(self, item: Item) -> Iterator[dict[str, str]]:
         """The versions before the present ones of all keys of a page, the newest first; delete markers are none."""
         region, after, keys = item.details["region"], item.details["after"], item.details["keys"]
-        marks = {"key-marker": after} if after else {}
-        pages = Pages(SERVICE, self._address(region))
-        while keys:
-            pages.turn(repr(marks))
-            listing = self._xml(region, {"versions": "", "max-keys": str(_PAGE)} | marks)
+        if not keys:
+            return
+
+        def turn(marks: str) -> tuple[list[dict[str, str]], str | None]:
+            listing = self._xml(region, {"versions": "", "max-keys": str(_PAGE)} | json.loads(marks))
             rows = _rows(listing, "Version", "DeleteMarker")
+            if listing.findtext("IsTruncated") != "true":
+                return rows, None
+            if not rows:
+                reason = "it says that there are more versions, and names none"
+                raise UnexpectedAnswer(service=SERVICE, where=shown(self._address(region)), reason=reason)
+            # Services differ in whether NextKeyMarker is escaped; it is the last row's key in any case.
+            return rows, json.dumps({"key-marker": rows[-1]["key"], "version-id-marker": rows[-1]["version"]})
+
+        first = json.dumps({"key-marker": after} if after else {})
+        for rows, _ in follow(SERVICE, self._address(region), first, turn):
             for row in rows:
                 if row["key"] > keys[-1]["key"]:
                     return
                 if row["tag"] == "Version" and row["latest"] != "true":
                     yield row
-            if listing.findtext("IsTruncated") != "true" or not rows:
-                return
-            # Services differ in whether NextKeyMarker is escaped; it is the last row's key in any case.
-            marks = {"key-marker": rows[-1]["key"], "version-id-marker": rows[-1]["version"]}
 
     def _xml(self, region: str, query: Mapping[str, str]) -> ElementTree.Element:
         """A listing, its names without their namespace.

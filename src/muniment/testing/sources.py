@@ -30,14 +30,17 @@ from typing import Any, ClassVar
 import pytest
 
 from muniment.content import ALGORITHMS
+from muniment.errors.base import RemoteError
 from muniment.errors.sources import (
     AddressRefused,
     CredentialRefused,
     FileDiffers,
     FileError,
     FileTooLarge,
+    ListingEndless,
     NotAtService,
 )
+from muniment.session import body, reply
 from muniment.sources import (
     Failure,
     Guard,
@@ -50,6 +53,7 @@ from muniment.sources import (
     checked,
     find,
     open_source,
+    paging,
 )
 from muniment.testing.clock import FakeClock
 from muniment.testing.connections import attempted_connections
@@ -70,6 +74,10 @@ class SourceContract:
     has_credential: ClassVar[bool] = True
     remote: ClassVar[bool] = True
     has_digests: ClassVar[bool] = True
+    paged: ClassVar[bool] = True
+    """Whether it has listings that a server could make endless (see `Loopback.paging`)."""
+    lists_by_program: ClassVar[bool] = False
+    """Whether another program lists, and watches over slow answers in its own way."""
 
     def __init_subclass__(cls) -> None:
         """Take away the tests about what this service does not have, so that none of them passes by doing nothing."""
@@ -82,6 +90,14 @@ class SourceContract:
             ("a_file_that_is_refused_is_its_own_trouble", cls.bodies is not None),
             ("damage_on_the_way_is_seen_where_the_service_gives_digests", cls.bodies is not None and cls.has_digests),
             ("an_error_page_in_place_of_a_file_is_refused", cls.bodies is not None and cls.has_sizes),
+            ("a_listing_without_end_is_an_error", cls.paged),
+            ("a_page_that_leads_back_is_an_error", cls.paged),
+            ("a_cut_listing_is_asked_for_again_and_never_short", cls.calls is not None),
+            ("a_listing_that_only_trickles_is_given_up", cls.calls is not None and not cls.lists_by_program),
+            ("a_length_that_is_too_small_is_seen", cls.bodies is not None and (cls.has_sizes or cls.has_digests)),
+            ("a_length_that_is_too_large_is_seen", cls.bodies is not None),
+            ("a_body_that_only_trickles_is_given_up", cls.bodies is not None),
+            ("a_service_without_ranges_gives_the_middle_and_the_rest_of_a_cut_too", cls.bodies is not None),
         ):
             if not applies:
                 setattr(cls, f"test_{test}", None)
@@ -311,7 +327,93 @@ class SourceContract:
         with pytest.raises(FileError):
             read(source, item, entry)
 
+    # --- listings and bodies that are not what they should be
+
+    def test_a_listing_without_end_is_an_error(
+        self, server: Any, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(paging, "MOST_PAGES", 20)
+        server.paging = "endless"
+        with pytest.raises(ListingEndless):
+            self.everything(self.make(server, session, tmp_path))
+
+    def test_a_page_that_leads_back_is_an_error(
+        self, server: Any, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(paging, "MOST_PAGES", 20)
+        server.paging = "repeated"
+        with pytest.raises(ListingEndless):
+            self.everything(self.make(server, session, tmp_path))
+
+    def test_a_cut_listing_is_asked_for_again_and_never_short(
+        self, server: Any, session: Session, tmp_path: Path
+    ) -> None:
+        assert self.calls is not None
+        expected = listed(self.make(server, session, tmp_path))
+        (tmp_path / "cut").mkdir()
+        server.fail(self.calls, cut_after=20)
+        assert listed(self.make(server, session, tmp_path / "cut")) == expected
+        (tmp_path / "always").mkdir()
+        server.fail(self.calls, cut_after=20, times=9999)
+        with pytest.raises(RemoteError):
+            listed(self.make(server, session, tmp_path / "always"))
+
+    def test_a_listing_that_only_trickles_is_given_up(
+        self, server: Any, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.calls is not None
+        monkeypatch.setattr(reply, "_LONGEST", 0.1)
+        session.attempts = 2
+        server.fail(self.calls, trickle=0.05, times=9999)
+        with pytest.raises(RemoteError):
+            listed(self.make(server, session, tmp_path))
+
+    def test_a_length_that_is_too_small_is_seen(self, source: Source, server: Any) -> None:
+        assert self.bodies is not None
+        item, entry, data = self.largest(source, server)
+        server.fail(self.bodies, headers={"Content-Length": str(len(data) // 2)})
+        with pytest.raises(FileError):
+            read(source, item, entry)
+
+    def test_a_length_that_is_too_large_is_seen(self, source: Source, server: Any) -> None:
+        assert self.bodies is not None
+        item, entry, data = self.largest(source, server)
+        server.fail(self.bodies, headers={"Content-Length": str(len(data) + 7)}, cut_after=len(data))
+        with pytest.raises(FileError):
+            read(source, item, entry)
+
+    def test_a_body_that_only_trickles_is_given_up(
+        self, source: Source, server: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.bodies is not None
+        item, entry, _ = self.largest(source, server)
+        monkeypatch.setattr(body, "_WATCHED_SECONDS", 0.1)
+        server.fail(self.bodies, trickle=0.05, times=9999)
+        with pytest.raises(FileError):
+            read(source, item, entry)
+
+    def test_a_service_without_ranges_gives_the_middle_and_the_rest_of_a_cut_too(
+        self, source: Source, server: Any
+    ) -> None:
+        assert self.bodies is not None
+        item, entry, data = self.largest(source, server)
+        server.ranges = False
+        with source.open(item, entry, len(data) // 2) as stream:
+            assert stream.read() == data[len(data) // 2 :]
+        if self.resumes:
+            server.fail(self.bodies, cut_after=len(data) // 3)
+            assert read(source, item, entry) == data
+
     # --- words of the tests
+
+    @staticmethod
+    def everything(source: Source) -> None:
+        """List and read everything; documents are listings that end when they are read."""
+        for page in source.pages():
+            for item in page.items:
+                for entry in source.entries(item):
+                    if isinstance(entry, SourceEntry) and ours(entry):
+                        read(source, item, entry)
 
     def secrets(self, server: Any) -> list[str]:
         """The values of the secret fields."""

@@ -28,6 +28,8 @@ class TestGit(SourceContract):
     kind = "git"
     bodies = "/lfs-objects/"
     calls = "/info/refs$"
+    paged = False
+    lists_by_program = True
 
     @pytest.fixture
     def server(self, tmp_path: Path) -> Iterator[GitServer]:

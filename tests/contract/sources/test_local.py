@@ -16,6 +16,7 @@ class TestLocal(SourceContract):
     kind = "local"
     remote = False
     has_credential = False
+    paged = False
 
     @pytest.fixture
     def server(self, tmp_path: Path) -> Path:

@@ -148,6 +148,14 @@ class TestS3(SourceContract):
         with pytest.raises(UnexpectedAnswer):
             list(source.pages())
 
+    def test_a_page_without_keys_is_not_the_end(self, server: Bucket, session: Any, tmp_path: Any) -> None:
+        server.empty_page = "with token"
+        source = self.make(server, session, tmp_path)
+        assert {str(entry.path) for _, entry in listed(source)} == set(FILES)
+        server.empty_page = "without"
+        with pytest.raises(UnexpectedAnswer, match="names none"):
+            listed(source)
+
     def test_a_listing_that_does_not_go_on_is_an_error(self, server: Bucket, session: Any, tmp_path: Any) -> None:
         source = self.make(server, session, tmp_path, region=server.region)
         row = "<Contents><Key>a</Key><Size>0</Size></Contents>"

@@ -19,7 +19,7 @@ from muniment.sources.checking import CHECKS, DropboxHash
 from muniment.sources.documents import json_list, json_object
 from muniment.sources.limited import Bounded
 from muniment.sources.naming import Names
-from muniment.sources.paging import Pages
+from muniment.sources.paging import follow
 from muniment.sources.protocol import Failure
 
 DATA = b"0123456789" * 1000
@@ -115,12 +115,15 @@ def test_equal_names_stay_apart() -> None:
 
 
 def test_pages_that_lead_back_or_never_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    pages = Pages("s", "http://a.example/")
-    pages.turn("1")
-    pages.turn("2")
-    with pytest.raises(ListingEndless):
-        pages.turn("1")
-    monkeypatch.setattr("muniment.sources.paging._MOST_PAGES", 3)
-    pages.turn("3")
-    with pytest.raises(ListingEndless):
-        pages.turn("4")
+    def turning(*pages: tuple[list[int], str | None]) -> list[list[int]]:
+        turned = iter(pages)
+        return [list(values) for values, _ in follow("s", "http://a.example/", "1", lambda _: next(turned))]
+
+    assert turning(([1], "2"), ([], "3"), ([], "4"), ([2], None)) == [[1], [], [], [2]]
+    with pytest.raises(ListingEndless, match="leads back"):
+        turning(([1], "2"), ([2], "1"))
+    with pytest.raises(ListingEndless, match="holds what an earlier one held"):
+        turning(([1], "2"), ([2], "3"), ([1], "4"))
+    monkeypatch.setattr("muniment.sources.paging.MOST_PAGES", 3)
+    with pytest.raises(ListingEndless, match="over 3 pages"):
+        turning(([1], "2"), ([2], "3"), ([3], "4"), ([4], None))

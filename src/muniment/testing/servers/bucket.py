@@ -18,7 +18,8 @@ class Bucket(Loopback):
     """Holds objects by key, each with its versions, the oldest first; a version without bytes is a delete marker.
 
     Requests must be signed for `region`. `archived` are keys to be restored first, `etags` ETags that are no MD5,
-    `encrypted` keys that are encrypted with a key of the owner's.
+    `encrypted` keys that are encrypted with a key of the owner's. An `empty_page` "with token" or "without" comes
+    before each page but the first, as where a service passes over what is deleted.
     """
 
     name: ClassVar[str] = "s3"
@@ -35,6 +36,7 @@ class Bucket(Loopback):
         self.encrypted: set[str] = set()
         self.etags: dict[str, str] = {}
         self.knows_escapes = True
+        self.empty_page: str | None = None
 
     def put(self, key: str, data: bytes | None) -> None:
         """Store a version, or a delete marker."""
@@ -97,9 +99,20 @@ class Bucket(Loopback):
         if query.get("list-type") != "2":
             raise Wrong(400, "InvalidArgument")
         keys = sorted(key for key, versions in self.objects.items() if versions[-1] is not None)
-        keys = [key for key in keys if key > query.get("start-after", "")]
-        rows = "".join(self._row("Contents", key, len(self.objects[key])) for key in keys[:PER_PAGE])
+        if self.empty_page and "continuation-token" not in query and "start-after" in query:
+            tail = "<IsTruncated>true</IsTruncated>"
+            if self.empty_page == "with token":
+                tail += f"<NextContinuationToken>after {query['start-after']}</NextContinuationToken>"
+            return _xml(f"<ListBucketResult {_SPACE}>{tail}</ListBucketResult>")
+        after = query.get("continuation-token", "").removeprefix("after ") or query.get("start-after", "")
+        keys = [key for key in keys if key > after]
         more = str(len(keys) > PER_PAGE).lower()
+        if self.paging == "repeated":
+            more, keys = "true", sorted(self.objects)
+        elif self.paging == "endless":
+            more, keys = "true", [f"{query.get('start-after', 'k')}{n}" for n in range(PER_PAGE)]
+            self.objects |= {key: [b""] for key in keys}
+        rows = "".join(self._row("Contents", key, len(self.objects[key])) for key in keys[:PER_PAGE])
         tail = f"<IsTruncated>{more}</IsTruncated>{self._coding()}"
         return _xml(f"<ListBucketResult {_SPACE}>{tail}{rows}</ListBucketResult>")
 

@@ -114,7 +114,11 @@ class Dropbox(Loopback):
         found: list[dict[str, Any]] = [{".tag": "folder", "name": "x", "path_display": f"{path}/x", "id": "id:f"}]
         found += [self.files[name][-1] for name in sorted(self.files) if name.lower().startswith(f"{path.lower()}/")]
         stop = start + PER_PAGE
-        return Reply.json({"entries": found[start:stop], "cursor": f"{path}#{stop}", "has_more": stop < len(found)})
+        more, cursor = stop < len(found), stop
+        if self.paging != "honest":
+            start, stop, more = 0, PER_PAGE, True
+            cursor = cursor if self.paging == "endless" else PER_PAGE
+        return Reply.json({"entries": found[start:stop], "cursor": f"{path}#{cursor}", "has_more": more})
 
     def _revisions(self, request: Request) -> Reply:
         asked = request.json(("path",), ("mode", "limit", "before_rev"))

@@ -33,8 +33,12 @@ class Forge(GitServer):
             raise Wrong(422, "per_page is 1 to 100")
         number = int(query.get("page", "1"))
         more = number * PER_PAGE < len(values)
+        following = number + 1
+        if self.paging != "honest" and values:
+            more, number = True, 1
+            following = following if self.paging == "endless" else 1
         rest = "&".join(f"{name}={value}" for name, value in query.items() if name != "page")
-        link = f'<{self.url}{request.path}?{rest}&page={number + 1}>; rel="next", <{self.url}/x?page=9>; rel="last"'
+        link = f'<{self.url}{request.path}?{rest}&page={following}>; rel="next", <{self.url}/x?page=9>; rel="last"'
         headers = {"Link": link} if more else {}
         return Reply.json(values[(number - 1) * PER_PAGE : number * PER_PAGE], headers=headers)
 

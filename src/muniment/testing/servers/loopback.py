@@ -12,10 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _PIECE = 65_536
+
+Paging = Literal["honest", "endless", "repeated"]
 
 
 class Wrong(Exception):
@@ -104,10 +106,14 @@ class Fault:
 class Loopback:
     """A server for the length of a `with` block; a look-alike overrides `answer`.
 
-    `requests` holds what was asked, in order. With `tls` it speaks https.
+    `requests` holds what was asked, in order. With `tls` it speaks https. `paging` is how a look-alike turns the pages
+    of its listings: "honest", "endless" (every page names another one, and all are the first) or "repeated" (every
+    page names itself). Without `ranges` it gives files whole, whatever part is asked for.
     """
 
     name: ClassVar[str] = "loopback"
+    paging: Paging = "honest"
+    ranges = True
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
@@ -194,6 +200,7 @@ def _handler(owner: Loopback) -> type[BaseHTTPRequestHandler]:
             if fault is not None and fault.delay:
                 time.sleep(fault.delay)
             with suppress(ConnectionError):
+                reply.ranges &= owner.ranges
                 _send(self, reply, fault)
                 self.wfile.flush()
 

@@ -135,8 +135,12 @@ class Osf(Loopback):
         if not 1 <= int(query.get("page[size]", "10")) <= 100:
             raise Wrong(400, "page[size] is 1 to 100")
         number = int(query.get("page", "1"))
-        rest = f"{self.url}{request.path}?page[size]={query.get('page[size]', '10')}&page={number + 1}"
-        links = {"next": rest if number * PER_PAGE < len(values) else None}
+        more, following = number * PER_PAGE < len(values), number + 1
+        if self.paging != "honest" and values:
+            more, number = True, 1
+            following = following if self.paging == "endless" else 1
+        rest = f"{self.url}{request.path}?page[size]={query.get('page[size]', '10')}&page={following}"
+        links = {"next": rest if more else None}
         return Reply.json({"data": values[(number - 1) * PER_PAGE : number * PER_PAGE], "links": links})
 
 

@@ -42,12 +42,16 @@ class Site(Loopback):
             return Reply(200, self.files[path], headers, etag=f'"{hash(path) & 0xFFFF:x}-{len(self.files[path])}"')
         folder = path.rstrip("/")
         prefix = f"{folder}/" if folder else ""
+        if self.paging != "honest":
+            prefix = prefix.replace("again/", "")
         below = {name.removeprefix(prefix).partition("/")[::2] for name in self.files if name.startswith(prefix)}
         if not below:
             raise Wrong(404, "nothing is here")
         if path and not path.endswith("/"):
             return Reply(301, headers={"Location": f"{self.url}/{quote(path)}/"})
         lines = sorted({(name, bool(rest)) for name, rest in below})
+        if self.paging != "honest":
+            lines.append(("again", True))
         styles = {"nginx": self._nginx, "apache": self._apache, "json": self._json}
         return styles[self.style](f"/{prefix}", lines)
 
