@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from muniment.errors.base import MunimentError
-from muniment.errors.sources import CredentialRefused, ListingEndless, NotAtService, ServiceRefused
+from muniment.errors.sources import CredentialRefused, FileUnavailable, ListingEndless, NotAtService, ServiceRefused
 from muniment.session import Account, shown
 from muniment.session.account import Origin
 from muniment.session.coding import coding_of
 from muniment.session.headers import file_name
 from muniment.session.reply import Answer
-from muniment.sources.listing import Listed, is_listing, read_listing
+from muniment.sources.listing import Listed, Unreadable, catalog_beside, may_list, read_listing
 from muniment.sources.options import Kind, Param, SourceContext
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path
 from muniment.sources.times import rfc3339
@@ -72,20 +73,15 @@ class HttpSource:
             RemoteError: The server failed.
         """
         reply = self._session.send(self._account, "GET", self._url, {"Accept": "*/*"})
+        reply.close()
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        may_list = urlsplit(reply.url).path.endswith("/") and kind in {
-            "text/html",
-            "application/xhtml+xml",
-            "application/json",
-        }
-        if reply.status >= 400 or may_list:  # noqa: PLR2004 - RFC 9110 §15.5: errors begin there
-            reply.close()
-            answer = self._list(self._url)
-            if is_listing(answer.content_type, answer.body):
-                yield from self._below(answer)
+        if reply.status >= 400 or may_list(reply.url, kind):  # noqa: PLR2004 - RFC 9110 §15.5: errors begin there
+            answer, lines = self._listing(self._url)
+            if isinstance(lines, list):
+                yield from self._below(answer.url, lines)
                 return
-        else:
-            reply.close()
+            if lines is not None:
+                yield Failure(shown(answer.url), f"The folder cannot be read: {lines.reason}.", SERVICE)
         name = file_name(reply.headers, reply.url) or "index.html"
         path = safe_path(name, SERVICE)
         if isinstance(path, Failure):
@@ -99,21 +95,40 @@ class HttpSource:
         """The bytes of a file, as the server stores them.
 
         Raises:
-            FileError: The server does not give this file.
+            FileError: The server does not give this file, or a folder's page in its place.
             RemoteError: The server failed.
         """
-        return self._session.open(self._account, entry.locator, entry.path, offset=offset, size=entry.size)
+        body = self._session.open(self._account, entry.locator, entry.path, offset=offset, size=entry.size)
+        # A folder that was listed without its slash leads to its own page, which is not what was meant.
+        came_from = urlsplit(getattr(body, "url", "")).path
+        if came_from.endswith("/") and not urlsplit(entry.locator).path.endswith("/"):
+            body.close()
+            raise FileUnavailable(path=entry.path, service=SERVICE, reason="it is a folder, listed as a file")
+        return body
 
-    def _list(self, url: str) -> Answer:
+    def _listing(self, url: str) -> tuple[Answer, list[Listed] | Unreadable | None]:
+        """The page at `url`, or the catalog it shows, and what it lists."""
+        if catalog := catalog_beside(url):
+            with suppress(CredentialRefused, NotAtService, ServiceRefused):
+                answer = self._page(catalog)
+                if lines := read_listing(answer.url, answer.content_type, answer.body):
+                    return answer, lines
+        answer = self._page(url)
+        if not may_list(answer.url, answer.content_type):
+            return answer, None
+        return answer, read_listing(answer.url, answer.content_type, answer.body)
+
+    def _page(self, url: str) -> Answer:
         what = "file or folder"
         return self._session.get(
             self._account, url, headers={"Accept": "*/*"}, what=what, field="url", limit=_LISTING_LIMIT
         )
 
-    def _below(self, root: Answer) -> Iterator[SourceEntry | Failure]:
+    def _below(self, root: str, lines: list[Listed]) -> Iterator[SourceEntry | Failure]:
         """Walk the folders, one listing in memory for each level."""
-        levels = [iter(list(read_listing(root.url, root.content_type, root.body)))]
+        levels = [iter(lines)]
         names: list[str] = []
+        seen = {root}
         count = 0
         while levels:
             line = next(levels[-1], None)
@@ -123,42 +138,48 @@ class HttpSource:
                 continue
             count += 1
             if count > _MOST_ENTRIES:
-                raise ListingEndless(
-                    service=SERVICE, where=shown(root.url), reason=f"it has over {_MOST_ENTRIES} entries"
-                )
-            if line.name is None:
-                yield Failure(shown(line.url), "The name is not text, or holds a slash.", SERVICE)
-            elif not line.folder:
-                yield self._entry("/".join([*names, line.name]), line)
+                raise ListingEndless(service=SERVICE, where=shown(root), reason=f"it has over {_MOST_ENTRIES} entries")
+            name = "/".join([*names, line.name])
+            if not line.folder:
+                yield self._entry(name, line)
             elif len(levels) >= _DEEPEST:
                 raise ListingEndless(
                     service=SERVICE, where=shown(line.url), reason=f"it is over {_DEEPEST} folders deep"
                 )
             else:
-                below = self._folder("/".join([*names, line.name]), line.url)
+                below = self._folder(name, line.url, root, seen)
                 if isinstance(below, Failure):
                     yield below
                 else:
                     levels.append(iter(below))
                     names.append(line.name)
 
-    def _folder(self, name: str, url: str) -> list[Listed] | Failure:
+    def _folder(self, name: str, url: str, root: str, seen: set[str]) -> list[Listed] | Failure:
         """The lines of a folder further down; one that is closed or gone is no reason to stop."""
+        if Origin.of(url) != Origin.of(root):
+            return Failure(f"{name}/", "It lies on another server, which is not followed.", SERVICE)
+        if url in seen:
+            return Failure(f"{name}/", "It is listed in another folder already.", SERVICE)
+        seen.add(url)
         try:
-            answer = self._list(url)
+            answer, lines = self._listing(url)
         except (CredentialRefused, NotAtService, ServiceRefused) as error:
             status = error.details.get("status", 404)
             return Failure(f"{name}/", f"The folder cannot be listed (status {status}).", SERVICE)
-        if answer.url != url or not is_listing(answer.content_type, answer.body):
+        if answer.url != url or lines is None:
             return Failure(f"{name}/", "The folder has no listing.", SERVICE)
-        return list(read_listing(url, answer.content_type, answer.body))
+        if isinstance(lines, Unreadable):
+            return Failure(f"{name}/", f"The folder cannot be read: {lines.reason}.", SERVICE)
+        return lines
 
     @staticmethod
     def _entry(name: str, line: Listed) -> SourceEntry | Failure:
         path = safe_path(name, SERVICE)
         if isinstance(path, Failure):
             return path
-        return SourceEntry(path, line.size, modified=rfc3339(line.modified), locator=line.url)
+        if line.missing:
+            return Failure(path, line.missing, SERVICE)
+        return SourceEntry(path, line.size, modified=line.modified, locator=line.url)
 
 
 KIND = Kind(

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from muniment.session.redaction import Redactor, shown
-from muniment.sources.listing import is_listing, read_listing
+from muniment.sources.listing import Listed, Unreadable, read_listing
+from muniment.sources.listing.dates import time_in
 from muniment.sources.protocol import Failure, safe_path, segment, version_path
 from muniment.sources.times import rfc3339
 
@@ -15,51 +16,121 @@ BASE = "http://a.example/data/"
 PAGE = b"<html><head><title>Index of /data/</title></head><body>%s</body></html>"
 
 
+def lines(url: str, content_type: str, body: bytes) -> list[Listed]:
+    """What a page lists, which has to be a listing."""
+    found = read_listing(url, content_type, body)
+    assert isinstance(found, list)
+    return found
+
+
 @pytest.mark.parametrize(
     "link",
     ["../", "/", "/other/x", "//b.example/data/x", "http://b.example/data/x", "https://a.example/data/x", "?C=N;O=D",
      "x?version=1", "javascript:alert(1)", "mailto:a@b.c", "", "#top", "./", ".", "a/b", "/data/", "http://[::1",
-     "/data/.."],
+     "/data/..", "%2e%2e", "%2e%2e/", "/data//"],
 )  # fmt: skip
 def test_links_that_lead_elsewhere_are_left_out(link: str) -> None:
-    assert list(read_listing(BASE, "text/html", PAGE % f'<a href="{link}">x</a>'.encode())) == []
+    assert lines(BASE, "text/html", PAGE % f'<a href="{link}">x</a>'.encode()) == []
 
 
 @pytest.mark.parametrize(
-    ("link", "name"), [("%2e%2e%2fetc", None), ("a%2Fb", None), ("%FF.txt", None), ("%2e%2e", None)]
+    ("link", "name"), [("%2e%2e%2fetc", "..%2Fetc"), ("a%2Fb", "a%2Fb"), ("%FF.txt", "\udcff.txt"), ("a%20b", "a b")]
 )
-def test_names_that_hide_a_way_out_have_no_name(link: str, name: None) -> None:
-    found = list(read_listing(BASE, "text/html", PAGE % f'<a href="{link}">x</a>'.encode()))
-    assert [each.name for each in found] in ([name], [])
+def test_a_name_is_one_step_whatever_it_holds(link: str, name: str) -> None:
+    assert [each.name for each in lines(BASE, "text/html", PAGE % f'<a href="{link}">x</a>'.encode())] == [name]
+
+
+def test_links_are_below_however_they_are_escaped() -> None:
+    page = PAGE % "<a href='/d%C3%A4ta/a%62c'>x</a><a href='/däta/%64'>y</a>".encode()
+    assert [each.name for each in lines("http://a.example/d%c3%a4ta/", "text/html", page)] == ["abc", "d"]
+    assert [each.name for each in lines("http://a.example/däta/", "text/html", page)] == ["abc", "d"]
 
 
 def test_links_come_once_and_folders_are_known_by_their_slash() -> None:
     page = PAGE % b'<A HREF="a.txt">a</A><a href="/data/a.txt">a</a><a href="b/">b</a><a href="./c%20d#x">c</a>'
-    found = {(each.name, each.folder) for each in read_listing(BASE, "text/html", page)}
-    assert found == {("a.txt", False), ("b", True), ("c d", False)}
+    found = [(each.name, each.folder) for each in lines(BASE, "text/html", page)]
+    assert sorted(found) == [("a.txt", False), ("b", True), ("c d", False)]
 
 
-def test_a_page_with_links_is_not_a_listing() -> None:
-    assert not is_listing("text/html", b"<title>My index of things</title><a href='x'>x</a>")
-    assert is_listing("text/html", b"<html><h1>Directory listing for /</h1>")
-    assert not is_listing("application/json", b'{"name": "x"}')
-    assert not is_listing("application/json", b'[{"name": "x"}]')
-    assert not is_listing("application/json", b"[" * 100_000)
-    assert is_listing("application/json", b"[]")
+@pytest.mark.parametrize(
+    ("page", "is_listing"),
+    [
+        (b"<title>My index of things</title><a href='x'>x</a>", True),
+        (b"<title>Things</title><a href='x'>see here</a>", False),
+        (b"<html><h1>Directory listing for /</h1>", True),
+        (b"<title>Index of /data/</title>", True),
+        (b"<!doctype html>\n<meta name=viewport>\n<pre>\n</pre>\n", True),
+        (b"<title>/data/</title><h1>/data/</h1>", True),
+        (b"<a href='/'>[To Parent Directory]</a>", True),
+        (b"<a href='a.csv'>a.csv</a><a href='b/'>b/</a><a href='long%20name%20of%20it'>long name..&gt;</a>", True),
+        (b"<ul><li><a href='a.csv'>a.csv</a> 12 KB</ul><footer><a href='https://b.example/'>b</a></footer>", True),
+        (b"<p>words and words</p>", False),
+        (b"", False),
+    ],
+)
+def test_a_listing_is_known_by_its_title_or_by_its_shape(page: bytes, is_listing: bool) -> None:
+    assert isinstance(read_listing(BASE, "text/html", page), list) is is_listing
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<a href='a.csv'>a.csv</a><a href='b.csv'>the second table</a>",
+        b"<a href='a.csv'>a.csv</a>" + b"<a href='https://b.example/'>elsewhere</a>" * 9,
+        b"<a href='a.csv'>a.csv</a><p>" + b"many words of prose " * 20,
+        b"<title>server - /data/</title><a href='a.csv'>table</a>",
+        b"<a href='/'>Parent Directory</a>" + b"<div onclick='load()'>Loading the very many files</div>" * 20,
+    ],
+)
+def test_a_page_that_looks_like_a_listing_and_is_none_we_know_is_said_to_be_so(page: bytes) -> None:
+    found = read_listing(BASE, "text/html", page)
+    assert isinstance(found, Unreadable)
+    assert "index.html" in found.reason
+
+
+@pytest.mark.parametrize("body", [b'{"name": "x"}', b'[{"name": "x"}]', b"[" * 100_000, b"[1]", b"nothing"])
+def test_other_json_is_no_listing(body: bytes) -> None:
+    assert read_listing(BASE, "application/json", body) is None
+
+
+@pytest.mark.parametrize("body", [b"<catalog/>", b"<x", b'<!DOCTYPE x [<!ENTITY a "b">]><catalog/>'])
+def test_other_xml_is_no_listing(body: bytes) -> None:
+    assert read_listing("http://a.example/catalog.xml", "text/xml", body) is None
 
 
 def test_nginx_json_gives_sizes_and_times() -> None:
-    lines = [
+    rows = [
         {"name": "a?b#c%.txt", "type": "file", "mtime": "Tue, 14 Nov 2023 22:13:20 GMT", "size": 3},
         {"name": "d", "type": "directory", "mtime": "x"},
         {"name": "socket", "type": "other"},
         {"name": "../up", "type": "file"},
+        {"name": "https://b.example/x", "type": "file"},
     ]
-    found = list(read_listing(BASE, "application/json", json.dumps(lines).encode()))
+    found = lines(BASE, "application/json", json.dumps(rows).encode())
     assert [(each.name, each.folder, each.size) for each in found][:2] == [("a?b#c%.txt", False, 3), ("d", True, None)]
     assert found[0].url == BASE + "a%3Fb%23c%25.txt"
-    assert rfc3339(found[0].modified) == "2023-11-14T22:13:20Z"
-    assert [each.name for each in found[2:]] in ([None], [])
+    assert found[0].modified == "2023-11-14T22:13:20Z"
+    assert [each.name for each in found[2:]] == ["..%2Fup", "https:%2F%2Fb.example%2Fx"]
+    assert all(each.url.startswith(BASE) for each in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("14-Nov-2023 22:13   1234", "2023-11-14T22:13:00Z"),
+        ("2023-11-14 22:13  1.2K", "2023-11-14T22:13:00Z"),
+        ("2023-Nov-14 22:13:20", "2023-11-14T22:13:20Z"),
+        ("Nov 14, 2023 10:13:20 PM", "2023-11-14T22:13:20Z"),
+        ("Nov 14, 2023, 10:13:20\u202fPM", "2023-11-14T22:13:20Z"),
+        ("11/14/2023 10:13 PM  12", "2023-11-14T22:13:00Z"),
+        ("11/14/2023  1:03 AM  <dir>", "2023-11-14T01:03:00Z"),
+        ("14/11/2023 22:13", None),  # which is the month?
+        ("99-Nov-2023 22:13", None),
+        ("1,234 bytes", None),
+    ],
+)
+def test_times_in_listings_are_read_in_the_forms_of_their_servers(text: str, time: str | None) -> None:
+    assert time_in(text)[0] == time
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a//b", "a/../b", "", "a\0b", "a/.", "\udcff"])

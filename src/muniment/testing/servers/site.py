@@ -1,21 +1,18 @@
-"""A web server with files and listed folders, as nginx and Apache show them."""
+"""A web server with files and folders that are listed in the ways of many servers."""
 
 from __future__ import annotations
 
 import base64
-import html
-import json
 from email.utils import formatdate
 from typing import ClassVar
 from urllib.parse import quote
 
+from muniment.testing.servers.listings import WHEN, listing
 from muniment.testing.servers.loopback import Loopback, Reply, Request, Wrong
-
-_WHEN = 1_700_000_000
 
 
 class Site(Loopback):
-    """Serves `files` (path to content); every folder of them has a listing in the `style` nginx, apache or json.
+    """Serves `files` (path to content); every folder of them has a listing in a style of `listings.STYLES`.
 
     With a `password` it asks for Basic authentication.
     """
@@ -37,8 +34,13 @@ class Site(Loopback):
             if request.headers.get("authorization") != f"Basic {expected}":
                 raise Wrong(401, "who are you?", {"WWW-Authenticate": 'Basic realm="site"'})
         path = request.path.removeprefix("/")
+        if self.style == "thredds":
+            path = path.removeprefix("thredds/fileServer/").removeprefix("thredds/catalog/")
+            if path.endswith("catalog.html"):
+                return Reply(200, b"<html><title>Catalog</title></html>", {"Content-Type": "text/html"})
+            path = path.removesuffix("catalog.xml")
         if path in self.files:
-            headers = {"Content-Type": "application/octet-stream", "Last-Modified": formatdate(_WHEN, usegmt=True)}
+            headers = {"Content-Type": "application/octet-stream", "Last-Modified": formatdate(WHEN, usegmt=True)}
             return Reply(200, self.files[path], headers, etag=f'"{hash(path) & 0xFFFF:x}-{len(self.files[path])}"')
         folder = path.rstrip("/")
         prefix = f"{folder}/" if folder else ""
@@ -52,39 +54,4 @@ class Site(Loopback):
         lines = sorted({(name, bool(rest)) for name, rest in below})
         if self.paging != "honest":
             lines.append(("again", True))
-        styles = {"nginx": self._nginx, "apache": self._apache, "json": self._json}
-        return styles[self.style](f"/{prefix}", lines)
-
-    def _nginx(self, folder: str, lines: list[tuple[str, bool]]) -> Reply:
-        rows = "".join(
-            f'<a href="{quote(name)}{"/" * is_folder}">{html.escape(name)}</a>   14-Nov-2023 22:13   -\n'
-            for name, is_folder in lines
-        )
-        page = f"<html>\r\n<head><title>Index of {html.escape(folder)}</title></head>\r\n<body>\r\n"
-        page += f'<h1>Index of {html.escape(folder)}</h1><hr><pre><a href="../">../</a>\r\n{rows}</pre></body></html>'
-        return Reply(200, page.encode(), {"Content-Type": "text/html"})
-
-    def _apache(self, folder: str, lines: list[tuple[str, bool]]) -> Reply:
-        rows = "".join(
-            f'<tr><td><img src="/icons/x.gif" alt="[x]"></td><td><a href="{html.escape(quote(name))}{"/" * is_folder}">'
-            f"{html.escape(name)}</a></td><td>2023-11-14 22:13</td></tr>\n"
-            for name, is_folder in lines
-        )
-        page = (
-            f"<!DOCTYPE HTML><html><head><title>Index of {html.escape(folder)}</title></head><body><h1>Index of x</h1>"
-        )
-        page += '<table><tr><th><a href="?C=N;O=D">Name</a></th><th><a href="?C=M;O=A">Last modified</a></th></tr>'
-        page += f'<tr><td><a href="/">Parent Directory</a></td></tr>{rows}</table>'
-        page += '<address>Apache <a href="https://example.org/elsewhere">Server</a></address></body></html>'
-        return Reply(200, page.encode(), {"Content-Type": "text/html;charset=UTF-8"})
-
-    def _json(self, folder: str, lines: list[tuple[str, bool]]) -> Reply:
-        prefix = folder.removeprefix("/")
-        rows = []
-        for name, is_folder in lines:
-            row: dict[str, object] = {"name": name, "type": "directory" if is_folder else "file"}
-            row["mtime"] = formatdate(_WHEN, usegmt=True)
-            if not is_folder:
-                row["size"] = len(self.files[prefix + name])
-            rows.append(row)
-        return Reply(200, json.dumps(rows).encode(), {"Content-Type": "application/json"})
+        return listing(self.style, f"/{prefix}", lines, {name: len(data) for name, data in self.files.items()})
