@@ -10,26 +10,29 @@ whose steps turn out to take long does one and has the others sent anew.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import mmap
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery, signals
-from celery.exceptions import CeleryError
+from celery.exceptions import CPendingDeprecationWarning
+from celery.worker import state
 from kombu import Queue
-from kombu.exceptions import KombuError
 
 from muniment.errors.base import MunimentError
 from muniment.errors.jobs import BrokerUnavailable
+from muniment.jobs.broker import BrokerConnection
 from muniment.jobs.execution import Holdings, StepContext, record_apart, run, worker_id
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.local import Pace
 from muniment.jobs.model import Claim, Outcome, Priority, State
+from muniment.jobs.outages import OutageLog
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,8 @@ cannot know that, would not give it to another for a long time."""
 _WEEK_MS = 7 * 86400 * 1000
 _WEEK = 7 * 86400
 _REDO = 30.0
+_STARVED = 15.0
+"""Seconds after which a worker that takes none of the messages that wait connects to the broker anew."""
 
 
 class CeleryEngine:
@@ -86,24 +91,28 @@ class CeleryEngine:
             BrokerUnavailable: Some were not sent; they are sent again when `resend` is over.
             DatabaseUnavailable: Nothing was sent.
         """
-        sent = 0
-        for priority, room in self._rooms().items():
+        here, sent = self._here(), 0
+        for priority, room in self._rooms(here).items():
             lost_after = min(self._resend, _LOST) if room == _DEPTH else self._resend
             for start in range(0, room, _BATCH):
                 count = min(room - start, _BATCH)
-                due = self._here().ledger.leases.unsent(priority, count, self._resend, lost_after=lost_after)
-                self._send(priority, due)
+                due = here.ledger.leases.unsent(priority, count, self._resend, lost_after=lost_after)
+                self._send(here, priority, due)
                 sent += len(due)
                 if len(due) < _BATCH:
                     break
         return sent
 
-    def keep_dispatching(self, stop: threading.Event) -> None:
-        """Send, sweep and submit what is periodic until `stop`; for a thread of a worker or of a server."""
-        here = self._here()
+    def keep_dispatching(self, stop: threading.Event, consumer: Consumer | None = None) -> None:
+        """Send, sweep and submit what is periodic until `stop`; for a thread of a worker or of a server.
+
+        A worker's `consumer` is made to connect anew when the broker was away.
+        """
+        here, outages = self._here(), OutageLog(logger)
         swept = announced = 0.0
         while not stop.is_set():
-            try:
+            before = outages.lasting
+            with outages.watching():
                 now = time.monotonic()
                 if now - announced >= self._pace.seen / 3:
                     forget = self._pace.unclaimed + self._pace.seen
@@ -114,11 +123,9 @@ class CeleryEngine:
                     here.ledger.tick()
                     swept = now
                 self.dispatch()
-            except MunimentError as error:
-                logger.warning("%s", error)
-            except Exception:
-                logger.exception("the dispatcher failed and goes on")  # without it everything owed would stand still
-            stop.wait(self._pace.poll)
+            if consumer is not None and not outages.lasting:
+                consumer.look_after(here, back=BrokerUnavailable.code() in before - outages.lasting)
+            stop.wait(outages.pause(self._pace.poll))
         self._say_goodbye(here)
 
     def work(
@@ -131,29 +138,34 @@ class CeleryEngine:
     ) -> None:
         """Be a worker until asked to stop (SIGTERM: what is under way ends first). Blocks; for a main thread."""
         stop = threading.Event()
-        thread = threading.Thread(target=self.keep_dispatching, args=(stop,), name="dispatcher", daemon=True)
+        worker = self.app.Worker(
+            concurrency=concurrency,
+            queues=[self._queue(priority) for priority in queues],
+            pool=pool,
+            loglevel=loglevel,
+            hostname=worker_id(self._prefix).replace(":", "."),
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            quiet=True,
+        )
+        consumer = Consumer(worker, [self._queue(priority) for priority in queues])
+        thread = threading.Thread(target=self.keep_dispatching, args=(stop, consumer), name="dispatcher", daemon=True)
 
         def begin(**_: object) -> None:
-            thread.start()
+            if not thread.is_alive():  # it is called again whenever the broker has come back
+                thread.start()
 
         def end(**_: object) -> None:
             self._stopping.set()
             stop.set()
 
+        for name in ("celery.worker.consumer.consumer", "celery.worker.request"):
+            logging.getLogger(name).addFilter(consumer.hear)
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         signals.worker_ready.connect(begin, weak=False)
         signals.worker_shutting_down.connect(end, weak=False)
         try:
-            worker = self.app.Worker(
-                concurrency=concurrency,
-                queues=[self._queue(priority) for priority in queues],
-                pool=pool,
-                loglevel=loglevel,
-                hostname=worker_id(self._prefix).replace(":", "."),
-                without_gossip=True,
-                without_mingle=True,
-                without_heartbeat=True,
-                quiet=True,
-            )
             worker.start()
         finally:
             stop.set()
@@ -167,6 +179,7 @@ class CeleryEngine:
         with self._lock:
             here = self._workplaces.pop(os.getpid(), None)
         if here is not None:
+            here.broker.close()
             here.ledger.close()
         self.app.close()
 
@@ -197,6 +210,8 @@ class CeleryEngine:
             # Redis gives an unacknowledged message to another worker after this; the ledger would refuse it there.
             broker_transport_options={"visibility_timeout": _WEEK, **_confirm(broker)},
             broker_connection_retry_on_startup=True,
+            broker_connection_max_retries=None,  # a broker that is away for days is a broker that comes back
+            broker_channel_error_retry=True,
             worker_enable_remote_control=False,
             worker_send_task_events=False,
             worker_hijack_root_logger=False,
@@ -212,47 +227,30 @@ class CeleryEngine:
         return app
 
     def _here(self) -> _Workplace:
+        # No lock where it is not needed: a process that is forked while it is held could never take it.
+        here = self._workplaces.get(os.getpid())
+        if here is not None:
+            return here
         with self._lock:
             # The parent's entry stays after a fork: closing its connections here would cut them there.
             here = self._workplaces.get(os.getpid())
             if here is None:
-                here = _Workplace(self._open(), self._pace, self._stopping)
+                here = _Workplace(self._open(), BrokerConnection(self.app, TASK), self._pace, self._stopping)
                 self._workplaces[os.getpid()] = here
             return here
 
-    def _rooms(self) -> dict[Priority, int]:
+    def _rooms(self, here: _Workplace) -> dict[Priority, int]:
         """How many more messages each queue should hold.
 
         Without a limit, a backlog that takes longer than `resend` would be sent again and again on top of itself.
         """
-        rooms: dict[Priority, int] = {}
-        with self._reaching_broker(), self.app.connection_or_acquire() as connection:
-            for priority in Priority:
-                try:
-                    with connection.channel() as channel:
-                        depth = channel.queue_declare(self._queue(priority), passive=True).message_count
-                except connection.channel_errors:
-                    depth = 0  # nobody has declared it yet; the first message does
-                rooms[priority] = _DEPTH - depth
-        return rooms
+        depths = here.broker.depths([self._queue(priority) for priority in Priority])
+        return {priority: _DEPTH - depth for priority, depth in zip(Priority, depths, strict=True)}
 
-    def _send(self, priority: Priority, due: Sequence[str]) -> None:
-        if not due:
-            return
-        task = self.app.tasks[TASK]
-        size = _TOGETHER if len(due) > 2 * _TOGETHER else 1
-        with self._reaching_broker(), self.app.producer_or_acquire() as producer:
-            for start in range(0, len(due), size):
-                steps = list(due[start : start + size])
-                task.apply_async((steps,), queue=self._queue(priority), producer=producer, delivery_mode=2)
-
-    @contextmanager
-    def _reaching_broker(self) -> Iterator[None]:
-        try:
-            yield
-        except (CeleryError, KombuError, OSError, *self.app.connection().connection_errors) as error:
-            place = self.app.connection().as_uri()
-            raise BrokerUnavailable(place=place, reason=str(error) or type(error).__name__) from error
+    def _send(self, here: _Workplace, priority: Priority, due: Sequence[str]) -> None:
+        if due:
+            size = _TOGETHER if len(due) > 2 * _TOGETHER else 1
+            here.broker.send(self._queue(priority), [due[start : start + size] for start in range(0, len(due), size)])
 
     def _do(self, steps: list[str]) -> None:
         """What a message asks for: take its steps, do them, record them, and send what has become ready so."""
@@ -268,7 +266,8 @@ class CeleryEngine:
                 here.ledger.leases.unsend(steps)
                 awake, steps = True, []
         if awake:
-            self.dispatch()
+            with contextlib.suppress(MunimentError):  # then the dispatcher of this worker or another sends it
+                self.dispatch()
 
     @staticmethod
     def _say_goodbye(here: _Workplace) -> None:
@@ -296,11 +295,67 @@ class Flag:
         return self._byte[0] == 1
 
 
+class Consumer:
+    """The part of Celery's worker that takes messages from the broker, and whether it still does.
+
+    Over Redis, a message that cannot be acknowledged because the broker is away counts as under way for ever, and the
+    worker, which takes only as many as it has processes, takes one less from then on. So it is made to connect anew.
+    """
+
+    def __init__(self, worker: Any, queues: Sequence[str]) -> None:
+        self._worker = worker
+        self._queues = queues
+        self._idle_since: float | None = None
+        self._unanswered = False
+
+    def hear(self, record: logging.LogRecord) -> bool:
+        """Whether a line of Celery's log is worth writing: a broker that is away was told of once, in our own words.
+
+        That a message could not be acknowledged is to be learned from the log alone.
+        """
+        said = str(record.msg) % record.args if record.args else str(record.msg)
+        if said.startswith("Couldn't ack"):
+            self._unanswered = True
+            return False
+        return not said.startswith(("consumer: Cannot connect", "consumer: Connection to broker lost"))
+
+    def look_after(self, here: _Workplace, *, back: bool) -> None:
+        """Connect anew when the broker is `back`, or has not heard something, or when messages wait and none is taken.
+
+        Not before the broker answers: what is due once is then due again.
+        """
+        starves = self._starves(here)
+        if not (back or self._unanswered or starves):
+            return
+        logger.info("the worker connects to the broker anew")
+        self._idle_since, self._unanswered = None, False
+        hub = getattr(getattr(self._worker, "consumer", None), "hub", None)
+        if hub is not None:
+            hub.call_soon(_break_off)
+
+    def _starves(self, here: _Workplace) -> bool:
+        if state.reserved_requests or not any(here.broker.waiting.get(queue) for queue in self._queues):
+            self._idle_since = None
+            return False
+        self._idle_since = self._idle_since or time.monotonic()
+        return time.monotonic() - self._idle_since > _STARVED
+
+
+def _break_off() -> None:
+    """In the consumer's own loop, which takes this for a lost connection and makes another.
+
+    Raises:
+        ConnectionResetError: Always.
+    """
+    raise ConnectionResetError("the connection to the broker is made anew")
+
+
 class _Workplace:
     """What one process of a worker has of its own: a ledger, a name, and the heartbeat for what it holds."""
 
-    def __init__(self, ledger: Ledger, pace: Pace, stopping: Flag) -> None:
+    def __init__(self, ledger: Ledger, broker: BrokerConnection, pace: Pace, stopping: Flag) -> None:
         self.ledger = ledger
+        self.broker = broker
         self.owner = worker_id("celery")
         self.stopping = stopping
         self.usual = 1.0  # seconds a step takes, lately

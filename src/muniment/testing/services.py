@@ -2,6 +2,7 @@
 
 `shared(kind, folder)` starts a server, or joins one that another test process has started in the same folder. A
 keeper process owns the server and ends it when the last process that joined has ended, in whatever way it ended.
+`own(kind, folder)` is a server for one test, which may stop it and start it again.
 Debian's packages are used: postgresql, redis-server, rabbitmq-server.
 """
 
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 KINDS = ("postgresql", "postgresql-durable", "redis", "rabbitmq")
 """`postgresql-durable` waits for the disk at each commit, as a real one does: for measuring."""
@@ -119,99 +121,226 @@ def _program(name: str, *places: str) -> str:
     return found
 
 
-# --- each kind: start it in a folder, return (address, process)
-
-Started = tuple[str, int, Callable[[], None]]
+# --- each kind: where its files are, how it is started, and what it held
 
 
-def _postgresql(place: Path, *, durable: bool = False) -> Started:
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    initdb = _program("initdb", *map(str, folders))
-    postgres = _program("postgres", *map(str, folders))
-    port = free_port()
-    # It refuses to run as root; its files must then be reachable for the user it runs as.
-    user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
-    data = Path(f"/tmp/muniment-pg-{secrets.token_hex(6)}") if user else place / "data"  # noqa: S108 - unguessable
-    data.mkdir(mode=0o700)
-    who: dict[str, object] = {"cwd": data}
-    if user:
-        os.chown(data, user.pw_uid, user.pw_gid)
-        who |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    subprocess.run(  # type: ignore[call-overload]  # the same keywords for both calls
-        [initdb, "-D", data / "d", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"],
-        check=True, stdout=subprocess.DEVNULL, **who,
-    )  # fmt: skip
-    settings = {
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": data,
-        "fsync": "on"
-        if durable
-        else "off",  # nothing here outlives the tests; killing clients, which they do, loses nothing by it
-        "max_connections": 200,
-    }
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    process: subprocess.Popen[bytes] = subprocess.Popen([postgres, "-D", data / "d", "-p", str(port), *options], **who)  # type: ignore[call-overload]  # as above
-    _await_port(port, process)
-    _await_command([_program("pg_isready", *map(str, folders)), "-q", "-h", "127.0.0.1", "-p", str(port)])
+class OwnServer:
+    """A server in the hands of one process: stopped and started again on the same port, with all it held or without.
 
-    def stop() -> None:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
-        shutil.rmtree(data, ignore_errors=True)
+    Use it in a `with`: it starts at once, and is gone at the end with all its files.
+    """
 
-    return f"postgresql://postgres@127.0.0.1:{port}/postgres", port, stop
+    kind = ""
 
+    def __init__(self, place: Path) -> None:
+        """Keep its files below `place`, which is there."""
+        self.place = place
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
 
-def _redis(place: Path) -> Started:
-    port, word = free_port(), secrets.token_hex(8)
-    config = place / "redis.conf"
-    config.write_text(f'bind 127.0.0.1\nport {port}\nrequirepass {word}\nsave ""\ndir {place}\n')
-    process = subprocess.Popen([_program("redis-server"), config])
-    _await_port(port, process)
+    @property
+    def url(self) -> str:
+        """Its address, with its password if it has one."""
+        raise NotImplementedError
 
-    def stop() -> None:
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and neither stopped nor died since."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it, and return when it answers.
+
+        Raises:
+            ServiceMissing: Its Debian package is not installed.
+            RuntimeError: It did not start.
+        """
+        self._process = self._start()
+        _await_port(self.port, self._process)
+
+    def stop(self) -> None:
+        """End it as its own service script would, and keep its files."""
+        if self._process is not None:
+            self._end(self._process)
+            self._process = None
+
+    def forget(self) -> None:
+        """Throw away what it held, while it is stopped."""
+        raise NotImplementedError
+
+    def remove(self) -> None:
+        """Stop it and throw away its files."""
+        self.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        raise NotImplementedError
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
         process.terminate()
         process.wait(20)
 
-    return f"redis://:{word}@127.0.0.1:{port}/0", port, stop
+
+class PostgreSQL(OwnServer):
+    """PostgreSQL; with `durable` it waits for the disk at each commit, as a real one does."""
+
+    kind = "postgresql"
+
+    def __init__(self, place: Path, *, durable: bool = False) -> None:
+        """Make its files: below /tmp where it has to run as another user than we do."""
+        super().__init__(place)
+        folders = list(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
+        self._programs = {name: _program(name, *folders) for name in ("initdb", "postgres", "pg_isready")}
+        # It refuses to run as root; its files must then be reachable for the user it runs as.
+        user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        self._data = Path(f"/tmp/muniment-pg-{secrets.token_hex(6)}") if user else place / "data"  # noqa: S108 - unguessable
+        self._data.mkdir(mode=0o700)
+        self._who: dict[str, object] = {"cwd": self._data}
+        if user:
+            os.chown(self._data, user.pw_uid, user.pw_gid)
+            self._who |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._fsync = "on" if durable else "off"  # what killed clients lose does not depend on it
+        self._make()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Start it, and return when it takes questions."""
+        super().start()
+        _await_command([self._programs["pg_isready"], "-q", "-h", "127.0.0.1", "-p", str(self.port)])
+
+    def forget(self) -> None:
+        """Be as new."""
+        shutil.rmtree(self._data / "d")
+        self._make()
+
+    def remove(self) -> None:
+        """Stop it and throw away its files."""
+        super().remove()
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def _make(self) -> None:
+        options = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"]
+        command = [self._programs["initdb"], "-D", self._data / "d", *options]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._who)  # type: ignore[call-overload]  # keywords of Popen
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self._data,
+            "fsync": self._fsync,
+            "max_connections": 200,
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = [self._programs["postgres"], "-D", self._data / "d", "-p", str(self.port), *options]
+        return subprocess.Popen(command, **self._who)  # type: ignore[call-overload,no-any-return]  # as above
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGINT)  # it does not wait for its clients to leave
+        process.wait(20)
 
 
-def _rabbitmq(place: Path) -> Started:
-    port, distribution, mapper = free_port(), free_port(), free_port()
-    home = place / "home"
-    home.mkdir(exist_ok=True)
-    environment = {
-        **os.environ,
-        "HOME": str(home),
-        "RABBITMQ_NODENAME": f"muniment{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(distribution),
-        "RABBITMQ_MNESIA_BASE": str(place / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(place / "log"),
-        "RABBITMQ_CONFIG_FILE": str(place / "none"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(place / "plugins"),
-        "RABBITMQ_SERVER_START_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        # A port mapper of its own: the usual one belongs to whoever started it first, and outlives its nodes.
-        "ERL_EPMD_PORT": str(mapper),
-    }
-    (place / "plugins").write_text("[].\n")
-    program = _program("rabbitmq-server", "/usr/lib/rabbitmq/bin")
-    epmd = subprocess.Popen([_program("epmd", *map(str, Path("/usr/lib").glob("erlang/erts-*/bin"))), "-port", str(mapper)], env=environment)  # noqa: E501  # fmt: skip
-    process = subprocess.Popen([program], env=environment, start_new_session=True)
-    _await_port(port, process)
+class Redis(OwnServer):
+    """Redis, which writes what it holds to its disk when it is stopped."""
 
-    def stop() -> None:
+    kind = "redis"
+
+    def __init__(self, place: Path) -> None:
+        """Choose a password."""
+        super().__init__(place)
+        self._word = secrets.token_hex(8)
+
+    @property
+    def url(self) -> str:
+        """Its address, with its password."""
+        return f"redis://:{self._word}@127.0.0.1:{self.port}/0"
+
+    def forget(self) -> None:
+        """Lose all messages, as a Redis that keeps them in memory alone does."""
+        (self.place / "dump.rdb").unlink(missing_ok=True)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        config = self.place / "redis.conf"
+        lines = ("bind 127.0.0.1", f"port {self.port}", f"requirepass {self._word}", "save 3600 1", f"dir {self.place}")
+        config.write_text("".join(f"{line}\n" for line in lines))
+        return subprocess.Popen([_program("redis-server"), config])
+
+
+class RabbitMQ(OwnServer):
+    """RabbitMQ, with a port mapper of its own: the usual one belongs to whoever started it first, and outlives it."""
+
+    kind = "rabbitmq"
+
+    def __init__(self, place: Path) -> None:
+        """Choose its ports."""
+        super().__init__(place)
+        distribution, mapper = free_port(), free_port()
+        home = place / "home"
+        home.mkdir(exist_ok=True)
+        (place / "plugins").write_text("[].\n")
+        self._environment = {
+            **os.environ,
+            "HOME": str(home),
+            "RABBITMQ_NODENAME": f"muniment{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "RABBITMQ_MNESIA_BASE": str(place / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(place / "log"),
+            "RABBITMQ_CONFIG_FILE": str(place / "none"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(place / "plugins"),
+            "RABBITMQ_SERVER_START_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(mapper),
+        }
+        self._mapper = [
+            _program("epmd", *map(str, Path("/usr/lib").glob("erlang/erts-*/bin"))),
+            "-port",
+            str(mapper),
+        ]
+        self._epmd: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def forget(self) -> None:
+        """Lose all messages and queues."""
+        shutil.rmtree(self.place / "mnesia", ignore_errors=True)
+
+    def remove(self) -> None:
+        """Stop it, and its port mapper."""
+        super().remove()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait(5)
+            self._epmd = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        program = _program("rabbitmq-server", "/usr/lib/rabbitmq/bin")
+        if self._epmd is None:
+            self._epmd = subprocess.Popen(self._mapper, env=self._environment)
+        return subprocess.Popen([program], env=self._environment, start_new_session=True)
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        epmd.kill()
-        epmd.wait(5)
-
-    return f"amqp://guest:guest@127.0.0.1:{port}//", port, stop
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -231,26 +360,33 @@ def _await_command(command: list[str]) -> None:
         time.sleep(0.05)
 
 
-_STARTERS: dict[str, Callable[[Path], Started]] = {
-    "postgresql": _postgresql,
-    "postgresql-durable": partial(_postgresql, durable=True),
-    "redis": _redis,
-    "rabbitmq": _rabbitmq,
+_SERVERS: dict[str, Callable[[Path], OwnServer]] = {
+    "postgresql": PostgreSQL,
+    "postgresql-durable": partial(PostgreSQL, durable=True),
+    "redis": Redis,
+    "rabbitmq": RabbitMQ,
 }
+
+
+def own(kind: str, place: Path) -> OwnServer:
+    """A server of this kind for one test alone, not started yet; `place` is a folder of its own."""
+    place.mkdir(parents=True, exist_ok=True)
+    return _SERVERS[kind](place)
 
 
 def keep(kind: str, place: Path) -> None:
     """Start the server and end it when no process that joined is left. The keeper's whole life."""
-    url, port, stop = _STARTERS[kind](place)
+    server = _SERVERS[kind](place)
     try:
+        server.start()
         address = place / "address.new"
-        address.write_text(json.dumps(asdict(Service(kind, url, port, os.getpid()))))
+        address.write_text(json.dumps(asdict(Service(kind, server.url, server.port, os.getpid()))))
         address.rename(place / "address.json")
         while _used(place):
             time.sleep(_LOOK_EVERY)
     finally:
         (place / "address.json").unlink(missing_ok=True)
-        stop()
+        server.remove()
 
 
 def _used(place: Path) -> bool:
