@@ -21,6 +21,8 @@ ROOMS = tuple(
     )
 )
 
+DOORS = ("nexus", "osf")
+
 Lint = Callable[[dict[str, str]], subprocess.CompletedProcess[str]]
 
 
@@ -36,6 +38,9 @@ def lint(tmp_path: Path) -> Lint:
         (package / "__init__.py").write_text("def late():\n    from muniment.app.archive import Archive\n")
         (package / "__main__.py").write_text("")
         (package / "app" / "door.py").write_text("")
+        for door in DOORS:
+            (package / "doors" / door).mkdir()
+            (package / "doors" / door / "__init__.py").write_text("")
         for room in ROOMS:
             (package / "archive" / room).mkdir(exist_ok=True)
             (package / "archive" / room / "__init__.py").write_text("")
@@ -64,6 +69,11 @@ def test_imports_downwards_are_kept(lint: Lint) -> None:
         {
             "cli.ls": "from muniment.archive import Archive\n",
             "archive.ingest.more": "import muniment.archive.disk\nimport muniment.content\n",
+            "doors.nexus.more": "import muniment.workflows\nimport muniment.http\nimport muniment.access\n",
+            "jobs.more": "import muniment.database\n",
+            "access.more": "import muniment.database\n",
+            "sources.more": "import muniment.session\n",
+            "server.more": "import muniment.doors.nexus\nimport muniment.doors.osf\nimport muniment.app\n",
         }
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -74,6 +84,13 @@ def test_imports_downwards_are_kept(lint: Lint) -> None:
     [
         pytest.param("content.values", "import muniment.archive", id="upwards"),
         pytest.param("jobs.ledger", "import muniment.archive", id="to a sibling"),
+        pytest.param("validation.rule", "import muniment.archive", id="from validation to the archive"),
+        pytest.param("http.files", "import muniment.doors", id="from what HTTP interfaces share to a door"),
+        pytest.param("doors.nexus.more", "import muniment.doors.osf", id="from door to door"),
+        pytest.param("doors.osf.more", "import muniment.server", id="from a door to the server"),
+        pytest.param("workflows.export", "import muniment.doors.nexus", id="from a workflow to a door"),
+        pytest.param("database.tables", "import muniment.jobs", id="from the database to who uses it"),
+        pytest.param("session.limits", "import muniment.database", id="from the session to the database"),
         pytest.param("utils.strings", "", id="a folder nobody named"),
         pytest.param("cli.ls", "from muniment.archive.ingest import x", id="into the archive past its door"),
         pytest.param("archive.disk.more", "import muniment.archive.ingest", id="upwards within the archive"),
