@@ -193,9 +193,8 @@ def param_row(param: Any) -> str:
 
 def settings() -> str:
     """Every setting with its environment variable, meaning and default."""
-    from muniment.settings import Settings  # noqa: PLC0415 - as in `cli`
+    from muniment.settings import described  # noqa: PLC0415 - as in `cli`
 
-    prefix = Settings.model_config.get("env_prefix", "")
     lines = [
         "# Settings",
         "",
@@ -203,17 +202,9 @@ def settings() -> str:
         "",
         *table_head("environment", "meaning", "type", "default"),
     ]
-    for name, field in Settings.model_fields.items():
-        kind = getattr(field.annotation, "__name__", None) if isinstance(field.annotation, type) else None
-        default = "" if field.default is None or field.is_required() else f"`{field.default}`"
-        lines.append(
-            table_row(
-                f"`{prefix}{name.upper()}`",
-                cell(field.description or ""),
-                cell(kind or str(field.annotation).replace("pathlib.", "").replace(" | None", "")),
-                "(required)" if field.is_required() else cell(default),
-            )
-        )
+    for setting in described().values():
+        default = "" if setting.default is None else cell(f"`{setting.default}`")
+        lines.append(table_row(f"`{setting.variable}`", cell(setting.description), setting.kind, default))
     return "\n".join(lines)
 
 

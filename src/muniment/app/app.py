@@ -22,8 +22,7 @@ class App(ArchiveOpener):
     """What the doors (command line, server) are given to work with."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
-        super().__init__(self.settings)
+        super().__init__(settings or Settings())
         self._databases: dict[int, Database] = {}
         self._lock = threading.Lock()
 

@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from muniment.app.archive import Archive, is_url, remote_archive
 from muniment.archive import Agent
 from muniment.errors.base import BadInput
-
-
-class Basic(Protocol):
-    """The settings that opening needs; `Basics` and `Settings` both have them."""
-
-    @property
-    def archive(self) -> str | None:
-        """The archive's folder or URL."""
-
-    @property
-    def state(self) -> Path | None:
-        """Where index and ledger lie, if not in the folder."""
-
-    @property
-    def workers(self) -> int | None:
-        """Processes that digest."""
-
-    @property
-    def agent_name(self) -> str | None:
-        """Who acts."""
-
-    @property
-    def agent_address(self) -> str | None:
-        """Their address."""
-
-    def secret(self) -> str | None:
-        """The key to sign in with."""
+from muniment.settings import Settings
 
 
 class ArchiveOpener:
     """Opens the archive the settings name, and others beside it."""
 
-    def __init__(self, settings: Basic) -> None:
-        self._basic = settings
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
 
     @property
     def remote(self) -> bool:
         """Whether the archive the settings name is behind a server."""
-        return is_url(self._basic.archive)
+        return is_url(self.settings.archive)
 
     def archive(self, *, parity: bool = True) -> Any:
         """Open the archive the settings name; the caller closes it.
@@ -57,9 +31,11 @@ class ArchiveOpener:
             ServerUnreachable, NotAnArchiveServer: It is behind a server that does not answer as one.
         """
         if self.remote:
-            return self.open(str(self._basic.archive))
-        settings = self._basic
-        return Archive(self.place(), state=settings.state, agent=self.agent(), workers=settings.workers, parity=parity)
+            return self.open(str(self.settings.archive))
+        settings = self.settings
+        return Archive(
+            self.place(), state=settings.state, agent=self.agent(), workers=settings.digest_processes, parity=parity
+        )
 
     def open(self, place: str) -> Any:
         """Open another archive than the settings name, a folder or a URL, with the same key and agent.
@@ -68,9 +44,9 @@ class ArchiveOpener:
             MunimentError: As `archive`.
         """
         if not is_url(place):
-            return Archive(place, agent=self.agent(), workers=self._basic.workers)
+            return Archive(place, agent=self.agent(), workers=self.settings.digest_processes)
         try:
-            key = self._basic.secret()
+            key = self.settings.secret()
         except IndexError:
             raise BadInput(reason="the file with the key is empty") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -83,13 +59,13 @@ class ArchiveOpener:
         Raises:
             BadInput: No archive is named, or it is behind a server.
         """
-        if not self._basic.archive:
+        if not self.settings.archive:
             raise BadInput(reason="no archive is named: give --archive DIR, or set MUNIMENT_ARCHIVE")
         if self.remote:
-            raise BadInput(reason=f"{self._basic.archive} is a server's address; this needs the archive's folder")
-        return Path(self._basic.archive)
+            raise BadInput(reason=f"{self.settings.archive} is a server's address; this needs the archive's folder")
+        return Path(self.settings.archive)
 
     def agent(self) -> Agent:
         """Who acts: as the settings say, and else who this process runs as."""
         known = Agent.of_this_process()
-        return Agent(self._basic.agent_name or known.name, self._basic.agent_address or known.address)
+        return Agent(self.settings.agent_name or known.name, self.settings.agent_address or known.address)

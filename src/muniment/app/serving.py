@@ -1,10 +1,16 @@
-"""Serving: one process or several, from settings that each of them finds in the environment."""
+"""Serving: one process or several, each of which is handed the settings."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import socket
+import sys
+from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from muniment.app.app import App
 from muniment.app.background import BackgroundServices
@@ -13,8 +19,27 @@ from muniment.content.extras import need
 from muniment.errors.remote import CannotListen
 from muniment.settings import Settings
 
-ENTRY = "muniment.server.entry:application"
+_ENTRY = "muniment.server.entry"
 """Named, not imported: the server is built on this layer, and each process of it loads it for itself."""
+
+
+_STARTUP_FAILED = 3
+"""The exit status that uvicorn has for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a serving process begins. A new process is sent this through a pipe, so no secret is seen on the way."""
+
+    settings: Settings
+
+    def __call__(self) -> Any:
+        """The application of the archive that the settings name.
+
+        Raises:
+            MunimentError: As `create_app` of the server.
+        """
+        return importlib.import_module(_ENTRY).application(self.settings)
 
 
 def serve(settings: Settings) -> None:
@@ -32,9 +57,8 @@ def serve(settings: Settings) -> None:
         _rehearse(app)
     finally:
         app.close()
-    settings.hand_down()
-    uvicorn.run(
-        ENTRY,
+    config = uvicorn.Config(
+        Entry(settings),
         factory=True,
         host=settings.serve_host,
         port=settings.serve_port,
@@ -52,6 +76,14 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=max(1, round(settings.serve_grace)),
         backlog=512,
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        if settings.serve_processes > 1:
+            Multiprocess(config, sockets=[config.bind_socket()]).run()
+        else:
+            server = uvicorn.Server(config)
+            server.run()
+            if not server.started:
+                sys.exit(_STARTUP_FAILED)
 
 
 def _rehearse(app: App) -> None:

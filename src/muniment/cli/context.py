@@ -16,6 +16,7 @@ from muniment.errors.base import BadInput
 if TYPE_CHECKING:
     from muniment.app import App, ArchiveOpener
     from muniment.archive import Archive
+    from muniment.settings import Settings
 
 _SHOW_AFTER = 1.0
 
@@ -28,21 +29,29 @@ class Context:
         self._key_file = key_file
         self._state = state
         self._quiet = quiet
+        self._read: Settings | None = None
 
     def opening(self) -> ArchiveOpener:
         """What opens archives, built on first use so that `--help` need not load it."""
         from muniment.app import ArchiveOpener
-        from muniment.settings import Basics
 
-        return ArchiveOpener(Basics.read(self._archive, self._state, self._key_file))
+        return ArchiveOpener(self._settings())
 
     def app(self) -> App:
-        """The whole application with all settings, for commands that serve or work."""
+        """The whole application, for commands that serve or work."""
         from muniment.app import App
+
+        return App(self._settings())
+
+    def _settings(self) -> Settings:
+        """The settings of this command, read once."""
         from muniment.settings import Settings
 
-        given: dict[str, Any] = {"archive": self._archive, "state": self._state, "key_file": self._key_file}
-        return App(Settings(**{name: value for name, value in given.items() if value is not None}))
+        if self._read is None:
+            self._read = Settings(archive=self._archive, state=self._state, key_file=self._key_file)
+            for old, new in self._read.outdated.items():
+                note(f"{old} is called {new} now")
+        return self._read
 
     @contextlib.contextmanager
     def archive(self, *, parity: bool = True) -> Iterator[Archive]:

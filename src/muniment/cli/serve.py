@@ -14,7 +14,7 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="The port; 0 for a free one. Default: 8000.")
     ] = None,
     processes: Annotated[
-        int | None, typer.Option("--workers", min=1, max=256, metavar="N", help="Processes that serve. Default: 1.")
+        int | None, typer.Option("--processes", min=1, max=256, metavar="N", help="Processes that serve. Default: 1.")
     ] = None,
     trusted: Annotated[
         list[str] | None,
@@ -33,7 +33,6 @@ def serve(
     """Serve the archive over HTTP until it is told to stop (SIGTERM, Ctrl-C)."""
     from muniment.app.serving import serve as run
     from muniment.errors.base import BadInput
-    from muniment.settings import Settings
 
     app = context.obj.app()
     proxies = [*(trusted or ()), *(("127.0.0.1", "::1") if behind_proxy else ())]
@@ -47,5 +46,4 @@ def serve(
         "serve_trusted_proxies": ",".join(proxies) or None,
         "proxy_users": proxy_users,
     }
-    known = {name: getattr(app.settings, name) for name in app.settings.model_fields_set}
-    run(Settings(**{**known, **{name: value for name, value in given.items() if value is not None}}))
+    run(app.settings.changed(**given))

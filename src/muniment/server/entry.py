@@ -1,4 +1,4 @@
-"""Where a serving process begins: it finds its settings in the environment."""
+"""Where a serving process begins, with the settings it was handed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from muniment.http.middleware import Application
 from muniment.server.application import create_app
 from muniment.server.logs import configure
 from muniment.server.memory import share_heaps
+from muniment.settings import Settings
 
 
-def application() -> Application:
-    """The server of the archive the environment names.
+def application(settings: Settings) -> Application:
+    """The server of the archive the settings name.
 
     Raises:
         MunimentError: As `create_app`.
     """
     share_heaps()
     configure()
-    return create_app(App())
+    return create_app(App(settings))

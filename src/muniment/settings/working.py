@@ -2,86 +2,66 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from muniment.settings import fields
 
 _BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
 
 
-class WorkSettings(BaseSettings):
+def _known_broker(given: str) -> None:
+    if not given.startswith(_BROKERS):
+        message = f"a broker's address begins with one of {', '.join(_BROKERS)}"
+        raise ValueError(message)
+
+
+class WorkSettings:
     """Ledger and workers, and containers of OSF."""
 
-    ledger: str | None = Field(
-        default=None,
-        description="The ledger, with keys and rules: a file, or a postgresql:// address. By default control.db in the "
-        "state.",
-    )
-    secrets_file: Path | None = Field(
-        default=None,
-        description="The keys that seal credentials in the ledger (mode 600). By default control.key in the state, "
-        "which is made when it is not there; machines that share a ledger need the same.",
-    )
-    broker: SecretStr | None = Field(
-        default=None, description="A redis:// or amqp:// address: the work is then done by Celery workers."
-    )
+    __slots__ = ("given",)
+    given: dict[str, object]
 
-    @field_validator("broker")
-    @classmethod
-    def _known_broker(cls, given: SecretStr | None) -> SecretStr | None:
-        if given is not None and not given.get_secret_value().startswith(_BROKERS):
-            message = f"a broker's address begins with one of {', '.join(_BROKERS)}"
-            raise ValueError(message)
-        return given
+    ledger = fields.named(
+        "The ledger, with keys and rules: a file, or a postgresql:// address. By default control.db in the state."
+    )
+    secrets_file = fields.path(
+        "The keys that seal credentials in the ledger (mode 600). By default control.key in the state, which is "
+        "made when it is not there; machines that share a ledger need the same."
+    )
+    broker = fields.secret(
+        "A redis:// or amqp:// address: the work is then done by Celery workers.", check=_known_broker
+    )
+    work_threads = fields.whole("Steps done at once by a process that works.", 4, least=1, most=256)
+    work_lease = fields.seconds("Seconds a worker may be silent before its steps go to others.", 60.0)
+    serve_work = fields.switch("Whether `serve` also does what the ledger owes.", default=True)
+    scratch = fields.path("Where workers keep what is on its way. By default in the system's temporary folder.")
 
-    work_threads: int = Field(default=4, ge=1, le=256, description="Steps done at once by a process that works.")
-    work_lease: float = Field(
-        default=60.0, gt=0, description="Seconds a worker may be silent before its steps go to others."
+    osf_project = fields.text("The project that containers are archived in.", "osf/registrations")
+    registration_stores = fields.text(
+        "Where registrations go, folders or s3://bucket/prefix?endpoint=… with commas between; the first one "
+        "answers requests. By default a folder beside the archive."
     )
-    serve_work: bool = Field(default=True, description="Whether `serve` also does what the ledger owes.")
-    scratch: Path | None = Field(
-        default=None, description="Where workers keep what is on its way. By default in the system's temporary folder."
+    registration_access_key = fields.secret("The access key for S3 stores; by default what boto3 finds.")
+    registration_secret_key = fields.secret("The secret key that belongs to it.")
+    registration_parity = fields.switch("Whether registrations have parity files.", default=True)
+    parity_every_size = fields.switch(
+        "Parity also for files below 102,400 bytes, as forceParity asks for one service.", default=False
     )
-
-    osf_project: str = Field(default="osf/registrations", description="The project that containers are archived in.")
-    registration_stores: str = Field(
-        default="",
-        description="Where registrations go, folders or s3://bucket/prefix?endpoint=… with commas between; the first "
-        "one answers requests. "
-        "By default a folder beside the archive.",
+    max_file_size = fields.whole_or_none(
+        "Bytes of the largest file that is taken from a service; by default any.", least=1
     )
-    registration_access_key: SecretStr | None = Field(
-        default=None, description="The access key for S3 stores; by default what boto3 finds."
+    allow_private_addresses = fields.switch(
+        "Whether services and callbacks may be at private addresses: for intranets.", default=False
     )
-    registration_secret_key: SecretStr | None = Field(default=None, description="The secret key that belongs to it.")
-    registration_parity: bool = Field(default=True, description="Whether registrations have parity files.")
-    parity_every_size: bool = Field(
-        default=False, description="Parity also for files below 102,400 bytes, as forceParity asks for one service."
+    hourly_calls = fields.text(
+        "Calls an hour to a service by all workers of a ledger, as github=5000; by default what the service publishes."
     )
-    max_file_size: int | None = Field(
-        default=None, ge=1, description="Bytes of the largest file that is taken from a service; by default any."
+    fetch_streams = fields.whole("Files fetched at once from one service.", 8, least=1, most=64)
+    link_life = fields.seconds("Seconds that a download link is good for.", 300.0)
+    callback_addresses = fields.secret("Where it is told that a container is done; https://user:password@host/path.")
+    hmac_key = fields.secret("The key that signs callbacks, and submissions where they have to be signed.")
+    hmac_legacy = fields.switch(
+        "Sign and accept as the original archiver did, over the time alone: not safe.", default=False
     )
-    allow_private_addresses: bool = Field(
-        default=False, description="Whether services and callbacks may be at private addresses: for intranets."
-    )
-    hourly_calls: str = Field(
-        default="",
-        description="Calls an hour to a service by all workers of a ledger, as github=5000; by default what the "
-        "service publishes.",
-    )
-    fetch_streams: int = Field(default=8, ge=1, le=64, description="Files fetched at once from one service.")
-    link_life: float = Field(default=300.0, gt=0, description="Seconds that a download link is good for.")
-    callback_addresses: SecretStr | None = Field(
-        default=None, description="Where it is told that a container is done; https://user:password@host/path."
-    )
-    hmac_key: SecretStr | None = Field(
-        default=None, description="The key that signs callbacks, and submissions where they have to be signed."
-    )
-    hmac_legacy: bool = Field(
-        default=False, description="Sign and accept as the original archiver did, over the time alone: not safe."
-    )
-    signed_submissions: bool = Field(default=False, description="Whether submissions have to be signed.")
+    signed_submissions = fields.switch("Whether submissions have to be signed.", default=False)
 
     def calls(self) -> dict[str, int]:
         """Calls an hour by service.

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
+from muniment.settings import Secret
 from muniment.testing.servers.site import Site
 from tests.servers.native.running import Running, serving
 from tests.servers.osf.house import KEY, Sink
@@ -78,8 +78,8 @@ def opening(tmp_path: Path, sink: Sink) -> Iterator[ArchiveOpener]:
             given: dict[str, Any] = {
                 "allow_private_addresses": True,
                 "scratch": tmp_path / "scratch",
-                "hmac_key": SecretStr(KEY),
-                "callback_addresses": SecretStr(sink.url + "/told"),
+                "hmac_key": Secret(KEY),
+                "callback_addresses": Secret(sink.url + "/told"),
                 **settings,
             }
             running = stack.enter_context(serving(tmp_path / "archive", **given))

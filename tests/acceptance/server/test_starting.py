@@ -54,7 +54,7 @@ def test_a_setting_that_cannot_be_used(
     assert SECRET not in message
 
 
-@pytest.mark.parametrize("words", [("serve",), ("serve", "--workers", "2"), ("work",)])
+@pytest.mark.parametrize("words", [("serve",), ("serve", "--processes", "2"), ("work",)])
 def test_a_damaged_key_file(archive: Path, words: tuple[str, ...]) -> None:
     key = archive / "control.key"
     key.write_text("no key\n", "utf-8")
@@ -66,7 +66,9 @@ def test_a_damaged_key_file(archive: Path, words: tuple[str, ...]) -> None:
 def test_an_address_that_is_taken(archive: Path, processes: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        assert f"port {port}: Address already in use" in said(archive, "serve", "--port", port, "--workers", processes)
+        assert f"port {port}: Address already in use" in said(
+            archive, "serve", "--port", port, "--processes", processes
+        )
 
 
 def test_an_empty_file_with_the_key(tmp_path: Path) -> None:

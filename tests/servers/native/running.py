@@ -66,7 +66,7 @@ def free_port() -> int:
 def serving(place: Path, **settings: Any) -> Iterator[Running]:
     """A server in a thread."""
     key = settings.pop("key", None) or make_archive(place, **settings.pop("init", {}))
-    application = create_app(App(Settings(archive=str(place), **{"workers": 0, **settings})))
+    application = create_app(App(Settings(archive=str(place), **{"digest_processes": 0, **settings})))
     config = uvicorn.Config(
         application,
         host="127.0.0.1",

@@ -33,7 +33,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def described(key: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     place: Path = tmp_path_factory.getbasetemp() / "described"
-    application = create_app(App(Settings(archive=str(place), workers=0, serve_failures=1_000_000)))
+    application = create_app(App(Settings(archive=str(place), digest_processes=0, serve_failures=1_000_000)))
     return schemathesis.openapi.from_asgi(DESCRIPTION, application)
 
 

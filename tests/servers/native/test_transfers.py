@@ -209,7 +209,7 @@ def test_a_stopping_server_ends_live_streams_and_lets_work_finish(tmp_path: Path
 
 
 def test_several_processes_share_the_transactions(tmp_path: Path) -> None:
-    with served_by_command(tmp_path / "archive", "--workers", "2") as server:
+    with served_by_command(tmp_path / "archive", "--processes", "2") as server:
         for number in range(3):
             with Archive(server.url, key=server.key) as archive, archive.new(f"r{number}") as transaction:
                 for name in range(12):

@@ -22,7 +22,7 @@ class Crew:
         self._environment = {
             **os.environ,
             "MUNIMENT_ARCHIVE": str(settings.archive),
-            "MUNIMENT_WORKERS": "0",
+            "MUNIMENT_DIGEST_PROCESSES": "0",
             "MUNIMENT_SECRETS_FILE": str(settings.secrets_file or place / "control.key"),
             "MUNIMENT_ALLOW_PRIVATE_ADDRESSES": "true",
             "MUNIMENT_REGISTRATION_STORES": settings.registration_stores,

@@ -11,15 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from pydantic import SecretStr
-
 from muniment.app import App
 from muniment.app.background import BackgroundServices
 from muniment.archive import Archive
 from muniment.doors.osf import Accepted, Signer
 from muniment.errors.register import NotSigned
 from muniment.jobs import Job
-from muniment.settings import Settings
+from muniment.settings import Secret, Settings
 from muniment.testing.servers import Loopback, Reply, Request
 
 KEY = "CHANGEME"
@@ -62,11 +60,11 @@ class House:
             Archive.init(place, workers=0).close()
         given: dict[str, Any] = {
             "archive": str(place),
-            "workers": 0,
+            "digest_processes": 0,
             "allow_private_addresses": True,
             "registration_stores": str(folder / "store"),
             "scratch": folder / "scratch",
-            "hmac_key": SecretStr(KEY),
+            "hmac_key": Secret(KEY),
         }
         self.settings = Settings(**{**given, **settings})
         self.working = BackgroundServices(App(self.settings))

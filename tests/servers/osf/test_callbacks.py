@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from muniment.app import App
 from muniment.app.background import BackgroundServices
@@ -16,7 +15,7 @@ from muniment.doors.osf import address_of
 from muniment.doors.osf.finish import RegistrationStep
 from muniment.errors.base import BadInput
 from muniment.jobs import JobState
-from muniment.settings import Settings
+from muniment.settings import Secret, Settings
 from muniment.sources import Guard, Session
 from muniment.testing.certificates import server_and_client_contexts
 from tests.servers.osf.house import House, Sink, container
@@ -31,7 +30,7 @@ def sink() -> Iterator[Sink]:
 
 def test_each_address_is_told_and_one_that_fails_is_told_again(tmp_path: Path, sink: Sink) -> None:
     second = sink.url.replace("http://", "http://us%40er:pw%3A1@") + "/second"
-    addresses = SecretStr(f"{sink.url}/first?token=hidden {second}")
+    addresses = Secret(f"{sink.url}/first?token=hidden {second}")
     with House(tmp_path, callback_addresses=addresses) as house:
         sink.fail("/first", times=2, status=500)
         assert house.finish(container("abc")).state is JobState.DONE
@@ -133,7 +132,7 @@ def test_a_step_that_ends_by_itself_leaves_nobody_untold(
 
 
 def test_callbacks_without_a_key_are_refused_at_the_start(tmp_path: Path) -> None:
-    settings = Settings(archive=str(tmp_path), callback_addresses=SecretStr("https://example.org/done"))
+    settings = Settings(archive=str(tmp_path), callback_addresses=Secret("https://example.org/done"))
     with pytest.raises(BadInput, match="MUNIMENT_HMAC_KEY"):
         _ = BackgroundServices(App(settings)).office
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from muniment.jobs import JobState
+from muniment.settings import Secret
 from muniment.testing.servers import Reply, Request
 from muniment.testing.servers.site import Site
 from muniment.testing.services import Service
@@ -42,7 +42,7 @@ def storm(folder: Path, *, files: int, kills: int, every: float, pause: float = 
         }
         site.files["0/large"] = random.Random(1).randbytes(300_000)
         tree = container("top", [http(site, "0/"), http(site, "1/")], [container("kid", [http(site, "2/")])])
-        given = {"work_lease": 2.0, "callback_addresses": SecretStr(sink.url), **settings}
+        given = {"work_lease": 2.0, "callback_addresses": Secret(sink.url), **settings}
         with House(folder / "house", work=False, **given) as house:
             house.ledger  # noqa: B018 - its tables are made here, once
             job = house.submit(tree).job
@@ -86,7 +86,7 @@ def test_killed_workers_of_one_machine(tmp_path: Path) -> None:
 
 def test_killed_celery_workers(tmp_path: Path, database: str, redis: Service) -> None:
     ready(database)
-    storm(tmp_path, files=90, kills=2, every=2, ledger=database, broker=SecretStr(redis.url))
+    storm(tmp_path, files=90, kills=2, every=2, ledger=database, broker=Secret(redis.url))
 
 
 def ready(database: str) -> None:
@@ -108,8 +108,8 @@ class TestFiftyKills:
 
     def test_celery_on_redis(self, tmp_path: Path, database: str, redis: Service) -> None:
         ready(database)
-        storm(tmp_path, files=1000, kills=50, every=2.5, pause=0.8, ledger=database, broker=SecretStr(redis.url))
+        storm(tmp_path, files=1000, kills=50, every=2.5, pause=0.8, ledger=database, broker=Secret(redis.url))
 
     def test_celery_on_rabbitmq(self, tmp_path: Path, database: str, rabbitmq: Service) -> None:
         ready(database)
-        storm(tmp_path, files=1000, kills=50, every=2.5, pause=0.8, ledger=database, broker=SecretStr(rabbitmq.url))
+        storm(tmp_path, files=1000, kills=50, every=2.5, pause=0.8, ledger=database, broker=Secret(rabbitmq.url))

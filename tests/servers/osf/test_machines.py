@@ -7,24 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pydantic import SecretStr
 
 from muniment.archive import Archive
+from muniment.database import Database
+from muniment.database.transfer import copy_all
 from muniment.jobs import Keyring
-from muniment.settings import Settings
+from muniment.settings import Secret, Settings
 from tests.servers.native.running import make_archive, serving
 from tests.servers.osf.crew import Crew
 from tests.servers.osf.house import KEY, PROJECT, Sink, container, http
-from tests.servers.osf.test_killed import SlowSite, ready
+from tests.servers.osf.test_killed import SlowSite
 from tests.timing import eventually
 
 LEASE = 3.0
 
 
 def test_when_one_machine_dies_the_other_takes_over_within_a_lease(tmp_path: Path, database: str) -> None:
-    ready(database)
     place = tmp_path / "archive"
     key = make_archive(place)
+    # The keys of the archive move with its ledger.
+    with Database.open(place / "control.db") as here, Database.open(database, migrate=True) as there:
+        copy_all(here, there)
     keys = tmp_path / "secrets.key"
     Keyring.create(keys)
     shared: dict[str, Any] = {
@@ -34,8 +37,8 @@ def test_when_one_machine_dies_the_other_takes_over_within_a_lease(tmp_path: Pat
         "work_lease": LEASE,
     }
     with SlowSite(style="json") as site, Sink() as sink:
-        shared["callback_addresses"] = SecretStr(sink.url)
-        shared["hmac_key"] = SecretStr(KEY)
+        shared["callback_addresses"] = Secret(sink.url)
+        shared["hmac_key"] = Secret(KEY)
         site.files = {f"d/{n:03}": b"%d" % n * 700 for n in range(80)}
         with serving(place, key=key, serve_work=False, **shared) as running:
             settings = Settings(archive=running.url, **shared)

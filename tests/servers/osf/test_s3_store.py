@@ -12,12 +12,12 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
-from pydantic import SecretStr
 
 from muniment.content import Entry, LogicalPath
 from muniment.errors.register import FileNotFound
 from muniment.errors.stores import StoreRefused, StoreUnreachable
 from muniment.jobs import JobState
+from muniment.settings import Secret
 from muniment.stores import Store, open_store, put_bytes
 from muniment.stores.s3 import S3Store
 from muniment.testing.servers.site import Site
@@ -110,8 +110,8 @@ def test_a_registration_in_a_bucket_is_handed_out_by_presigned_links(
 ) -> None:
     given: dict[str, Any] = {
         "registration_stores": f"s3://{bucket}/osf?endpoint={swift.url}",
-        "registration_access_key": SecretStr(swift.access_key),
-        "registration_secret_key": SecretStr(swift.secret_key),
+        "registration_access_key": Secret(swift.access_key),
+        "registration_secret_key": Secret(swift.secret_key),
     }
     with Site(style="json") as site, House(tmp_path, **given) as house:
         site.files = {"d/a b": b"alpha", "d/large": b"x" * 150_000}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from muniment.jobs import JobState
+from muniment.settings import Secret
 from muniment.sources import submittable
 from muniment.testing.servers.bucket import Bucket
 from muniment.testing.servers.dataverse import Dataverse
@@ -161,7 +161,7 @@ def test_a_file_over_the_limit_is_one_failure_and_the_rest_is_registered(case: C
     with (
         case.service(tmp_path) as service,
         Sink() as sink,
-        House(tmp_path / "house", max_file_size=LIMIT, callback_addresses=SecretStr(sink.url)) as house,
+        House(tmp_path / "house", max_file_size=LIMIT, callback_addresses=Secret(sink.url)) as house,
     ):
         job = house.finish(container("case15", [service]))
         assert job.state is JobState.DONE, job.reason

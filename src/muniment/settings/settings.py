@@ -1,0 +1,129 @@
+"""Everything a keeper may set, for commands, server and workers: the one place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Self
+
+from muniment.errors.base import BadSetting
+from muniment.settings import fields
+from muniment.settings.fields import PREFIX, Setting
+from muniment.settings.working import WorkSettings
+
+
+class Settings(WorkSettings):
+    """Everything a keeper may set; each field is also an environment variable with `MUNIMENT_` before it.
+
+    Read once, checked as a whole, and handed down: it does not change, and nothing is written into the environment.
+    """
+
+    __slots__ = ("outdated",)
+
+    archive = fields.named("The archive's folder, or the URL of a server in front of one.")
+    state = fields.path("Where index and ledger lie, if not in the archive's folder.")
+    digest_processes = fields.whole_or_none(
+        "Processes that digest; by default one for each core.", also=("MUNIMENT_WORKERS",)
+    )
+    agent_name = fields.named("Who acts, as the log and every instance record it.")
+    agent_address = fields.named("That agent's address, a URI such as mailto:….")
+
+    key = fields.secret("The key to sign in at a server with.")
+    key_file = fields.path("A file whose first line is that key.")
+
+    serve_host = fields.text("The address `serve` listens on.", "127.0.0.1")
+    serve_port = fields.whole("The port `serve` listens on; 0 for a free one.", 8000, most=65535)
+    serve_processes = fields.whole("Processes that serve.", 1, least=1, most=256)
+    serve_root_path = fields.text("The path prefix a reverse proxy adds, such as /archives.")
+    serve_trusted_proxies = fields.text(
+        "Addresses and networks whose forwarded headers are believed, with commas between."
+    )
+    proxy_users = fields.path("The list of users (`users.csv`) whom a trusted reverse proxy may sign in.")
+    proxy_header = fields.text("The header in which that proxy names them.", "Remote-User")
+    serve_grace = fields.seconds("Seconds a stopping server lets requests finish.", 30.0, zero=True)
+    serve_patience = fields.seconds("Seconds without a byte after which a client is cut.", 60.0)
+    serve_headers = fields.whole("Headers a request may have.", 100, least=10)
+    serve_header_bytes = fields.whole("Bytes of headers a request may have.", 65536, least=4096)
+    serve_body = fields.whole("Bytes of a body that is no file.", 1 << 20, least=1024)
+    serve_upload = fields.whole("Bytes of one uploaded file or package.", 1 << 44, least=1)
+    serve_streams = fields.whole("Live event streams of one process.", 100, least=1)
+    serve_failures = fields.whole("Failed sign-ins in a minute after which one must wait.", 20, least=1)
+    transaction_lease = fields.seconds("Seconds after its last use that a remote transaction is rolled back.", 3600.0)
+    sweep_every = fields.seconds("Seconds between looking for expired transactions.", 60.0)
+    public_url = fields.text(
+        "The server's public address, with the prefix a reverse proxy adds, as clients of Nexus shall see it; by "
+        "default the address it listens on."
+    )
+    selection_life = fields.seconds(
+        "Seconds, or a time such as '5 hours', that a selection can be downloaded.",
+        18000.0,
+        also=("app.archives.cache-invalidate-after",),
+    )
+    selection_names = fields.text(
+        "Default names in a selection's archive: those of the API's page, or those of Delta 1.5 to 1.7.",
+        "seed",
+        choices=("seed", "delta"),
+    )
+    selection_entries = fields.whole("Entries a selection may have.", 100000, least=1)
+    otel = fields.switch("Send traces as the OTEL_* variables say (needs the extra `otel`).", default=False)
+
+    def __init__(self, environment: Mapping[str, str] | None = None, /, **given: object) -> None:
+        """Take what is given (None as if it were not), and for the rest the environment (an empty value likewise).
+
+        Raises:
+            BadSetting: A value is not of the kind its setting takes; it is not repeated, for it may be a secret.
+        """
+        known, wrong = described(), []
+        found = _of(os.environ if environment is None else environment)
+        self.given: dict[str, object] = {}
+        self.outdated: dict[str, str] = {}
+        """Names that were found in the environment and have another name by now, with that."""
+        if unknown := given.keys() - known.keys():
+            raise BadSetting(reason=f"there is no setting {', '.join(sorted(unknown))}")
+        for name, setting in known.items():
+            value, said = given.get(name), name
+            for variable in (setting.variable, *setting.also):
+                if value is None and found.get(variable):
+                    value, said = found[variable], variable
+                    if variable.startswith(PREFIX) and variable != setting.variable:
+                        self.outdated[variable] = setting.variable
+            if value is None:
+                continue
+            try:
+                self.given[name] = setting.value(value)
+            except ValueError as error:
+                wrong.append(f"{setting.variable if said == name else said}: {error}")
+        if wrong:
+            raise BadSetting(reason="; ".join(wrong))
+
+    def changed(self, **changes: object) -> Self:
+        """The same settings with these changes (None changes nothing); the environment is not read again.
+
+        Raises:
+            BadSetting: As for a new one.
+        """
+        kept = {name: value for name, value in changes.items() if value is not None}
+        return type(self)({}, **{**self.given, **kept})
+
+    def secret(self) -> str | None:
+        """The key to sign in with: of the file, or of the setting.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        if self.key_file is not None:
+            return self.key_file.read_text("utf-8").splitlines()[0].strip()
+        return self.key.get_secret_value() if self.key else None
+
+
+@cache
+def described() -> dict[str, Setting[object]]:
+    """All settings by name, those of the work first."""
+    parts = (WorkSettings, Settings)
+    return {name: item for part in parts for name, item in vars(part).items() if isinstance(item, Setting)}
+
+
+def _of(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment is ours, with names in capitals (those with dots are another program's)."""
+    return {name if "." in name else name.upper(): value for name, value in environment.items()}
