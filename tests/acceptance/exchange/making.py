@@ -47,7 +47,7 @@ def with_history(archive: Archive, scratch: Path) -> Archive:
 
 
 def view(instance: Instance) -> dict[str, Any]:
-    """All that is known of an instance, its bytes included."""
+    """All that is known of an instance, its bytes included; not how far the log of the archive was that it is in."""
     return {
         "id": instance.id,
         "project": instance.project,
@@ -56,7 +56,7 @@ def view(instance: Instance) -> dict[str, Any]:
         "created": instance.created,
         "agent": dict(instance.agent),
         "message": instance.message,
-        "record": dict(instance.record),
+        "record": {name: value for name, value in instance.record.items() if name != "log"},
         "files": [(entry.path, entry.size, dict(entry.digests), entry.modified) for entry in instance.files()],
         "bytes": {path: instance.read(path) for path in instance},
     }
