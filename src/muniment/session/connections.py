@@ -30,8 +30,9 @@ class ProtocolBroken(OSError):
 class Connection:
     """One connection and the answer being read from it."""
 
-    def __init__(self, origin: Origin, stream: socket.socket) -> None:
+    def __init__(self, origin: Origin, stream: socket.socket, *, lenient: bool = False) -> None:
         self.origin = origin
+        self._lenient = lenient
         self.used = False
         self._socket = stream
         self._file = cast("io.BufferedReader", stream.makefile("rb", buffering=65_536))
@@ -101,7 +102,7 @@ class Connection:
         self._chunked = coding == "chunked"
         if coding and not self._chunked:
             raise ProtocolBroken(f"the transfer coding {coding[:40]!r} is not known")
-        self.length = None if coding else _length(self.headers)
+        self.length = None if coding else self._announced()
         if method == "HEAD" or self.status in _NO_BODY:
             self._left, self._chunked = 0, False
         elif self._chunked:
@@ -128,10 +129,19 @@ class Connection:
             name, value = name.lower(), value.strip()
             if not colon or not name or name != name.strip():
                 raise ProtocolBroken("a header cannot be read")
-            if name == "content-length" and headers.get(name, value) != value:
+            if name == "content-length" and headers.get(name, value) != value and not self._lenient:
                 raise ProtocolBroken("two lengths are given")
             headers[name] = f"{headers[name]}, {value}" if name in headers and name != "content-length" else value
         raise ProtocolBroken("too many headers")
+
+    def _announced(self) -> int | None:
+        """The body's length; none where it cannot be read and that is no fault here: the body ends with the connection."""
+        try:
+            return _length(self.headers)
+        except ProtocolBroken:
+            if not self._lenient:
+                raise
+            return None
 
     def _line(self) -> str:
         line = self._file.readline(_LONGEST_LINE)
@@ -170,7 +180,10 @@ def _length(headers: Mapping[str, str]) -> int | None:
 class Pool:
     """Idle connections, by origin. Safe to use from many threads; a connection belongs to one at a time."""
 
-    def __init__(self, guard: Guard, tls: ssl.SSLContext | None, timeout: float, most_idle: int = 64) -> None:
+    def __init__(
+        self, guard: Guard, tls: ssl.SSLContext | None, timeout: float, most_idle: int = 64, *, lenient: bool = False
+    ) -> None:
+        self._lenient = lenient
         self._guard = guard
         self._tls = tls
         self._timeout = timeout
@@ -198,7 +211,7 @@ class Pool:
             except BaseException:
                 stream.close()
                 raise
-        return Connection(origin, stream)
+        return Connection(origin, stream, lenient=self._lenient)
 
     def give_back(self, connection: Connection) -> None:
         """Keep the connection for the next request, if it can carry one."""

@@ -27,6 +27,8 @@ class Reply:
         self.reason = connection.reason
         self.headers: Mapping[str, str] = connection.headers
         self.length = connection.length
+        self.redirects: tuple[int, ...] = ()
+        """The statuses of the redirects that led here, in order."""
         self._connection: Connection | None = connection
         self._pool = pool
 

@@ -1,0 +1,1 @@
+"""Catalogues: where people look things up. They describe what is archived; we link back. None knows another."""

@@ -1,0 +1,95 @@
+"""Politeness: how many requests a host gets at a time and how far apart, over all workers of a ledger.
+
+The same rows let only one worker at a time write to a dataset of a portal, for CKAN has no lock of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from muniment.doors.ckan.tables import slots
+from muniment.jobs.ledger import Ledger
+
+_LONGEST_CLOSED = 3600.0
+_FIRST_CLOSED = 30.0
+_GIVEN_UP = 3
+"""Connection failures in a row after which a host counts as down, and its links are not asked one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whether a request may go now: `wait` seconds are left until then. A host that is down says why."""
+
+    wait: float = 0.0
+    down: str = ""
+
+
+class Slots:
+    """The rows of one ledger's hosts and datasets."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._database = ledger.database
+
+    def take(self, name: str, holder: str, *, most: int, delay: float, lease: float) -> Turn:
+        """Take one of `most` slots of `name` for at most `lease` seconds, unless it is not its turn.
+
+        A host that could not be connected to is closed for a while, longer each time; from the third time on it is
+        down, and who asks meanwhile is told so instead of waiting.
+        """
+        now = self._database.now()
+
+        def work(connection: Connection) -> Turn:
+            row = _locked(connection, name)
+            held = {key: until for key, until in json.loads(row["held"]).items() if until > now and key != holder}
+            if row["next_at"] > now:
+                down = row["reason"] if row["failures"] >= _GIVEN_UP else ""
+                return Turn(row["next_at"] - now, down)
+            if len(held) >= most:
+                return Turn(max(1.0, min(held.values()) - now if delay else 1.0))
+            held[holder] = now + lease
+            values = {"next_at": now + delay, "held": json.dumps(held)}
+            connection.execute(update(slots).where(slots.c.name == name).values(values))
+            return Turn()
+
+        return self._database.write(work)
+
+    def give_back(self, name: str, holder: str, *, unreachable: str = "") -> None:
+        """Give a slot back; `unreachable` says why no connection came about, and closes the host for a while."""
+        now = self._database.now()
+
+        def work(connection: Connection) -> None:
+            row = _locked(connection, name)
+            held = {key: until for key, until in json.loads(row["held"]).items() if until > now and key != holder}
+            values: dict[str, object] = {"held": json.dumps(held), "failures": 0, "reason": ""}
+            if unreachable:
+                failures = row["failures"] + 1
+                pause = min(_LONGEST_CLOSED, _FIRST_CLOSED * 2 ** (failures - 1))
+                values |= {"failures": failures, "reason": unreachable, "next_at": now + pause}
+            connection.execute(update(slots).where(slots.c.name == name).values(values))
+
+        self._database.write(work)
+
+    @contextlib.contextmanager
+    def alone(self, name: str, holder: str, lease: float = 300.0) -> Iterator[float]:
+        """Hold `name` alone for a `with` block; yields 0, or how long to wait because somebody else has it."""
+        turn = self.take(name, holder, most=1, delay=0.0, lease=lease)
+        try:
+            yield turn.wait
+        finally:
+            if not turn.wait:
+                self.give_back(name, holder)
+
+
+def _locked(connection: Connection, name: str) -> dict[str, Any]:
+    row = connection.execute(select(slots).where(slots.c.name == name).with_for_update()).mappings().first()
+    if row is None:
+        fresh = {"name": name, "next_at": 0.0, "held": "{}", "failures": 0, "reason": ""}
+        connection.execute(insert(slots), fresh)
+        return fresh
+    return dict(row)
