@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from muniment.errors.base import MunimentError
 from muniment.errors.catalogues import NotInPortal, PortalAnswerUnusable, PortalRefused
 from muniment.errors.sources import CredentialRefused, NotAtService, ServiceRefused, UnexpectedAnswer
 from muniment.session import Account, Session
@@ -75,6 +74,11 @@ class CkanPortal:
         self._account = Account(
             f"the portal {name}", (self.url,), headers=headers, secrets=secrets, credential_field="token"
         )
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token is sent at all."""
+        return bool(self._account.headers)
 
     # --- reading
 
@@ -185,8 +189,3 @@ class CkanPortal:
             told = self._account.redact(str(document.get("error", "it does not say that it succeeded"))[:300])
             raise PortalAnswerUnusable(portal=self.name, action=action, reason=told)
         return document["result"]
-
-
-def passing(error: MunimentError) -> bool:
-    """Whether a portal's failure may pass by itself."""
-    return error.retry

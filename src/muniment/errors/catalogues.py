@@ -33,3 +33,13 @@ class PortalExists(Conflict):
 
 class LinkNotFound(MissingThing):
     """Nothing is known of a resource {id!r} in the portal {portal}: it was not harvested yet, or is not there."""
+
+
+class ListenerFailed(RemoteError):
+    """The webhook at {address} did not take the event: {reason}."""
+
+
+class ListenerGone(RemoteError):
+    """The portal {portal} has no webhook at {address} any more. The event was not sent."""
+
+    retry = False

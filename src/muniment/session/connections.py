@@ -135,7 +135,7 @@ class Connection:
         raise ProtocolBroken("too many headers")
 
     def _announced(self) -> int | None:
-        """The body's length; none where it cannot be read and that is no fault here: the body ends with the connection."""
+        """The body's length; none where it cannot be read and that is borne: the connection's end is the body's."""
         try:
             return _length(self.headers)
         except ProtocolBroken:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from muniment.doors.osf.signing import CALLBACK, SUBMISSION, Signer
+from muniment.workflows.signing import CALLBACK, SUBMISSION, Signer
 from muniment.errors.register import NotSigned
 
 NOW = 1_700_000_000.0

@@ -75,6 +75,8 @@ class Checked:
 
     status: Status
     reason: str = ""
+    address: str = ""
+    """What was asked, as it could be asked."""
     redirected_to: str = ""
     moved_to: str = ""
     mimetype: str = ""
@@ -264,6 +266,7 @@ class LinkChecker:
         """What the headers say, before the body."""
         return Checked(
             Status.ARCHIVED,
+            address=address,
             redirected_to=reply.url if reply.url != address else "",
             moved_to=_moved(reply, address),
             mimetype=reply.headers.get("content-type", "").partition(";")[0].strip().lower(),

@@ -61,6 +61,8 @@ class PortalSettings:
     """HTML pages are kept as well, and not only data."""
     follow_pages: bool = False
     """An HTML page is searched for links to data, which are then kept."""
+    keep_warc: bool = False
+    """A WARC record of request and answer is kept beside each copy."""
     copy_uploads: bool = False
     """Files uploaded to the portal itself are kept as well; otherwise they are only checked."""
     archive_cloud: bool = False

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from muniment.doors.osf.signing import CALLBACK
+from muniment.workflows.signing import CALLBACK
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.jobs import KeyUsed
 from muniment.errors.register import CallbackAddressGone, CallbackFailed, NoCallbackKey

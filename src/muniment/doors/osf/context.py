@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from muniment.doors.osf.callbacks import Address
-from muniment.doors.osf.signing import Signer
+from muniment.workflows.signing import Signer
 from muniment.sources import Session
 from muniment.stores import Store
 

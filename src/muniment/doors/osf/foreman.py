@@ -15,7 +15,7 @@ from muniment.doors.osf.calls import SUBMISSION as SUBMISSION_STEP
 from muniment.doors.osf.context import KIND, RegistrationContext
 from muniment.doors.osf.links import Links, disposition
 from muniment.doors.osf.registration import MANIFEST_LIMIT
-from muniment.doors.osf.signing import SUBMISSION
+from muniment.workflows.signing import SUBMISSION
 from muniment.doors.osf.submission import Submission, read_body, read_submission
 from muniment.errors.jobs import BadSubmission, KeyUsed
 from muniment.errors.register import (

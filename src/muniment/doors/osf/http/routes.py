@@ -13,7 +13,7 @@ from structlog import get_logger
 
 from muniment.doors.osf import Foreman
 from muniment.doors.osf.http.content import content
-from muniment.doors.osf.signing import CALLBACK
+from muniment.workflows.signing import CALLBACK
 from muniment.doors.osf.submission import read_body
 from muniment.errors.database import DatabaseUnavailable
 from muniment.errors.register import ContainerField, NotSigned, SubmissionNotJson

@@ -1,0 +1,194 @@
+"""What is reported of a portal: broken links by organisation with their drill-down, and the record of each link.
+
+Nothing is counted here: the figures are rows that every check keeps current.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from muniment.doors.ckan.counters import DAY
+from muniment.doors.ckan.records import Row
+from muniment.doors.ckan.statuses import Status, broken_in_words
+from muniment.doors.ckan.tables import counters, datasets, links
+from muniment.jobs.ledger import Ledger
+
+_COUNTED = ("links", "broken", "unknown", "kept", "broken_kept", "datasets", "broken_datasets", "bytes")
+COLUMNS = (
+    "organization",
+    "dataset_name",
+    "dataset_title",
+    "resource_position",
+    "resource_id",
+    "resource_url",
+    "status",
+    "reason",
+    "first_failure",
+    "last_success",
+    "last_updated",
+    "failure_count",
+    "url_redirected_to",
+    "cache_url",
+)
+_CELL_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Reports:
+    """Reports on one control database. `cache_url` gives the address of a link's newest copy."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._database = ledger.database
+
+    def totals(self, portal: str) -> dict[str, int]:
+        """The whole portal's figures."""
+        found = self.by(portal, "all")
+        return {name: found[0][name] for name in _COUNTED} if found else dict.fromkeys(_COUNTED, 0)
+
+    def by(self, portal: str, dimension: str) -> list[dict[str, Any]]:
+        """The newest figures by organisation, host or status: the most broken datasets and links first."""
+        c = counters.c
+        mine = (c.portal == portal) & (c.dimension == dimension)
+        query = select(counters).where(mine).order_by(c.name, c.day.desc())
+        newest: dict[str, Row] = {}
+        for row in self._database.read(lambda connection: connection.execute(query).mappings().all()):
+            newest.setdefault(row["name"], row)
+        made = [_figures(row) for row in newest.values() if row["links"] or row["datasets"]]
+        return sorted(made, key=lambda each: (-each["broken_datasets"], -each["broken"], each["name"]))
+
+    def days(self, portal: str, dimension: str = "all", name: str = "", since: float = 0.0) -> list[dict[str, Any]]:
+        """The value at the end of each day on which something changed, the oldest first."""
+        c = counters.c
+        mine = (c.portal == portal) & (c.dimension == dimension) & (c.name == name) & (c.day >= int(since // DAY))
+        query = select(counters).where(mine).order_by(c.day)
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [
+            {"day": datetime.fromtimestamp(row["day"] * DAY, UTC).date().isoformat(), **_figures(row)} for row in rows
+        ]
+
+    def broken(
+        self,
+        portal: str,
+        *,
+        organization: str | None = None,
+        host: str | None = None,
+        after: str = "",
+        limit: int = 50,
+        broken: bool | None = True,
+    ) -> list[dict[str, Any]]:
+        """Broken links with their dataset, by resource id; `after` is the last id of the page before."""
+        mine = (links.c.portal == portal) & links.c.is_broken.is_(broken) & links.c.gone.is_(False)
+        mine &= (links.c.resource > after) & links.c.status.is_not(None)
+        if organization is not None:
+            mine &= links.c.organization == organization
+        if host is not None:
+            mine &= links.c.host == host
+        joined = links.join(datasets, (datasets.c.portal == links.c.portal) & (datasets.c.id == links.c.dataset))
+        named = (datasets.c.name.label("dataset_name"), datasets.c.title.label("dataset_title"))
+        query = select(links, *named).select_from(joined).where(mine).order_by(links.c.resource).limit(limit)
+        return [dict(row) for row in self._database.read(lambda c: c.execute(query).mappings().all())]
+
+    def every_broken(self, portal: str, organization: str | None = None) -> Iterator[dict[str, Any]]:
+        """All broken links, a page at a time."""
+        after = ""
+        while rows := self.broken(portal, organization=organization, after=after, limit=500):
+            yield from rows
+            after = rows[-1]["resource"]
+
+    def largest(self, portal: str) -> list[dict[str, Any]]:
+        """How many copies there are of which size, in bins of powers of ten."""
+        query = select(links.c.size).where((links.c.portal == portal) & links.c.kept_as.is_not(None))
+        bins = [0] * 10
+        for size in self._database.read(lambda c: c.execute(query).scalars().all()):
+            bins[_bin(int(size or 0))] += 1
+        return [{"up_to": 10 ** (each + 3), "copies": count} for each, count in enumerate(bins)]
+
+
+def resource_record(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, Any]:
+    """The record of a link in the shape of `archiver_resource_show`, so that tools around CKAN read it as they did."""
+    status = None if row["status"] is None else Status(row["status"])
+    return {
+        "resource_id": row["resource"],
+        "package_id": row["dataset"],
+        "status_id": row["status"],
+        "status": status.text if status is not None else None,
+        "is_broken": row["is_broken"],
+        "is_broken_printable": broken_in_words(row["is_broken"]) if status is not None else "Not sure if broken",
+        "reason": row["reason"],
+        "url_redirected_to": row["redirected_to"],
+        "url_moved_to": row["moved_to"],
+        "cache_url": cache_url or None,
+        "size": row["size"],
+        "mimetype": row["mimetype"],
+        "hash": row["md5"],
+        "sha256": row["sha256"],
+        "etag": row["etag"],
+        "last_modified": row["last_modified"],
+        "first_failure": iso(row["first_failure"]),
+        "last_success": iso(row["last_success"]),
+        "failure_count": row["failure_count"],
+        "created": iso(row["created"]),
+        "updated": iso(row["updated"]),
+        "notes": json.loads(row["notes"] or "{}"),
+    }
+
+
+def broken_row(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, Any]:
+    """A line of the report of broken links."""
+    return {
+        "organization": row["organization"],
+        "dataset_name": row["dataset_name"],
+        "dataset_title": row["dataset_title"],
+        "resource_position": row["position"],
+        "resource_id": row["resource"],
+        "resource_url": row["url"],
+        "status": Status(row["status"]).text,
+        "reason": row["reason"],
+        "first_failure": iso(row["first_failure"]),
+        "last_success": iso(row["last_success"]),
+        "last_updated": iso(row["updated"]),
+        "failure_count": row["failure_count"],
+        "url_redirected_to": row["redirected_to"],
+        "cache_url": cache_url or None,
+    }
+
+
+def as_csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """The report as CSV, all cells that are no numbers quoted; what a spreadsheet would run as a formula is shown as text."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, quoting=csv.QUOTE_NONNUMERIC)
+    writer.writeheader()
+    yield buffer.getvalue()
+    for row in rows:
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+        yield buffer.getvalue()
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time in seconds since 1970 as RFC 3339 in UTC, to the second."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_CELL_BEGINS_FORMULA) else value
+
+
+def _figures(row: Mapping[Any, Any]) -> dict[str, Any]:
+    figures = {name: int(row[name]) for name in _COUNTED}
+    share = round(100 * figures["broken"] / figures["links"], 1) if figures["links"] else 0.0
+    of_datasets = round(100 * figures["broken_datasets"] / figures["datasets"], 1) if figures["datasets"] else 0.0
+    return {"name": row["name"], **figures, "broken_percent": share, "broken_datasets_percent": of_datasets}
+
+
+def _bin(size: int) -> int:
+    return min(max(len(str(max(size, 1) - 1)) - 3, 0), 9)
