@@ -16,6 +16,8 @@ from muniment.errors.base import BadInput
 from muniment.settings.working import words
 
 if TYPE_CHECKING:
+    from muniment.doors.ckan.context import CkanContext
+    from muniment.doors.ckan.portals import PortalSettings
     from muniment.doors.osf import Address, Foreman, RegistrationContext
     from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry
     from muniment.sources import Session
@@ -104,14 +106,35 @@ class BackgroundServices:
         links = Links(self._link_key(), life=self._settings.link_life)
         return Foreman(self.office, links, signed_submissions=self._settings.signed_submissions)
 
+    @cached_property
+    def ckan(self) -> CkanContext:
+        """What the harvest of portals works with.
+
+        Raises:
+            BadInput: A setting cannot be used.
+        """
+        from muniment.doors.ckan.context import CkanContext  # noqa: PLC0415 - as above
+
+        office = self.office
+        return CkanContext(
+            lambda: office.archive,
+            lambda: office.ledger,
+            lambda: self.keyring,
+            self._portal_session,
+            scratch=office.scratch,
+            public_url=self._settings.public_url,
+            signer=office.signer,
+        )
+
     # --- the engines
 
     def registry(self) -> Registry:
         """Every step this Muniment knows."""
+        from muniment.doors.ckan.harvest import steps as ckan_steps  # noqa: PLC0415 - as above
         from muniment.doors.osf import steps  # noqa: PLC0415 - as above
         from muniment.jobs import Registry  # noqa: PLC0415 - as above
 
-        return Registry(steps(self.office))
+        return Registry([*steps(self.office), *ckan_steps(self.ckan)])
 
     def local_engine(self, *, threads: int | None = None, queues: Sequence[str] = ()) -> LocalEngine:
         """Threads that do what is owed.
@@ -185,6 +208,28 @@ class BackgroundServices:
         guard = Guard(allow_private_addresses=self._settings.allow_private_addresses)
         limits = Limits(SystemClock(), shared=lambda: self.office.ledger.limits) if together else None
         return Session(guard, limits=limits, timeout=timeout, attempts=attempts)
+
+    def _portal_session(self, settings: PortalSettings) -> Session:
+        """A session for a portal's links: one try each, for the ledger tries again, and no harsher than a browser."""
+        import ssl  # noqa: PLC0415 - as above
+
+        from muniment.sources import Guard, Limits, Session, SystemClock  # noqa: PLC0415 - as above
+
+        tls = None
+        if not settings.verify_https:
+            tls = ssl.create_default_context()
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        guard = Guard(allow_private_addresses=self._settings.allow_private_addresses)
+        limits = Limits(SystemClock(), patience=0.0, shared=lambda: self.office.ledger.limits)
+        return Session(
+            guard,
+            limits=limits,
+            tls=tls,
+            timeout=settings.timeout,
+            attempts=1,
+            agent=settings.user_agent,
+            lenient=True,
+        )
 
     def _stores(self) -> list[Store]:
         from muniment.stores import open_store  # noqa: PLC0415 - as above

@@ -35,7 +35,7 @@ _COMMANDS = {
     "work": "jobs",
 }
 """Every command and the module it is in, in the order of the help."""
-_GROUPS = {"key": "keys", "access": "rights", "job": "jobs", "ledger": "jobs", "registration": "jobs"}
+_GROUPS = {"ckan": "ckan", "key": "keys", "access": "rights", "job": "jobs", "ledger": "jobs", "registration": "jobs"}
 """Commands that have commands of their own."""
 
 

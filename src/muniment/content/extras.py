@@ -10,6 +10,7 @@ _MODULES = {
     "celery": "celery",
     "otel": "opentelemetry.instrumentation.fastapi",
     "postgres": "psycopg",
+    "warc": "warcio",
 }
 
 

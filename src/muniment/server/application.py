@@ -15,6 +15,7 @@ from muniment import __version__
 from muniment.access import Authority
 from muniment.app import App
 from muniment.archive import Archive
+from muniment.doors.ckan import http as ckan
 from muniment.doors.nexus import http as nexus
 from muniment.doors.nexus.nexus import DOCUMENT, Options
 from muniment.doors.osf import http as osf
@@ -88,6 +89,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.include_router(health.router)
     server.state.osf = BackgroundJobs(app)
     server.include_router(osf.router)
+    server.include_router(ckan.router)
     options = nexus_options(settings)
     server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, options, app.database())
     return server

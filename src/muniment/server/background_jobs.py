@@ -11,6 +11,7 @@ from muniment.app.background import BackgroundServices
 from muniment.doors.osf import Foreman
 
 if TYPE_CHECKING:
+    from muniment.doors.ckan.context import CkanContext
     from muniment.jobs import CeleryEngine, LocalEngine  # Celery is an extra
 
 
@@ -44,6 +45,15 @@ class BackgroundJobs:
         """
         with self._lock:
             return self._foreman
+
+    @cached_property
+    def ckan(self) -> CkanContext:
+        """What the CKAN door's routes work with.
+
+        Raises:
+            MunimentError: A setting cannot be used.
+        """
+        return self._working.ckan
 
     def start(self) -> None:
         """Begin to do what the ledger owes, or to send it to the workers of a broker.

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from muniment.workflows.signing import CALLBACK, SUBMISSION, Signer
 from muniment.errors.register import NotSigned
+from muniment.workflows.signing import CALLBACK, SUBMISSION, Signer
 
 NOW = 1_700_000_000.0
 

@@ -67,7 +67,7 @@ class SweepStep(CkanStep):
             PortalNotFound: The portal was removed.
         """
         wanted, portal = self._portal(given)
-        common = {"portal": portal.name, "check_only": bool(wanted.get("check_only"))}
+        common: dict[str, Json] = {"portal": portal.name, "check_only": bool(wanted.get("check_only"))}
         if wanted.get("resource"):
             only = str(wanted["resource"])
             dataset = self._dataset_of(portal, only)
@@ -99,7 +99,7 @@ class PageStep(CkanStep):
         """
         wanted, portal = self._portal(given)
         found = self._given.client(portal).search(start=int(wanted["start"]), fq=str(wanted["fq"]))
-        common = {"portal": portal.name, "check_only": bool(wanted["check_only"])}
+        common: dict[str, Json] = {"portal": portal.name, "check_only": bool(wanted["check_only"])}
         calls = [Call(DATASET, {**common, "id": str(each["id"])}) for each in found.datasets]
         if found.next_start is not None:
             calls.append(Call(PAGE, {**cast("Any", wanted), "start": found.next_start}))
@@ -225,8 +225,6 @@ class LinkStep(CkanStep):
             if not new and row["kept_as"] == place:
                 found = replace(found, status=Status.UNCHANGED, reason="the content that came is the same")
         read = found.body is not None
-        if read and (same := given.links.same_content(portal.name, resource, found.sha256)):
-            found = replace(found, notes={**found.notes, "same_content": [list(each) for each in same]})
         after = given.links.record(portal.name, resource, found, asked=asked, kept_as=place, read=read)
         occasion = f"{context.key}:{after['failure_count']}:{after['status']}"
         event = {"operation": "archived", "portal": portal.name, "resource_id": resource, "dataset_id": row["dataset"]}

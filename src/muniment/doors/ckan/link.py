@@ -422,10 +422,10 @@ def fresh_until(headers: Mapping[str, str], now: float) -> float:
     if "no-store" in directives or "no-cache" in directives:
         return 0.0
     age = headers.get("age", "0").strip()
-    passed = float(age) if age.isdecimal() and len(age) < 10 else 0.0  # noqa: PLR2004 - more digits are no age
+    passed = float(age) if age.isascii() and age.isdecimal() and len(age) < 10 else 0.0  # noqa: PLR2004 - more digits are no age
     for name in ("s-maxage", "max-age"):
         value = directives.get(name, "")
-        if value.isdecimal():
+        if value.isascii() and value.isdecimal():
             return now + max(0.0, min(float(value[:12]), _LONGEST_FRESH) - passed)
     expires = headers.get("expires")
     if expires:

@@ -13,7 +13,7 @@ from muniment.errors.base import MunimentError
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A copy without a link: `why` is "gone" when the portal has no such resource, "unknown" when nothing is recorded."""
+    """A copy without a link: `why` is "gone" when the portal has it no more, "unknown" when nothing is recorded."""
 
     resource: str
     why: str

@@ -160,7 +160,7 @@ def broken_row(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, Any]:
 
 
 def as_csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """The report as CSV, all cells that are no numbers quoted; what a spreadsheet would run as a formula is shown as text."""
+    """The report as CSV, with all texts quoted; what a spreadsheet would run as a formula is shown as text."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()

@@ -10,9 +10,9 @@ from muniment.doors.osf.callbacks import Address, address_of
 from muniment.doors.osf.context import KIND, Parity, Policy, RegistrationContext
 from muniment.doors.osf.foreman import Accepted, Download, Foreman
 from muniment.doors.osf.links import Links
-from muniment.workflows.signing import HEADER_SIGNATURE, HEADER_TIMESTAMP, Signer
 from muniment.doors.osf.steps import steps
 from muniment.doors.osf.submission import Submission, read_submission
+from muniment.workflows.signing import HEADER_SIGNATURE, HEADER_TIMESTAMP, Signer
 
 __all__ = [
     "HEADER_SIGNATURE",

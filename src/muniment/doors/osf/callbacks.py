@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from muniment.workflows.signing import CALLBACK
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.jobs import KeyUsed
 from muniment.errors.register import CallbackAddressGone, CallbackFailed, NoCallbackKey
 from muniment.errors.sources import AddressRefused, RateLimited
 from muniment.jobs import Again, Call, Context, Done, Job, Json, Priority, State
 from muniment.session import Account
+from muniment.workflows.signing import CALLBACK
 
 if TYPE_CHECKING:
     from muniment.doors.osf.context import RegistrationContext

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from muniment.doors.osf.callbacks import Address
-from muniment.workflows.signing import Signer
 from muniment.sources import Session
 from muniment.stores import Store
+from muniment.workflows.signing import Signer
 
 if TYPE_CHECKING:
     from muniment.jobs import Ledger  # a database library comes with it

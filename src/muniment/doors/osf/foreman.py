@@ -15,7 +15,6 @@ from muniment.doors.osf.calls import SUBMISSION as SUBMISSION_STEP
 from muniment.doors.osf.context import KIND, RegistrationContext
 from muniment.doors.osf.links import Links, disposition
 from muniment.doors.osf.registration import MANIFEST_LIMIT
-from muniment.workflows.signing import SUBMISSION
 from muniment.doors.osf.submission import Submission, read_body, read_submission
 from muniment.errors.jobs import BadSubmission, KeyUsed
 from muniment.errors.register import (
@@ -29,6 +28,7 @@ from muniment.errors.stores import KeyNotFound
 from muniment.jobs import Call, Job, JobState, Json, Priority, State, StepRow
 from muniment.layouts import registration as layout
 from muniment.stores import Store, read_bytes
+from muniment.workflows.signing import SUBMISSION
 
 _DOCUMENT = 1 << 20
 _MANIFESTS_KEPT = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +31,7 @@ _STAMP = re.compile(r"latest|\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 _BODY = 65_536
 _MOST = 1000
 
-router = APIRouter(tags=["ckan"])
+router = APIRouter(tags=["ckan"], include_in_schema=False)
 
 
 @router.get("/archive/{stamp}/{resource}/{filename}", response_class=Response, operation_id="ckan_copy")
@@ -64,9 +65,13 @@ def copy(request: Request, stamp: str, resource: str, filename: str, portal: str
 @router.get(PREFIX + "/{portal}/resources/{id}", operation_id="ckan_resource")
 def resource_show(request: Request, portal: str, id: str) -> JSONResponse:
     """What is known of a link, in the shape of CKAN's `archiver_resource_show`."""
+    visit = authorized(request)
     given, known = _readable(request, portal)
     row = given.links.get(known.name, id)
-    return JSONResponse(report.resource_record(row, _copy_address(request, given, known, row)))
+    same = given.links.same_content(known.name, id, row["sha256"]) if row["sha256"] else []
+    seen = [{"portal": place, "resource_id": other} for place, other in same if visit.may(READ, f"ckan/{place}")]
+    record = report.resource_record(row, _copy_address(request, given, known, row))
+    return JSONResponse({**record, "same_content": seen})
 
 
 @router.get(PREFIX + "/{portal}/resources/{id}/history", operation_id="ckan_resource_history")
@@ -153,8 +158,6 @@ def _changed(request: Request, portal: str, body: bytes) -> dict[str, Any]:
 
 
 def _dataset_named(given: CkanContext, portal: Portal, body: bytes) -> str:
-    import json  # noqa: PLC0415 - only this route reads a body
-
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -208,7 +211,7 @@ def _copy_address(request: Request, given: CkanContext, portal: Portal, row: Any
 
 
 def _given(request: Request) -> CkanContext:
-    given: CkanContext = request.app.state.ckan
+    given: CkanContext = request.app.state.osf.ckan
     return given
 
 

@@ -13,7 +13,6 @@ from structlog import get_logger
 
 from muniment.doors.osf import Foreman
 from muniment.doors.osf.http.content import content
-from muniment.workflows.signing import CALLBACK
 from muniment.doors.osf.submission import read_body
 from muniment.errors.database import DatabaseUnavailable
 from muniment.errors.register import ContainerField, NotSigned, SubmissionNotJson
@@ -21,6 +20,7 @@ from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.problems import MEDIA_TYPE, problem
 from muniment.http.throttling import READ, WRITE
+from muniment.workflows.signing import CALLBACK
 
 PREFIX = "/api/v1/archives"
 _MOST_LISTED = 1000
