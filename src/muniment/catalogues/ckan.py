@@ -83,7 +83,8 @@ class CkanPortal:
     # --- reading
 
     def access(self) -> Access:
-        """What the token may do, as the portal says."""
+        """What the token may do, as the portal says; that it answers as a portal is found out first."""
+        self.search(rows=1)
         if not self._account.headers:
             return Access(problems=("no token is given: nothing can be written back",))
         permitted = self._call("organization_list_for_user", {"permission": _EDITOR})
