@@ -25,10 +25,12 @@ demo: setup
 
 test: setup
 	@scripts/system.sh test
+	@scripts/ckan.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 nightly: setup
 	@scripts/system.sh test
+	@scripts/ckan.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m nightly --timeout 3600 $(ARGS)
 	$(MAKE) mutants ARGS=
 
@@ -69,4 +71,4 @@ release-notes: setup
 	$(BIN)/python scripts/changelog.py --release $(VERSION)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist demo
+	rm -rf .venv .venv-ckan .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist demo

@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "requirements" / "dev.txt"
 RUNTIME = ROOT / "requirements" / "runtime.txt"
+CKAN = ROOT / "requirements" / "ckan.txt"
 
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
 DIRECT = re.compile(r"muniment \(pyproject\.toml(?::[a-z]+)?\)")
@@ -55,6 +56,10 @@ def compile_both(*, upgrade: bool) -> int:
     more = ["--upgrade"] if upgrade else []
     DEV.parent.mkdir(exist_ok=True)
     subprocess.run([*command, *more, "--group", "dev", "-o", str(DEV.relative_to(ROOT))], cwd=ROOT, check=True)
+    # A real CKAN for the tests has an environment of its own: what it pins is no concern of ours.
+    portal = [str(CKAN.with_suffix(".in").relative_to(ROOT)) if word == "pyproject.toml" else word for word in command]
+    portal.remove("--all-extras")
+    subprocess.run([*portal, *more, "-o", str(CKAN.relative_to(ROOT))], cwd=ROOT, check=True)
     constraint = ["-c", str(DEV.relative_to(ROOT))]
     subprocess.run([*command, *constraint, "-o", str(RUNTIME.relative_to(ROOT))], cwd=ROOT, check=True)
     return 0

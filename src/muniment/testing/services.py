@@ -26,9 +26,11 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-KINDS = ("postgresql", "postgresql-durable", "redis", "rabbitmq")
+KINDS = ("postgresql", "postgresql-durable", "redis", "rabbitmq", "ckan")
 """`postgresql-durable` waits for the disk at each commit, as a real one does: for measuring."""
 _START_SECONDS = 60.0
+_SLOW_START_SECONDS = 240.0
+"""For what needs others first."""
 _LOOK_EVERY = 0.5
 
 
@@ -89,7 +91,7 @@ def _start_keeper(kind: str, place: Path) -> Service:
     command = [sys.executable, "-m", "muniment.testing.services", kind, str(place)]
     keeper = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     log.close()
-    until = time.monotonic() + _START_SECONDS
+    until = time.monotonic() + (_SLOW_START_SECONDS if kind == "ckan" else _START_SECONDS)
     while time.monotonic() < until:
         service = _running(place)
         if service is not None:
@@ -360,11 +362,18 @@ def _await_command(command: list[str]) -> None:
         time.sleep(0.05)
 
 
+def _ckan(place: Path) -> OwnServer:
+    from muniment.testing.servers import ckan_process  # noqa: PLC0415 - it needs this module
+
+    return ckan_process.RealCkan(place)
+
+
 _SERVERS: dict[str, Callable[[Path], OwnServer]] = {
     "postgresql": PostgreSQL,
     "postgresql-durable": partial(PostgreSQL, durable=True),
     "redis": Redis,
     "rabbitmq": RabbitMQ,
+    "ckan": _ckan,
 }
 
 
