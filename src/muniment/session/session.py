@@ -234,5 +234,117 @@ class Session:
             redirects.append(reply.status)
             reply.drain()
             onward = urljoin(url, as_address(target))
-            if origin.scheme == "https" and urlsplit(onward).scheme != "https":
             if origin.scheme == "https" and urlsplit(onward).scheme != "https" and not self._lenient:
+                raise RedirectRefused(service=account.service, where=shown(url), reason="it is not encrypted")
+            if Origin.of(onward) != origin:
+                headers = {
+                    name: value for name, value in headers.items() if name.lower() not in {"authorization", "cookie"}
+                }
+            if reply.status == 303 or (reply.status in {301, 302} and method == "POST"):  # noqa: PLR2004 - RFC 9110 §15.4
+                method, body = "GET", None
+            url = onward
+        raise RedirectRefused(
+            service=account.service, where=shown(url), reason="one redirect leads to the next without end"
+        )
+
+    def _once(
+        self, account: Account, origin: Origin, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Reply:
+        """One request on one connection. An idle connection that the service closed meanwhile is no failure."""
+        target = _target(url)
+        proof = account.proof(method, url, headers)
+        # What a caller sends goes before what the account would: a download may bring a credential of its own.
+        sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **proof, **headers}
+        for fresh in (False, True):
+            try:
+                connection = self._pool.take(origin, fresh=fresh)
+            except ssl.SSLCertVerificationError as error:
+                raise CertificateRefused(host=origin.host, reason=error.verify_message) from None
+            try:
+                connection.send(method, target, sent, body)
+            except OSError:
+                connection.close()
+                if connection.used:
+                    continue
+                raise
+            except BaseException:
+                connection.close()
+                raise
+            return Reply(connection, self._pool, url)
+        raise AssertionError("unreachable: a fresh connection is not a used one")
+
+    def _refused(self, account: Account, answer: Answer, what: str, field: str) -> NoReturn:
+        if answer.status == 401:  # noqa: PLR2004 - Unauthorized
+            raise CredentialRefused(service=account.service, field=account.credential_field, status=401, what=what)
+        if answer.status in {404, 410}:
+            raise NotAtService(service=account.service, what=what, where=shown(answer.url), field=field)
+        if answer.status == 403:  # noqa: PLR2004 - Forbidden
+            raise CredentialRefused(service=account.service, field=account.credential_field, status=403, what=what)
+        reason = self._quote(account, answer).lstrip(": ") or "it gave no reason"
+        raise ServiceRefused(service=account.service, where=shown(answer.url), status=answer.status, reason=reason)
+
+    def _close_for_a_while(self, account: Account, url: str, *, last: bool) -> None:
+        """Leave a service alone that said it is busy, and not for how long."""
+        key = _limit_key(account, url)
+        self.limits.note(key, 429, {})
+        if last:
+            raise RateLimited(service=account.service, until=self.limits.opens(key))
+
+    def _gave_up(self, account: Account, reply: Reply, *, limited: bool) -> NoReturn:
+        if limited:
+            reply.drain()
+            raise RateLimited(service=account.service, until=self.limits.opens(_limit_key(account, reply.url)))
+        try:
+            reason = self._quote(account, Answer.of(reply, account.service, _JSON_LIMIT)).lstrip(": ")
+        except OSError:
+            reason = ""
+        reply.close()
+        raise ServiceFailed(
+            service=account.service, status=reply.status, where=shown(reply.url), reason=reason or "it gave no reason"
+        )
+
+    @staticmethod
+    def _quote(account: Account, answer: Answer) -> str:
+        """The beginning of what a service said, if it is readable, without secrets."""
+        if answer.content_type not in {
+            "application/json",
+            "application/problem+json",
+            "application/xml",
+            "text/xml",
+            "text/plain",
+        }:
+            return ""
+        text = " ".join(answer.body[:_QUOTED].decode("utf-8", "replace").split())
+        return f": {account.redact(text)}" if text and text.isprintable() else ""
+
+    @staticmethod
+    def _unreachable(account: Account, url: str, error: OSError) -> ServiceUnreachable:
+        reason = "it was silent for too long" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+        if isinstance(error, socket.gaierror):
+            reason = "its name cannot be resolved"
+        return ServiceUnreachable(service=account.service, where=shown(url), reason=account.redact(reason))
+
+
+def _limit_key(account: Account, url: str) -> str:
+    """Limits are a service's and a host's: a mirror that is busy says nothing of another."""
+    return f"{account.service} ({Origin.of(url).host})"
+
+
+def with_query(url: str, query: Mapping[str, str | int] | None) -> str:
+    """`url` with more query fields."""
+    if not query:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(query))))))
+
+
+def _target(url: str) -> str:
+    """The path and query of a URL as a request line carries them; what may not stand there is escaped."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if _TARGET_SAFE.issuperset(target):
+        return target
+    return "".join(
+        each if each in _TARGET_SAFE else "".join(f"%{byte:02X}" for byte in each.encode("utf-8", "surrogatepass"))
+        for each in target
+    )
