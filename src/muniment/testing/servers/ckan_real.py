@@ -49,8 +49,8 @@ def start(place: Path) -> tuple[str, int, Callable[[], None]]:
         _await(solr_port, solr)
         config = _configure(program, place, database.url, redis.url, solr_port, port)
         _ckan(program, config, "db", "init")
-        who = ("admin", "email=admin@example.org", "name=admin", f"password={_PASSWORD}")
-        _ckan(program, config, "sysadmin", "add", *who)
+        _ckan(program, config, "user", "add", "admin", "email=admin@example.org", f"password={_PASSWORD}")
+        _ckan(program, config, "sysadmin", "add", "admin")
         said = _ckan(program, config, "user", "token", "add", "admin", "tests")
         token = said.strip().splitlines()[-1].strip()
         serving = subprocess.Popen(
