@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from muniment.archive import Archive
+from muniment.database import Database
 from muniment.doors.ckan.context import CkanContext
 from muniment.doors.ckan.harvest import steps, sweep
 from muniment.doors.ckan.portals import Portal, PortalSettings
@@ -122,8 +123,9 @@ def harvester(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Harve
         Ckan() as portal,
         LinkOrigin() as origin,
         Archive.init(tmp_path / "archive", mode="dynamic", workers=0, parity=False) as archive,
-        Ledger.open(tmp_path / "control.db", keyring=keyring, clock=clock) as ledger,
+        Database.open(tmp_path / "control.db", clock=clock) as database,
     ):
+        ledger = Ledger(database, keyring)
         portal.sysadmins = {"T"}
         given = CkanContext(
             lambda: archive,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from muniment.doors.ckan.tables import counters
+from muniment.database.tables import ckan_counters as counters
 
 DAY = 86_400.0
 _COUNTED = ("links", "broken", "unknown", "kept", "broken_kept", "datasets", "broken_datasets", "bytes")

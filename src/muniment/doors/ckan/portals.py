@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from muniment.doors.ckan.tables import portals
+from muniment.database.tables import ckan_portals as portals
 from muniment.errors.base import MunimentError
 from muniment.errors.catalogues import BadPortal, PortalExists, PortalNotFound
 from muniment.jobs.keyring import Keyring

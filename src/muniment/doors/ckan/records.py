@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, insert, select, update
 
+from muniment.database.tables import ckan_attempts as attempts
+from muniment.database.tables import ckan_datasets as datasets
+from muniment.database.tables import ckan_links as links
 from muniment.doors.ckan.counters import DatasetState, LinkState, Tally
 from muniment.doors.ckan.link import Checked, Known
 from muniment.doors.ckan.statuses import Status
-from muniment.doors.ckan.tables import attempts, datasets, links
 from muniment.errors.catalogues import LinkNotFound
 from muniment.jobs.ledger import Ledger
 

@@ -14,10 +14,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from muniment.database.tables import ckan_counters as counters
+from muniment.database.tables import ckan_datasets as datasets
+from muniment.database.tables import ckan_links as links
 from muniment.doors.ckan.counters import DAY
 from muniment.doors.ckan.records import Row
 from muniment.doors.ckan.statuses import Status, broken_in_words
-from muniment.doors.ckan.tables import counters, datasets, links
 from muniment.jobs.ledger import Ledger
 
 _COUNTED = ("links", "broken", "unknown", "kept", "broken_kept", "datasets", "broken_datasets", "bytes")

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from muniment.doors.ckan.tables import slots
+from muniment.database.tables import ckan_slots as slots
 from muniment.jobs.ledger import Ledger
 
 _LONGEST_CLOSED = 3600.0

@@ -8,12 +8,21 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
     """Make the tables."""
+    _portals()
+    _datasets()
+    _links()
+    _counters()
+    _slots()
+    _attempts()
+
+
+def _portals() -> None:
     op.create_table(
         "ckan_portals",
         sa.Column("name", sa.String(40), nullable=False),
@@ -25,6 +34,9 @@ def upgrade() -> None:
         sa.Column("swept_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _datasets() -> None:
     op.create_table(
         "ckan_datasets",
         sa.Column("portal", sa.String(40), nullable=False),
@@ -39,6 +51,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("portal", "id"),
     )
     op.create_index("ckan_datasets_by_name", "ckan_datasets", ["portal", "name"])
+
+
+def _links() -> None:
     op.create_table(
         "ckan_links",
         sa.Column("portal", sa.String(40), nullable=False),
@@ -80,6 +95,9 @@ def upgrade() -> None:
     op.create_index("ckan_links_broken", "ckan_links", ["portal", "is_broken", "organization", "resource"])
     op.create_index("ckan_links_by_content", "ckan_links", ["sha256"])
     op.create_index("ckan_links_by_url", "ckan_links", ["portal", "url"])
+
+
+def _counters() -> None:
     op.create_table(
         "ckan_counters",
         sa.Column("portal", sa.String(40), nullable=False),
@@ -96,6 +114,9 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("portal", "dimension", "name", "day"),
     )
+
+
+def _slots() -> None:
     op.create_table(
         "ckan_slots",
         sa.Column("name", sa.String(300), nullable=False),
@@ -105,6 +126,9 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _attempts() -> None:
     op.create_table(
         "ckan_attempts",
         sa.Column("portal", sa.String(40), nullable=False),
