@@ -334,10 +334,10 @@ def test_links_are_only_checked_where_that_is_set(harvester: Harvester) -> None:
 def test_a_private_address_is_refused_and_not_connected_to(harvester: Harvester) -> None:
     harvester.portal()
     harvester.given.session(harvester.given.portals.get("p").settings).guard.allow_private_addresses = False
-    from muniment.doors.ckan.link import Known
+    from muniment.doors.ckan.link import EarlierAttempt
 
     checker = harvester.given.checker(harvester.given.portals.get("p"), "step")
-    found = checker.check(harvester.origin.put("/a.csv"), Known(), now=0.0)
+    found = checker.check(harvester.origin.put("/a.csv"), EarlierAttempt(), now=0.0)
     assert found.status is Status.URL_INVALID
     assert "this machine" in found.reason
     assert harvester.origin.requests == []

@@ -22,7 +22,7 @@ from muniment.doors.ckan.facts import facts_of
 from muniment.doors.ckan.link import Checked, tidy
 from muniment.doors.ckan.pages import follow
 from muniment.doors.ckan.portals import Portal
-from muniment.doors.ckan.records import Row, aggregate, host_of, known_of
+from muniment.doors.ckan.records import Row, aggregate, earlier_attempt, host_of
 from muniment.doors.ckan.statuses import Status
 from muniment.doors.ckan.web_archive import write_snapshot
 from muniment.doors.ckan.write_back import write_back
@@ -196,7 +196,7 @@ class LinkStep(CkanStep):
         form = settings.forms.get(str(row["resource"]))
         checker = self._given.checker(portal, context.key)
         try:
-            found = checker.check(url, known_of(row), now=now, account=account, keep=keep, form=form)
+            found = checker.check(url, earlier_attempt(row), now=now, account=account, keep=keep, form=form)
             if settings.follow_pages and found.status is Status.ARCHIVED and found.mimetype == "text/html":
                 found = follow(checker, found, now=now, keep_pages=settings.keep_pages)
         except StorageError:

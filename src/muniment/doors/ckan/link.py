@@ -54,7 +54,7 @@ CAPABILITIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EarlierAttempt:
     """What an earlier attempt found out about a link; nothing of it when there was none."""
 
     url: str = ""
@@ -110,7 +110,7 @@ class LinkChecker:
     def check(
         self,
         url: str,
-        known: Known,
+        known: EarlierAttempt,
         *,
         now: float,
         account: Account | None = None,
@@ -140,7 +140,7 @@ class LinkChecker:
         parts = urlsplit(address)
         for asked in CAPABILITIES:
             url = urlunsplit(parts._replace(query=urlencode(asked), fragment=""))
-            found = self._attempt(account, url, Known(), now, keep=True)
+            found = self._attempt(account, url, EarlierAttempt(), now, keep=True)
             if found.unreachable:
                 break
             if found.status is Status.ARCHIVED and "xml" in found.mimetype:
@@ -150,7 +150,14 @@ class LinkChecker:
         return failed
 
     def _attempt(
-        self, account: Account, address: str, known: Known, now: float, *, keep: bool, form: PostForm | None = None
+        self,
+        account: Account,
+        address: str,
+        known: EarlierAttempt,
+        now: float,
+        *,
+        keep: bool,
+        form: PostForm | None = None,
     ) -> Checked:
         try:
             return self._ask(account, address, known, now, keep=keep, form=form)
@@ -185,7 +192,7 @@ class LinkChecker:
     # --- one request
 
     def _ask(
-        self, account: Account, address: str, known: Known, now: float, *, keep: bool, form: PostForm | None
+        self, account: Account, address: str, known: EarlierAttempt, now: float, *, keep: bool, form: PostForm | None
     ) -> Checked:
         same = known.url == address
         if not keep or self._length_may_tell(known, now, same=same):
@@ -206,12 +213,12 @@ class LinkChecker:
         with _closing(reply):
             return self._answered(reply, address, known, now, keep=keep)
 
-    def _length_may_tell(self, known: Known, now: float, *, same: bool) -> bool:
+    def _length_may_tell(self, known: EarlierAttempt, now: float, *, same: bool) -> bool:
         """Whether only the length can say that nothing changed; once in a while the bytes are read all the same."""
         recent = now - known.fetched_at < self._settings.reread_after
         return same and known.kept and known.size is not None and recent and not (known.etag or known.last_modified)
 
-    def _head(self, account: Account, address: str, known: Known, now: float, *, keep: bool) -> Checked | None:
+    def _head(self, account: Account, address: str, known: EarlierAttempt, now: float, *, keep: bool) -> Checked | None:
         """What HEAD says; None where a GET has to be sent after all."""
         reply = self._session.send(account, "HEAD", address, {"Accept": "*/*"})
         with _closing(reply):
@@ -226,7 +233,7 @@ class LinkChecker:
                 return replace(said, status=Status.UNCHANGED, reason="its length is the same")
             return replace(said, status=Status.ARCHIVED, reason="the link works; nothing is kept here")
 
-    def _answered(self, reply: Reply, address: str, known: Known, now: float, *, keep: bool) -> Checked:
+    def _answered(self, reply: Reply, address: str, known: EarlierAttempt, now: float, *, keep: bool) -> Checked:
         if reply.status == HTTPStatus.NOT_MODIFIED:
             said = self._said(reply, address, now)
             return replace(said, status=Status.UNCHANGED, reason="the server says that it did not change")

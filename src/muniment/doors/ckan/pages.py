@@ -6,7 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
-from muniment.doors.ckan.link import Checked, Known, LinkChecker
+from muniment.doors.ckan.link import Checked, EarlierAttempt, LinkChecker
 from muniment.doors.ckan.statuses import Status
 
 _DATA = (
@@ -50,7 +50,7 @@ def follow(checker: LinkChecker, page: Checked, *, now: float, keep_pages: bool)
         text = file.read(_READ).decode("utf-8", "replace")
     for target in data_links(text, page.redirected_to or page.address)[:_TRIED]:
         kept = page.body.rename(page.body.with_name("page"))
-        found = checker.check(target, Known(), now=now)
+        found = checker.check(target, EarlierAttempt(), now=now)
         if found.status is Status.ARCHIVED and found.mimetype != "text/html":
             kept.unlink(missing_ok=True)
             return replace(found, redirected_to=target, notes={**found.notes, "found_on_page": page.address})

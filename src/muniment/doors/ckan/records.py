@@ -18,7 +18,7 @@ from muniment.database.tables import ckan_attempts as attempts
 from muniment.database.tables import ckan_datasets as datasets
 from muniment.database.tables import ckan_links as links
 from muniment.doors.ckan.counters import DatasetState, LinkState, Tally
-from muniment.doors.ckan.link import Checked, Known
+from muniment.doors.ckan.link import Checked, EarlierAttempt
 from muniment.doors.ckan.statuses import Status
 from muniment.errors.catalogues import LinkNotFound
 from muniment.jobs.ledger import Ledger
@@ -30,7 +30,7 @@ _LONGEST_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DatasetChanges:
     """What was new in a dataset's description: links that have to be checked, and those that are gone."""
 
     changed: tuple[str, ...]
@@ -47,14 +47,14 @@ class Links:
 
     # --- what the portal says
 
-    def describe(self, portal: str, record: Mapping[str, Any]) -> Described:
+    def describe(self, portal: str, record: Mapping[str, Any]) -> DatasetChanges:
         """Take a dataset's own description over: new links, changed addresses, those that are gone."""
         now = self._database.now()
         id = _text(record.get("id"))  # noqa: A001 - the field's name
         organization = _organization(record)
         wanted = {_text(each.get("id")): each for each in _resources(record) if each.get("id")}
 
-        def work(connection: Connection) -> Described:
+        def work(connection: Connection) -> DatasetChanges:
             tally = Tally(portal, now)
             of_dataset = (links.c.portal == portal) & (links.c.dataset == id)
             known: dict[str, Row] = {
@@ -73,7 +73,7 @@ class Links:
                 tally.link(LinkState.of(known[each]), None)
             self._note_dataset(connection, tally, portal, record, organization, now)
             tally.apply(connection)
-            return Described(tuple(changed), tuple(wanted), tuple(gone), organization)
+            return DatasetChanges(tuple(changed), tuple(wanted), tuple(gone), organization)
 
         return self._database.write(work)
 
@@ -260,11 +260,11 @@ class Links:
             )
 
 
-def known_of(row: Row | None) -> Known:
+def earlier_attempt(row: Row | None) -> EarlierAttempt:
     """What a check has to know of the attempts before it."""
     if row is None or row["status"] is None:
-        return Known()
-    return Known(
+        return EarlierAttempt()
+    return EarlierAttempt(
         url=row["fetched_url"] or "",
         etag=row["etag"] or "",
         last_modified=row["last_modified"] or "",

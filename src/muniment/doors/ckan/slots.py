@@ -23,7 +23,7 @@ _GIVEN_UP = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SlotAnswer:
     """Whether a request may go now: `wait` seconds are left until then. A host that is down says why."""
 
     wait: float = 0.0
@@ -36,7 +36,7 @@ class Slots:
     def __init__(self, ledger: Ledger) -> None:
         self._database = ledger.database
 
-    def take(self, name: str, holder: str, *, most: int, delay: float, lease: float) -> Turn:
+    def take(self, name: str, holder: str, *, most: int, delay: float, lease: float) -> SlotAnswer:
         """Take one of `most` slots of `name` for at most `lease` seconds, unless it is not its turn.
 
         A host that could not be connected to is closed for a while, longer each time; from the third time on it is
@@ -44,18 +44,18 @@ class Slots:
         """
         now = self._database.now()
 
-        def work(connection: Connection) -> Turn:
+        def work(connection: Connection) -> SlotAnswer:
             row = _locked(connection, name)
             held = {key: until for key, until in json.loads(row["held"]).items() if until > now and key != holder}
             if row["next_at"] > now:
                 down = row["reason"] if row["failures"] >= _GIVEN_UP else ""
-                return Turn(row["next_at"] - now, down)
+                return SlotAnswer(row["next_at"] - now, down)
             if len(held) >= most:
-                return Turn(max(1.0, min(held.values()) - now if delay else 1.0))
+                return SlotAnswer(max(1.0, min(held.values()) - now if delay else 1.0))
             held[holder] = now + lease
             values = {"next_at": now + delay, "held": json.dumps(held)}
             connection.execute(update(slots).where(slots.c.name == name).values(values))
-            return Turn()
+            return SlotAnswer()
 
         return self._database.write(work)
 

@@ -21,7 +21,7 @@ TASK_KEY = "muniment"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteBackOutcome:
     """What came of it: the resources that were patched, those the portal refused, and whether task_status was taken."""
 
     patched: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ def differing(fields: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[st
 
 def write_back(
     portal: CkanPortal, root: str, dataset: Mapping[str, Any], rows: Sequence[Row], *, tasks: bool, updated: str
-) -> Written:
+) -> WriteBackOutcome:
     """Patch what differs of a dataset's resources; whoever calls holds the dataset's slot.
 
     `tasks`: also say in `task_status` how each ended, which only a sysadmin's token may.
@@ -81,7 +81,7 @@ def write_back(
         else:
             patched.append(row["resource"])
     said = _task_status(portal, rows, updated) if tasks else "not asked"
-    return Written(tuple(patched), tuple(refused), said)
+    return WriteBackOutcome(tuple(patched), tuple(refused), said)
 
 
 def _task_status(portal: CkanPortal, rows: Sequence[Row], updated: str) -> str:

@@ -180,7 +180,7 @@ class Ckan(Loopback):
 
 
 @dataclass
-class Served:
+class ServedFile:
     """What a path of the origin answers; with `etag` or `modified` it answers conditions."""
 
     body: bytes = b""
@@ -197,12 +197,12 @@ class LinkOrigin(Loopback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.files: dict[str, Served] = {}
+        self.files: dict[str, ServedFile] = {}
 
     def put(self, path: str, body: bytes = b"a,b\n1,2\n", kind: str = "text/csv", **how: Any) -> str:
         """Serve a file; its address."""
         headers = {"Content-Type": kind, **how.pop("headers", {})}
-        self.files[path] = Served(body, headers=headers, **how)
+        self.files[path] = ServedFile(body, headers=headers, **how)
         return self.url + path
 
     def answer(self, request: Request) -> Reply:
