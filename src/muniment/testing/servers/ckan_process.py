@@ -13,57 +13,64 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from muniment.testing.services import ServiceMissing, free_port, shared
+from muniment.testing.services import OwnServer, ServiceMissing, free_port, shared
 
 _START_SECONDS = 120.0
 _PASSWORD = "a-long-password"  # noqa: S105 - of a test
 
 
-def start(place: Path) -> tuple[str, int, Callable[[], None]]:
-    """Start it in a folder: its address with a sysadmin's token as the password, its port, and how to stop it.
+class RealCkan(OwnServer):
+    """CKAN's own process; its address has a sysadmin's token as the password."""
 
-    Raises:
-        ServiceMissing: There is no CKAN to start.
-        RuntimeError: It did not start; what it said is in the message.
-    """
-    program = Path(sys.prefix).parent / ".venv-ckan" / "bin" / "ckan"
-    if not program.exists():
-        raise ServiceMissing("CKAN is not installed beside this environment; `make test` installs it (scripts/ckan.sh)")
-    stack = contextlib.ExitStack()
-    try:
-        database = stack.enter_context(shared("postgresql", place.parent))
-        redis = stack.enter_context(shared("redis", place.parent))
-        solr_port, port = free_port(), free_port()
+    kind = "ckan"
+
+    def __init__(self, place: Path) -> None:
+        """Keep its files below `place`.
+
+        Raises:
+            ServiceMissing: There is no CKAN to start.
+        """
+        super().__init__(place)
+        self._program = Path(sys.prefix).parent / ".venv-ckan" / "bin" / "ckan"
+        if not self._program.exists():
+            raise ServiceMissing(
+                "CKAN is not installed beside this environment; `make test` installs it (scripts/ckan.sh)"
+            )
+        self._others = contextlib.ExitStack()
+        self._token = ""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://token:{self._token}@127.0.0.1:{self.port}"
+
+    def remove(self) -> None:
+        """Stop it, and what it needs."""
+        super().remove()
+        self._others.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        program, place = self._program, self.place
+        database = self._others.enter_context(shared("postgresql", place.parent))
+        redis = self._others.enter_context(shared("redis", place.parent))
+        solr_port = free_port()
         schema = next(program.parent.parent.glob("lib/python3*/site-packages/ckan/config/solr/schema.xml"))
-        stand_in = [
-            str(program.with_name("python")),
-            str(Path(__file__).with_name("solr.py")),
-            str(solr_port),
-            str(schema),
-        ]
-        solr = subprocess.Popen(stand_in)
-        stack.callback(_end, solr)
+        stand_in = [program.with_name("python"), Path(__file__).with_name("solr.py"), str(solr_port), schema]
+        solr = subprocess.Popen(list(map(str, stand_in)))
+        self._others.callback(self._end, solr)
         _await(solr_port, solr)
-        config = _configure(program, place, database.url, redis.url, solr_port, port)
+        config = _configure(program, place, database.url, redis.url, solr_port, self.port)
         _ckan(program, config, "db", "init")
         _ckan(program, config, "user", "add", "admin", "email=admin@example.org", f"password={_PASSWORD}")
         _ckan(program, config, "sysadmin", "add", "admin")
         said = _ckan(program, config, "user", "token", "add", "admin", "tests")
-        token = said.strip().splitlines()[-1].strip()
-        serving = subprocess.Popen(
-            [str(program), "-c", str(config), "run", "-H", "127.0.0.1", "-p", str(port), "--disable-reloader"],
-            stdout=(place / "ckan.log").open("wb"),
-            stderr=subprocess.STDOUT,
+        self._token = said.strip().splitlines()[-1].strip()
+        command = [program, "-c", config, "run", "-H", "127.0.0.1", "-p", str(self.port), "--disable-reloader"]
+        return subprocess.Popen(
+            list(map(str, command)), stdout=(place / "ckan.log").open("wb"), stderr=subprocess.STDOUT
         )
-        stack.callback(_end, serving)
-        _await(port, serving)
-    except BaseException:
-        stack.close()
-        raise
-    return f"http://token:{token}@127.0.0.1:{port}", port, stack.close
 
 
 def _configure(program: Path, place: Path, database: str, redis: str, solr_port: int, port: int) -> Path:
@@ -117,12 +124,3 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.1)
     message = f"nothing answers on port {port} (exit status {process.poll()})"
     raise RuntimeError(message)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(5)
