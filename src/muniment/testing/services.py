@@ -365,7 +365,7 @@ def _await_command(command: list[str]) -> None:
 def _ckan(place: Path) -> OwnServer:
     from muniment.testing.servers import ckan_process  # noqa: PLC0415 - it needs this module
 
-    return ckan_process.RealCkan(place)
+    return ckan_process.CkanProcess(place)
 
 
 _SERVERS: dict[str, Callable[[Path], OwnServer]] = {

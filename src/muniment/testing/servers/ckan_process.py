@@ -21,7 +21,7 @@ _START_SECONDS = 120.0
 _PASSWORD = "a-long-password"  # noqa: S105 - of a test
 
 
-class RealCkan(OwnServer):
+class CkanProcess(OwnServer):
     """CKAN's own process; its address has a sysadmin's token as the password."""
 
     kind = "ckan"
