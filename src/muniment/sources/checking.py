@@ -60,7 +60,16 @@ def _git_blob(size: int | None) -> Check:
     return hashlib.sha1(b"blob %d\0" % (size or 0), usedforsecurity=False)
 
 
-CHECKS: Mapping[str, Callable[[int | None], Check]] = {"dropbox": DropboxHash, "git-blob": _git_blob}
+def _git_blob_sha256(size: int | None) -> Check:
+    """The same where a repository's objects are named by sha256."""
+    return hashlib.sha256(b"blob %d\0" % (size or 0))
+
+
+CHECKS: Mapping[str, Callable[[int | None], Check]] = {
+    "dropbox": DropboxHash,
+    "git-blob": _git_blob,
+    "git-blob-sha256": _git_blob_sha256,
+}
 """Digests that are not `muniment.content.ALGORITHMS`; each is made with the announced size."""
 
 

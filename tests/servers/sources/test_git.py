@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from muniment.errors.sources import AddressRefused, FieldWrong, FileUnavailable, UnexpectedAnswer
-from muniment.sources import Failure, Guard, Session, Source, SourceContext, SourceEntry, open_source
+from muniment.errors.sources import AddressRefused, FieldWrong, FileUnavailable, ProgramFailed, UnexpectedAnswer
+from muniment.sources import Failure, Guard, Session, Source, SourceContext, SourceEntry, checked, open_source
 from muniment.testing.clock import FakeClock
 from muniment.testing.servers import Reply, Request
 from muniment.testing.servers.gitserver import BareRepository, GitServer
@@ -277,3 +277,113 @@ def test_a_mirror_is_fetched_once_and_read_by_many_threads(server: Moving, sessi
         thread.join()
     assert wrong == []
     assert len(server.requests) == asked
+
+
+# --- servers that know nothing of git, other kinds of ids, a HEAD that leads nowhere
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_bare_repository_behind_a_plain_web_server_is_mirrored(
+    server: Moving, session: Session, tmp_path: Path, packed: bool
+) -> None:
+    server.dumb = True
+    repository = server.repository("thing")
+    repository.commit(repository.folder_of({"a": b"1", "deep/b": b"2" * 70_000}), "trunk")
+    repository.git("update-ref", "refs/tags/v1", repository.commit(repository.folder_of({"a": b"3"}), "trunk"))
+    repository.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    if packed:
+        repository.git("gc", "--quiet")
+    repository.git("update-server-info")
+    source = make(session, tmp_path, f"{server.url}/thing.git")
+    entries, failures = everything(source)
+    assert failures == {}
+    assert content(source, entries["a"]) == b"3"
+    told = json.loads(content(source, entries["@about/repository.json"]))
+    assert (told["branch"], told["chosen"], set(told["refs"])) == (
+        "trunk",
+        "HEAD",
+        {"refs/heads/trunk", "refs/tags/v1"},
+    )
+
+
+def test_a_plain_web_server_cannot_lead_git_elsewhere(server: Moving, session: Session, tmp_path: Path) -> None:
+    """A file in the repository may name other places to fetch objects from: git would ask them without the guard."""
+    server.dumb = True
+    repository = server.repository("thing")
+    repository.commit(repository.folder_of({"a": b"1"}))
+    repository.git("update-server-info")
+    with GitServer(tmp_path / "other") as other:
+        (repository.folder / "objects" / "info" / "http-alternates").write_text(f"{other.url}/secret.git/objects\n")
+        for path in (repository.folder / "objects").glob("[0-9a-f][0-9a-f]/*"):
+            path.unlink()
+            break
+        with pytest.raises(ProgramFailed):
+            everything(make(session, tmp_path, f"{server.url}/thing.git"))
+        assert other.requests == []
+
+
+@pytest.mark.parametrize("dumb", [True, False])
+def test_a_repository_whose_ids_are_sha256_is_mirrored(
+    server: Moving, session: Session, tmp_path: Path, dumb: bool
+) -> None:
+    server.dumb = dumb
+    repository = server.repository("thing", "sha256")
+    repository.commit(repository.folder_of({"a": b"1", "b": b"2" * 2_000_000}))
+    repository.git("update-server-info")
+    source = make(session, tmp_path, f"{server.url}/thing.git")
+    entries, failures = everything(source)
+    assert failures == {}
+    assert len(entries["a"].checks["git-blob-sha256"]) == 64
+    for name, data in (("a", b"1"), ("b", b"2" * 2_000_000)):
+        with checked(source.open(next(source.pages()).items[0], entries[name]), entries[name], "git") as stream:
+            assert stream.read() == data
+    bundle = tmp_path / "kept.bundle"
+    bundle.write_bytes(content(source, entries["@about/history.bundle"]))
+    subprocess.run(["git", "clone", "--quiet", bundle, tmp_path / "clone"], check=True, capture_output=True)
+    assert (tmp_path / "clone" / "a").read_bytes() == b"1"
+
+
+def test_an_empty_repository_of_any_kind_is_no_failure(server: Moving, session: Session, tmp_path: Path) -> None:
+    for dumb in (False, True):
+        server.dumb = dumb
+        repository = server.repository(f"empty-{dumb}", "sha256")
+        repository.git("update-server-info")
+        entries, failures = everything(make(session, tmp_path, f"{server.url}/empty-{dumb}.git"))
+        assert (set(entries), failures) == ({"@about/repository.json"}, {})
+
+
+def test_where_head_leads_nowhere_the_newest_branch_is_taken(server: Moving, session: Session, tmp_path: Path) -> None:
+    repository = server.repository("thing")
+    repository.commit(repository.folder_of({"a": b"old"}), "alpha")
+    repository.git("symbolic-ref", "HEAD", "refs/heads/master")
+    tree = repository.folder_of({"a": b"new"})
+    newest = repository.git("commit-tree", tree, "-m", "x", when=1_800_000_000)
+    repository.git("update-ref", "refs/heads/develop", newest)
+    source = make(session, tmp_path, f"{server.url}/thing.git")
+    entries, failures = everything(source)
+    assert failures == {}
+    assert content(source, entries["a"]) == b"new"
+    told = json.loads(content(source, entries["@about/repository.json"]))
+    assert (told["branch"], told["chosen"]) == ("develop", "newest branch")
+
+
+def test_where_there_are_tags_alone_the_newest_is_taken(server: Moving, session: Session, tmp_path: Path) -> None:
+    repository = server.repository("thing")
+    commit = repository.commit(repository.folder_of({"a": b"1"}), "gone")
+    repository.git("tag", "-a", "-m", "first", "v1", commit)
+    repository.git("tag", "of-a-file", repository.blob(b"no commit"))
+    repository.git("update-ref", "-d", "refs/heads/gone")
+    source = make(session, tmp_path, f"{server.url}/thing.git")
+    entries, failures = everything(source)
+    assert failures == {}
+    assert content(source, entries["a"]) == b"1"
+    assert json.loads(content(source, entries["@about/repository.json"]))["chosen"] == "newest tag"
+
+
+def test_where_nothing_names_a_commit_that_is_said(server: Moving, session: Session, tmp_path: Path) -> None:
+    repository = server.repository("thing")
+    repository.git("update-ref", "refs/notes/x", repository.commit(repository.folder_of({"a": b"1"}), "gone"))
+    repository.git("update-ref", "-d", "refs/heads/gone")
+    entries, failures = everything(make(session, tmp_path, f"{server.url}/thing.git"))
+    assert set(entries) == {"@about/repository.json", "@about/history.bundle"}
+    assert "no branch and no tag" in failures["thing.git"]

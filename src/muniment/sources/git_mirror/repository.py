@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from muniment.errors.sources import FileUnavailable
+from muniment.errors.sources import FileUnavailable, ProgramFailed
 from muniment.sources.git_mirror.command import GitCommand
 
 _WHOLE = 1024 * 1024
 _DONE = "muniment-mirror.json"
+_SHA256 = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class Mirror:
         self._lock = threading.Lock()
 
     def fetch(self) -> dict[str, Any]:
-        """Fetch everything, unless that was done already; the default branch and its commit, None where there is none.
+        """Fetch everything, unless that was done already; the branch and commit that files are taken from.
+
+        Both are None where there is none; `chosen` says by what they were found: HEAD, newest branch, newest tag.
 
         A fetch that was broken off goes on with the objects it has.
 
@@ -57,10 +60,13 @@ class Mirror:
                 return cast("dict[str, Any]", json.loads(done.read_text()))
             for lock in self._folder.rglob("*.lock"):  # of a git that was killed; nobody else works here
                 lock.unlink()
-            self._git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", held=held)
-            fetch = ("fetch", "--quiet", "--prune", "--no-write-fetch-head")
-            self._git.run(*fetch, self._url, "+refs/*:refs/*", network=True, held=held)
-            head = self._point_head(self._git.run("ls-remote", "--symref", self._url, "HEAD", network=True).decode())
+            said = self._git.run("ls-remote", "--symref", self._url, network=True).decode("utf-8", "backslashreplace")
+            init = ("init", "--quiet", "--bare", "--template=", "--initial-branch=main")
+            self._git.run(*init, f"--object-format={_object_format(said)}", held=held)
+            if said:
+                fetch = ("fetch", "--quiet", "--prune", "--no-write-fetch-head")
+                self._git.run(*fetch, self._url, "+refs/*:refs/*", network=True, held=held)
+            head = self._point_head(said)
             written = done.with_suffix(".new")
             written.write_text(json.dumps(head))
             written.rename(done)
@@ -153,19 +159,46 @@ class Mirror:
             yield held.fileno()
 
     def _point_head(self, said: str) -> dict[str, Any]:
-        """Point HEAD at what the other repository's HEAD names, so that a clone of the bundle begins there."""
-        branch = commit = None
+        """Point HEAD at what files are taken from, so that a clone of the bundle begins there too.
+
+        That is what the other repository's HEAD names; where that names nothing (a default branch that was renamed,
+        tags alone) the newest branch, else the newest tag.
+        """
+        named = commit = None
         for line in said.splitlines():
             value, _, name = line.partition("\t")
             if name == "HEAD" and value.startswith("ref: "):
-                branch = value.removeprefix("ref: ")
+                named = value.removeprefix("ref: ")
             elif name == "HEAD":
                 commit = value
-        if branch is not None and branch.startswith("refs/heads/"):
+        if named is not None and named.startswith("refs/heads/"):
+            commit = self._commit_of(named)  # what was fetched, not what was there a moment before
+            if commit is not None:
+                return self._pointed(named, commit, "HEAD")
+        elif commit is not None and (whole := self._commit_of(commit)):
+            return self._pointed(None, whole, "HEAD")
+        for kind, ref in (("newest branch", "refs/heads"), ("newest tag", "refs/tags")):
+            order = ("--sort=refname", "--sort=-creatordate")
+            found = self._git.run("for-each-ref", *order, "--format=%(refname)", ref).decode("utf-8", "surrogateescape")
+            for name in found.splitlines():
+                if newest := self._commit_of(name):
+                    return self._pointed(name if ref == "refs/heads" else None, newest, kind)
+        return {"branch": None, "commit": None, "chosen": None}
+
+    def _pointed(self, branch: str | None, commit: str, chosen: str) -> dict[str, Any]:
+        if branch is not None:
             self._git.run("symbolic-ref", "HEAD", branch)
-        elif commit is not None:
+        else:
             self._git.run("update-ref", "--no-deref", "HEAD", commit)
-        return {"branch": branch.removeprefix("refs/heads/") if branch and commit else None, "commit": commit}
+        return {"branch": branch and branch.removeprefix("refs/heads/"), "commit": commit, "chosen": chosen}
+
+    def _commit_of(self, name: str) -> str | None:
+        """The commit that a ref or object names, if it does name one."""
+        try:
+            said = self._git.run("rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}")
+        except ProgramFailed:
+            return None
+        return said.decode().strip()
 
     def _header(self, oid: str) -> list[str] | None:
         with self._lock:
@@ -227,6 +260,12 @@ class ObjectStream(io.RawIOBase):
         """End the command."""
         _end(self._command)
         super().close()
+
+
+def _object_format(said: str) -> str:
+    """The kind of a repository's object ids, by one of them; without any it does not matter."""
+    oids = (line.partition("\t")[0] for line in said.splitlines())
+    return "sha256" if any(len(oid) == _SHA256 for oid in oids if not oid.startswith("ref: ")) else "sha1"
 
 
 def _nul_separated(stream: io.BufferedReader) -> Iterator[bytes]:

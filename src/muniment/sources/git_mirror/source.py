@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,10 @@ from muniment.sources.protocol import Failure, Item, SourceEntry, about, safe_pa
 from muniment.sources.times import rfc3339
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
+_REFS = "/info/refs"
+_LINE = 256
+_PLAIN_REFS = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})\t(?:HEAD|refs/)|\Z")
+"""What a bare repository behind a plain web server has at `info/refs`: a line for each ref, none while it is empty."""
 _LINK = "120000"
 _SUBMODULE = "160000"
 _SHA1 = 40
@@ -86,6 +91,9 @@ class Repository:
         """
         mirror = self.mirror()
         commit = item.details["commit"]
+        if commit is None and mirror.refs():
+            reason = "It has no branch and no tag that names a commit, so no files; all there is is in its history."
+            yield Failure(item.title, reason, self._account.service)
         if commit is not None:
             if not mirror.has(commit):
                 what = "commit that was its newest when it was listed"
@@ -150,6 +158,7 @@ class Repository:
             "url": shown(self._url),
             "branch": mirror.fetch()["branch"],
             "commit": commit,
+            "chosen": mirror.fetch().get("chosen"),
             "refs": mirror.refs(),
             "links": links,
             "executable": programs,
@@ -158,22 +167,27 @@ class Repository:
 
     def _settled(self) -> str:
         """The address the repository is really at: redirects are followed here, where each is checked, not by git."""
-        suffix = "/info/refs?service=git-upload-pack"
-        asked = self._url.rstrip("/") + suffix
+        asked = f"{self._url.rstrip('/')}{_REFS}?service=git-upload-pack"
         reply = self._session.send(self._account, "GET", asked, {"Accept": _ADVERTISEMENT})
         kind = reply.headers.get("content-type", "").partition(";")[0].strip()
         status, url = reply.status, reply.url
+        try:
+            said = b"" if kind == _ADVERTISEMENT else reply.read(_LINE)
+        except OSError:
+            said = b"cut"
         reply.close()
+        is_git = kind == _ADVERTISEMENT or bool(_PLAIN_REFS.match(said))
         service, what = self._account.service, "repository"
         if status in {401, 403}:
             raise CredentialRefused(service=service, field=self._account.credential_field, status=status, what=what)
         if status in {404, 410}:
             raise NotAtService(service=service, what=what, where=shown(self._url), field=self._field)
-        if status != 200 or kind != _ADVERTISEMENT or not url.endswith(suffix):  # noqa: PLR2004 - OK
+        if status != 200 or not is_git or not urlsplit(url).path.endswith(_REFS):  # noqa: PLR2004 - OK
             raise UnexpectedAnswer(
                 service=service, where=shown(url), reason=f"it is not a git repository (status {status})"
             )
-        return url.removesuffix(suffix)
+        parts = urlsplit(url)
+        return parts._replace(path=parts.path.removesuffix(_REFS), query="").geturl()
 
     def _entry(self, mirror: Mirror, node: Node, when: str | None) -> SourceEntry | Failure:
         name = _readable(node.path)
@@ -190,7 +204,7 @@ class Repository:
         if node.size < LARGEST_POINTER and (found := pointer(mirror.small(node.oid) or b"")):
             locator = f"lfs:{found.oid}:{found.size}"
             return SourceEntry(path, found.size, {"sha256": found.oid}, modified=when, locator=locator)
-        checks: Mapping[str, str] = {"git-blob": node.oid} if len(node.oid) == _SHA1 else {}
+        checks: Mapping[str, str] = {"git-blob" if len(node.oid) == _SHA1 else "git-blob-sha256": node.oid}
         return SourceEntry(path, node.size, modified=when, locator=f"blob:{node.oid}", checks=checks)
 
 

@@ -29,14 +29,16 @@ _WHO = {
 class BareRepository:
     """A repository on this machine, written object by object, so that it can hold what git itself would refuse."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, object_format: str = "sha1") -> None:
         self.folder = folder
         folder.mkdir(parents=True)
-        self.git("init", "--quiet", "--bare", "--initial-branch=main")
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", f"--object-format={object_format}")
 
-    def git(self, *words: str, given: bytes = b"") -> str:
-        """Run git here; what it says."""
+    def git(self, *words: str, given: bytes = b"", when: int | None = None) -> str:
+        """Run git here; what it says. `when` is the time of a commit in seconds since 1970."""
         environment = {**os.environ, **_WHO, "GIT_DIR": str(self.folder)}
+        if when is not None:
+            environment["GIT_COMMITTER_DATE"] = f"{when} +0000"
         done = subprocess.run(["git", *words], env=environment, input=given, capture_output=True, check=True)
         return done.stdout.decode().strip()
 
@@ -75,7 +77,7 @@ class BareRepository:
 class GitServer(Loopback):
     """Serves the repositories below `root` at `/<name>.git`; with a `password`, to the user `reader` alone.
 
-    `lfs` holds the bytes of LFS files by sha256.
+    `lfs` holds the bytes of LFS files by sha256. With `dumb` it is a plain web server that knows nothing of git.
     """
 
     name: ClassVar[str] = "git"
@@ -86,11 +88,12 @@ class GitServer(Loopback):
         self.user = user
         self.password = password
         self.lfs: dict[str, bytes] = {}
+        self.dumb = False
         self._backend = subprocess.run(["git", "--exec-path"], capture_output=True, check=True).stdout.decode().strip()
 
-    def repository(self, name: str) -> BareRepository:
+    def repository(self, name: str, object_format: str = "sha1") -> BareRepository:
         """A new, empty repository."""
-        return BareRepository(self.root / f"{name}.git")
+        return BareRepository(self.root / f"{name}.git", object_format)
 
     def keep_lfs(self, data: bytes) -> bytes:
         """Keep a file beside the repositories; the pointer to commit in its place."""
@@ -105,6 +108,8 @@ class GitServer(Loopback):
         self.check_login(request)
         if request.path.endswith("/info/lfs/objects/batch"):
             return self._batch(request)
+        if self.dumb:
+            return self._plain(request)
         return self._cgi(request)
 
     def check_login(self, request: Request) -> None:
@@ -117,6 +122,15 @@ class GitServer(Loopback):
             expected = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
             if request.headers.get("authorization") != f"Basic {expected}":
                 raise Wrong(401, "a login is needed", {"WWW-Authenticate": 'Basic realm="git"'})
+
+    def _plain(self, request: Request) -> Reply:
+        """A file of the repository, as it lies."""
+        if request.method not in {"GET", "HEAD"}:
+            raise Wrong(405, "only GET and HEAD")
+        path = self.root / request.path.removeprefix("/")
+        if not path.is_file():
+            raise Wrong(404, "nothing is here")
+        return Reply(200, path.read_bytes(), {"Content-Type": "application/octet-stream"})
 
     def _cgi(self, request: Request) -> Reply:
         query = "&".join(f"{name}={value}" for name, value in request.query.items())
