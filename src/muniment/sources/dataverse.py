@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from muniment.content import ALGORITHMS, LogicalPath
+from muniment.content import ALGORITHMS
 from muniment.errors.sources import UnexpectedAnswer
 from muniment.session import Account, Answer, shown
 from muniment.sources.documents import document, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import follow
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version, segment
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version, original_name, segment
 from muniment.sources.times import rfc3339
 
 SERVICE = "dataverse"
@@ -81,16 +82,10 @@ class DataverseSource:
             RemoteError: The Dataverse failed.
         """
         at, under = item.details["at"], item.details["under"]
-        names = Names(SERVICE)
+        names = Names()
         for line in self._files(at):
             entry = _entry(line, names)
-            if isinstance(entry, SourceEntry) and under:
-                yield SourceEntry(
-                    in_version(under, entry.path), entry.size, entry.digests, entry.modified, entry.locator,
-                    version=under, of=entry.path,
-                )  # fmt: skip
-            else:
-                yield entry
+            yield replace(entry, path=in_version(under, entry.path), version=under, of=entry.path) if under else entry
         yield document(f"dataset{f' {segment(under)}' if under else ''}.json", f"dataset:{at}")
 
     def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
@@ -148,20 +143,20 @@ class _Enveloped:
         return value
 
 
-def _entry(line: Mapping[str, Any], names: Names) -> SourceEntry | Failure:
+def _entry(line: Mapping[str, Any], names: Names) -> SourceEntry:
     file = line.get("dataFile") or {}
     tabular = bool(file.get("originalFileFormat"))
     name = str((file.get("originalFileName") if tabular else None) or line.get("label") or file.get("filename") or "")
     folder = str(line.get("directoryLabel") or "").strip("/")
-    path = names.path(f"{folder}/{name}" if folder else name, str(file.get("id")))
-    if isinstance(path, Failure):
-        return path
+    raw = f"{folder}/{name}" if folder else name
+    path = names.path(raw, str(file.get("id")))
     return SourceEntry(
-        LogicalPath(path),
+        path,
         _size(file.get("originalFileSize" if tabular else "filesize")),
         {} if tabular else _digests(file),
         rfc3339(str(file.get("lastUpdateTime") or file.get("publicationDate") or file.get("creationDate") or "")),
         locator=f"{'original' if tabular else 'file'}:{int(file['id'])}",
+        original=original_name(raw, path),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
@@ -13,6 +15,20 @@ from muniment.sources.protocol import SourceEntry, about
 def document(name: str, locator: str) -> SourceEntry:
     """The entry of a document that is made when it is opened, so that nobody knows its size before."""
     return SourceEntry(about(name), None, locator=locator, made=True)
+
+
+NAMES = "names.json"
+"""Below `@about`: path and true name of each file whose name no path can carry; whoever stores the files writes it."""
+
+
+def name_at_source(entry: SourceEntry) -> dict[str, str]:
+    """A line of `NAMES`. A name that is no UTF-8 text is given in Base64."""
+    name = entry.original or ""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return {"path": str(entry.path), "nameBase64": base64.b64encode(os.fsencode(name)).decode()}
+    return {"path": str(entry.path), "name": name}
 
 
 def json_object(value: Any, offset: int = 0) -> BinaryIO:

@@ -25,7 +25,7 @@ from muniment.errors.sources import (
 from muniment.session import Account, Answer, Session, shown
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import as_object, follow
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, original_name, safe_path, version_path
 
 SERVICE = "dropbox"
 _API = "https://api.dropboxapi.com"
@@ -85,13 +85,12 @@ class DropboxSource:
             RemoteError: Dropbox failed.
         """
         for file in item.details["files"]:
-            path = safe_path(self._relative(file), SERVICE)
-            if isinstance(path, Failure):
-                yield path
-            elif not file.get("is_downloadable", True):
+            name = self._relative(file)
+            path = safe_path(name)
+            if not file.get("is_downloadable", True):
                 yield Failure(path, "Dropbox has no file of this, only a document of its own.", SERVICE)
             else:
-                yield _entry(path, file)
+                yield replace(_entry(path, file), original=original_name(name, path))
                 for revision in self._revisions(file):
                     yield _entry(version_path(path, str(revision["rev"])), revision, str(revision["rev"]), path)
 

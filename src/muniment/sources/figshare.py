@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO
 
+from muniment.content import LogicalPath
 from muniment.errors.sources import CredentialRefused, NotAtService
 from muniment.session import Account
 from muniment.sources.documents import document, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import as_object, follow
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, in_version, original_name
 from muniment.sources.times import rfc3339
 
 SERVICE = "figshare"
@@ -88,13 +90,13 @@ class FigshareSource:
             yield document("project.json", f"json:{base}")
             return
         article = self._get(base).object()
-        names = Names(SERVICE)
+        names = Names()
         yield from self._files(base, article, folder, names)
         yield document(f"{folder}article.json", f"json:{base}")
         public = f"/articles/{base.rpartition('/')[2]}"
         for version in self._earlier(public, article):
             at = f"{public}/versions/{version}"
-            for entry in self._files(at, self._get(at).object(), folder, Names(SERVICE)):
+            for entry in self._files(at, self._get(at).object(), folder, Names()):
                 yield entry if isinstance(entry, Failure) else _as_version(entry, version)
 
     def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
@@ -132,10 +134,9 @@ class FigshareSource:
         folders = article.get("folder_structure") or {}
         for each in (each for listed, _ in self._listing(f"{base}/files") for each in listed):
             inner = str(folders.get(str(each["id"]), "")).strip("/")
-            path = names.path(
-                f"{folder}{inner}/{each['name']}" if inner else f"{folder}{each['name']}", str(each["id"])
-            )
-            yield path if isinstance(path, Failure) else _entry(path, each, modified)
+            name = f"{inner}/{each['name']}" if inner else str(each["name"])
+            path = names.path(f"{folder}{name}", str(each["id"]))
+            yield _entry(path, each, modified, original_name(f"{folder}{name}", path))
 
     def _earlier(self, public: str, article: Mapping[str, Any]) -> list[str]:
         """The numbers of the earlier public versions that were asked for, the newest first."""
@@ -164,21 +165,21 @@ class FigshareSource:
         return self._session.get(self._account, f"{self._api}{path}", what="article or project")
 
 
-def _entry(path: Any, each: Mapping[str, Any], modified: str | None) -> SourceEntry | Failure:
+def _entry(
+    path: LogicalPath, each: Mapping[str, Any], modified: str | None, original: str | None
+) -> SourceEntry | Failure:
     if each.get("is_link_only"):
         return Failure(path, "It is a link to another place, not a file.", SERVICE)
     if not each.get("download_url"):
         return Failure(path, "No download link available.", SERVICE)
     md5 = str(each.get("computed_md5") or each.get("supplied_md5") or "").lower()
     digests = {"md5": md5} if _MD5.fullmatch(md5) else {}
-    return SourceEntry(path, int(each["size"]), digests, modified, locator=f"file:{each['download_url']}")
+    locator = f"file:{each['download_url']}"
+    return SourceEntry(path, int(each["size"]), digests, modified, locator=locator, original=original)
 
 
 def _as_version(entry: SourceEntry, version: str) -> SourceEntry:
-    path = in_version(version, entry.path)
-    return SourceEntry(
-        path, entry.size, entry.digests, entry.modified, entry.locator, entry.checks, version, of=entry.path
-    )
+    return replace(entry, path=in_version(version, entry.path), version=version, of=entry.path)
 
 
 def _number(value: str) -> str | None:

@@ -17,7 +17,7 @@ from muniment.session.headers import file_name
 from muniment.session.reply import Answer
 from muniment.sources.listing import Listed, Unreadable, catalog_beside, may_list, read_listing
 from muniment.sources.options import Kind, Param, SourceContext
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, original_name, safe_path
 from muniment.sources.times import rfc3339
 
 SERVICE = "http"
@@ -83,13 +83,16 @@ class HttpSource:
             if lines is not None:
                 yield Failure(shown(answer.url), f"The folder cannot be read: {lines.reason}.", SERVICE)
         name = file_name(reply.headers, reply.url) or "index.html"
-        path = safe_path(name, SERVICE)
-        if isinstance(path, Failure):
-            yield path
-            return
+        path = safe_path(name)
         modified = rfc3339(reply.headers.get("last-modified"))
         coded = coding_of(reply.headers, reply.url, reply.length, None)
-        yield SourceEntry(path, None if coded else reply.length, modified=modified, locator=self._url)
+        yield SourceEntry(
+            path,
+            None if coded else reply.length,
+            modified=modified,
+            locator=self._url,
+            original=original_name(name, path),
+        )
 
     def open(self, item: Item, entry: SourceEntry, offset: int = 0) -> BinaryIO:  # noqa: ARG002 - the locator suffices
         """The bytes of a file, as the server stores them.
@@ -174,12 +177,12 @@ class HttpSource:
 
     @staticmethod
     def _entry(name: str, line: Listed) -> SourceEntry | Failure:
-        path = safe_path(name, SERVICE)
-        if isinstance(path, Failure):
-            return path
+        path = safe_path(name)
         if line.missing:
             return Failure(path, line.missing, SERVICE)
-        return SourceEntry(path, line.size, modified=line.modified, locator=line.url)
+        return SourceEntry(
+            path, line.size, modified=line.modified, locator=line.url, original=original_name(name, path)
+        )
 
 
 KIND = Kind(

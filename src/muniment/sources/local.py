@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from muniment.errors.sources import FileUnavailable, NotAtService
 from muniment.sources.options import Kind, Param, SourceContext
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, original_name, safe_path
 from muniment.sources.times import from_epoch
 
 SERVICE = "local"
@@ -87,9 +87,7 @@ class LocalSource:
 
     @staticmethod
     def _entry(name: str, each: os.DirEntry[str]) -> SourceEntry | Failure:
-        path = safe_path(name, SERVICE)
-        if isinstance(path, Failure):
-            return path
+        path = safe_path(name)
         try:
             found = each.stat(follow_symlinks=False)
         except OSError as error:
@@ -98,7 +96,8 @@ class LocalSource:
             return Failure(path, "It is a link, which is not followed.", SERVICE)
         if not stat.S_ISREG(found.st_mode):
             return Failure(path, "It is neither a file nor a folder.", SERVICE)
-        return SourceEntry(path, found.st_size, modified=from_epoch(found.st_mtime), locator=name)
+        modified = from_epoch(found.st_mtime)
+        return SourceEntry(path, found.st_size, modified=modified, locator=name, original=original_name(name, path))
 
 
 KIND = Kind(

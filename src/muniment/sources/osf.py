@@ -18,7 +18,7 @@ from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Visited, as_object, follow
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, version_path
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, original_name, version_path
 from muniment.sources.times import rfc3339
 
 SERVICE = "osffiles"
@@ -88,7 +88,7 @@ class OsfSource:
                     yield document(f"{name}.json", f"list:{item.details['url']}{name}/")
             return
         provider = item.details["provider"]
-        names = Names(SERVICE)  # a drive may hold two files of one name in one folder
+        names = Names()  # a drive may hold two files of one name in one folder
         folders = [(item.details["url"], "", 0)]
         visited = Visited(SERVICE, item.details["url"])
         while folders:
@@ -146,10 +146,8 @@ class OsfSource:
 
     def _file(self, provider: str, line: Mapping[str, Any], names: Names) -> Iterator[SourceEntry | Failure]:
         facts = line["attributes"]
-        path = names.path(f"{provider}/{_place(facts)}", str(facts["path"]).strip("/"))
-        if isinstance(path, Failure):
-            yield path
-            return
+        name = f"{provider}/{_place(facts)}"
+        path = names.path(name, str(facts["path"]).strip("/"))
         hashes = (facts.get("extra") or {}).get("hashes") or {}
         digests = {
             name: str(value).lower() for name, value in hashes.items() if ALGORITHMS.get(name) == len(str(value or ""))
@@ -160,7 +158,8 @@ class OsfSource:
         newest = str(facts.get("current_version") or "")
         # OSF's own storage numbers versions: with the number the very one comes that was listed.
         there = f"{at}?version={newest}" if provider == "osfstorage" and newest.isdecimal() else at
-        yield SourceEntry(path, size if isinstance(size, int) else None, digests, modified, locator=there)
+        whole = size if isinstance(size, int) else None
+        yield SourceEntry(path, whole, digests, modified, locator=there, original=original_name(name, path))
         for version in self._earlier(str(line["id"]), newest) if self._versions not in {0, 1} else ():
             facts = version["attributes"]
             number = str(version["id"])

@@ -46,6 +46,10 @@ class Failure:
     reason: str
     service: str
 
+    def __post_init__(self) -> None:
+        """Bytes that are no text are shown escaped: what is told has to be printable."""
+        object.__setattr__(self, "file", self.file.encode("utf-8", "backslashreplace").decode())
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -62,7 +66,8 @@ class SourceEntry(Entry):
 
     `locator` is the source's own word for the content. `checks` are digests of kinds only that service uses
     (Dropbox's content hash, git's blob id). An earlier version names its `version` and the path it is a version `of`.
-    A description that the source writes itself is `made`: it is no file of the service.
+    A description that the source writes itself is `made`: it is no file of the service. `original` is the name at the
+    service where the path could not be the same; bytes of it that are no UTF-8 are lone surrogates.
     """
 
     locator: str = ""
@@ -70,6 +75,7 @@ class SourceEntry(Entry):
     version: str | None = None
     of: str | None = None
     made: bool = False
+    original: str | None = None
 
 
 @runtime_checkable
@@ -119,20 +125,40 @@ def failure_of(error: FileError, file: str, service: str) -> Failure:
     return Failure(file=file, reason=str(error).removeprefix(f"{error.details.get('path')}: "), service=service)
 
 
-def safe_path(raw: str, service: str) -> LogicalPath | Failure:
-    """A name a service gave, as a path of the package; or why it cannot be one.
+def safe_path(raw: str) -> LogicalPath:
+    """A name a service gave, as a path of the package.
 
-    The two folders of our own are kept free: a file of the source at `@about/x` comes as `@@about/x`.
+    What no path can carry is escaped step by step: an empty step is `%`, `.` and `..` are `%2E` and `%2E%2E`, and NUL
+    and bytes that are no UTF-8 (lone surrogates, as from `os.fsdecode`) are percent-encoded. The two folders of our
+    own are kept free: a file of the source at `@about/x` comes as `@@about/x`. Whoever makes an entry gives it the
+    `original` name, so that the true one is kept too.
     """
     top = raw.partition("/")[0]
     path = f"@{raw}" if _OURS.fullmatch(top) else raw
     try:
         return LogicalPath.parse(path)
-    except (UnsafePath, NameNotUnicode) as error:
-        printable = raw.encode("utf-8", "backslashreplace").decode()
-        return Failure(
-            file=printable, reason=f"The name cannot be kept: {error.details.get('reason', error)}", service=service
-        )
+    except (UnsafePath, NameNotUnicode):
+        return LogicalPath.parse("/".join(_carried(step) for step in path.split("/")))
+
+
+def _carried(step: str) -> str:
+    if step in {"", ".", ".."}:
+        return segment(step)
+    return "".join(
+        "".join(f"%{byte:02X}" for byte in _bytes_of(each)) if each == "\0" or "\ud800" <= each <= "\udfff" else each
+        for each in step
+    )
+
+
+def _bytes_of(character: str) -> bytes:
+    """The byte that a lone surrogate stands for; of one that stands for none, its own."""
+    escaped = "\udc80" <= character <= "\udcff"
+    return character.encode("utf-8", "surrogateescape" if escaped else "surrogatepass")
+
+
+def original_name(raw: str, path: str) -> str | None:
+    """For `SourceEntry.original`: the name a service gave, where the path is another."""
+    return None if raw == path else raw
 
 
 def about(name: str) -> LogicalPath:

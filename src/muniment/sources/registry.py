@@ -10,6 +10,7 @@ from typing import Any
 from muniment.errors.base import BadInput
 from muniment.errors.sources import BadService, UnknownSource
 from muniment.sources.limited import Limited
+from muniment.sources.naming import UniquePaths
 from muniment.sources.options import Kind, SourceContext
 from muniment.sources.protocol import Source
 
@@ -62,7 +63,9 @@ def faults(service: object) -> Iterator[BadInput]:
 
 
 def open_source(name: str, given: Mapping[str, Any], means: SourceContext) -> Source:
-    """A source of the kind `name`, built from a submission's fields; no file beyond the size limit comes from it.
+    """A source of the kind `name`, built from a submission's fields.
+
+    No file beyond the size limit comes from it, and no two at one path.
 
     Raises:
         UnknownSource, FieldMissing, FieldEmpty, FieldWrong: The submission has to change.
@@ -71,7 +74,7 @@ def open_source(name: str, given: Mapping[str, Any], means: SourceContext) -> So
     if means.hourly_calls is None:
         means = replace(means, hourly_calls=kind.hourly_calls)
     source = kind.build(kind.fields(given), means)
-    return source if means.max_file_size is None else Limited(source, means.max_file_size)
+    return UniquePaths(source if means.max_file_size is None else Limited(source, means.max_file_size))
 
 
 def _shown(service: object) -> str:

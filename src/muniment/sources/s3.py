@@ -31,7 +31,7 @@ from muniment.session import Account, shown
 from muniment.sources.checking import checked
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import follow
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, safe_path, version_path
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, original_name, safe_path, version_path
 from muniment.sources.times import rfc3339
 
 # What botocore signs it writes into its debug log, and that holds the session token.
@@ -124,11 +124,8 @@ class S3Source:
         for facts, older in _merged(keys, earlier):
             if facts["key"].endswith("/") and not int(facts["size"]):
                 continue
-            path = safe_path(facts["key"], SERVICE)
-            if isinstance(path, Failure):
-                yield path
-                continue
-            yield _entry(path, facts)
+            path = safe_path(facts["key"])
+            yield replace(_entry(path, facts), original=original_name(facts["key"], path))
             for number, version in enumerate(older):
                 if number == wanted:
                     break

@@ -17,7 +17,7 @@ from muniment.errors.sources import (
     ServiceRefused,
     UnexpectedAnswer,
 )
-from muniment.sources import Failure, Guard, Session, Source, SourceContext, open_source
+from muniment.sources import Guard, Session, Source, SourceContext, open_source
 from muniment.testing.servers.bucket import Bucket
 from muniment.testing.sources import SourceContract, listed, read
 
@@ -94,13 +94,6 @@ class TestS3(SourceContract):
         source = self.make(server, session, tmp_path, versions=True)
         assert {entry.path for _, entry in listed(source) if not entry.version} == set(FILES)
 
-    def test_keys_that_cannot_be_files_are_failures(self, server: Bucket, source: Source) -> None:
-        wrong = {"../up", "/absolute", "a//b", "full/"}
-        for key in wrong:
-            server.put(key, b"1")
-        found = [each for page in source.pages() for item in page.items for each in source.entries(item)]
-        assert {each.file for each in found if isinstance(each, Failure)} == wrong
-
     def test_an_archived_object_is_a_trouble_until_it_is_restored(self, server: Bucket, source: Source) -> None:
         item, entry, data = self.largest(source, server)
         server.archived.add(str(entry.path))
@@ -147,6 +140,27 @@ class TestS3(SourceContract):
         server.fail("Bucket.One$", status=200, body=body)
         with pytest.raises(UnexpectedAnswer):
             list(source.pages())
+
+    def test_keys_that_no_path_can_carry_come_under_mapped_names(
+        self, server: Bucket, session: Any, tmp_path: Any
+    ) -> None:
+        odd = {
+            "/lead": "%/lead", "a//b": "a/%/b", "a/./b": "a/%2E/b", "dir/": "dir/%", "n": "n", "n/x": "n (2)/x",
+            "n/y": "n (2)/y",
+        }  # fmt: skip
+        for key in odd:
+            server.put(key, b"earlier " + key.encode())
+            server.put(key, key.encode())
+        source = self.make(server, session, tmp_path, versions=True)
+        every = listed(source)
+        found = {str(entry.path): (item, entry) for item, entry in every}
+        for key, path in odd.items():
+            item, entry = found[path]
+            assert read(source, item, entry) == key.encode()
+            assert entry.original == (None if key == path else key)
+            (version,) = [each for each in every if each[1].of == path]
+            assert read(source, *version) == b"earlier " + key.encode()
+        assert [entry.path for _, entry in listed(source)] == list(found)
 
     def test_a_page_without_keys_is_not_the_end(self, server: Bucket, session: Any, tmp_path: Any) -> None:
         server.empty_page = "with token"

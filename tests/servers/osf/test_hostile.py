@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,7 +164,9 @@ def test_a_repository_with_hostile_names_submodules_and_hooks_harms_nobody(tmp_p
         assert [finding.as_json() for finding in house.archive.audit() if finding.failed] == []
 
 
-def test_two_files_that_cannot_both_be_there_leave_one_and_a_failure(tmp_path: Path, sink: Sink) -> None:
+def test_a_file_and_a_folder_of_one_name_come_both_and_their_true_names_are_recorded(
+    tmp_path: Path, sink: Sink
+) -> None:
     class Twice(Site):
         """A folder and a file of one name, as S3 has them."""
 
@@ -178,9 +181,11 @@ def test_two_files_that_cannot_both_be_there_leave_one_and_a_failure(tmp_path: P
 
     with Twice() as site, House(tmp_path, callback_addresses=sink.url) as house:
         assert house.finish(container("both", [http(site, "d/")])).state is JobState.DONE
-        (failure,) = sink.payloads()[0]["failures"]
-        assert failure["file"] == "a/b"
-        assert set(house.archive.get("both", project=PROJECT)) == {"http/d/a"}
+        assert sink.payloads()[0]["failures"] == []
+        kept = house.archive.get("both", project=PROJECT)
+        assert set(kept) == {"http/d/a", "http/d/a (2)/b", "http/d/@about/names.json"}
+        with kept.open("http/d/@about/names.json") as names:
+            assert json.load(names) == [{"path": "a (2)/b", "name": "a/b"}]
 
 
 def test_a_service_that_asks_to_be_left_alone_is_left_alone_and_the_job_waits(tmp_path: Path, site: Site) -> None:

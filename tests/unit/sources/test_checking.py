@@ -66,7 +66,7 @@ def test_dropboxs_hash_is_of_the_hashes_of_four_mebibyte_blocks(size: int) -> No
         for at in range(0, size, step):
             hasher.update(data[at : at + step])
         assert hasher.hexdigest() == expected
-    assert set(CHECKS) == {"dropbox", "git-blob"}
+    assert set(CHECKS) == {"dropbox", "git-blob", "git-blob-sha256"}
 
 
 def test_a_stream_longer_than_allowed_is_broken_off() -> None:
@@ -109,7 +109,7 @@ def test_a_name_that_no_encoding_knows_is_written_all_the_same() -> None:
 
 
 def test_equal_names_stay_apart() -> None:
-    names = Names("s")
+    names = Names()
     given = [("a/b.csv", "1"), ("a/b.csv", "2"), ("b", "3"), ("b", "4/5"), (".x", "6"), (".x", "7")]
     assert [names.path(*each) for each in given] == ["a/b.csv", "a/b (2).csv", "b", "b (4%2F5)", ".x", ".x (7)"]
 

@@ -9,7 +9,7 @@ import pytest
 from muniment.session.redaction import Redactor, shown
 from muniment.sources.listing import Listed, Unreadable, read_listing
 from muniment.sources.listing.dates import time_in
-from muniment.sources.protocol import Failure, safe_path, segment, version_path
+from muniment.sources.protocol import original_name, safe_path, segment, version_path
 from muniment.sources.times import rfc3339
 
 BASE = "http://a.example/data/"
@@ -133,18 +133,20 @@ def test_times_in_listings_are_read_in_the_forms_of_their_servers(text: str, tim
     assert time_in(text)[0] == time
 
 
-@pytest.mark.parametrize("name", ["../x", "/x", "a//b", "a/../b", "", "a\0b", "a/.", "\udcff"])
-def test_a_name_that_cannot_be_kept_is_a_failure(name: str) -> None:
-    failure = safe_path(name, "http")
-    assert isinstance(failure, Failure)
-    assert failure.service == "http"
-    failure.file.encode()
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("../x", "%2E%2E/x"), ("/lead", "%/lead"), ("a//b", "a/%/b"), ("a/./b", "a/%2E/b"), ("dir/", "dir/%"), ("", "%"),
+     ("a\0b", "a%00b"), ("caf\udce9", "caf%E9"), ("\ud800", "%ED%A0%80"), ("a%/é", "a%/é"), ("...", "...")],
+)  # fmt: skip
+def test_a_name_that_no_path_can_carry_is_escaped_and_its_true_one_kept(name: str, path: str) -> None:
+    assert safe_path(name) == path
+    assert original_name(name, safe_path(name)) == (None if name == path else name)
 
 
 def test_the_folders_of_our_own_are_kept_free() -> None:
-    names = ["@about/x", "@@about/x", "@versions", "@aboutx", "about", "a/@about"]
-    kept = [safe_path(name, "http") for name in names]
-    assert kept == ["@@about/x", "@@@about/x", "@@versions", "@aboutx", "about", "a/@about"]
+    names = ["@about/x", "@@about/x", "@versions", "@aboutx", "about", "a/@about", "@about//x"]
+    kept = [safe_path(name) for name in names]
+    assert kept == ["@@about/x", "@@@about/x", "@@versions", "@aboutx", "about", "a/@about", "@@about/%/x"]
 
 
 def test_versions_and_names_become_one_segment() -> None:

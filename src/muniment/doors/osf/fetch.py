@@ -6,6 +6,8 @@ nothing else. Small files are read whole, several at a time, and stored in batch
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 from collections import deque
@@ -24,6 +26,8 @@ from muniment.errors.jobs import LeaseLost
 from muniment.errors.sources import CredentialRefused, FileError, NotAtService, RateLimited
 from muniment.jobs import Context
 from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
+from muniment.sources.documents import NAMES, name_at_source
+from muniment.sources.protocol import about
 
 SMALL = 1 << 20
 """Bytes up to which a file is read whole."""
@@ -102,6 +106,7 @@ class Fetch:
         self._in_a_row = 0
         self._there: set[str] = set()
         self._held: set[str] = set()
+        self._names: list[dict[str, str]] = []
 
     def run(self) -> Taken:
         """Fetch everything that is not there yet.
@@ -119,6 +124,8 @@ class Fetch:
             for item, entry in self._listed():
                 self._pause()
                 path = f"{self._prefix}/{entry.path}"
+                if entry.original is not None:
+                    self._names.append(name_at_source(entry))
                 if _same(known.get(path), entry):
                     self._count(path, known[path].size or 0)
                     continue
@@ -129,6 +136,7 @@ class Fetch:
             while self._coming:
                 self._next()
             self._store_batch()
+            self._record_names(known)
             self._settle(known)
         except LeaseLost:
             raise  # another worker may be at it: nothing more is written
@@ -294,6 +302,18 @@ class Fetch:
         stored: list[Entry] = take(data, path, modified=entry.modified)
         self._held.add(path)
         return stored[0]
+
+    def _record_names(self, known: dict[str, Entry]) -> None:
+        """Keep the names that no path could carry beside the files that have them."""
+        if not self._names:
+            return
+        data = json.dumps(self._names, ensure_ascii=False, indent=1).encode() + b"\n"
+        path = f"{self._prefix}/{about(NAMES)}"
+        held = known.get(path)
+        if held is None or held.digests.get("sha256") != hashlib.sha256(data).hexdigest():
+            with self._hold.taken() as transaction:
+                self._store(transaction, data, path, SourceEntry(about(NAMES), len(data)))
+        self._count(path, len(data))
 
     # --- what goes wrong
 

@@ -17,7 +17,7 @@ from muniment.sources.documents import document
 from muniment.sources.git_mirror.command import GitCommand, Login
 from muniment.sources.git_mirror.lfs import LARGEST_POINTER, Pointer, open_object, pointer
 from muniment.sources.git_mirror.repository import Mirror, Node
-from muniment.sources.protocol import Failure, Item, SourceEntry, about, safe_path
+from muniment.sources.protocol import Failure, Item, SourceEntry, about, original_name, safe_path
 from muniment.sources.times import rfc3339
 
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
@@ -191,21 +191,20 @@ class Repository:
 
     def _entry(self, mirror: Mirror, node: Node, when: str | None) -> SourceEntry | Failure:
         name = _readable(node.path)
-        try:
-            path = safe_path(node.path.decode(), self._account.service)
-        except UnicodeDecodeError:
-            return Failure(name, "The name is not UTF-8 text.", self._account.service)
-        if isinstance(path, Failure):
-            return path
+        raw = node.path.decode("utf-8", "surrogateescape")
+        path = safe_path(raw)
+        original = original_name(raw, path)
         if any(segment.rstrip(" .").lower() in {".git", "git~1"} for segment in path.split("/")):
             return Failure(name, "The name is that of git's own folder.", self._account.service)
         if node.size is None:
             return Failure(name, "It is neither a file, a link nor a submodule.", self._account.service)
         if node.size < LARGEST_POINTER and (found := pointer(mirror.small(node.oid) or b"")):
             locator = f"lfs:{found.oid}:{found.size}"
-            return SourceEntry(path, found.size, {"sha256": found.oid}, modified=when, locator=locator)
+            return SourceEntry(
+                path, found.size, {"sha256": found.oid}, modified=when, locator=locator, original=original
+            )
         checks: Mapping[str, str] = {"git-blob" if len(node.oid) == _SHA1 else "git-blob-sha256": node.oid}
-        return SourceEntry(path, node.size, modified=when, locator=f"blob:{node.oid}", checks=checks)
+        return SourceEntry(path, node.size, modified=when, locator=f"blob:{node.oid}", checks=checks, original=original)
 
 
 def _readable(name: bytes) -> str:
