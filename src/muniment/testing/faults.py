@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import signal
+import struct
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ from typing import Any, Literal, NoReturn
 from muniment.archive.disk import durable
 from muniment.errors.base import MunimentError
 
-Strike = Literal["kill", "torn", "once", "onwards"]
+Strike = Literal["kill", "torn", "once", "onwards", "power"]
 Counting = Callable[[], AbstractContextManager[None]]
 
 _OF_A_PATH = ("mkdir", "unlink", "remove", "rmdir", "rename", "replace", "link", "symlink", "truncate")
@@ -29,6 +31,9 @@ _OF_A_DESCRIPTOR = ("write", "writev", "pwrite", "fsync", "fdatasync", "ftruncat
 _NEED_ROOM = {"open", "mkdir", "link", "symlink", "write", "writev", "pwrite", "fsync", "fdatasync", "syncfs"}
 """What a full disk refuses; it lets names be changed and removed."""
 _WRITES = os.O_WRONLY | os.O_RDWR
+_SHUTDOWN = 0x8004587D
+"""The request XFS_IOC_GOINGDOWN, which ext4 has as EXT4_IOC_SHUTDOWN: _IOR('X', 125, __u32)."""
+_WITHOUT_THE_LOG = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Fault:
     """What goes wrong at the `at`-th call, counted from 1; 0 is never.
 
     `kill` dies before the call, `torn` after half of it where it is a write. `once` fails it with the
-    error `number`, `onwards` also every later call.
+    error `number`, `onwards` also every later call. `power` shuts the filesystem down before it dies; that
+    takes root and a filesystem of one's own.
     """
 
     at: int = 0
@@ -48,7 +54,7 @@ class Fault:
         name = call.split(" ", 1)[0]
         if self.strike == "torn":
             return name == "write"
-        return self.strike == "kill" or self.number != errno.ENOSPC or name in _NEED_ROOM
+        return self.strike in {"kill", "power"} or self.number != errno.ENOSPC or name in _NEED_ROOM
 
 
 @dataclass(slots=True)
@@ -79,6 +85,7 @@ class _Counted:
         self.unsynced: dict[str, int] = {}
         self.renames: list[tuple[str, str]] = []
         self._dying = dying
+        self._real_sync: Callable[[int], int] | None = None
         self._ours: dict[int, str] = {}
         self._real: dict[str, Any] = {name: getattr(os, name) for name in (*_OF_A_PATH, *_OF_A_DESCRIPTOR)}
         self._real |= {"open": os.open, "close": os.close}
@@ -86,7 +93,7 @@ class _Counted:
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Put every call through here."""
-        real_sync = durable._syncfs  # noqa: SLF001 - the one call that is not in `os`
+        real_sync = self._real_sync = durable._syncfs  # noqa: SLF001 - the one call that is not in `os`
         for name in _OF_A_PATH:
             setattr(os, name, self._of_path(name))
         for name in _OF_A_DESCRIPTOR:
@@ -113,9 +120,11 @@ class _Counted:
             return
         if not fault.applies_to(call):
             return
-        if fault.strike in {"kill", "torn"}:
+        if fault.strike in {"kill", "torn", "power"}:
             if partly and fault.strike == "torn":
                 partly()
+            if fault.strike == "power":
+                cut_power(self.root)
             self._dying()
         raise OSError(fault.number, os.strerror(fault.number), call.split(" ", 1)[-1])
 
@@ -166,7 +175,9 @@ class _Counted:
             except OSError as error:
                 ctypes.set_errno(error.errno or 0)
                 return -1
-            # The real one is not called: it would wait for everybody who writes to this filesystem.
+            # The real one is not called but where power is cut: it would wait for everybody who writes there.
+            if self.fault.strike == "power" and self._real_sync is not None:
+                return self._real_sync(descriptor)
             self.unsynced.clear()
             self.renames.clear()
             return 0
@@ -246,6 +257,23 @@ def _in_child(task: Callable[[Counting], Any], root: str, fault: Fault, pipe: in
     with suppress(BaseException):
         tell()
     os._exit(0)
+
+
+def cut_power(place: str) -> None:
+    """Shut down the filesystem that `place` lies on or would lie on, now and without writing out its log (ext4, XFS).
+
+    Whatever was not synced is lost; nothing can be read or written there until it is mounted again.
+
+    Raises:
+        OSError: One is not root, or the filesystem cannot be shut down.
+    """
+    while not os.path.isdir(place):
+        place = os.path.dirname(place.rstrip("/"))
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _WITHOUT_THE_LOG))
+    finally:
+        os.close(descriptor)
 
 
 def lose_power(root: str, outcome: Outcome, choose: Callable[[int], int]) -> list[str]:
