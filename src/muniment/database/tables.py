@@ -122,6 +122,19 @@ Index("steps_job", steps.c.job, steps.c.state)
 Index("steps_number", steps.c.job, steps.c.number)
 Index("steps_parent", steps.c.parent, steps.c.number)
 
+# What jobs are about, as their requesters name it: of one kind, one thing has one job at a time.
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("job", String(32), ForeignKey("jobs.id"), primary_key=True),
+    Column("open", Boolean, nullable=False),  # until the job has ended
+)
+_open = text("open")
+Index("subjects_open", subjects.c.kind, subjects.c.subject, unique=True, sqlite_where=_open, postgresql_where=_open)
+Index("subjects_job", subjects.c.job)
+
 secrets = Table(
     "secrets",
     metadata,
@@ -365,6 +378,15 @@ ckan_attempts = Table(
     Column("kept_as", Text),
 )
 """Each change of a link's state, for its history as a strip."""
+
+# --- what the database belongs to (`muniment.app`)
+
+belongings = Table(
+    "belongings",
+    metadata,
+    Column("name", Text, primary_key=True),  # archive, stores
+    Column("value", Text, nullable=False),
+)
 
 first_rows: tuple[tuple[Table, dict[str, object]], ...] = ((access_state, {"data_version": 1}),)
 """What a new database begins with."""

@@ -17,6 +17,10 @@ class KeyUsed(Conflict):
     """The key {key!r} was already used for another {kind} job ({job}), with other content. Choose another key, or ask for that job."""  # noqa: E501 - the docstring is the message
 
 
+class SubjectTaken(Conflict):
+    """The {kind} job {job} is about {subject!r} already and has not ended. Wait for its end, or cancel it."""
+
+
 class BadSubmission(BadInput):
     """This cannot be put into the ledger: {reason}."""
 

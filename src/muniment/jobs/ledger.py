@@ -17,7 +17,15 @@ from typing import Any, Self
 from sqlalchemy import Connection, Select
 
 from muniment.database import Clock, Database
-from muniment.errors.jobs import BadSubmission, JobNotFound, KeyUsed, NoKeyFile, SecretNotGiven, StepNotFound
+from muniment.errors.jobs import (
+    BadSubmission,
+    JobNotFound,
+    KeyUsed,
+    NoKeyFile,
+    SecretNotGiven,
+    StepNotFound,
+    SubjectTaken,
+)
 from muniment.jobs import rows
 from muniment.jobs import statements as sql
 from muniment.jobs.keyring import Blackout, Keyring
@@ -98,6 +106,12 @@ class Ledger:
         """The job of this kind that has this key now."""
         asked = {"kind": kind, "key": key}
         row = self.database.read(lambda c: c.execute(sql.job_by_key, asked).mappings().first())
+        return None if row is None else rows.job(row)
+
+    def about(self, kind: str, subject: str) -> Job | None:
+        """The newest job of this kind that is, or was, about a subject."""
+        asked = {"kind": kind, "subject": subject}
+        row = self.database.read(lambda c: c.execute(sql.newest_about, asked).mappings().first())
         return None if row is None else rows.job(row)
 
     def jobs(
@@ -208,15 +222,18 @@ class Ledger:
         key: str | None = None,
         secrets: Mapping[str, Json] | None = None,
         after_failure: bool = False,
+        subjects: Sequence[str] = (),
     ) -> Job:
         """Put a job into the ledger; when this returns it survives a power cut.
 
         `call` is its first step; `given` what the requester said, for the record. A second submission with the
         same `kind` and `key` and equal content returns the first one's job (`new` is False); with
         `after_failure` it makes a new job if the first one failed or was cancelled. Credentials go into
-        `secrets` and nowhere else: name to value, shown to the steps whose calls name them.
+        `secrets` and nowhere else: name to value, shown to the steps whose calls name them. `subjects` are what
+        the job is about: while it runs no other of its `kind` may be about any of them.
 
         Raises:
+            SubjectTaken: Another job is about one of `subjects` already.
             KeyUsed: The key belongs to a job with other content.
             BadSubmission: Something in it cannot be kept.
             NoKeyFile: It brings credentials and the ledger has no keys.
@@ -247,9 +264,13 @@ class Ledger:
                     connection.execute(sql.release_key, {"job": known["id"], "freed": key})
                 former = connection.scalar(sql.former_jobs, {"kind": kind, "key": key})
                 job_id = derived(kind, key, former)
+            _refuse_taken(connection, kind, subjects)
             row = _job_row(job_id, kind, key, requester, priority, given, digest, None, now)
             row["root"] = step_row(row, None, call, joins=False, now=now)["id"]
             connection.execute(sql.insert_job, row)
+            about = [{"kind": kind, "subject": each, "job": job_id, "open": True} for each in dict.fromkeys(subjects)]
+            if about:
+                connection.execute(sql.insert_subject, about)
             tree = Tree(connection, row, now)
             tree.first(call)
             for name, value in (secrets or {}).items():
@@ -438,6 +459,13 @@ class Ledger:
             if len(page) < _PAGE:
                 return
             after = page[-1]["number"]
+
+
+def _refuse_taken(connection: Connection, kind: str, subjects: Sequence[str]) -> None:
+    for part in sql.chunks(subjects):
+        taken = connection.execute(sql.open_subjects, {"kind": kind, "subjects": part}).first()
+        if taken is not None:
+            raise SubjectTaken(subject=taken.subject, kind=kind, job=taken.job)
 
 
 def _check_words(**words: str | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Select, Update, and_, bindparam, delete, func, insert, literal_column, or_, select, update
 
-from muniment.database.tables import history, jobs, periods, secrets, steps, workers
+from muniment.database.tables import history, jobs, periods, secrets, steps, subjects, workers
 
 # Written out, not bound: a partial index is used only where the planner can see that its condition holds.
 _ready = steps.c.state == literal_column("'ready'")
@@ -303,6 +303,24 @@ def children_page(parent: str, after: int, limit: int) -> Select[Any]:
         .limit(limit)
     )
 
+
+# --- subjects
+
+insert_subject = insert(subjects)
+# Of one kind, one thing has one job at a time; a partial index keeps it so when two ask at once.
+open_subjects = select(subjects.c.subject, subjects.c.job).where(
+    subjects.c.kind == bindparam("kind"),
+    subjects.c.subject.in_(bindparam("subjects", expanding=True)),
+    subjects.c.open,
+)
+close_subjects = update(subjects).where(subjects.c.job == bindparam("of"), subjects.c.open).values(open=False)
+newest_about = (
+    select(jobs)
+    .join(subjects, subjects.c.job == jobs.c.id)
+    .where(subjects.c.kind == bindparam("kind"), subjects.c.subject == bindparam("subject"))
+    .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+    .limit(1)
+)
 
 # --- credentials
 

@@ -174,7 +174,7 @@ class Tree:
         return found
 
     def _end(self, root: Row, outcome: State) -> None:
-        """The job has ended: record how, and erase its credentials."""
+        """The job has ended: record how, erase its credentials, and give free what it was about."""
         state = JobState.CANCELLED if self.cancelling else JobState(outcome)
         reason = self._why(state)
         last = self._load({root["id"]})[root["id"]]  # anew: what was read before may lack the result
@@ -191,6 +191,7 @@ class Tree:
             },
         )
         self.connection.execute(sql.erase_secrets, {"of": self.job["id"]})
+        self.connection.execute(sql.close_subjects, {"of": self.job["id"]})
         self.say(state, reason)
 
     def _why(self, state: JobState) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,25 @@ def test_a_git_repository_is_taken_in_by_its_tree(tmp_path: Path, sink: Sink) ->
         files = {file["path"] for file in house.document("Manifests/git01.git.manifest.json")["files"]}
         assert {"README.md", "src/x.py"} <= files
         assert sink.of("git01")[0]["status"] == "success"
+
+
+def test_of_six_submissions_with_one_child_at_once_one_is_accepted_and_told_of(
+    tmp_path: Path, site: Site, sink: Sink
+) -> None:
+    with House(tmp_path, callback_addresses=sink.url) as house:
+
+        def submit(number: int) -> str:
+            body = container(f"parent{number}", [http(site, "data/")], [container("child")])
+            try:
+                return house.submit(body).job
+            except ContainerExists as error:
+                return "" if error.details["id"] == "child" else str(error)
+
+        with ThreadPoolExecutor(6) as pool:
+            [accepted] = filter(None, pool.map(submit, range(6)))
+        assert house.wait(accepted).state is JobState.DONE
+        assert [told["status"] for told in sink.of("child")] == ["success"]
+        assert sum(len(sink.of(f"parent{number}")) for number in range(6)) == 1
 
 
 def test_the_same_id_is_refused_while_it_runs_and_after(tmp_path: Path, site: Site) -> None:

@@ -72,6 +72,11 @@ def _ledger(ledger: Ledger) -> None:
         ("join", State.WAITING),
     ]
     assert [line.what for line in ledger.history(jobs["ended"].id)] == ["submitted", "done"]
+    for job in jobs.values():  # whatever ids it was submitted with are its subjects
+        for each in (job.given or {}).get("ids", []) if isinstance(job.given, dict) else ():
+            found = ledger.about(job.kind, each)
+            assert found is not None
+            assert found.id == job.id
     fresh = ledger.submit("kind", Call("fetch"), requester="ada", key="fresh")
     assert [line.what for line in ledger.history(fresh.id)] == ["submitted"]
 

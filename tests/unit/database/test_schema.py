@@ -18,6 +18,8 @@ from muniment.errors.database import (
     DatabaseNotThere,
     DatabaseUnavailable,
 )
+from muniment.errors.jobs import SubjectTaken
+from muniment.jobs import Call, Ledger
 from tests.unit.database.kept import check, check_tables, dumps, restore
 
 
@@ -75,6 +77,26 @@ def _described(place: Path) -> dict[str, list[object]]:
             found[name] = connection.execute(f"PRAGMA index_info({name})").fetchall()
     connection.close()
     return found
+
+
+def test_jobs_that_were_about_one_container_at_once_are_told_apart(tmp_path: Path) -> None:
+    place = tmp_path / "control.db"
+    restore("sqlite-0003-ledger", place)
+    connection = sqlite3.connect(place)
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)")]
+    for id, state, ids in (("j1", "running", "ac"), ("j2", "running", "bc"), ("j0", "done", "ab")):
+        row = dict(connection.execute("SELECT 'id', id FROM jobs LIMIT 1"))
+        values = {"given": f'{{"ids":["{ids[0]}","{ids[1]}"]}}', "kind": "osf", "key": id, "state": state, "id": id}
+        listed = ", ".join(f":{name}" if name in values else f'"{name}"' for name in columns)
+        connection.execute(f"INSERT INTO jobs SELECT {listed} FROM jobs WHERE id = :of", {**values, "of": row["id"]})
+    connection.commit()
+    connection.close()
+    with Database.open(place) as database:
+        ledger = Ledger(database)
+        for taken in "abc":
+            with pytest.raises(SubjectTaken):
+                ledger.submit("osf", Call("fetch"), requester="ada", subjects=[taken])
+        ledger.submit("osf", Call("fetch"), requester="ada", subjects=["d"])
 
 
 def test_tables_are_not_made_when_that_was_not_asked(tmp_path: Path) -> None:

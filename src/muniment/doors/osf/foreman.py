@@ -16,7 +16,7 @@ from muniment.doors.osf.context import KIND, RegistrationContext
 from muniment.doors.osf.links import Links, disposition
 from muniment.doors.osf.registration import MANIFEST_LIMIT
 from muniment.doors.osf.submission import Submission, read_body, read_submission
-from muniment.errors.jobs import BadSubmission, KeyUsed
+from muniment.errors.jobs import BadSubmission, KeyUsed, SubjectTaken
 from muniment.errors.register import (
     ContainerExists,
     ContainerField,
@@ -32,7 +32,6 @@ from muniment.workflows.signing import SUBMISSION
 
 _DOCUMENT = 1 << 20
 _MANIFESTS_KEPT = 16
-_PAGE = 200
 _RECENT_FAILURES = 100
 
 
@@ -91,7 +90,11 @@ class Foreman:
                 key=submission.id,
                 secrets=submission.secrets,
                 after_failure=True,
+                subjects=submission.ids(),
             )
+        except SubjectTaken as error:
+            taken, job_id = str(error.details["subject"]), error.details["job"]
+            raise ContainerExists(id=taken, how=f"is being registered (job {job_id})") from None
         except KeyUsed as error:
             raise ContainerExists(id=submission.id, how=f"is being registered (job {error.details['job']})") from None
         except BadSubmission as error:
@@ -109,10 +112,6 @@ class Foreman:
             ours = former is not None and former.state is not JobState.RUNNING and id in _ids(former)
             if self._store.stat(layout.manifest_key(id)) is not None and not (ours and id != submission.id):
                 raise ContainerExists(id=id, how="is registered")
-        wanted = set(ids)
-        for job in self._jobs(JobState.RUNNING):
-            for id in wanted.intersection(_ids(job)):  # noqa: A001 - as above
-                raise ContainerExists(id=id, how=f"is being registered (job {job.id})")
 
     def cancel(self, id: str, *, by: str) -> Job:
         """Stop a job, and tell everybody that its containers will not come.
@@ -287,13 +286,7 @@ class Foreman:
         found = self.office.ledger.find(KIND, id)
         if found is not None:
             return found
-        return next((job for job in self._jobs(None) if id in _ids(job)), None)
-
-    def _jobs(self, state: JobState | None) -> Iterator[Job]:
-        after: Job | None = None
-        while page := self.office.ledger.jobs(kind=KIND, state=state, after=after, limit=_PAGE):
-            yield from page
-            after = page[-1]
+        return self.office.ledger.about(KIND, id)
 
 
 def _ids(job: Job) -> Sequence[str]:

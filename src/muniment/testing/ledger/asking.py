@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from muniment.errors.jobs import (
@@ -9,6 +11,7 @@ from muniment.errors.jobs import (
     JobNotFound,
     KeyUsed,
     StepNotFound,
+    SubjectTaken,
 )
 from muniment.jobs import Call, JobState, Json, Ledger, Priority, State
 from muniment.jobs.model import Outcome
@@ -41,6 +44,41 @@ class Asking(Fixtures):
         second = ledger.submit("harvest", Call("fetch", 1), requester="ada", key="k")
         assert (second.id, second.new) == (first.id, False)
         assert len(self.take(ledger)) == 1
+
+    def test_of_many_that_submit_about_one_thing_at_once_one_may(self, ledger: Ledger) -> None:
+        """All subjects of a job are taken in one transaction, or none is."""
+
+        def submit(number: int) -> str:
+            about = [f"own-{number}", "shared"] if number % 2 else ["shared", f"own-{number}"]
+            try:
+                return ledger.submit("osf", Call("fetch"), requester="ada", key=f"k{number}", subjects=about).id
+            except SubjectTaken as error:
+                return "" if error.details["subject"] == "shared" else str(error)
+
+        with ThreadPoolExecutor(6) as pool:
+            accepted = sorted(filter(None, pool.map(submit, range(6))))
+        assert accepted == [job.id for job in ledger.jobs()]
+        assert len(accepted) == 1
+        # Those that were refused took nothing of their own either.
+        for number in range(6):
+            found = ledger.about("osf", f"own-{number}")
+            assert found is None or found.id == accepted[0]
+
+    def test_a_subject_is_free_again_when_its_job_has_ended(self, ledger: Ledger, clock: Clock) -> None:
+        """And its newest job is found by it, whether that runs or not."""
+        first = ledger.submit("osf", Call("fetch"), requester="ada", subjects=("a", "b"))
+        ledger.submit("audit", Call("fetch"), requester="ada", subjects=("a",))  # of another kind
+        with pytest.raises(SubjectTaken):
+            ledger.submit("osf", Call("fetch"), requester="ada", subjects=("b",))
+        ledger.cancel(first.id)
+        clock.move(1)
+        found = ledger.about("osf", "b")
+        assert (found and found.id, found and found.state) == (first.id, JobState.CANCELLED)
+        second = ledger.submit("osf", Call("fetch"), requester="ada", subjects=("b", "c"))
+        found = ledger.about("osf", "b")
+        assert found is not None
+        assert found.id == second.id
+        assert ledger.about("osf", "z") is None
 
     def test_the_same_key_in_another_kind_is_another_job(self, ledger: Ledger) -> None:
         """Keys are a kind's own."""
