@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,3 +66,10 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
 def why(longrepr: object) -> str:
     """The reason out of pytest's (path, line, reason), or whatever it gave."""
     return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder all processes of this test run know: servers that many tests need are started once, and lie in it."""
+    base = tmp_path_factory.getbasetemp()
+    return (base if worker_id == "master" else base.parent) / "services"

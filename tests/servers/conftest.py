@@ -13,13 +13,6 @@ from muniment.testing.services import Service, shared
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder all processes of this test run know."""
-    base = tmp_path_factory.getbasetemp()
-    return (base if worker_id == "master" else base.parent) / "services"
-
-
-@pytest.fixture(scope="session")
 def postgresql(run_folder: Path) -> Iterator[Service]:
     with shared("postgresql", run_folder) as service:
         yield service

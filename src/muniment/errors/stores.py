@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, RemoteError, StorageError
+from muniment.errors.base import BadInput, Conflict, MissingThing, Refused, RemoteError, StorageError
 
 
 class BadStore(BadInput):
@@ -35,6 +35,14 @@ class StoreFull(StorageError):
     """There is no room left in {store}; {key!r} was not written."""
 
 
+class CapacityExceeded(StoreFull):
+    """{store} has no room for {key!r}: it needs {needed} bytes, {available} are free beside a reserve of {reserve}."""
+
+
+class StoreReadOnly(StoreFull):
+    """{store} can only be read: {reason}. {key!r} was not written."""
+
+
 class StoreFailed(StorageError):
     """{store} did not do what was asked with {key!r}: {reason}."""
 
@@ -49,3 +57,21 @@ class StoreRefused(RemoteError):
     """{store} refused this for {key!r}: {reason}. Check its keys and their rights."""
 
     retry = False
+
+
+class StoreNotReady(StorageError):
+    """{key!r} in {store} is not ready until {until}: {reason}."""
+
+    http_status = 503
+
+
+class TapeMissing(StoreUnreachable):
+    """{store} has no tape: {reason}. Mount one; nothing was written beside it."""
+
+
+class TapeUnlabelled(BadStore):
+    """The tape in {store!r} cannot be told from others: {reason}. Label it; that is never done here."""
+
+
+class ChangeRefused(Refused):
+    """{store} keeps {key!r}: {reason}."""

@@ -13,14 +13,37 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from muniment.content import Entry
-from muniment.errors.stores import BadStore, KeyNotFound, KeyTaken, StoreFailed, StoreFull
-from muniment.stores.protocol import CHUNK, Capabilities, Open, Receipt, Sent, Stat, check_key, read_back
+from muniment.errors.stores import (
+    BadKey,
+    BadStore,
+    CapacityExceeded,
+    KeyNotFound,
+    KeyTaken,
+    StoreFailed,
+    StoreFull,
+    StoreReadOnly,
+)
+from muniment.stores.opening import Address, StoreContext
+from muniment.stores.protocol import (
+    CHUNK,
+    DEFAULTS,
+    Capabilities,
+    Capacity,
+    Open,
+    PutOptions,
+    Receipt,
+    Sent,
+    Stat,
+    Store,
+    check_key,
+    read_back,
+)
 
 _INCOMING = ".incoming"
 _NO_REPLACE = 1  # RENAME_NOREPLACE of renameat2(2)
@@ -31,11 +54,24 @@ _NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOL
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class FolderStore:
+def open_at(address: Address, context: StoreContext) -> FolderStore:
+    """The store in a folder, which is made when it is not there.
+
+    Raises:
+        BadStore: It cannot be made, or the address names more than a folder.
+    """
+    del context
+    address.only()
+    if address.host or not address.path:
+        raise BadStore(store=address.text, reason="a folder on this machine is file:///its/path, or its path alone")
+    return FolderStore(Path(address.path))
+
+
+class FolderStore(Store):
     """Keys are paths below `root`."""
 
     provider = "folder"
-    capabilities = Capabilities()
+    capabilities = Capabilities(removes=True)
 
     def __init__(self, root: Path) -> None:
         """Use the folder `root`, and make it when it is not there.
@@ -54,15 +90,30 @@ class FolderStore:
         """The folder's name: where it lies is nobody's affair outside this machine."""
         return self.root.name
 
-    def put(self, key: str, source: Entry, open: Open) -> Receipt:
+    def put(self, key: str, source: Entry, open: Open, options: PutOptions = DEFAULTS) -> Receipt:
         """Store what `open` gives under `key`.
 
         Raises:
-            KeyTaken, BadKey, StoredWrong, StoreFull, StoreFailed: As `Store.put`.
+            KeyTaken, BadKey, BadStore, StoredWrong, StoreFull, StoreFailed: As `Store.put`.
         """
         place = self._place(key)
+        self.preflight(options)
         if os.path.lexists(place):
             raise KeyTaken(key=key, store=str(self))
+        return self._write(key, source, open, lambda fresh: self._publish(fresh, place, key))
+
+    def replace(self, key: str, source: Entry, open: Open, options: PutOptions = DEFAULTS) -> Receipt:
+        """Put a derived document anew: the name goes from the old bytes to the new ones in one step.
+
+        Raises:
+            BadKey, BadStore, StoredWrong, StoreFull, StoreFailed: As `Store.replace`.
+        """
+        place = self._place(key)
+        self.preflight(options)
+        return self._write(key, source, open, lambda fresh: fresh.replace(place))
+
+    def _write(self, key: str, source: Entry, open: Open, publish: Callable[[Path], object]) -> Receipt:
+        place = self._place(key)
         sent = Sent(key, source, str(self))
         fresh = self.root / _INCOMING / secrets.token_hex(12)
         try:
@@ -73,7 +124,7 @@ class FolderStore:
                         _write(file.fileno(), chunk)
                 receipt = sent.receipt()
                 place.parent.mkdir(parents=True, exist_ok=True)
-                self._publish(fresh, place, key)
+                publish(fresh)
             return receipt
         finally:
             with contextlib.suppress(OSError):
@@ -170,20 +221,48 @@ class FolderStore:
                 with contextlib.suppress(FileNotFoundError):
                     yield _stat(key, place.stat())
 
-    def link(self, key: str, *, life: float, disposition: str = "") -> str:
-        """None: a folder has no addresses.
+    def remove(self, key: str, version: str = "") -> None:
+        """Remove a file.
 
         Raises:
-            BadStore: Always.
+            BadKey, StoreFailed: As `Store.remove`.
         """
-        del life, disposition
-        raise BadStore(store=str(self), reason=f"a folder gives no addresses to fetch {key!r} from")
+        del version
+        with self._trouble(key), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self._place(key).unlink()
+
+    def preflight(self, options: PutOptions = DEFAULTS, size: int = 0) -> None:
+        """Look whether it can be written to and has room.
+
+        Raises:
+            BadStore, StoreFull, StoreReadOnly, StoreFailed: As `Store.preflight`.
+        """
+        super().preflight(options, size)
+        if not size:
+            return
+        if os.statvfs(self.root).f_flag & os.ST_RDONLY:
+            raise StoreReadOnly(store=str(self), key=".", reason="it is mounted read-only")
+        if size > self.capacity().free:
+            raise CapacityExceeded(store=str(self), key=".", needed=size, available=self.capacity().free, reserve=0)
+
+    def capacity(self) -> Capacity:
+        """Bytes of the filesystem the folder lies on.
+
+        Raises:
+            StoreFailed: It could not be told.
+        """
+        with self._trouble("."):
+            found = os.statvfs(self.root)
+        return Capacity(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
     def __str__(self) -> str:
         return f"the folder {self.root.name}"
 
     def _place(self, key: str) -> Path:
-        return self.root / check_key(key, str(self), longest=4000)
+        check_key(key, str(self), longest=4000)
+        if key == _INCOMING or key.startswith(f"{_INCOMING}/"):
+            raise BadKey(key=key, store=str(self), reason="that is where things lie until they are complete")
+        return self.root / key
 
     def _publish(self, fresh: Path, place: Path, key: str) -> None:
         try:
@@ -226,6 +305,8 @@ class FolderStore:
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise StoreFull(store=str(self), key=key) from error
+            if error.errno == errno.EROFS:
+                raise StoreReadOnly(store=str(self), key=key, reason="it is mounted read-only") from error
             raise StoreFailed(store=str(self), key=key, reason=error.strerror or str(error)) from error
 
 

@@ -1,47 +1,101 @@
-"""A store from its address: a folder's path, or `s3://bucket/prefix?endpoint=…&region=…`."""
+"""A store from its address: the scheme says which module knows the rest. A new kind is a module and its line here."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from muniment.errors.stores import BadStore
 from muniment.stores.protocol import Store
 
-_FIELDS = frozenset({"endpoint", "region", "profile"})
+MODULES: Mapping[str, str] = {
+    "file": "muniment.stores.folder",
+    "ltfs": "muniment.stores.ltfs",
+    "rclone": "muniment.stores.rclone",
+    "s3": "muniment.stores.s3",
+}
+"""Scheme to module; each module has `open_at(address, means)`. Imported when first asked for."""
 
 
-def open_store(address: str | Path, *, keys: Mapping[str, str] | None = None) -> Store:
-    """The store at `address`; a folder is made when it is not there.
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address taken apart. `fields` are what follows the question mark."""
 
-    `keys` are `access_key` and `secret_key` for S3; without them boto3 finds its own (environment, profile,
-    machine role). They never stand in the address.
+    text: str
+    host: str
+    path: str
+    user: str = ""
+    port: int | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def only(self, *names: str) -> Mapping[str, str]:
+        """The fields, when there are none but these.
+
+        Raises:
+            BadStore: There are others.
+        """
+        if other := set(self.fields) - set(names):
+            known = ", ".join(sorted(names)) or "none"
+            raise BadStore(store=self.text, reason=f"it has fields ({', '.join(sorted(other))}) beside {known}")
+        return self.fields
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContext:
+    """What a store is given beside its address.
+
+    `keys` are its credentials by name; `records` is a folder in which a store keeps what it must remember (which
+    tape holds what); `scratch` a folder for what is on its way.
+    """
+
+    keys: Mapping[str, str] = field(default_factory=dict)
+    records: Path | None = None
+    scratch: Path | None = None
+
+
+def parse_address(text: str) -> tuple[str, Address]:
+    """The scheme of an address and the rest of it; what has no scheme is a folder's path.
 
     Raises:
-        BadStore: The address is none, or the folder cannot be made.
+        BadStore: It is none, or a credential stands in it.
     """
-    text = str(address)
-    scheme, _, _ = text.partition("://")
-    if "://" not in text:
-        from muniment.stores.folder import FolderStore  # noqa: PLC0415 - each store loads what it needs alone
+    scheme, mark, _ = text.partition("://")
+    if not mark:
+        return "file", Address(text, "", text)
+    if scheme not in MODULES:
+        known = ", ".join(f"{name}://" for name in sorted(MODULES))
+        raise BadStore(store=f"{scheme}://…", reason=f"it is neither a folder nor one of {known}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise BadStore(store=f"{scheme}://…", reason=str(error)) from error
+    if parts.password is not None or (scheme == "s3" and parts.username):
+        raise BadStore(store=f"{scheme}://{parts.hostname}", reason="keys do not belong into the address")
+    fields = dict(parse_qsl(parts.query, keep_blank_values=True))
+    host = parts.netloc.rpartition("@")[2].partition(":")[0]  # `hostname` would make it small letters
+    return scheme, Address(text, host, unquote(parts.path), parts.username or "", port, fields)
 
-        return FolderStore(Path(text))
-    if scheme != "s3":
-        raise BadStore(store=text, reason="it is neither a folder nor an s3:// address")
-    parts = urlsplit(text)
-    fields = dict(parse_qsl(parts.query))
-    if parts.username or parts.password:
-        raise BadStore(store=f"s3://{parts.hostname}", reason="keys do not belong into the address")
-    if not parts.netloc or set(fields) - _FIELDS:
-        raise BadStore(store=text, reason=f"it names no bucket, or fields beside {', '.join(sorted(_FIELDS))}")
-    from muniment.stores.s3 import S3Store  # noqa: PLC0415 - boto3 takes a third of a second to load
 
-    return S3Store(
-        parts.netloc,
-        unquote(parts.path.strip("/")),
-        keys=keys or {},
-        endpoint=fields.get("endpoint"),
-        region=fields.get("region"),
-        profile=fields.get("profile"),
-    )
+def open_store(
+    address: str | Path,
+    *,
+    keys: Mapping[str, str] | None = None,
+    records: Path | None = None,
+    scratch: Path | None = None,
+) -> Store:
+    """The store at `address`; a folder is made when it is not there.
+
+    `keys` are its credentials, for S3 `access_key` and `secret_key`; without them boto3 finds its own (environment,
+    profile, machine role). They never stand in the address. `records` and `scratch` are as in `StoreContext`.
+
+    Raises:
+        BadStore: The address is none, or the store cannot be used.
+    """
+    scheme, parsed = parse_address(str(address))
+    module = importlib.import_module(MODULES[scheme])
+    store: Store = module.open_at(parsed, StoreContext(keys or {}, records, scratch))
+    return store

@@ -1,9 +1,9 @@
-"""Real PostgreSQL, Redis and RabbitMQ on loopback for tests: each started once, and gone when nobody uses it.
+"""Real servers on loopback for tests: each started once, and gone when nobody uses it.
 
 `shared(kind, folder)` starts a server, or joins one that another test process has started in the same folder. A
 keeper process owns the server and ends it when the last process that joined has ended, in whatever way it ended.
 `own(kind, folder)` is a server for one test, which may stop it and start it again.
-Debian's packages are used: postgresql, redis-server, rabbitmq-server.
+Debian's packages are used: postgresql, redis-server, rabbitmq-server, and those `storage_services` names.
 """
 
 from __future__ import annotations
@@ -26,11 +26,22 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-KINDS = ("postgresql", "postgresql-durable", "redis", "rabbitmq", "ckan")
+KINDS = (
+    "postgresql",
+    "postgresql-durable",
+    "redis",
+    "rabbitmq",
+    "ceph",
+    "swift",
+    "sshd",
+    "rclone-webdav",
+    "rclone-sftp",
+    "ckan",
+)
 """`postgresql-durable` waits for the disk at each commit, as a real one does: for measuring."""
 _START_SECONDS = 60.0
 _SLOW_START_SECONDS = 240.0
-"""For what needs others first."""
+"""For what needs others first, and what is several daemons."""
 _LOOK_EVERY = 0.5
 
 
@@ -91,7 +102,7 @@ def _start_keeper(kind: str, place: Path) -> Service:
     command = [sys.executable, "-m", "muniment.testing.services", kind, str(place)]
     keeper = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     log.close()
-    until = time.monotonic() + (_SLOW_START_SECONDS if kind == "ckan" else _START_SECONDS)
+    until = time.monotonic() + (_SLOW_START_SECONDS if kind in {"ckan", "ceph"} else _START_SECONDS)
     while time.monotonic() < until:
         service = _running(place)
         if service is not None:
@@ -116,8 +127,13 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _program(name: str, *places: str) -> str:
-    found = shutil.which(name, path=os.pathsep.join([*places, os.environ.get("PATH", "")]))
+def program(name: str, *places: str) -> str:
+    """Where a program is: in PATH, in `places`, or where those of a system's keeper lie.
+
+    Raises:
+        ServiceMissing: It is not installed.
+    """
+    found = shutil.which(name, path=os.pathsep.join([*places, os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
     if found is None:
         raise ServiceMissing(f"{name} is not installed; `make test` installs what the tests need")
     return found
@@ -199,7 +215,7 @@ class PostgreSQL(OwnServer):
         """Make its files: below /tmp where it has to run as another user than we do."""
         super().__init__(place)
         folders = list(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
-        self._programs = {name: _program(name, *folders) for name in ("initdb", "postgres", "pg_isready")}
+        self._programs = {name: program(name, *folders) for name in ("initdb", "postgres", "pg_isready")}
         # It refuses to run as root; its files must then be reachable for the user it runs as.
         user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         self._data = Path(f"/tmp/muniment-pg-{secrets.token_hex(6)}") if user else place / "data"  # noqa: S108 - unguessable
@@ -276,7 +292,7 @@ class Redis(OwnServer):
         config = self.place / "redis.conf"
         lines = ("bind 127.0.0.1", f"port {self.port}", f"requirepass {self._word}", "save 3600 1", f"dir {self.place}")
         config.write_text("".join(f"{line}\n" for line in lines))
-        return subprocess.Popen([_program("redis-server"), config])
+        return subprocess.Popen([program("redis-server"), config])
 
 
 class RabbitMQ(OwnServer):
@@ -307,7 +323,7 @@ class RabbitMQ(OwnServer):
             "ERL_EPMD_PORT": str(mapper),
         }
         self._mapper = [
-            _program("epmd", *map(str, Path("/usr/lib").glob("erlang/erts-*/bin"))),
+            program("epmd", *map(str, Path("/usr/lib").glob("erlang/erts-*/bin"))),
             "-port",
             str(mapper),
         ]
@@ -331,10 +347,10 @@ class RabbitMQ(OwnServer):
             self._epmd = None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        program = _program("rabbitmq-server", "/usr/lib/rabbitmq/bin")
+        server = program("rabbitmq-server", "/usr/lib/rabbitmq/bin")
         if self._epmd is None:
             self._epmd = subprocess.Popen(self._mapper, env=self._environment)
-        return subprocess.Popen([program], env=self._environment, start_new_session=True)
+        return subprocess.Popen([server], env=self._environment, start_new_session=True)
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:
@@ -368,7 +384,21 @@ def _ckan(place: Path) -> OwnServer:
     return ckan_process.CkanProcess(place)
 
 
+def _storage(kind: str, place: Path) -> OwnServer:
+    from muniment.testing import storage_services as storage  # noqa: PLC0415 - it is built on this module
+
+    makers: dict[str, Callable[[Path], OwnServer]] = {
+        "ceph": storage.Ceph,
+        "swift": storage.SwiftS3,
+        "sshd": storage.Sshd,
+        "rclone-webdav": partial(storage.RcloneServe, protocol="webdav"),
+        "rclone-sftp": partial(storage.RcloneServe, protocol="sftp"),
+    }
+    return makers[kind](place)
+
+
 _SERVERS: dict[str, Callable[[Path], OwnServer]] = {
+    **{kind: partial(_storage, kind) for kind in ("ceph", "swift", "sshd", "rclone-webdav", "rclone-sftp")},
     "postgresql": PostgreSQL,
     "postgresql-durable": partial(PostgreSQL, durable=True),
     "redis": Redis,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -13,8 +14,8 @@ from typing import BinaryIO, ClassVar
 import pytest
 
 from muniment.content import Entry, LogicalPath
-from muniment.errors.stores import BadKey, KeyNotFound, KeyTaken, StoredWrong
-from muniment.stores import Receipt, Store, put_bytes, read_bytes
+from muniment.errors.stores import BadKey, BadStore, ChangeRefused, KeyNotFound, KeyTaken, StoredWrong
+from muniment.stores import Lock, PutOptions, Receipt, Store, put_bytes, read_bytes
 
 NAMES = (
     "plain",
@@ -135,6 +136,61 @@ class StoreContract:
             store.check(dataclasses.replace(receipt, digests=other))
         with pytest.raises(StoredWrong, match="size"):
             store.check(dataclasses.replace(receipt, size=4))
+
+    def test_a_confirmation_is_true_or_not_given(self, store: Store) -> None:
+        receipt = put_bytes(store, "k", b"abc")
+        store.flush()
+        assert store.confirm(receipt) or not store.capabilities.checksums
+        other = {name: "0" * len(value) for name, value in receipt.digests.items()}
+        with contextlib.suppress(StoredWrong):
+            assert not store.confirm(dataclasses.replace(receipt, digests=other))
+
+    def test_a_lock_that_cannot_be_is_refused_before_anything_is_sent(self, store: Store) -> None:
+        options = PutOptions(lock=Lock("governance", "2999-01-01T00:00:00Z"))
+        if store.capabilities.locks:
+            return  # whether it really locks is for its own tests, with a place that can
+        with pytest.raises(BadStore):
+            store.preflight(options)
+        with pytest.raises(BadStore):
+            put_bytes(store, "k", b"abc", options)
+        assert store.stat("k") is None
+
+    def test_what_is_removed_is_gone_and_else_it_is_kept(self, store: Store) -> None:
+        receipt = put_bytes(store, "a/k", b"abc")
+        put_bytes(store, "a/l", b"abc")
+        if not store.capabilities.removes:
+            with pytest.raises(ChangeRefused):
+                store.remove("a/k", receipt.version)
+            assert store.stat("a/k") is not None
+            return
+        store.remove("a/k", receipt.version)
+        store.remove("a/k")
+        assert store.stat("a/k") is None
+        assert [each.key for each in store.list()] == ["a/l"]
+
+    def test_a_derived_document_is_put_anew_or_kept(self, store: Store) -> None:
+        entry = Entry(LogicalPath.parse("d"), None)
+        put_bytes(store, "d", b"first")
+        try:
+            receipt = store.replace("d", entry, lambda: io.BytesIO(b"second"))
+        except ChangeRefused:
+            assert read_bytes(store, "d", 10) == b"first"
+            return
+        store.flush()
+        store.check(receipt)
+        assert read_bytes(store, "d", 10) == b"second"
+        with pytest.raises(StoredWrong):
+            store.replace("d", Entry(LogicalPath.parse("d"), 1), lambda: io.BytesIO(b"third"))
+        assert read_bytes(store, "d", 10) == b"second"
+
+    def test_it_says_how_much_room_there_is_or_that_it_cannot_tell(self, store: Store) -> None:
+        room = store.capacity()
+        assert room is None or 0 <= room.free <= room.total
+        store.preflight(size=1)
+
+    def test_what_can_be_read_is_ready(self, store: Store) -> None:
+        put_bytes(store, "k", b"abc")
+        assert not store.recall("k")
 
     def test_lists_are_ordered_and_go_on_after_a_key(self, store: Store) -> None:
         keys = ["a.txt", "a/b", "a/c/d", "a0", "b/x"]

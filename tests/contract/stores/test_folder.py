@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.errors.stores import BadStore, KeyNotFound, KeyTaken, StoredWrong
+from muniment.errors.stores import BadKey, BadStore, KeyNotFound, KeyTaken, StoredWrong
 from muniment.stores import Store, open_store, put_bytes, read_bytes
 from muniment.testing.stores import StoreContract
 
@@ -55,10 +55,30 @@ def test_nothing_of_what_is_on_its_way_is_listed_or_stays(tmp_path: Path) -> Non
     assert read_bytes(store, "a/b", 3) == b"abc"
 
 
-@pytest.mark.parametrize("address", ["ftp://x/y", "s3://", "s3://key:word@bucket", "s3://bucket?secret=x"])
+def test_a_key_where_things_lie_until_they_are_complete_is_refused(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    with pytest.raises(BadKey):
+        put_bytes(store, ".incoming/x", b"abc")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://x/y",
+        "s3://",
+        "s3://key:word@bucket",
+        "s3://key@bucket",
+        "s3://bucket?secret=x",
+        "s3://bucket?days=soon",
+        "s3://bucket:port/x",
+        "file://host/x",
+        "file:///x?y=z",
+    ],
+)
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(BadStore):
+    with pytest.raises(BadStore) as refused:
         open_store(address)
+    assert "word" not in str(refused.value)
 
 
 def test_a_name_longer_than_a_file_can_have_is_one_that_is_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+"""Two clients of one service, one that tries again and one that never does, and its errors under our names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+
+from muniment.errors.base import MunimentError
+from muniment.errors.stores import (
+    BadStore,
+    ChangeRefused,
+    KeyNotFound,
+    KeyTaken,
+    StoreFailed,
+    StoreFull,
+    StoreNotReady,
+    StoreRefused,
+    StoreUnreachable,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client  # types only: they are not shipped
+
+_TRIES = 3
+_GONE = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchVersion"})
+_TAKEN = frozenset({"412", "PreconditionFailed", "409", "ConditionalRequestConflict"})
+_REFUSED = frozenset(
+    {"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "AllAccessDisabled"}
+)
+_FULL = frozenset({"QuotaExceeded", "507", "InsufficientStorage"})
+_SKEWED = frozenset({"RequestTimeTooSkewed"})
+_COLD = frozenset({"InvalidObjectState"})
+_BUSY = frozenset({"500", "502", "503", "504", "InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout"})
+UNKNOWN_CONDITION = frozenset({"501", "NotImplemented"})
+"""How a service says that it does not know `If-None-Match`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Where the bucket is and who asks. `keys` are `access_key` and `secret_key`, or empty for boto3's own."""
+
+    keys: Mapping[str, str]
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+
+class Clients:
+    """Clients of one service.
+
+    `reading` tries again what failed. `deciding` never does: were a put on the condition that nothing is there tried
+    again because its answer was lost, the second try would be refused for the sake of the first.
+    """
+
+    def __init__(self, service: Service, name: str) -> None:
+        """Connects to nothing yet; `name` is the store's, for messages.
+
+        Raises:
+            BadStore: The profile, region or endpoint is not one.
+        """
+        self._name = name
+        try:
+            session = boto3.session.Session(
+                aws_access_key_id=service.keys.get("access_key"),
+                aws_secret_access_key=service.keys.get("secret_key"),
+                region_name=service.region or (None if service.endpoint is None else "us-east-1"),
+                profile_name=service.profile,
+            )
+            self.reading: S3Client = _client(session, service, _TRIES)
+            self.deciding: S3Client = _client(session, service, 1)
+        except (BotoCoreError, ValueError) as error:
+            raise BadStore(store=name, reason=str(error)) from error
+
+    @contextlib.contextmanager
+    def trouble(self, key: str) -> Iterator[None]:
+        """Give the client's errors our names.
+
+        Raises:
+            MunimentError: As the methods of `Store`.
+        """
+        try:
+            yield
+        except ClientError as error:
+            raise self._named(error, key) from error
+        except (EndpointConnectionError, HTTPClientError) as error:
+            raise StoreUnreachable(store=self._name, reason=str(error)) from error
+        except BotoCoreError as error:
+            raise StoreFailed(store=self._name, key=key, reason=str(error)) from error
+
+    def _named(self, error: ClientError, key: str) -> MunimentError:
+        code, name = code_of(error), self._name
+        reason = str(error.response.get("Error", {}).get("Message") or code)
+        if code in _GONE:
+            return KeyNotFound(key=key, store=name)
+        if code in _TAKEN:
+            return KeyTaken(key=key, store=name)
+        if code in _FULL:
+            return StoreFull(store=name, key=key)
+        if code in _SKEWED:
+            reason = f"{reason}. This machine's clock and the service's differ too much: set them"
+            return StoreRefused(store=name, key=key, reason=f"{code}: {reason}")
+        if code in _COLD:
+            return StoreNotReady(store=name, key=key, until="it was restored", reason="it lies in a cold storage class")
+        if code in _REFUSED:
+            return StoreRefused(store=name, key=key, reason=f"{code}: {reason}")
+        return StoreFailed(store=name, key=key, reason=f"{code}: {reason}")
+
+    def kept(self, error: ClientError, key: str) -> MunimentError:
+        """What a refusal to remove or to shorten a lock is: with the lock as its reason."""
+        if code_of(error) in {"AccessDenied", "403", "InvalidRequest", "400", "ObjectLocked"}:
+            said = str(error.response.get("Error", {}).get("Message") or code_of(error))
+            return ChangeRefused(store=self._name, key=key, reason=f"the bucket refused ({said}): it is locked")
+        return self._named(error, key)
+
+
+def _client(session: boto3.session.Session, service: Service, tries: int) -> S3Client:
+    config = Config(
+        retries={"total_max_attempts": tries, "mode": "standard"},
+        s3={"addressing_style": "path" if service.endpoint else "auto"},
+        signature_version="s3v4",
+        connect_timeout=15,
+        read_timeout=120,
+        max_pool_connections=32,
+        # Some services refuse what newer clients send unasked; we send the checksum of each part ourselves.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return session.client("s3", endpoint_url=service.endpoint, config=config)
+
+
+def code_of(error: ClientError) -> str:
+    """The service's word for an error, or the HTTP status where it has none."""
+    found = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return str(found or status)
+
+
+def may_go_on(error: BaseException) -> bool:
+    """Whether an upload that ended with this can be gone on with: the line or the service failed, and no more."""
+    if isinstance(error, ClientError):
+        return code_of(error) in _BUSY
+    return isinstance(error, BotoCoreError)
