@@ -34,6 +34,27 @@ def try_exclusive(path: Path) -> int | None:
     return descriptor
 
 
+@contextlib.contextmanager
+def folder_alone(path: Path) -> Iterator[bool]:
+    """Hold a folder itself, which leaves no file in it; False when somebody else has it.
+
+    A filesystem that knows no locks on folders says True to everybody.
+    """
+    with writing(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        alone = True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alone = False
+        except OSError:
+            pass
+        yield alone
+    finally:
+        os.close(descriptor)
+
+
 def _open(path: Path) -> int:
     with writing(path):
         try:
