@@ -62,7 +62,7 @@ def test_killed_while_parity_is_made_or_used_everything_can_be_completed(
             try:
                 with open_archive(root) as archive:
                     mended = list(archive.repair())
-                assert all(repair.mended for repair in mended), mended
+                assert all(repair.repaired for repair in mended), mended
                 assert_whole(root, before, after)
             except Exception as error:
                 raise AssertionError(f"killed at {clean.calls[at - 1]}") from error

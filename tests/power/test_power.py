@@ -124,7 +124,7 @@ def judge(root: Path, states: list[State], *, mend_first: bool) -> None:
     if not mend_first:
         found = assert_whole(root, *states, allowed=PARITY)
     with open_archive(root) as archive:
-        assert all(done.mended for done in archive.repair())
+        assert all(done.repaired for done in archive.repair())
     found = assert_whole(root, *states)
     assert_usable(root, found)
 

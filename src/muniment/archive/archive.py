@@ -457,7 +457,7 @@ class Archive:
     def repair(
         self, id: str | None = None, *, project: str | None = None, progress: Progress = quiet
     ) -> Iterator[Repair]:
-        """Mend what an audit finds, from parity; says of each place what was done.
+        """Repair what an audit finds, from parity; says of each place what became of it, after another look.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.

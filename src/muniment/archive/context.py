@@ -27,8 +27,8 @@ class ArchiveContext:
     parity: bool = True
 
     def object_lock(self, root: Path) -> Path:
-        """The lock for whoever publishes in an object: one of 256, chosen by the object's place."""
-        return self.layout.locks / f"object-{root.parent.parent.name[:2]}"
+        """The lock for whoever publishes in an object or in the folders above it: one of 256, chosen by its place."""
+        return self.layout.locks / f"object-{root.relative_to(self.layout.objects).parts[0][:2]}"
 
 
 class Opened(Protocol):

@@ -1,4 +1,4 @@
-"""Commands that check and mend: `audit`, `repair`, `validate`."""
+"""Commands that check and repair: `audit`, `repair`, `validate`."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def audit(
 
 
 def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption = None, as_json: Json = False) -> None:
-    """Mend what an audit finds, from parity; name what cannot be mended."""
+    """Repair what an audit finds, from parity; name what cannot be repaired."""
     shared: Context = context.obj
     failed = False
     rows = []
     with shared.archive() as archive, shared.progress() as progress:
         for done in archive.repair(id, project=project, progress=progress):
-            failed = failed or not done.mended
+            failed = failed or not done.repaired
             rows.append({name: getattr(done, name) for name in done.__slots__})
             if not as_json:
-                typer.echo(f"{'mended' if done.mended else 'NOT MENDED'}: {done.where}: {done.how}")
+                typer.echo(f"{'repaired' if done.repaired else 'NOT REPAIRED'}: {done.where}: {done.how}")
     if as_json:
         print_json({"ok": not failed, "repairs": rows})
     elif not rows:
-        typer.echo("Nothing to mend.")
+        typer.echo("Nothing to repair.")
     if failed:
         raise typer.Exit(EXIT_FINDINGS)
 

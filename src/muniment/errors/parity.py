@@ -1,4 +1,4 @@
-"""Errors of parity: the tool that computes it, and files that it can no longer mend."""
+"""Errors of parity: the tool that computes it, and files that it can no longer repair."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ParityNotMade(BadInput):
 
 
 class CannotRepair(StorageError):
-    """{path} cannot be mended from its parity: {reason}. It was left as it was; take it from a copy."""
+    """{path} cannot be repaired from its parity: {reason}. It was left as it was; take it from a copy."""
 
     http_status = 500
     retry = False

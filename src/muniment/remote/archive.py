@@ -309,7 +309,7 @@ class RemoteArchive:
     def repair(
         self, id: str | None = None, *, project: str | None = None, progress: Progress = quiet
     ) -> Iterator[Repair]:
-        """Let the server mend what an audit finds; says of each place what was done.
+        """Let the server repair what an audit finds; says of each place what was done.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.

@@ -89,9 +89,10 @@ class Repair:
     """What was done about one place."""
 
     where: str
-    mended: bool
+    repaired: bool
     how: str
     instance: str = ""
+    resource: str = ""
 
 
 def picked(kind: Any, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,8 @@ class Outcome:
     """What became of a task: the calls it made, what it raised, and what a power cut then could take.
 
     `unsynced` are the inodes with bytes that no sync covers yet, each with the size that one does cover;
-    `renames` are the (from, to) names that none covers, oldest first.
+    `renames` are the (from, to) names that none covers, oldest first, each with where the file is kept that
+    was renamed over, or ''.
     """
 
     calls: list[str] = field(default_factory=list)
@@ -72,7 +73,7 @@ class Outcome:
     trace: str = ""
     answer: Any = None
     unsynced: dict[str, int] = field(default_factory=dict)
-    renames: list[tuple[str, str]] = field(default_factory=list)
+    renames: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 class _Counted:
@@ -83,7 +84,7 @@ class _Counted:
         self.fault = fault
         self.calls: list[str] = []
         self.unsynced: dict[str, int] = {}
-        self.renames: list[tuple[str, str]] = []
+        self.renames: list[tuple[str, str, str]] = []
         self._dying = dying
         self._real_sync: Callable[[int], int] | None = None
         self._ours: dict[int, str] = {}
@@ -138,12 +139,26 @@ class _Counted:
             )
             if (place or target) and not (name == "mkdir" and os.path.lexists(path)):
                 self._count(f"{name} {target or place}")
+            if name not in {"rename", "replace"} or not (place or target):
+                return real(path, *arguments, **named)
+            names = os.path.abspath(os.fsdecode(path)), os.path.abspath(os.fsdecode(arguments[0]))
+            replaced = self._keep(names[1])
             answer = real(path, *arguments, **named)
-            if name in {"rename", "replace"} and (place or target):
-                self.renames.append((os.path.abspath(os.fsdecode(path)), os.path.abspath(os.fsdecode(arguments[0]))))
+            self.renames.append((*names, replaced))
             return answer
 
         return call
+
+    def _keep(self, target: str) -> str:
+        """Keep a file that is about to be renamed over: a power cut can bring it back. Where it is kept."""
+        if not os.path.lexists(target) or os.path.isdir(target):
+            return ""
+        folder = f"{self.root.rstrip('/')}.replaced"
+        with suppress(FileExistsError):
+            self._real["mkdir"](folder)
+        kept = f"{folder}/{len(self.renames)}-{len(self.calls)}"
+        self._real["link"](target, kept, follow_symlinks=False)
+        return kept
 
     def _of_descriptor(self, name: str) -> Callable[..., Any]:
         real = self._real[name]
@@ -225,7 +240,7 @@ def run(task: Callable[[Counting], Any], root: str, fault: Fault | None = None) 
         message = f"the child said nothing and ended with status {status}"
         raise RuntimeError(message)
     outcome = Outcome(**json.loads(data))
-    outcome.renames = [(source, target) for source, target in outcome.renames]
+    outcome.renames = [(source, target, replaced) for source, target, replaced in outcome.renames]
     return outcome
 
 
@@ -283,9 +298,13 @@ def lose_power(root: str, outcome: Outcome, choose: Callable[[int], int]) -> lis
     half or none are lost, or they read as zeros; the newest few renames not synced are undone.
     """
     took = []
-    for source, target in reversed(outcome.renames[len(outcome.renames) - choose(len(outcome.renames) + 1) :]):
+    for source, target, replaced in reversed(
+        outcome.renames[len(outcome.renames) - choose(len(outcome.renames) + 1) :]
+    ):
         if os.path.lexists(target) and not os.path.lexists(source) and os.path.isdir(os.path.dirname(source)):
             os.rename(target, source)
+            if replaced:
+                os.rename(replaced, target)
             took.append(f"the name {target}")
     for folder, _, names in os.walk(root):
         for name in names:

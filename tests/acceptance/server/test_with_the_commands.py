@@ -48,7 +48,7 @@ def test_a_resource_goes_in_and_comes_out(server: Running, tmp_path: Path) -> No
     assert (tmp_path / "first" / "car.png").read_bytes() == b"car"
     assert "ingestion" in muniment(server, "events")
     assert "as it was recorded" in muniment(server, "audit")
-    assert "Nothing to mend" in muniment(server, "repair")
+    assert "Nothing to repair" in muniment(server, "repair")
 
 
 def test_packages_travel_and_are_valid(server: Running, tmp_path: Path) -> None:

@@ -117,6 +117,22 @@ def rename(source: Path, target: Path) -> None:
         raise
 
 
+def link(source: Path, name: Path) -> None:
+    """Give what is at `source` the further name `name`; of a symbolic link, the link itself.
+
+    Raises:
+        FileExistsError: There is something at `name`.
+        DiskFull, WriteFailed: The storage refused, or knows no further names for it (a folder, some filesystems).
+    """
+    try:
+        with writing(name):
+            os.link(source, name, follow_symlinks=False)
+    except WriteFailed as error:
+        if isinstance(error.__cause__, FileExistsError):
+            raise error.__cause__ from None
+        raise
+
+
 def replace_file(target: Path, data: bytes, *, scratch: Path) -> None:
     """Put new content under the name of a file that may exist, whole or not at all.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.archive.disk.durable import make_folder, writing
+from muniment.errors.base import StorageError
 
 
 @contextlib.contextmanager
@@ -21,6 +22,15 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def held_if_possible(path: Path) -> Iterator[None]:
+    """As `exclusive`; without the lock where this process may not even make its file, as on a read-only medium."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(StorageError):
+            stack.enter_context(exclusive(path))
+        yield
 
 
 def try_exclusive(path: Path) -> int | None:

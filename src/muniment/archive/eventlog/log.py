@@ -103,7 +103,7 @@ class EventLog:
 
         For a line that is damaged and cannot be had from the mirror comes an event `UNREADABLE`.
         """
-        for _, _, event in self._effective(start):
+        for _, _, event in self.entries(start):
             if event.seq > start if isinstance(start, int) else event.timestamp > start or event.event == UNREADABLE:
                 yield event
 
@@ -149,7 +149,7 @@ class EventLog:
 
     def hash_at(self, seq: int) -> str | None:
         """The hash of the line of event `seq`, or None where the log does not reach so far or the line is damaged."""
-        for line, _, event in self._effective(seq - 1):
+        for line, _, event in self.entries(seq - 1):
             if event.seq >= seq:
                 return line_hash(line) if event.seq == seq and event.event != UNREADABLE else None
         return None
@@ -205,7 +205,7 @@ class EventLog:
                     yield path, place, line
                     place += len(line)
 
-    def _effective(self, start: int | str) -> Iterator[tuple[bytes, Path, Event]]:
+    def entries(self, start: int | str = 0) -> Iterator[tuple[bytes, Path, Event]]:
         """Every whole line from its better place, the log or the mirror, and its event, from `start` or before on."""
         for path in self._files.past(start):
             yield from self._effective_file(path, start)

@@ -20,7 +20,7 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import append_event, finish_root, publish
-from muniment.archive.ingest.staging import DELETION, IMPORT, StagingArea, TransactionRecord, left_behind
+from muniment.archive.ingest.staging import DELETION, IMPORT, REPAIR, StagingArea, TransactionRecord, left_behind
 from muniment.archive.ingest.two_phase import decision, unreserve
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
@@ -28,7 +28,7 @@ from muniment.content import Hashers
 from muniment.content.events import Event
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReadFailed
-from muniment.errors.base import Conflict
+from muniment.errors.base import Conflict, StorageError
 
 _OLD_SCRATCH = 86_400.0
 """Seconds without any change after which what lies in the scratch folder belongs to nobody."""
@@ -89,7 +89,7 @@ def leftovers(context: ArchiveContext) -> Iterator[Leftover]:
             continue
         try:
             record = area.record
-            if area.lease() > now():
+            if record.kind == REPAIR or area.lease() > now():
                 continue
             files = sum("add" in note for note in area.notes())
             sealed = area.sealed() or {}
@@ -103,18 +103,8 @@ def leftovers(context: ArchiveContext) -> Iterator[Leftover]:
 
 def _finish(context: ArchiveContext, area: StagingArea) -> list[Event]:
     record = area.record
-    if record.kind == DELETION:
-        from muniment.archive.ingest.purge import finish_purge
-
-        return finish_purge(context, area)
-    if record.kind == IMPORT:
-        from muniment.archive.ingest.import_history import finish_import
-
-        try:
-            done = finish_import(context, area)
-        except Conflict as error:
-            return _set_aside(context, area.folder, record, str(error), area)
-        return done and _tell(context, record, "an imported resource was published or recorded")
+    if record.kind in {DELETION, IMPORT, REPAIR}:
+        return _finish_other(context, area)
     sealed = area.sealed()
     lease = area.lease()
     if sealed is None and lease:
@@ -138,6 +128,29 @@ def _finish(context: ArchiveContext, area: StagingArea) -> list[Event]:
     done = _finish_sealed(context, area, sealed)
     unreserve(context, record)
     return done
+
+
+def _finish_other(context: ArchiveContext, area: StagingArea) -> list[Event]:
+    """Finish what is no ingestion of one instance."""
+    record = area.record
+    if record.kind == DELETION:
+        from muniment.archive.ingest.purge import finish_purge
+
+        return finish_purge(context, area)
+    if record.kind == IMPORT:
+        from muniment.archive.ingest.import_history import finish_import
+
+        try:
+            done = finish_import(context, area)
+        except Conflict as error:
+            return _set_aside(context, area.folder, record, str(error), area)
+        return done and _tell(context, record, "an imported resource was published or recorded")
+    from muniment.archive.ingest.repair_transaction import finish_repair
+
+    # What cannot be put in its place now is tried again at the next opening, which it must not prevent.
+    with contextlib.suppress(StorageError):
+        return finish_repair(context, area)
+    return []
 
 
 def _finish_sealed(context: ArchiveContext, area: StagingArea, sealed: Mapping[str, Any]) -> list[Event]:

@@ -37,7 +37,7 @@ from muniment.content.identity import to_uri
 from muniment.content.times import from_ns
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
-IMPORT, DELETION = "import", "deletion"
+IMPORT, DELETION, REPAIR = "import", "deletion", "repair"
 """What a transaction may be beside an ingestion; written to disk."""
 _EARLIER_NAMES = {"adoption": IMPORT}
 """What was written before."""

@@ -12,9 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from muniment.archive.disk.regular import descriptor_of, open_regular
+from muniment.archive.disk.repaired import REPAIRED, newest_copy
 from muniment.archive.package.bag import FILES, INSTANCE, read_files
-from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests, Inventory, read_inventory
+from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests, Inventory
 from muniment.archive.package.names import PAYLOAD
+from muniment.archive.package.objects import archive_of, version_inventory
 from muniment.content import Digest, Entry, Hashers, LogicalPath
 from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
 
@@ -167,11 +170,11 @@ class Instance:
             DamagedFile, ReadFailed: As `read`.
         """
         place = self._inventory.content_path(self._logical[self._files.stored(entry.path)])
-        location = f"{self.root}/{place}"
+        location = os.fspath(self._place(place)) if self._has_repaired else f"{self.root}/{place}"
         algorithm = "sha256" if "sha256" in entry.digests else self._inventory.algorithm
         hasher = hashlib.new(algorithm)
         try:
-            descriptor = os.open(location, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = descriptor_of(location)
             try:
                 data = _read_up_to(descriptor, entry.size or 0, hasher.update)
             finally:
@@ -189,7 +192,7 @@ class Instance:
         Raises:
             FileNotInInstance: There is no such file.
         """
-        return self.root / self._inventory.content_path(self._logical[self.stored(path)])
+        return self._place(self._inventory.content_path(self._logical[self.stored(path)]))
 
     def known_size(self, path: str) -> int | None:
         """A file's size in bytes, where that is known without reading anything now, and there is such a file."""
@@ -214,7 +217,7 @@ class Instance:
         """Every file of the instance's bag, tag files included, under its path in the bag."""
         sizes = {self._files.stored(path): found.size for path, found in self._files.entries.items()}
         for path in sorted(self._logical):
-            location = self.root / self._inventory.content_path(self._logical[path])
+            location = self._place(self._inventory.content_path(self._logical[path]))
             size = sizes.get(path)
             yield Entry(path, location.stat().st_size if size is None else size, self._digests_of(path))  # type: ignore[arg-type] # checked when stored
 
@@ -233,7 +236,7 @@ class Instance:
             DamagedRecord, ReadFailed: It cannot be had.
         """
         try:
-            _, digest = read_inventory(self.root / f"v{self.number}", self._inventory.algorithm)
+            _, digest = version_inventory(self.root, self.number, self._inventory.algorithm)
         except FileNotFoundError as error:
             raise DamagedRecord(path=error.filename, reason="it is missing") from None
         return f"{self._inventory.algorithm}:{digest}"
@@ -259,7 +262,7 @@ class Instance:
                 yield self._object_entry(path, path, {algorithm: digest, **self._further.of(path)})
 
     def _object_entry(self, path: str, place: str, digests: dict[str, str]) -> tuple[Entry, Path]:
-        location = self.root / place
+        location = self._place(place)
         try:
             return Entry(LogicalPath(path), location.stat().st_size, digests), location
         except OSError as error:
@@ -274,6 +277,15 @@ class Instance:
         raise ReadOnlyInstance(instance=self.number, id=self.id)
 
     delete = replace = commit = rollback = add
+
+    @cached_property
+    def _has_repaired(self) -> bool:
+        return (archive_of(self.root) / REPAIRED).is_dir()
+
+    def _place(self, name: str) -> Path:
+        """Where a file of the object is read: its own place or, in worm mode, where it stands repaired beside it."""
+        place = self.root / name
+        return newest_copy(place, archive_of(self.root)) if self._has_repaired else place
 
     @cached_property
     def _logical(self) -> dict[str, str]:
@@ -310,7 +322,7 @@ class Instance:
             digest = self._logical[logical]
         except KeyError:
             raise DamagedRecord(path=self.root, reason=f"instance {self.number} has no {logical}") from None
-        location = self.root / self._inventory.content_path(digest)
+        location = self._place(self._inventory.content_path(digest))
         if offset or not verify:
             raw = _open_file(location)
             raw.seek(offset)
@@ -350,7 +362,7 @@ def _read_up_to(descriptor: int, size: int, digest: Callable[[bytes], object]) -
 
 def _open_file(location: Path) -> BinaryIO:
     try:
-        return location.open("rb", buffering=0)
+        return open_regular(location)
     except OSError as error:
         raise ReadFailed(path=location, reason=error.strerror) from error
 

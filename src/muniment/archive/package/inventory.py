@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.disk.durable import write_file
+from muniment.archive.disk.regular import read_regular
 from muniment.content.identity import Agent
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
@@ -115,7 +116,7 @@ class Inventory:
 
         write_file(folder / NAME, hashed())
         digest = hasher.hexdigest()
-        write_file(folder / f"{NAME}.{self.algorithm}", _sidecar(digest))
+        write_file(folder / f"{NAME}.{self.algorithm}", sidecar_of(digest))
         return digest
 
 
@@ -147,10 +148,11 @@ def _about(version: Version) -> dict[str, Any]:
 
 def sidecar(data: bytes, algorithm: str) -> bytes:
     """The sidecar's content for an inventory (OCFL 1.1 §3.7)."""
-    return _sidecar(hashlib.new(algorithm, data).hexdigest())
+    return sidecar_of(hashlib.new(algorithm, data).hexdigest())
 
 
-def _sidecar(digest: str) -> bytes:
+def sidecar_of(digest: str) -> bytes:
+    """The sidecar's content for an inventory with that digest (OCFL 1.1 §3.7), to the byte."""
     return f"{digest} {NAME}\n".encode("ascii")
 
 
@@ -164,12 +166,12 @@ def read_inventory(folder: Path, algorithm: str) -> tuple[Inventory, str]:
     """
     path = folder / NAME
     try:
-        data = path.read_bytes()
-        recorded = (folder / f"{NAME}.{algorithm}").read_bytes()
+        data = read_regular(path)
+        recorded = read_regular(folder / f"{NAME}.{algorithm}")
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ReadFailed(path=path, reason=error.strerror) from error
+        raise ReadFailed(path=error.filename or path, reason=error.strerror) from error
     digest = hashlib.new(algorithm, data).hexdigest()
     if recorded.split(maxsplit=1)[:1] != [digest.encode("ascii")]:
         raise DamagedRecord(path=path, reason="its digest is not the one in its sidecar")

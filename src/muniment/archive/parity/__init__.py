@@ -10,7 +10,7 @@ from __future__ import annotations
 from muniment.archive.parity.files import PARITY_FROM, ParitySet, make_for_file, repair_file, verify_file
 from muniment.archive.parity.many import make_many
 from muniment.archive.parity.pack_index import Member
-from muniment.archive.parity.packs import PACK, make_for_pack, pack_members, repair_pack, verify_pack
+from muniment.archive.parity.packs import PACK, ToPack, make_for_pack, pack_members, repair_pack, verify_pack
 from muniment.archive.parity.par2 import Outcome, Par2, Verdict
 from muniment.archive.parity.sidecar import ParityFile, SetFault, check_set
 
@@ -23,6 +23,7 @@ __all__ = [
     "ParityFile",
     "ParitySet",
     "SetFault",
+    "ToPack",
     "Verdict",
     "check_set",
     "make_for_file",

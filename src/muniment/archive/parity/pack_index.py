@@ -8,6 +8,7 @@ A line is lost only when it is damaged in both copies.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import zlib
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from muniment.archive.disk.regular import open_regular
 from muniment.errors.parity import CannotRepair
 
 FORMAT = "muniment-pack-1"
@@ -79,7 +81,7 @@ def read_index(folder: Path, name: str) -> PackIndex:
 def _gather(path: Path, said: dict[int, str]) -> None:
     """Add every intact line; a read that fails leaves the rest to the other copy."""
     try:
-        with path.open("rb") as stream:
+        with io.BufferedReader(open_regular(path)) as stream:
             for line in stream:
                 match = _LINE.fullmatch(line.rstrip(b"\n"))
                 if match and zlib.crc32(match[2]) == int(match[1], 16):

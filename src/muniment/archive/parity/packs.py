@@ -8,31 +8,33 @@ from pathlib import Path
 from typing import NamedTuple
 
 from muniment.archive.disk import durable
+from muniment.archive.disk.regular import open_regular
 from muniment.archive.parity import sets as work
 from muniment.archive.parity.files import ParitySet
 from muniment.archive.parity.geometry import geometry
 from muniment.archive.parity.pack_index import Member, PackIndex, index_lines, index_paths, read_index
 from muniment.archive.parity.par2 import Par2, Verdict
 from muniment.archive.parity.salvage import salvage
-from muniment.content.digests import Hashers
+from muniment.content.digests import Digest, Hashers
 from muniment.errors.archive import ReadFailed, SourceChanged
 from muniment.errors.base import BadInput
-from muniment.errors.parity import CannotRepair
+from muniment.errors.parity import CannotRepair, ParityNotMade
 
 PACK = "pack"
 _PIECE = 1 << 20
 
 
 class ToPack(NamedTuple):
-    """A file for a pack: the name it is asked for by, where it is, and its size in bytes."""
+    """A file for a pack: the name it is asked for by, where it is, its size in bytes, and what its digest must be."""
 
     name: str
     path: Path
     size: int
+    digest: Digest | None = None
 
 
 def make_for_pack(
-    files: Iterable[tuple[str, Path, int]],
+    files: Iterable[tuple[str, Path, int] | ToPack],
     target_folder: Path,
     redundancy: int,
     *,
@@ -40,7 +42,7 @@ def make_for_pack(
     name: str = PACK,
     tool: Par2 | None = None,
 ) -> ParitySet | None:
-    """Make one set over `files` (name, path, size) in `target_folder`; None when they hold no byte, or at 0 percent.
+    """Make one set over `files` in `target_folder`; None when they hold no byte, or at 0 percent.
 
     Writes `<name>.par2`, its volume, `<name>.index`, `<name>.index.copy` and the sidecar; all or none. The order
     of `files` is kept. The packed stream lies in `scratch` meanwhile (default: the target folder; it must be on the
@@ -48,6 +50,7 @@ def make_for_pack(
 
     Raises:
         BadInput: Two files have one name.
+        ParityNotMade: A file has not the digest that was given: parity of rotten bytes would bring them back.
         SourceChanged: A file has not the size that was given.
         ParityToolMissing, ParityToolFailed: par2 could not do it.
         ReadFailed, DiskFull, WriteFailed: The storage refused.
@@ -133,7 +136,7 @@ def repair_pack(
         return _cut(index, folder / name, wanted)
 
 
-def _pack(files: Iterable[tuple[str, Path, int]], stream_path: Path) -> PackIndex:
+def _pack(files: Iterable[tuple[str, Path, int] | ToPack], stream_path: Path) -> PackIndex:
     """Write all bytes one after the other, and say what lies where."""
     members: dict[str, Member] = {}
     hashers = Hashers(("sha256",))
@@ -154,17 +157,24 @@ def _pack(files: Iterable[tuple[str, Path, int]], stream_path: Path) -> PackInde
 
 def _read_exactly(file: ToPack) -> Iterator[bytes]:
     left = file.size
+    hashers = Hashers([file.digest.algorithm] if file.digest else [])
     try:
-        with file.path.open("rb", buffering=0) as stream:
+        with open_regular(file.path) as stream:
             while data := stream.read(min(_PIECE, left + 1)):
                 left -= len(data)
                 if left < 0:
                     raise SourceChanged(path=file.path)
+                hashers.update(data)
                 yield data
     except OSError as error:
         raise ReadFailed(path=file.path, reason=error.strerror or str(error)) from error
     if left:
         raise SourceChanged(path=file.path)
+    if file.digest:
+        found = hashers.values()[file.digest.algorithm]
+        if found != file.digest.value:
+            reason = f"its {file.digest.algorithm} is {found}, not {file.digest.value}"
+            raise ParityNotMade(path=file.path, reason=reason)
 
 
 def _stream(index: PackIndex, present: Mapping[str, Path]) -> Iterator[bytes]:

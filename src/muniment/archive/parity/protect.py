@@ -4,11 +4,14 @@
 parity/files/<ab>/<cd>/<sha256>.par2 …      a file of 102,400 bytes and up, shared by equal content
 parity/packs/<object's place>/v<N>/pack.…   all smaller files of a version, its records included
 ```
+
+Parity is made only of bytes that are what the inventory says: parity of rotten bytes would bring them back.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,19 +20,34 @@ from pathlib import Path
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree
 from muniment.archive.disk.layout import ArchiveLayout
-from muniment.archive.package.inventory import NAME, Inventory, read_inventory
-from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, make_for_pack, make_many
-from muniment.archive.parity.sidecar import sidecar_path
-from muniment.content import Progress, quiet
+from muniment.archive.disk.locks import exclusive
+from muniment.archive.disk.regular import is_regular, regular_size
+from muniment.archive.disk.repaired import newest_copy, repaired_copies
+from muniment.archive.package.inventory import NAME, sidecar_of
+from muniment.archive.package.objects import version_inventory
+from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, ToPack, make_for_pack, make_many
+from muniment.archive.parity.sidecar import ParityFile, read_digests, sidecar_path
+from muniment.content import Digest, Progress, quiet
+from muniment.errors.archive import ReadFailed, SourceChanged
+from muniment.errors.parity import ParityNotMade
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file of a version, or one of its records: name relative to the object's root, size, digests if recorded."""
+    """A file of a version, or one of its records: name relative to the object's root, where it is, size, digests.
+
+    A size of -1 says that it is not there.
+    """
 
     name: str
+    path: Path
     size: int
     digests: dict[str, str]
+
+    @property
+    def digest(self) -> Digest:
+        """What its bytes must have."""
+        return Digest(*next(item for item in sorted(self.digests.items()) if item[0] in {"sha256", "sha512"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +68,94 @@ def pack_folder(layout: ArchiveLayout, root: Path, version: int) -> Path:
     return layout.parity / "packs" / root.relative_to(layout.objects) / f"v{version}"
 
 
-def content_of(root: Path, inventory: Inventory, version: int) -> Iterator[Content]:
-    """Every file a version brought, its inventory and sidecar last; those without a size are not there."""
+def set_places(context: ArchiveContext, folder: Path) -> list[Path]:
+    """Where a set that belongs in `folder` may be found: what was made anew beside it first, then the folder itself."""
+    return [*repaired_copies(folder, context.layout.root), folder]
+
+
+def has_set(context: ArchiveContext, folder: Path, name: str) -> bool:
+    """Whether there is a set of that name: one without its sidecar counts as not there."""
+    return any(is_regular(sidecar_path(place, name)) for place in set_places(context, folder))
+
+
+def content_of(context: ArchiveContext, root: Path, version: int) -> Iterator[Content]:
+    """Every file a version brought, its inventory and sidecar last, as they are recorded.
+
+    Raises:
+        FileNotFoundError, ReadFailed, DamagedRecord: No inventory says what it brought.
+    """
     prefix = f"v{version}/"
+    inventory, digest = version_inventory(root, version, context.config.digests[0])
     further = inventory.further_digests()
-    for digest, paths in inventory.manifest.items():
+    for value, paths in inventory.manifest.items():
         for path in paths:
             if path.startswith(prefix):
-                yield _content(root, path, {inventory.algorithm: digest, **further.of(path)})
-    yield _content(root, f"{prefix}{NAME}", {})
-    yield _content(root, f"{prefix}{NAME}.{inventory.algorithm}", {})
+                yield _content(context, root, path, {inventory.algorithm: value, **further.of(path)})
+    yield _content(context, root, f"{prefix}{NAME}", {inventory.algorithm: digest})
+    text = sidecar_of(digest)
+    name = f"{prefix}{NAME}.{inventory.algorithm}"
+    yield _content(context, root, name, {"sha256": hashlib.sha256(text).hexdigest()})
 
 
-def _content(root: Path, name: str, digests: dict[str, str]) -> Content:
-    try:
-        return Content(name, (root / name).stat().st_size, digests)
-    except OSError:
-        return Content(name, -1, digests)
+def _content(context: ArchiveContext, root: Path, name: str, digests: dict[str, str]) -> Content:
+    path = newest_copy(root / name, context.layout.root)
+    size = regular_size(path)
+    return Content(name, path, -1 if size is None else size, digests)
 
 
-def needs_of(root: Path, inventory: Inventory, version: int) -> Needs:
-    """What parity a version should have, by what is on disk."""
+def needs_of(context: ArchiveContext, root: Path, version: int) -> Needs:
+    """What parity a version should have, by what is on disk.
+
+    Raises:
+        FileNotFoundError, ReadFailed, DamagedRecord: No inventory says what it brought.
+    """
     needs = Needs([], [])
-    for content in content_of(root, inventory, version):
+    for content in content_of(context, root, version):
         large = content.size >= PARITY_FROM and "sha256" in content.digests
         (needs.large if large else needs.small).append(content)
     return needs
+
+
+def make_pack(context: ArchiveContext, small: list[Content], target: Path, scratch: Path) -> ParitySet | None:
+    """Make the set over all small files of a version in the folder `target`; None when they hold no byte.
+
+    Raises:
+        ParityNotMade: A file is not what was recorded: it has to be repaired first.
+        MunimentError: As `make_for_pack`.
+    """
+    files = (ToPack(item.name, item.path, item.size, item.digest) for item in small)
+    try:
+        return make_for_pack(files, target, context.config.redundancy, scratch=scratch)
+    except (SourceChanged, ReadFailed) as error:
+        raise ParityNotMade(path=error.details["path"], reason="it is not as it was recorded") from error
 
 
 def protect(context: ArchiveContext, root: Path, version: int, *, progress: Progress = quiet) -> list[ParitySet]:
     """Make the sets of one version that are not there yet; doing it again makes nothing.
 
     Raises:
-        ParityNotMade: A file is not what was recorded: mend it first.
+        ParityNotMade: A file is not what was recorded: it has to be repaired first.
         ParityToolMissing, ParityToolFailed: par2 could not do it.
         DiskFull, WriteFailed, ReadFailed: The storage refused.
     """
     redundancy = context.config.redundancy
     if not redundancy:
         return []
-    inventory, _ = read_inventory(root / f"v{version}", context.config.digests[0])
-    needs = needs_of(root, inventory, version)
+    needs = needs_of(context, root, version)
     scratch = context.layout.scratch / f"parity-{secrets.token_hex(8)}"
     make_folder(scratch / "files")
     try:
-        missing = [(root / item.name, item.digests["sha256"]) for item in needs.large if not _has(context, item)]
+        missing = [(item.path, item.digests["sha256"]) for item in needs.large if not _has(context, item)]
         made = list(make_many(missing, scratch / "files", redundancy, progress=progress, total=len(missing)))
         folder = pack_folder(context.layout, root, version)
-        if not sidecar_path(folder, PACK).exists():
+        if not has_set(context, folder, PACK):
             make_folder(scratch / "pack")
-            files = ((item.name, root / item.name, item.size) for item in needs.small)
-            pack = make_for_pack(files, scratch / "pack", redundancy, scratch=scratch)
+            pack = make_pack(context, needs.small, scratch / "pack", scratch)
             made += [pack] if pack else []
         if made:
             sync_tree(scratch)
-            _publish(context, scratch, made, folder)
+            with exclusive(context.layout.locks / "parity"):
+                _publish(context, scratch, made, folder)
         return made
     finally:
         remove_tree(scratch)
@@ -112,7 +163,7 @@ def protect(context: ArchiveContext, root: Path, version: int, *, progress: Prog
 
 def _has(context: ArchiveContext, item: Content) -> bool:
     sha256 = item.digests["sha256"]
-    return sidecar_path(file_set_folder(context.layout, sha256), sha256).exists()
+    return has_set(context, file_set_folder(context.layout, sha256), sha256)
 
 
 def _publish(context: ArchiveContext, scratch: Path, made: list[ParitySet], pack: Path) -> None:
@@ -123,16 +174,31 @@ def _publish(context: ArchiveContext, scratch: Path, made: list[ParitySet], pack
             continue
         folder = file_set_folder(context.layout, item.name)
         make_folder(folder)
-        for file in item.files:
-            rename(file.path, folder / file.path.name)
+        _publish_files(item, folder)
         touched |= {folder, folder.parent, folder.parent.parent}
     if (scratch / "pack").exists() and any((scratch / "pack").iterdir()):
         make_folder(pack.parent)
-        if pack.exists():
-            rename(pack, scratch / "old")
-        # Another process may have made the same set meanwhile; it is as good.
-        with contextlib.suppress(FileExistsError):
+        # Another process may have made the same set meanwhile, and it is as good. What lies there without a
+        # sidecar stays until each of its files has its successor: it might still be of use.
+        try:
             rename(scratch / "pack", pack)
-        touched |= {pack.parent, pack.parent.parent, pack.parent.parent.parent, context.layout.parity}
+        except FileExistsError:
+            (item,) = (found for found in made if found.name == PACK)
+            _publish_files(item, pack)
+        touched |= {pack, pack.parent, pack.parent.parent, pack.parent.parent.parent, context.layout.parity}
     for folder in sorted(touched):
         sync_folder(folder)
+
+
+def _publish_files(made: ParitySet, folder: Path) -> None:
+    for file in made.files:
+        place = folder / file.path.name
+        # In worm mode nothing that is there may be renamed over; what a killed process left is the same.
+        if not _is_same(place, file):
+            rename(file.path, place)
+
+
+def _is_same(place: Path, file: ParityFile) -> bool:
+    with contextlib.suppress(OSError):
+        return read_digests(place).digests == file.digests
+    return False

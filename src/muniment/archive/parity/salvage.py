@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from muniment.archive.disk.regular import descriptor_of
+
 _PIECE = 1 << 20
 _SMALLEST = 4096
 
 
 def salvage(path: str | os.PathLike[str] | None, size: int, *, start: int = 0) -> Iterator[bytes]:
-    """The bytes from `start` to `size` of the file at `path`, in pieces; what is not there or not readable is zeros."""
+    """The bytes from `start` to `size` of the file at `path`, in pieces; what is not there or not readable is zeros.
+
+    A link is followed: whoever moved a file away and left one has the right bytes to give.
+    """
     try:
-        descriptor = -1 if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = -1 if path is None else descriptor_of(path, follow=True)
     except OSError:
         descriptor = -1
     place = start

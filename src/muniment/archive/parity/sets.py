@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from muniment.archive.disk import durable
+from muniment.archive.disk.regular import open_regular
 from muniment.archive.parity.geometry import Geometry
 from muniment.archive.parity.par2 import Outcome, Par2, Verdict
 from muniment.archive.parity.salvage import salvage
@@ -62,7 +63,7 @@ def lend(source: Path, name: Path) -> None:
         os.link(source.resolve(), name)
     except OSError:
         try:
-            stream = source.open("rb", buffering=0)
+            stream = open_regular(source, follow=True)
         except OSError as error:
             raise ReadFailed(path=source, reason=error.strerror or str(error)) from error
         with stream, durable.writing(name), name.open("xb") as copy:
@@ -169,7 +170,7 @@ def sha256_of(path: Path, stopped: Callable[[], bool] = bool) -> str:
     """
     hashers = Hashers(("sha256",))
     try:
-        with path.open("rb", buffering=0) as stream:
+        with open_regular(path, follow=True) as stream:
             while not stopped() and (data := stream.read(1 << 20)):
                 hashers.update(data)
     except OSError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from muniment.archive.disk import durable
+from muniment.archive.disk.regular import open_regular
 from muniment.content.digests import Hashers
 
 _PIECE = 1 << 20
@@ -53,7 +54,7 @@ def read_digests(path: Path) -> ParityFile:
         OSError: It cannot be read.
     """
     hashers = Hashers(("md5", "sha256"))
-    with path.open("rb", buffering=0) as stream:
+    with open_regular(path) as stream:
         while data := stream.read(_PIECE):
             hashers.update(data)
     return ParityFile(path, hashers.size, hashers.values())
@@ -121,7 +122,7 @@ def set_files(folder: Path, name: str) -> list[Path]:
 
 
 def _parse(path: Path) -> dict[str, tuple[int, str]]:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         text = stream.read(_LARGEST_SIDECAR)
     try:
         record = json.loads(text)

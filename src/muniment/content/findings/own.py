@@ -36,6 +36,18 @@ OWN: tuple[Kind, ...] = (
         "A file or folder inside the archive's own folders belongs to no resource.",
     ),
     Kind(
+        "M106",
+        Severity.ERROR,
+        "{where} is {found}, not a file.",
+        "A link, a pipe, a device or a folder stands where a recorded file should be.",
+    ),
+    Kind(
+        "M107",
+        Severity.NOTE,
+        "{where} has a repaired copy, which is read in its place: {found}.",
+        "In worm mode a damaged file stays as it is; what `muniment repair` made of it stands beside, and is right.",
+    ),
+    Kind(
         "M201",
         Severity.ERROR,
         "{where}: the inventory and the bag disagree: expected {expected}, found {found}.",
@@ -63,7 +75,7 @@ OWN: tuple[Kind, ...] = (
         "M302",
         Severity.WARNING,
         "{where}: the last line of the log is incomplete.",
-        "A crash while an event was written; the next writer mends it.",
+        "A crash while an event was written; the next writer sets it aside.",
     ),
     Kind(
         "M303",
@@ -82,6 +94,12 @@ OWN: tuple[Kind, ...] = (
         Severity.NOTE,
         "{where}: no event records its ingestion.",
         "The log was lost or begun anew; the files themselves are complete.",
+    ),
+    Kind(
+        "M306",
+        Severity.ERROR,
+        "{where}: the log and its mirror are not the same: {found}.",
+        "One of the two copies of the log was damaged or lost; `muniment repair` puts right what can be told apart.",
     ),
     Kind(
         "M401",

@@ -1,4 +1,4 @@
-"""Routes that check and mend; what they find comes as JSON lines while they work."""
+"""Routes that check and repair; what they find comes as JSON lines while they work."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def audit(request: Request, given: AuditIn | None = None) -> Response:
 
 @router.post("/repair", operation_id="repair", response_class=Response, responses=_ANSWER)
 def repair(request: Request, given: RepairIn | None = None) -> Response:
-    """Mend what an audit finds, from parity; name what cannot be mended."""
+    """Repair what an audit finds, from parity; name what cannot be repaired."""
     visit = authorized(request)
     wanted = given or RepairIn()
     place = _place(visit, wanted.id, wanted.project, ADMIN)
@@ -59,7 +59,7 @@ def repair(request: Request, given: RepairIn | None = None) -> Response:
     def rows() -> Iterator[dict[str, Any]]:
         failed = False
         for done in visit.archive.repair(wanted.id, project=place):
-            failed = failed or not done.mended
+            failed = failed or not done.repaired
             yield {"repair": asdict(done)}
         yield {"summary": {"ok": not failed}}
 

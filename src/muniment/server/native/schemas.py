@@ -273,7 +273,7 @@ class AuditIn(Given):
 
 
 class RepairIn(Given):
-    """What to mend."""
+    """What to repair."""
 
     id: Id | None = None
     project: Project | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from muniment.archive.disk.regular import open_regular
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.package.inventory import FurtherDigests, Inventory
 from muniment.archive.package.objects import newest_inventory
@@ -31,7 +33,7 @@ def _check_version(check: ObjectCheck, inventory: Inventory, number: int, furthe
             check.say("M201", f"v{number}", name, "no such tag file")
             continue
         unnamed = set(payload)
-        for digest, path in _lines(check.root / inventory.content_path(logical[name])):
+        for digest, path in _lines(check.place(inventory.content_path(logical[name]))):
             unnamed.discard(path)
             found = _digest(inventory, logical, further, path, algorithm)
             if found != digest:
@@ -49,7 +51,7 @@ def _digest(inventory: Inventory, logical: dict[str, str], further: FurtherDiges
 
 def _lines(manifest: Path) -> Iterator[tuple[str, str]]:
     try:
-        with manifest.open("r", encoding="utf-8", newline="\n") as file:
+        with io.TextIOWrapper(io.BufferedReader(open_regular(manifest)), "utf-8", newline="\n") as file:
             for line in file:
                 digest, _, path = line.rstrip("\n").partition("  ")
                 yield digest, path

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
+from muniment.archive.disk.locks import held_if_possible
 from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import FIRST, EventLog
 from muniment.content import FINDINGS, Finding
-from muniment.content.events import Event, parse_event
+from muniment.content.events import UNREADABLE, Event
+from muniment.errors.archive import ReadFailed
 
 
 def key_of(project: str, resource: str, instance: int) -> bytes:
@@ -22,9 +26,12 @@ class LoggedDigests:
     def __init__(self) -> None:
         self._digests: dict[bytes, str] = {}
         self._seen: set[bytes] = set()
+        self.newest = 0
+        """The number of the newest event that was noted."""
 
     def note(self, event: Event) -> None:
         """Take in one event."""
+        self.newest = max(self.newest, event.seq)
         if event.outcome != "success":
             return
         if event.event == "ingestion":
@@ -34,41 +41,62 @@ class LoggedDigests:
             for number in range(1, int(event.detail.get("instances", 0)) + 1):
                 self._digests.pop(key_of(event.project, event.resource, number), None)
 
+    def catch_up(self, log: EventLog) -> None:
+        """Note the events that were appended meanwhile."""
+        for event in log.read(self.newest):
+            self.note(event)
+
+    def vouched(self, project: str, resource: str, instance: int) -> str:
+        """The digest of an instance's inventory as the log has it, `algorithm:value`; '' where it says nothing."""
+        return self._digests.get(key_of(project, resource, instance), "")
+
     def digest(self, project: str, resource: str, instance: int) -> str | None:
         """What the log says of an instance; asking counts as having found it on disk."""
         key = key_of(project, resource, instance)
         self._seen.add(key)
         return self._digests.get(key)
 
-    def unseen(self, log: EventLog) -> Iterator[Finding]:
-        """A finding for each instance the log records that was not found on disk."""
+    def unseen(self, log: EventLog) -> Iterator[Event]:
+        """The ingestion of each instance the log records that nobody asked about: it was not found on disk."""
         missing = self._digests.keys() - self._seen
-        if not missing:
-            return
-        for event in log.read():
+        for event in log.read() if missing else ():
             if event.event == "ingestion" and key_of(event.project, event.resource, event.instance) in missing:
-                what = f"instance {event.instance} of {event.resource}"
-                where = f"event {event.seq}"
-                yield Finding(FINDINGS["M304"], where, what, "", event.resource, str(event.instance))
+                yield event
+
+    def has(self, event: Event) -> bool:
+        """Whether the instance an ingestion is about is still one that there should be."""
+        return key_of(event.project, event.resource, event.instance) in self._digests
 
 
-def check_log(log: EventLog, logged: LoggedDigests) -> Iterator[Finding]:
-    """Check the chain from the first event to the last, and note what the log vouches for."""
+def check_log(log: EventLog, logged: LoggedDigests, lock: Path) -> Iterator[Finding]:
+    """Check the chain from the first event to the last, and note what the log vouches for.
+
+    Lines that are damaged are read from the mirror; that they are damaged is said of the file. `lock` is the one
+    under which others append: what looks like damage is looked at again when nobody does.
+    """
     previous, seq = FIRST, 0
-    for path, line in log.lines():
+    for line, path, event in log.entries():
         where = f"events/{path.parent.name}/{path.name}"
-        try:
-            event = parse_event(line)
-        except (ValueError, TypeError) as error:
-            yield Finding(FINDINGS["M202"], where, "an event", str(error))
-            previous = line_hash(line)
+        if event.event == UNREADABLE:
+            yield Finding(FINDINGS["M202"], where, "an event", "a line that is damaged in the mirror too")
+            previous, seq = "", event.seq or seq + 1
             continue
         if event.seq != seq + 1:
             yield Finding(FINDINGS["M301"], where, f"event {seq + 1}", f"event {event.seq}")
-        if event.previous != previous:
+        if previous and event.previous != previous:
             yield Finding(FINDINGS["M301"], f"{where}, event {event.seq}", previous, event.previous)
         previous, seq = line_hash(line), event.seq
         logged.note(event)
-    torn = log.torn()
-    if torn:
-        yield Finding(FINDINGS["M302"], f"events/{torn.parent.name}/{torn.name}")
+    if _torn(log) or any(True for _ in log.differences()):
+        with held_if_possible(lock):
+            torn = _torn(log)
+            if torn:
+                yield Finding(FINDINGS["M302"], f"events/{torn.parent.name}/{torn.name}")
+            for path, how in log.differences():
+                yield Finding(FINDINGS["M306"], f"events/{path.parent.name}/{path.name}", "", how)
+
+
+def _torn(log: EventLog) -> Path | None:
+    with contextlib.suppress(ReadFailed):  # which its mirror tells from it
+        return log.torn()
+    return None

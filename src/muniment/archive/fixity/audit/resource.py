@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.archive.config import Mode
 from muniment.archive.context import ArchiveContext
+from muniment.archive.disk.regular import kind_of, open_regular, read_regular
+from muniment.archive.disk.repaired import newest_copy
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.package.bag import FILES, read_files
-from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory
-from muniment.archive.package.objects import newest_inventory, versions_on_disk
-from muniment.archive.parity import PACK, PARITY_FROM, check_set
-from muniment.archive.parity.protect import file_set_folder, pack_folder
-from muniment.archive.parity.sidecar import sidecar_path
+from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory, sidecar_of
+from muniment.archive.package.objects import declare, newest_inventory, versions_on_disk
 from muniment.content import FINDINGS, Finding
 from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
-_FAULTS = {"missing": "M401", "damaged": "M402", "unreadable": "M104", "unrecorded": "M105"}
+_OF_VERSION = re.compile(r"v([1-9][0-9]*)(?:[/ ]|\Z)")
 
 
 @dataclass(slots=True)
@@ -33,7 +34,10 @@ class Expected:
 
 @dataclass(slots=True)
 class ObjectCheck:
-    """What auditing one object needs to know; `findings` grows as records are read."""
+    """What auditing one object needs to know; `findings` grows as records are read.
+
+    `sizes` are those of the files on disk, `irregular` the places where something else than a file stands.
+    """
 
     context: ArchiveContext
     root: Path
@@ -42,17 +46,27 @@ class ObjectCheck:
     head: int = 0
     readable: bool = False
     files: dict[str, Expected] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    irregular: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     def say(self, code: str, name: str, expected: str = "", found: str = "") -> None:
         """Add a finding about a file or record of this object."""
-        instance = name.split("/", 1)[0][1:] if name.startswith("v") and name[1:2].isdigit() else ""
+        number = _OF_VERSION.match(name)
+        instance = number[1] if number else ""
         self.findings.append(self.finding(code, name, expected, found, instance))
+
+    def where(self, name: str) -> str:
+        """A place in this object, below the archive's root."""
+        return f"{self.root.relative_to(self.context.layout.root)}/{name}".rstrip("/")
+
+    def place(self, name: str) -> Path:
+        """Where a file of this object is read: in worm mode it may stand repaired beside it."""
+        return newest_copy(self.root / name, self.context.layout.root)
 
     def finding(self, code: str, name: str, expected: str, found: str, instance: str) -> Finding:
         """A finding about this object, with its place below the archive's root."""
-        where = f"{self.root.relative_to(self.context.layout.root)}/{name}".rstrip("/")
-        return Finding(FINDINGS[code], where, expected, found, self.resource, instance)
+        return Finding(FINDINGS[code], self.where(name), expected, found, self.resource, instance)
 
 
 def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | None) -> ObjectCheck:
@@ -60,9 +74,9 @@ def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | N
     check = ObjectCheck(context, root)
     algorithm = context.config.digests[0]
     versions = versions_on_disk(root)
-    if not versions or not (root / DECLARATION).is_file():
-        check.say("M102", DECLARATION if versions else "v1", "an OCFL object")
+    _check_declaration(check)
     if not versions:
+        check.say("M102", "v1", "an OCFL object")
         return check
     check.head = versions[-1]
     if versions != list(range(1, check.head + 1)):
@@ -86,6 +100,19 @@ def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | N
         _check_log(check, digests, logged)
     _expect(check, newest)
     return check
+
+
+def _check_declaration(check: ObjectCheck) -> None:
+    path, data = declare(check.root)
+    try:
+        found = read_regular(path)
+    except FileNotFoundError:
+        check.say("M102", DECLARATION, "an OCFL object")
+    except OSError as error:
+        check.say("M104", DECLARATION, "", error.strerror or str(error))
+    else:
+        if found != data:
+            check.say("M101", DECLARATION, repr(data.decode()), repr(found[:80].decode("utf-8", "replace")))
 
 
 def _read_versions(check: ObjectCheck, versions: list[int], algorithm: str) -> tuple[Inventory | None, dict[int, str]]:
@@ -121,72 +148,51 @@ def check_presence(check: ObjectCheck) -> None:
     for number in range(1, check.head + 1):
         known |= {f"v{number}/{NAME}", f"v{number}/{NAME}.{algorithm}"}
     there: set[str] = set()
-    for name, entry in _everything(check.root, ""):
+    for name, entry in everything(check.root, ""):
         there.add(name)
         if entry is None:
             check.say("M105", f"{name} (an empty folder)")
         elif name not in known:
             check.say("M105", name)
-        elif name in check.files:
-            expected = check.files[name].size
-            found = entry.stat(follow_symlinks=False).st_size
-            if expected is not None and expected != found:
-                check.say("M103", name, str(expected), str(found))
+        else:
+            _check_file(check, name, entry)
     for name in check.files.keys() - there:
         check.say("M102", name, _digest_text(check.files[name]))
 
 
-def check_parity(check: ObjectCheck, *, fast: bool, seen: set[bytes]) -> None:
-    """Every version's pack and every large file's set: there, and (unless `fast`) as recorded."""
-    if not check.context.config.redundancy:
-        return
-    for number in range(1, check.head + 1):
-        _check_set(check, pack_folder(check.context.layout, check.root, number), PACK, f"v{number}", fast=fast)
-    for name, expected in check.files.items():
-        sha256 = expected.digests.get("sha256", "")
-        size = expected.size
-        if size is None:
-            try:
-                size = (check.root / name).stat().st_size
-            except OSError:
-                continue
-        key = bytes.fromhex(sha256)
-        if size >= PARITY_FROM and key not in seen:
-            seen.add(key)
-            _check_set(check, file_set_folder(check.context.layout, sha256), sha256, name, fast=fast)
-
-
-def _check_set(check: ObjectCheck, folder: Path, name: str, of: str, *, fast: bool) -> None:
-    if not sidecar_path(folder, name).exists():
-        where = f"{folder.relative_to(check.context.layout.root)}/{name}.par2"
-        instance = of.split("/", 1)[0][1:]
-        what = f"parity of {of}"
-        check.findings.append(
-            Finding(FINDINGS["M401"], f"{check.root.name}/{of}", where, what, check.resource, instance)
-        )
-        return
-    if fast:
-        return
-    for fault in check_set(folder, name):
-        where = str(fault.path.relative_to(check.context.layout.root))
-        instance = of.split("/", 1)[0][1:]
-        code = "M402" if fault.fault in {"missing", "damaged"} else _FAULTS[fault.fault]
-        check.findings.append(
-            Finding(FINDINGS[code], where, fault.expected, fault.found or fault.fault, check.resource, instance)
-        )
+def _check_file(check: ObjectCheck, name: str, entry: os.DirEntry[str]) -> None:
+    status = entry.stat(follow_symlinks=False)
+    kind = kind_of(status.st_mode)
+    if kind:
+        check.irregular.add(name)
+        check.say("M106", name, "", kind)
+    elif name in check.files:
+        check.sizes[name] = status.st_size
+        expected = check.files[name].size
+        if expected is not None and expected != status.st_size:
+            check.say("M103", name, str(expected), str(status.st_size))
 
 
 def _record(check: ObjectCheck, folder: str, algorithm: str) -> tuple[Inventory, str] | None:
     name = f"{folder}/{NAME}" if folder else NAME
     try:
-        return read_inventory(check.root / folder, algorithm)
+        found = read_inventory(check.root / folder, algorithm)
+        _check_sidecar(check, f"{name}.{algorithm}", found[1])
     except FileNotFoundError as error:
         check.say("M102", f"{folder}/{os.path.basename(error.filename)}".lstrip("/"), "an inventory and its sidecar")
     except ReadFailed as error:
         check.say("M104", name, "", str(error.details["reason"]))
     except DamagedRecord as error:
         check.say("M101", name, "the digest in its sidecar", str(error.details["reason"]))
+    else:
+        return found
     return None
+
+
+def _check_sidecar(check: ObjectCheck, name: str, digest: str) -> None:
+    """Readers take the digest in front and pass over the rest: of the rest somebody has to speak."""
+    if read_regular(check.root / name) != sidecar_of(digest):
+        check.say("M101", name, "the digest, a space and the name alone", "something else around the digest")
 
 
 def _check_root(check: ObjectCheck, algorithm: str, digests: dict[int, str]) -> None:
@@ -214,8 +220,8 @@ def _check_log(check: ObjectCheck, digests: dict[int, str], logged: LoggedDigest
 def _note_sizes(check: ObjectCheck, inventory: Inventory, number: int) -> None:
     logical = inventory.logical(number)
     try:
-        location = check.root / inventory.content_path(logical[FILES])
-        with location.open("rb") as file:
+        location = check.place(inventory.content_path(logical[FILES]))
+        with open_regular(location) as raw, io.BufferedReader(raw) as file:
             for stored, entry in read_files(file):
                 expected = check.files.get(inventory.content_path(logical[stored]))
                 if expected:
@@ -226,16 +232,20 @@ def _note_sizes(check: ObjectCheck, inventory: Inventory, number: int) -> None:
         check.say("M202", f"v{number} {FILES}", "", str(error))
 
 
-def _everything(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
-    with os.scandir(folder) as entries:
-        listing = sorted(entries, key=lambda entry: entry.name)
-    if prefix and not listing:
-        yield prefix, None
-    for entry in listing:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _everything(folder / entry.name, f"{prefix}{entry.name}/")
-        else:
-            yield prefix + entry.name, entry
+def everything(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
+    """Every file below a folder with its path, and with None every folder that is empty; however deep they lie."""
+    waiting = [(os.fspath(folder), prefix)]
+    while waiting:
+        place, above = waiting.pop()
+        with os.scandir(place) as entries:
+            listing = sorted(entries, key=lambda entry: entry.name)
+        if above and not listing:
+            yield above, None
+        for entry in listing:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((entry.path, f"{above}{entry.name}/"))
+            else:
+                yield above + entry.name, entry
 
 
 def _digest_text(expected: Expected) -> str:

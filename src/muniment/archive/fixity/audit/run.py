@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.copying import Failed, Hashed, HashJob
-from muniment.archive.fixity.audit.bags import check_bags
+from muniment.archive.fixity.audit.again import check_object, check_rest, locked, look_again
+from muniment.archive.fixity.audit.content import check_content
 from muniment.archive.fixity.audit.log import LoggedDigests, check_log
-from muniment.archive.fixity.audit.resource import ObjectCheck, check_parity, check_presence, check_records
+from muniment.archive.fixity.audit.repaired import check_repaired
+from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.fixity.audit.untracked import check_untracked
 from muniment.archive.index.rebuild import object_roots
-from muniment.content import Finding, Progress, quiet
+from muniment.content import FINDINGS, Finding, Progress, quiet
 
 GROUP_OBJECTS = 256
 GROUP_FILES = 50_000
@@ -35,45 +36,66 @@ def audit(
 
     `after` resumes past an object's place, which `passed` is told after each group. `fast` compares
     names and sizes and reads no content. Content is compared by sha256; `every_digest` also by the
-    others that were recorded.
+    others that were recorded. What is found about an object is looked at again under its lock before it
+    is said: others may be writing, purging or repairing.
 
     Raises:
         WorkerDied: A digesting process ended; resume at the cursor.
     """
     whole = roots is None
     logged = LoggedDigests()
-    log_findings = check_log(context.log, logged)
+    log_findings = check_log(context.log, logged, context.layout.locks / "events")
     if whole and not after:
         yield from log_findings
     else:
         for _ in log_findings:
             pass
+    since = logged.newest
     large: set[bytes] = set()
     done = size = 0
     all_read = True
     for group in _groups(context, roots, after, logged):
         for check in group:
-            check_presence(check)
-            check_parity(check, fast=fast, seen=large)
+            check_rest(check, fast=fast, seen=large)
             all_read = all_read and check.readable
-            if not fast:
-                check_bags(check)
-            yield from check.findings
-            check.findings.clear()
         if not fast:
-            for finding, took in _content(context, group, every_digest=every_digest):
+            for check, finding, took in check_content(context, group, every_digest=every_digest):
                 done += 1
                 size += took
                 if finding:
-                    yield finding
+                    check.findings.append(finding)
                 if done % _TELL_EVERY == 0 or took > (1 << 24):
                     progress("auditing", done, None, size=size)
+        for check in group:
+            yield from _settled(check, logged, fast=fast)
         if passed and group:
             passed(str(group[-1].root.relative_to(context.layout.objects)))
     progress("auditing", done, done, size=size)
     if whole and not after:
-        yield from logged.unseen(context.log)
-        yield from check_untracked(context, large if all_read else None)
+        yield from _lost(context, logged)
+        yield from check_untracked(context, large if all_read else None, since)
+
+
+def audit_object(context: ArchiveContext, root: Path, logged: LoggedDigests) -> list[Finding]:
+    """Every finding about one object, its content read whole."""
+    check = check_object(context, root, logged)
+    check_rest(check, fast=False, seen=set())
+    for _, finding, _ in check_content(context, [check], every_digest=True):
+        if finding:
+            check.findings.append(finding)
+    return _settled(check, logged, fast=False)
+
+
+def _settled(check: ObjectCheck, logged: LoggedDigests, *, fast: bool) -> list[Finding]:
+    """What is still so of an object's findings, with what stands repaired beside it; the object is let go of."""
+    findings = check.findings
+    if findings:
+        findings = look_again(check.context, check.root, findings, logged, fast=fast)
+    if not fast:
+        findings = [*findings, *check_repaired(check)]
+    check.findings = []
+    check.files.clear()
+    return findings
 
 
 def _groups(
@@ -82,7 +104,7 @@ def _groups(
     group: list[ObjectCheck] = []
     files = 0
     for root in roots if roots is not None else object_roots(context.layout, after):
-        check = check_records(context, root, logged)
+        check = check_object(context, root, logged)
         group.append(check)
         files += len(check.files)
         if len(group) >= GROUP_OBJECTS or files >= GROUP_FILES:
@@ -92,29 +114,14 @@ def _groups(
         yield group
 
 
-def _content(
-    context: ArchiveContext, group: list[ObjectCheck], *, every_digest: bool
-) -> Iterator[tuple[Finding | None, int]]:
-    def jobs() -> Iterator[HashJob]:
-        for check in group:
-            for name, expected in check.files.items():
-                algorithms = tuple(expected.digests) if every_digest else ("sha256",)
-                yield HashJob((check, name), str(check.root / name), expected.size or 0, algorithms)
-
-    for answer in context.copier.hash(jobs()):
-        yield _judge(answer), answer.size if isinstance(answer, Hashed) else 0
-
-
-def _judge(answer: Hashed | Failed) -> Finding | None:
-    check, name = answer.key
-    expected = check.files[name].digests
-    instance = name.split("/", 1)[0][1:]
-    if isinstance(answer, Failed):
-        if answer.kind == "missing":
-            return None  # said already by the comparison with the disk
-        return check.finding("M104", name, "", answer.reason, instance)  # type: ignore[no-any-return] # the key is ours
-    for algorithm, found in answer.digests.items():
-        if found != expected.get(algorithm):
-            right = f"{algorithm}:{expected.get(algorithm)}"
-            return check.finding("M101", name, right, f"{algorithm}:{found}", instance)  # type: ignore[no-any-return] # the key is ours
-    return None
+def _lost(context: ArchiveContext, logged: LoggedDigests) -> Iterator[Finding]:
+    """A finding for each instance the log records that is not on disk, nor was purged meanwhile."""
+    for event in logged.unseen(context.log):
+        root = context.layout.object(event.project, event.resource)
+        with locked(context, root):
+            logged.catch_up(context.log)
+            lost = logged.has(event) and not (root / f"v{event.instance}").is_dir()
+        if lost:
+            what = f"instance {event.instance} of {event.resource}"
+            where = f"event {event.seq}"
+            yield Finding(FINDINGS["M304"], where, what, "", event.resource, str(event.instance))

@@ -1,0 +1,56 @@
+"""An object's parity: every version's pack and every large file's set are there and as they were recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from muniment.archive.fixity.audit.resource import ObjectCheck
+from muniment.archive.parity import PACK, PARITY_FROM, check_set
+from muniment.archive.parity.protect import file_set_folder, has_set, pack_folder, set_places
+from muniment.content import FINDINGS, Finding
+
+_CODES = {"missing": "M402", "damaged": "M402", "unreadable": "M104", "unrecorded": "M105"}
+
+
+def check_parity(check: ObjectCheck, *, fast: bool, seen: set[bytes]) -> None:
+    """Find what is wrong with the parity of one object; `fast` looks only whether it is there.
+
+    `seen` are the sha256 digests of the large files whose sets were looked at already: equal content shares one.
+    """
+    if not check.context.config.redundancy:
+        return
+    layout = check.context.layout
+    for number in range(1, check.head + 1):
+        _check_set(check, pack_folder(layout, check.root, number), PACK, f"v{number}", fast=fast)
+    for name, expected in check.files.items():
+        size = expected.size if expected.size is not None else check.sizes.get(name)
+        sha256 = expected.digests.get("sha256", "")
+        if size is None or size < PARITY_FROM or not sha256:
+            continue
+        key = bytes.fromhex(sha256)
+        if key not in seen:
+            seen.add(key)
+            _check_set(check, file_set_folder(layout, sha256), sha256, name, fast=fast)
+
+
+def _check_set(check: ObjectCheck, folder: Path, name: str, of: str, *, fast: bool) -> None:
+    instance = of.split("/", 1)[0][1:]
+    if not has_set(check.context, folder, name):
+        place = f"{folder.relative_to(check.context.layout.root)}/{name}.par2"
+        check.findings.append(check.finding("M401", of, place, "", instance))
+        return
+    if fast:
+        return
+    first, *others = reversed(set_places(check.context, folder))
+    faults = check_set(first, name)
+    for fault in faults:
+        where = str(fault.path.relative_to(check.context.layout.root))
+        kind = FINDINGS[_CODES[fault.fault]]
+        found = fault.found or fault.fault
+        check.findings.append(Finding(kind, where, fault.expected, found, check.resource, instance))
+    right = next((place for place in others if not check_set(place, name)), None)
+    if faults and right:
+        for fault in faults:
+            where = str(fault.path.relative_to(check.context.layout.root))
+            place = str(right.relative_to(check.context.layout.root))
+            check.findings.append(Finding(FINDINGS["M107"], where, "", place, check.resource, instance))

@@ -1,0 +1,8 @@
+"""Repair: what an audit finds is put right where that can be done, and looked at again before it is said."""
+
+from __future__ import annotations
+
+from muniment.archive.fixity.repair.result import Repair
+from muniment.archive.fixity.repair.run import repair
+
+__all__ = ["Repair", "repair"]

@@ -1,0 +1,112 @@
+"""Repair of content: files with a parity set of their own, and small ones from the pack of their version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from muniment.archive.fixity.repair.damaged_object import DamagedObject, attempt
+from muniment.archive.package.inventory import Inventory
+from muniment.archive.parity import pack_members, repair_file, repair_pack
+from muniment.archive.parity.protect import file_set_folder, has_set, pack_folder, set_places
+from muniment.archive.parity.sets import sha256_of
+from muniment.errors.archive import DiskFull, ReadFailed
+from muniment.errors.base import MunimentError
+from muniment.errors.parity import CannotRepair
+
+_HOW = "repaired from parity"
+
+
+def repair_content(damaged: DamagedObject, inventory: Inventory, names: Iterable[str]) -> dict[str, str]:
+    """Repair the content files `names` (relative to the object); what was done about each, or why it could not be."""
+    said: dict[str, str] = {}
+    recorded = inventory.digests_of(list(names))
+    packed: dict[int, list[str]] = {}
+    for name in names:
+        digests = recorded.get(name)
+        if digests is None:
+            said[name] = "no record says what it should be"
+        elif _is_right(damaged.root / name, digests["sha256"]):
+            # Through a link, that is: what was moved away from its place is there.
+            said[name] = attempt(lambda name=name, digests=digests: _copy(damaged, name, digests))  # type: ignore[misc] # bound at once
+        elif has_set(damaged.context, file_set_folder(damaged.context.layout, digests["sha256"]), digests["sha256"]):
+            said[name] = attempt(lambda name=name, digests=digests: _from_set(damaged, name, digests))  # type: ignore[misc] # as above
+        else:
+            packed.setdefault(_version(name), []).append(name)
+    for version, here in packed.items():
+        said |= _from_pack(damaged, version, {name: recorded[name] for name in here})
+    return said
+
+
+def _version(name: str) -> int:
+    return int(name.split("/", 1)[0][1:])
+
+
+def _is_right(path: Path, sha256: str) -> bool:
+    try:
+        return sha256_of(path) == sha256
+    except ReadFailed:
+        return False
+
+
+def _copy(damaged: DamagedObject, name: str, digests: Mapping[str, str]) -> str:
+    if not (damaged.root / name).is_symlink():
+        return "it is right"
+    with damaged.replacement(_version(name), "copied from where a link in its place pointed") as new:
+        # Without a set: the source is right, so that nothing is asked of parity.
+        made = repair_file(damaged.root / name, digests["sha256"], new.folder, new.folder, new.folder / "repaired")
+        new.put(damaged.root / name, made, digests)
+        new.commit()
+    return "copied from where the link in its place pointed"
+
+
+def _from_set(damaged: DamagedObject, name: str, digests: Mapping[str, str]) -> str:
+    sha256 = digests["sha256"]
+    trouble: MunimentError = CannotRepair(path=damaged.where(name), reason="there is no parity for it")
+    with damaged.replacement(_version(name), _HOW) as new:
+        for folder in set_places(damaged.context, file_set_folder(damaged.context.layout, sha256)):
+            try:
+                made = repair_file(damaged.root / name, sha256, folder, new.folder, new.folder / "repaired")
+            except CannotRepair as error:
+                trouble = error
+                continue
+            new.put(damaged.root / name, made, digests)
+            new.commit()
+            return _HOW
+    raise trouble
+
+
+def _from_pack(damaged: DamagedObject, version: int, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Repair small files of one version together, each compared with what the inventory says of it."""
+    said = dict.fromkeys(wanted, "there is no parity for it")
+    for folder in set_places(damaged.context, pack_folder(damaged.context.layout, damaged.root, version)):
+        left = [name for name in wanted if said[name] != _HOW]
+        try:
+            said |= _from_one_pack(damaged, version, folder, {name: wanted[name] for name in left})
+        except DiskFull:
+            raise
+        except MunimentError as error:
+            said |= dict.fromkeys(left, error.message)
+    return said
+
+
+def _from_one_pack(
+    damaged: DamagedObject, version: int, folder: Path, wanted: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    present = {member.name: damaged.root / member.name for member in pack_members(folder)}
+    said = {name: "its parity does not hold it" for name in wanted if name not in present}
+    inside = [name for name in wanted if name in present]
+    if not inside:
+        return said
+    with damaged.replacement(version, _HOW) as new:
+        made = {name: new.folder / f"repaired-{number}" for number, name in enumerate(inside)}
+        repair_pack(folder, present, made, new.folder)
+        for name, path in made.items():
+            try:
+                new.put(damaged.root / name, path, wanted[name])
+                said[name] = _HOW
+            except CannotRepair as error:
+                # The pack was made of bytes that were rotten by then; the others of it may be right.
+                said[name] = error.message
+        new.commit()
+    return said
