@@ -175,6 +175,8 @@ class BackgroundServices:
         Raises:
             MunimentError: A setting, a key file, the ledger or the archive cannot be used, or a part is not installed.
         """
+        from muniment.app import ledger_identity  # noqa: PLC0415 - a database library
+
         self.foreman()
         self.registry()
         if self._settings.broker is not None:
@@ -182,8 +184,24 @@ class BackgroundServices:
         try:
             if self._settings.registration_stores:
                 _ = self.office.stores
-            _ = self.office.ledger
-            _ = self.office.archive
+            named = bool(self._settings.registration_stores)
+            stores = self._store_addresses() if named or not self._app.remote else []
+            used = named or (bool(stores) and Path(stores[0]).exists())
+            ledger_identity.check(self.office.ledger.database, self.office.archive.config.id, stores, used=used)
+        finally:
+            self.close()
+
+    def assign(self) -> None:
+        """Say that the ledger belongs to the archive and the stores that the settings name.
+
+        Raises:
+            MunimentError: One of them cannot be reached.
+        """
+        from muniment.app import ledger_identity  # noqa: PLC0415 - a database library
+
+        try:
+            office = self.office
+            ledger_identity.change(office.ledger.database, office.archive.config.id, self._store_addresses())
         finally:
             self.close()
 
@@ -234,14 +252,18 @@ class BackgroundServices:
     def _stores(self) -> list[Store]:
         from muniment.stores import open_store  # noqa: PLC0415 - as above
 
+        keys = self._keys() if self._settings.registration_stores else None
+        return [open_store(word, keys=keys) for word in self._store_addresses()]
+
+    def _store_addresses(self) -> list[str]:
+        """Where registrations go: what was named, with folders in full, or else a folder beside the archive."""
         named = [word.strip() for word in self._settings.registration_stores.split(",") if word.strip()]
         if not named and self._app.remote:
             raise BadInput(reason="with an archive behind a server, name the stores: MUNIMENT_REGISTRATION_STORES")
         if not named:
             place = self._app.place().absolute()
-            named_folder = place.with_name(f"{place.name}-registrations")
-            return [open_store(named_folder)]
-        return [open_store(word, keys=self._keys()) for word in named]
+            return [str(place.with_name(f"{place.name}-registrations"))]
+        return [word if "://" in word else str(Path(word).absolute()) for word in named]
 
     def _keys(self) -> Mapping[str, str]:
         access, secret = self._settings.registration_access_key, self._settings.registration_secret_key

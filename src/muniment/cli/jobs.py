@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,12 +46,29 @@ def work(
     kind = engine or ("celery" if settings.broker else "local")
     if kind not in {"local", "celery"}:
         raise BadInput(reason=f"there is no engine {kind!r}; there are local and celery")
-    working.rehearse()
+    _rehearse(working)
     if kind == "celery":
         priorities = [Priority(word) for word in chosen] or list(Priority)
         working.celery_engine().work(concurrency=concurrency or settings.work_threads, queues=priorities)
         return
     _work_here(working, concurrency, chosen)
+
+
+def _rehearse(working: BackgroundServices) -> None:
+    """Wait for what others bring: the server in front of the archive, and the ledger. Anything else is refused."""
+    from muniment.errors.database import DatabaseNotThere, DatabaseUnavailable
+    from muniment.errors.remote import ServerUnreachable
+
+    pauses = (1.0, 2.0, 5.0, 10.0, 30.0)
+    for number in itertools.count():
+        try:
+            working.rehearse()
+        except (DatabaseNotThere, DatabaseUnavailable, ServerUnreachable) as error:
+            if number == 0:
+                note(f"waiting: {error}")
+            time.sleep(pauses[min(number, len(pauses) - 1)])
+        else:
+            return
 
 
 def _work_here(working: BackgroundServices, threads: int | None, queues: list[str]) -> None:
@@ -160,6 +179,13 @@ def migrate_ledger(
                 f"copied {copied['jobs']} jobs, {copied['access_keys']} keys, {copied['access_rules']} revisions of "
                 f"rules, and {sum(copied.values())} rows in all"
             )
+
+
+@ledger.command()
+def assign(context: typer.Context) -> None:
+    """Say that the ledger belongs to the archive and the stores that are named now, after they were moved."""
+    _working(context).assign()
+    note("the ledger belongs to this archive and these stores now")
 
 
 @ledger.command("rotate-keys")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from muniment.database.database import Database
-from muniment.database.tables import first_rows, history, metadata, workers
+from muniment.database.tables import belongings, first_rows, history, metadata, workers
 from muniment.errors.database import DatabaseNotEmpty
 
 _BATCH = 1000
@@ -39,7 +39,7 @@ def copy_all(source: Database, target: Database) -> dict[str, int]:
                     writing.execute(insert(table), rows)
                     counts[table.name] += len(rows)
 
-        for table, _ in first_rows:
+        for table in (*(table for table, _ in first_rows), belongings):
             writing.execute(delete(table))
         source.read(read)
         if not target.embedded:
@@ -51,7 +51,7 @@ def copy_all(source: Database, target: Database) -> dict[str, int]:
 
 
 def _refuse_what_is_used(connection: Connection, target: Database) -> None:
-    begun = {table for table, _ in first_rows} | {workers}
+    begun = {table for table, _ in first_rows} | {workers, belongings}
     counted = {table.name: select(func.count()).select_from(table) for table in metadata.sorted_tables}
     used = [
         table.name for table in metadata.sorted_tables if table not in begun and connection.scalar(counted[table.name])

@@ -67,6 +67,14 @@ class NoKeyFile(BadInput):
     """This job brings credentials, but the ledger was opened without a key file to encrypt them with. Configure one."""
 
 
+class WrongArchive(Conflict):
+    """The ledger at {place} belongs to the archive with the id {known}; this one has the id {given}. Name the ledger of this archive (MUNIMENT_LEDGER), or say with `muniment ledger assign` that it is this one's from now on."""  # noqa: E501 - the docstring is the message
+
+
+class WrongStores(Conflict):
+    """The ledger at {place} works with the stores {known}; here the settings name {given}. Set MUNIMENT_REGISTRATION_STORES alike on all machines, or say with `muniment ledger assign` that these are its stores from now on."""  # noqa: E501 - the docstring is the message
+
+
 class BrokerUnavailable(StorageError):
     """The broker at {place} cannot be reached: {reason}. The ledger keeps what is owed and sends it again later."""
 

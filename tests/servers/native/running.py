@@ -66,11 +66,12 @@ def free_port() -> int:
 def serving(place: Path, **settings: Any) -> Iterator[Running]:
     """A server in a thread."""
     key = settings.pop("key", None) or make_archive(place, **settings.pop("init", {}))
+    port = settings.get("serve_port", 0)
     application = create_app(App(Settings(archive=str(place), **{"digest_processes": 0, **settings})))
     config = uvicorn.Config(
         application,
         host="127.0.0.1",
-        port=0,
+        port=port,
         http=LimitedProtocol,
         ws="none",
         lifespan="on",
