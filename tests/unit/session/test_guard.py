@@ -36,6 +36,31 @@ AGENTS = [
 ]  # fmt: skip
 
 
+REASONS = {
+    "127.0.0.1": "it is this machine",
+    "::1": "it is this machine",
+    "0.0.0.0": "it is no address of a machine",
+    "169.254.169.254": "it is link-local",
+    "224.0.0.1": "it is a group's address",
+    "10.1.2.3": "it is in a private network",
+    "::ffff:10.0.0.1": "it carries an IPv4 address, of which it is in a private network",
+    "::10.0.0.1": "it carries an IPv4 address, of which it is in a private network",
+    "2002:a00:1::1": "it carries an IPv4 address, of which it is in a private network",
+    "64:ff9b::a00:1": "it carries an IPv4 address, of which it is in a private network",
+    "nonsense": "it is no address",
+}
+
+
+@pytest.mark.parametrize("address", REASONS)
+def test_the_reason_why_an_address_is_refused_is_said(address: str) -> None:
+    assert why_refused(address) == REASONS[address]
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+def test_an_address_of_the_outside_has_no_reason(address: str) -> None:
+    assert why_refused(address) is None
+
+
 def resolving(*addresses: str) -> Any:
     def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
