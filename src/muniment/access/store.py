@@ -1,4 +1,4 @@
-"""The book of access: keys, rules and realms in one database, and the picture of all that requests are checked by."""
+"""The access store: keys, rules and realms in one database, and the snapshot of them that requests are checked by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Archive` as everybody says it: a folder opens the archive in it, a URL the one behind a server."""
+"""`Archive`, as users import it: a folder opens the archive in it, a URL the one behind a server."""
 
 from __future__ import annotations
 

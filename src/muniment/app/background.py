@@ -1,4 +1,4 @@
-"""Puts together what works in the background: the ledger, its engine, and the office that registers containers."""
+"""Constructs the background services: the ledger, its engine, and the context in which containers are registered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ArchiveOpener archives: all that most commands need of the application, and quick to load."""
+"""Opens archives, local and remote: all that most commands need of the application, and quick to import."""
 
 from __future__ import annotations
 

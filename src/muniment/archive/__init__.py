@@ -1,4 +1,4 @@
-"""The archive: write-once packages on disk. Import from here; the modules below are its own affair."""
+"""The archive: write-once packages on disk. Import from here; the modules below may change at any time."""
 
 from __future__ import annotations
 

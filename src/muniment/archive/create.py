@@ -1,4 +1,4 @@
-"""Founding an archive: its folders, its settings and what explains it to whoever finds it."""
+"""Creates an archive: its folders, its settings, and the exit kit with which it can be read without Muniment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries and packages: the currency in which sources, archive, layouts and stores trade."""
+"""Entries and packages: the values that sources, archive, layouts and stores pass to each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trunk of the error tree: the base class, the exit statuses and the seven great branches."""
+"""What all errors share: the base class, the exit statuses, and the seven kinds of error."""
 
 from __future__ import annotations
 

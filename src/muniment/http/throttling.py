@@ -1,4 +1,4 @@
-"""The rights the server asks for, and how refusals are slowed down and kept few in the log."""
+"""Limits on failed sign-ins, and on how many refusals are recorded in the log."""
 
 from __future__ import annotations
 

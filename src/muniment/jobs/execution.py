@@ -1,4 +1,4 @@
-"""One step in a worker's hands: its context, and what its answer or its error means to the ledger."""
+"""Runs one claimed step: its context, and what its result or its error means to the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the ledger: jobs, steps, their states, and what a step may answer."""
+"""The values of the ledger: jobs, steps, their states, and the results of a step."""
 
 from __future__ import annotations
 

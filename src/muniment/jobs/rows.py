@@ -1,4 +1,4 @@
-"""From the database's rows to the ledger's words."""
+"""Turns database rows into the ledger's values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server's problem documents, turned back into the very errors they were made from."""
+"""Turns a server's problem documents (RFC 9457) back into the errors they were made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that flow for as long as the server works: rows of a check, and the live log."""
+"""Streamed responses: the findings of a running check, and the live event log."""
 
 from __future__ import annotations
 

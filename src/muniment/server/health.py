@@ -1,4 +1,4 @@
-"""Is it alive, can it serve, and how much did it do."""
+"""The health checks and the metrics page."""
 
 from __future__ import annotations
 

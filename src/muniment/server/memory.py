@@ -1,4 +1,4 @@
-"""Memory: few heaps for all threads of a serving process, so that what one frees another uses again."""
+"""Limits the C library's heaps in a serving process, so that memory freed by one thread is used again by others."""
 
 from __future__ import annotations
 

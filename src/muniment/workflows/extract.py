@@ -1,4 +1,4 @@
-"""Taking files out of an instance into a folder: checked on the way, never over what is there."""
+"""Extracts files of an instance into a folder: checked on the way, and never over a file that exists."""
 
 from __future__ import annotations
 

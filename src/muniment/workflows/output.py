@@ -1,4 +1,4 @@
-"""Writing a package outside the archive: beside its place first, read back, and only then under its name."""
+"""Writes a package outside the archive under a temporary name, reads it back, and only then renames it."""
 
 from __future__ import annotations
 

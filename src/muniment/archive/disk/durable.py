@@ -1,4 +1,4 @@
-"""The only door through which the archive changes the disk, and what makes a change last.
+"""Every write of the archive to the disk, and the syncs that make it durable.
 
 Every module of the archive writes, renames and flushes with the functions here, so that the order
 of durable points can be read in one place (docs/durability.md) and failed on purpose in tests.

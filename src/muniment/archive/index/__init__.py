@@ -1,1 +1,1 @@
-"""Lists made quick: derived from the files, deleted and rebuilt at will."""
+"""The index of resources, derived from the files: deleted and rebuilt at will."""

@@ -1,4 +1,4 @@
-"""Bringing bytes into a transaction's folder: copied and digested once, stored once.
+"""The content writer: stores bytes in a transaction's staging area, copied and digested in one pass, each content once.
 
 Content the resource already has, or that this transaction already stored, is not kept a second time:
 only the path is recorded (equal content is stored once per resource).

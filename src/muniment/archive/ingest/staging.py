@@ -1,4 +1,4 @@
-"""A transaction's folder: what is being built, its journal, and the lock that says somebody is at it.
+"""A transaction's staging area: what is being built, its journal, and the lock of the process that holds it.
 
 ```
 staging/open/<transaction>/

@@ -1,4 +1,4 @@
-"""Guards: what a JSON-LD document may cost before it is processed at all."""
+"""Limits on JSON-LD documents, checked before a document is processed."""
 
 from __future__ import annotations
 

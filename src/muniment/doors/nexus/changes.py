@@ -1,4 +1,4 @@
-"""Changing: how a revision becomes an instance, with the rules all kinds of things share."""
+"""Writes revisions as instances, by the rules that resources, files and projects share."""
 
 from __future__ import annotations
 

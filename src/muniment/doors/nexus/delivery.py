@@ -1,4 +1,4 @@
-"""Delivering: a selection becomes a plan of one archive, after rights, existence and sizes are all settled.
+"""Plans the download of a selection, after the rights to and the existence and sizes of all entries are checked.
 
 Nothing is sent before every entry was found, so what is wrong is an answer and not a broken download.
 Entries that name no revision mean the newest one at this moment.

@@ -1,4 +1,4 @@
-"""Protecting: makes the parity of what came in, when nothing is coming in.
+"""Makes parity for new instances in the background, when no upload is running.
 
 Parity of a small document takes ten times as long as storing it, and a client waits for the storing alone.
 What is still owed when the process ends is made by `muniment repair`; an audit says where parity is missing.

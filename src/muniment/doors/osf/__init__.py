@@ -1,4 +1,4 @@
-"""OSF containers: taken in by a foreman, fetched by workers, frozen as registrations, reported back.
+"""OSF containers: accepted by a foreman, fetched by workers, frozen as registrations, reported by callbacks.
 
 `Foreman` is what a door (HTTP, command line) speaks with; `steps` is what a worker has to know. Both are given an
 `RegistrationContext`: the archive, the stores, the session and the rules of the house.

@@ -1,4 +1,4 @@
-"""What the steps of a registration share: their names, the calls that make them, and their office."""
+"""What the steps of a registration share: their names, the calls that make them, and their context."""
 
 from __future__ import annotations
 

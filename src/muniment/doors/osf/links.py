@@ -1,4 +1,4 @@
-"""Download links for stores that give none themselves: signed, and good for a while."""
+"""Signed download links that expire, for stores that give none themselves."""
 
 from __future__ import annotations
 

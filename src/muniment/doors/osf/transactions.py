@@ -1,4 +1,4 @@
-"""A container's transaction, which the steps of its services share: taken for a moment, then let go of again."""
+"""The lease on a container's transaction, which the steps of its services share."""
 
 from __future__ import annotations
 

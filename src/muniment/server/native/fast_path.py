@@ -1,4 +1,4 @@
-"""The bytes of a file, ahead of the framework: the route that is asked thousands of times in a row.
+"""The fast path for the bytes of a file, past the web framework: the route requested thousands of times in a row.
 
 It is the same route as in `reading`, which describes it and does the work; only the framework's way of
 finding and checking it, which takes ten times as long as the work, is left out. What is not asked in

@@ -1,4 +1,4 @@
-"""The transactions of a server: on disk between requests, held by one request at a time, gone when nobody comes."""
+"""The open transactions of a server: on disk between requests, held by one request at a time, expired when unused."""
 
 from __future__ import annotations
 

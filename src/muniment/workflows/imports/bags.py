@@ -1,4 +1,4 @@
-"""Reading bags to take in: Muniment's own, each an instance, and anybody else's."""
+"""Reads bags for import: Muniment's own, each an instance, and anybody else's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a bag of instances to take in: the whole history that the layout `instances` wrote."""
+"""Reads a bag of instances for import: the whole history that the layout `instances` wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading OCFL objects to take in, 1.0 and 1.1, version by version: Muniment's own and anybody else's."""
+"""Reads OCFL 1.0 and 1.1 objects for import, version by version: Muniment's own and anybody else's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes in from outside: a resource with its instances, and the checks of what its records claim."""
+"""A resource to be imported with its instances, and the checks of what its records claim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import: bags, bags of instances, and OCFL objects, judged first and taken in whole or not at all."""
+"""Import of bags, bags of instances and OCFL objects: validated first, then imported whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mounting: puts the API into the server, and before the framework, which adds nothing to it but time."""
+"""Mounts the API in the server, before the web framework, which would only add time to each request."""
 
 from __future__ import annotations
 
