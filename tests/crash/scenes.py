@@ -79,7 +79,7 @@ def rolled_back(archive: Archive) -> None:
 
 
 def own_event(archive: Archive) -> None:
-    archive.record_event("fixity check", resource="old", project="main/main")
+    archive.record_event("capture", resource="old", project="main/main")
 
 
 def purge(archive: Archive) -> None:

@@ -147,7 +147,7 @@ with Archive(sys.argv[1], workers=0) as archive:
     for number in range(6):
         with archive.new(f"{sys.argv[2]}-{number}") as transaction:
             transaction.add(sys.argv[2].encode(), "a.txt")
-        archive.record_event("fixity check")
+        archive.record_event("capture")
 """
 RIVAL = """
 import sys

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, cast, final
 
-from muniment.archive import Agent, Event
+from muniment.archive import Agent
 from muniment.archive import Archive as LocalArchive
+from muniment.content import Finding, Hashers, Progress, quiet
+from muniment.content.archive import Archive as AnyArchive
+from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Mode
+from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
+    import ssl
+
     from muniment.remote import RemoteArchive
-
-
-Start = str | float | datetime | None
-_LOOK_EVERY = 0.2
 
 
 def is_url(place: object) -> bool:
@@ -24,7 +24,7 @@ def is_url(place: object) -> bool:
     return isinstance(place, str) and place.lower().startswith(("http://", "https://"))
 
 
-def remote_archive(url: str, **opening: Any) -> RemoteArchive:
+def remote_archive(url: str, *, key: str | None = None, tls: ssl.SSLContext | None = None) -> RemoteArchive:
     """An archive behind a server; its client is loaded only now.
 
     Raises:
@@ -32,55 +32,145 @@ def remote_archive(url: str, **opening: Any) -> RemoteArchive:
     """
     from muniment.remote import RemoteArchive  # noqa: PLC0415 - who opens folders need not load an HTTP client
 
-    return RemoteArchive(url, **opening)
+    return RemoteArchive(url, key=key, tls=tls)
 
 
-class _Door(type):
-    """Opens what the place says, and counts both kinds as archives."""
+class FolderArchive(LocalArchive):
+    """The archive in a folder, with what needs layouts and validation: packages out and in."""
 
-    def __call__(cls, place: str | os.PathLike[str], **opening: Any) -> Any:
-        if isinstance(place, str) and is_url(place):
-            return remote_archive(place, **opening)
-        return super().__call__(place, **opening)
+    def export(
+        self,
+        id: str,
+        layout: str,
+        write: Callable[[bytes], object],
+        *,
+        project: str | None = None,
+        instance: str | int | None = None,
+        progress: Progress = quiet,
+    ) -> tuple[int, str]:
+        """Hand the tar of a resource to `write`, piece by piece; its length in bytes and its sha256.
 
-    def __instancecheck__(cls, thing: object) -> bool:
-        return isinstance(thing, LocalArchive) or getattr(thing, "behind_a_server", False) is True
+        Raises:
+            UnknownLayout, BadInput: There is no such layout, or it cannot leave instances out.
+            ResourceNotFound, InstanceNotFound, AmbiguousId: As `get`.
+            MemberDamaged, MemberUnreadable: It ended early, because a file is damaged or cannot be had.
+        """
+        from muniment.workflows.export import plan_tar  # noqa: PLC0415 - few commands need it
+
+        plan = plan_tar(self, id, layout, project=project, instance=instance)
+        hashers = Hashers(["sha256"])
+        for piece in plan.read():
+            hashers.update(piece)
+            write(piece)
+            progress("packing", hashers.size, plan.length, size=hashers.size)
+        return hashers.size, hashers.values()["sha256"]
+
+    def import_package(
+        self,
+        source: Iterable[bytes],
+        *,
+        id: str | None = None,
+        project: str | None = None,
+        notice: Callable[[Finding], None] | None = None,
+        progress: Progress = quiet,
+    ) -> list[str]:
+        """Import the tar of a package as new resources and return their ids. Warnings about it go to `notice`.
+
+        Raises:
+            PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.
+            ResourceExists, ResourcePurged: An id is taken; nothing was taken in.
+            BadInput: It is empty, or one id was given for several resources.
+            DiskFull, WriteFailed: The storage refused; nothing was taken in.
+        """
+        from muniment.archive import receiving  # noqa: PLC0415 - as in `export`
+        from muniment.workflows import imports  # noqa: PLC0415 - as in `export`
+
+        size = 0
+        with receiving(self, ".tar") as file:
+            for piece in source:
+                file.write(piece)
+                size += len(piece)
+                progress("receiving", size, None, size=size)
+            if not size:
+                raise BadInput(reason="the package is empty")
+            return imports.import_package(
+                self, file.path, id=id, project=project, notice=notice or imports.ignore, progress=progress
+            )
 
 
-class Archive(LocalArchive, metaclass=_Door):
+@final
+class Archive(AnyArchive):
     """A digital archive: `Archive('/srv/archive')`, or `Archive('https://archive.example.org/', key=…)`."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         place: str | os.PathLike[str],
         *,
         key: str | None = None,
+        tls: ssl.SSLContext | None = None,
         state: str | os.PathLike[str] | None = None,
         agent: Agent | None = None,
         workers: int | None = None,
         parity: bool = True,
-    ) -> None:
-        """Open the archive at `place`; `key` is for a server, the others are as for an archive's folder.
+    ) -> Archive:
+        """Open the archive at `place`.
+
+        For a server, `key` is an API key or an OIDC token, and `tls` says whose certificates are believed. For a
+        folder, `state` is where index and ledger lie if not beside the files; `agent` is who acts, by default
+        this process's user; `workers` the processes that digest, by default one for each core.
+        Without `parity` a commit leaves that out, for `protect` or `repair` to make up for.
 
         Raises:
+            BadInput: It is a server's address, and something was given that is for folders.
             NotAnArchive, NewerFormat: There is no archive in that folder that this Muniment can open.
             ServerUnreachable, NotAnArchiveServer: There is none at that address.
+            Unauthenticated, Forbidden: The key does not let in.
         """
-        del key  # a folder asks for none
-        super().__init__(place, state=state, agent=agent, workers=workers, parity=parity)
+        if isinstance(place, str) and is_url(place):
+            if state is not None or agent is not None or workers is not None or not parity:
+                raise BadInput(reason="state, agent, workers and parity are the server's affair; give key and tls only")
+            return cast("Archive", remote_archive(place, key=key, tls=tls))
+        return cast("Archive", FolderArchive(place, state=state, agent=agent, workers=workers, parity=parity))
 
-    def events(self, start: Start = None, *, live: bool = False) -> Iterator[Event]:
-        """The log, oldest event first: those strictly after `start`. With `live` it goes on as events come.
+    @classmethod
+    def init(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        mode: str = Mode.PRESERVATION,
+        digests: tuple[str, ...] = DEFAULT_DIGESTS,
+        redundancy: int = DEFAULT_REDUNDANCY,
+        project: str = DEFAULT_PROJECT,
+        state: str | os.PathLike[str] | None = None,
+        agent: Agent | None = None,
+        workers: int | None = None,
+        parity: bool = True,
+    ) -> Archive:
+        """Make a new archive in a new or empty folder and open it.
+
+        `redundancy` is the parity in percent, 0 for none; `project` is where resources go that name none.
 
         Raises:
-            BadTime: `start` is no event's number, ISO 8601 time or Unix time.
-            DamagedRecord: A line of the log is not an event.
+            NotEmpty: There is something at `path` already.
+            BadInput: A setting is not one Muniment knows, or `path` is a server's address.
+            DiskFull, WriteFailed: The storage refused.
         """
-        return self._live(start) if live else super().events(start)
+        if is_url(path):
+            raise BadInput(reason=f"{path} is a server's address; an archive is made in a folder of this machine")
+        made = FolderArchive.init(
+            path,
+            mode=mode,
+            digests=digests,
+            redundancy=redundancy,
+            project=project,
+            state=state,
+            agent=agent,
+            workers=workers,
+            parity=parity,
+        )
+        return cast("Archive", made)
 
-    def _live(self, start: Start) -> Iterator[Event]:
-        while True:
-            for event in super().events(start):
-                start = event.seq
-                yield event
-            time.sleep(_LOOK_EVERY)
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        """Both kinds are archives, though neither is made from this class, which only opens them."""
+        return AnyArchive in other.__mro__

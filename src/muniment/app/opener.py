@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from muniment.app.archive import Archive, is_url, remote_archive
+from muniment.app.archive import FolderArchive, is_url, remote_archive
 from muniment.archive import Agent
+from muniment.content.archive import Archive
 from muniment.errors.base import BadInput
 from muniment.settings import Settings
 
@@ -22,7 +22,7 @@ class ArchiveOpener:
         """Whether the archive the settings name is behind a server."""
         return is_url(self.settings.archive)
 
-    def archive(self, *, parity: bool = True) -> Any:
+    def archive(self, *, parity: bool = True) -> Archive:
         """Open the archive the settings name; the caller closes it.
 
         Raises:
@@ -32,19 +32,28 @@ class ArchiveOpener:
         """
         if self.remote:
             return self.open(str(self.settings.archive))
+        return self.folder_archive(parity=parity)
+
+    def folder_archive(self, *, parity: bool = True) -> FolderArchive:
+        """Open the archive the settings name, in its folder on this machine; the caller closes it.
+
+        Raises:
+            BadInput: No archive is named, or it is behind a server.
+            NotAnArchive, NewerFormat: It cannot be opened.
+        """
         settings = self.settings
-        return Archive(
+        return FolderArchive(
             self.place(), state=settings.state, agent=self.agent(), workers=settings.digest_processes, parity=parity
         )
 
-    def open(self, place: str) -> Any:
+    def open(self, place: str) -> Archive:
         """Open another archive than the settings name, a folder or a URL, with the same key and agent.
 
         Raises:
             MunimentError: As `archive`.
         """
         if not is_url(place):
-            return Archive(place, agent=self.agent(), workers=self.settings.digest_processes)
+            return FolderArchive(place, agent=self.agent(), workers=self.settings.digest_processes)
         try:
             key = self.settings.secret()
         except IndexError:

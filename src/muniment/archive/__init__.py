@@ -6,16 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from muniment.archive.archive import Archive
-from muniment.archive.config import Config, Mode
-from muniment.archive.index.index import Summary
-from muniment.archive.ingest.recovery import Leftover
 from muniment.archive.ingest.transaction import Transaction
 from muniment.archive.package.instance import Instance
+from muniment.content.archive import Leftover, Repair, Summary
+from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
-    from muniment.archive.fixity.repair import Repair as Repair
     from muniment.archive.ingest.import_history import ImportedFile as ImportedFile
     from muniment.archive.ingest.import_history import ImportedInstance as ImportedInstance
     from muniment.archive.ingest.uploads import Receiving as Receiving
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 _LATE = {
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
-    "fixity.repair": ("Repair",),
     "ingest.uploads": (
         "Receiving",
         "Upload",
@@ -45,7 +42,7 @@ _MODULE_OF = {name: module for module, names in _LATE.items() for name in names}
 __all__ = [
     "Agent",
     "Archive",
-    "Config",
+    "ArchiveConfig",
     "Event",
     "ImportedFile",
     "ImportedInstance",

@@ -4,45 +4,47 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from muniment.archive.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Config, Mode
+from muniment.archive.config import new_config, read_config
 from muniment.archive.context import ArchiveContext
 from muniment.archive.copying import Copier
 from muniment.archive.create import create_archive
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
-from muniment.archive.index.index import Index, Summary
+from muniment.archive.index.index import Index
 from muniment.archive.index.rebuild import summaries
 from muniment.archive.ingest import recovery, two_phase
 from muniment.archive.ingest.purge import read_tombstone
-from muniment.archive.ingest.recovery import Leftover
 from muniment.archive.ingest.replay import claim, replay, rollback
 from muniment.archive.ingest.transaction import Transaction
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
 from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.content import Finding, Progress, quiet
-from muniment.content.events import Event, Head
+from muniment.content.archive import Archive as AnyArchive
+from muniment.content.archive import Leftover, Repair, Start, Summary
+from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, ArchiveConfig, Mode
+from muniment.content.events import Event, Head, refuse_own_type
 from muniment.content.identity import Agent, check_id, check_project, new_uuid
 from muniment.content.times import parse_start
 from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceExists, ResourceNotFound, ResourcePurged
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
-    from muniment.archive.fixity.repair import Repair
     from muniment.archive.ingest.import_history import ImportedInstance
 
-Start = str | float | datetime | None
+_LOOK_EVERY = 0.2
+"""Seconds between two looks at the log by who follows it."""
 
 
-class Archive:
+class Archive(AnyArchive):
     """A digital archive in a folder.
 
     Any number of processes may have it open. As a context manager it lets go of what it holds; what
@@ -69,7 +71,7 @@ class Archive:
             NewerFormat: It was made by a later Muniment.
         """
         root = Path(path).absolute()
-        config = Config.read(root)
+        config = read_config(root)
         layout = ArchiveLayout(root, Path(state).absolute() if state else root)
         layout.state.mkdir(parents=True, exist_ok=True)
         log = EventLog(layout, worm=config.mode is Mode.WORM)
@@ -77,9 +79,9 @@ class Archive:
         self._context = ArchiveContext(
             layout, config, log, Index(layout.index), agent or Agent.of_this_process(), copier, parity
         )
-        self.recovered: list[Event] = []
+        self._recovered: list[Event] = []
         if os.access(layout.staging, os.W_OK):
-            self.recovered = recovery.recover(self._context)
+            self._recovered = recovery.recover(self._context)
 
     @classmethod
     def init(
@@ -90,7 +92,10 @@ class Archive:
         digests: tuple[str, ...] = DEFAULT_DIGESTS,
         redundancy: int = DEFAULT_REDUNDANCY,
         project: str = DEFAULT_PROJECT,
-        **opening: Any,
+        state: str | os.PathLike[str] | None = None,
+        agent: Agent | None = None,
+        workers: int | None = None,
+        parity: bool = True,
     ) -> Self:
         """Make a new archive in a new or empty folder and open it.
 
@@ -99,9 +104,9 @@ class Archive:
             BadInput: A setting is not one Muniment knows.
             DiskFull, WriteFailed: The storage refused.
         """
-        config = Config.new(mode=mode, digests=digests, redundancy=redundancy, project=project)
+        config = new_config(mode=mode, digests=digests, redundancy=redundancy, project=project)
         create_archive(Path(path).absolute(), config)
-        return cls(path, **opening)
+        return cls(path, state=state, agent=agent, workers=workers, parity=parity)
 
     def __enter__(self) -> Self:
         """Use the archive in a `with` block."""
@@ -134,9 +139,14 @@ class Archive:
         return self._context.layout.state
 
     @property
-    def config(self) -> Config:
+    def config(self) -> ArchiveConfig:
         """The archive's settings."""
         return self._context.config
+
+    @property
+    def recovered(self) -> list[Event]:
+        """What recovery did when the archive was opened here."""
+        return self._recovered
 
     @property
     def context(self) -> ArchiveContext:
@@ -264,8 +274,8 @@ class Archive:
         """How many resources there are, in one project or in all."""
         return self._caught_up().count(project)
 
-    def events(self, start: Start = None) -> Iterator[Event]:
-        """The log, oldest event first: those strictly after `start`.
+    def events(self, start: Start = None, *, live: bool = False) -> Iterator[Event]:
+        """The log, oldest event first: those strictly after `start`. With `live` it goes on as events come.
 
         `start` is an event's number, an ISO 8601 time, or a Unix time (whole numbers below
         1,000,000,000 are event numbers).
@@ -274,7 +284,15 @@ class Archive:
             BadTime: `start` is none of these.
             DamagedRecord: A line of the log is not an event.
         """
-        return self._context.log.read(parse_start(start))
+        place = parse_start(start)
+        return self._following(place) if live else self._context.log.read(place)
+
+    def _following(self, place: int | str) -> Iterator[Event]:
+        while True:
+            for event in self._context.log.read(place):
+                place = event.seq
+                yield event
+            time.sleep(_LOOK_EVERY)
 
     def head(self) -> Head:
         """How far the log reaches now. Noted down elsewhere, it tells later whether anything before it was changed."""
@@ -322,7 +340,7 @@ class Archive:
             area.release()
             raise
 
-    def decide(self, group: str, parts: Sequence[dict[str, Any]]) -> None:
+    def decide(self, group: str, parts: Sequence[Mapping[str, str]]) -> None:
         """Record that all prepared transactions of a group are to be committed (`prepare`).
 
         Raises:
@@ -338,14 +356,30 @@ class Archive:
         """Remove a decision all of whose parts are committed."""
         two_phase.forget(self._context, group)
 
-    def record_event(self, event: str, *, resource: str = "", project: str = "", **more: Any) -> Event:
-        """Write an event of one's own into the log; `event` is a PREMIS event type.
+    def record_event(
+        self,
+        event: str,
+        *,
+        resource: str = "",
+        project: str = "",
+        instance: int = 0,
+        outcome: Literal["success", "failure"] = "success",
+        detail: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """Write an event of one's own into the log, about a resource or about none; `event` is a PREMIS event type.
 
         Raises:
+            BadInput: It is of a type that the archive itself writes.
+            ResourceNotFound, AmbiguousId: There is no such resource.
             DiskFull, WriteFailed: The storage refused.
         """
+        refuse_own_type(event)
+        if resource:
+            project = self.project_of(resource, project or None)
+            self._roots(resource, project)
         agent = f"{self._context.agent.name} <{self._context.agent.address}>"
-        return self._context.log.append([Event(event, agent, project, resource, **more)])[0]
+        written = Event(event, agent, project, resource, instance, outcome, dict(detail or {}))
+        return self._context.log.append([written])[0]
 
     def import_history(
         self,
@@ -429,29 +463,30 @@ class Archive:
         project: str | None = None,
         fast: bool = False,
         every_digest: bool = False,
-        after: str = "",
+        resume: bool = False,
         progress: Progress = quiet,
-        passed: Callable[[str], None] | None = None,
     ) -> Iterator[Finding]:
-        """Check that everything recorded is there and right, and everything there is recorded.
+        """Check that everything recorded is there and right, and record in the log that this was done.
 
         Without `id` the whole archive, its log and its folders included. `fast` looks at names and
-        sizes only; `every_digest` compares all recorded digests instead of sha256 alone. `passed` is
-        told a cursor now and then, and `after` resumes at one.
+        sizes only; `every_digest` compares all recorded digests instead of sha256 alone. With `resume`
+        an audit of the whole archive that was broken off goes on where it was.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
+            WorkerDied: A digesting process ended; resume.
         """
-        from muniment.archive.fixity.audit import audit
+        from muniment.archive.fixity.audit import recorded_audit
 
-        return audit(
+        where = None if id is None else (self.project_of(id, project), id)
+        return recorded_audit(
             self._context,
-            roots=self._roots(id, project),
-            after=after,
+            where,
+            self._roots(id, project),
             fast=fast,
             every_digest=every_digest,
+            resume=resume,
             progress=progress,
-            passed=passed,
         )
 
     def repair(

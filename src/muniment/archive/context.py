@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from muniment.archive.config import Config
 from muniment.archive.copying import Copier
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import Index
+from muniment.content.config import ArchiveConfig
 from muniment.content.identity import Agent
 
 
@@ -19,7 +19,7 @@ class ArchiveContext:
     """One opened archive, seen from inside. `parity` says whether a commit makes it at once."""
 
     layout: ArchiveLayout
-    config: Config
+    config: ArchiveConfig
     log: EventLog
     index: Index
     agent: Agent

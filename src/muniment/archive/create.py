@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from muniment.archive.config import Config
+from muniment.archive.config import config_bytes
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_tree, write_file, writing
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, ArchiveLayout
 from muniment.archive.disk.locks import folder_alone
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.package.bag import profile
+from muniment.content.config import ArchiveConfig
 from muniment.content.events import Event
 from muniment.content.identity import Agent
 from muniment.errors.archive import NotEmpty
@@ -27,7 +28,7 @@ _LAYOUT_SETTINGS = {
 }
 
 
-def create_archive(root: Path, config: Config) -> None:
+def create_archive(root: Path, config: ArchiveConfig) -> None:
     """Make the folders and files of an empty archive; the settings come last, so it is whole or none.
 
     What a making that was cut off has left at `root` is completed: nothing can have been stored there.
@@ -48,7 +49,7 @@ def create_archive(root: Path, config: Config) -> None:
         _fill(root, config)
 
 
-def _fill(root: Path, config: Config) -> None:
+def _fill(root: Path, config: ArchiveConfig) -> None:
     layout = ArchiveLayout(root, root)
     for folder in (layout.objects / "extensions" / LAYOUT, layout.parity, layout.events, layout.tombstones):
         make_folder(folder)
@@ -60,7 +61,7 @@ def _fill(root: Path, config: Config) -> None:
     detail = {"archive": config.id, "mode": str(config.mode)}
     EventLog(layout, worm=True).append([Event("creation", f"{agent.name} <{agent.address}>", detail=detail)])
     fresh = layout.scratch / SETTINGS
-    write_file(fresh, config.as_bytes())
+    write_file(fresh, config_bytes(config))
     sync_tree(root)
     rename(fresh, root / SETTINGS)
     sync_tree(root)

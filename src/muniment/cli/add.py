@@ -15,8 +15,9 @@ from muniment.content.portability import check_names
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
-    from muniment.archive import Archive, Transaction
     from muniment.cli.context import Context
+    from muniment.content.archive import Archive
+    from muniment.content.transaction import Transaction
 
 _SHOWN = 5
 

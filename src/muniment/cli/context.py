@@ -15,7 +15,7 @@ from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
     from muniment.app import App, ArchiveOpener
-    from muniment.archive import Archive
+    from muniment.content.archive import Archive
     from muniment.settings import Settings
 
 _SHOW_AFTER = 1.0
@@ -78,7 +78,7 @@ class Context:
             yield bars
 
 
-def refuse_inside(archive: Any, output: Path | None) -> None:
+def refuse_inside(archive: Archive, output: Path | None) -> None:
     """Nothing but the archive writes below its root.
 
     Raises:

@@ -27,7 +27,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Carry a resource out as a package that is checked after it was written."""
-    from muniment.app.local_or_remote import export as run
+    from muniment.workflows.export import export as run
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
@@ -48,15 +48,15 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Take a package in, after checking it whole."""
-    from muniment.app.local_or_remote import take_in
+    from muniment.workflows.imports import import_package
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
-        taken = take_in(archive, path, id=id, project=project, progress=progress)
+        imported = import_package(archive, path, id=id, project=project, progress=progress)
         if as_json:
-            print_json({"ids": taken})
+            print_json({"ids": imported})
         else:
-            for resource in taken:
+            for resource in imported:
                 typer.echo(resource)
 
 
@@ -68,7 +68,7 @@ def migrate(
     as_json: Json = False,
 ) -> None:
     """Copy resources to another archive, verified before they are published there."""
-    from muniment.app.local_or_remote import migrate as run
+    from muniment.workflows.migrate import migrate as run
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.opening().open(target) as other, shared.progress() as progress:

@@ -31,11 +31,11 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Check that everything recorded is there and right, and everything there is recorded."""
-    from muniment.app.local_or_remote import audit as run
-
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
-        findings = run(archive, id, project, fast=fast, every_digest=every_digest, resume=resume, progress=progress)
+        findings = archive.audit(
+            id, project=project, fast=fast, every_digest=every_digest, resume=resume, progress=progress
+        )
         _report(findings, as_json=as_json, good="Everything is as it was recorded.")
 
 

@@ -14,8 +14,8 @@ from muniment.cli.context import note, print_json, print_json_list, refuse_insid
 from muniment.cli.options import Id, InstanceOption, Json, OptionalId, ProjectOption
 
 if TYPE_CHECKING:
-    from muniment.archive import Instance
     from muniment.cli.context import Context
+    from muniment.content.instance import Instance
 
 
 def ls(

@@ -7,10 +7,29 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Self
 
+from muniment.errors.base import BadInput
 from muniment.errors.content import BadHead
 
 UNREADABLE = "unreadable"
 """The `event` of what stands in for a line of the log that is damaged and whose copy is too; never written."""
+
+
+OWN_TYPES = frozenset(
+    {"creation", "deletion", "fixity check", "ingestion", "quarantine", "recovery", "repair", UNREADABLE}
+)
+"""Types of events that only the archive itself writes: index, audit and recovery draw conclusions from them."""
+
+
+def refuse_own_type(event: str) -> None:
+    """Refuse a type of event that is not for others to write.
+
+    Raises:
+        BadInput: It is one of the archive's own, or no type at all.
+    """
+    if event in OWN_TYPES:
+        raise BadInput(reason=f"events of the type {event!r} are written by the archive itself")
+    if not event.strip() or not event.isprintable():
+        raise BadInput(reason="a type of event is a word or two, such as 'capture'")
 
 
 class Head(NamedTuple):

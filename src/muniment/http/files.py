@@ -10,8 +10,8 @@ from urllib.parse import quote
 from fastapi import Request
 from starlette.responses import Response
 
-from muniment.archive import Instance
 from muniment.content import Entry, Hashers
+from muniment.content.instance import Instance
 from muniment.content.serial_executor import SerialExecutor
 from muniment.errors.archive import DamagedFile, ReadFailed
 from muniment.errors.remote import NotAnswerable

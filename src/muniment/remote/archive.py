@@ -5,29 +5,28 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Any, Literal, Self, overload
 
 from muniment.content import Finding, Progress, quiet
-from muniment.content.events import Head
-from muniment.errors.archive import InstanceNotFound, ResourceNotFound
+from muniment.content.archive import Archive, Leftover, Repair, Start, Summary
+from muniment.content.config import ArchiveConfig
+from muniment.content.events import Event, Head, refuse_own_type
+from muniment.content.times import parse_start
+from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceNotFound
 from muniment.errors.base import BadInput, MissingThing
 from muniment.remote.connection import LONG, Server, not_a_server, segment
 from muniment.remote.instance import RemoteInstance
 from muniment.remote.packages import fetch_tar, send_tar
-from muniment.remote.records import Config, Event, Leftover, Repair, Summary, finding_of, picked
+from muniment.remote.records import config_of, event_of, finding_of, leftover_of, repair_of, summary_of
 from muniment.remote.streams import live_events, rows_of
 from muniment.remote.transaction import RemoteTransaction
 
-Start = str | float | datetime | None
 _PAGE = 1000
 
 
-class RemoteArchive:
+class RemoteArchive(Archive):
     """A digital archive behind a server. Any number of threads may use it."""
-
-    behind_a_server = True
 
     def __init__(self, url: str, *, key: str | None = None, tls: ssl.SSLContext | None = None) -> None:
         """Greet the server at `url`; `key` is an API key or an OIDC token.
@@ -38,10 +37,9 @@ class RemoteArchive:
             Unauthenticated, Forbidden: The key does not let in.
         """
         self._server = Server(url, key, tls=tls)
-        self.recovered: list[Event] = []
         try:
             self._info = self._server.ask("GET", "").json()
-            self.config = Config.of(self._info)
+            self._config = config_of(self._info)
         except (ValueError, KeyError, TypeError) as error:
             raise not_a_server(self._server.url, error) from error
 
@@ -70,6 +68,16 @@ class RemoteArchive:
         """The server's address."""
         return self._server.url
 
+    @property
+    def config(self) -> ArchiveConfig:
+        """The archive's settings, as they were when the server was greeted."""
+        return self._config
+
+    @property
+    def recovered(self) -> list[Event]:
+        """Nothing: a server's archive is recovered by its server."""
+        return []
+
     def close(self) -> None:
         """End the connections."""
         self._server.close()
@@ -92,6 +100,8 @@ class RemoteArchive:
         """Whether there is such a resource."""
         try:
             self.instance(id, project=project)
+        except AmbiguousId:
+            return True
         except (ResourceNotFound, InstanceNotFound, BadInput):
             return False
         return True
@@ -126,7 +136,7 @@ class RemoteArchive:
             }
             page = self._server.ask("GET", "/resources", query).json()
             for record in page["resources"]:
-                yield Summary(**picked(Summary, record))
+                yield summary_of(record)
             if page["next"] is None:
                 return
             place = (page["next"], page["next_project"])
@@ -152,14 +162,14 @@ class RemoteArchive:
         Raises:
             BadTime: `start` is none of these.
         """
-        at = start.isoformat() if isinstance(start, datetime) else None if start is None else str(start)
-        if live:
-            yield from live_events(self._server, at)
-            return
+        at = str(parse_start(start))
+        return live_events(self._server, at) if live else self._events(at)
+
+    def _events(self, at: str) -> Iterator[Event]:
         while True:
             page = self._server.ask("GET", "/events", {"start": at, "limit": 1000}).json()
             for record in page["events"]:
-                yield Event(**picked(Event, record))
+                yield event_of(record)
             if at == page["next"] or not page["events"]:
                 return
             at = page["next"]
@@ -168,6 +178,35 @@ class RemoteArchive:
         """How far the log reaches now. Noted down elsewhere, it tells later whether anything before it was changed."""
         found = self._server.ask("GET", "/events/head").json()
         return Head(found["seq"], found["hash"])
+
+    def record_event(
+        self,
+        event: str,
+        *,
+        resource: str = "",
+        project: str = "",
+        instance: int = 0,
+        outcome: Literal["success", "failure"] = "success",
+        detail: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """Write an event of one's own into the log, about a resource or about none; `event` is a PREMIS event type.
+
+        Raises:
+            BadInput: It is of a type that the archive itself writes.
+            ResourceNotFound, AmbiguousId: There is no such resource.
+            DiskFull, WriteFailed: The server's storage refused.
+        """
+        refuse_own_type(event)
+        given = {
+            "event": event,
+            "resource": resource,
+            "project": project,
+            "instance": instance,
+            "outcome": outcome,
+            "detail": dict(detail or {}),
+        }
+        once = {"Idempotency-Key": secrets.token_hex(16)}
+        return event_of(self._server.ask("POST", "/events", given=given, headers=once).json())
 
     # ------------------------------------------------------------------------------------------ writing
 
@@ -229,14 +268,14 @@ class RemoteArchive:
             NotAllowedInMode, ReasonNeeded, ResourceNotFound: It was not done.
         """
         reply = self._server.ask("DELETE", _resource(id), {"project": project}, given={"reason": reason}, again=False)
-        return Event(**picked(Event, reply.json()))
+        return event_of(reply.json())
 
     # -------------------------------------------------------------------------------------- unfinished
 
     def leftovers(self) -> list[Leftover]:
         """Transactions that were never closed and that nobody holds."""
         found = self._server.ask("GET", "/transactions").json()["transactions"]
-        return [Leftover(**picked(Leftover, record)) for record in found]
+        return [leftover_of(record) for record in found]
 
     def replay(self, transaction: str) -> RemoteInstance:
         """Commit a transaction that was left behind, with the files it had stored by then.
@@ -258,9 +297,9 @@ class RemoteArchive:
     def recover(self) -> list[Event]:
         """Finish what a crash left; the server does the same by itself now and then."""
         found = self._server.ask("POST", "/recover", patience=LONG).json()["events"]
-        return [Event(**picked(Event, record)) for record in found]
+        return [event_of(record) for record in found]
 
-    def decide(self, group: str, parts: Sequence[Mapping[str, Any]]) -> None:
+    def decide(self, group: str, parts: Sequence[Mapping[str, str]]) -> None:
         """Record that all prepared transactions of a group are to be committed.
 
         Raises:
@@ -289,35 +328,47 @@ class RemoteArchive:
         fast: bool = False,
         every_digest: bool = False,
         resume: bool = False,
-        after: str = "",
         progress: Progress = quiet,
-        passed: Callable[[str], None] | None = None,
     ) -> Iterator[Finding]:
         """Let the server check that everything recorded is there and right; findings come as it finds them.
 
-        With `resume` it goes on where its last audit of everything was broken off.
+        It records in its log that this was done, and does not tell `progress`. With `resume` it goes on
+        where its last audit of everything was broken off.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
             TransferCut: The audit was broken off before its end.
         """
-        del after, progress, passed  # the server keeps its own bookmark and does not tell how far it is
+        del progress
+        self._refuse_unknown(id, project)
         given = {"id": id, "project": project, "fast": fast, "every_digest": every_digest, "resume": resume}
-        for row in rows_of(self._server, "/audit", given, "the findings"):
-            yield finding_of(row["finding"])
+        return (finding_of(row["finding"]) for row in rows_of(self._server, "/audit", given, "the findings"))
 
     def repair(
         self, id: str | None = None, *, project: str | None = None, progress: Progress = quiet
     ) -> Iterator[Repair]:
-        """Let the server repair what an audit finds; says of each place what was done.
+        """Let the server repair what an audit finds; says of each place what was done. `progress` is not told.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
             TransferCut: It was broken off before its end.
         """
-        del progress  # as in `audit`
-        for row in rows_of(self._server, "/repair", {"id": id, "project": project}, "the repairs"):
-            yield Repair(**picked(Repair, row["repair"]))
+        del progress
+        self._refuse_unknown(id, project)
+        given = {"id": id, "project": project}
+        return (repair_of(row["repair"]) for row in rows_of(self._server, "/repair", given, "the repairs"))
+
+    def protect(self, id: str, project: str | None = None, *, progress: Progress = quiet) -> int:
+        """Let the server make the parity a resource's instances lack; how many sets were made. `progress` is not told.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+            ParityNotMade, ParityToolFailed: It could not be made.
+            DiskFull, WriteFailed: The server's storage refused.
+        """
+        del progress
+        reply = self._server.ask("POST", f"{_resource(id)}/parity", {"project": project}, patience=LONG)
+        return int(reply.json()["count"])
 
     def reindex(self) -> int:
         """Let the server build its index anew; returns how many resources there are."""
@@ -329,7 +380,7 @@ class RemoteArchive:
         self,
         id: str,
         layout: str,
-        write: Callable[[bytes], Any],
+        write: Callable[[bytes], object],
         *,
         project: str | None = None,
         instance: str | int | None = None,
@@ -338,33 +389,41 @@ class RemoteArchive:
         """Hand the tar of a resource to `write`, piece by piece; its length and sha256. A cut is taken up again.
 
         Raises:
+            UnknownLayout, BadInput: There is no such layout, or it cannot leave instances out.
             ResourceNotFound, InstanceNotFound, AmbiguousId: As `get`.
             TransferCut: It was cut too often, or a file is damaged at the server.
         """
         query = {"layout": layout, "project": project, "instance": instance}
         return fetch_tar(self._server, f"{_resource(id)}/export", query, write, progress)
 
-    def take_in(
+    def import_package(
         self,
         source: Iterable[bytes],
         *,
         id: str | None = None,
         project: str | None = None,
         notice: Callable[[Finding], None] | None = None,
+        progress: Progress = quiet,
     ) -> list[str]:
-        """Import the tar of a package as new resources and return their ids.
+        """Import the tar of a package as new resources and return their ids. Warnings about it go to `notice`.
 
         Raises:
             PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.
             ResourceExists, ResourcePurged: An id is taken; nothing was taken in.
+            BadInput: It is empty, or one id was given for several resources.
             ServerUnreachable, TransferCut: It did not get through.
         """
         key = {"Idempotency-Key": secrets.token_hex(16)}
-        answer = send_tar(self._server, {"id": id, "project": project}, source, key)
-        for record in answer["notices"] if notice else ():
-            assert notice is not None
-            notice(finding_of(record))
+        answer = send_tar(self._server, {"id": id, "project": project}, source, key, progress)
+        if notice is not None:
+            for record in answer["notices"]:
+                notice(finding_of(record))
         return [str(name) for name in answer["ids"]]
+
+    def _refuse_unknown(self, id: str | None, project: str | None) -> None:
+        """Say at once, and not with the first finding, that there is no such resource."""
+        if id is not None:
+            self.instance(id, project=project)
 
 
 def _resource(id: str) -> str:

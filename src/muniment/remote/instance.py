@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 from urllib.parse import quote
 
@@ -57,6 +58,10 @@ class RemoteInstance:
     def __contains__(self, path: object) -> bool:
         """Whether the instance holds a file of that path."""
         return path in self._entries
+
+    def __bool__(self) -> bool:
+        """An instance without files is an instance all the same: `if base` must not take it for none."""
+        return True
 
     def __len__(self) -> int:
         """How many files it holds."""
@@ -156,7 +161,7 @@ class RemoteInstance:
         answer = self._server.ask("GET", f"{self._place}/inventory", {"project": self.project})
         return str(answer.json()["digest"])
 
-    def location(self, path: str) -> str:
+    def location(self, path: str) -> Path:
         """Where a file lies is the server's affair.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from muniment.content import Hashers, Progress
@@ -16,7 +17,7 @@ _CHUNK = 1 << 20
 
 
 def fetch_tar(
-    server: Server, path: str, query: Mapping[str, Any], write: Callable[[bytes], Any], progress: Progress
+    server: Server, path: str, query: Mapping[str, Any], write: Callable[[bytes], object], progress: Progress
 ) -> tuple[int, str]:
     """Hand a tar to `write`, piece by piece; its length and sha256.
 
@@ -34,7 +35,7 @@ def fetch_tar(
 
 
 def send_tar(
-    server: Server, query: Mapping[str, Any], source: Iterable[bytes], headers: Mapping[str, str]
+    server: Server, query: Mapping[str, Any], source: Iterable[bytes], headers: Mapping[str, str], progress: Progress
 ) -> dict[str, Any]:
     """Send a tar to be imported; what the server answers.
 
@@ -49,12 +50,15 @@ def send_tar(
         raise BadInput(reason="the package is empty")
 
     def chunked() -> Iterable[bytes]:
-        yield first
-        yield from pieces
+        sent = 0
+        for piece in chain((first,), pieces):
+            sent += len(piece)
+            yield piece
+            progress("sending", sent, None, size=sent)
 
-    sent = {**headers, "Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}
+    described = {**headers, "Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}
     try:
-        connection, answer = server.open("POST", "/imports", query, headers=sent, body=chunked(), patience=LONG)
+        connection, answer = server.open("POST", "/imports", query, headers=described, body=chunked(), patience=LONG)
         data = answer.read()
     except Broken as error:
         raise cut("the package", error) from error

@@ -1,103 +1,46 @@
-"""What a server says, as values with the same fields as the archive's own."""
+"""What a server says, turned into the values that every kind of archive gives."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from dataclasses import fields
+from typing import Any
 
 from muniment.content import Entry, Finding, LogicalPath
+from muniment.content.archive import Leftover, Repair, Summary
+from muniment.content.config import ArchiveConfig, Mode
+from muniment.content.events import Event
 from muniment.content.findings import FINDINGS
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """The settings of the archive."""
+def config_of(record: Mapping[str, Any]) -> ArchiveConfig:
+    """The archive's settings.
 
-    id: str
-    created: str
-    mode: str
-    digests: tuple[str, ...]
-    redundancy: int
-    project: str
-    format: str
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
-        """From the server's document."""
-        return cls(**{**picked(cls, record), "digests": tuple(record["digests"])})
+    Raises:
+        KeyError, TypeError, ValueError: It is not such a document.
+    """
+    known = {"layout": "", **_picked(ArchiveConfig, record)}
+    return ArchiveConfig(**{**known, "mode": Mode(record["mode"]), "digests": tuple(record["digests"])})
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+def summary_of(record: Mapping[str, Any]) -> Summary:
     """A resource in a list."""
-
-    project: str
-    id: str
-    head: int
-    created: str
-    modified: str
-    files: int
-    bytes: int
+    return Summary(**_picked(Summary, record))
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+def event_of(record: Mapping[str, Any]) -> Event:
     """One entry of the log."""
-
-    event: str
-    agent: str
-    project: str = ""
-    resource: str = ""
-    instance: int = 0
-    outcome: str = "success"
-    detail: dict[str, Any] = field(default_factory=dict)
-    transaction: str = ""
-    seq: int = 0
-    timestamp: str = ""
-    previous: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data, number and time first; what says nothing is left out."""
-        record = asdict(self)
-        first = ("seq", "timestamp", "event", "project", "resource", "instance", "outcome", "agent", "transaction")
-        return {name: record[name] for name in (*first, "detail", "previous") if record[name] not in ("", {}, 0)}
-
-    def as_line(self) -> bytes:
-        """The event as the log holds it, without the line's end."""
-        return json.dumps(self.as_json(), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return Event(**_picked(Event, record))
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+def leftover_of(record: Mapping[str, Any]) -> Leftover:
     """A transaction that was never closed."""
-
-    transaction: str
-    project: str
-    id: str
-    base: int
-    started: str
-    files: int
-    agent: str
-    group: str = ""
-    decided_at: str = ""
+    return Leftover(**_picked(Leftover, record))
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+def repair_of(record: Mapping[str, Any]) -> Repair:
     """What was done about one place."""
-
-    where: str
-    repaired: bool
-    how: str
-    instance: str = ""
-    resource: str = ""
-
-
-def picked(kind: Any, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `record` that a record class has; a newer server may say more."""
-    return {each.name: record[each.name] for each in fields(kind) if each.name in record}
+    return Repair(**_picked(Repair, record))
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry:
@@ -109,3 +52,8 @@ def finding_of(record: Mapping[str, str]) -> Finding:
     """A finding; its code is looked up in the table of findings."""
     names = ("where", "expected", "found", "resource", "instance")
     return Finding(FINDINGS[record["code"]], **{name: record.get(name, "") for name in names})
+
+
+def _picked(kind: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `record` that a value has; a newer server may say more."""
+    return {each.name: record[each.name] for each in fields(kind) if each.name in record}

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from muniment.content.events import Event
 from muniment.remote.connection import LONG, Broken, Server, cut, pause
 from muniment.remote.problems import error_from
-from muniment.remote.records import Event, picked
+from muniment.remote.records import event_of
 
 _ATTEMPTS = 8
 _BREATH = 0.2
@@ -62,7 +63,7 @@ def live_events(server: Server, at: str | None) -> Iterator[Event]:
             for line in answer:
                 failed = 0
                 if line.startswith(b"data:"):
-                    event = Event(**picked(Event, json.loads(line[5:])))
+                    event = event_of(json.loads(line[5:]))
                     at = str(event.seq)
                     yield event
         except Broken:

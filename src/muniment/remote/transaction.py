@@ -7,24 +7,20 @@ import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
-from muniment.errors.archive import (
-    FileNotInInstance,
-    LeftoverNotFound,
-    NotAPlainFile,
-    TransactionClosed,
-)
-from muniment.errors.base import BadInput, MissingThing, MunimentError
+from muniment.content.folders import Found, own_name, refuse_special, walk
+from muniment.content.times import from_ns
+from muniment.content.transaction import Addable, Expected
+from muniment.errors.archive import FileNotInInstance, LeftoverNotFound, TransactionClosed
+from muniment.errors.base import MissingThing, MunimentError
 from muniment.errors.remote import ServerUnreachable
 from muniment.remote.connection import LONG, Server, pause, segment
-from muniment.remote.folders import time_of, walk
 from muniment.remote.instance import RemoteInstance, pages_of
 from muniment.remote.records import entry_of
 from muniment.remote.uploads import SMALL, FileBytes, UploadRequest, batches, send_large, send_small, send_stream
 
-Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
 _ASKED = 5
 
 
@@ -42,9 +38,9 @@ class RemoteTransaction:
         self.number = int(record["number"])
         self.prepared = bool(record["prepared"])
         self.metadata: dict[str, Any] = dict(record["metadata"])
-        self.provenance: list[Any] = []
+        self.provenance: list[Any] = list(record.get("provenance") or [])
         self._server = server
-        self._said = copy.deepcopy(self.metadata)
+        self._said = copy.deepcopy((self.metadata, self.provenance))
         self._closed = ""
 
     def __enter__(self) -> Self:
@@ -81,7 +77,7 @@ class RemoteTransaction:
         source: Addable,
         path: str | None = None,
         *,
-        digests: str | Iterable[str] | Mapping[str, str] | None = None,
+        digests: Expected = None,
         modified: str | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
@@ -105,7 +101,7 @@ class RemoteTransaction:
         source: Addable,
         path: str | None = None,
         *,
-        digests: str | Iterable[str] | Mapping[str, str] | None = None,
+        digests: Expected = None,
         modified: str | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
@@ -115,7 +111,7 @@ class RemoteTransaction:
             FileNotInInstance: There is no such file to replace.
             MunimentError: As `add`.
         """
-        name = path if path is not None else _own_name(source)
+        name = path if path is not None else own_name(source)
         if name not in self:
             raise FileNotInInstance(instance=self.number, id=self.id, path=name)
         return self._take(source, name, digests, modified, progress, replace=True)
@@ -127,9 +123,10 @@ class RemoteTransaction:
             UnsafePath, PathTaken, PathCollides: One of them cannot be there.
             TransactionClosed: The transaction is over.
         """
-        self._refuse_closed()
-        if links or folders:
-            self._server.ask("POST", f"{self._place}/links", given={"links": dict(links), "folders": list(folders)})
+        self._refuse_unless_open()
+        given = {"links": dict(links), "folders": list(folders)}
+        if given["links"] or given["folders"]:
+            self._server.ask("POST", f"{self._place}/links", given=given)
 
     def delete(self, path: str) -> list[str]:
         """Leave a file, or a folder and all below it, out of the new instance; earlier ones keep it.
@@ -138,7 +135,7 @@ class RemoteTransaction:
             FileNotInInstance: There is no such file or folder.
             TransactionClosed: The transaction is over.
         """
-        self._refuse_closed()
+        self._refuse_unless_open()
         reply = self._server.ask("DELETE", f"{self._place}/files/{segment(path)}")
         return [str(name) for name in reply.json()["removed"]]
 
@@ -219,7 +216,8 @@ class RemoteTransaction:
         record = self._server.ask("GET", self._place).json()
         self.metadata.clear()
         self.metadata.update(record["metadata"])
-        self._said = copy.deepcopy(self.metadata)
+        self.provenance[:] = record.get("provenance") or []
+        self._said = copy.deepcopy((self.metadata, self.provenance))
         self.prepared = bool(record["prepared"])
 
     def leave(self) -> None:
@@ -235,12 +233,17 @@ class RemoteTransaction:
         if self._closed:
             raise TransactionClosed(id=self.id, how=self._closed)
 
+    def _refuse_unless_open(self) -> None:
+        self._refuse_closed()
+        if self.prepared:
+            raise TransactionClosed(id=self.id, how="prepared")
+
     def _say(self) -> None:
-        if self.prepared or (self.metadata == self._said and not self.provenance):
+        if self.prepared or (self.metadata, self.provenance) == self._said:
             return
-        given = {"metadata": self.metadata, "provenance": self.provenance or None}
+        given = {"metadata": self.metadata, "provenance": self.provenance}
         self._server.ask("PUT", f"{self._place}/metadata", given=given)
-        self._said = copy.deepcopy(self.metadata)
+        self._said = copy.deepcopy((self.metadata, self.provenance))
 
     def _find(self, path: str) -> Entry | None:
         found = self._server.ask("GET", f"{self._place}/files", {"path": path}).json()["files"]
@@ -260,28 +263,27 @@ class RemoteTransaction:
         self,
         source: Addable,
         path: str | None,
-        digests: str | Iterable[str] | Mapping[str, str] | None,
+        digests: Expected,
         modified: str | None,
         progress: Progress,
         *,
         replace: bool,
     ) -> list[Entry]:
-        self._refuse_closed()
+        self._refuse_unless_open()
         expected = parse_expected(digests)
         if isinstance(source, (str, os.PathLike)):
             place = os.fspath(source)
             if os.path.isdir(place):  # noqa: PTH112 - `source` may be any path-like
                 return self._take_folder(place, path, progress, replace=replace)
-            name = LogicalPath.parse(path if path is not None else _own_name(source))
+            name = LogicalPath.parse(path if path is not None else own_name(source))
             return [self._take_file(UploadRequest(name, expected, modified, replace), place)]
-        name = LogicalPath.parse(path if path is not None else _own_name(source))
+        name = LogicalPath.parse(path if path is not None else own_name(source))
         return [send_stream(self._server, self._place, UploadRequest(name, expected, modified, replace), source)]
 
     def _take_file(self, request: UploadRequest, place: str) -> Entry:
-        if os.path.exists(place) and not os.path.isfile(place):  # noqa: PTH110, PTH113 - as above
-            raise NotAPlainFile(path=place, kind="not a regular file")
+        refuse_special(place)
         with contextlib.closing(FileBytes(place)) as file:
-            request.modified = request.modified or time_of(file.changed_at)
+            request.modified = request.modified or from_ns(file.changed_at)
             if (file.size or 0) <= SMALL:
                 data = b"".join(piece for _, run in file.pieces(0) for piece in run)
                 file.done()
@@ -291,6 +293,18 @@ class RemoteTransaction:
     def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
         found = walk(place, f"{LogicalPath.parse(path)}/" if path else "")
         entries: list[Entry] = []
+        try:
+            self._send_all(found, entries, progress, replace=replace)
+        except BaseException:
+            # Half a folder must not be committed by somebody who catches this and goes on.
+            for entry in entries:
+                with contextlib.suppress(MunimentError):
+                    self.delete(entry.path)
+            raise
+        return sorted(entries, key=lambda entry: entry.path)
+
+    def _send_all(self, found: Found, entries: list[Entry], progress: Progress, *, replace: bool) -> None:
+        """Send what a folder holds, noting in `entries` what has arrived."""
         total, size = len(found.files), 0
         small = (
             (UploadRequest(name, replace=replace), each, size) for name, each, size in found.files if size <= SMALL
@@ -308,24 +322,11 @@ class RemoteTransaction:
                 progress("adding", len(entries), total, size=size)
         if found.links or found.empty:
             self.note_links(found.links, found.empty)
-        return sorted(entries, key=lambda entry: entry.path)
 
 
 def _whole(request: UploadRequest, place: str) -> bytes:
     with contextlib.closing(FileBytes(place)) as file:
-        request.modified = time_of(file.changed_at)
+        request.modified = from_ns(file.changed_at)
         data = b"".join(piece for _, run in file.pieces(0) for piece in run)
         file.done()
         return data
-
-
-def _own_name(source: object) -> str:
-    """The name a source brings along: the last segment of its path.
-
-    Raises:
-        BadInput: It has none.
-    """
-    name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else getattr(source, "name", None)
-    if isinstance(name, str) and name:
-        return name.rstrip("/").rpartition("/")[2]
-    raise BadInput(reason="bytes and streams have no name of their own; give a path for them")

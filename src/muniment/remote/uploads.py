@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 from muniment.content import Entry, Hashers
 from muniment.errors.archive import SourceChanged, SourceUnreadable
-from muniment.errors.remote import UploadNotFound
+from muniment.errors.remote import UploadBusy, UploadNotFound, WrongUploadOffset
 from muniment.remote.connection import LONG, Broken, Server, cut, pause
 from muniment.remote.records import entry_of
 
@@ -253,7 +253,8 @@ def _send_pieces(server: Server, upload: str, path: str, source: Bytes) -> None:
                 answer.read()
                 server.give_back(connection, answer)
                 offset, attempt = int(answer.headers["Upload-Offset"]), 0
-        except Broken as error:
+        except (*Broken, UploadBusy, WrongUploadOffset) as error:
+            # The server may still be storing what the cut connection had brought, also while it is asked.
             attempt += 1
             if attempt >= _ATTEMPTS:
                 raise cut(path, error) from error

@@ -42,8 +42,7 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
         BadInput: No archive is named, or it is behind a server itself.
         NotAnArchive, NewerFormat: It cannot be opened.
     """
-    app.place()
-    archive: Archive = app.archive()
+    archive = app.folder_archive()
     server = _server(app, archive, authority or app.authority())
     settings = app.settings
     limits = Limits(
@@ -91,7 +90,8 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.include_router(osf.router)
     server.include_router(ckan.router)
     options = nexus_options(settings)
-    server.state.nexus = nexus.install(server, app.archive(parity=False), server.state.gate, options, app.database())
+    mine = app.folder_archive(parity=False)
+    server.state.nexus = nexus.install(server, mine, server.state.gate, options, app.database())
     return server
 
 

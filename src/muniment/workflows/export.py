@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from muniment.archive import Archive, Instance
+from muniment.archive import Archive as LocalArchive
+from muniment.archive import Instance
 from muniment.content import Progress, quiet
+from muniment.content.archive import Archive
 from muniment.errors.base import BadInput
 from muniment.errors.exchange import UnknownLayout
 from muniment.layouts.bag import lay_bag
 from muniment.layouts.instances import lay_instances
 from muniment.layouts.ocfl import lay_object
 from muniment.layouts.packages import LaidOutPackage, PackageTar, seconds
-from muniment.workflows.output import refuse_existing, write_folder, write_stream, write_tar
+from muniment.workflows.output import (
+    receive_folder,
+    receive_tar,
+    refuse_existing,
+    write_folder,
+    write_stream,
+    write_tar,
+)
 
 LAYOUTS: Mapping[str, Callable[[Instance], LaidOutPackage]] = {
     "bag": lay_bag,
@@ -30,20 +40,23 @@ STREAM = "-"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was exported: `size` in bytes of all files together, `sha256` of the tar or '' for a folder."""
+    """What was exported: `size` in bytes of all files together, `sha256` of the tar or '' for a folder.
+
+    Of what a server packed, files and size are not known: None.
+    """
 
     id: str
     project: str
     instance: int
     layout: str
     target: str
-    files: int
-    size: int
+    files: int | None
+    size: int | None
     sha256: str
 
 
 def lay_out(
-    archive: Archive, id: str, layout: str, *, project: str | None = None, instance: str | int | None = None
+    archive: LocalArchive, id: str, layout: str, *, project: str | None = None, instance: str | int | None = None
 ) -> LaidOutPackage:
     """A resource's files under the names a layout gives them.
 
@@ -59,7 +72,7 @@ def lay_out(
 
 
 def plan_tar(
-    archive: Archive, id: str, layout: str, *, project: str | None = None, instance: str | int | None = None
+    archive: LocalArchive, id: str, layout: str, *, project: str | None = None, instance: str | int | None = None
 ) -> PackageTar:
     """The tar of a resource, planned to the byte: `length`, `etag`, and `read(start, stop)` for any range of it.
 
@@ -86,7 +99,8 @@ def export(
     """Export a resource to a new folder, to a tar where the name ends in '.tar', or to the standard output as '-'.
 
     Written beside its place, read back and compared, given its name, and only then recorded as an event
-    (where the archive can be written to). What goes to the standard output cannot be read back.
+    (where the archive can be written to). What goes to the standard output cannot be read back. From an
+    archive behind a server it comes as a tar, which the server makes.
 
     Raises:
         OutputExists: There is something at `target`; it is never written over.
@@ -98,12 +112,15 @@ def export(
     place = Path(name)
     if name != STREAM:
         refuse_existing(place)
+    as_tar = serialised == "tar" or place.suffix == ".tar"
+    if not isinstance(archive, LocalArchive):
+        return _receive(archive, id, layout, name, project=project, instance=instance, as_tar=as_tar, progress=progress)
     found = _find(archive, id, layout, project, instance)
     laid = _lay(found, layout)
     sha256 = ""
     if name == STREAM:
         sha256 = write_stream(PackageTar(laid, seconds(found.created)), progress)
-    elif serialised == "tar" or place.suffix == ".tar":
+    elif as_tar:
         sha256 = write_tar(PackageTar(laid, seconds(found.created)), place, progress)
     else:
         write_folder(laid, place, progress)
@@ -113,7 +130,35 @@ def export(
     return done
 
 
-def _find(archive: Archive, id: str, layout: str, project: str | None, instance: str | int | None) -> Instance:
+def _receive(
+    archive: Archive,
+    id: str,
+    layout: str,
+    name: str,
+    *,
+    project: str | None,
+    instance: str | int | None,
+    as_tar: bool,
+    progress: Progress,
+) -> Exported:
+    """Export from an archive that packs by itself."""
+    found = archive.get(id, instance=instance, project=project)
+
+    def fetch(write: Callable[[bytes], object]) -> tuple[int, str]:
+        return archive.export(id, layout, write, project=project, instance=instance, progress=progress)
+
+    sha256 = ""
+    if name == STREAM:
+        _, sha256 = fetch(sys.stdout.buffer.write)
+        sys.stdout.buffer.flush()
+    elif as_tar:
+        sha256 = receive_tar(fetch, Path(name))
+    else:
+        receive_folder(fetch, Path(name))
+    return Exported(id, found.project, found.number, layout, name, None, None, sha256)
+
+
+def _find(archive: LocalArchive, id: str, layout: str, project: str | None, instance: str | int | None) -> Instance:
     if layout not in LAYOUTS:
         raise UnknownLayout(layout=layout, known=", ".join(LAYOUTS))
     found = archive.get(id, instance=instance, project=project)
@@ -126,7 +171,7 @@ def _lay(found: Instance, layout: str) -> LaidOutPackage:
     return LAYOUTS[layout](found)
 
 
-def _record(archive: Archive, done: Exported) -> None:
+def _record(archive: LocalArchive, done: Exported) -> None:
     if not os.access(archive.path / "events", os.W_OK):
         return
     detail = {"layout": done.layout, "target": done.target, "files": done.files, "bytes": done.size}

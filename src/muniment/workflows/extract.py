@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from muniment.archive import Instance
 from muniment.content import Entry, LogicalPath, Progress, quiet
+from muniment.content.instance import Instance
 from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
 
 _CHUNK = 1 << 20

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muniment.archive import Agent, Archive, Event, ImportedFile, ImportedInstance, Instance
+from muniment.archive import Agent, Event, ImportedFile, ImportedInstance
+from muniment.archive import Archive as LocalArchive
 from muniment.content import Entry, Progress, quiet
+from muniment.content.archive import Archive
+from muniment.content.instance import Instance
 from muniment.errors.archive import DamagedFile
 from muniment.errors.base import BadInput
 from muniment.errors.content import DigestMismatch
 from muniment.errors.exchange import ResourceDiffers
+from muniment.workflows.export import plan_tar
+from muniment.workflows.imports import import_package
+from muniment.workflows.output import write_tar
 
 WHOLE = "migration"
 MERGED = "information package merging"
@@ -50,6 +57,9 @@ def migrate(
     Every file is compared with its recorded digests before its resource becomes visible. What is there
     already and the same is left alone, so that a migration that was broken off can be run again.
 
+    From or to a server they travel as packages with their whole history, judged before they become visible.
+    Merged into an archive behind a server they travel file by file, in one transaction for each resource.
+
     Raises:
         BadInput: Source and target are one archive.
         ResourceNotFound, AmbiguousId: As `Archive.get`.
@@ -62,7 +72,10 @@ def migrate(
     named = list(_named(source, ids, project))
     done = []
     for count, (where, id) in enumerate(named, 1):  # noqa: A001 - the domain's word
-        done.append(_migrate_one(source, target, where, id, merge=merge, progress=progress))
+        if isinstance(target, LocalArchive) and (merge or isinstance(source, LocalArchive)):
+            done.append(_take_over(source, target, where, id, merge=merge, progress=progress))
+        else:
+            done.append((_merge if merge else _carry)(source, target, where, id, progress))
         progress("resources", count, len(named))
     return done
 
@@ -75,8 +88,8 @@ def _named(source: Archive, ids: Iterable[str] | None, project: str | None) -> I
         yield source.get(id, project=project).project, id
 
 
-def _migrate_one(
-    source: Archive, target: Archive, project: str, id: str, *, merge: bool, progress: Progress
+def _take_over(
+    source: Archive, target: LocalArchive, project: str, id: str, *, merge: bool, progress: Progress
 ) -> Migrated:
     history = source.history(id, project)
     merged = _merged(source, history) if merge else None
@@ -94,13 +107,61 @@ def _migrate_one(
     except DigestMismatch as error:
         place = _place(history, error.details["path"])
         raise DamagedFile(**{**error.details, "path": place}) from error
-    if _is_here(history[-1]) and os.access(source.path / "events", os.W_OK):
-        to = {"instances": len(history), "to": target.config.id}
-        source.record_event(event, resource=id, project=project, instance=history[-1].number, detail=to)
+    _record(source, target, event, history)
     return Migrated(id, project, 1 if merge else len(history), copied=True)
 
 
-def _place(history: list[Instance], path: str) -> str:
+def _carry(source: Archive, target: Archive, project: str, id: str, progress: Progress) -> Migrated:
+    """Copy a resource as a package."""
+    history = source.history(id, project)
+    if target.exists(id, project):
+        if [item.instance for item in target.history(id, project)] != [item.instance for item in history]:
+            raise ResourceDiffers(target=target.path, id=id, reason="its instances are others")
+        return Migrated(id, project, len(history), copied=False)
+    with tempfile.TemporaryDirectory(prefix="muniment-") as folder:
+        package = Path(folder) / "package.tar"
+        if isinstance(source, LocalArchive):
+            write_tar(plan_tar(source, id, "instances", project=project), package, progress)
+        else:
+            with package.open("xb") as file:
+                source.export(id, "instances", file.write, project=project, progress=progress)
+        import_package(target, package, id=id, project=project, progress=progress)
+    _record(source, target, WHOLE, history)
+    return Migrated(id, project, len(history), copied=True)
+
+
+def _merge(source: Archive, target: Archive, project: str, id: str, progress: Progress) -> Migrated:
+    """Make one instance of a resource, file by file."""
+    history = source.history(id, project)
+    newest = history[-1]
+    provenance = [origin(source, instance) for instance in history]
+    if target.exists(id, project):
+        there = target.history(id, project)
+        if len(there) != 1 or there[0].provenance != provenance:
+            raise ResourceDiffers(target=target.path, id=id, reason="it is not what these instances were merged into")
+        return Migrated(id, project, 1, copied=False)
+    message = f"Merged from {len(history)} instances of archive {source.config.id}"
+    with target.new(id, project, message=message) as transaction:
+        transaction.metadata.update(newest.metadata)
+        transaction.provenance[:] = provenance
+        for count, entry in enumerate(newest.files(), 1):
+            with newest.open(entry.path) as file:
+                transaction.add(file, entry.path, digests=entry.digests, modified=entry.modified)
+            progress("files", count, len(newest))
+        transaction.note_links(newest.record.get("links", {}), newest.record.get("folders", []))
+    _record(source, target, MERGED, history)
+    return Migrated(id, project, 1, copied=True)
+
+
+def _record(source: Archive, target: Archive, event: str, history: Sequence[Instance]) -> None:
+    """Say in the log of an archive in a folder, where it can be written to, that a resource was copied from it."""
+    if isinstance(source, LocalArchive) and os.access(source.path / "events", os.W_OK):
+        newest = history[-1]
+        detail = {"instances": len(history), "to": target.config.id}
+        source.record_event(event, resource=newest.id, project=newest.project, instance=newest.number, detail=detail)
+
+
+def _place(history: Sequence[Instance], path: str) -> str:
     """Where the file lies that was found damaged, as far as its name tells."""
     newest = next(instance for instance in reversed(history) if path in instance)
     return str(newest.location(path)) if _is_here(newest) else f"{newest.root}/files/{path}"
@@ -132,7 +193,7 @@ def _imported_instance(instance: Instance) -> ImportedInstance:
     )
 
 
-def _merged(source: Archive, history: list[Instance]) -> ImportedInstance:
+def _merged(source: Archive, history: Sequence[Instance]) -> ImportedInstance:
     """One instance with the newest view. Its identifier follows from what it was made from: a rerun finds it."""
     newest = history[-1]
     provenance = [origin(source, instance) for instance in history]
@@ -171,7 +232,7 @@ def origin(source: Archive, instance: Instance) -> dict[str, Any]:
     return found
 
 
-def _difference(source: list[Instance], target: list[Instance], merged: ImportedInstance | None) -> str:
+def _difference(source: Sequence[Instance], target: Sequence[Instance], merged: ImportedInstance | None) -> str:
     """Why the target's resource is not a copy of the source's; '' when it is one."""
     wanted = [merged.instance] if merged else [instance.instance for instance in source]
     found = [instance.instance for instance in target]

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +18,7 @@ from muniment.errors.exchange import NameNotCarried, NotVerified
 from muniment.layouts.packages import LaidOutPackage, PackageTar
 from muniment.layouts.streams import Member, Slice
 from muniment.layouts.streams.members import in_order
+from muniment.workflows.tars import unpack
 
 _CHUNK = 1 << 20
 _FEW = 200
@@ -59,6 +60,53 @@ def write_tar(plan: PackageTar, target: Path, progress: Progress) -> str:
         with contextlib.suppress(OSError):
             part.unlink()
     return digest
+
+
+Fetch = Callable[[Callable[[bytes], object]], tuple[int, str]]
+"""Something that hands a tar to a function piece by piece, and tells its length and sha256."""
+
+
+def receive_tar(fetch: Fetch, target: Path) -> str:
+    """Write a tar that comes from elsewhere to the new file `target` and return its sha256.
+
+    Raises:
+        OutputExists: There is something at `target`.
+        NotVerified: It does not read back as it came; nothing is left.
+        DiskFull, WriteFailed: The storage refused; nothing is left.
+        MunimentError: As `fetch`; nothing is left.
+    """
+    with _received(fetch, target) as (part, sha256), _writing(target):
+        _give_name(part, target)
+        _sync_folder(target.parent)
+    return sha256
+
+
+def receive_folder(fetch: Fetch, target: Path) -> None:
+    """Write a package that comes from elsewhere as a tar to the new folder `target`.
+
+    Raises:
+        MunimentError: As `receive_tar`; nothing is left.
+    """
+    with _received(fetch, target) as (part, _), _writing(target):
+        unpack(part, target)
+        _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _received(fetch: Fetch, target: Path) -> Iterator[tuple[Path, str]]:
+    """A tar that has come, beside its place and compared, and its sha256; gone at the end of a `with` block."""
+    refuse_existing(target)
+    part = _beside(target)
+    try:
+        with _writing(part), os.fdopen(os.open(part, _NEW, 0o644), "wb", buffering=1 << 20) as file:
+            length, sha256 = fetch(file.write)
+            file.flush()
+            os.fsync(file.fileno())
+        _refuse_unequal(part, target, ("sha256", sha256), length)
+        yield part, sha256
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def write_stream(plan: PackageTar, progress: Progress) -> str:

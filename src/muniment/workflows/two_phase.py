@@ -12,7 +12,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from muniment.archive import Archive, Transaction, new_uuid
+from muniment.content.archive import Archive
+from muniment.content.identity import new_uuid
+from muniment.content.transaction import Transaction
 from muniment.errors.base import MunimentError
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from muniment import Archive
-from muniment.app.local_or_remote import audit, migrate
 from muniment.archive import Archive as LocalArchive
+from muniment.archive.fixity.audit import audit
 from muniment.errors.exchange import ResourceDiffers
+from muniment.workflows.migrate import migrate
 from tests.servers.native.running import serving
 
 WHERE = [("folder", "server"), ("server", "folder"), ("server", "server")]
@@ -80,10 +81,10 @@ def test_an_audit_behind_a_server_goes_on_where_it_was(tmp_path: Path) -> None:
                 transaction.add(name.encode(), "file")
         passed: list[str] = []
         with LocalArchive(server.place, parity=False, workers=0) as here:
-            list(here.audit(passed=passed.append))
+            list(audit(here.context, passed=passed.append))
         bookmark = server.place / "audit.json"
         bookmark.write_text(json.dumps({"after": passed[0]}))
-        assert list(audit(archive, resume=True)) == []
+        assert list(archive.audit(resume=True)) == []
         last = list(archive.events())[-1]
         assert (last.event, last.detail["resumed after"]) == ("fixity check", passed[0])
         assert not bookmark.exists()

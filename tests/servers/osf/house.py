@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
+from muniment import Archive
 from muniment.app import App
 from muniment.app.background import BackgroundServices
-from muniment.archive import Archive
+from muniment.content.archive import Archive as AnyArchive
 from muniment.doors.osf import Accepted, Signer
 from muniment.errors.register import NotSigned
 from muniment.jobs import Job
@@ -84,9 +85,8 @@ class House:
         self.working.office.close()
 
     @property
-    def archive(self) -> Archive:
-        archive: Archive = self.working.office.archive
-        return archive
+    def archive(self) -> AnyArchive:
+        return self.working.office.archive
 
     @property
     def ledger(self) -> Any:

@@ -334,7 +334,7 @@ def test_an_archive_one_may_only_read_can_be_read_listed_and_audited(archive: Ar
                 lambda: found.new("s"),
                 lambda: found.get("r", "a"),
                 found.recover,
-                lambda: found.record_event("fixity check"),
+                lambda: found.record_event("capture"),
             )
             there = [*found, found.get("r").read("a.txt").decode(), found.count(), len(list(found.events()))]
             failed = [finding.as_json() for finding in found.audit() if finding.failed]

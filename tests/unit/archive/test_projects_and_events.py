@@ -63,7 +63,7 @@ def test_a_torn_last_line_is_ignored_then_mended_and_never_doubled(archive: Arch
         assert [event.event for event in events] == ["creation", "ingestion", "recovery"]
         assert {finding.code for finding in again.audit()} == {"M502"}
         add(again, "later")
-        assert [event.seq for event in again.events()] == [1, 2, 3, 4]
+        assert [event.seq for event in again.events()] == [1, 2, 3, 4, 5]
 
 
 def texts(log: EventLog, start: int | str) -> list[int]:

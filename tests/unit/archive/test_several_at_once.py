@@ -47,7 +47,7 @@ def test_of_two_that_cannot_both_be_there_one_is_refused(
 
     def add(path: str) -> str:
         try:
-            transaction.add(Slow(path.encode()), path)  # type: ignore[arg-type]  # all that is done with it is to read it
+            transaction.add(Slow(path.encode()), path)
         except error:
             return "refused"
         return path

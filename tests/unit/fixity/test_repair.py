@@ -50,7 +50,7 @@ def test_a_damaged_file_is_mended_and_the_rotten_bytes_are_kept_aside(archive: A
     assert archive.get("thing").read(name) == before
     assert codes(archive) == []
     assert list((archive.path / "staging" / "quarantine").iterdir())
-    assert [event.event for event in archive.events()][-1] == "repair"
+    assert [event.event for event in archive.events() if event.event != "fixity check"][-1] == "repair"
 
 
 @pytest.mark.parametrize("name", ["large.bin", "small/7"])

@@ -91,7 +91,7 @@ class Digesting:
             thread.start()
             self._lanes.append((given, done, thread))
 
-    def feed(self, data: bytes | memoryview) -> None:
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes."""
         if not self._lanes:
             for hasher in self._hashers:
@@ -285,7 +285,7 @@ class NewFile:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append all of `data`.
 
         Raises:

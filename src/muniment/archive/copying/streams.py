@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 from muniment.archive.copying.copy_and_digest import CHUNK, THREADED, CopyError, Digesting, NewFile
 from muniment.archive.copying.jobs import Failed
+from muniment.content.transaction import Readable
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
 
@@ -16,7 +17,7 @@ WORTH_A_THREAD = 256 << 10
 
 
 def write_stream(
-    source: BinaryIO | Iterable[Chunk], target: str | os.PathLike[str], algorithms: Iterable[str]
+    source: Readable | Iterable[Chunk], target: str | os.PathLike[str], algorithms: Iterable[str]
 ) -> tuple[int, dict[str, str]]:
     """Write what `source` gives to the new file `target`; its size in bytes and its digests.
 
@@ -46,12 +47,11 @@ def write_stream(
     return size, dict(zip(names, values, strict=True))
 
 
-def _chunks(source: BinaryIO | Iterable[Chunk]) -> Iterator[bytes]:
+def _chunks(source: Readable | Iterable[Chunk]) -> Iterator[bytes | bytearray]:
     # A fresh `bytes` for each chunk: a digest may still be reading the one before.
-    read = getattr(source, "read", None)
-    if read is None:
+    if isinstance(source, Iterable) and not hasattr(source, "read"):
         for chunk in source:
             yield chunk if type(chunk) is bytes else bytes(chunk)
         return
-    while chunk := read(CHUNK):
+    while chunk := source.read(CHUNK):
         yield chunk

@@ -8,21 +8,10 @@ import os
 import stat
 from pathlib import Path
 
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFLNK: "a link",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+from muniment.content.folders import kind_of
+
 # Without waiting for somebody to write into a pipe; of a regular file it changes nothing.
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-
-
-def kind_of(mode: int) -> str:
-    """What a file that is not a regular one is, in words; nothing for a regular file."""
-    return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something unknown")
 
 
 def is_regular(path: str | os.PathLike[str]) -> bool:

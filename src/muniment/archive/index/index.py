@@ -10,9 +10,9 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from muniment.content.archive import Summary
 from muniment.content.events import UNREADABLE, Event
 
 _VERSION = 1
@@ -42,19 +42,6 @@ _PAGE_OF_PROJECT = (
     "SELECT project, id, head, created, modified, files, bytes FROM resources "
     "WHERE project = ? AND id > ? ORDER BY id LIMIT ? OFFSET ?"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A resource in a list: its newest instance's number, files and bytes."""
-
-    project: str
-    id: str
-    head: int
-    created: str
-    modified: str
-    files: int
-    bytes: int
 
 
 class Index:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.archive.disk.layout import TUPLES, ArchiveLayout
-from muniment.archive.index.index import Summary
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import DECLARATION, Inventory
 from muniment.archive.package.objects import newest_inventory
+from muniment.content.archive import Summary
 from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed
 

@@ -25,7 +25,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from muniment.archive.config import Mode
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import (
     make_folder,
@@ -47,6 +46,7 @@ from muniment.archive.package.inventory import NAME, Inventory, State, Version, 
 from muniment.archive.package.names import stored_path
 from muniment.archive.package.objects import declare, head_of, newest_inventory
 from muniment.content import Entry
+from muniment.content.config import Mode
 from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, to_uri
 from muniment.content.times import now

@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from muniment.archive.copying import Copied, Copier, CopyJob, Failed, write_stream
 from muniment.archive.disk.durable import make_folder, rename, writing
@@ -19,8 +18,8 @@ from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
 from muniment.content.times import from_ns
+from muniment.content.transaction import Readable
 from muniment.errors.archive import WriteFailed
-from muniment.errors.base import BadInput
 from muniment.errors.content import DigestMismatch
 
 _TELL_EVERY = 200
@@ -51,7 +50,7 @@ class ContentWriter:
     def stream(
         self,
         path: LogicalPath,
-        source: BinaryIO | Iterable[bytes],
+        source: Readable | Iterable[bytes],
         expected: Mapping[str, str],
         modified: str | None = None,
     ) -> Entry:
@@ -238,20 +237,6 @@ def known_content(entries: Iterable[Entry], algorithm: str) -> dict[int, tuple[s
                 known[entry.size] = (*found, entry.digests[algorithm])
     # Reading twice pays only where a match is likely: not for a size that very many files have.
     return {size: found for size, found in known.items() if len(found) <= _MOST_PROBED}
-
-
-def own_name(source: object) -> str:
-    """The name a source brings along: the last segment of its path.
-
-    Raises:
-        BadInput: It has none.
-    """
-    if isinstance(source, (str, os.PathLike)):
-        return os.path.basename(os.fspath(source).rstrip("/"))
-    name = getattr(source, "name", None)
-    if isinstance(name, str) and name:
-        return os.path.basename(name)
-    raise BadInput(reason="bytes and streams have no name of their own; give a path for them")
 
 
 def _remove(target: str) -> None:

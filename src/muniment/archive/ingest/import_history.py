@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from muniment.archive.config import Mode
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, write_file, writing
 from muniment.archive.disk.layout import object_parts
@@ -34,6 +33,7 @@ from muniment.archive.package.names import stored_path
 from muniment.archive.package.objects import declare, head_of
 from muniment.archive.parity.protect import protect
 from muniment.content import Entry, LogicalPath, Progress, quiet
+from muniment.content.config import Mode
 from muniment.content.digests import refuse_mismatch
 from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid, to_uri

@@ -14,13 +14,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from muniment.archive.config import Mode
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, replace_file, sync_folder
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import drop_empty_folders
 from muniment.archive.ingest.staging import DELETION, StagingArea, TransactionRecord
 from muniment.archive.package.objects import head_of
+from muniment.content.config import Mode
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
 from muniment.content.times import now

@@ -12,7 +12,6 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from muniment.archive.ingest.two_phase import decision, unreserve
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
 from muniment.content import Hashers
+from muniment.content.archive import Leftover
 from muniment.content.events import Event
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReadFailed
@@ -32,24 +32,6 @@ from muniment.errors.base import Conflict, StorageError
 
 _OLD_SCRATCH = 86_400.0
 """Seconds without any change after which what lies in the scratch folder belongs to nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """A transaction somebody began and never closed; `files` is how many it had stored.
-
-    One that was prepared as part of a `group` says which archive (`decided_at`) knows the decision.
-    """
-
-    transaction: str
-    project: str
-    id: str
-    base: int
-    started: str
-    files: int
-    agent: str
-    group: str = ""
-    decided_at: str = ""
 
 
 def recover(context: ArchiveContext) -> list[Event]:

@@ -26,7 +26,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from muniment.archive.config import Mode
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import link, make_folder, rename, sync_folder, sync_tree, write_file
 from muniment.archive.disk.locks import exclusive
@@ -35,6 +34,7 @@ from muniment.archive.disk.repaired import free_place, repaired_copies
 from muniment.archive.ingest.staging import REPAIR, StagingArea, TransactionRecord
 from muniment.archive.package.objects import head_of
 from muniment.content import Hashers
+from muniment.content.config import Mode
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
 from muniment.content.times import now

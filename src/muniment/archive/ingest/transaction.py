@@ -9,12 +9,11 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.walk import walk
 from muniment.archive.ingest.commit import abandon, publish, seal
-from muniment.archive.ingest.content_writer import ContentWriter, known_content, own_name
+from muniment.archive.ingest.content_writer import ContentWriter, known_content
 from muniment.archive.ingest.draft import Draft, Kept
 from muniment.archive.ingest.journal import Rebuilt, addition
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
@@ -25,14 +24,13 @@ from muniment.archive.package.names import LONGEST_PATH, stored_path
 from muniment.archive.package.objects import newest_inventory
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.content.events import Event
+from muniment.content.folders import own_name, refuse_special, walk
 from muniment.content.identity import new_uuid
 from muniment.content.times import now
+from muniment.content.transaction import Addable, Expected
 from muniment.errors.archive import ArchiveInside, FileNotInInstance, ResourceNotFound, TransactionClosed
 from muniment.errors.base import MunimentError, StorageError
 from muniment.errors.content import UnsafePath
-
-Addable = str | os.PathLike[str] | bytes | BinaryIO | Iterable[bytes]
-"""What `add` takes: a file's or folder's path, bytes, an open file, or an iterator of bytes."""
 
 _LINES_AT_ONCE = 100
 
@@ -45,8 +43,6 @@ class Transaction:
 
     Bytes and streams may be added by several threads at once, each with a path of its own.
     """
-
-    takes_several = True
 
     def __init__(self, context: ArchiveContext, area: StagingArea, draft: Draft, base: Instance | None) -> None:
         self.id = area.record.id
@@ -129,7 +125,7 @@ class Transaction:
         source: Addable,
         path: str | None = None,
         *,
-        digests: str | Iterable[str] | Mapping[str, str] | None = None,
+        digests: Expected = None,
         modified: str | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
@@ -153,7 +149,7 @@ class Transaction:
         source: Addable,
         path: str | None = None,
         *,
-        digests: str | Iterable[str] | Mapping[str, str] | None = None,
+        digests: Expected = None,
         modified: str | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
@@ -401,7 +397,7 @@ class Transaction:
         self,
         source: Addable,
         path: str | None,
-        digests: str | Iterable[str] | Mapping[str, str] | None,
+        digests: Expected,
         modified: str | None,
         progress: Progress,
         *,
@@ -413,6 +409,7 @@ class Transaction:
             if os.path.isdir(place):
                 return self._take_folder(place, path, progress, replace=replace)
             name = self._check(path if path is not None else own_name(source), replace=replace)
+            refuse_special(place)
             return [self._store(self._writer.file(name, place, parse_expected(digests), modified))]
         name = self._check(path if path is not None else own_name(source), replace=replace)
         chunks = (source,) if isinstance(source, (bytes, bytearray)) else source

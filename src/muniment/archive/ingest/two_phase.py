@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def unreserve(context: ArchiveContext, record: TransactionRecord) -> None:
             return
 
 
-def decide(context: ArchiveContext, group: str, parts: Iterable[dict[str, Any]]) -> None:
+def decide(context: ArchiveContext, group: str, parts: Iterable[Mapping[str, str]]) -> None:
     """Record for ever that every part of a group is to be committed.
 
     Raises:

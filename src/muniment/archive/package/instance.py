@@ -20,6 +20,7 @@ from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import archive_of, version_inventory
 from muniment.content import Digest, Entry, Hashers, LogicalPath
 from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
+from muniment.errors.base import BadInput
 
 CHUNK = 1 << 20
 
@@ -144,6 +145,8 @@ class Instance:
         """
         entry = self[path]
         location = self.location(path)
+        if offset < 0:
+            raise BadInput(reason=f"a file cannot be read from {offset} on")
         raw = _open_file(location)
         if offset:
             raw.seek(offset)

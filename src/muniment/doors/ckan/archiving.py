@@ -18,7 +18,8 @@ from muniment.errors.archive import ResourceNotFound
 from muniment.sources.times import rfc3339
 
 if TYPE_CHECKING:
-    from muniment.archive import Archive, Instance
+    from muniment.content.archive import Archive
+    from muniment.content.instance import Instance
 
 KEY = "ckan"
 """Where in an instance's metadata it is said what it is."""

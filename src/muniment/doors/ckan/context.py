@@ -16,7 +16,7 @@ from muniment.session import Account, Session
 from muniment.workflows.signing import Signer
 
 if TYPE_CHECKING:
-    from muniment.archive import Archive
+    from muniment.content.archive import Archive
     from muniment.jobs import Keyring, Ledger  # a database library comes with it
 
 OpenSession = Callable[[PortalSettings], Session]

@@ -12,7 +12,7 @@ from muniment.doors.ckan.portals import Portal
 from muniment.errors.archive import ResourceNotFound
 
 if TYPE_CHECKING:
-    from muniment.archive import Archive
+    from muniment.content.archive import Archive
 
 
 def write_snapshot(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from muniment.content.archive import Archive
 from muniment.doors.osf.callbacks import Address
 from muniment.sources import Session
 from muniment.stores import Store
@@ -59,7 +60,7 @@ class RegistrationContext:
 
     def __init__(
         self,
-        open_archive: Callable[[], Any],
+        open_archive: Callable[[], Archive],
         open_ledger: Callable[[], Ledger],
         open_session: Callable[[], Session],
         open_stores: Callable[[], Sequence[Store]],
@@ -85,9 +86,10 @@ class RegistrationContext:
         self._scratch = scratch
 
     @property
-    def archive(self) -> Any:
-        """The archive: `Archive` or `RemoteArchive`, which have the same surface."""
-        return self._get("archive")
+    def archive(self) -> Archive:
+        """The archive, in a folder or behind a server."""
+        archive: Archive = self._get("archive")
+        return archive
 
     @property
     def ledger(self) -> Ledger:

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from muniment.content import Entry
+from muniment.content.transaction import Addable, Transaction
 from muniment.doors.osf.streams import Counted, Rejoined, read_up_to
 from muniment.doors.osf.transactions import TransactionLease
 from muniment.errors.archive import PathCollides, PathTaken
@@ -118,7 +119,8 @@ class Fetch:
             MunimentError: The submission has to change, or the service failed.
         """
         with self._hold.taken() as transaction:
-            known = {entry.path: entry for entry in transaction.files() if entry.path.startswith(f"{self._prefix}/")}
+            files = transaction.files()
+            known: dict[str, Entry] = {each.path: each for each in files if each.path.startswith(f"{self._prefix}/")}
         self._held = set(known)
         try:
             for item, entry in self._listed():
@@ -249,7 +251,7 @@ class Fetch:
                 return error
 
         with self._hold.taken() as transaction:
-            results = self._at_once(transaction, store, large)
+            results = self._at_once(store, large)
         for (coming, _), result in zip(large, results, strict=True):
             if isinstance(result, MunimentError):
                 self._trouble(coming, result)
@@ -257,7 +259,7 @@ class Fetch:
                 self._in_a_row = 0
                 self._count(coming.path, result.size or 0)
 
-    def _stream_in(self, transaction: Any, coming: _Coming, stream: BinaryIO) -> Entry:
+    def _stream_in(self, transaction: Transaction, coming: _Coming, stream: BinaryIO) -> Entry:
         """Store one stream, telling how far it is."""
 
         def tell(size: int) -> None:
@@ -283,9 +285,9 @@ class Fetch:
                 else:
                     self._count(path, len(data))
 
-    def _at_once(self, transaction: Any, work: Callable[[Each], Result], things: Sequence[Each]) -> list[Result]:
-        """Do `work` on each, several at once where the transaction takes several."""
-        if len(things) == 1 or not getattr(transaction, "takes_several", False):
+    def _at_once(self, work: Callable[[Each], Result], things: Sequence[Each]) -> list[Result]:
+        """Do `work` on each, several at once."""
+        if len(things) == 1:
             return [work(each) for each in things]
         futures = [self._stores.submit(work, each) for each in things]
         _, rest = wait(futures, return_when=FIRST_EXCEPTION)
@@ -297,11 +299,11 @@ class Fetch:
                 raise error
         return [future.result() for future in futures]
 
-    def _store(self, transaction: Any, data: Any, path: str, entry: SourceEntry) -> Entry:
+    def _store(self, transaction: Transaction, data: Addable, path: str, entry: SourceEntry) -> Entry:
         take = transaction.replace if path in self._held else transaction.add
-        stored: list[Entry] = take(data, path, modified=entry.modified)
+        (stored,) = take(data, path, modified=entry.modified)
         self._held.add(path)
-        return stored[0]
+        return stored
 
     def _record_names(self, known: dict[str, Entry]) -> None:
         """Keep the names that no path could carry beside the files that have them."""

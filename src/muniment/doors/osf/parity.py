@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from muniment.archive import make_parity, parity_of
+from muniment.content.archive import Archive
 from muniment.doors.osf.context import Parity
 
 
@@ -16,7 +17,7 @@ def wanted(policy: Parity, size: int, *, forced: bool) -> bool:
 
 
 def parity_files(
-    archive: Any, sha256: str, open: Callable[[], BinaryIO], scratch: Path, redundancy: int
+    archive: Archive, sha256: str, open: Callable[[], BinaryIO], scratch: Path, redundancy: int
 ) -> tuple[Path, ...]:
     """The files of a set, the index first; made in `scratch`, an empty folder, where the archive has none to lend.
 

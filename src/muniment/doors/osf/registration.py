@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from muniment.content import Entry, Hashers, LogicalPath
+from muniment.content.archive import Archive
+from muniment.content.instance import Instance
 from muniment.doors.osf.context import Parity
 from muniment.doors.osf.parity import parity_files, wanted
 from muniment.errors.stores import KeyHeld, KeyNotFound, KeyTaken, StoredWrong
@@ -49,10 +51,10 @@ class Registration:
     def __init__(
         self,
         store: Store,
-        instance: Any,
+        instance: Instance,
         parents: Sequence[str],
         *,
-        archive: Any,
+        archive: Archive,
         parity: Parity,
         scratch: Path,
         context: Context,
@@ -238,8 +240,7 @@ class Registration:
     # --- means
 
     def _open(self, entry: Entry) -> BinaryIO:
-        stream: BinaryIO = self._instance.open(entry.path)
-        return stream
+        return self._instance.open(entry.path)
 
     def _seconds(self, entry: Entry) -> int:
         return layout.seconds(entry.modified or self._archived)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
+from muniment.content.archive import Archive
+from muniment.content.transaction import Transaction
 from muniment.errors.archive import LeftoverNotFound, TransactionBusy
 from muniment.errors.base import MissingThing
 from muniment.errors.register import TransactionGone
@@ -18,16 +19,18 @@ _LONGEST_PAUSE = 0.5
 class TransactionLease:
     """One step's way to a transaction. `check` is called while waiting, and may raise to end that."""
 
-    def __init__(self, archive: Any, container: str, transaction: str, lease: float, check: Callable[[], None]) -> None:
+    def __init__(
+        self, archive: Archive, container: str, transaction: str, lease: float, check: Callable[[], None]
+    ) -> None:
         self._archive = archive
         self._container = container
         self._id = transaction
         self._lease = lease
         self._check = check
-        self._transaction: Any = None
+        self._transaction: Transaction | None = None
 
     @contextlib.contextmanager
-    def taken(self) -> Iterator[Any]:
+    def taken(self) -> Iterator[Transaction]:
         """The transaction, for the length of a `with` block; nobody else has it meanwhile.
 
         Raises:
@@ -40,7 +43,7 @@ class TransactionLease:
         finally:
             self._let_go(transaction)
 
-    def closing(self) -> Any:
+    def closing(self) -> Transaction:
         """The transaction, to be committed or rolled back by the caller.
 
         Raises:
@@ -48,13 +51,13 @@ class TransactionLease:
         """
         return self._take()
 
-    def _take(self) -> Any:
+    def _take(self) -> Transaction:
         pause = _FIRST_PAUSE
         while True:
             try:
                 if self._transaction is None:
                     self._transaction = self._archive.resume(self._id)
-                elif hasattr(self._transaction, "unpark"):
+                else:
                     self._transaction.unpark()
             except TransactionBusy:
                 self._check()
@@ -65,7 +68,5 @@ class TransactionLease:
             else:
                 return self._transaction
 
-    def _let_go(self, transaction: Any) -> None:
-        # Behind a server there is nothing to let go of: it takes turns itself.
-        if hasattr(transaction, "park"):
-            transaction.park(lease=self._lease)
+    def _let_go(self, transaction: Transaction) -> None:
+        transaction.park(lease=self._lease)

@@ -17,9 +17,10 @@ from muniment.archive import Event
 from muniment.errors.remote import TooMuchAtOnce
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.names import START_FORM, Limit, Project
-from muniment.http.throttling import EVENTS
+from muniment.http.throttling import ADMIN, EVENTS, WRITE
+from muniment.server.native.given import IdempotencyKey, refuse_unwritable
 from muniment.server.native.routes import new_router
-from muniment.server.native.schemas import EventPage, LogHead
+from muniment.server.native.schemas import EventIn, EventOut, EventPage, LogHead
 
 router = new_router()
 
@@ -64,6 +65,31 @@ async def events(request: Request, start: Start = None, project: Project = None,
 def head(request: Request) -> LogHead:
     """How far the log reaches: the newest event's number and the sha256 of its line."""
     return LogHead(**_let_in(request, None).archive.head()._asdict())
+
+
+@router.post("/events", operation_id="record_event", status_code=201)
+def record_event(request: Request, given: EventIn, idempotency_key: IdempotencyKey = "") -> EventOut:
+    """Write an event of one's own into the log: about a resource, a project, or with every right about the archive."""
+    refuse_unwritable(given.model_dump())
+    visit = authorized(request)
+    if given.resource:
+        place: str | None = visit.project_of(given.resource, given.project or None, WRITE)
+    else:
+        place = given.project or None
+    visit.require(WRITE if place else ADMIN, place)
+
+    def make() -> dict[str, Any]:
+        return visit.archive.record_event(
+            given.event,
+            resource=given.resource,
+            project=place or "",
+            instance=given.instance,
+            outcome=given.outcome,
+            detail=given.detail,
+        ).as_json()
+
+    record = request.app.state.idempotency.once(idempotency_key, visit.caller.agent, given.model_dump(), make)
+    return EventOut(**record)
 
 
 class Streams:

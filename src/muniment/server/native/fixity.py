@@ -12,12 +12,12 @@ from fastapi import Request, Response
 
 from muniment.errors.base import MunimentError
 from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.names import Project, Segment, text_of
 from muniment.http.problems import problem
 from muniment.http.streaming import PumpResponse
-from muniment.http.throttling import ADMIN, READ
+from muniment.http.throttling import ADMIN, READ, WRITE
 from muniment.server.native.routes import new_router
-from muniment.server.native.schemas import AuditIn, Count, RepairIn
-from muniment.workflows.audit import run_audit
+from muniment.server.native.schemas import AuditIn, Count, ParityOut, RepairIn
 
 router = new_router()
 
@@ -38,8 +38,10 @@ def audit(request: Request, given: AuditIn | None = None) -> Response:
     def rows() -> Iterator[dict[str, Any]]:
         counts: Counter[str] = Counter()
         failed = False
-        how: dict[str, Any] = wanted.model_dump(include={"fast", "every_digest", "resume"})
-        for finding in run_audit(visit.archive, wanted.id, place, **how):
+        found = visit.archive.audit(
+            wanted.id, project=place, fast=wanted.fast, every_digest=wanted.every_digest, resume=wanted.resume
+        )
+        for finding in found:
             counts[finding.severity] += 1
             failed = failed or finding.failed
             metrics.findings.labels(str(finding.severity)).inc()
@@ -64,6 +66,15 @@ def repair(request: Request, given: RepairIn | None = None) -> Response:
         yield {"summary": {"ok": not failed}}
 
     return _lines(rows, str(visit.archive.path))
+
+
+@router.post("/resources/{id}/parity", operation_id="protect")
+def protect(request: Request, id: Segment, project: Project = None) -> ParityOut:
+    """Make the parity that a resource's instances lack."""
+    visit = authorized(request)
+    name = text_of(id)
+    place = visit.project_of(name, project, WRITE)
+    return ParityOut(count=visit.archive.protect(name, place))
 
 
 @router.post("/reindex", operation_id="reindex")

@@ -19,9 +19,9 @@ from muniment.http.names import DIGEST_FIELD_FORM, Project, Segment, read_digest
 from muniment.http.streaming import PumpResponse, pieces_of, pour
 from muniment.http.throttling import READ, WRITE
 from muniment.layouts.packages import folder_name
+from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Imported
-from muniment.server.native.transactions import IdempotencyKey
 from muniment.workflows.export import plan_tar
 from muniment.workflows.imports import import_package
 

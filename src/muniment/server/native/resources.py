@@ -57,6 +57,7 @@ def archive(request: Request) -> ArchiveInfo:
         redundancy=config.redundancy,
         project=config.project,
         format=config.format,
+        layout=config.layout,
         resources=visit.archive.count() if visit.may(READ, None) else None,
         version=__version__,
         lease=request.app.state.desk.lease,

@@ -45,6 +45,7 @@ class ArchiveInfo(BaseModel):
     redundancy: int
     project: str = Field(description="Where resources go that name no project.")
     format: str
+    layout: str = Field(description="The OCFL extension that places objects in folders.")
     resources: int | None = Field(description="How many there are; null for those who may not see all.")
     version: str = Field(description="The server's Muniment.")
     lease: float = Field(description="Seconds after its last use that a transaction is rolled back.")
@@ -152,6 +153,7 @@ class TransactionOut(BaseModel):
     number: int = Field(description="The number its instance will have.")
     prepared: bool
     metadata: dict[str, Any]
+    provenance: list[Any] = Field(description="The instances it is made from, as far as that was said.")
     expires_in: float = Field(description="Seconds it lives from now on; each use begins them anew.")
 
 
@@ -237,6 +239,17 @@ class Leftovers(BaseModel):
     transactions: list[LeftoverOut]
 
 
+class EventIn(Given):
+    """An event of one's own."""
+
+    event: Text = Field(description="A PREMIS event type; not one that only the archive itself writes.")
+    resource: Text = ""
+    project: Text = ""
+    instance: int = Field(default=0, ge=0, le=1 << 31)
+    outcome: Literal["success", "failure"] = "success"
+    detail: dict[str, Any] = {}
+
+
 class EventOut(BaseModel):
     """One entry of the log; fields that say nothing are left out."""
 
@@ -277,6 +290,12 @@ class RepairIn(Given):
 
     id: Id | None = None
     project: Project | None = None
+
+
+class ParityOut(BaseModel):
+    """What was made of a resource's parity."""
+
+    count: int = Field(description="How many sets.")
 
 
 class PurgeIn(Given):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from muniment.archive import Transaction
 from muniment.errors.archive import LeftoverNotFound
-from muniment.errors.base import BadInput
 from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized, refuse_other_version, told
 from muniment.http.names import After, FilePath, Limit, path_of
 from muniment.http.throttling import ADMIN, READ, WRITE
+from muniment.server.native.given import IdempotencyKey, refuse_unwritable
 from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import page_of_files, shown
 from muniment.server.native.routes import new_router
@@ -35,11 +34,6 @@ from muniment.server.native.schemas import (
 )
 
 router = new_router("/transactions")
-
-IdempotencyKey = Annotated[
-    str,
-    Header(max_length=200, description="The same key with the same request gets the same answer for a day."),
-]
 
 
 @router.get("", operation_id="leftovers")
@@ -127,7 +121,7 @@ def delete(request: Request, transaction: str, path: FilePath) -> Removed:
 @router.put("/{transaction}/metadata", operation_id="say", status_code=204)
 def say(request: Request, transaction: str, given: MetadataIn) -> None:
     """Say about the instance what its users should know."""
-    _refuse_unwritable(given.model_dump())
+    refuse_unwritable(given.model_dump())
     with held(request, transaction) as (_, found):
         found.metadata.clear()
         found.metadata.update(given.metadata)
@@ -138,7 +132,7 @@ def say(request: Request, transaction: str, given: MetadataIn) -> None:
 @router.post("/{transaction}/links", operation_id="links", status_code=204)
 def links(request: Request, transaction: str, given: LinksIn) -> None:
     """Record symbolic links, as links, and folders with nothing in them."""
-    _refuse_unwritable(given.model_dump())
+    refuse_unwritable(given.model_dump())
     with held(request, transaction) as (_, found):
         found.note_links(given.links, given.folders)
 
@@ -146,7 +140,7 @@ def links(request: Request, transaction: str, given: LinksIn) -> None:
 @router.post("/{transaction}/prepare", operation_id="prepare", status_code=204)
 def prepare(request: Request, transaction: str, given: PrepareIn) -> None:
     """Make everything ready, as part of a group that commits in all its archives or in none."""
-    _refuse_unwritable(given.model_dump())
+    refuse_unwritable(given.model_dump())
     with held(request, transaction) as (_, found):
         found.prepare(given.group, given.decided_at)
 
@@ -207,6 +201,7 @@ def transaction_out(found: Transaction, desk: OpenTransactions) -> TransactionOu
         number=found.number,
         prepared=found.prepared,
         metadata=found.metadata,
+        provenance=found.provenance,
         expires_in=desk.lease,
     )
 
@@ -226,10 +221,3 @@ def check_time(text: str | None) -> str | None:
     if moment is None or moment.tzinfo is None:
         raise UnusableRequest(where="modified", reason="it is not a time in RFC 3339 with its zone")
     return text
-
-
-def _refuse_unwritable(record: dict[str, Any]) -> None:
-    try:
-        json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise BadInput(reason=f"what is said cannot be written as JSON: {error}") from error

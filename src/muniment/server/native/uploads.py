@@ -26,11 +26,12 @@ from muniment.http.names import (
 )
 from muniment.http.streaming import PIECE, pieces_of, pour
 from muniment.http.throttling import WRITE
+from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import file_out
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
-from muniment.server.native.transactions import IdempotencyKey, check_time, held
+from muniment.server.native.transactions import check_time, held
 
 router = new_router("/transactions/{transaction}")
 

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from muniment.archive import Archive
+from muniment.archive import Archive as LocalArchive
 from muniment.content import Finding, Progress, Severity, quiet
+from muniment.content.archive import Archive
 from muniment.errors.archive import PackageRefused, PathCollides, PathTaken, ResourceExists
 from muniment.errors.base import BadInput
 from muniment.errors.content import BadId, BadProject, NameNotUnicode, UnknownDigest, UnsafePath
@@ -16,6 +17,7 @@ from muniment.workflows.imports.bags import read_bag
 from muniment.workflows.imports.instances import is_instances, read_instances
 from muniment.workflows.imports.ocfl import object_roots, read_object
 from muniment.workflows.imports.resource import ImportedResource, look, refuse
+from muniment.workflows.tars import tar_of
 
 Notice = Callable[[Finding], None]
 
@@ -45,7 +47,7 @@ def import_package(
     bag the id is its External-Identifier, or a new one. Warnings about the package go to `notice`.
 
     Each resource becomes visible whole or not at all. In a storage root all objects are judged before
-    the first is taken in.
+    the first is taken in. To an archive behind a server the package travels as a tar, and is judged there.
 
     Raises:
         PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.
@@ -55,6 +57,8 @@ def import_package(
         DiskFull, WriteFailed, ReadFailed: The storage refused; the resource was not taken in.
     """
     place = Path(path)
+    if not isinstance(archive, LocalArchive):
+        return archive.import_package(tar_of(place), id=id, project=project, notice=notice, progress=progress)
     if place.is_dir():
         return _take(archive, place, place, id, project, notice, progress)
     if not place.is_file():
@@ -72,7 +76,7 @@ def _top(folder: Path, path: Path) -> Path:
 
 
 def _take(
-    archive: Archive,
+    archive: LocalArchive,
     root: Path,
     path: Path,
     id: str | None,
@@ -97,7 +101,7 @@ def _take(
     return [instance.id for instance in imported]
 
 
-def _refuse_taken(archive: Archive, id: str, project: str | None) -> None:
+def _refuse_taken(archive: LocalArchive, id: str, project: str | None) -> None:
     place = project or archive.config.project
     if archive.exists(id, place):
         raise ResourceExists(id=id, project=place)

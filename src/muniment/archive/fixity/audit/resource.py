@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muniment.archive.config import Mode
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.regular import kind_of, open_regular, read_regular
+from muniment.archive.disk.regular import open_regular, read_regular
 from muniment.archive.disk.repaired import newest_copy
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.package.bag import FILES, read_files
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory, sidecar_of
 from muniment.archive.package.objects import declare, newest_inventory, versions_on_disk
 from muniment.content import FINDINGS, Finding
+from muniment.content.config import Mode
+from muniment.content.folders import kind_of
 from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.archive.fixity.repair.result import Repair
 from muniment.archive.fixity.repair.run import repair
+from muniment.content.archive import Repair
 
 __all__ = ["Repair", "repair"]

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from muniment.archive.config import Mode
 from muniment.archive.fixity.repair.damaged_object import DamagedObject, attempt
 from muniment.archive.ingest.repair_transaction import RepairTransaction
 from muniment.archive.package.objects import versions_on_disk
@@ -22,6 +21,7 @@ from muniment.archive.parity.protect import (
     set_places,
 )
 from muniment.archive.parity.sidecar import check_set, read_digests, set_files
+from muniment.content.config import Mode
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 

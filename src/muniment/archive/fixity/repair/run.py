@@ -17,10 +17,10 @@ from muniment.archive.fixity.repair.content import repair_content
 from muniment.archive.fixity.repair.damaged_object import DamagedObject
 from muniment.archive.fixity.repair.parity import renew_parity
 from muniment.archive.fixity.repair.records import is_record, repair_records
-from muniment.archive.fixity.repair.result import Repair
 from muniment.archive.fixity.repair.unused_parity import remove_unused_parity
 from muniment.archive.package.objects import newest_inventory
 from muniment.content import Finding, Progress, quiet
+from muniment.content.archive import Repair
 from muniment.content.events import Event
 from muniment.errors.archive import DamagedRecord, ReadFailed
 

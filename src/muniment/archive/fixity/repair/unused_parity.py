@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from muniment.archive.config import Mode
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.fixity.audit.untracked_parity import UntrackedParity
-from muniment.archive.fixity.repair.result import Repair
 from muniment.content import Finding
+from muniment.content.archive import Repair
+from muniment.content.config import Mode
 
 
 def remove_unused_parity(context: ArchiveContext, findings: list[Finding], since: int) -> Iterator[Repair]:

@@ -1,4 +1,4 @@
-"""Walking a folder that is to be added: what is in it, before a byte is read."""
+"""What is to be added from this machine: a folder and what it holds, before a byte of it is read."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from muniment.content import LogicalPath
+from muniment.content.paths import LogicalPath
 from muniment.errors.archive import NotAPlainFile, SourceUnreadable
+from muniment.errors.base import BadInput
 from muniment.errors.content import NameNotUnicode
 
 _KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a link",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
@@ -30,6 +33,8 @@ class Found:
 def walk(folder: str, prefix: str = "") -> Found:
     """Everything below `folder`, sorted, with `prefix` before each path. Links are not followed.
 
+    A folder with nothing in it is told as empty, `folder` itself where `prefix` gives it a name.
+
     Raises:
         SourceUnreadable: A folder could not be listed.
         NotAPlainFile: Something in it is a pipe, a socket or a device.
@@ -44,7 +49,7 @@ def walk(folder: str, prefix: str = "") -> Found:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             raise SourceUnreadable(path=place, reason=error.strerror) from error
-        if not entries and above != prefix:
+        if not entries and above:
             found.empty.append(above.rstrip("/"))
         for entry in entries:
             path = LogicalPath.parse(above + entry.name)
@@ -79,5 +84,33 @@ def _link_target(path: str) -> str:
 
 
 def kind_of(mode: int) -> str:
-    """What a file is that is neither a file nor a folder, in words."""
-    return _KINDS.get(stat.S_IFMT(mode), "something unknown")
+    """What a file that is not a regular one is, in words; nothing for a regular file."""
+    return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something unknown")
+
+
+def refuse_special(path: str) -> None:
+    """Refuse what is neither a file nor a link to one; what is not there is found out when it is opened.
+
+    Raises:
+        NotAPlainFile: It is a pipe, a socket or a device.
+    """
+    try:
+        kind = kind_of(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return
+    if kind:
+        raise NotAPlainFile(path=path, kind=kind)
+
+
+def own_name(source: object) -> str:
+    """The name a source brings along: the last segment of its path.
+
+    Raises:
+        BadInput: It has none.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return os.path.basename(os.fspath(source).rstrip("/"))
+    name = getattr(source, "name", None)
+    if isinstance(name, str) and name:
+        return os.path.basename(name)
+    raise BadInput(reason="bytes and streams have no name of their own; give a path for them")

@@ -8,64 +8,72 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive import Archive
+from muniment.archive.context import ArchiveContext
+from muniment.archive.fixity.audit.run import audit
 from muniment.content import Finding, Progress, quiet
+from muniment.content.events import Event
 from muniment.errors.base import StorageError
 
+BOOKMARK = "audit.json"
+"""In the state folder: how far an audit of the whole archive came."""
 
-def run_audit(
-    archive: Archive,
-    id: str | None = None,
-    project: str | None = None,
+
+def recorded_audit(
+    context: ArchiveContext,
+    resource: tuple[str, str] | None,
+    roots: list[Path] | None,
     *,
     fast: bool = False,
     every_digest: bool = False,
     resume: bool = False,
     progress: Progress = quiet,
 ) -> Iterator[Finding]:
-    """Audit an archive or one resource, and write a `fixity check` event with the result.
+    """Audit the objects at `roots`, those of one `resource` (project and id), or without both everything.
 
-    With `resume` an audit of the whole archive that was broken off goes on where it was.
+    A `fixity check` event with the result is written at its end. With `resume` an audit of everything
+    that was broken off goes on where it was.
 
     Raises:
-        ResourceNotFound, AmbiguousId: There is no such resource.
         WorkerDied: A digesting process ended; resume.
     """
-    bookmark = archive.state / "audit.json"
-    after = _read_bookmark(bookmark) if resume and id is None else ""
+    whole = roots is None
+    bookmark = context.layout.state / BOOKMARK
+    after = _read_bookmark(bookmark) if resume and whole else ""
     counts: Counter[str] = Counter()
-    whole = id is None
 
     def passed(place: str) -> None:
         if whole:
             with contextlib.suppress(OSError):
                 bookmark.write_text(json.dumps({"after": place}), "utf-8")
 
-    for finding in archive.audit(
-        id,
-        project=project,
+    found = audit(
+        context,
+        roots=roots,
+        after=after,
         fast=fast,
         every_digest=every_digest,
-        after=after,
         progress=progress,
         passed=passed,
-    ):
+    )
+    for finding in found:
         counts[finding.severity] += 1
         yield finding
     if whole:
         with contextlib.suppress(OSError):
             bookmark.unlink(missing_ok=True)
-    failed = counts["error"] + counts["unknown"]
+    _record(context, resource or ("", ""), counts, fast=fast, after=after)
+
+
+def _record(
+    context: ArchiveContext, resource: tuple[str, str], counts: Counter[str], *, fast: bool, after: str
+) -> None:
     detail = {"findings": dict(counts), "fast": fast, **({"resumed after": after} if after else {})}
+    outcome = "failure" if counts["error"] + counts["unknown"] else "success"
+    agent = f"{context.agent.name} <{context.agent.address}>"
+    project, id = resource  # noqa: A001 - the domain's word
     # A reader without the right to write may audit too; only the record of it is then missing.
     with contextlib.suppress(StorageError):
-        archive.record_event(
-            "fixity check",
-            resource=id or "",
-            project=(project or "") if id else "",
-            outcome="failure" if failed else "success",
-            detail=detail,
-        )
+        context.log.append([Event("fixity check", agent, project, id, outcome=outcome, detail=detail)])
 
 
 def _read_bookmark(bookmark: Path) -> str:
