@@ -129,7 +129,7 @@ class RemoteArchive(Archive):
     def _pages(self, project: str | None, place: tuple[str, str | None], left: int | None) -> Iterator[Summary]:
         while left is None or left > 0:
             query = {
-                "project": project,
+                "project": project or None,
                 "after": place[0] or None,
                 "after_project": place[1],
                 "limit": min(left or _PAGE, _PAGE),
@@ -200,7 +200,7 @@ class RemoteArchive(Archive):
         given = {
             "event": event,
             "resource": resource,
-            "project": project,
+            "project": project or None,
             "instance": instance,
             "outcome": outcome,
             "detail": dict(detail or {}),

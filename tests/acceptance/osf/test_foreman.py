@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from muniment.doors.osf import Signer
+from muniment.errors.database import DatabaseUnavailable
+from muniment.jobs.ledger import Ledger
 from muniment.testing.servers.site import Site
 from tests.acceptance.osf.conftest import PREFIX, ArchiveOpener, OpenTransactions, basic
 from tests.servers.osf.house import KEY, Sink, container, http
@@ -251,8 +253,15 @@ def test_the_original_s_signatures_are_taken_where_that_is_set(opening: ArchiveO
     assert desk.post({**container("old2"), "timeStamp": legacy["timeStamp"], "signature": "0" * 64}).status_code == 401
 
 
-def test_a_ledger_that_cannot_be_reached_is_said_as_the_original_did(opening: ArchiveOpener) -> None:
-    desk = opening(serve_work=False, ledger="postgresql://nobody@127.0.0.1:9/none")
+def test_a_ledger_that_cannot_be_reached_is_said_as_the_original_did(
+    opening: ArchiveOpener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = opening(serve_work=False)
+
+    def away(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable(place="postgresql://nobody@127.0.0.1:9/none", reason="Connection refused")
+
+    monkeypatch.setattr(Ledger, "submit", away)
     answer = desk.post(container("abc"))
     assert answer.status_code == 503
     assert answer.json()["status"] == "ERROR"

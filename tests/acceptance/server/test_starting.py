@@ -40,7 +40,7 @@ def said(archive: Path | str, *words: str, **environment: str) -> str:
         ("MUNIMENT_SERVE_PORT", "99999", ("MUNIMENT_SERVE_PORT", "65535")),
         ("MUNIMENT_SELECTION_LIFE", "for ever", ("MUNIMENT_SELECTION_LIFE", "valid number")),
         ("MUNIMENT_BROKER", f"kafka://user:{SECRET}@broker", ("MUNIMENT_BROKER", "redis://")),
-        ("MUNIMENT_REGISTRATION_STORES", "gopher://store", ("gopher://store", "neither a folder nor an s3://")),
+        ("MUNIMENT_REGISTRATION_STORES", "gopher://store", ("gopher://", "neither a folder nor one of", "s3://")),
         (CALLBACKS, f"http://user:{SECRET}@127.0.0.1/done", (CALLBACKS, "MUNIMENT_HMAC_KEY")),
         ("MUNIMENT_SECRETS_FILE", "/nowhere/key", ("/nowhere/key", "No such file")),
     ],

@@ -61,7 +61,7 @@ class EventLog:
         self._layout = layout
         self._worm = worm
         self._files = LogFiles(layout.events, one_each=worm)
-        self._mirror = Mirror(layout.log_mirror, one_each=worm)
+        self._mirror = Mirror(layout.log_mirror, layout.scratch, one_each=worm)
         self._known: tuple[tuple[Path, int, int, int], _Last] | None = None
 
     def append(self, drafts: Iterable[Event]) -> list[Event]:

@@ -2,17 +2,19 @@
 
 It is appended to after the log's own bytes are on stable storage and is not synced itself: a power cut may
 leave it behind the log, never ahead, and what is missing is caught up by the next append or opening. So where
-it holds more than the log, the log has lost something.
+it holds more than the log, the log has lost something. In worm mode, where no file is written twice, each file of
+the mirror is synced and then given its place by a rename.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from muniment.archive.disk.durable import NEW_FILE, make_folder, write_all
+from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file
 from muniment.archive.disk.regular import read_regular, regular_size
 from muniment.archive.eventlog.files import LogFiles, last_whole_line, opened
 from muniment.archive.eventlog.lines import event_of, line_hash
@@ -26,8 +28,10 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLO
 class Mirror:
     """The mirror of one log. What cannot be written to it is left for later; the log itself never depends on it."""
 
-    def __init__(self, folder: Path, *, one_each: bool) -> None:
+    def __init__(self, folder: Path, scratch: Path, *, one_each: bool) -> None:
         self._folder = folder
+        self._scratch = scratch
+        self._one_each = one_each
         self.files = LogFiles(folder, one_each=one_each)
 
     def of(self, path: Path) -> Path:
@@ -44,6 +48,9 @@ class Mirror:
         with contextlib.suppress(OSError, StorageError):
             if not size:
                 make_folder(mirror.parent)
+            if not size and self._one_each:
+                self._place_whole(mirror, b"".join(lines))
+                return
             descriptor = os.open(mirror, _APPEND if size else NEW_FILE | os.O_APPEND, 0o644)
             try:
                 if os.fstat(descriptor).st_size == size:
@@ -62,11 +69,21 @@ class Mirror:
                 make_folder(mirror.parent)
             elif not whole.startswith(read_regular(mirror)):
                 return
+            if size is None and self._one_each:
+                self._place_whole(mirror, whole)
+                return
             descriptor = os.open(mirror, NEW_FILE | os.O_APPEND if size is None else _APPEND, 0o644)
             try:
                 write_all(descriptor, whole[size or 0 :])
             finally:
                 os.close(descriptor)
+
+    def _place_whole(self, mirror: Path, data: bytes) -> None:
+        """Give a mirror its place whole or not at all: a file that is never written again cannot be caught up later."""
+        make_folder(self._scratch)
+        fresh = self._scratch / f"events-mirror-{secrets.token_hex(8)}"
+        write_file(fresh, data, sync=True)
+        rename(fresh, mirror)
 
     def line(self, path: Path, offset: int, seq: int | None) -> tuple[bytes, Event] | None:
         """The event that stands in a file of the log at `offset` by the mirror, or None where that cannot tell.

@@ -242,10 +242,13 @@ class Leftovers(BaseModel):
 class EventIn(Given):
     """An event of one's own."""
 
-    event: Text = Field(description="A PREMIS event type; not one that only the archive itself writes.")
+    event: Text = Field(
+        description="A PREMIS event type; not one that only the archive itself writes.",
+        json_schema_extra={"pattern": "^[a-z]{2,40}( [a-z]{2,40}){0,3}$"},
+    )
     resource: Text = ""
-    project: Text = ""
-    instance: int = Field(default=0, ge=0, le=1 << 31)
+    project: Project | None = None
+    instance: int = Field(default=0, ge=0, le=1 << 31, strict=False)  # JSON has 1.0 for 1
     outcome: Literal["success", "failure"] = "success"
     detail: dict[str, Any] = {}
 
