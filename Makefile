@@ -48,7 +48,7 @@ check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/basedpyright --level error tests/typing/user_code.py
+	$(BIN)/basedpyright --pythonpath $(BIN)/python --level error tests/typing/user_code.py
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python scripts/shape.py
 	$(BIN)/python scripts/locks.py --check
