@@ -135,3 +135,17 @@ def test_a_link_that_took_a_files_place_has_it_in_a_replay_too(archive: Archive,
     replayed = archive.replay(transaction.transaction)
     assert list(replayed) == ["c"]
     assert replayed.record["links"] == {"a": "b"}
+
+
+def test_a_file_that_was_stored_and_never_noted_is_not_published(archive: Archive) -> None:
+    transaction = archive.new("thing")
+    transaction.add(b"1", "one")
+    transaction.park(lease=60.0)
+    content = next((archive.path / "staging" / "open").glob("*/build/**/content"))
+    (content / "data" / "deep").mkdir()
+    (content / "data" / "deep" / "two").write_bytes(b"of a process that was killed here")
+    taken_up = archive.resume(transaction.transaction)
+    taken_up.add(b"2", "deep/two")
+    taken_up.commit()
+    assert archive.get("thing").read("deep/two") == b"2"
+    assert [finding.code for finding in archive.audit()] == []

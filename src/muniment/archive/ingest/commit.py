@@ -302,21 +302,29 @@ def _drop_unused(area: StagingArea, staged: dict[str, str], used: set[str]) -> N
     with writing(area.content):
         for digest in [digest for digest in staged if digest not in used]:
             os.unlink(area.content / staged.pop(digest))
-        _drop_hollow(os.fspath(area.content))
+        _drop_unrecorded(os.fspath(area.content), "", frozenset(staged.values()))
 
 
-def _drop_hollow(folder: str) -> bool:
-    """Remove folders that hold no file below `folder`: content that was known already left them behind.
+def _drop_unrecorded(folder: str, prefix: str, recorded: frozenset[str]) -> bool:
+    """Remove what no entry stands for, and folders that then hold no file; whether nothing is left in `folder`.
 
-    An object may hold no empty folder (OCFL 1.1 §3.3.1, E024).
+    A process that was killed between storing a file and noting it leaves the file behind, and whoever takes the
+    transaction up again stores it under another name. An object may hold neither unrecorded files nor empty
+    folders (OCFL 1.1 §3.3.1, E023 and E024).
     """
     hollow = True
     with os.scandir(folder) as entries:
         for entry in list(entries):
-            if entry.is_dir(follow_symlinks=False) and _drop_hollow(entry.path):
-                os.rmdir(entry.path)
-            else:
+            place = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if _drop_unrecorded(entry.path, f"{place}/", recorded):
+                    os.rmdir(entry.path)
+                else:
+                    hollow = False
+            elif place in recorded:
                 hollow = False
+            else:
+                os.unlink(entry.path)
     return hollow
 
 
