@@ -22,8 +22,13 @@ EXAMPLES = settings(max_examples=12, deadline=None, suppress_health_check=list(H
 
 
 @pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> str:
-    place = tmp_path_factory.getbasetemp() / "described"
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # A new one each time: a process that is given tests of this module twice makes its fixtures twice.
+    return tmp_path_factory.mktemp("described") / "archive"
+
+
+@pytest.fixture(scope="module")
+def key(place: Path) -> str:
     key = make_archive(place)
     with Archive(place, workers=0) as archive, archive.new("car") as transaction:
         transaction.add(b"0123456789", "file.txt")
@@ -31,8 +36,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def described(key: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    place: Path = tmp_path_factory.getbasetemp() / "described"
+def described(key: str, place: Path) -> Any:
     application = create_app(App(Settings(archive=str(place), digest_processes=0, serve_failures=1_000_000)))
     return schemathesis.openapi.from_asgi(DESCRIPTION, application)
 
