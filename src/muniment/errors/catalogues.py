@@ -43,3 +43,35 @@ class ListenerGone(RemoteError):
     """The portal {portal} has no webhook at {address} any more. The event was not sent."""
 
     retry = False
+
+
+class CatalogueRefusedUser(Refused):
+    """ArchivesSpace does not let {user} {what}: {reason}."""
+
+
+class CatalogueRefused(Refused):
+    """ArchivesSpace refused {where}: {reason}."""
+
+    http_status = 502
+
+
+class CatalogueAnswerUnusable(RemoteError):
+    """ArchivesSpace answered {where} with something else than it should: {reason}."""
+
+
+class NotInCatalogue(MissingThing):
+    """ArchivesSpace has no {what} {id!r}.{near}"""  # noqa: D415 - what is near it ends the sentence
+
+
+class AmbiguousInCatalogue(Conflict):
+    """ArchivesSpace has several of {what} {id!r}: {uris}. Exactly one is needed."""
+
+
+class RecordBusy(RemoteError):
+    """The record {uri} of ArchivesSpace was changed by others {tries} times while it was being changed. Try again."""
+
+
+class FieldsLost(RemoteError):
+    """ArchivesSpace took {uri} and dropped the fields {fields}. Its version may not know them."""
+
+    retry = False
