@@ -19,12 +19,12 @@ from muniment.errors.catalogues import (
 from muniment.errors.sources import ServiceFailed
 from muniment.session import Guard, Session
 from muniment.testing.clock import FakeClock
-from muniment.testing.servers.archivesspace import ArchivesSpaceStandIn
+from muniment.testing.servers.archivesspace import ArchivesSpaceServer
 
 
 @pytest.fixture
-def server() -> Iterator[ArchivesSpaceStandIn]:
-    with ArchivesSpaceStandIn() as running:
+def server() -> Iterator[ArchivesSpaceServer]:
+    with ArchivesSpaceServer() as running:
         yield running
     assert running.dropped == [], "the client sends what ArchivesSpace does not know, and would lose it silently"
 
@@ -35,7 +35,7 @@ def session() -> Iterator[Session]:
         yield made
 
 
-def client(server: ArchivesSpaceStandIn, session: Session, **given: str) -> ArchivesSpace:
+def client(server: ArchivesSpaceServer, session: Session, **given: str) -> ArchivesSpace:
     known = {"user": "admin", "password": "secret word", "repository": "ARCH", **given}
     return ArchivesSpace(session, server.url, **known)
 
@@ -44,7 +44,7 @@ def digital_object(**more: Any) -> dict[str, Any]:
     return {"title": "Annual meetings", "digital_object_id": "HBF_001_05", **more}
 
 
-def test_it_signs_in_once_and_finds_its_repository_by_code(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_it_signs_in_once_and_finds_its_repository_by_code(server: ArchivesSpaceServer, session: Session) -> None:
     found = client(server, session)
     assert found.repository == "/repositories/2"
     found.enumeration("container_type")
@@ -53,13 +53,13 @@ def test_it_signs_in_once_and_finds_its_repository_by_code(server: ArchivesSpace
         _ = client(server, session, repository="OTHER").repository
 
 
-def test_a_wrong_password_is_told_and_never_shown(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_a_wrong_password_is_told_and_never_shown(server: ArchivesSpaceServer, session: Session) -> None:
     with pytest.raises(CatalogueRefusedUser) as caught:
         _ = client(server, session, password="hunter2 hunter2").repository
     assert "hunter2" not in str(caught.value)
 
 
-def test_an_ended_session_is_begun_again(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_an_ended_session_is_begun_again(server: ArchivesSpaceServer, session: Session) -> None:
     found = client(server, session)
     assert found.repository
     server.sessions.clear()
@@ -67,14 +67,14 @@ def test_an_ended_session_is_begun_again(server: ArchivesSpaceStandIn, session: 
     assert len(server.asked("/login")) == 2
 
 
-def test_ids_are_compared_letter_for_letter(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_ids_are_compared_letter_for_letter(server: ArchivesSpaceServer, session: Session) -> None:
     server.put("resources", id_0="HBF", title="The collection")
     assert client(server, session).collection("HBF").record["title"] == "The collection"
     with pytest.raises(NotInCatalogue, match="Near it: HBF"):
         client(server, session).collection("hbf")
 
 
-def test_there_must_be_exactly_one_archival_object(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_there_must_be_exactly_one_archival_object(server: ArchivesSpaceServer, session: Session) -> None:
     found = client(server, session)
     with pytest.raises(NotInCatalogue):
         found.archival_object("HBF_001_05")
@@ -86,13 +86,13 @@ def test_there_must_be_exactly_one_archival_object(server: ArchivesSpaceStandIn,
         found.archival_object("HBF_001_05")
 
 
-def test_top_containers_are_found_by_indicator_and_type(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_top_containers_are_found_by_indicator_and_type(server: ArchivesSpaceServer, session: Session) -> None:
     server.put("top_containers", indicator="20260101_01", type="box")
     tape = server.put("top_containers", indicator="20260101_01", type="Tape")
     assert [each.uri for each in client(server, session).top_containers("20260101_01", "Tape")] == [tape]
 
 
-def test_what_is_made_is_read_back(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_what_is_made_is_read_back(server: ArchivesSpaceServer, session: Session) -> None:
     version = {"file_uri": "s3://bucket/key", "checksum": "0" * 32, "checksum_method": "md5", "file_size_bytes": 5}
     made = client(server, session).create("digital_objects", digital_object(file_versions=[version]))
     assert server.records[made.uri]["file_versions"][0]["file_uri"] == "s3://bucket/key"
@@ -100,7 +100,7 @@ def test_what_is_made_is_read_back(server: ArchivesSpaceStandIn, session: Sessio
         client(server, session).create("digital_objects", digital_object())
 
 
-def test_a_field_the_server_drops_is_noticed(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_a_field_the_server_drops_is_noticed(server: ArchivesSpaceServer, session: Session) -> None:
     with pytest.raises(FieldsLost, match="digital_object_kind"):
         client(server, session).create("digital_objects", digital_object(digital_object_kind="still"))
     version = {"file_uri": "s3://bucket/key", "checksums": "0"}
@@ -122,13 +122,13 @@ def test_a_field_the_server_drops_is_noticed(server: ArchivesSpaceStandIn, sessi
     ],
 )
 def test_refusals_name_the_field(
-    server: ArchivesSpaceStandIn, session: Session, record: dict[str, Any], told: str
+    server: ArchivesSpaceServer, session: Session, record: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(CatalogueRefused, match=told):
         client(server, session).create("digital_objects", record)
 
 
-def test_a_change_by_somebody_else_is_kept(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_a_change_by_somebody_else_is_kept(server: ArchivesSpaceServer, session: Session) -> None:
     uri = server.put("archival_objects", component_id="a", title="of old", instances=[])
     calls: list[str] = []
 
@@ -143,7 +143,7 @@ def test_a_change_by_somebody_else_is_kept(server: ArchivesSpaceStandIn, session
     assert (server.records[uri]["title"], server.records[uri]["level"]) == ("by staff", "file")
 
 
-def test_a_record_that_others_never_let_go_of_is_given_up(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_a_record_that_others_never_let_go_of_is_given_up(server: ArchivesSpaceServer, session: Session) -> None:
     uri = server.put("archival_objects", component_id="a", title="x")
 
     def merge(record: dict[str, Any]) -> dict[str, Any]:
@@ -154,13 +154,13 @@ def test_a_record_that_others_never_let_go_of_is_given_up(server: ArchivesSpaceS
         client(server, session).update(uri, merge)
 
 
-def test_nothing_is_written_where_nothing_changes(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_nothing_is_written_where_nothing_changes(server: ArchivesSpaceServer, session: Session) -> None:
     uri = server.put("archival_objects", component_id="a", title="x")
     client(server, session).update(uri, lambda record: record)
     assert server.writes == []
 
 
-def test_a_server_that_fails_for_a_while_is_asked_again(server: ArchivesSpaceStandIn, session: Session) -> None:
+def test_a_server_that_fails_for_a_while_is_asked_again(server: ArchivesSpaceServer, session: Session) -> None:
     server.put("resources", id_0="HBF", title="x")
     server.fail("find_by_id", times=2, status=503)
     assert client(server, session).collection("HBF").record["title"] == "x"

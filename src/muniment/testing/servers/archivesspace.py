@@ -49,7 +49,7 @@ _LISTS = {
 }
 
 
-class ArchivesSpaceStandIn(Loopback):
+class ArchivesSpaceServer(Loopback):
     """A repository `/repositories/2` with the code `ARCH`; the user is `admin`, the password `secret word`."""
 
     name: ClassVar[str] = "archivesspace"
