@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlencode
 
+from muniment.errors.base import BadInput
 from muniment.errors.sources import (
     CredentialRefused,
     FieldMissing,
@@ -181,8 +182,6 @@ class _Access:
         self._question: Callable[[], bytes] | None = None
         secrets = [given["access_token"], *filter(None, map(given.get, ("refresh_token", "app_key", "app_secret")))]
         if "refresh_token" in given:
-            if "app_key" not in given:
-                raise FieldMissing(service=SERVICE, field="app_key", help=_APP_KEY)
             fields = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
             fields |= {"client_id": given["app_key"]}
             if "app_secret" in given:  # an app that proved itself by PKCE has none
@@ -240,6 +239,11 @@ def _entry(path: Any, file: Mapping[str, Any], version: str | None = None, of: s
     )
 
 
+def _app_of_refresh_token(given: Mapping[str, Any]) -> Iterator[BadInput]:
+    if "refresh_token" in given and "app_key" not in given:
+        yield FieldMissing(service=SERVICE, field="app_key", help=_APP_KEY)
+
+
 KIND = Kind(
     name=SERVICE,
     summary="A Dropbox folder with everything below it.",
@@ -253,4 +257,5 @@ KIND = Kind(
     ),
     build=DropboxSource,
     has_versions=True,
+    check=_app_of_refresh_token,
 )

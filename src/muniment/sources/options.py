@@ -79,6 +79,8 @@ class Kind:
     build: Callable[[Mapping[str, Any], SourceContext], Source]
     has_versions: bool = False
     hourly_calls: int | None = None
+    check: Callable[[Mapping[str, Any]], Iterator[BadInput]] | None = None
+    """What is wrong with the fields as they stand beside each other; called with those that are given."""
 
     def faults(self, given: object) -> Iterator[BadInput]:
         """What is wrong with a submission's fields, one error for each; fields nobody knows are ignored."""
@@ -87,6 +89,8 @@ class Kind:
             return
         for param in self.params:
             yield from self._param_faults(param, given)
+        if self.check is not None:
+            yield from self.check(self._named(given))
         versions = given.get("versions", False)
         if not isinstance(versions, bool) and not (isinstance(versions, int) and versions > 0):
             yield FieldWrong(
@@ -122,13 +126,18 @@ class Kind:
         """
         for fault in self.faults(given):
             raise fault
+        found: dict[str, Any] = self._named(given)
+        versions = given.get("versions", False)
+        found["versions"] = (ALL_VERSIONS if versions else 0) if isinstance(versions, bool) else versions
+        return found
+
+    def _named(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that hold something, by their own names."""
         found: dict[str, Any] = {}
         for param in self.params:
             for name in param.names:
-                if given.get(name) not in {None, ""}:
+                if given.get(name) not in (None, ""):
                     found.setdefault(param.name, str(given[name]))
-        versions = given.get("versions", False)
-        found["versions"] = (ALL_VERSIONS if versions else 0) if isinstance(versions, bool) else versions
         return found
 
     def secret_fields(self) -> frozenset[str]:

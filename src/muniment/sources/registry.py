@@ -25,6 +25,7 @@ MODULES: Mapping[str, str] = {
     "local": "muniment.sources.local",
     "osffiles": "muniment.sources.osf",
     "s3": "muniment.sources.s3",
+    "zenodo": "muniment.sources.zenodo",
 }
 """Name in submissions to module; each module has a `KIND`. Imported when first asked for."""
 
