@@ -44,13 +44,17 @@ _LONGEST_KEY = 960
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of a container as it was archived; `prefix` is the folder of its files in the package."""
+    """One service of a container as it was archived; `prefix` is the folder of its files in the package.
+
+    `not_taken` says what the service holds and its source does not take.
+    """
 
     label: str
     service: str
     resource: str
     prefix: str
     force_parity: bool = False
+    not_taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +147,12 @@ def service_structure(folder: str, service: Service, paths: Iterable[str]) -> di
 
 def service_manifest(service: Service, files: Sequence[ServiceFile]) -> dict[str, Any]:
     """The manifest of a service."""
-    return {
+    manifest: dict[str, Any] = {
         "service": service.service,
         "resource": service.resource,
         "files": [each.as_json() for each in files],
     }
+    return manifest | {"notTaken": list(service.not_taken)} if service.not_taken else manifest
 
 
 def container_manifest(

@@ -68,11 +68,13 @@ class DataverseSource:
         listed = self._get("versions", {"excludeFiles": "true"}).list_data()
         drafts = [each for each in listed if each.get("versionState") == "DRAFT"]
         released = [each for each in listed if each.get("versionState") == "RELEASED"]
+        gone = [each for each in listed if each.get("versionState") == "DEACCESSIONED"]
         earlier = released[1:] if self._versions == ALL_VERSIONS else released[1 : max(self._versions, 1)]
         items = [Item(_number(each), details={"at": _number(each), "under": ""}) for each in released[:1]]
         items += [Item(_DRAFT, details={"at": ":draft", "under": _DRAFT}) for _ in drafts[:1]]
         items += [Item(_number(each), details={"at": _number(each), "under": _number(each)}) for each in earlier]
-        yield Page(tuple(items))
+        items.append(Item("versions", details={"at": "", "under": ""}))
+        yield Page(tuple(items), failures=tuple(_deaccessioned(each) for each in gone))
 
     def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
         """The files of one version and its description.
@@ -81,6 +83,9 @@ class DataverseSource:
             CredentialRefused, NotAtService: The submission has to change.
             RemoteError: The Dataverse failed.
         """
+        if item.id == "versions":
+            yield document("versions.json", "versions:")
+            return
         at, under = item.details["at"], item.details["under"]
         names = Names()
         for line in self._files(at):
@@ -97,6 +102,8 @@ class DataverseSource:
             RemoteError: The Dataverse failed.
         """
         kind, _, rest = entry.locator.partition(":")
+        if kind == "versions":
+            return json_object(self._get("versions", {"excludeFiles": "true"}).data(), offset)
         if kind == "dataset":
             return json_object(self._get(f"versions/{quote(rest, safe=':')}").data(), offset)
         url = f"{self._host}/api/access/datafile/{rest}" + ("?format=original" if kind == "original" else "")
@@ -172,6 +179,13 @@ def _digests(file: Mapping[str, Any]) -> dict[str, str]:
     return {name: value} if ALGORITHMS.get(name) == len(value) and re.fullmatch("[0-9a-f]+", value) else {}
 
 
+def _deaccessioned(version: Mapping[str, Any]) -> Failure:
+    """A version that was published and then taken back: it is named, and its files are not given."""
+    note = " ".join(str(version.get("deaccessionNote") or version.get("versionNote") or "").split())
+    reason = f"The version was deaccessioned: {note or 'no reason is given'}"
+    return Failure(f"@versions/{_number(version)}", reason, SERVICE)
+
+
 def _number(version: Mapping[str, Any]) -> str:
     return f"{version.get('versionNumber')}.{version.get('versionMinorNumber')}"
 
@@ -179,6 +193,18 @@ def _number(version: Mapping[str, Any]) -> str:
 KIND = Kind(
     name=SERVICE,
     summary="A dataset on a Dataverse, published versions and draft apart.",
+    takes=(
+        "the files of the newest published version and of the draft",
+        "tabular files as they were uploaded",
+        "the metadata of each version, and which versions there are",
+        "earlier versions, where they are asked for",
+    ),
+    leaves=(
+        "files that are restricted, under embargo or behind a guestbook",
+        "the files of deaccessioned versions, which are named",
+        "derived forms such as the tab-separated one",
+        "permissions, guestbook responses and usage",
+    ),
     params=(
         Param("api_token", "An API token of an account that may read the dataset.", secret=True, aliases=("username",)),
         Param("doi", "The dataset's DOI, such as doi:10.7910/DVN/ABCDEF.", aliases=("studyDoi",)),

@@ -247,6 +247,15 @@ def _app_of_refresh_token(given: Mapping[str, Any]) -> Iterator[BadInput]:
 KIND = Kind(
     name=SERVICE,
     summary="A Dropbox folder with everything below it.",
+    takes=(
+        "every file below the folder, held against its content hash",
+        "earlier revisions, where they are asked for",
+    ),
+    leaves=(
+        "documents of Dropbox's own such as Paper",
+        "deleted files",
+        "comments, shared links and members",
+    ),
     params=(
         Param("access_token", "An access token with the scope files.content.read.", secret=True),
         Param("refresh_token", "A refresh token, for work of over four hours.", required=False, secret=True),

@@ -189,6 +189,16 @@ def _number(value: str) -> str | None:
 KIND = Kind(
     name=SERVICE,
     summary="A Figshare article or project, private or public.",
+    takes=(
+        "the files of each article, held against their MD5",
+        "the metadata of articles and project",
+        "earlier published versions, where they are asked for",
+    ),
+    leaves=(
+        "files that are only links",
+        "private earlier versions",
+        "comments, collections and usage",
+    ),
     params=(
         Param("id", "The number of the article or project.", check=_number),
         Param("access_token", "A personal token.", secret=True, aliases=("token_key",)),

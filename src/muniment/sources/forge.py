@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService
+from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, ServiceRefused
 from muniment.session import Account, Session
 from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.git_mirror import Repository
-from muniment.sources.paging import linked_values
+from muniment.sources.paging import linked_pages
 from muniment.sources.protocol import Failure, Item, SourceEntry, about
 
 FILES, WIKI, LISTS = "files", "wiki", "lists"
+KEYSET = "pagination=keyset&"
+"""In the address of a listing of GitLab's: pages by the last item and not by number, which ends at 50,000 items."""
+_NO_SUCH_PAGING = 405
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """What is said on each issue, or the like: a listing of those, and for each a listing of its own.
+
+    `key` is the field that numbers them, `of` gives the address for a number.
+    """
+
+    items: str
+    key: str
+    of: Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Forge:
     """What a forge has of one repository.
 
-    `about` is the address of the repository's own description; `lists` are document name to address of a listing.
-    `assets`, where the forge keeps files beside its releases, lists them; `open_asset` opens one.
+    `about` is the address of the repository's own description; `lists` are document name to address of a listing,
+    `threads` folder name to what is said on each item. `assets`, where the forge keeps files beside its releases and
+    issues, lists them; `open_asset` opens one.
     """
 
     session: Session
@@ -31,6 +47,7 @@ class Forge:
     about: str
     field: str
     lists: Mapping[str, str]
+    threads: Mapping[str, Threads]
     assets: Callable[[], Iterator[SourceEntry | Failure]] | None = None
     open_asset: Callable[[SourceEntry, int], BinaryIO] | None = None
 
@@ -62,6 +79,8 @@ class Forge:
             yield document("description.json", "description:")
             for name in self.lists:
                 yield document(f"{name}.json", f"list:{name}")
+            for name, threads in self.threads.items():
+                yield from self._threads(name, threads)
             if self.assets is not None:
                 yield from self.assets()
 
@@ -84,9 +103,40 @@ class Forge:
         if kind == "list":
             if rest not in self.lists:
                 raise FileUnavailable(path=entry.path, service=self.account.service, reason="there is no such list")
-            values = linked_values(self.session, self.account, self.lists[rest], what=rest, field=self.field)
-            return json_list(values, offset)
+            return json_list((value for page in self._pages(self.lists[rest], rest) for value in page), offset)
+        if kind == "threads":
+            name, _, numbers = rest.partition(":")
+            return json_list((self._thread(name, int(number)) for number in numbers.split(",")), offset)
         return self.repository.open(entry, offset)
+
+    def _threads(self, name: str, threads: Threads) -> Iterator[SourceEntry]:
+        """A document for each page of items, so that none takes more calls than a forge allows in an hour."""
+        for page in self._pages(threads.items, name):
+            numbers = [int(item[threads.key]) for item in page]
+            if numbers:
+                locator = f"threads:{name}:{','.join(map(str, numbers))}"
+                yield document(f"{name}/{numbers[0]}-{numbers[-1]}.json", locator)
+
+    def _thread(self, name: str, number: int) -> dict[str, Any]:
+        url = self.threads[name].of(number)
+        try:
+            said = [value for page in self._pages(url, name) for value in page]
+        except (NotAtService, ServiceRefused, CredentialRefused) as error:
+            return {"number": number, "missing": f"status {error.details.get('status', 404)}"}  # deleted meanwhile
+        return {"number": number, "said": said}
+
+    def _pages(self, url: str, what: str) -> Iterator[Sequence[dict[str, Any]]]:
+        """The pages of a listing; by number where it does not know pages by the last item."""
+        begun = False
+        try:
+            for page in linked_pages(self.session, self.account, url, what=what, field=self.field):
+                begun = True
+                yield page
+        except ServiceRefused as error:
+            if begun or error.details["status"] != _NO_SUCH_PAGING or KEYSET not in url:
+                raise
+            plain = url.replace(KEYSET, "")
+            yield from linked_pages(self.session, self.account, plain, what=what, field=self.field)
 
     def describe(self) -> dict[str, Any]:
         """The repository as the forge describes it; at once a test of the credential.

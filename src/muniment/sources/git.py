@@ -82,6 +82,16 @@ class GitSource:
 KIND = Kind(
     name=SERVICE,
     summary="A git repository: the files of its default branch, with LFS, and its whole history as a bundle.",
+    takes=(
+        "the files of the default branch, those of Git LFS included",
+        "every branch, tag and other ref with all history, as a bundle",
+        "links, programs and submodules as a description",
+    ),
+    leaves=(
+        "the repositories of submodules",
+        "what is under no ref any more",
+        "files of LFS that no file of the default branch points to",
+    ),
     params=(
         Param("url", "The http or https address that `git clone` takes, without a user name.", check=_address),
         Param("username", "The user name, where the server asks for one.", required=False),

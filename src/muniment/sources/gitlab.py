@@ -1,4 +1,4 @@
-"""A project on any GitLab: files, history, wiki, releases, issues and merge requests.
+"""A project on any GitLab: files, history, wiki, releases, issues and merge requests with what is said on them.
 
 Checked against GitLab's REST API v4. Files linked from releases lie anywhere and are recorded, not fetched.
 """
@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from muniment.errors.sources import UnexpectedAnswer
+from muniment.errors.sources import CredentialRefused, NotAtService, UnexpectedAnswer
 from muniment.session import Account, shown
-from muniment.sources.forge import Forge
+from muniment.sources.forge import KEYSET, Forge, Threads
 from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Param, SourceContext, web_address
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry
+from muniment.sources.paging import linked_values
+from muniment.sources.protocol import ABOUT, Failure, Item, Page, SourceEntry, about, segment
+from muniment.sources.times import rfc3339
 
 SERVICE = "gitlab"
 _HOST = "https://gitlab.com"
@@ -93,12 +95,23 @@ class GitLabSource:
         def mirrored(url: str, folder: str) -> Repository:
             return Repository(session, git, self._login, url, self._means.scratch / folder, "project")
 
+        issues = f"issues?{KEYSET}scope=all&per_page=100&order_by=created_at&sort=asc"
+        requests = f"merge_requests?{KEYSET}scope=all&state=all&per_page=100&order_by=created_at&sort=asc"
         lists = {
             "releases": "releases?per_page=100",
-            "issues": "issues?scope=all&per_page=100&order_by=created_at&sort=asc",
-            "merge-requests": "merge_requests?scope=all&state=all&per_page=100&order_by=created_at&sort=asc",
+            "issues": issues,
+            "merge-requests": requests,
             "labels": "labels?per_page=100",
             "milestones": "milestones?per_page=100",
+        }
+        base = self._base
+        threads = {
+            "issue-discussions": Threads(
+                f"{base}/{issues}", "iid", lambda number: f"{base}/issues/{number}/discussions?per_page=100"
+            ),
+            "merge-request-discussions": Threads(
+                f"{base}/{requests}", "iid", lambda number: f"{base}/merge_requests/{number}/discussions?per_page=100"
+            ),
         }
         self._made = Forge(
             session,
@@ -108,13 +121,54 @@ class GitLabSource:
             self._base,
             "project",
             {name: f"{self._base}/{rest}" for name, rest in lists.items()},
+            threads=threads,
+            assets=self._uploads,
+            open_asset=self._open_upload,
         )
         return self._made
+
+    def _uploads(self) -> Iterator[SourceEntry | Failure]:
+        """The files that texts refer to; GitLab lists them to maintainers only."""
+        url = f"{self._base}/uploads?per_page=100"
+        try:
+            for upload in linked_values(self._means.session, self._account, url, what="uploads", field="project"):
+                name = f"uploads/{int(upload['id'])}/{segment(str(upload['filename']))}"
+                size = upload.get("size")
+                yield SourceEntry(
+                    about(name),
+                    size if isinstance(size, int) else None,
+                    modified=rfc3339(upload.get("created_at")),
+                    locator=f"asset:{int(upload['id'])}",
+                )
+        except (CredentialRefused, NotAtService) as error:
+            status = error.details.get("status", 404)
+            reason = f"Uploads are listed to maintainers only, from GitLab 17.2 on (status {status})."
+            yield Failure(f"{ABOUT}/uploads/", reason, SERVICE)
+
+    def _open_upload(self, entry: SourceEntry, offset: int) -> BinaryIO:
+        url = f"{self._base}/uploads/{entry.locator.partition(':')[2]}"
+        return self._means.session.open(self._account, url, entry.path, offset=offset, size=entry.size)
 
 
 KIND = Kind(
     name=SERVICE,
-    summary="A GitLab project: files, history, wiki, releases, issues and merge requests.",
+    summary="A GitLab project: files, history, wiki, releases, issues and merge requests with notes, uploads.",
+    takes=(
+        "files and history with Git LFS",
+        "the wiki's history",
+        "releases",
+        "issues and merge requests with their discussions",
+        "uploads, where the token is a maintainer's",
+        "labels and milestones",
+    ),
+    leaves=(
+        "pipelines with their jobs and artifacts",
+        "packages and the container registry",
+        "snippets, boards and epics",
+        "files that releases only link to",
+        "forks and stars",
+        "files of LFS that no file of the default branch points to",
+    ),
     params=(
         Param("access_token", "A token with the scopes read_api and read_repository.", secret=True),
         Param("project", "The project's number or its path, such as group/name.", aliases=("project_id", "pid")),

@@ -188,6 +188,12 @@ class HttpSource:
 KIND = Kind(
     name=SERVICE,
     summary="A file, or the listing of a folder followed downwards, from a web server.",
+    takes=("one file, or every file below a folder that its server lists, or a THREDDS catalog",),
+    leaves=(
+        "what no listing names",
+        "what lies above the address or on other servers",
+        "headers and cookies",
+    ),
     params=(
         Param("url", "The http or https address of the file or folder, without a user name.", check=_address),
         Param("username", "The user name, where the server asks for one.", required=False),

@@ -103,6 +103,11 @@ class LocalSource:
 KIND = Kind(
     name=SERVICE,
     summary="A folder of the machine that does the work, for the keeper of the archive alone.",
+    takes=("every regular file below the folder",),
+    leaves=(
+        "links, devices and other special files",
+        "owners, modes and extended attributes",
+    ),
     params=(Param("path", "The folder."),),
     build=LocalSource,
 )

@@ -79,6 +79,10 @@ class Kind:
     build: Callable[[Mapping[str, Any], SourceContext], Source]
     has_versions: bool = False
     hourly_calls: int | None = None
+    takes: tuple[str, ...] = ()
+    """What it takes of a service, each in a few words."""
+    leaves: tuple[str, ...] = ()
+    """What the service holds and this does not take; a registration records it."""
     check: Callable[[Mapping[str, Any]], Iterator[BadInput]] | None = None
     """What is wrong with the fields as they stand beside each other; called with those that are given."""
 

@@ -18,7 +18,7 @@ from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.naming import Names
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, web_address
 from muniment.sources.paging import Visited, as_object, follow
-from muniment.sources.protocol import Failure, Item, Page, SourceEntry, original_name, version_path
+from muniment.sources.protocol import Failure, Item, Page, SourceEntry, about, original_name, segment, version_path
 from muniment.sources.times import rfc3339
 
 SERVICE = "osffiles"
@@ -26,7 +26,10 @@ _API = "https://api.osf.io"
 _FILES = "https://files.osf.io"
 _DEEPEST = 60
 _PROVIDER = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ABOUT = ("contributors", "children", "identifiers", "logs", "wikis")
+_ABOUT = (
+    "contributors", "children", "comments", "identifiers", "linked_nodes", "linked_registrations", "logs",
+    "schema_responses", "wikis",
+)  # fmt: skip
 """What is asked of a node beside itself; each becomes a document if the node has it."""
 
 
@@ -82,10 +85,7 @@ class OsfSource:
             RemoteError: OSF failed.
         """
         if "provider" not in item.details:
-            yield document("node.json", f"node:{item.details['url']}")
-            for name in _ABOUT:
-                if self._has(f"{item.details['url']}{name}/"):
-                    yield document(f"{name}.json", f"list:{item.details['url']}{name}/")
+            yield from self._about(item.details["url"])
             return
         provider = item.details["provider"]
         names = Names()  # a drive may hold two files of one name in one folder
@@ -120,6 +120,8 @@ class OsfSource:
         kind, _, rest = entry.locator.partition(":")
         if kind == "node":
             return json_object(self._session.get(self._account, self._here(rest), what="project").object(), offset)
+        if kind == "wiki":
+            return self._session.open(self._account, self._here(rest), entry.path, offset=offset)
         if kind == "list":
             return json_list(self._lines(f"{self._here(rest)}?page[size]=100"), offset)
         if kind != "file":
@@ -143,6 +145,42 @@ class OsfSource:
                 what = "project, component or registration"
                 raise NotAtService(service=SERVICE, what=what, where=self._id, field="id")
         return self._found
+
+    def _about(self, node: str) -> Iterator[SourceEntry | Failure]:
+        """The documents about a node, and the texts of its wiki with their history."""
+        yield document("node.json", f"node:{node}")
+        for name in _ABOUT:
+            if self._has(f"{node}{name}/"):
+                yield document(f"{name.replace('_', '-')}.json", f"list:{node}{name}/")
+                if name == "wikis":
+                    yield from self._wikis(f"{node}{name}/?page[size]=100")
+        # What the answers of a registration are answers to.
+        described = self._session.get(self._account, node, what="project").object().get("data") or {}
+        schema = _related(described, "registration_schema")
+        if schema is not None:
+            yield document("registration-schema.json", f"node:{self._here(schema)}")
+            blocks = f"{schema.rstrip('/')}/schema_blocks/"
+            if self._has(self._here(blocks)):
+                yield document("registration-schema-blocks.json", f"list:{blocks}")
+
+    def _wikis(self, url: str) -> Iterator[SourceEntry]:
+        """Every page of a wiki and every version of it. The sizes OSF states are not those of the texts."""
+        names = Names()
+        for wiki in self._lines(url):
+            key = str(wiki["id"])
+            path = about(names.path(f"wikis/{segment(str(wiki['attributes'].get('name') or key))}.md", key))
+            base = f"{self._api}/v2/wikis/{quote(key, safe='')}/versions/"
+            listed = sorted(self._lines(f"{base}?page[size]=100"), key=lambda each: _number(each["id"]), reverse=True)
+            for number, version in enumerate(listed):
+                label = str(version["id"])
+                yield SourceEntry(
+                    version_path(path, label) if number else path,
+                    None,
+                    modified=rfc3339(version["attributes"].get("date_created")),
+                    locator=f"wiki:{base}{quote(label, safe='')}/content/",
+                    version=label if number else None,
+                    of=path if number else None,
+                )
 
     def _file(self, provider: str, line: Mapping[str, Any], names: Names) -> Iterator[SourceEntry | Failure]:
         facts = line["attributes"]
@@ -215,6 +253,17 @@ class OsfSource:
         return url
 
 
+def _related(described: Mapping[str, Any], name: str) -> str | None:
+    """The address of a thing that a described one is related to."""
+    found = ((described.get("relationships") or {}).get(name) or {}).get("links") or {}
+    href = (found.get("related") or {}).get("href")
+    return href if isinstance(href, str) else None
+
+
+def _number(text: object) -> int:
+    return int(str(text)) if str(text).isdecimal() else 0
+
+
 def _place(facts: Mapping[str, Any]) -> str:
     """Where a file or folder is within its provider, by names and not by ids."""
     return str(facts.get("materialized_path") or facts.get("materialized") or facts["name"]).lstrip("/")
@@ -227,6 +276,19 @@ def _id(value: str) -> str | None:
 KIND = Kind(
     name=SERVICE,
     summary="The files of an OSF project, component or registration, from all its storage providers.",
+    takes=(
+        "the files of every storage provider",
+        "the metadata of the node, its contributors, components, links, identifiers, comments and log",
+        "wikis with every version of their texts",
+        "the answers of a registration with every earlier one, and what they are answers to",
+        "earlier versions of files, where they are asked for",
+    ),
+    leaves=(
+        "settings of add-ons and view-only links",
+        "files that were deleted",
+        "draft registrations, requests and usage",
+        "components, which are containers of their own",
+    ),
     params=(
         Param("access_token", "A personal access token with the scope osf.full_read.", secret=True),
         Param("id", "The project's id: the five characters in its address.", aliases=("node", "nid"), check=_id),

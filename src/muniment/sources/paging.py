@@ -75,8 +75,8 @@ def follow(
         yield values, following
 
 
-def linked_values(session: Session, account: Account, url: str, **names: str) -> Iterator[dict[str, Any]]:
-    """Every object of a listing whose pages are JSON lists that name the next one in `Link` (RFC 8288).
+def linked_pages(session: Session, account: Account, url: str, **names: str) -> Iterator[Sequence[dict[str, Any]]]:
+    """The pages of a listing that are JSON lists of objects and name the next one in `Link` (RFC 8288).
 
     `names` are `what` and `field` of `Session.get`.
 
@@ -94,7 +94,17 @@ def linked_values(session: Session, account: Account, url: str, **names: str) ->
         return values, urljoin(answer.url, as_address(match[1])) if match else None
 
     for values, _ in follow(account.service, url, url, turn):
-        yield from values
+        yield values
+
+
+def linked_values(session: Session, account: Account, url: str, **names: str) -> Iterator[dict[str, Any]]:
+    """Every object of such a listing.
+
+    Raises:
+        As `linked_pages`.
+    """
+    for page in linked_pages(session, account, url, **names):
+        yield from page
 
 
 def as_object(value: Any, service: str, url: str) -> dict[str, Any]:

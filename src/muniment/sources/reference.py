@@ -29,6 +29,11 @@ def _kind(kind: Kind) -> Iterator[str]:
     yield ""
     yield kind.summary
     yield ""
+    for verb, things in (("Takes", kind.takes), ("Does not take", kind.leaves)):
+        yield f"{verb}:"
+        yield ""
+        yield from (f"- {thing}" for thing in things)
+        yield ""
     yield "| field | needed | secret | meaning |"
     yield "| --- | --- | --- | --- |"
     for param in kind.params:

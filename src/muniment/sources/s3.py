@@ -313,6 +313,15 @@ def _md5(headers: Mapping[str, str]) -> str | None:
 KIND = Kind(
     name=SERVICE,
     summary="All objects of a bucket on Amazon S3 or any service that speaks its protocol.",
+    takes=(
+        "every object that is there at present",
+        "earlier versions of those, where they are asked for",
+    ),
+    leaves=(
+        "objects that are deleted at present, and their versions",
+        "objects in storage from which they have to be restored first",
+        "tags, metadata, access rules and settings of the bucket",
+    ),
     params=(
         Param("access_key", "The access key's id."),
         Param("secret_key", "The secret key.", secret=True),

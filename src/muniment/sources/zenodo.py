@@ -229,6 +229,17 @@ _ID_HELP = "The record's id or DOI, such as 10.5281/zenodo.1234567; or name a co
 KIND = Kind(
     name=SERVICE,
     summary="A record of Zenodo or another InvenioRDM, published or a draft, or all records of a community.",
+    takes=(
+        "the files of a record, held against their digests",
+        "its metadata",
+        "earlier versions, where they are asked for",
+        "all records of a community",
+    ),
+    leaves=(
+        "files that are restricted, without the token of somebody who may see them",
+        "access requests, reviews and usage",
+        "media files, which are derived from the others",
+    ),
     params=(
         Param("id", _ID_HELP, required=False, aliases=("record", "doi"), check=_id),
         Param(

@@ -449,4 +449,4 @@ def read(source: Source, item: Item, entry: SourceEntry) -> bytes:
 
 def ours(entry: SourceEntry) -> bool:
     """Whether the source makes this document itself, when it is opened: such have no size before."""
-    return entry.path.startswith("@about/") and entry.size is None
+    return entry.path.startswith(("@about/", "@versions/@about/")) and entry.size is None

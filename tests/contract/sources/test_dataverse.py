@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from muniment.errors.sources import FileUnavailable
-from muniment.sources import Source
+from muniment.sources import Source, SourceEntry
 from muniment.testing.servers.dataverse import Dataverse
 from muniment.testing.sources import SourceContract, listed, read
 
@@ -74,7 +74,23 @@ class TestDataverse(SourceContract):
         server.versions.clear()
         many = {f"{number}.txt": b"" for number in range(1000)}
         server.version("1.0", many)
-        assert {entry.path for _, entry in listed(source)} == {*many, "@about/dataset.json"}
+        assert {entry.path for _, entry in listed(source)} == {*many, "@about/dataset.json", "@about/versions.json"}
+
+    def test_a_version_that_was_taken_back_is_named_and_not_passed_over(
+        self, server: Dataverse, session: Any, tmp_path: Any
+    ) -> None:
+        server.deaccession("1.1", "It named a person.")
+        source = self.make(server, session, tmp_path, versions=True)
+        (page,) = source.pages()
+        assert [(each.file, each.reason) for each in page.failures] == [
+            ("@versions/1.1", "The version was deaccessioned: It named a person.")
+        ]
+        entries = [entry for item in page.items for entry in source.entries(item) if isinstance(entry, SourceEntry)]
+        assert {entry.version for entry in entries} == {None, "draft", "1.0"}
+        (named,) = [entry for entry in entries if entry.path == "@about/versions.json"]
+        assert [each["versionState"] for each in json.loads(read(source, page.items[-1], named))] == [
+            "DRAFT", "RELEASED", "DEACCESSIONED", "RELEASED",
+        ]  # fmt: skip
 
     def test_the_dataset_is_described(self, source: Source) -> None:
         found = {str(entry.path): (item, entry) for item, entry in listed(source)}

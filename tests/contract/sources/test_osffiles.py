@@ -32,6 +32,7 @@ class TestProject(SourceContract):
                 server.put(name, data)
             server.put("on the drive.gdoc", b"drive", "googledrive")
             server.put("x/y", b"github", "github")
+            server.wikis = {"home": [b"# 1", b"# 2", "# drei \u00fc".encode()], "notes": [b"n"]}
             yield server
 
     def given(self, server: Osf) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class TestProject(SourceContract):
         self, server: Osf, session: Any, tmp_path: Any, versions: Any, contents: list[int]
     ) -> None:
         source = self.make(server, session, tmp_path, versions=versions)
-        old = [(item, entry) for item, entry in listed(source) if entry.version]
+        old = [(item, entry) for item, entry in listed(source) if entry.version and "wikis" not in entry.path]
         assert [read(source, *each) for each in old] == [b"earlier %d" % number for number in contents]
         assert all(entry.of == "osfstorage/a.txt" for _, entry in old)
 
@@ -91,7 +92,28 @@ class TestProject(SourceContract):
         found = {str(entry.path): (item, entry) for item, entry in listed(source)}
         assert json.loads(read(source, *found["@about/node.json"]))["data"]["attributes"]["title"] == "A study"
         assert json.loads(read(source, *found["@about/contributors.json"])) == server.lists["contributors"]
-        assert "@about/wikis.json" not in found
+        assert "@about/schema-responses.json" not in found
+
+    def test_wikis_come_with_their_texts_and_all_their_history(self, server: Osf, source: Source) -> None:
+        found = {str(entry.path): (item, entry) for item, entry in listed(source) if "wikis" in entry.path}
+        assert {name: read(source, *each) for name, each in found.items() if name.endswith((".md", "/1", "/2"))} == {
+            "@about/wikis/home.md": server.wikis["home"][2],
+            "@versions/@about/wikis/home.md/2": b"# 2",
+            "@versions/@about/wikis/home.md/1": b"# 1",
+            "@about/wikis/notes.md": b"n",
+        }
+        assert "@about/wikis.json" in found
+
+    def test_answers_come_with_what_they_are_answers_to(self, server: Osf, source: Source) -> None:
+        server.lists["schema_responses"] = [{"id": str(number), "attributes": {"q1": number}} for number in range(3)]
+        href = f"{server.url}/v2/schemas/registrations/s1/"
+        server.relationships = {"registration_schema": {"links": {"related": {"href": href}}}}
+        server.schemas["/v2/schemas/registrations/s1/"] = [{"id": "s1"}]
+        server.schemas["/v2/schemas/registrations/s1/schema_blocks/"] = [{"id": str(number)} for number in range(3)]
+        found = {str(entry.path): (item, entry) for item, entry in listed(source)}
+        assert json.loads(read(source, *found["@about/schema-responses.json"])) == server.lists["schema_responses"]
+        assert json.loads(read(source, *found["@about/registration-schema.json"])) == {"data": {"id": "s1"}}
+        assert len(json.loads(read(source, *found["@about/registration-schema-blocks.json"]))) == 3
 
     def test_a_folder_that_cannot_be_listed_is_a_failure(self, server: Osf, source: Source) -> None:
         server.fail("files/osfstorage/b/c/$", status=403, times=9)

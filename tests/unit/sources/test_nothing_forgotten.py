@@ -16,8 +16,8 @@ from muniment.sources.reference import kinds_in_markdown
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = {
-    "checking", "documents", "forge", "git_mirror", "limited", "listing", "naming", "options", "paging", "protocol",
-    "reference", "registry", "times",
+    "checking", "discussions", "documents", "forge", "git_mirror", "limited", "listing", "naming", "options", "paging",
+    "protocol", "reference", "registry", "times",
 }  # fmt: skip
 FOUND = sorted({module.name for module in pkgutil.iter_modules(muniment.sources.__path__)} - SHARED)
 
@@ -53,6 +53,13 @@ def test_every_registered_name_has_its_module(name: str) -> None:
     assert find(name).name == name
 
 
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_source_says_what_it_takes_and_what_it_leaves(name: str) -> None:
+    kind = find(name)
+    assert kind.takes, f"say in KIND.takes of {name} what it takes"
+    assert kind.leaves, f"say in KIND.leaves of {name} what the service holds and it does not take"
+
+
 @pytest.mark.parametrize("name", FOUND)
 def test_every_source_has_the_same_order_inside(name: str) -> None:
     """Whoever has read one can find anything in the others."""
@@ -75,4 +82,6 @@ def test_the_reference_names_every_field_of_every_source_a_submission_may_name()
         assert f"## `{name}`" in page
         for param in find(name).params:
             assert f"`{param.name}`" in page
+        for words in (*find(name).takes, *find(name).leaves):
+            assert words in page
     assert "## `local`" not in page

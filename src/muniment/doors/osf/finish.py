@@ -201,4 +201,6 @@ class EndStep(OsfStep):
 
 
 def _kept(answer: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: answer[name] for name in ("label", "service", "resource", "prefix", "force_parity", "files", "size")}
+    names = ("label", "service", "resource", "prefix", "force_parity", "files", "size")
+    # A service that was fetched before this was recorded has nothing to say of it.
+    return {name: answer[name] for name in names} | {"not_taken": list(answer.get("not_taken", ()))}

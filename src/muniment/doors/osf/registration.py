@@ -286,6 +286,7 @@ def service_of(record: Mapping[str, Any]) -> layout.Service:
         resource=record["resource"],
         prefix=record["prefix"],
         force_parity=bool(record.get("force_parity")),
+        not_taken=tuple(record.get("not_taken", ())),
     )
 
 

@@ -88,6 +88,7 @@ class ServiceStep(OsfStep):
         scratch = self._office.scratch(context.job, f"{wanted['id']}-{service['label']}")
         answer: dict[str, Any] = {"label": service["label"], "service": service["service"]}
         answer["force_parity"] = bool(service["force_parity"])
+        answer["not_taken"] = list(find(service["service"]).leaves)
         try:
             with contextlib.ExitStack() as stack:
                 source = self._open(service, context, scratch)

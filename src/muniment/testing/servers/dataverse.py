@@ -49,6 +49,12 @@ class Dataverse(Loopback):
             state = {"versionState": "RELEASED", "versionNumber": int(major), "versionMinorNumber": int(minor)}  # type: ignore[dict-item]  # JSON
         self.versions.insert(0, {"id": len(self.versions), "files": lines, **state})
 
+    def deaccession(self, number: str, note: str) -> None:
+        """Take a published version back."""
+        for each in self.versions:
+            if f"{each.get('versionNumber')}.{each.get('versionMinorNumber')}" == number:
+                each |= {"versionState": "DEACCESSIONED", "deaccessionNote": note}
+
     def answer(self, request: Request) -> Reply:
         """The native API or a file."""
         if request.headers.get("x-dataverse-key") not in {None, self.token}:

@@ -35,6 +35,9 @@ class Osf(Loopback):
             "children": [],
             "logs": [{"id": "1", "type": "logs"}],
         }
+        self.wikis: dict[str, list[bytes]] = {}
+        self.relationships: dict[str, Any] = {}
+        self.schemas: dict[str, list[dict[str, Any]]] = {}
 
     def put(self, path: str, data: bytes, provider: str = "osfstorage") -> None:
         """Store a version of a file."""
@@ -48,12 +51,21 @@ class Osf(Loopback):
             return self._bytes(request, *match.groups())
         if match := re.fullmatch(r"/v2/files/(\w+):(.+)/versions/", request.path):
             return self._versions(request, *match.groups())
+        if match := re.fullmatch(r"/v2/wikis/(\w+)/versions/(?:(\d+)/content/)?", request.path):
+            return self._wiki(request, *match.groups())
         base = f"/v2/{self.kind}/{self.node}/"
         if not request.path.startswith(base):
-            raise Wrong(404, "Not found.")
-        rest = request.path.removeprefix(base)
+            return self._schema(request)
+        return self._of_node(request, request.path.removeprefix(base))
+
+    def _of_node(self, request: Request, rest: str) -> Reply:
         if not rest:
-            return Reply.json({"data": {"id": self.node, "type": self.kind, "attributes": {"title": "A study"}}})
+            facts = {"attributes": {"title": "A study"}, "relationships": self.relationships}
+            return Reply.json({"data": {"id": self.node, "type": self.kind, **facts}})
+        if rest == "wikis/" and self.wikis:
+            # The size is that of the text in the memory of OSF's program.
+            lines = [{"id": f"w{key}", "attributes": {"name": key, "size": 1000}} for key in self.wikis]
+            return self._page(request, lines)
         if rest == "files/":
             return self._page(
                 request, [{"id": f"{self.node}:{p}", "attributes": {"provider": p, "name": p}} for p in self.files]
@@ -67,6 +79,21 @@ class Osf(Loopback):
     def refusal(self, wrong: Wrong) -> Reply:
         """JSON:API's wording."""
         return Reply.json({"errors": [{"detail": wrong.reason}]}, wrong.status, wrong.headers)
+
+    def _schema(self, request: Request) -> Reply:
+        held = self.schemas.get(request.path)
+        if held is None:
+            raise Wrong(404, "Not found.")
+        return self._page(request, held) if "blocks" in request.path else Reply.json({"data": held[0]})
+
+    def _wiki(self, request: Request, key: str, number: str | None) -> Reply:
+        versions = self.wikis.get(key.removeprefix("w"))
+        if versions is None or not 1 <= int(number or "1") <= len(versions):
+            raise Wrong(404, "Not found.")
+        if number is not None:
+            return Reply(200, versions[int(number) - 1], {"Content-Type": "text/markdown"})
+        when = {"attributes": {"date_created": "2024-05-06T07:08:09Z", "size": 1000}}
+        return self._page(request, [{"id": str(each + 1), **when} for each in range(len(versions))])
 
     def _folder(self, request: Request, provider: str, folder: str) -> Reply:
         if provider not in self.files or (folder and not folder.endswith("/")):
