@@ -10,7 +10,7 @@ from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtSer
 from muniment.session import Account, Session
 from muniment.sources.documents import document, json_list, json_object
 from muniment.sources.git_mirror import Repository
-from muniment.sources.paging import linked_pages
+from muniment.sources.paging import linked_pages, number_of
 from muniment.sources.protocol import Failure, Item, SourceEntry, about
 
 FILES, WIKI, LISTS = "files", "wiki", "lists"
@@ -112,7 +112,7 @@ class Forge:
     def _threads(self, name: str, threads: Threads) -> Iterator[SourceEntry]:
         """A document for each page of items, so that none takes more calls than a forge allows in an hour."""
         for page in self._pages(threads.items, name):
-            numbers = [int(item[threads.key]) for item in page]
+            numbers = [number_of(item, threads.key, self.account.service, threads.items) for item in page]
             if numbers:
                 locator = f"threads:{name}:{','.join(map(str, numbers))}"
                 yield document(f"{name}/{numbers[0]}-{numbers[-1]}.json", locator)

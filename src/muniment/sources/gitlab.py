@@ -14,7 +14,7 @@ from muniment.session import Account, shown
 from muniment.sources.forge import KEYSET, Forge, Threads
 from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Param, SourceContext, web_address
-from muniment.sources.paging import linked_values
+from muniment.sources.paging import linked_values, number_of
 from muniment.sources.protocol import ABOUT, Failure, Item, Page, SourceEntry, about, segment
 from muniment.sources.times import rfc3339
 
@@ -132,13 +132,14 @@ class GitLabSource:
         url = f"{self._base}/uploads?per_page=100"
         try:
             for upload in linked_values(self._means.session, self._account, url, what="uploads", field="project"):
-                name = f"uploads/{int(upload['id'])}/{segment(str(upload['filename']))}"
+                number = number_of(upload, "id", SERVICE, url)
+                name = f"uploads/{number}/{segment(str(upload.get('filename') or number))}"
                 size = upload.get("size")
                 yield SourceEntry(
                     about(name),
                     size if isinstance(size, int) else None,
                     modified=rfc3339(upload.get("created_at")),
-                    locator=f"asset:{int(upload['id'])}",
+                    locator=f"asset:{number}",
                 )
         except (CredentialRefused, NotAtService) as error:
             status = error.details.get("status", 404)

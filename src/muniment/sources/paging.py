@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urljoin
 
@@ -116,3 +116,15 @@ def as_object(value: Any, service: str, url: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UnexpectedAnswer(service=service, where=shown(url), reason="what it lists are not JSON objects")
     return value
+
+
+def number_of(value: Mapping[str, Any], field: str, service: str, url: str) -> int:
+    """The whole number in a field by which something of a listing is asked for again.
+
+    Raises:
+        UnexpectedAnswer: The field is missing or something else.
+    """
+    number = value.get(field)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise UnexpectedAnswer(service=service, where=shown(url), reason=f"an item has no whole number as {field!r}")
+    return number

@@ -21,6 +21,7 @@ from muniment.testing.servers.forges import Forge, GitHub, GitLab
 from muniment.testing.servers.gitserver import GitServer
 from muniment.testing.servers.osf import Osf
 from muniment.testing.servers.site import Site
+from muniment.testing.servers.zenodo import Zenodo
 from tests.servers.osf.house import PROJECT, House, Sink, container
 
 LIMIT = 500
@@ -111,6 +112,14 @@ class Case:
             self._forge(server)
             yield {"access_token": server.token, "project": "owner/thing", "host": server.url}
 
+    @contextmanager
+    def _zenodo(self, _: Path) -> Iterator[dict[str, Any]]:
+        with Zenodo() as zenodo:
+            if self.extra == "version":
+                zenodo.record("v1", {"large.txt": LARGE}, parent="all")
+            zenodo.record("v2", {"small.txt": SMALL} if self.extra == "version" else dict(FILES), parent="all")
+            yield {"id": "v2", "access_token": zenodo.token, "host": zenodo.url, **self._versions()}
+
     # --- the words above
 
     def _versions(self) -> dict[str, Any]:
@@ -127,7 +136,7 @@ class Case:
     def _forge(self, server: Forge) -> None:
         server.project |= {"has_wiki": False, "wiki_enabled": False}
         # A list that is longer than the limit is no file of the service: it comes.
-        server.lists["issues"] = [{"number": number, "title": "so " * 100} for number in range(3)]
+        server.lists["issues"] = [{"number": number, "iid": number, "title": "so " * 100} for number in range(3)]
         self._commit(server, "owner/thing")
 
     def _commit(self, server: GitServer, name: str) -> None:
@@ -151,6 +160,7 @@ CASES = [
     Case("dataverse", "version", large="@versions/1.0/large.txt"),
     Case("figshare", "version", large="@versions/1/large.txt"),
     Case("s3", "version", large="@versions/file.txt/v1"),
+    Case("zenodo", "version", large="@versions/1/large.txt"),
     Case("dropbox", "version", large="@versions/file.txt/000000001"),
     Case("osffiles", "version", large="@versions/osfstorage/file.txt/1"),
 ]
