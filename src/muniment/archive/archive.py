@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -28,6 +29,7 @@ from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
 from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.content import Finding, Progress, quiet
+from muniment.content.acceptable import LARGEST_SIZE, LONGEST_IDENTIFIER, check_agent, check_event, check_text
 from muniment.content.archive import Archive as AnyArchive
 from muniment.content.archive import Leftover, Repair, Start, Summary
 from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, ArchiveConfig, Mode
@@ -69,6 +71,7 @@ class Archive(AnyArchive):
         Raises:
             NotAnArchive: There is no archive at `path`.
             NewerFormat: It was made by a later Muniment.
+            BadValue: The agent's name or address cannot be kept.
         """
         root = Path(path).absolute()
         config = read_config(root)
@@ -77,7 +80,7 @@ class Archive(AnyArchive):
         log = EventLog(layout, worm=config.mode is Mode.WORM)
         copier = Copier(config.digests, workers=workers)
         self._context = ArchiveContext(
-            layout, config, log, Index(layout.index), agent or Agent.of_this_process(), copier, parity
+            layout, config, log, Index(layout.index), check_agent(agent or Agent.of_this_process()), copier, parity
         )
         self._recovered: list[Event] = []
         if os.access(layout.staging, os.W_OK):
@@ -211,9 +214,13 @@ class Archive(AnyArchive):
         return Transaction.begin(self._context, newest.project, id, newest, message)
 
     def acting_as(self, agent: Agent) -> Self:
-        """The same opened archive in the hands of somebody else: `agent` is who its log then names."""
+        """The same opened archive in the hands of somebody else: `agent` is who its log then names.
+
+        Raises:
+            BadValue: The agent's name or address cannot be kept.
+        """
         other = copy.copy(self)
-        other._context = replace(self._context, agent=agent)  # noqa: SLF001 - made here, before anybody has it
+        other._context = replace(self._context, agent=check_agent(agent))  # noqa: SLF001 - made here, before anybody has it
         return other
 
     def instance(self, id: str, instance: str | int | None = None, *, project: str | None = None) -> Instance:
@@ -259,12 +266,17 @@ class Archive(AnyArchive):
 
         `after` is the last id of the page before (with its project, if ids repeat across projects);
         `skip` is how many of those that follow are passed over.
+
+        Raises:
+            BadValue: `after` or `project` is no text.
         """
+        for text in (project or "", *((after,) if isinstance(after, str) else after)):
+            check_text(text, "what to list")
         index = self._caught_up()
         start = (after, "\uffff" if after else "") if isinstance(after, str) else after
         if limit is None:
             return islice(index.all(project, start), skip, None)
-        return iter(index.page(project, start, limit, skip))
+        return iter(index.page(project, start, min(limit, LARGEST_SIZE), min(skip, LARGEST_SIZE)))
 
     def projects(self) -> list[str]:
         """Every project that holds a resource."""
@@ -272,7 +284,7 @@ class Archive(AnyArchive):
 
     def count(self, project: str | None = None) -> int:
         """How many resources there are, in one project or in all."""
-        return self._caught_up().count(project)
+        return self._caught_up().count(check_text(project, "what to count") if project else None)
 
     def events(self, start: Start = None, *, live: bool = False) -> Iterator[Event]:
         """The log, oldest event first: those strictly after `start`. With `live` it goes on as events come.
@@ -371,6 +383,7 @@ class Archive(AnyArchive):
         Raises:
             BadInput: It is of a type that the archive itself writes.
             ResourceNotFound, AmbiguousId: There is no such resource.
+            BadValue: What is said cannot be kept.
             DiskFull, WriteFailed: The storage refused.
         """
         refuse_own_type(event)
@@ -379,7 +392,7 @@ class Archive(AnyArchive):
             self._roots(resource, project)
         agent = f"{self._context.agent.name} <{self._context.agent.address}>"
         written = Event(event, agent, project, resource, instance, outcome, dict(detail or {}))
-        return self._context.log.append([written])[0]
+        return self._context.log.append([check_event(written)])[0]
 
     def import_history(
         self,
@@ -405,7 +418,9 @@ class Archive(AnyArchive):
         id = check_id(id) if id is not None else new_uuid()  # noqa: A001 - as the parameter
         self._refuse_purged(place, id)
         agent = f"{self._context.agent.name} <{self._context.agent.address}>"
-        further = [replace(event, agent=event.agent or agent, project=place, resource=id) for event in events]
+        further = [
+            check_event(replace(event, agent=event.agent or agent, project=place, resource=id)) for event in events
+        ]
         import_history(self._context, place, id, instances, events=further, progress=progress)
         return self.get(id, project=place)
 
@@ -546,11 +561,12 @@ class Archive(AnyArchive):
 
 
 def _number(root: Path, project: str, resource: str, inventory: Inventory, wanted: str | int) -> int:
-    text = str(wanted).removeprefix("v")
-    if text.isdecimal() and 1 <= int(text) <= inventory.head:
-        return int(text)
-    if not text.isdecimal():
+    text = str(wanted)
+    asked = re.fullmatch(r"v?([0-9]{1,9})", text, re.ASCII)
+    if asked and 1 <= int(asked[1]) <= inventory.head:
+        return int(asked[1])
+    if not asked:
         for number in range(inventory.head, 0, -1):
-            if Instance(root, project, resource, inventory, number).instance == wanted:
+            if Instance(root, project, resource, inventory, number).instance == text:
                 return number
-    raise InstanceNotFound(id=resource, instance=wanted, head=inventory.head)
+    raise InstanceNotFound(id=resource, instance=text[:LONGEST_IDENTIFIER], head=inventory.head)

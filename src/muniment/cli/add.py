@@ -104,7 +104,7 @@ def _metadata(text: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(reason=f"--metadata is not JSON ({error})") from error
     if not isinstance(found, dict):
         raise BadInput(reason='--metadata is not a JSON object, such as {"title": "…"}')

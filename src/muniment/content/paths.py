@@ -25,9 +25,11 @@ class LogicalPath(str):
             UnsafePath: The path is empty, absolute, climbs, or holds NUL.
             NameNotUnicode: The path holds bytes that are not UTF-8.
         """
-        path = os.fspath(raw)
+        path = os.fspath(raw) if isinstance(raw, os.PathLike) else raw
         if isinstance(path, cls):
             return path
+        if not isinstance(path, str):
+            raise UnsafePath(path=path, reason="it is not text")
         _refuse_unencodable(path)
         for fault, reason in (
             (not path, "it is empty"),

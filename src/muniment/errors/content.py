@@ -49,3 +49,9 @@ class BadHead(BadInput):
     """{head!r} is not a head of the log. Give the number and the hash as `muniment head` printed them: '42:3f…'."""
 
     http_status = 422
+
+
+class BadValue(BadInput):
+    """{what} cannot be kept: {reason}."""
+
+    http_status = 422

@@ -20,7 +20,7 @@ _MOST_KNOWN = 10_000
 
 def agent_of(caller: Caller) -> Agent:
     """The caller as the log and the instances name an agent."""
-    return Agent(caller.agent_name, caller.agent_address)
+    return Agent.stated(caller.agent_name, caller.agent_address)
 
 
 class Failures:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from muniment.layouts.packages import LaidOutPackage, Version, folder_name, seconds
+from muniment.content.times import seconds
+from muniment.layouts.packages import LaidOutPackage, Version, folder_name
 from muniment.layouts.streams import Member
 
 PAYLOAD = "data"

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from muniment.content import ALGORITHMS, Entry, Hashers
-from muniment.layouts.packages import LaidOutPackage, Version, at, folder_name, made_late, manifest, seconds, text
+from muniment.content.times import seconds
+from muniment.layouts.packages import LaidOutPackage, Version, at, folder_name, made_late, manifest, text
 from muniment.layouts.streams import Member
 
 FORMAT = "muniment-instances 1.0"

@@ -6,7 +6,6 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -136,14 +135,6 @@ def _encoded(character: str) -> str:
     if character.isascii() and (character.isalnum() or character in "-_."):
         return character
     return "".join(f"%{byte:02x}" for byte in character.encode())
-
-
-def seconds(time: str | None) -> int:
-    """A time in RFC 3339 as whole seconds since 1970, 0 where there is none that can be read."""
-    try:
-        return int(datetime.fromisoformat(time or "").timestamp())
-    except (ValueError, OverflowError):
-        return 0
 
 
 def text(name: str, data: bytes, modified: int) -> Member:

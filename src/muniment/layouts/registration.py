@@ -20,11 +20,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
 from muniment.content import Entry
+from muniment.content.times import seconds
 
 FILES = "Files"
 METADATA = "File Metadata"
@@ -200,11 +200,6 @@ def described(service: Service, entries: Iterable[Entry], md5: Mapping[str, str]
             ServiceFile(path, md5[sha256], sha256, size, seconds(entry.modified or archived), versions),
         )
     return found
-
-
-def seconds(text: str) -> int:
-    """RFC 3339 as seconds since 1970 UTC."""
-    return int(datetime.fromisoformat(text).timestamp())
 
 
 # --- names that cannot be keys as they are

@@ -13,12 +13,13 @@ from muniment.archive import Archive as LocalArchive
 from muniment.archive import Instance
 from muniment.content import Progress, quiet
 from muniment.content.archive import Archive
+from muniment.content.times import seconds
 from muniment.errors.base import BadInput
 from muniment.errors.exchange import UnknownLayout
 from muniment.layouts.bag import lay_bag
 from muniment.layouts.instances import lay_instances
 from muniment.layouts.ocfl import lay_object
-from muniment.layouts.packages import LaidOutPackage, PackageTar, seconds
+from muniment.layouts.packages import LaidOutPackage, PackageTar
 from muniment.workflows.output import (
     receive_folder,
     receive_tar,

@@ -9,11 +9,11 @@ import posixpath
 import secrets
 import shutil
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.instance import Instance
+from muniment.content.times import read_time
 from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
 
 _CHUNK = 1 << 20
@@ -83,9 +83,11 @@ def _copy(instance: Instance, entry: Entry, place: Path) -> None:
                 while view:
                     view = view[target.write(view) :]
         with _writing(place):
-            if entry.modified:
-                moment = datetime.fromisoformat(entry.modified).timestamp()
-                os.utime(fresh, (moment, moment))
+            moment = read_time(entry.modified)
+            if moment is not None:
+                # Some file systems hold fewer years than a text does.
+                with contextlib.suppress(OSError, OverflowError):
+                    os.utime(fresh, (moment.timestamp(), moment.timestamp()))
             fresh.rename(place)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -177,7 +177,9 @@ def _write_member(part: Path, member: Member, target: Path) -> tuple[str, str]:
                 view = memoryview(chunk)
                 while view:
                     view = view[file.write(view) :]
-        os.utime(place, (member.modified, member.modified))
+        # Some file systems hold fewer years than a package does.
+        with contextlib.suppress(OSError, OverflowError):
+            os.utime(place, (member.modified, member.modified))
     return proof or ("sha256", hashers.values()["sha256"])
 
 

@@ -103,13 +103,63 @@ def test_wrong_types_and_values_are_refused(server: Running, given: Any) -> None
     assert answer[0] in {400, 422}, answer
 
 
-def test_what_cannot_be_written_as_json_is_not_said(server: Running) -> None:
+DEEP = "[" * 900 + "]" * 900
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "body"),
+    [
+        ("PUT", "/metadata", '{"metadata": {"a": NaN}}'),
+        ("PUT", "/metadata", '{"metadata": {"a": -Infinity}}'),
+        ("PUT", "/metadata", '{"metadata": {"a": 1e999}}'),
+        ("PUT", "/metadata", '{"metadata": {"a": "\\ud800"}}'),
+        ("PUT", "/metadata", '{"metadata": {"\\udfff": 1}}'),
+        ("PUT", "/metadata", f'{{"metadata": {{"a": {DEEP}}}}}'),
+        ("PUT", "/metadata", f'{{"metadata": {{"a": {"9" * 4000}}}}}'),
+        ("PUT", "/metadata", f'{{"metadata": {{"a": {"9" * 5000}}}}}'),
+        ("PUT", "/metadata", f'{{"metadata": {{}}, "provenance": {DEEP}}}'),
+        ("PUT", "/metadata", '{"metadata": [1]}'),
+        ("POST", "/links", '{"links": {"link": ""}}'),
+        ("POST", "/links", '{"links": {"../link": "x"}}'),
+        ("POST", "/links", '{"links": {"link": "x", "link/below": "x"}}'),
+        ("POST", "/links", '{"links": {"link": "\\ud800"}}'),
+        ("POST", "/links", '{"links": {"link": "x"}, "folders": ["link"]}'),
+        ("POST", "/links", '{"folders": ["a/../b"]}'),
+        ("POST", "/uploads", '{"path": "file", "size": -1}'),
+        ("POST", "/uploads", '{"path": "file", "size": 99999999999999999999}'),
+        ("POST", "/uploads", '{"path": "file", "modified": "not a time"}'),
+        ("POST", "/uploads", '{"path": "file", "modified": "2020-01-01T00:00:00"}'),
+        ("POST", "/uploads", '{"path": "file", "modified": {"a": 1}}'),
+        ("POST", "/uploads", '{"path": "\\ud800"}'),
+        ("POST", "/commit", '{"message": "\\ud800"}'),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_taken(server: Running, method: str, place: str, body: str) -> None:
     transaction = json.loads(ask(server, "POST", "/transactions", "{}", Content_Type="application/json")[2])
-    place = f"/transactions/{transaction['transaction']}"
-    for said in ('{"metadata": {"a": NaN}}', '{"metadata": {"a": "\\ud800"}}', '{"metadata": [1]}'):
-        answer = ask(server, "PUT", f"{place}/metadata", said, Content_Type="application/json")
-        assert answer[0] in {400, 422}, answer
-    assert ask(server, "DELETE", place)[0] == 204
+    at = f"/transactions/{transaction['transaction']}"
+    answer = ask(server, method, f"{at}{place}", body, Content_Type="application/json")
+    assert answer[0] in {400, 409, 422}, answer
+    refused(answer, answer[0])
+    for modified in ("not a time", "2020-01-01T00:00:00", "9999-12-31T23:59:59-12:00"):
+        answer = ask(server, "PUT", f"{at}/files/file", b"x", Muniment_Modified=modified)
+        refused(answer, 422, "bad-value")
+    assert ask(server, "DELETE", at)[0] == 204, "the transaction is as it was, and goes"
+
+
+@pytest.mark.parametrize(
+    "number", ["%D9%A3", "9" * 4000, "v" + "1" * 4000, "-1", "0", "%C2%B2", "1_0", "..%2f1", "%ff"]
+)
+def test_an_instance_is_asked_for_in_plain_digits(server: Running, number: str) -> None:
+    answer = ask(server, "GET", f"/resources/car/instances/{number}")
+    assert answer[0] in {400, 404, 422}, answer
+
+
+@pytest.mark.parametrize(
+    "query", ["after=%ff", "after=%ed%a0%80", "project=%ed%a0%80", "limit=9999999999999999999", "limit=%D9%A3"]
+)
+def test_a_list_is_asked_for_in_text_and_numbers(server: Running, query: str) -> None:
+    answer = ask(server, "GET", f"/resources?{query}")
+    assert answer[0] in {200, 400, 404, 422}, answer
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import tarfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muniment.content.times import seconds
 from muniment.layouts.instances import place_in_bag
-from muniment.layouts.packages import LaidOutPackage, PackageTar, folder_name, seconds, text
+from muniment.layouts.packages import LaidOutPackage, PackageTar, folder_name, text
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
 

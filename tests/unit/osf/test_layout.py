@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muniment.content import Entry, LogicalPath
+from muniment.content.times import seconds
 from muniment.layouts.registration import (
     Service,
     container_manifest,
@@ -16,7 +17,6 @@ from muniment.layouts.registration import (
     metadata_key,
     parity_key,
     parity_metadata_key,
-    seconds,
     service_structure,
     structure,
 )

@@ -29,15 +29,24 @@ from muniment.archive.ingest.staging import IMPORT, StagingArea, TransactionReco
 from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, read_inventory
-from muniment.archive.package.names import stored_path
+from muniment.archive.package.names import keepable, stored_path
 from muniment.archive.package.objects import declare, head_of
 from muniment.archive.parity.protect import protect
 from muniment.content import Entry, LogicalPath, Progress, quiet
+from muniment.content.acceptable import (
+    check_agent,
+    check_identifier,
+    check_json,
+    check_object,
+    check_size,
+    check_target,
+    check_text,
+)
 from muniment.content.config import Mode
 from muniment.content.digests import refuse_mismatch
 from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid, to_uri
-from muniment.content.times import now
+from muniment.content.times import check_time, now
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
 from muniment.errors.base import BadInput, MunimentError, StorageError
 
@@ -92,7 +101,7 @@ def import_history(
     Raises:
         ResourceExists: The id is taken; nothing was imported.
         DigestMismatch, SourceUnreadable, SourceChanged: A file is not what it should be; nothing was imported.
-        UnsafePath, PathCollides, PathTaken: A name cannot be kept; nothing was imported.
+        UnsafePath, PathCollides, PathTaken, BadValue: A name, or what is said, cannot be kept; nothing was imported.
         DiskFull, WriteFailed: The storage refused; nothing was imported.
         BadInput: There was no instance to import.
     """
@@ -165,6 +174,7 @@ class _Build:
     def add(self, imported: ImportedInstance, progress: Progress) -> None:
         """Build one more version."""
         number = self._inventory.head + 1
+        imported = _checked(imported)
         agent = imported.agent or self._context.agent
         record = replace(
             self._area.record,
@@ -179,14 +189,14 @@ class _Build:
         self._identifiers.add(record.transaction)
         area = _VersionArea(self._area.folder, record, None)
         make_folder(area.content)
-        draft = Draft(record={"metadata": imported.metadata, "links": imported.links, "folders": imported.folders})
+        draft = Draft(record={"metadata": imported.metadata})
         writer = ContentWriter(self._context.copier, area, {}, set(self._inventory.manifest))
         for entry in self._store(writer, list(imported.files), draft, progress):
             draft.put(entry)
             for name in _STRONG:
                 if name in entry.digests:
                     self._known[name, entry.digests[name]] = entry
-        draft.links.update(imported.links)
+        _note_others(draft, imported)
         self._complete(area, draft, writer.staged, imported)
 
     def _store(
@@ -197,8 +207,13 @@ class _Build:
         fresh: dict[str, ImportedFile] = {}
         streams: list[ImportedFile] = []
         for file in files:
-            path = LogicalPath.parse(file.entry.path)
+            path = keepable(file.entry.path)
             draft.check_new(path)
+            if file.entry.size is not None:
+                check_size(file.entry.size)
+            if file.entry.modified:
+                when = check_time(file.entry.modified, f"the time of change of {path!r:.200}")
+                file = replace(file, entry=replace(file.entry, modified=when))  # noqa: PLW2901 - the same file, in our words
             known = self._have(file.entry)
             if known:
                 draft.put(replace(known, path=path, modified=file.entry.modified))
@@ -285,6 +300,35 @@ class _Build:
         record = self._area.record
         agent = f"{record.agent_name} <{record.agent_address}>"
         return Event("ingestion", agent, record.project, record.id, number, detail=detail)
+
+
+def _checked(imported: ImportedInstance) -> ImportedInstance:
+    """An instance from outside in the forms we keep.
+
+    Raises:
+        BadValue: Something that is said about it cannot be kept.
+    """
+    if imported.instance:
+        check_identifier(imported.instance)
+    if imported.agent:
+        check_agent(imported.agent)
+    check_text(imported.message, "the message")
+    check_object(imported.metadata, "the metadata")
+    check_json(list(imported.provenance), "the provenance")
+    check_object(imported.detail, "the event's detail")
+    created = check_time(imported.created, "the time an instance was made") if imported.created else ""
+    return replace(imported, created=created)
+
+
+def _note_others(draft: Draft, imported: ImportedInstance) -> None:
+    """Take in links and empty folders beside the files that are there.
+
+    Raises:
+        UnsafePath, PathTaken, PathCollides: One of them cannot be where it is said to be.
+        BadValue: A link's target cannot be kept.
+    """
+    links: dict[str, str] = {keepable(link): check_target(target, link) for link, target in imported.links.items()}
+    draft.add_others(links, [keepable(folder) for folder in imported.folders])
 
 
 def _publish(context: ArchiveContext, area: StagingArea) -> None:

@@ -20,6 +20,7 @@ from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import drop_empty_folders
 from muniment.archive.ingest.staging import DELETION, StagingArea, TransactionRecord
 from muniment.archive.package.objects import head_of
+from muniment.content.acceptable import check_text
 from muniment.content.config import Mode
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
@@ -34,11 +35,12 @@ def purge(context: ArchiveContext, project: str, resource: str, reason: str) -> 
     Raises:
         NotAllowedInMode: The archive is not in dynamic mode.
         ReasonNeeded: No reason was given.
+        BadValue: It cannot be kept.
         ResourceNotFound: There is no such resource.
         DiskFull, WriteFailed: The storage refused; recovery completes the purge if it had begun.
     """
     context.config.refuse_unless(Mode.DYNAMIC, "purging")
-    if not reason.strip():
+    if not check_text(reason, "the reason").strip():
         raise ReasonNeeded
     head = head_of(context.layout.object(project, resource))
     if not head:

@@ -204,7 +204,7 @@ class StagingArea:
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
-        until = from_ns(time.time_ns() + int(seconds * 1e9))
+        until = from_ns(time.time_ns() + int(seconds * 1e9)) or ""
         replace_file(self.folder / "lease", until.encode("ascii"), scratch=self.folder)
 
     def lease(self) -> str:

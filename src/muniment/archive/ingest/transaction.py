@@ -20,17 +20,17 @@ from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import reserve, unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import Inventory
-from muniment.archive.package.names import LONGEST_PATH, stored_path
+from muniment.archive.package.names import keepable
 from muniment.archive.package.objects import newest_inventory
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
+from muniment.content.acceptable import check_json, check_object, check_target, check_text
 from muniment.content.events import Event
 from muniment.content.folders import own_name, refuse_special, walk
 from muniment.content.identity import new_uuid
-from muniment.content.times import now
+from muniment.content.times import check_time, now
 from muniment.content.transaction import Addable, Expected
 from muniment.errors.archive import ArchiveInside, FileNotInInstance, ResourceNotFound, TransactionClosed
 from muniment.errors.base import MunimentError, StorageError
-from muniment.errors.content import UnsafePath
 
 _LINES_AT_ONCE = 100
 
@@ -69,6 +69,7 @@ class Transaction:
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
+        check_text(message, "the message")
         record = TransactionRecord(
             transaction=new_uuid(),
             project=project,
@@ -93,10 +94,12 @@ class Transaction:
         """Commit on a clean exit, roll back on an exception; closed by hand before is fine."""
         if self._closed:
             return
-        if kind is None:
-            self.commit()
-        else:
-            self.rollback()
+        try:
+            if kind is None:
+                self.commit()
+        finally:
+            if not self._closed:
+                self.rollback()
 
     def __iter__(self) -> Iterator[str]:
         """The paths the instance would have now."""
@@ -136,6 +139,7 @@ class Transaction:
 
         Raises:
             UnsafePath, PathTaken, PathCollides: It cannot have that path.
+            BadValue: `modified` is no time with its zone.
             DigestMismatch: The file has another digest; it was refused.
             SourceUnreadable, SourceChanged, NotAPlainFile: The source could not be read as one whole.
             ArchiveInside: The folder holds the archive.
@@ -183,13 +187,12 @@ class Transaction:
 
         Raises:
             UnsafePath, PathTaken, PathCollides: One of them cannot be there.
+            BadValue: A link's target is nothing a link can hold.
             TransactionClosed: The transaction is over.
         """
         self._refuse_unless_open()
-        names = [LogicalPath.parse(name) for name in folders]
-        for name in links:
-            self._draft.check_new(LogicalPath.parse(name))
-        self._draft.note(links, names)
+        names = [keepable(name) for name in folders]
+        self._draft.add_others({keepable(link): check_target(target, link) for link, target in links.items()}, names)
         self._area.note({"links": dict(links), "folders": names})
 
     def check_path(self, path: str, *, replace: bool) -> LogicalPath:
@@ -233,11 +236,13 @@ class Transaction:
 
         Raises:
             StaleTransaction, ResourceExists: Somebody else was first; nothing was published.
+            BadValue: What is said about the instance cannot be kept; the transaction stays open.
             DiskFull, WriteFailed: The storage refused; the transaction is rolled back.
-                TransactionClosed: The transaction is over.
+            TransactionClosed: The transaction is over.
             ResourceNotFound: Nothing was done, and somebody purged the resource meanwhile.
         """
         self._refuse_closed()
+        self._refuse_unkeepable(message)
         if message and not self.prepared:
             self._area.restate(message)
         base = self._area.record.base
@@ -290,6 +295,7 @@ class Transaction:
         self._refuse_closed()
         if self.prepared:
             return
+        self._refuse_unkeepable(None)
         reserve(self._context, self._area)
         try:
             waiting = {"group": group, "decided at": decided_at}
@@ -328,6 +334,7 @@ class Transaction:
             DiskFull, WriteFailed: The storage refused.
         """
         self._refuse_closed()
+        self._refuse_unkeepable(None)
         if not self.prepared and (self._draft.metadata != self._noted_metadata or self.provenance):
             self._note_metadata()
         if lease is not None:
@@ -388,6 +395,13 @@ class Transaction:
         if self._closed:
             raise TransactionClosed(id=self.id, how=self._closed)
 
+    def _refuse_unkeepable(self, message: str | None) -> None:
+        """Refuse what is said about the instance where it could not be written, or not read back by all."""
+        if message is not None:
+            check_text(message, "the message")
+        check_object(self._draft.metadata, "the metadata")
+        check_json(self.provenance, "the provenance")
+
     def _refuse_unless_open(self) -> None:
         self._refuse_closed()
         if self.prepared:
@@ -404,6 +418,7 @@ class Transaction:
         replace: bool,
     ) -> list[Entry]:
         self._refuse_unless_open()
+        modified = check_time(modified, "the time of change") if modified else None
         if isinstance(source, (str, os.PathLike)):
             place = os.fspath(source)
             if os.path.isdir(place):
@@ -426,6 +441,11 @@ class Transaction:
         self._writer.expect(len(found.files))
         for name, _, _ in found.files:
             self._check(name, replace=replace)
+        for link, target in found.links.items():
+            self._draft.check_above(keepable(link))
+            check_target(target, link)
+        for folder in found.empty:
+            self._draft.check_folder(keepable(folder))
         before = self._draft.state_of(name for name, _, _ in found.files)
         entries: list[Entry] = []
         try:
@@ -471,10 +491,7 @@ class Transaction:
         return self._writer.staged.get(entry.digests[self._context.config.digests[0]])
 
     def _check(self, path: str, *, replace: bool) -> LogicalPath:
-        name = LogicalPath.parse(path)
-        # A character is stored as sixteen bytes at most.
-        if 16 * len(name) > LONGEST_PATH - 100 and (stored := len(os.fsencode(stored_path(name)))) > LONGEST_PATH:
-            raise UnsafePath(path=f"{name[:80]}…", reason=f"it has {stored} bytes, more than {LONGEST_PATH}")
+        name = keepable(path)
         self._draft.check_new(name, replace=replace)
         return name
 

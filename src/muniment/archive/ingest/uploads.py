@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +28,9 @@ from muniment.archive.disk.durable import NEW_FILE, make_folder, write_all, writ
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.transaction import Transaction
 from muniment.content import Entry, parse_expected
+from muniment.content.acceptable import check_size
 from muniment.content.digests import ALGORITHMS
+from muniment.content.times import check_time
 from muniment.errors.remote import UploadBusy, UploadIncomplete, UploadNotFound, WrongUploadOffset
 
 _READ = 1 << 20
@@ -79,9 +81,14 @@ class Upload:
 
         Raises:
             UnsafePath, PathTaken, PathCollides, FileNotInInstance: It cannot have that path.
+            BadValue: Its size or time of change cannot be.
             DiskFull, WriteFailed: The storage refused.
         """
         transaction.check_path(request.path, replace=request.replace)
+        if request.size is not None:
+            check_size(request.size)
+        if request.modified:
+            request = replace(request, modified=check_time(request.modified, "the time of change"))
         folder = transaction.uploads
         make_folder(folder)
         fresh = cls(folder, secrets.token_hex(16), request, transaction.algorithms)

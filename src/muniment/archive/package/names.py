@@ -11,6 +11,9 @@ import hashlib
 import re
 import unicodedata
 
+from muniment.content import LogicalPath
+from muniment.errors.content import UnsafePath
+
 PAYLOAD = "data/"
 _MARK = "=m="
 LONGEST_SEGMENT = 255
@@ -37,6 +40,19 @@ def stored_path(path: str) -> str:
     if len(path) <= LONGEST_SEGMENT and path.isascii() and path.isprintable() and not _ASCII_ODD.search(path):
         return PAYLOAD + path
     return PAYLOAD + "/".join(_stand_in(segment) for segment in path.split("/"))
+
+
+def keepable(path: str) -> LogicalPath:
+    """Accept a user's path that a package can hold.
+
+    Raises:
+        UnsafePath, NameNotUnicode: It is not one, or its stored path would be too long.
+    """
+    name = LogicalPath.parse(path)
+    # A character is stored as sixteen bytes at most.
+    if 16 * len(name) > LONGEST_PATH - 100 and (stored := len(stored_path(name).encode("utf-8"))) > LONGEST_PATH:
+        raise UnsafePath(path=f"{name[:80]}…", reason=f"it has {stored} bytes, more than {LONGEST_PATH}")
+    return name
 
 
 def _stand_in(segment: str) -> str:

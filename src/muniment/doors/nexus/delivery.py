@@ -17,11 +17,11 @@ from typing import BinaryIO
 from urllib.parse import unquote
 
 from muniment.archive import Archive, Instance
+from muniment.content.times import seconds
 from muniment.doors.nexus.documents import Documents
 from muniment.doors.nexus.projects import Project, Projects
 from muniment.doors.nexus.records import Content, Records, Revision, contents_of
 from muniment.doors.nexus.selections import Crcs, Definition
-from muniment.doors.nexus.times import seconds_of
 from muniment.errors.access import AuthorizationFailed
 from muniment.errors.nexus import EntryNotFound, ProjectNotFound, RevNotThere, TagNotFound
 from muniment.layouts.selection import Format, NameLayout, Names, SelectionEntry, default_name, encode_id
@@ -236,7 +236,7 @@ def _content(instance: Instance, path: str) -> Content:
 
 
 def _modified(instance: Instance, path: str) -> int:
-    return seconds_of(instance[path].modified or instance.created)
+    return seconds(instance[path].modified or instance.created)
 
 
 def _bytes_from(data: bytes, offset: int) -> BinaryIO:

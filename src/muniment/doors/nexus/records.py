@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from muniment.archive import Archive, Instance
 from muniment.content.jsonld import parse_json
-from muniment.doors.nexus.times import seconds_of
+from muniment.content.times import seconds
 from muniment.errors.archive import DamagedFile, ReadFailed, ResourceNotFound
 from muniment.errors.content import BadId
 from muniment.errors.nexus import RevNotThere, TagNotFound
@@ -131,7 +131,7 @@ class Revision:
     @property
     def modified(self) -> int:
         """When it was made, in whole seconds since 1970 UTC."""
-        return seconds_of(self.updated_at)
+        return seconds(self.updated_at)
 
     def document(self, name: str) -> Any:
         """One of the stored forms of a resource, parsed.

@@ -14,11 +14,3 @@ def at(seconds: float) -> str:
     """A moment given in seconds since 1970 UTC."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def seconds_of(text: str) -> int:
-    """The whole seconds since 1970 UTC; 0 for what is no time."""
-    try:
-        return int(datetime.fromisoformat(text).timestamp())
-    except ValueError:
-        return 0

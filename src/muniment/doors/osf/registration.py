@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 from muniment.content import Entry, Hashers, LogicalPath
 from muniment.content.archive import Archive
 from muniment.content.instance import Instance
+from muniment.content.times import seconds
 from muniment.doors.osf.context import Parity
 from muniment.doors.osf.parity import parity_files, wanted
 from muniment.errors.stores import KeyHeld, KeyNotFound, KeyTaken, StoredWrong
@@ -243,7 +244,7 @@ class Registration:
         return self._instance.open(entry.path)
 
     def _seconds(self, entry: Entry) -> int:
-        return layout.seconds(entry.modified or self._archived)
+        return seconds(entry.modified or self._archived)
 
     def _each(
         self,

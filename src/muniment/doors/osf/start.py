@@ -8,6 +8,7 @@ import time
 from typing import Any, cast
 
 from muniment.content import LogicalPath
+from muniment.content.times import seconds
 from muniment.doors.osf import calls
 from muniment.doors.osf.calls import Given, OsfStep, container_call, service_call
 from muniment.doors.osf.fetch import Fetch, Stopping, Taken
@@ -100,7 +101,7 @@ class ServiceStep(OsfStep):
         except Stopping:
             return Again(time.time(), "the worker is being stopped; what was fetched is kept")
         except RateLimited as error:
-            return Again(layout.seconds(error.details["until"]) + 1, secrets.redact(error.message))
+            return Again(seconds(error.details["until"]) + 1, secrets.redact(error.message))
         except TransactionGone as error:
             answer["gone"] = error.message
         except MunimentError as error:

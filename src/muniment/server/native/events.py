@@ -14,11 +14,12 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from muniment.archive import Event
+from muniment.content.acceptable import check_json
 from muniment.errors.remote import TooMuchAtOnce
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.names import START_FORM, Limit, Project
 from muniment.http.throttling import ADMIN, EVENTS, WRITE
-from muniment.server.native.given import IdempotencyKey, refuse_unwritable
+from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import EventIn, EventOut, EventPage, LogHead
 
@@ -70,7 +71,7 @@ def head(request: Request) -> LogHead:
 @router.post("/events", operation_id="record_event", status_code=201)
 def record_event(request: Request, given: EventIn, idempotency_key: IdempotencyKey = "") -> EventOut:
     """Write an event of one's own into the log: about a resource, a project, or with every right about the archive."""
-    refuse_unwritable(given.model_dump())
+    check_json(given.model_dump(), "the event")
     visit = authorized(request)
     if given.resource:
         place: str | None = visit.project_of(given.resource, given.project or None, WRITE)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
 from muniment.archive import Transaction
+from muniment.content.acceptable import check_json, check_object
 from muniment.errors.archive import LeftoverNotFound
-from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized, refuse_other_version, told
 from muniment.http.names import After, FilePath, Limit, path_of
 from muniment.http.throttling import ADMIN, READ, WRITE
-from muniment.server.native.given import IdempotencyKey, refuse_unwritable
+from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import page_of_files, shown
 from muniment.server.native.routes import new_router
@@ -121,7 +120,8 @@ def delete(request: Request, transaction: str, path: FilePath) -> Removed:
 @router.put("/{transaction}/metadata", operation_id="say", status_code=204)
 def say(request: Request, transaction: str, given: MetadataIn) -> None:
     """Say about the instance what its users should know."""
-    refuse_unwritable(given.model_dump())
+    check_object(given.metadata, "the metadata")
+    check_json(given.provenance, "the provenance")
     with held(request, transaction) as (_, found):
         found.metadata.clear()
         found.metadata.update(given.metadata)
@@ -132,7 +132,6 @@ def say(request: Request, transaction: str, given: MetadataIn) -> None:
 @router.post("/{transaction}/links", operation_id="links", status_code=204)
 def links(request: Request, transaction: str, given: LinksIn) -> None:
     """Record symbolic links, as links, and folders with nothing in them."""
-    refuse_unwritable(given.model_dump())
     with held(request, transaction) as (_, found):
         found.note_links(given.links, given.folders)
 
@@ -140,7 +139,6 @@ def links(request: Request, transaction: str, given: LinksIn) -> None:
 @router.post("/{transaction}/prepare", operation_id="prepare", status_code=204)
 def prepare(request: Request, transaction: str, given: PrepareIn) -> None:
     """Make everything ready, as part of a group that commits in all its archives or in none."""
-    refuse_unwritable(given.model_dump())
     with held(request, transaction) as (_, found):
         found.prepare(given.group, given.decided_at)
 
@@ -204,20 +202,3 @@ def transaction_out(found: Transaction, desk: OpenTransactions) -> TransactionOu
         provenance=found.provenance,
         expires_in=desk.lease,
     )
-
-
-def check_time(text: str | None) -> str | None:
-    """A file's time of change.
-
-    Raises:
-        UnusableRequest: It is not RFC 3339 with a zone.
-    """
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise UnusableRequest(where="modified", reason="it is not a time in RFC 3339 with its zone")
-    return text

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from muniment.archive import Transaction, Upload, UploadRequest
 from muniment.content import Entry, Hashers, parse_expected
 from muniment.content.digests import refuse_mismatch
+from muniment.content.times import check_time
 from muniment.errors.remote import BadRequest, UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.names import (
@@ -31,7 +32,7 @@ from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import file_out
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
-from muniment.server.native.transactions import check_time, held
+from muniment.server.native.transactions import held
 
 router = new_router("/transactions/{transaction}")
 
@@ -70,7 +71,7 @@ async def put(
         path=path_of(path),
         size=_announced(request),
         digests=read_digest_fields(repr_digest, content_digest),
-        modified=check_time(modified),
+        modified=modified or None,
         replace=replace,
     )
     if asked.size is None or asked.size >= PIECE:
@@ -127,7 +128,7 @@ def begin(
 ) -> UploadOut:
     """Begin a file that comes in pieces and may be resumed after a cut."""
     visit = authorized(request)
-    asked = UploadRequest(given.path, given.size, given.digests, check_time(given.modified), given.replace)
+    asked = UploadRequest(given.path, given.size, given.digests, given.modified or None, given.replace)
 
     def make() -> dict[str, Any]:
         return {"upload": _begin(request, transaction, asked).id, "offset": 0}
@@ -232,7 +233,8 @@ def _small_uploads(body: bytes) -> list[tuple[UploadIn, bytes]]:
     found = []
     position = end + 1
     for given in listed:
-        check_time(given.modified)
+        if given.modified:
+            check_time(given.modified, "the time of change")
         size = given.size or 0
         found.append((given, body[position : position + size]))
         position += size

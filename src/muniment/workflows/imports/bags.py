@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
+from muniment.content.times import from_ns
 from muniment.workflows.imports.resource import (
     ImportedResource,
     Json,
@@ -70,7 +70,8 @@ def own_files(lines: Any, where: str, digests: Mapping[str, Mapping[str, str]], 
     for line in lines:
         path = LogicalPath.parse(said(line, "path", str, where))
         stored = said(line, "stored", str, where) or f"{PAYLOAD}{path}"
-        entry = Entry(path, said(line, "size", int, where), digests.get(stored, {}), line.get("modified"))
+        modified = said(line, "modified", str, where) or None
+        entry = Entry(path, said(line, "size", int, where), digests.get(stored, {}), modified)
         yield ImportedFile(entry, place(stored))
 
 
@@ -90,9 +91,9 @@ def _foreign(found: PackageFiles, info: list[tuple[str, str]], origin: Json) -> 
 
 def _imported_file(found: PackageFiles, path: str, name: str, digests: Mapping[str, Mapping[str, str]]) -> ImportedFile:
     status = found.files[path]
-    modified = datetime.fromtimestamp(status.st_mtime_ns // 1_000_000_000, UTC)
-    text = modified.strftime("%Y-%m-%dT%H:%M:%S") + f".{status.st_mtime_ns % 1_000_000_000 // 1000:06d}Z"
-    return ImportedFile(Entry(LogicalPath.parse(name), status.st_size, digests.get(path, {}), text), found.place(path))
+    modified = from_ns(status.st_mtime_ns)
+    entry = Entry(LogicalPath.parse(name), status.st_size, digests.get(path, {}), modified)
+    return ImportedFile(entry, found.place(path))
 
 
 def _of_bagit(path: str) -> bool:

@@ -7,12 +7,12 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 from muniment.archive import Agent, ImportedFile, ImportedInstance
-from muniment.content import LogicalPath
+from muniment.content.acceptable import check_identifier
+from muniment.content.times import check_time
 from muniment.errors.archive import PackageRefused
 
 Json = dict[str, Any]
@@ -144,19 +144,15 @@ def imported_instance(record: Json, files: Iterable[ImportedFile], where: str, d
     """An instance from its record, in the words that `metadata/instance.json` and the layout `instances` share.
 
     Raises:
-        PackageRefused: The record says something that cannot be.
+        PackageRefused, BadValue: The record says something that cannot be.
     """
     agent = said(record, "agent", dict, where)
     links = said(record, "links", dict, where)
     folders = said(record, "folders", list, where)
-    for path in (*links, *folders):
-        LogicalPath.parse(path if isinstance(path, str) else "")
-    if not all(isinstance(target, str) for target in links.values()):
-        refuse(where, "a link's target is not text")
     return ImportedInstance(
         files,
-        instance=_identifier(said(record, "instance", str, where), where),
-        created=_time(said(record, "created", str, where), where),
+        instance=check_identifier(said(record, "instance", str, where)),
+        created=check_time(said(record, "created", str, where), "the time an instance was made"),
         agent=agent_of(agent, where),
         message=said(record, "message", str, where),
         metadata=said(record, "metadata", dict, where),
@@ -171,20 +167,3 @@ def agent_of(record: Json, where: str) -> Agent | None:
     """Who made an instance, None where nobody is named."""
     name = said(record, "name", str, where)
     return Agent(name, said(record, "address", str, where) or NO_ADDRESS) if name else None
-
-
-def _identifier(text: str, where: str) -> str:
-    # An identifier of digits would be taken for an instance's number when it is asked for.
-    if not text or len(text) > 200 or not text.isprintable() or text.removeprefix("v").isdecimal():  # noqa: PLR2004 - far above any UUID or URI in use
-        refuse(where, f"{text!r:.80} cannot be an instance's identifier")
-    return text
-
-
-def _time(text: str, where: str) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        refuse(where, f"{text!r:.80} is not a time")
-    if moment.tzinfo is None:
-        refuse(where, f"the time {text!r} has no zone")
-    return text

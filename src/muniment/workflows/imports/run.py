@@ -11,7 +11,7 @@ from muniment.content import Finding, Progress, Severity, quiet
 from muniment.content.archive import Archive
 from muniment.errors.archive import PackageRefused, PathCollides, PathTaken, ResourceExists
 from muniment.errors.base import BadInput
-from muniment.errors.content import BadId, BadProject, NameNotUnicode, UnknownDigest, UnsafePath
+from muniment.errors.content import BadId, BadProject, BadValue, NameNotUnicode, UnknownDigest, UnsafePath
 from muniment.validation import recognise, validate_path
 from muniment.workflows.imports.bags import read_bag
 from muniment.workflows.imports.instances import is_instances, read_instances
@@ -22,7 +22,7 @@ from muniment.workflows.tars import tar_of
 Notice = Callable[[Finding], None]
 
 _MOST_TOLD = 3
-_CLAIMS = (UnsafePath, NameNotUnicode, UnknownDigest, BadId, BadProject, PathCollides, PathTaken)
+_CLAIMS = (UnsafePath, NameNotUnicode, UnknownDigest, BadId, BadProject, PathCollides, PathTaken, BadValue)
 """What is wrong with a name or a digest in a package is wrong with the package."""
 
 
