@@ -20,3 +20,21 @@ def ceph(run_folder: Path) -> Iterator[Service]:
 def swift(run_folder: Path) -> Iterator[Service]:
     with shared("swift", run_folder) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def webdav(run_folder: Path) -> Iterator[Service]:
+    with shared("rclone-webdav", run_folder) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def sftp(run_folder: Path) -> Iterator[Service]:
+    with shared("rclone-sftp", run_folder) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def sshd(run_folder: Path) -> Iterator[Service]:
+    with shared("sshd", run_folder) as service:
+        yield service
