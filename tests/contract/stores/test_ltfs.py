@@ -73,7 +73,10 @@ class TestLocal(StoreContract):
         return local(shared_drive, tmp_path / "records")
 
 
+@pytest.mark.nightly
 class TestBySsh(StoreContract):
+    """Nightly: each test connects anew. What is particular to a tape is tested by ssh below, each time."""
+
     large: ClassVar[int] = (5 << 20) + 1
 
     @pytest.fixture

@@ -43,8 +43,9 @@ def opened(config: Path, remote: str, scratch: Path) -> Store:
     )
 
 
+@pytest.mark.nightly
 class TestWebdav(StoreContract):
-    """No hashes, and nothing can be streamed to it."""
+    """No hashes, and nothing can be streamed to it. Nightly: each step starts the program once more."""
 
     large: ClassVar[int] = (1 << 20) + 7
 
@@ -53,7 +54,7 @@ class TestWebdav(StoreContract):
         return opened(config, "dav", tmp_path)
 
 
-@pytest.mark.parametrize("remote", ["shell", "disk"])
+@pytest.mark.parametrize("remote", ["dav", "shell", "disk"])
 def test_other_kinds_of_remotes_are_asked_what_they_can(remote: str, config: Path, tmp_path: Path) -> None:
     address = f"rclone://disk/{tmp_path}/kept" if remote == "disk" else f"rclone://{remote}/{secrets.token_hex(6)}"
     store = open_store(address, keys={"config": str(config)}, scratch=tmp_path)
