@@ -8,6 +8,7 @@ from muniment.errors.base import ExtraMissing
 
 _MODULES = {
     "celery": "celery",
+    "distillery": "pyvips",
     "otel": "opentelemetry.instrumentation.fastapi",
     "postgres": "psycopg",
     "warc": "warcio",

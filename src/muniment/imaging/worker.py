@@ -1,0 +1,224 @@
+"""The process in which scans are read and images are made: `python -m muniment.imaging.worker`.
+
+It is given its limits first, one JSON line, and then a JSON line for each thing to do; it answers each with one. It
+holds itself to the limits before the imaging library is loaded, knows no network, and may be killed at any time: what
+it writes is complete only when it has answered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from muniment.errors.base import MunimentError
+from muniment.errors.distillery import BadScan, NotLossless
+from muniment.imaging import jp2, xmp
+from muniment.imaging.scans import Page
+
+if TYPE_CHECKING:
+    import pyvips
+
+_MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
+"""TIFF 6.0 and BigTIFF, in both orders of bytes."""
+_STRIP = 64
+"""Rows decoded at a time when pixels are compared."""
+_TILE = 512
+_GRAY = 2
+"""Bands of a gray page, with its alpha."""
+
+
+def main() -> None:
+    """Hold to the limits, and do what is asked until nothing more is."""
+    given = json.loads(sys.stdin.readline())
+    _limit(given)
+    # What libraries print must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(_answered(json.loads(line), given)) + "\n")
+        answers.flush()
+
+
+def _answered(wanted: dict[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        import pyvips  # noqa: PLC0415 - within the limits, and it may not be there
+    except (ImportError, OSError) as error:
+        return {"error": "ImagingLibraryMissing", "details": {"reason": str(error).splitlines()[0][:200]}}
+    pyvips.cache_set_max(0)
+    task: Callable[..., Any] = getattr(Images(pyvips, limits), wanted.pop("do"))
+    return _answer(task, wanted, pyvips.Error)
+
+
+def _answer(task: Callable[..., Any], wanted: dict[str, Any], failure: type[Exception]) -> dict[str, Any]:
+    name = Path(wanted["path"]).name
+    try:
+        return {"found": task(**wanted)}
+    except MunimentError as error:
+        return {"error": type(error).__name__, "details": error.details}
+    except MemoryError:
+        reason = "it needs more memory than it may have"
+    except failure as error:
+        reason = " ".join(str(error).split())[:500]
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    return {"error": "BadScan", "details": {"name": name, "reason": reason}}
+
+
+def _limit(given: Mapping[str, Any]) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (given["memory"], given["memory"]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+
+class Images:
+    """What can be done with a scan. `vips` is the imaging library, loaded within the limits."""
+
+    def __init__(self, vips: Any, limits: Mapping[str, Any]) -> None:
+        self._vips = vips
+        self._pixels = int(limits["pixels"])
+        self._pages = int(limits["pages"])
+
+    def inspect(self, path: str) -> dict[str, Any]:
+        """The pages of a TIFF, by their headers.
+
+        Raises:
+            BadScan: It is none, or exceeds a limit.
+        """
+        first = self._open(path, 0)
+        count = first.get("n-pages") if "n-pages" in first.get_fields() else 1
+        if count > self._pages:
+            raise BadScan(name=Path(path).name, reason=f"it has {count} pages, and {self._pages} are allowed")
+        return {"pages": [_page(self._open(path, each) if each else first) for each in range(count)]}
+
+    def lossless(self, path: str, page: int, out: str, beside: str, description: dict[str, str]) -> dict[str, Any]:
+        """Make a lossless JPEG 2000 of a page, and prove it: its pixels, and its form by jpylyzer.
+
+        `beside` is where the page's ICC profile goes when the format cannot hold it.
+
+        Raises:
+            BadScan: The page cannot be one.
+            NotLossless: What was made differs.
+        """
+        from jpylyzer import jpylyzer  # noqa: PLC0415 - few tasks need it
+
+        name = Path(path).name
+        image = self._open(path, page)
+        facts = Page(**_page(image))
+        if facts.obstacle:
+            raise BadScan(name=name, reason=facts.obstacle)
+        target, raw = Path(out), Path(f"{out}.raw.jp2")
+        image.jp2ksave(str(raw), lossless=True, tile_width=_TILE, tile_height=_TILE)
+        profile = bytes(image.get("icc-profile-data")) if facts.profile else b""
+        packet = xmp.packet(xmp.Description(**description))
+        alpha = facts.bands - 1 if facts.bands in {2, 4} else None
+        jp2.complete(raw, target, packet, profile=profile, alpha=alpha)
+        judged = jpylyzer.checkOneFile(str(target))
+        where = "embedded" if profile else "none"
+        if profile and judged.findtext("isValid") != "True":
+            # The format has room for simple profiles only.
+            where = "beside"
+            jp2.complete(raw, target, packet, alpha=alpha)
+            judged = jpylyzer.checkOneFile(str(target))
+            Path(beside).write_bytes(profile)
+        if judged.findtext("isValid") != "True":
+            raise NotLossless(name=name, reason="jpylyzer does not find it valid")
+        raw.unlink()
+        pixels = self._digest(self._open(path, page))
+        made = self._digest(self._vips.Image.jp2kload(str(target), access="sequential"))
+        if pixels != made:
+            raise NotLossless(name=name, reason="their pixels are not the same")
+        found = {
+            "width": facts.width,
+            "height": facts.height,
+            "pixels": pixels,
+            "standard": judged.findtext(".//rsiz") or "",
+            "transformation": judged.findtext(".//transformation") or "",
+            "quantization": judged.findtext(".//qStyle") or "",
+            "profile": where,
+        }
+        if found["transformation"] != "5-3 reversible" or found["quantization"] != "no quantization":
+            raise NotLossless(name=name, reason=f"it is {found['transformation']}, {found['quantization']}")
+        return found
+
+    def jpeg(self, path: str, page: int, out: str, width: int, height: int, quality: int) -> dict[str, Any]:
+        """Make a JPEG of a page that fits into so many pixels.
+
+        Raises:
+            BadScan: The page cannot be read.
+        """
+        image = self._shown(path, page)
+        scale = min(1.0, width / image.width, height / image.height)
+        made = image.resize(scale) if scale < 1 else image
+        made.jpegsave(out, Q=quality, strip=True, optimize_coding=True)
+        return {"width": made.width, "height": made.height}
+
+    def tiles(self, path: str, page: int, out: str, id: str, tile: int) -> dict[str, Any]:
+        """Cut a page into the files of a IIIF Image API 3 service of level 0, in a new folder `out`.
+
+        Raises:
+            BadScan: The page cannot be read.
+        """
+        image = self._shown(path, page)
+        image.dzsave(out, layout="iiif3", tile_size=tile, id=id, suffix=".jpg[Q=85]", overlap=0)
+        return {"width": image.width, "height": image.height}
+
+    def _shown(self, path: str, page: int) -> pyvips.Image:
+        """A page as a screen shows it: sRGB of 8 bits, without alpha."""
+        image = self._open(path, page)
+        if "icc-profile-data" in image.get_fields():
+            image = image.icc_transform("srgb", embedded=True)
+        elif image.interpretation == "cmyk":
+            image = image.icc_transform("srgb", input_profile="cmyk")
+        elif image.interpretation not in {"b-w", "srgb"}:
+            image = image.colourspace("b-w" if image.bands <= _GRAY else "srgb")
+        if image.hasalpha():
+            image = image.flatten(background=255)
+        if image.format != "uchar":
+            image = image.cast("uchar")
+        return image
+
+    def _open(self, path: str, page: int) -> pyvips.Image:
+        """A page by its header; pixels are read as they are asked for, from the top down.
+
+        Raises:
+            BadScan: It is no TIFF, or has too many pixels.
+        """
+        name = Path(path).name
+        with Path(path).open("rb") as file:
+            if file.read(4) not in _MAGIC:
+                raise BadScan(name=name, reason="it is no TIFF")
+        image = self._vips.Image.tiffload(path, page=page, access="sequential", fail_on="error")
+        if image.width * image.height > self._pixels:
+            pixels = f"{image.width} by {image.height}"
+            raise BadScan(name=name, reason=f"it has {pixels} pixels, and {self._pixels} are allowed")
+        return image
+
+    def _digest(self, image: pyvips.Image) -> str:
+        """The sha256 of kind, shape and numbers, decoded a strip at a time."""
+        digest = hashlib.sha256(f"{image.format} {image.width} {image.height} {image.bands}\n".encode())
+        region = self._vips.Region.new(image)
+        for top in range(0, image.height, _STRIP):
+            digest.update(region.fetch(0, top, image.width, min(_STRIP, image.height - top)))
+        return digest.hexdigest()
+
+
+def _page(image: pyvips.Image) -> dict[str, Any]:
+    profile = len(image.get("icc-profile-data")) if "icc-profile-data" in image.get_fields() else 0
+    return {
+        "width": image.width,
+        "height": image.height,
+        "bands": image.bands,
+        "format": str(image.format),
+        "space": str(image.interpretation),
+        "profile": profile,
+    }
+
+
+if __name__ == "__main__":
+    main()
