@@ -69,6 +69,7 @@ jobs = Table(
     Column("steps_failed", Integer, nullable=False),
     Column("steps_cancelled", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
 )
 Index("jobs_key", jobs.c.kind, jobs.c.key, unique=True)
 Index("jobs_former_key", jobs.c.kind, jobs.c.former_key)
@@ -111,11 +112,26 @@ steps = Table(
     Column("result", Text),
     Column("reason", Text, nullable=False),
     Column("ended_at", Double),
+    Column("requester", Text, nullable=False, server_default=""),  # its job's, so that turns can be taken by it
+    Column("claimed_at", Double),  # when it was last claimed
+    Column("outages", Integer, nullable=False, server_default=text("0")),  # how often in a row it met one
+    Column("waits_for", Text),  # the name of the outage or the limit that it waits for
 )
 _ready = text("state = 'ready'")
 _running = text("state = 'running'")
 # Partial: steps that have ended, which is nearly all of them in an old ledger, cost a claim nothing.
 Index("steps_ready", steps.c.priority, steps.c.next_at, steps.c.number, sqlite_where=_ready, postgresql_where=_ready)
+Index(
+    "steps_turn",
+    steps.c.priority,
+    steps.c.requester,
+    steps.c.next_at,
+    steps.c.number,
+    sqlite_where=_ready,
+    postgresql_where=_ready,
+)
+_waits = text("waits_for IS NOT NULL")
+Index("steps_waits", steps.c.waits_for, sqlite_where=_waits, postgresql_where=_waits)
 Index("steps_lease", steps.c.lease_until, sqlite_where=_running, postgresql_where=_running)
 Index("steps_owner", steps.c.lease_owner, sqlite_where=_running, postgresql_where=_running)
 Index("steps_job", steps.c.job, steps.c.state)
@@ -182,9 +198,19 @@ workers = Table(
 limits = Table(
     "limits",
     metadata,
-    Column("name", Text, primary_key=True),  # a service at a host
+    Column("name", Text, primary_key=True),  # a service for a credential, or at a host
     Column("closed_until", Double, nullable=False),
     Column("blocks", Text, nullable=False),  # calls given out: [until when, how many], as JSON
+    Column("closed_by", Text, nullable=False, server_default=""),  # whose answer closed it
+)
+
+outages = Table(
+    "outages",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("reason", Text, nullable=False),  # as it was first met
+    Column("probe", String(32), nullable=False),  # the step that tries more often than the others that wait
 )
 
 # --- keys, rules and realms (`muniment.access`)

@@ -11,6 +11,7 @@ class Unauthenticated(Refused):
     """This needs a key or a token: {reason}."""
 
     http_status = 401
+    outage = True
 
     def challenges(self) -> tuple[str, ...]:
         """The values of `WWW-Authenticate`, one for each scheme (RFC 9110 §11.6.1)."""
@@ -49,6 +50,8 @@ class AccessTokenDoesNotContainSubject(InvalidAccessToken):
 class Forbidden(Refused):
     """The supplied authentication is not authorized to access this resource."""
 
+    outage = True
+
 
 class AuthorizationFailed(Forbidden):
     """The permission '{permission}' required for accessing a resource at '{address}' is missing."""
@@ -62,6 +65,7 @@ class RealmUnavailable(RemoteError):
     """The keys of the realm {realm!r} cannot be fetched from {url}: {reason}. Tokens of this realm cannot be checked until they can."""  # noqa: E501 - the docstring is the message
 
     http_status = 503
+    outage = True
 
 
 class BadUsersFile(StorageError):

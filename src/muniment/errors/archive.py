@@ -16,9 +16,13 @@ from muniment.errors.base import (
 class NotAnArchive(BadInput):
     """{path} is not an archive: {reason}. Make one with `muniment --archive {path} init`, or name another folder."""
 
+    outage = True
+
 
 class NewerFormat(BadInput):
     """{path} has the archive format {found}; this Muniment reads up to {known}. Use a newer Muniment."""
+
+    outage = True
 
 
 class NotEmpty(Conflict):
@@ -73,12 +77,14 @@ class TransactionBusy(Conflict):
     """The transaction {transaction} is being worked on at this moment. Try again shortly."""
 
     retry = True
+    outage = True
 
 
 class ResourceReserved(Conflict):
     """The resource {id!r} is reserved by the prepared transaction {transaction}. Try again when that is closed."""
 
     retry = True
+    outage = True
 
 
 class NotPrepared(Conflict):
@@ -167,6 +173,7 @@ class WorkerDied(MunimentError):
     """A hashing process ended unexpectedly ({reason}). Nothing was recorded; try again."""
 
     retry = True
+    outage = True
 
 
 class CheckFailed(MunimentError):

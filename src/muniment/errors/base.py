@@ -24,6 +24,9 @@ class MunimentError(Exception):
     exit_status: ClassVar[int] = EXIT_INTERNAL
     http_status: ClassVar[int] = 500
     retry: ClassVar[bool] = False
+    outage: ClassVar[bool] = False
+    """Whether it is the archive's own means that failed (storage, server, store, database, a program, a setting), not
+    what was asked for or whom it was asked of. Work that meets it waits until it is over, and never fails of it."""
 
     def __init__(self, **details: Any) -> None:
         """Fill the class's docstring with `details`; they stay readable as `error.details`.
@@ -65,12 +68,14 @@ class BadSetting(BadInput):
     """A setting cannot be used: {reason}. docs/reference/settings.md has all settings and what they take."""
 
     http_status = 500
+    outage = True
 
 
 class ExtraMissing(BadInput):
     """{what} needs a part that is not installed: run `pip install 'muniment[{extra}]'`."""
 
     http_status = 500
+    outage = True
 
 
 class MissingThing(MunimentError, LookupError):
@@ -100,6 +105,7 @@ class StorageError(MunimentError):
     exit_status = EXIT_STORAGE
     http_status = 507
     retry = True
+    outage = True
 
 
 class RemoteError(MunimentError):

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, StorageError
+from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, RemoteError, StorageError
 
 
 class JobNotFound(MissingThing, KeyError):
     """There is no job {job!r} in the ledger. `muniment job ls` lists what there is."""
+
+
+class NothingToRetry(Conflict):
+    """The job {job} ended well, so there is nothing to try again."""
+
+
+class CredentialsErased(Conflict):
+    """The job {job} brought credentials, which were erased when it ended. Submit it again with them."""
 
 
 class StepNotFound(MissingThing, KeyError):
@@ -47,6 +55,18 @@ class LeaseLost(MunimentError):
     """This worker's lease on step {step} ended and another may have taken it over; what it still had to say was not recorded."""  # noqa: E501 - the docstring is the message
 
 
+class StepStalled(RemoteError):
+    """The step {name!r} made no progress for {seconds:.0f} seconds, so this attempt was ended."""
+
+
+class StorageStalled(StorageError):
+    """The step {name!r} made no progress for {seconds:.0f} seconds, though it asks only this archive's own means. Look what they wait for."""  # noqa: E501 - the docstring is the message
+
+
+class AttemptTooLong(MunimentError):
+    """The step {name!r} ran for {seconds:.0f} seconds at a stretch; it lets others go first, and goes on after them."""
+
+
 class SecretInTheOpen(BadInput):
     """The step {name!r} would have written a credential of its job into {where}; that was refused. Name the secret instead of repeating it."""  # noqa: E501 - the docstring is the message
 
@@ -58,13 +78,19 @@ class SecretNotGiven(MissingThing):
 class SecretUnreadable(MunimentError):
     """The secret {secret!r} of job {job} cannot be decrypted: {reason}. Put the key it was encrypted with back into the key file."""  # noqa: E501 - the docstring is the message
 
+    outage = True
+
 
 class BadKeyFile(BadInput):
     """The key file {path} cannot be used: {reason}."""
 
+    outage = True
+
 
 class NoKeyFile(BadInput):
     """This job brings credentials, but the ledger was opened without a key file to encrypt them with. Configure one."""
+
+    outage = True
 
 
 class WrongArchive(Conflict):

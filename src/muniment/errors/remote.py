@@ -48,6 +48,7 @@ class TooSlow(BadInput):
 
     http_status = 408
     retry = True
+    outage = True
 
 
 class TooManyFailures(Refused):
@@ -55,6 +56,7 @@ class TooManyFailures(Refused):
 
     http_status = 429
     retry = True
+    outage = True
 
 
 class TooMuchAtOnce(Refused):
@@ -62,6 +64,7 @@ class TooMuchAtOnce(Refused):
 
     http_status = 503
     retry = True
+    outage = True
 
 
 class NotAnswerable(BadInput):
@@ -84,6 +87,7 @@ class RequestInWork(Conflict):
     """The request with the idempotency key {key!r} is being worked on at this moment. Try again shortly."""
 
     retry = True
+    outage = True
 
 
 class UploadNotFound(MissingThing):
@@ -98,6 +102,7 @@ class UploadBusy(Conflict):
     """The upload {upload} is receiving bytes over another connection. Try again shortly."""
 
     retry = True
+    outage = True
 
 
 class UploadIncomplete(Conflict):
@@ -107,21 +112,27 @@ class UploadIncomplete(Conflict):
 class ServerUnreachable(RemoteError):
     """The archive at {url} does not answer: {reason}. Check the address, or try again later."""
 
+    outage = True
+
 
 class TransferCut(RemoteError):
     """The transfer of {what} was cut off: {reason}. What had come is not kept; try again."""
+
+    outage = True
 
 
 class NotAnArchiveServer(RemoteError):
     """{url} is not an archive's server: {reason}. Check the address."""
 
     retry = False
+    outage = True
 
 
 class ServerFailed(RemoteError):
     """The server answered with {status}: {message}"""  # noqa: D415 - the sentence and its stop come from the server
 
     exit_status = EXIT_REMOTE
+    outage = True
 
 
 class OnlyLocally(BadInput):

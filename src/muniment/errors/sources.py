@@ -62,6 +62,8 @@ class CertificateRefused(Refused):
 class ProgramMissing(MunimentError):
     """The program {program} is needed for {service} and is not installed. Install it on the worker."""
 
+    outage = True
+
 
 # --- one file cannot be had
 

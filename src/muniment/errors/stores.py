@@ -8,6 +8,8 @@ from muniment.errors.base import BadInput, Conflict, MissingThing, Refused, Remo
 class BadStore(BadInput):
     """The store {store!r} cannot be used: {reason}."""
 
+    outage = True
+
 
 class BadKey(BadInput):
     """The key {key!r} cannot be used in {store}: {reason}."""
@@ -52,11 +54,14 @@ class StoreFailed(StorageError):
 class StoreUnreachable(RemoteError):
     """{store} cannot be reached: {reason}."""
 
+    outage = True
+
 
 class StoreRefused(RemoteError):
     """{store} refused this for {key!r}: {reason}. Check its keys and their rights."""
 
     retry = False
+    outage = True
 
 
 class StoreNotReady(StorageError):

@@ -24,7 +24,7 @@ from muniment.jobs.model import (
     WorkerRow,
 )
 from muniment.jobs.schedules import Period
-from muniment.jobs.steps import Context, Registry, Step
+from muniment.jobs.steps import Context, Deadlines, Registry, Step
 
 if TYPE_CHECKING:
     from muniment.jobs.celery import CeleryEngine
@@ -45,6 +45,7 @@ __all__ = [
     "CeleryEngine",
     "Claim",
     "Context",
+    "Deadlines",
     "Done",
     "HistoryLine",
     "Job",

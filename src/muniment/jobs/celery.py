@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import mmap
 import os
 import threading
 import time
@@ -28,11 +27,12 @@ from kombu import Queue
 from muniment.errors.base import MunimentError
 from muniment.errors.jobs import BrokerUnavailable
 from muniment.jobs.broker import BrokerConnection
-from muniment.jobs.execution import Holdings, StepContext, record_apart, run, worker_id
+from muniment.jobs.execution import worker_id
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.local import Pace
-from muniment.jobs.model import Claim, Outcome, Priority, State
-from muniment.jobs.outages import OutageLog
+from muniment.jobs.model import Priority
+from muniment.jobs.outages import OutageLog, tell
+from muniment.jobs.process import LONG_MESSAGE, Flag, WorkerProcess
 from muniment.jobs.steps import Registry
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,6 @@ TASK = "muniment.steps"
 _TOGETHER = 16
 """Ids in one message, when more than twice as many are to be sent."""
 _SHORT_STEP = 0.05
-_LONG_MESSAGE = 1.0
-"""Seconds after which a worker gives the rest of a message's steps to others."""
 _BATCH = 500
 _DEPTH = 1000
 """Messages in one queue at most; what else is owed waits in the ledger."""
@@ -51,7 +49,6 @@ _LOST = 5.0
 cannot know that, would not give it to another for a long time."""
 _WEEK_MS = 7 * 86400 * 1000
 _WEEK = 7 * 86400
-_REDO = 30.0
 _STARVED = 15.0
 """Seconds after which a worker that takes none of the messages that wait connects to the broker anew."""
 
@@ -79,7 +76,7 @@ class CeleryEngine:
         self._pace = pace or Pace()
         self._resend = resend
         self._prefix = prefix
-        self._workplaces: dict[int, _Workplace] = {}
+        self._processes: dict[int, WorkerProcess] = {}
         self._lock = threading.Lock()
         self._stopping = Flag()
         self.app = self._make_app(broker)
@@ -115,14 +112,16 @@ class CeleryEngine:
             with outages.watching():
                 now = time.monotonic()
                 if now - announced >= self._pace.seen / 3:
-                    forget = self._pace.unclaimed + self._pace.seen
-                    here.ledger.leases.announce(here.owner, "celery", list(self._registry), forget_after=forget)
+                    names = list(self._registry)
+                    here.ledger.leases.announce(here.owner, "celery", names, forget_after=self._pace.forget)
                     announced = now
                 if now - swept >= self._pace.sweep:
-                    here.ledger.leases.sweep(self._pace.unclaimed, self._pace.seen, self._registry)
-                    here.ledger.tick()
+                    self._sweep(here)
                     swept = now
                 self.dispatch()
+            if outages.lasting:
+                # Not at once when it is over: the others shall first have renewed what they hold.
+                announced, swept = 0.0, time.monotonic() - self._pace.sweep + self._pace.lease / 2
             if consumer is not None and not outages.lasting:
                 consumer.look_after(here, back=BrokerUnavailable.code() in before - outages.lasting)
             stop.wait(outages.pause(self._pace.poll))
@@ -177,7 +176,7 @@ class CeleryEngine:
     def close(self) -> None:
         """Give up this process's connections."""
         with self._lock:
-            here = self._workplaces.pop(os.getpid(), None)
+            here = self._processes.pop(os.getpid(), None)
         if here is not None:
             here.broker.close()
             here.ledger.close()
@@ -220,26 +219,34 @@ class CeleryEngine:
 
         # Not shared: Celery would else register it with every other engine of this process too. Not a bound method:
         # Celery binds tasks itself, and it would lose its argument.
-        @app.task(name=TASK, shared=False)
-        def do(steps: list[str]) -> None:
-            self._do(steps)
+        @app.task(name=TASK, shared=False, bind=True)
+        def do(task: Any, steps: list[str]) -> None:
+            where = (task.request.delivery_info or {}).get("routing_key", "")
+            self._do(steps, bulk=where != self._queue(Priority.PRIORITY))
 
         return app
 
-    def _here(self) -> _Workplace:
+    def _here(self) -> WorkerProcess:
         # No lock where it is not needed: a process that is forked while it is held could never take it.
-        here = self._workplaces.get(os.getpid())
+        here = self._processes.get(os.getpid())
         if here is not None:
             return here
         with self._lock:
             # The parent's entry stays after a fork: closing its connections here would cut them there.
-            here = self._workplaces.get(os.getpid())
+            here = self._processes.get(os.getpid())
             if here is None:
-                here = _Workplace(self._open(), BrokerConnection(self.app, TASK), self._pace, self._stopping)
-                self._workplaces[os.getpid()] = here
+                here = WorkerProcess(
+                    self._open(), BrokerConnection(self.app, TASK), self._registry, self._pace, self._stopping
+                )
+                self._processes[os.getpid()] = here
             return here
 
-    def _rooms(self, here: _Workplace) -> dict[Priority, int]:
+    def _sweep(self, here: WorkerProcess) -> None:
+        leases = here.ledger.leases
+        tell(logger, leases.sweep(here.owner, self._pace.unclaimed, self._pace.seen, self._registry).news)
+        here.ledger.tick()
+
+    def _rooms(self, here: WorkerProcess) -> dict[Priority, int]:
         """How many more messages each queue should hold.
 
         Without a limit, a backlog that takes longer than `resend` would be sent again and again on top of itself.
@@ -247,52 +254,40 @@ class CeleryEngine:
         depths = here.broker.depths([self._queue(priority) for priority in Priority])
         return {priority: _DEPTH - depth for priority, depth in zip(Priority, depths, strict=True)}
 
-    def _send(self, here: _Workplace, priority: Priority, due: Sequence[str]) -> None:
+    def _send(self, here: WorkerProcess, priority: Priority, due: Sequence[str]) -> None:
         if due:
             size = _TOGETHER if len(due) > 2 * _TOGETHER else 1
             here.broker.send(self._queue(priority), [due[start : start + size] for start in range(0, len(due), size)])
 
-    def _do(self, steps: list[str]) -> None:
-        """What a message asks for: take its steps, do them, record them, and send what has become ready so."""
+    def _do(self, steps: list[str], *, bulk: bool) -> None:
+        """What a message asks for: take as many steps as it names, do them, and send what has become ready so.
+
+        Which steps is for the ledger to say, by whose turn it is at this moment and not when the message was sent.
+        """
         here = self._here()
-        began, awake = time.monotonic(), False
-        while steps:
-            count = len(steps) if here.usual < _SHORT_STEP else 1
-            batch, steps = steps[:count], steps[count:]
-            claims = here.ledger.leases.claim(batch, here.owner, list(self._registry), self._pace.lease)
-            if claims:
-                awake = here.do(self._registry, claims) or awake
-            if steps and (time.monotonic() - began > _LONG_MESSAGE or here.stopping.is_set()):
-                here.ledger.leases.unsend(steps)
-                awake, steps = True, []
+        began, awake, names, count = time.monotonic(), False, list(self._registry), len(steps)
+        while count > 0:
+            some = count if here.usual < _SHORT_STEP else 1
+            claims = here.take(names, (some, some if bulk else 0))
+            if not claims:
+                break
+            count -= len(claims)
+            awake = here.do(claims) or awake
+            if count > 0 and (time.monotonic() - began > LONG_MESSAGE or here.stopping.is_set()):
+                with contextlib.suppress(MunimentError):  # then they are sent again when their time is over
+                    here.ledger.leases.unsend(steps)
+                awake = True
+                break
         if awake:
             with contextlib.suppress(MunimentError):  # then the dispatcher of this worker or another sends it
                 self.dispatch()
 
     @staticmethod
-    def _say_goodbye(here: _Workplace) -> None:
+    def _say_goodbye(here: WorkerProcess) -> None:
         try:
             here.ledger.leases.leave(here.owner)
         except MunimentError as error:
             logger.warning("%s", error)
-
-
-class Flag:
-    """Set once, seen by every process forked from the one that made it.
-
-    One byte of shared memory: an event with a lock would stay locked when a process is killed while it looks.
-    """
-
-    def __init__(self) -> None:
-        self._byte = mmap.mmap(-1, 1)
-
-    def set(self) -> None:
-        """Raise it, for all."""
-        self._byte[0] = 1
-
-    def is_set(self) -> bool:
-        """Whether it was raised."""
-        return self._byte[0] == 1
 
 
 class Consumer:
@@ -319,7 +314,7 @@ class Consumer:
             return False
         return not said.startswith(("consumer: Cannot connect", "consumer: Connection to broker lost"))
 
-    def look_after(self, here: _Workplace, *, back: bool) -> None:
+    def look_after(self, here: WorkerProcess, *, back: bool) -> None:
         """Connect anew when the broker is `back`, or has not heard something, or when messages wait and none is taken.
 
         Not before the broker answers: what is due once is then due again.
@@ -333,7 +328,7 @@ class Consumer:
         if hub is not None:
             hub.call_soon(_break_off)
 
-    def _starves(self, here: _Workplace) -> bool:
+    def _starves(self, here: WorkerProcess) -> bool:
         if state.reserved_requests or not any(here.broker.waiting.get(queue) for queue in self._queues):
             self._idle_since = None
             return False
@@ -348,77 +343,6 @@ def _break_off() -> None:
         ConnectionResetError: Always.
     """
     raise ConnectionResetError("the connection to the broker is made anew")
-
-
-class _Workplace:
-    """What one process of a worker has of its own: a ledger, a name, and the heartbeat for what it holds."""
-
-    def __init__(self, ledger: Ledger, broker: BrokerConnection, pace: Pace, stopping: Flag) -> None:
-        self.ledger = ledger
-        self.broker = broker
-        self.owner = worker_id("celery")
-        self.stopping = stopping
-        self.usual = 1.0  # seconds a step takes, lately
-        self._pace = pace
-        self._held = Holdings(ledger, self.owner, pace.lease)
-        self._hold = threading.Condition()
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
-
-    def do(self, registry: Registry, claims: Sequence[Claim]) -> bool:
-        """Do these steps one after the other under the heartbeat; whether something became ready through it."""
-        contexts = [StepContext(self.ledger, claim, self.stopping) for claim in claims]
-        for context in contexts:
-            self._held.add(context)
-        with self._hold:
-            self._hold.notify()
-        began, outcomes = time.monotonic(), list[Outcome]()
-        for context in contexts:
-            late = time.monotonic() - began > _LONG_MESSAGE or self.stopping.is_set()
-            if late and outcomes:
-                outcomes.append(Outcome(context.claim, State.READY, next_at=0.0, counts="untried"))
-                continue
-            start = time.monotonic()
-            outcomes.append(run(registry, context, self.ledger.database.now()))
-            self.usual += (time.monotonic() - start - self.usual) * 0.2
-        return self.record(outcomes)
-
-    def record(self, outcomes: Sequence[Outcome]) -> bool:
-        """Tell the ledger, however long that takes while the lease holds; whether something became ready."""
-        until = time.monotonic() + max(_REDO, self._pace.lease)
-        try:
-            while True:
-                try:
-                    exchange = self.ledger.leases.exchange(self.owner, outcomes)
-                except MunimentError as error:
-                    if not error.retry:
-                        return record_apart(self.ledger, self.owner, outcomes)
-                    if time.monotonic() >= until:
-                        raise
-                    logger.warning("%s", error)
-                    time.sleep(self._pace.poll)
-                else:
-                    for refused in exchange.refused:
-                        logger.warning("step %s was taken over by another worker", refused.claim.id)
-                    return exchange.awake
-        finally:
-            for outcome in outcomes:
-                self._held.drop(outcome.claim)
-
-    def _beat(self) -> None:
-        renewed = 0.0
-        while True:
-            with self._hold:
-                if not len(self._held):
-                    self._hold.wait()
-            try:
-                due = time.monotonic() - renewed >= self._pace.lease / 4
-                self._held.pulse(renew=due)
-                renewed = time.monotonic() if due else renewed
-            except MunimentError as error:
-                logger.warning("%s", error)
-            except Exception:
-                logger.exception("the heartbeat failed and goes on")  # without it each lease would run out
-            time.sleep(min(self._pace.pulse, self._pace.lease / 4))
 
 
 def _confirm(broker: str) -> dict[str, Any]:

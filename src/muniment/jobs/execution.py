@@ -6,23 +6,33 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from muniment.errors.base import MunimentError
-from muniment.errors.jobs import LeaseLost, SecretInTheOpen, SecretNotGiven, SecretUnreadable, StepCancelled
+from muniment.errors.jobs import (
+    AttemptTooLong,
+    LeaseLost,
+    SecretInTheOpen,
+    StepCancelled,
+    StepStalled,
+    StorageStalled,
+)
+from muniment.jobs import verdicts
 from muniment.jobs.keyring import Blackout
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.model import Again, Call, Claim, Done, Json, Outcome, State, StepRow, to_text
-from muniment.jobs.outcomes import FAILURES, wait_after
-from muniment.jobs.steps import Registry
+from muniment.jobs.steps import Deadlines, Registry, Step
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 30 * 86400.0
 """Seconds after its first attempt when a step that only ever answers `Again` ends as failed."""
+
+_DEADLINES = Deadlines()
 
 ProgressLine = tuple[str, int, int | None, int]
 
@@ -47,11 +57,16 @@ class StepContext:
         self.claim = claim
         self.blackout = Blackout({})
         self.line: ProgressLine | None = None
+        self.began = self.moved = time.monotonic()
         self._ledger = ledger
         self._secrets: Mapping[str, Json] = {}
         self._stopping = stopping
         self._cancelled = threading.Event()
         self._lost = threading.Event()
+        self._paused = threading.Event()
+        self._overdue: MunimentError | None = None
+        self._overdue_at = 0.0
+        self._seen: object = None
 
     @property
     def job(self) -> str:
@@ -80,8 +95,8 @@ class StepContext:
 
     @property
     def stopping(self) -> bool:
-        """Whether the worker is being stopped."""
-        return self._stopping is not None and self._stopping.is_set()
+        """Whether the worker is being stopped or the job was paused."""
+        return self._paused.is_set() or (self._stopping is not None and self._stopping.is_set())
 
     def check(self) -> None:
         """Stop here if that is wanted.
@@ -89,11 +104,14 @@ class StepContext:
         Raises:
             StepCancelled: The job was cancelled.
             LeaseLost: Another worker may have taken this step over.
+            StepStalled, StorageStalled, AttemptTooLong: This attempt is over one of its deadlines.
         """
         if self._lost.is_set():
             raise LeaseLost(step=self.claim.id)
         if self._cancelled.is_set():
             raise StepCancelled(job=self.claim.job)
+        if self._overdue is not None:
+            raise self._overdue
 
     def progress(self, step: str, done: int, total: int | None, *, size: int = 0) -> None:
         """Remember how far it is; the heartbeat writes it.
@@ -102,7 +120,10 @@ class StepContext:
             StepCancelled: The job was cancelled.
             LeaseLost: Another worker may have taken this step over.
         """
-        self.line = (step, done, total, size)
+        line = (step, done, total, size)
+        if line != self.line:
+            self.line = line
+            self.moved = time.monotonic()
         self.check()
 
     def spawn(self, *calls: Call) -> int:
@@ -151,9 +172,51 @@ class StepContext:
         """The heartbeat found the lease gone."""
         self._lost.set()
 
+    def on_pause(self) -> None:
+        """The heartbeat heard that the job was paused."""
+        self._paused.set()
 
-def run(registry: Registry, context: StepContext, now: float) -> Outcome:
-    """Run a claimed step and say what became of it; raises nothing. `now` is the ledger's time.
+    def now(self) -> float:
+        """The ledger's time; where the ledger cannot be asked for it, this machine's."""
+        try:
+            return self._ledger.database.now()
+        except MunimentError:
+            return time.time()
+
+    def begin(self) -> None:
+        """The attempt begins now."""
+        self.began = self.moved = time.monotonic()
+
+    def overdue(self, step: Step | None, grace: float) -> MunimentError | None:
+        """What to end this attempt with, when it is over a deadline and has not ended within `grace` seconds itself.
+
+        The step hears of it at its next `check`.
+        """
+        now = time.monotonic()
+        deadlines: Deadlines = getattr(step, "deadlines", _DEADLINES)
+        if self._overdue is None:
+            if now - self.moved > deadlines.silence:
+                self._look(step)
+            silent, running = now - self.moved, now - self.began
+            if silent > deadlines.silence:
+                kind = StorageStalled if deadlines.ours else StepStalled
+                self._overdue = kind(name=self.claim.name, seconds=silent)
+            elif running > deadlines.total:
+                self._overdue = AttemptTooLong(name=self.claim.name, seconds=running)
+            self._overdue_at = now
+        return self._overdue if now - self._overdue_at > grace else None
+
+    def _look(self, step: Step | None) -> None:
+        """See whether a step that says nothing works all the same."""
+        work_seen = getattr(step, "work_seen", None)
+        if work_seen is not None:
+            seen = work_seen(self.claim.given, self)
+            if seen != self._seen:
+                self._seen, self.moved = seen, time.monotonic()
+
+
+def run(registry: Registry, context: StepContext) -> Outcome:
+    """Run a claimed step and say what became of it; raises nothing.
 
     What the step raised is told without its credentials, and only its message and kind are kept: a traceback
     may hold anything.
@@ -161,20 +224,31 @@ def run(registry: Registry, context: StepContext, now: float) -> Outcome:
     claim = context.claim
     try:
         step = registry[claim.name]
+        context.begin()
         context.check()
         context.show_secrets()
         answer = step.run(claim.given, context)
-        outcome = _answered(context, answer, now)
+        outcome = _answered(context, answer)
     except StepCancelled:
         outcome = Outcome(claim, State.CANCELLED)
     except LeaseLost as error:
         # Recording it will be refused if the lease is really gone; if not, the step begins again.
-        outcome = Outcome(claim, State.READY, reason=error.message, next_at=now, history="lease lost")
+        outcome = Outcome(claim, State.READY, reason=error.message, history="lease lost")
     except Exception as error:  # noqa: BLE001 - whatever a step raises must end up in the ledger, not end the worker
-        outcome = _raised(registry, context, error, now)
+        outcome = _raised(registry, context, error)
     finally:
         context.forget_secrets()
     return replace(outcome, progress=_clean(context))
+
+
+def given_up(
+    registry: Registry, contexts: Iterable[StepContext], grace: float
+) -> Iterator[tuple[StepContext, Outcome]]:
+    """What becomes of the steps that are over a deadline and do not end by themselves: for the thread they hang in."""
+    for context in contexts:
+        error = context.overdue(registry.get(context.claim.name), grace)
+        if error is not None:
+            yield context, replace(_raised(registry, context, error), progress=_clean(context))
 
 
 def _clean(context: StepContext) -> ProgressLine | None:
@@ -184,16 +258,17 @@ def _clean(context: StepContext) -> ProgressLine | None:
     return (context.blackout.redact(what), done, total, size)
 
 
-def _answered(context: StepContext, answer: object, now: float) -> Outcome:
+def _answered(context: StepContext, answer: object) -> Outcome:
     claim = context.claim
     if isinstance(answer, Again):
         reason = context.blackout.redact(answer.because)
-        if now - claim.first_at > PATIENCE:
+        if context.now() - claim.first_at > PATIENCE and not context.stopping:
             days = PATIENCE / 86400
             return Outcome(
                 claim, State.FAILED, reason=f"it asked to be run again for more than {days:.0f} days: {reason}"
             )
-        return Outcome(claim, State.READY, reason=reason, next_at=answer.at, history="again")
+        waits_for = answer.waits_for
+        return Outcome(claim, State.READY, reason=reason, next_at=answer.at, history="again", waits_for=waits_for)
     if not isinstance(answer, Done):
         message = f"the step {claim.name!r} answered {type(answer).__name__}, not Done or Again"
         raise TypeError(message)
@@ -206,21 +281,12 @@ def _answered(context: StepContext, answer: object, now: float) -> Outcome:
     return Outcome(claim, State.DONE, result=answer.result, spawn=answer.spawn, then=answer.then)
 
 
-def _raised(registry: Registry, context: StepContext, error: Exception, now: float) -> Outcome:
-    claim = context.claim
+def _raised(registry: Registry, context: StepContext, error: Exception) -> Outcome:
+    now = context.now()
+    if isinstance(error, AttemptTooLong):
+        return _answered(context, Again(now, error.message))
     text = error.message if isinstance(error, MunimentError) else f"{type(error).__name__}: {error}"
-    reason = context.blackout.redact(text)
-    logger.warning("step %s of job %s, attempt %d: %s", claim.name, claim.job, claim.attempt, reason)
-    failures = claim.failures + 1
-    limit = claim.max_failures or getattr(registry.get(claim.name), "failures", None) or FAILURES
-    hopeless = isinstance(error, MunimentError) and not error.retry
-    hopeless = hopeless or isinstance(error, SecretNotGiven | SecretUnreadable)
-    if hopeless or failures >= limit:
-        return Outcome(claim, State.FAILED, reason=reason, counts="failures")
-    wait = wait_after(claim.id, failures)
-    if isinstance(error, MunimentError):
-        wait = max(wait, float(error.details.get("retry_after") or 0.0))
-    return Outcome(claim, State.READY, reason=reason, next_at=now + wait, counts="failures", history="tried in vain")
+    return verdicts.outcome(context.claim, registry.get(context.claim.name), error, context.blackout.redact(text), now)
 
 
 def record_apart(ledger: Ledger, owner: str, outcomes: Sequence[Outcome]) -> bool:
@@ -297,3 +363,5 @@ class Holdings:
                 context.on_loss()
             if context.job in pulse.cancelled:
                 context.on_cancel()
+            if context.job in pulse.paused:
+                context.on_pause()

@@ -7,7 +7,7 @@ worker that was suspended and comes back finds that its fence is old, and what i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,12 @@ from sqlalchemy import Connection
 from muniment.database import Database
 from muniment.errors.jobs import LeaseLost
 from muniment.jobs import statements as sql
+from muniment.jobs.fair_share import in_turn
 from muniment.jobs.model import Call, Claim, Outcome, Priority, Pulse, from_text, plain, to_text
-from muniment.jobs.outcomes import give_up, holds, put_back, record
+from muniment.jobs.outcomes import holds, put_back, record
+from muniment.jobs.rows import PRIORITIES
 from muniment.jobs.tree import Tree
+from muniment.jobs.waiting import News, Outages
 
 _SWEEP_LIMIT = 200
 
@@ -31,6 +34,16 @@ class Exchange:
     refused: list[Outcome]
     awake: bool
     """Whether something became ready that other workers could take."""
+    news: News = field(default_factory=News)
+    """Outages that began or ended with these outcomes: who made the exchange tells of them."""
+
+
+@dataclass(slots=True)
+class SweepResult:
+    """What looking after the ledger came to: how many steps were put back, and what is to be told."""
+
+    returned: int = 0
+    news: News = field(default_factory=News)
 
 
 class Leases:
@@ -50,7 +63,8 @@ class Leases:
     ) -> Exchange:
         """Record `outcomes` and take up to `wanted` (priority, bulk) new steps, in one transaction.
 
-        Whatever of `wanted[0]` finds no priority step is not given to bulk. `lease` is in seconds.
+        Together they are at most as many as the larger of the two numbers: who takes a priority step takes
+        no bulk step. `lease` is in seconds.
 
         Raises:
             DatabaseUnavailable: Nothing was recorded and nothing taken.
@@ -58,29 +72,14 @@ class Leases:
         now = self._database.now()
 
         def work(connection: Connection) -> Exchange:
-            refused, awake = record(connection, outcomes, now)
+            recorded = record(connection, outcomes, now)
             claims: list[Claim] = []
-            for rank, count in enumerate(wanted):
+            for rank, most in enumerate(wanted):
+                count = min(most, max(wanted) - len(claims))
                 if count > 0 and names:
-                    found = {"rank": rank, "now": now, "names": list(names), "limit": count}
-                    ids = list(connection.execute(sql.ready_steps, found).scalars())
+                    ids = in_turn(connection, rank, now, names, count)
                     claims += _take(connection, ids, owner, now, lease)
-            return Exchange(claims, refused, awake)
-
-        return self._database.write(work)
-
-    def claim(self, steps: Sequence[str], owner: str, names: Sequence[str], lease: float = 60.0) -> list[Claim]:
-        """Take those of `steps` that are ready, due, and among `names`.
-
-        Raises:
-            DatabaseUnavailable: Nothing was taken.
-        """
-        now = self._database.now()
-
-        def work(connection: Connection) -> list[Claim]:
-            asked = {"steps": list(steps), "now": now, "names": list(names)}
-            ids = list(connection.execute(sql.ready_among, asked).scalars())
-            return _take(connection, ids, owner, now, lease)
+            return Exchange(claims, recorded.refused, recorded.awake, recorded.news)
 
         return self._database.write(work)
 
@@ -140,31 +139,49 @@ class Leases:
 
         return self._database.write(work)
 
-    def sweep(self, unclaimed_after: float, seen_within: float, names: Iterable[str] = ()) -> int:
-        """Put back what vanished workers held, and fail what can never be done; the number of steps touched.
+    def sweep(self, owner: str, unknown_after: float, seen_within: float, names: Iterable[str] = ()) -> SweepResult:
+        """Put back what vanished workers held, and look after the outages.
 
-        A step whose worker vanished too often ends as failed, and so does one that was due `unclaimed_after`
-        seconds ago while no worker seen within `seen_within` seconds knows its name.
+        A step whose worker vanished too often ends as failed. What `owner` holds itself is left to it, however long it
+        was silent. A step that was due `unknown_after` seconds ago while no worker seen within `seen_within` seconds
+        knows its name waits for one that does.
 
         Raises:
             DatabaseUnavailable: The database cannot be reached; some jobs may have been swept already.
         """
         now = self._database.now()
-        touched = 0
-        expired = self._database.read(lambda c: c.execute(sql.expired_steps, {"now": now, "limit": _SWEEP_LIMIT}).all())
+        asked = {"now": now, "limit": _SWEEP_LIMIT, "by": owner}
+        expired = self._database.read(lambda c: c.execute(sql.expired_steps, asked).all())
+        swept = SweepResult()
         for job, ids in _by_job(expired).items():
-            touched += self._database.write(partial(put_back, job=job, ids=ids, now=now))
+            swept.returned += self._database.write(partial(put_back, job=job, ids=ids, now=now))
 
-        def orphans(connection: Connection) -> Sequence[Any]:
+        def look(connection: Connection) -> tuple[Sequence[str], bool]:
             known = set(names)
             for worker in connection.execute(sql.live_workers, {"since": now - seen_within}):
                 known.update(from_text(worker.names))  # type: ignore[arg-type]  # we wrote a list of names
-            asked = {"before": now - unclaimed_after, "names": sorted(known), "limit": _SWEEP_LIMIT}
-            return connection.execute(sql.unclaimed_steps, asked).all()
+            asked = {"before": now - unknown_after, "names": sorted(known), "limit": _SWEEP_LIMIT}
+            unknown = connection.execute(sql.unknown_names, asked).scalars().all()
+            return unknown, connection.execute(sql.all_outages).first() is not None
 
-        for job, ids in _by_job(self._database.read(orphans)).items():
-            touched += self._database.write(partial(give_up, job=job, ids=ids, now=now))
-        return touched
+        unknown, lasting = self._database.read(look)
+        if not unknown and not lasting:
+            return swept
+
+        def look_after(connection: Connection) -> News:
+            news = News()
+            outages = Outages(connection, now, news)
+            for name in unknown:
+                outage = f"no worker knows the step {name!r}"
+                connection.execute(sql.set_waits, {"of_name": name, "for_what": outage})
+                step = connection.execute(sql.some_waiting, {"for_what": outage}).scalar()
+                if step is not None:
+                    outages.open(outage, step, "It is done when a worker that knows it is started.")
+            outages.tidy()
+            return news
+
+        swept.news = self._database.write(look_after)
+        return swept
 
     def unsent(self, priority: Priority, limit: int, resend: float, *, lost_after: float | None = None) -> list[str]:
         """Ids of ready steps no message is under way for, marked as sent for `resend` seconds.
@@ -253,6 +270,7 @@ def _take(connection: Connection, ids: list[str], owner: str, now: float, lease:
             joins=row["parent"] if row["joins"] else None,
             lease_until=row["lease_until"],
             first_at=row["first_at"],
+            priority=PRIORITIES[row["priority"]],
         )
         for row in sorted(taken, key=lambda row: row["number"])
     ]
@@ -264,6 +282,8 @@ def _listen(connection: Connection, owner: str, held: Mapping[str, Claim]) -> Pu
     mine = {row.id: row.fence for row in connection.execute(sql.held, {"owner": owner})}
     lost = frozenset(step for step, claim in held.items() if mine.get(step) != claim.fence)
     cancelled: set[str] = set()
+    paused: set[str] = set()
     for jobs in sql.chunks({claim.job for claim in held.values()}):
-        cancelled.update(connection.execute(sql.cancelled_among, {"jobs": jobs}).scalars())
-    return Pulse(lost, frozenset(cancelled))
+        for row in connection.execute(sql.stopped_among, {"jobs": jobs}):
+            (cancelled if row.given_up else paused).add(row.id)
+    return Pulse(lost, frozenset(cancelled), frozenset(paused))

@@ -24,10 +24,10 @@ from muniment.errors.jobs import (
     NoKeyFile,
     SecretNotGiven,
     StepNotFound,
-    SubjectTaken,
 )
 from muniment.jobs import rows
 from muniment.jobs import statements as sql
+from muniment.jobs.control import JobControl
 from muniment.jobs.keyring import Blackout, Keyring
 from muniment.jobs.leases import Leases
 from muniment.jobs.limits import ServiceLimits
@@ -47,7 +47,7 @@ from muniment.jobs.model import (
     to_text,
 )
 from muniment.jobs.schedules import Period, due_after
-from muniment.jobs.tree import Row, Tree, call_from_text, call_to_text, step_row
+from muniment.jobs.tree import Row, Tree, call_from_text, call_to_text, job_row
 
 _LONGEST_NAME = 200
 _PAGE = 500
@@ -65,6 +65,7 @@ class Ledger:
         self._opened_here = False
         self.leases = Leases(database)
         self.limits = ServiceLimits(database)
+        self.control = JobControl(database, self.awake)
         self._keyring = keyring
         self._listeners: list[Callable[[], None]] = []
 
@@ -264,15 +265,8 @@ class Ledger:
                     connection.execute(sql.release_key, {"job": known["id"], "freed": key})
                 former = connection.scalar(sql.former_jobs, {"kind": kind, "key": key})
                 job_id = derived(kind, key, former)
-            _refuse_taken(connection, kind, subjects)
-            row = _job_row(job_id, kind, key, requester, priority, given, digest, None, now)
-            row["root"] = step_row(row, None, call, joins=False, now=now)["id"]
-            connection.execute(sql.insert_job, row)
-            about = [{"kind": kind, "subject": each, "job": job_id, "open": True} for each in dict.fromkeys(subjects)]
-            if about:
-                connection.execute(sql.insert_subject, about)
-            tree = Tree(connection, row, now)
-            tree.first(call)
+            row = job_row(job_id, kind, key, requester, priority, given, digest, None, now)
+            tree = Tree.planted(connection, row, call, now, subjects)
             for name, value in (secrets or {}).items():
                 sealed = self._keys().seal(job_id, name, value)
                 secret = {"job": job_id, "name": name, "key_id": self._keys().first, "sealed": sealed}
@@ -461,13 +455,6 @@ class Ledger:
             after = page[-1]["number"]
 
 
-def _refuse_taken(connection: Connection, kind: str, subjects: Sequence[str]) -> None:
-    for part in sql.chunks(subjects):
-        taken = connection.execute(sql.open_subjects, {"kind": kind, "subjects": part}).first()
-        if taken is not None:
-            raise SubjectTaken(subject=taken.subject, kind=kind, job=taken.job)
-
-
 def _check_words(**words: str | None) -> None:
     for name, word in words.items():
         if word is None:
@@ -482,50 +469,11 @@ def _begin_period(connection: Connection, period: Row, now: float) -> str:
     call = call_from_text(period["call"])
     job = derived("period", period["name"], period["next_at"], now)
     priority = rows.PRIORITIES[period["priority"]]
-    row = _job_row(job, period["kind"], None, period["requester"], priority, None, "", period["name"], now)
-    row["root"] = step_row(row, None, call, joins=False, now=now)["id"]
-    connection.execute(sql.insert_job, row)
-    tree = Tree(connection, row, now)
-    tree.first(call)
+    row = job_row(job, period["kind"], None, period["requester"], priority, None, "", period["name"], now)
+    tree = Tree.planted(connection, row, call, now)
     tree.say("submitted", f"by {period['requester']}, period {period['name']}")
     tree.close()
     return job
-
-
-def _job_row(
-    job: str,
-    kind: str,
-    key: str | None,
-    requester: str,
-    priority: Priority,
-    given: Json,
-    digest: str,
-    period: str | None,
-    now: float,
-) -> dict[str, Any]:
-    return {
-        "id": job,
-        "kind": kind,
-        "key": key,
-        "former_key": None,
-        "requester": requester,
-        "priority": priority.rank,
-        "given": to_text(given),
-        "digest": digest,
-        "period": period,
-        "root": "",
-        "state": JobState.RUNNING,
-        "cancelling": False,
-        "created_at": now,
-        "ended_at": None,
-        "result": None,
-        "reason": "",
-        "steps": 0,
-        "steps_done": 0,
-        "steps_failed": 0,
-        "steps_cancelled": 0,
-        "size": 0,
-    }
 
 
 def _all(query: Select[Any], connection: Connection) -> Sequence[Row]:

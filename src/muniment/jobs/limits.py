@@ -7,13 +7,15 @@ is used within `BLOCK_LIFE` or not at all; it counts until no call of it can lie
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from muniment.database import Database
 from muniment.database.tables import limits
-from muniment.jobs.model import from_text, to_text
+from muniment.jobs import statements as sql
+from muniment.jobs.model import from_text, plain, to_text
 
 BLOCK_LIFE = 60.0
 """Seconds in which a block has to be used."""
@@ -24,6 +26,18 @@ _GRAIN = 10.0
 _by_name = select(limits).where(limits.c.name == bindparam("service"))
 _lock = _by_name.with_for_update()
 _change = update(limits).where(limits.c.name == bindparam("service"))
+
+
+_closed_now = select(limits).where(limits.c.closed_until > bindparam("now")).order_by(limits.c.closed_until.desc())
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLimit:
+    """A service that may not be called `until` that time (seconds since 1970 UTC), `by` whose answer."""
+
+    name: str
+    until: float
+    by: str
 
 
 class ServiceLimits:
@@ -46,8 +60,8 @@ class ServiceLimits:
 
         return max(0.0, self._database.read(work) - self._database.now())
 
-    def close(self, service: str, seconds: float) -> None:
-        """Tell everybody that `service` may not be called for so long; an earlier, longer time stays.
+    def close(self, service: str, seconds: float, answer: str = "") -> None:
+        """Tell everybody that `service` may not be called for so long, by whose answer; an earlier, longer time stays.
 
         Raises:
             DatabaseUnavailable: Nobody was told.
@@ -57,9 +71,40 @@ class ServiceLimits:
         def work(connection: Connection) -> None:
             closed_until, _ = _locked(connection, service)
             if until > closed_until:
-                connection.execute(_change, {"service": service, "closed_until": until})
+                changed = {"service": service, "closed_until": until, "closed_by": plain(answer, 500)}
+                connection.execute(_change, changed)
 
         self._database.write(work)
+
+    def all_closed(self) -> list[ClosedLimit]:
+        """The limits that are closed at this moment, the longest first.
+
+        Raises:
+            DatabaseUnavailable: Nobody knows.
+        """
+        asked = {"now": self._database.now()}
+        found = self._database.read(lambda c: c.execute(_closed_now, asked).all())
+        return [ClosedLimit(row.name, row.closed_until, row.closed_by) for row in found]
+
+    def lift(self, service: str) -> bool:
+        """Let `service` be called again, now; whether it was closed. Workers hear of it within a second.
+
+        Steps that wait for it are made due as well. What is left of its calls an hour stays as it is.
+
+        Raises:
+            DatabaseUnavailable: Nothing was changed.
+        """
+        now = self._database.now()
+
+        def work(connection: Connection) -> bool:
+            row = connection.execute(_lock, {"service": service}).first()
+            lifted = row is not None and row.closed_until > now
+            if lifted:
+                connection.execute(_change, {"service": service, "closed_until": now, "closed_by": ""})
+            connection.execute(sql.wake_waiting, {"for_what": service, "now": now})
+            return lifted
+
+        return self._database.write(work)
 
     def take(self, service: str, wanted: int, hourly: int) -> tuple[int, float]:
         """Up to `wanted` calls of the `hourly` ones, to be made within `BLOCK_LIFE`; or none, and how long to wait.

@@ -9,25 +9,28 @@ them all.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from muniment.errors.base import MunimentError
-from muniment.jobs.execution import Holdings, StepContext, record_apart, run, worker_id
+from muniment.errors.database import DatabaseBroken
+from muniment.jobs.execution import Holdings, StepContext, given_up, record_apart, run, worker_id
 from muniment.jobs.leases import Exchange
 from muniment.jobs.ledger import Ledger
-from muniment.jobs.model import Claim, Outcome, Priority, State
+from muniment.jobs.model import Outcome, Priority, State
+from muniment.jobs.outages import OutageLog, tell
 from muniment.jobs.steps import Registry
+from muniment.jobs.threads import StepThreads
 
 logger = logging.getLogger(__name__)
 
 _SHORT_STEP = 0.05
-"""Seconds: only steps that usually take less are taken ahead of time; a long one must not be held back by another."""
+"""Seconds: only while all steps take less, some are taken before a thread is free for them."""
 _AHEAD = 32
-_WAITED_LONG = 1.0
+_WAITED_LONG = 0.25
+"""Seconds after which a step that was taken ahead of time and still waits is given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,14 @@ class Pace:
     """How often progress is written and cancels are heard."""
     sweep: float = 5.0
     """How often vanished workers' steps are looked for."""
-    unclaimed: float = 86400.0
-    """How long a step may be due that no worker knows, before it ends as failed."""
+    unclaimed: float = 600.0
+    """How long a step may be due that no worker knows, before that is told."""
     seen: float = 180.0
     """How long a worker counts as alive after it was last heard of."""
+    forget: float = 7 * 86400.0
+    """How long a worker that was not heard of any more is listed."""
+    grace: float = 10.0
+    """How long a step that is over a deadline may take to end itself."""
 
 
 @dataclass(slots=True)
@@ -80,29 +87,22 @@ class LocalEngine:
         self.owner = worker_id("local")
         self._ledger = ledger
         self._registry = registry
-        self._threads = threads
-        self._for_bulk = max(1, threads - reserve) if Priority.PRIORITY in queues else threads
+        for_bulk = max(1, threads - reserve) if Priority.PRIORITY in queues else threads
+        self._threads = StepThreads(threads, for_bulk, self._do, self.wake)
         self._queues = queues
         self._pace = pace or Pace()
         self._held = Holdings(ledger, self.owner, self._pace.lease)
-        self._todo: queue.SimpleQueue[tuple[StepContext, float] | None] = queue.SimpleQueue()
-        self._finished: list[Outcome] = []
+        self._outages = OutageLog(logger)
         self._bell = threading.Condition()
         self._rung = False
-        self._claimed = 0
-        self._usual = 1.0
         self._stopping = threading.Event()
         self._abandon = threading.Event()
-        self._crew: list[threading.Thread] = []
         self._coordinator: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to work."""
         self._ledger.on_submission(self.wake)
-        for number in range(self._threads):
-            thread = threading.Thread(target=self._work, name=f"step-{number}", daemon=True)
-            thread.start()
-            self._crew.append(thread)
+        self._threads.start()
         self._coordinator = threading.Thread(target=self._coordinate, name="ledger", daemon=True)
         self._coordinator.start()
 
@@ -116,8 +116,7 @@ class LocalEngine:
         self._abandon.set()
         self.wake()
         self._coordinator.join()
-        for _ in self._crew:
-            self._todo.put(None)
+        self._threads.end()
         self._ledger.remove_listener(self.wake)
 
     def __enter__(self) -> Self:
@@ -133,22 +132,8 @@ class LocalEngine:
             self._rung = True
             self._bell.notify()
 
-    # --- the crew
-
-    def _work(self) -> None:
-        while (order := self._todo.get()) is not None:
-            context, taken = order
-            if time.monotonic() - taken > _WAITED_LONG:
-                # Held up behind longer steps: others may have hands free.
-                outcome = Outcome(context.claim, State.READY, next_at=0.0, counts="untried")
-            else:
-                began = time.monotonic()
-                outcome = run(self._registry, context, self._ledger.database.now())
-                self._usual += (time.monotonic() - began - self._usual) * 0.2
-            with self._bell:
-                self._finished.append(outcome)
-                self._rung = True
-                self._bell.notify()
+    def _do(self, context: StepContext) -> Outcome:
+        return run(self._registry, context)
 
     # --- the coordinator
 
@@ -158,91 +143,96 @@ class LocalEngine:
         idle = False
         while True:
             unrecorded += self._wait(self._pace.poll if idle and not unrecorded else 0.0)
-            if self._stopping.is_set() and not unrecorded and (self._claimed == 0 or self._abandon.is_set()):
+            if self._abandon.is_set() or (self._stopping.is_set() and not unrecorded and not len(self._held)):
                 break
-            try:
+            unrecorded += self._overdue(clockwork)
+            idle = True
+            with self._outages.watching():
                 self._duties(clockwork)
-                taken = self._turn(unrecorded)
+                idle = self._turn(unrecorded) == 0
                 unrecorded = []
-                idle = taken == 0
-            except MunimentError as error:
-                # The ledger cannot be reached: what is finished is kept and told later, the fence keeps it safe.
-                logger.warning("%s", error)
-                idle = True
-                time.sleep(self._pace.poll)
-            except Exception:
-                logger.exception("the coordinator failed and goes on")  # without it everything owed would stand still
-                idle = True
-                time.sleep(self._pace.poll)
-        self._leave()
+            if self._outages.lasting:
+                # What is finished is kept and told later, the fence keeps it safe. Whatever failed is due again.
+                clockwork.due.clear()
+                clockwork.ring("sweep", self._pace.lease / 2)
+                self._abandon.wait(self._outages.pause(self._pace.poll))
+        self._leave(unrecorded)
 
     def _wait(self, seconds: float) -> list[Outcome]:
         with self._bell:
             if not self._rung and seconds:
                 self._bell.wait(min(seconds, self._pace.pulse, self._pace.lease / 4))
             self._rung = False
-            finished, self._finished = self._finished, []
-        return finished
+        late = self._threads.unbegun(_WAITED_LONG)
+        return [*self._threads.collect(), *(Outcome(each.claim, State.READY, counts="untried") for each in late)]
+
+    def _overdue(self, clockwork: _Clockwork) -> list[Outcome]:
+        """The steps that hang: each is given back, and its thread left to itself."""
+        if not clockwork.ring("deadlines", self._pace.pulse):
+            return []
+        found: list[Outcome] = []
+        for context, outcome in given_up(self._registry, self._threads.busy_with(), self._pace.grace):
+            if self._threads.give_up(context):
+                logger.error("%s It hangs, so its thread is left to itself.", outcome.reason)
+                context.on_loss()
+                found.append(replace(outcome, history=outcome.history or "given back"))
+        return found
 
     def _duties(self, clockwork: _Clockwork) -> None:
-        pace = self._pace
+        pace, leases = self._pace, self._ledger.leases
         if clockwork.ring("announce", pace.seen / 3):
-            names = list(self._registry)
-            self._ledger.leases.announce(self.owner, "local", names, forget_after=pace.unclaimed + pace.seen)
+            leases.announce(self.owner, "local", list(self._registry), forget_after=pace.forget)
         if clockwork.ring("renew", pace.lease / 4):
             self._held.pulse(renew=True)
         elif clockwork.ring("pulse", pace.pulse):
             self._held.pulse(renew=False)
         if not self._stopping.is_set() and clockwork.ring("sweep", pace.sweep):
-            self._ledger.leases.sweep(pace.unclaimed, pace.seen, self._registry)
+            tell(logger, leases.sweep(self.owner, pace.unclaimed, pace.seen, self._registry).news)
             self._ledger.tick()
 
     def _turn(self, outcomes: list[Outcome]) -> int:
         """Record and take; the number of steps that were taken or recorded."""
-        wanted = (0, 0) if self._stopping.is_set() else self._wanted(len(outcomes))
+        wanted = (0, 0) if self._stopping.is_set() else self._wanted()
         if not outcomes and not any(wanted):
             return 0
         leases, names = self._ledger.leases, list(self._registry)
         try:
             exchange = leases.exchange(self.owner, outcomes, wanted, names, self._pace.lease)
         except MunimentError as error:
-            if error.retry or not outcomes:
+            if not isinstance(error, DatabaseBroken) or not outcomes:
                 raise
             record_apart(self._ledger, self.owner, outcomes)
             exchange = Exchange([], [], awake=True)
+        tell(logger, exchange.news)
         for outcome in outcomes:
             self._held.drop(outcome.claim)
         for outcome in exchange.refused:
             logger.warning("step %s was taken over by another worker; its outcome here was refused", outcome.claim.id)
-        self._claimed += len(exchange.claims) - len(outcomes)
-        now = time.monotonic()
-        for claim in exchange.claims:
-            self._give(claim, now)
-        return len(exchange.claims) + len(outcomes)
+        contexts = [StepContext(self._ledger, claim, self._stopping) for claim in exchange.claims]
+        for context in contexts:
+            self._held.add(context)
+        self._threads.give(contexts)
+        return len(contexts) + len(outcomes)
 
-    def _give(self, claim: Claim, now: float) -> None:
-        context = StepContext(self._ledger, claim, self._stopping)
-        self._held.add(context)
-        self._todo.put((context, now))
+    def _wanted(self) -> tuple[int, int]:
+        """How many priority and bulk steps to take: as many as threads are free, and some more of short ones."""
+        room, for_bulk = self._threads.room()
+        if self._threads.swift(_SHORT_STEP):
+            room, for_bulk = room + _AHEAD, for_bulk + _AHEAD
+        return room if Priority.PRIORITY in self._queues else 0, for_bulk if Priority.BULK in self._queues else 0
 
-    def _wanted(self, ending: int) -> tuple[int, int]:
-        held = self._claimed - ending
-        ahead = _AHEAD if self._usual < _SHORT_STEP else 0
-        priority = max(0, self._threads + ahead - held) if Priority.PRIORITY in self._queues else 0
-        bulk = max(0, self._for_bulk + ahead - held) if Priority.BULK in self._queues else 0
-        return priority, bulk
-
-    def _leave(self) -> None:
-        """Give back what is still under way; should a thread end it after all, the fence refuses that."""
-        contexts = self._held.all()
+    def _leave(self, unrecorded: list[Outcome]) -> None:
+        """Record what was not, and give back what is under way; should a thread end it after all, that is refused."""
+        ended = {outcome.claim.id for outcome in unrecorded}
+        contexts = [context for context in self._held.all() if context.key not in ended]
         outcomes = [
-            Outcome(context.claim, State.READY, reason="its worker was stopped", next_at=0.0, counts="untried")
+            Outcome(context.claim, State.READY, reason="its worker was stopped", counts="untried")
             for context in contexts
         ]
         for context in contexts:
             context.on_loss()
         try:
-            self._ledger.leases.exchange(self.owner, outcomes)
+            self._ledger.leases.exchange(self.owner, [*unrecorded, *outcomes])
             self._ledger.leases.leave(self.owner)
         except MunimentError as error:
             logger.warning("%s Its leases will run out by themselves.", error)

@@ -28,6 +28,8 @@ class State(StrEnum):
     """It ended badly and is not tried again; its reason is in the ledger."""
     CANCELLED = "cancelled"
     """Its job was cancelled before it could end."""
+    PAUSED = "paused"
+    """Nobody takes it until its job goes on."""
 
 
 class JobState(StrEnum):
@@ -90,10 +92,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Not now: run this step again `at` that time (seconds since 1970 UTC). It counts as no failure."""
+    """Not now: run this step again `at` that time (seconds since 1970 UTC). It counts as no failure.
+
+    `waits_for` names the closed limit that it waits for: when that is lifted, the step runs at once.
+    """
 
     at: float
     because: str
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,10 @@ class StepRow:
     result: Json
     reason: str
     ended_at: float | None
+    requester: str = ""
+    claimed_at: float | None = None
+    waits_for: str | None = None
+    """The outage or the limit that it waits for, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,8 @@ class Job:
     steps_cancelled: int
     size: int
     """Bytes of the steps that have ended, as they reported them."""
+    paused: bool = False
+    """Whether nothing of it is begun until it is told to go on."""
     new: bool = False
     """Whether this very submission made it (False: the key was known)."""
 
@@ -195,6 +207,7 @@ class Claim:
     """For a continuation: the step whose children it follows."""
     lease_until: float
     first_at: float
+    priority: Priority = Priority.BULK
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +219,10 @@ class Outcome:
     result: Json = None
     reason: str = ""
     next_at: float | None = None
+    """When it may run again; None: at once, or for an outage as the ledger says."""
     counts: str = ""
-    """Which tally it adds to: `failures`, or none."""
+    """Which tally it adds to: `failures`, `losses`, `outages`, `untried` (it was never begun), or none."""
+    waits_for: str | None = None
     spawn: Sequence[Call] = ()
     then: Call | None = None
     progress: tuple[str, int, int | None, int] | None = None
@@ -222,6 +237,17 @@ class Pulse:
     """Steps that are no longer its own."""
     cancelled: frozenset[str] = frozenset()
     """Jobs that were cancelled."""
+    paused: frozenset[str] = frozenset()
+    """Jobs that were paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutageRow:
+    """Something of our own that fails. `since` is in seconds since 1970 UTC."""
+
+    name: str
+    since: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

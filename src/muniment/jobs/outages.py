@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 from muniment.errors.base import MunimentError
+from muniment.jobs.waiting import News
 
 _LONGEST_PAUSE = 10.0
 
@@ -67,3 +68,11 @@ class OutageLog:
     def pause(self, usual: float) -> float:
         """Seconds until the next round: the `usual` ones, and up to ten while nothing works."""
         return min(max(usual, _LONGEST_PAUSE), usual * 2.0 ** min(self._tries, 10)) if self._tries else usual
+
+
+def tell(logger: logging.Logger, news: News) -> None:
+    """Write a line for each outage that began in the ledger, and one for each that is over."""
+    for outage in news.began:
+        logger.error("outage: %s: %s Steps that meet it wait until it is over.", outage.name, outage.reason)
+    for outage in news.over:
+        logger.warning("over, since what waited for it goes on: %s", outage.name)

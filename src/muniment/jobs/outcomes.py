@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,22 +11,12 @@ from sqlalchemy import Connection
 from muniment.jobs import statements as sql
 from muniment.jobs.model import ENDED, Claim, Outcome, State, plain, to_text
 from muniment.jobs.tree import Row, Tree
+from muniment.jobs.waiting import News, Outages, Wait, wait_after
 
 FAILURES = 5
 """How often a step may raise before it ends as failed, where nothing else is said."""
 LOSSES = 10
 """How often a step's worker may vanish before the step ends as failed, where nothing else is said."""
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 3600.0
-
-
-def wait_after(key: str, count: int) -> float:
-    """Seconds to wait after the `count`-th failure: doubling, at most an hour, spread by the step's id.
-
-    The spread follows from the id, so that a thousand steps that failed together do not return together.
-    """
-    spread = 0.75 + int(key[:4], 16) / 0xFFFF / 2
-    return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(count - 1, 20)) * spread
 
 
 def holds(claim: Claim, row: Row) -> bool:
@@ -33,13 +24,24 @@ def holds(claim: Claim, row: Row) -> bool:
     return bool(row["state"] == State.RUNNING and row["fence"] == claim.fence)
 
 
-def record(connection: Connection, outcomes: Sequence[Outcome], now: float) -> tuple[list[Outcome], bool]:
-    """Record outcomes; those that came too late, and whether something became ready."""
+@dataclass(slots=True)
+class RecordResult:
+    """What recording changed beside the steps themselves."""
+
+    refused: list[Outcome] = field(default_factory=list)
+    """Outcomes that came too late."""
+    awake: bool = False
+    """Whether something became ready that others could take."""
+    news: News = field(default_factory=News)
+
+
+def record(connection: Connection, outcomes: Sequence[Outcome], now: float) -> RecordResult:
+    """Record outcomes."""
     jobs: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         jobs.setdefault(outcome.claim.job, []).append(outcome)
-    refused: list[Outcome] = []
-    awake = False
+    recorded = RecordResult()
+    outages = Outages(connection, now, recorded.news)
     for job in sorted(jobs):  # always in this order: two workers with the same two jobs must not wait for each other
         tree = Tree.locked(connection, job, now)
         rows: dict[str, Row] = {}
@@ -47,21 +49,23 @@ def record(connection: Connection, outcomes: Sequence[Outcome], now: float) -> t
             rows.update({row["id"]: row for row in connection.execute(sql.steps_by_ids, {"ids": ids}).mappings()})
         kept: list[Outcome] = []
         for outcome in jobs[job]:
-            (kept if holds(outcome.claim, rows[outcome.claim.id]) else refused).append(outcome)
-        _apply(tree, kept, rows)
+            (kept if holds(outcome.claim, rows[outcome.claim.id]) else recorded.refused).append(outcome)
+        _apply(tree, kept, rows, outages)
         tree.close()
-        awake = awake or tree.tally.awake
-    return refused, awake
+        recorded.awake = recorded.awake or tree.tally.awake
+    recorded.awake = outages.settle() or recorded.awake
+    return recorded
 
 
-def _apply(tree: Tree, outcomes: Sequence[Outcome], rows: Mapping[str, Row]) -> None:
+def _apply(tree: Tree, outcomes: Sequence[Outcome], rows: Mapping[str, Row], outages: Outages) -> None:
     """Write what became of these steps, all of them held, and follow the consequences."""
     leaving: list[dict[str, Any]] = []
     leaves: list[tuple[Row, State]] = []
     others: list[str] = []
     for outcome in outcomes:
         row = rows[outcome.claim.id]
-        state = State.CANCELLED if tree.cancelling and outcome.state is State.READY else outcome.state
+        state = _state(tree, outcome)
+        wait = outages.wait(row, outcome)
         grows = state is State.DONE and not tree.cancelling and bool(outcome.spawn or outcome.then)
         if grows:
             if outcome.spawn:
@@ -70,7 +74,7 @@ def _apply(tree: Tree, outcomes: Sequence[Outcome], rows: Mapping[str, Row]) -> 
                 tree.follow(row["id"], outcome.then)
         leaf = state in ENDED and not grows and not row["open_children"] and not row["joins"]
         settled = _leaf_outcome(row, state) if leaf else None
-        leaving.append(_leaving(row, outcome, state, settled, tree.now))
+        leaving.append(_leaving(row, outcome, state, settled, wait, tree.now))
         if state in ENDED:
             tree.tally.count(state)
             tree.tally.size += leaving[-1]["set_size"]
@@ -78,8 +82,10 @@ def _apply(tree: Tree, outcomes: Sequence[Outcome], rows: Mapping[str, Row]) -> 
                 leaves.append((row, settled))
             else:
                 others.append(row["id"])
-        elif not outcome.next_at or outcome.next_at <= tree.now:
+        elif state is State.READY and leaving[-1]["at"] <= tree.now:
             tree.tally.awake = True
+        if wait.news:
+            tree.say("waits", wait.news, row["id"])
         if outcome.history or state in {State.FAILED, State.CANCELLED}:
             tree.say(outcome.history or state, outcome.reason, row["id"])
     if leaving:
@@ -91,9 +97,19 @@ def _leaf_outcome(row: Row, state: State) -> State:
     return State.FAILED if state is State.DONE and row["failed_children"] else state
 
 
-def _leaving(row: Row, outcome: Outcome, state: State, settled: State | None, now: float) -> dict[str, Any]:
+def _state(tree: Tree, outcome: Outcome) -> State:
+    """What a step becomes: one that is to run again does not while its job is cancelled or paused."""
+    if outcome.state is State.READY and tree.cancelling:
+        return State.CANCELLED
+    if outcome.state is State.READY and tree.paused:
+        return State.PAUSED
+    return outcome.state
+
+
+def _leaving(row: Row, outcome: Outcome, state: State, settled: State | None, wait: Wait, now: float) -> dict[str, Any]:
     what, done, total, size = outcome.progress or (row["what"], row["done"], row["total"], row["size"])
     ended = state in ENDED
+    at = outcome.next_at if wait.until is None else wait.until
     return {
         "step": row["id"],
         "to": state,
@@ -101,7 +117,7 @@ def _leaving(row: Row, outcome: Outcome, state: State, settled: State | None, no
         "untried": int(outcome.counts == "untried"),
         "failed": int(outcome.counts == "failures"),
         "lost": int(outcome.counts == "losses"),
-        "at": outcome.next_at if not ended and outcome.next_at is not None else now,
+        "at": at if not ended and at is not None else now,
         "set_what": plain(what, 200),
         "set_done": done,
         "set_total": total,
@@ -109,6 +125,8 @@ def _leaving(row: Row, outcome: Outcome, state: State, settled: State | None, no
         "with_result": to_text(outcome.result) if state is State.DONE else None,
         "because": plain(outcome.reason),
         "ended": now if ended else None,
+        "met": 0 if ended else wait.met,
+        "for_what": None if ended else wait.name,
     }
 
 
@@ -131,21 +149,7 @@ def put_back(connection: Connection, job: str, ids: list[str], now: float) -> in
         outcomes.append(
             Outcome(_shadow(row), state, reason=reason, next_at=now + wait, counts="losses", history="lost")
         )
-    _apply(tree, outcomes, rows)
-    tree.close()
-    return len(outcomes)
-
-
-def give_up(connection: Connection, job: str, ids: list[str], now: float) -> int:
-    """Steps nobody knows how to do end as failed."""
-    tree = Tree.locked(connection, job, now)
-    rows = {row["id"]: row for row in connection.execute(sql.lock_steps, {"ids": ids}).mappings()}
-    outcomes = [
-        Outcome(_shadow(row), State.FAILED, reason=f"no worker knows a step called {row['name']!r}")
-        for row in rows.values()
-        if row["state"] == State.READY
-    ]
-    _apply(tree, outcomes, rows)
+    _apply(tree, outcomes, rows, Outages(connection, now, News()))
     tree.close()
     return len(outcomes)
 

@@ -30,6 +30,7 @@ def job(row: Mapping[Any, Any], *, new: bool = False) -> Job:
         steps_failed=row["steps_failed"],
         steps_cancelled=row["steps_cancelled"],
         size=row["size"],
+        paused=bool(row["paused"]),
         new=new,
     )
 
@@ -58,6 +59,9 @@ def step(row: Mapping[Any, Any]) -> StepRow:
         result=from_text(row["result"]),
         reason=row["reason"],
         ended_at=row["ended_at"],
+        requester=row["requester"],
+        claimed_at=row["claimed_at"],
+        waits_for=row["waits_for"],
     )
 
 

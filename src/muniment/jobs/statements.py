@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Update, and_, bindparam, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import Select, Update, and_, bindparam, case, delete, func, insert, literal_column, or_, select, update
 
-from muniment.database.tables import history, jobs, periods, secrets, steps, subjects, workers
+from muniment.database.tables import history, jobs, outages, periods, secrets, steps, subjects, workers
 
 # Written out, not bound: a partial index is used only where the planner can see that its condition holds.
 _ready = steps.c.state == literal_column("'ready'")
@@ -65,8 +65,9 @@ end_job = (
 )
 
 # What a worker asks about the jobs it has steps of; few, so one IN list.
-cancelled_among = select(jobs.c.id).where(
-    jobs.c.id.in_(bindparam("jobs", expanding=True)), or_(jobs.c.cancelling, jobs.c.state != "running")
+_given_up = or_(jobs.c.cancelling, jobs.c.state != "running")
+stopped_among = select(jobs.c.id, _given_up.label("given_up")).where(
+    jobs.c.id.in_(bindparam("jobs", expanding=True)), or_(_given_up, jobs.c.paused)
 )
 
 # At most one run of a period is outstanding.
@@ -114,17 +115,24 @@ ready_steps = (
     .with_for_update(skip_locked=True)
 )
 
-# Of the steps a message names those to be done: not what somebody has, what has ended, must wait or is unknown here.
-ready_among = (
-    select(steps.c.id)
-    .where(
-        steps.c.id.in_(bindparam("steps", expanding=True)),
-        _ready,
-        steps.c.next_at <= bindparam("now"),
-        steps.c.name.in_(bindparam("names", expanding=True)),
+ready_of_requester = ready_steps.where(steps.c.requester == bindparam("requester"))
+
+
+def _requesters() -> Select[Any]:
+    """Who has steps due in a queue, found by two looks into the index for each and not by reading all steps."""
+    queue = select(func.min(steps.c.requester)).where(_ready, steps.c.priority == bindparam("rank"))
+    found = queue.with_only_columns(func.min(steps.c.requester).label("requester")).cte("found", recursive=True)
+    after = queue.where(steps.c.requester > found.c.requester).scalar_subquery()
+    found = found.union_all(select(after).where(found.c.requester.is_not(None)))
+    first = select(func.min(steps.c.next_at)).where(
+        _ready, steps.c.priority == bindparam("rank"), steps.c.requester == found.c.requester
     )
-    .with_for_update(skip_locked=True)
-)
+    return select(found.c.requester).where(first.scalar_subquery() <= bindparam("now"))
+
+
+requesters = _requesters()
+
+running_by_requester = select(steps.c.requester, func.count()).where(_running).group_by(steps.c.requester)
 
 # The fence grows with every claim, so whoever held the step before can no longer end it.
 take = (
@@ -137,6 +145,7 @@ take = (
         fence=steps.c.fence + 1,
         attempt=steps.c.attempt + 1,
         sent_until=None,
+        claimed_at=bindparam("now"),
         first_at=func.coalesce(steps.c.first_at, bindparam("now")),
     )
     .returning(
@@ -147,6 +156,7 @@ take = (
         steps.c.name,
         steps.c.given,
         steps.c.secrets,
+        steps.c.priority,
         steps.c.fence,
         steps.c.attempt,
         steps.c.failures,
@@ -192,6 +202,9 @@ leave = (
         result=bindparam("with_result"),
         reason=bindparam("because"),
         ended_at=bindparam("ended"),
+        outages=bindparam("met"),
+        waits_for=bindparam("for_what"),
+        first_at=case((bindparam("met") > 0, None), else_=steps.c.first_at),  # patience is not used up by outages
     )
 )
 
@@ -217,33 +230,79 @@ set_outcome = update(steps).where(steps.c.id == bindparam("step")).values(outcom
 wake_step = (
     update(steps)
     .where(steps.c.id == bindparam("step"), steps.c.state == "waiting")
-    .values(state="ready", next_at=bindparam("now"))
+    .values(state=bindparam("to"), next_at=bindparam("now"))
+)
+
+# A job that is paused: what is ready is put aside, with the time it was due.
+pause_steps = update(steps).where(steps.c.job == bindparam("of"), _ready).values(state="paused", sent_until=None)
+go_on_with_steps = update(steps).where(steps.c.job == bindparam("of"), steps.c.state == "paused").values(state="ready")
+set_paused = update(jobs).where(jobs.c.id == bindparam("of"), _job_running).values(paused=bindparam("to"))
+
+# What waits is due now: of a job, or of all that wait for the same.
+wake_job = (
+    update(steps)
+    .where(steps.c.job == bindparam("of"), _ready, steps.c.next_at > bindparam("now"))
+    .values(next_at=bindparam("now"), sent_until=None)
+)
+wake_waiting = (
+    update(steps)
+    .where(_ready, steps.c.waits_for == bindparam("for_what"), steps.c.next_at > bindparam("now"))
+    .values(next_at=bindparam("now"), sent_until=None)
 )
 
 # Steps nobody has begun (again) end at once when the job is cancelled; running ones hear of it by heartbeat.
 cancel_steps = (
     update(steps)
-    .where(steps.c.job == bindparam("of"), steps.c.state.in_(("waiting", "ready")))
-    .values(state="cancelled", ended_at=bindparam("now"), sent_until=None)
+    .where(steps.c.job == bindparam("of"), steps.c.state.in_(("waiting", "ready", "paused")))
+    .values(state="cancelled", ended_at=bindparam("now"), sent_until=None, waits_for=None)
     .returning(steps.c.id)
+)
+
+# --- outages
+
+outage_by_name = select(outages).where(outages.c.name == bindparam("outage")).with_for_update()
+insert_outage = insert(outages)
+set_probe = update(outages).where(outages.c.name == bindparam("outage")).values(probe=bindparam("to_probe"))
+end_outage = delete(outages).where(outages.c.name == bindparam("outage"))
+all_outages = select(outages).order_by(outages.c.since, outages.c.name)
+some_waiting = (
+    select(steps.c.id)
+    .where(_ready, steps.c.waits_for == bindparam("for_what"))
+    .order_by(steps.c.next_at, steps.c.number)
+    .limit(1)
+)
+# A step keeps the name of what it waits for while it tries again, and gives it up when it ends.
+any_waits = select(steps.c.id).where(steps.c.waits_for == bindparam("for_what")).limit(1)
+waits_still = any_waits.where(steps.c.id == bindparam("step"))
+hasten = (
+    update(steps)
+    .where(steps.c.id == bindparam("step"), _ready, steps.c.next_at > bindparam("at"))
+    .values(next_at=bindparam("at"), sent_until=None)
+)
+
+# What is long due and unknown to every worker that was seen lately, by name.
+unknown_names = (
+    select(steps.c.name)
+    .distinct()
+    .where(
+        _ready,
+        steps.c.next_at < bindparam("before"),
+        steps.c.name.not_in(bindparam("names", expanding=True)),
+        steps.c.waits_for.is_(None),
+    )
+    .limit(bindparam("limit"))
+)
+set_waits = (
+    update(steps)
+    .where(_ready, steps.c.name == bindparam("of_name"), steps.c.waits_for.is_(None))
+    .values(waits_for=bindparam("for_what"))
 )
 
 # Whose worker was not heard of in time. Read without a lock; `leave` follows under lock_job and looks again.
 expired_steps = (
     select(steps.c.id, steps.c.job)
-    .where(_running, steps.c.lease_until < bindparam("now"))
+    .where(_running, steps.c.lease_until < bindparam("now"), steps.c.lease_owner != bindparam("by"))
     .order_by(steps.c.lease_until)
-    .limit(bindparam("limit"))
-)
-
-# Long due, and no worker that was seen lately knows how. Read without a lock, as above.
-unclaimed_steps = (
-    select(steps.c.id, steps.c.job)
-    .where(
-        _ready,
-        steps.c.next_at < bindparam("before"),
-        steps.c.name.not_in(bindparam("names", expanding=True)),
-    )
     .limit(bindparam("limit"))
 )
 
@@ -313,6 +372,7 @@ open_subjects = select(subjects.c.subject, subjects.c.job).where(
     subjects.c.subject.in_(bindparam("subjects", expanding=True)),
     subjects.c.open,
 )
+subjects_of = select(subjects.c.subject).where(subjects.c.job == bindparam("of"))
 close_subjects = update(subjects).where(subjects.c.job == bindparam("of"), subjects.c.open).values(open=False)
 newest_about = (
     select(jobs)
@@ -336,6 +396,8 @@ reseal = (
     .where(secrets.c.job == bindparam("of"), secrets.c.name == bindparam("named"))
     .values(key_id=bindparam("to_key"), sealed=bindparam("to_sealed"))
 )
+
+any_with_secrets = select(steps.c.id).where(steps.c.job == bindparam("of"), steps.c.secrets != "[]").limit(1)
 
 # --- history, periods, workers
 

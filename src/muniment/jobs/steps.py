@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from muniment.errors.jobs import StepNameTaken, UnknownStep
 from muniment.jobs.model import Again, Call, Done, Json, StepRow
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long one attempt at a step may take, in seconds. What is over it is ended and given back.
+
+    `total` is for all of it: a step that does make progress goes on later, after others. `silence` is for the time
+    without progress: that is a failed attempt, or with `ours`, for steps that ask nobody but the archive's own means,
+    an outage.
+    """
+
+    total: float = 7 * 86400.0
+    silence: float = 6 * 3600.0
+    ours: bool = False
 
 
 class Context(Protocol):
@@ -34,7 +49,7 @@ class Context(Protocol):
 
     @property
     def stopping(self) -> bool:
-        """Whether this worker is being stopped: a long step may answer `Again`, having kept what it has."""
+        """Whether the worker stops or the job was paused: a long step may answer `Again`, having kept what it has."""
 
     def check(self) -> None:
         """Stop here if that is wanted.
@@ -46,6 +61,8 @@ class Context(Protocol):
 
     def progress(self, step: str, done: int, total: int | None, *, size: int = 0) -> None:
         """Say that `done` of `total` things of `step` are finished, `size` bytes so far. Costs next to nothing.
+
+        Saying something new is what counts as progress for the step's deadlines.
 
         Raises:
             StepCancelled: The job was cancelled.
@@ -68,7 +85,9 @@ class Context(Protocol):
 class Step(Protocol):
     """A kind of work. Twice must equal once: `run` may be called again with the same `given` at any time.
 
-    A class may also have `failures: int`, how often it may raise before it ends as failed (otherwise 5).
+    A class may also have `failures: int`, how often it may raise before it ends as failed (otherwise 5), and
+    `deadlines: Deadlines`, how long an attempt may take. One that says nothing for long though it works, since another
+    program does the work, may have `work_seen(given, context)`: another answer than before counts as progress.
     """
 
     @property
@@ -76,7 +95,10 @@ class Step(Protocol):
         """Written to disk: never reuse it for something else."""
 
     def run(self, given: Json, context: Context) -> Done | Again:
-        """Do it. A raised error is tried again with growing waits, unless its class says `retry = False`."""
+        """Do it. A raised error is tried again with growing waits, unless its class says `retry = False`.
+
+        One whose class says `outage = True` is waited out: it counts as no failure, however often it comes.
+        """
 
 
 class Registry(Mapping[str, Step]):

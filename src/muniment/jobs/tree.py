@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from muniment.errors.jobs import JobNotFound
+from muniment.errors.jobs import JobNotFound, SubjectTaken
 from muniment.jobs import statements as sql
-from muniment.jobs.model import ENDED, Call, JobState, State, derived, from_text, plain, to_text
+from muniment.jobs.model import ENDED, Call, JobState, Json, Priority, State, derived, from_text, plain, to_text
 
 Row = Mapping[Any, Any]
 
@@ -65,10 +65,39 @@ class Tree:
             raise JobNotFound(job=job)
         return cls(connection, row, now)
 
+    @classmethod
+    def planted(
+        cls, connection: Connection, row: dict[str, Any], call: Call, now: float, subjects: Sequence[str] = ()
+    ) -> Tree:
+        """A new job with its first step, about `subjects`.
+
+        Raises:
+            SubjectTaken: Another job is about one of them already.
+        """
+        for part in sql.chunks(subjects):
+            taken = connection.execute(sql.open_subjects, {"kind": row["kind"], "subjects": part}).first()
+            if taken is not None:
+                raise SubjectTaken(subject=taken.subject, kind=row["kind"], job=taken.job)
+        row["root"] = step_row(row, None, call, joins=False, now=now)["id"]
+        connection.execute(sql.insert_job, row)
+        about = [
+            {"kind": row["kind"], "subject": each, "job": row["id"], "open": True} for each in dict.fromkeys(subjects)
+        ]
+        if about:
+            connection.execute(sql.insert_subject, about)
+        tree = cls(connection, row, now)
+        tree._insert([tree._row(None, call, joins=False)])
+        return tree
+
     @property
     def cancelling(self) -> bool:
         """Whether nothing new may begin in this job."""
         return bool(self.job["cancelling"])
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing of this job may begin until it is told to go on."""
+        return bool(self.job["paused"])
 
     def say(self, what: str, detail: str = "", step: str | None = None) -> None:
         """Write a line of the job's history."""
@@ -95,10 +124,6 @@ class Tree:
         row["state"] = State.WAITING
         self._insert([row])
         self.connection.execute(sql.set_follows, {"step": parent, "continuation": row["id"]})
-
-    def first(self, call: Call) -> None:
-        """Make the job's first step."""
-        self._insert([self._row(None, call, joins=False)])
 
     def _row(self, parent: str | None, call: Call, *, joins: bool) -> dict[str, Any]:
         return step_row(self.job, parent, call, joins=joins, now=self.now)
@@ -161,7 +186,8 @@ class Tree:
             state = State(row["state"])
             return State.FAILED if state is State.DONE and row["failed_children"] else state
         if follow["state"] == State.WAITING:
-            self.connection.execute(sql.wake_step, {"step": follow["id"], "now": self.now})
+            to = State.PAUSED if self.paused else State.READY
+            self.connection.execute(sql.wake_step, {"step": follow["id"], "now": self.now, "to": to})
             self.tally.awake = True
         return None if follow["outcome"] is None else State(follow["outcome"])
 
@@ -216,6 +242,44 @@ class Tree:
         )
 
 
+def job_row(
+    job: str,
+    kind: str,
+    key: str | None,
+    requester: str,
+    priority: Priority,
+    given: Json,
+    digest: str,
+    period: str | None,
+    now: float,
+) -> dict[str, Any]:
+    """A new row of `jobs`; its root is known when its first step is."""
+    return {
+        "id": job,
+        "kind": kind,
+        "key": key,
+        "former_key": None,
+        "requester": requester,
+        "priority": priority.rank,
+        "given": to_text(given),
+        "digest": digest,
+        "period": period,
+        "root": "",
+        "state": JobState.RUNNING,
+        "cancelling": False,
+        "created_at": now,
+        "ended_at": None,
+        "result": None,
+        "reason": "",
+        "steps": 0,
+        "steps_done": 0,
+        "steps_failed": 0,
+        "steps_cancelled": 0,
+        "size": 0,
+        "paused": False,
+    }
+
+
 def step_row(job: Row, parent: str | None, call: Call, *, joins: bool, now: float) -> dict[str, Any]:
     """The row of a step that is to be made."""
     given = to_text(call.given)
@@ -230,7 +294,7 @@ def step_row(job: Row, parent: str | None, call: Call, *, joins: bool, now: floa
         "given": given,
         "secrets": to_text(list(call.secrets)),
         "priority": job["priority"],
-        "state": State.READY,
+        "state": State.PAUSED if job["paused"] else State.READY,
         "outcome": None,
         "open_children": 0,
         "failed_children": 0,
@@ -252,6 +316,10 @@ def step_row(job: Row, parent: str | None, call: Call, *, joins: bool, now: floa
         "result": None,
         "reason": "",
         "ended_at": None,
+        "requester": job["requester"],
+        "claimed_at": None,
+        "outages": 0,
+        "waits_for": None,
     }
 
 

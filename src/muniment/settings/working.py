@@ -54,6 +54,9 @@ class WorkSettings:
     hourly_calls = fields.text(
         "Calls an hour to a service by all workers of a ledger, as github=5000; by default what the service publishes."
     )
+    fetch_silence = fields.seconds(
+        "Seconds a service may make no progress before that counts as a failed attempt.", 1800.0
+    )
     fetch_streams = fields.whole("Files fetched at once from one service.", 8, least=1, most=64)
     link_life = fields.seconds("Seconds that a download link is good for.", 300.0)
     callback_addresses = fields.secret("Where it is told that a container is done; https://user:password@host/path.")

@@ -118,17 +118,39 @@ def test_a_cancelled_container_is_told_as_failed(tmp_path: Path, sink: Sink) -> 
 def test_a_step_that_ends_by_itself_leaves_nobody_untold(
     tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that can never be written: the registration fails, and everybody hears of it once."""
+    """A mistake of ours: the registration fails, and everybody hears of it once."""
+
+    def mistaken(*_: object) -> None:
+        raise LookupError("a mistake in the program")
+
     monkeypatch.setattr(RegistrationStep, "failures", 2, raising=False)
-    (tmp_path / "store").mkdir()
+    monkeypatch.setattr(RegistrationStep, "run", mistaken)
     with House(tmp_path, callback_addresses=sink.url) as house:
-        manifest = tmp_path / "store" / "Directory Structures"
-        manifest.write_text("in the way")
         job = house.finish(container("stuck"), seconds=120)
         assert job.state is JobState.FAILED
         (payload,) = sink.payloads()
         assert payload["status"] == "failed"
         assert payload["reasons"]
+
+
+def test_a_store_that_cannot_be_written_is_waited_for_and_nobody_is_told_before(tmp_path: Path, sink: Sink) -> None:
+    """It says nothing about the container, whose turn it is again when somebody has seen to the store."""
+    (tmp_path / "store").mkdir()
+    in_the_way = tmp_path / "store" / "Directory Structures"
+    in_the_way.write_text("in the way")
+    with House(tmp_path, callback_addresses=sink.url) as house:
+        accepted = house.submit(container("stuck"))
+        eventually(lambda: bool(house.ledger.control.outages()))
+        (outage,) = house.ledger.control.outages()
+        assert "Not a directory" in outage.reason
+        assert not house.ledger.job(accepted.job).ended
+        assert sink.payloads() == []
+        in_the_way.unlink()
+        house.ledger.control.retry(accepted.job, by="the keeper")
+        assert house.wait(accepted.job).state is JobState.DONE
+        (payload,) = sink.payloads()
+        assert payload["status"] == "success"
+        assert house.ledger.control.outages() == []
 
 
 def test_callbacks_without_a_key_are_refused_at_the_start(tmp_path: Path) -> None:

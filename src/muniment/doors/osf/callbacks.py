@@ -19,7 +19,7 @@ from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.jobs import KeyUsed
 from muniment.errors.register import CallbackAddressGone, CallbackFailed, NoCallbackKey
 from muniment.errors.sources import AddressRefused, RateLimited
-from muniment.jobs import Again, Call, Context, Done, Job, Json, Priority, State
+from muniment.jobs import Again, Call, Context, Deadlines, Done, Job, Json, Priority, State
 from muniment.session import Account
 from muniment.workflows.signing import CALLBACK
 
@@ -157,6 +157,7 @@ class CallbackStep:
     """Send one callback to one address."""
 
     name = STEP
+    deadlines = Deadlines(total=600.0, silence=600.0)
 
     def __init__(self, office: RegistrationContext) -> None:
         self._office = office
@@ -197,6 +198,8 @@ class CallbackStep:
         except (AddressRefused, RateLimited):
             raise
         except MunimentError as error:
+            if error.outage:
+                raise
             raise CallbackFailed(address=address.shown, id=id, reason=account.redact(error.message)) from None
         try:
             if reply.status not in _TAKEN:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from muniment.doors.osf.context import RegistrationContext
-from muniment.errors.archive import ResourceNotFound
-from muniment.jobs import Call, Json, State
+from muniment.errors.archive import InstanceNotFound, ResourceNotFound
+from muniment.errors.register import InstanceGone
+from muniment.jobs import Call, Deadlines, Json, State
 from muniment.jobs.model import derived
 
 Given = Mapping[str, Any]
@@ -23,7 +24,9 @@ END = "osf.end"
 
 
 class OsfStep:
-    """What all steps share: the office."""
+    """What all steps share: the office, and that they ask nobody else where nothing else is said."""
+
+    deadlines = Deadlines(ours=True)
 
     def __init__(self, office: RegistrationContext) -> None:
         self._office = office
@@ -35,6 +38,17 @@ class OsfStep:
         except ResourceNotFound:
             return None
         return found if found.metadata.get("submission") == digest else None
+
+    def _committed(self, id: str, instance: str) -> Any:
+        """The instance that a container was committed as.
+
+        Raises:
+            InstanceGone: It is not there any more, or not to be seen: nothing that was submitted can help that.
+        """
+        try:
+            return self._office.archive.get(id, instance=instance, project=self._office.policy.project)
+        except (ResourceNotFound, InstanceNotFound) as error:
+            raise InstanceGone(id=id, instance=instance) from error
 
 
 def container_call(tree: Given, parents: list[str]) -> Call:

@@ -49,6 +49,10 @@ class Policy:
     """How often a file that does not come is tried before it counts as one that cannot be had."""
     callback_failures: int = 16
     """How often a callback is tried."""
+    silence: float = 1800.0
+    """How long a service may make no progress before that counts as a failed attempt."""
+    attempt: float = 86400.0
+    """How long one service is fetched at a stretch; then others go first, and it goes on after them."""
 
 
 class RegistrationContext:

@@ -154,7 +154,8 @@ class Fetch:
         return self.taken
 
     def _listed(self) -> Iterator[tuple[Item, SourceEntry]]:
-        for page in self._source.pages():
+        for number, page in enumerate(self._source.pages(), 1):
+            self._told(f"listing {self._prefix}, page {number}")
             self.taken.failures += page.failures
             for item in page.items:
                 for entry in self._source.entries(item):
@@ -325,8 +326,6 @@ class Fetch:
         Raises:
             MunimentError: The run ends.
         """
-        if isinstance(error, CredentialRefused | NotAtService | RateLimited):
-            raise error
         for _ in range(1, _TRIES):
             if not (isinstance(error, FileError) and error.retry):
                 break
@@ -336,6 +335,8 @@ class Fetch:
                 error = again
             else:
                 return
+        if error.outage or isinstance(error, CredentialRefused | NotAtService | RateLimited):
+            raise error  # it is not this file's: an archive that cannot be reached would take none
         if isinstance(error, FileError):
             self.taken.failures.append(failure_of(error, str(coming.entry.path), self._source.service))
         elif isinstance(error, RemoteError) and error.retry:
@@ -373,9 +374,9 @@ class Fetch:
         self.taken.size += size
         self._told()
 
-    def _told(self) -> None:
+    def _told(self, what: str = "") -> None:
         size = self.taken.size + sum(list(self._under_way.values()))
-        self._context.progress(f"fetching {self._prefix}", self.taken.files, None, size=size)
+        self._context.progress(what or f"fetching {self._prefix}", self.taken.files, None, size=size)
 
     def _close_waiting(self) -> None:
         for coming in self._coming:

@@ -132,7 +132,7 @@ class RegistrationStep(OsfStep):
         wanted = cast("Given", given)
         office, id = self._office, str(wanted["id"])  # noqa: A001 - the field's name
         store = office.stores[int(wanted["store"])]
-        instance = office.archive.get(id, instance=wanted["instance"], project=office.policy.project)
+        instance = self._committed(id, wanted["instance"])
         scratch = office.scratch(context.job, f"{id}-{wanted['store']}-registration")
         try:
             registration = Registration(
@@ -167,8 +167,7 @@ class FinishStep(OsfStep):
         if reasons:
             tell(self._office, context.job, failed(id, reasons))
             raise ContainerFailed(id=id, reason=" ".join(sentence(reason) for reason in reasons))
-        project = self._office.policy.project
-        instance = self._office.archive.get(id, instance=wanted["instance"], project=project)
+        instance = self._committed(id, wanted["instance"])
         failures = list(instance.metadata.get("failures", []))
         tell(self._office, context.job, success(id, failures))
         return Done({"id": id, "status": "success", "failures": len(failures)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from pathlib import Path
 from typing import Any, cast
 
 from muniment.content import LogicalPath
@@ -18,7 +19,7 @@ from muniment.errors.archive import ResourceExists
 from muniment.errors.base import MunimentError
 from muniment.errors.register import TransactionGone
 from muniment.errors.sources import RateLimited
-from muniment.jobs import Again, Call, Context, Done, Json
+from muniment.jobs import Again, Call, Context, Deadlines, Done, Json
 from muniment.jobs.keyring import Blackout
 from muniment.layouts import registration as layout
 from muniment.sources import Source, SourceContext, find, open_source
@@ -77,6 +78,17 @@ class ServiceStep(OsfStep):
 
     name = calls.SERVICE
 
+    @property
+    def deadlines(self) -> Deadlines:  # type: ignore[override]  # the others' are the same for all
+        """As the policy says."""
+        return Deadlines(total=self._office.policy.attempt, silence=self._office.policy.silence)
+
+    def work_seen(self, given: Json, context: Context) -> int:
+        """Bytes in its scratch folder: git says nothing while it clones for hours."""
+        wanted = cast("Given", given)
+        folder = self._office.scratch(context.job, f"{wanted['id']}-{wanted['service']['label']}")
+        return sum(_size(path) for path in folder.rglob("*"))
+
     def run(self, given: Json, context: Context) -> Done | Again:
         """Fetch what is not there yet. What the submission has to change is an answer, so that all of it is told.
 
@@ -101,11 +113,12 @@ class ServiceStep(OsfStep):
         except Stopping:
             return Again(time.time(), "the worker is being stopped; what was fetched is kept")
         except RateLimited as error:
-            return Again(seconds(error.details["until"]) + 1, secrets.redact(error.message))
+            again = seconds(error.details["until"]) + 1
+            return Again(again, secrets.redact(error.message), waits_for=error.details.get("limit"))
         except TransactionGone as error:
             answer["gone"] = error.message
         except MunimentError as error:
-            if error.retry:
+            if error.retry or error.outage:
                 raise
             answer["fatal"] = f"{service['label']}: {secrets.redact(error.message)}"
         shutil.rmtree(scratch, ignore_errors=True)
@@ -129,6 +142,13 @@ class ServiceStep(OsfStep):
             return self._office.ledger.step(context.key).failures >= policy.patience - 1
 
         return Fetch(source, hold, prefix, context, streams=policy.streams, last_time=last_time).run()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0  # it was there a moment ago
 
 
 def _as_json(taken: Taken, secrets: Blackout, label: str) -> dict[str, Any]:

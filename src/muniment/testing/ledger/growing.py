@@ -68,7 +68,7 @@ class Growing(Fixtures):
         self.tell(ledger, done(one), owner="two")
         clock.move(11)
         ledger.leases.pulse("two", {two.id: two}, {}, 60)
-        ledger.leases.sweep(9999, 100)
+        ledger.leases.sweep("sweeper", 9999, 100)
         [root] = self.take(ledger)
         assert root.name == "fetch"
         self.tell(ledger, done(root, spawn=[Call("file", 1), Call("file", 2), Call("file", 3)], then=Call("join")))

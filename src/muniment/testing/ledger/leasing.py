@@ -37,26 +37,40 @@ class Leasing(Fixtures):
         assert ledger.leases.exchange("one", (), (5, 5), ["other"]).claims == []
         assert len(self.take(ledger)) == 1
 
-    def test_a_step_nobody_knows_fails_after_a_while(self, ledger: Ledger, clock: Clock) -> None:
-        """With that as its reason; not while a live worker knows it."""
+    def test_a_step_nobody_knows_is_an_outage_and_waits_for_who_does(self, ledger: Ledger, clock: Clock) -> None:
+        """However long that takes; while a live worker knows it, it is none."""
         job = ledger.submit("harvest", Call("mystery"), requester="ada")
         ledger.leases.announce("two", "local", ["mystery"], forget_after=1000)
         clock.move(101)
-        assert ledger.leases.sweep(100, 200, NAMES) == 0
+        assert ledger.leases.sweep("one", 100, 200, NAMES).news.began == []
         clock.move(200)
-        assert ledger.leases.sweep(100, 200, NAMES) == 1
-        ended = ledger.job(job.id)
-        assert ended.state is JobState.FAILED
-        assert "no worker knows" in ended.reason
+        [outage] = ledger.leases.sweep("one", 100, 200, NAMES).news.began
+        assert "mystery" in outage.name
+        clock.move(100 * 86400)
+        assert ledger.leases.sweep("one", 100, 200, NAMES).news.began == []
+        [claim] = ledger.leases.exchange("three", (), (1, 1), ["mystery"]).claims
+        over = ledger.leases.exchange("three", [done(claim)]).news.over
+        assert [each.name for each in over] == [outage.name]
+        assert ledger.job(job.id).state is JobState.DONE
+
+    def test_a_worker_that_was_silent_keeps_what_it_holds_from_itself(self, ledger: Ledger, clock: Clock) -> None:
+        """It knows best that it lives: its machine slept, or nobody could reach the ledger."""
+        ledger.submit("harvest", Call("fetch"), requester="ada")
+        [claim] = self.take(ledger, owner="one", lease=60)
+        clock.move(7200)
+        assert ledger.leases.sweep("one", 9999, 100).returned == 0
+        assert ledger.leases.pulse("one", {claim.id: claim}, {}, 60).lost == frozenset()
+        assert ledger.leases.sweep("other", 9999, 100).returned == 0
+        assert self.tell(ledger, done(claim)) == []
 
     def test_a_silent_worker_loses_its_step_to_another(self, ledger: Ledger, clock: Clock) -> None:
         """And what it says later is refused."""
         job = ledger.submit("harvest", Call("fetch"), requester="ada")
         [old] = self.take(ledger, owner="one", lease=60)
         clock.move(59)
-        assert ledger.leases.sweep(9999, 100) == 0
+        assert ledger.leases.sweep("sweeper", 9999, 100).returned == 0
         clock.move(2)
-        assert ledger.leases.sweep(9999, 100) == 1
+        assert ledger.leases.sweep("sweeper", 9999, 100).returned == 1
         [new] = self.take(ledger, owner="two")
         assert new.fence > old.fence
         assert (new.attempt, new.losses) == (2, 1)
@@ -69,7 +83,7 @@ class Leasing(Fixtures):
         job = ledger.submit("harvest", Call("fetch"), requester="ada")
         [old] = self.take(ledger, lease=10)
         clock.move(11)
-        ledger.leases.sweep(9999, 100)
+        ledger.leases.sweep("sweeper", 9999, 100)
         [new] = self.take(ledger, owner="one")  # even the same owner: the fence decides
         with pytest.raises(LeaseLost):
             ledger.leases.spawn(old, [Call("file")])
@@ -84,7 +98,7 @@ class Leasing(Fixtures):
         for _ in range(5):
             clock.move(50)
             assert ledger.leases.pulse("one", {claim.id: claim}, {}, 60).lost == frozenset()
-            assert ledger.leases.sweep(9999, 100) == 0
+            assert ledger.leases.sweep("sweeper", 9999, 100).returned == 0
         assert self.tell(ledger, done(claim)) == []
 
     def test_a_step_that_kills_its_workers_fails(self, ledger: Ledger, clock: Clock) -> None:
@@ -94,7 +108,7 @@ class Leasing(Fixtures):
         for _ in range(10_000):
             taken += len(self.take(ledger, lease=1))
             clock.move(10)
-            ledger.leases.sweep(9999, 100)
+            ledger.leases.sweep("sweeper", 9999, 100)
             if ledger.job(job.id).ended:
                 break
         assert taken == LOSSES
@@ -107,7 +121,7 @@ class Leasing(Fixtures):
         job = ledger.submit("harvest", Call("fetch", losses=1), requester="ada")
         self.take(ledger, lease=1)
         clock.move(2)
-        ledger.leases.sweep(9999, 100)
+        ledger.leases.sweep("sweeper", 9999, 100)
         assert ledger.job(job.id).state is JobState.FAILED
 
     def test_a_step_that_is_given_back_waits_for_its_time(self, ledger: Ledger, clock: Clock) -> None:
@@ -129,16 +143,6 @@ class Leasing(Fixtures):
         clock.move(10)
         assert len(self.take(ledger)) == 1
 
-    def test_a_message_names_a_step_once(self, ledger: Ledger) -> None:
-        """A doubled one finds it taken; one for an ended or unknown step finds nothing."""
-        job = ledger.submit("harvest", Call("fetch"), requester="ada")
-        [step] = ledger.steps(job.id)
-        assert ledger.leases.claim([step.id], "one", ["other"]) == []
-        [claim] = ledger.leases.claim([step.id, "unknown"], "one", NAMES)
-        assert ledger.leases.claim([step.id], "two", NAMES) == []
-        self.tell(ledger, done(claim))
-        assert ledger.leases.claim([step.id], "two", NAMES) == []
-
     def test_a_lost_message_is_sent_again(self, ledger: Ledger, clock: Clock) -> None:
         """When its time is over, or at once if it is known not to have gone."""
         ledger.submit("harvest", Call("fetch"), requester="ada")
@@ -153,7 +157,7 @@ class Leasing(Fixtures):
         assert ledger.leases.unsent(Priority.BULK, 10, 60, lost_after=5) == [step]
         clock.move(60)
         assert len(ledger.leases.unsent(Priority.BULK, 10, 60)) == 1
-        ledger.leases.claim([step], "one", NAMES)
+        self.take(ledger)
         clock.move(60)
         assert ledger.leases.unsent(Priority.BULK, 10, 60) == []
 
