@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from muniment.app.app import App
 from muniment.content.extras import need
-from muniment.errors.base import BadInput
+from muniment.errors.base import BadInput, BadSetting
 from muniment.settings.working import words
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class BackgroundServices:
             hourly_calls=calls,
             parity=Parity(make=settings.registration_parity, every_size=settings.parity_every_size),
             streams=settings.fetch_streams,
+            silence=settings.fetch_silence,
         )
         return RegistrationContext(
             self._app.archive,
@@ -103,7 +104,7 @@ class BackgroundServices:
         """
         from muniment.doors.osf import Foreman, Links  # noqa: PLC0415 - as above
 
-        links = Links(self._link_key(), life=self._settings.link_life)
+        links = Links(self._derived("download links"), life=self._settings.link_life)
         return Foreman(self.office, links, signed_submissions=self._settings.signed_submissions)
 
     @cached_property
@@ -224,7 +225,9 @@ class BackgroundServices:
         from muniment.sources import Guard, Limits, Session, SystemClock  # noqa: PLC0415 - as above
 
         guard = Guard(allow_private_addresses=self._settings.allow_private_addresses)
-        limits = Limits(SystemClock(), shared=lambda: self.office.ledger.limits) if together else None
+        limits = None
+        if together:
+            limits = Limits(SystemClock(), shared=lambda: self.office.ledger.limits, key=self._derived("limits"))
         return Session(guard, limits=limits, timeout=timeout, attempts=attempts)
 
     def _portal_session(self, settings: PortalSettings) -> Session:
@@ -238,7 +241,8 @@ class BackgroundServices:
             tls = ssl.create_default_context()
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         guard = Guard(allow_private_addresses=self._settings.allow_private_addresses)
-        limits = Limits(SystemClock(), patience=0.0, shared=lambda: self.office.ledger.limits)
+        shared = lambda: self.office.ledger.limits  # noqa: E731 - opened when it is used
+        limits = Limits(SystemClock(), patience=0.0, shared=shared, key=self._derived("limits"))
         return Session(
             guard,
             limits=limits,
@@ -259,7 +263,7 @@ class BackgroundServices:
         """Where registrations go: what was named, with folders in full, or else a folder beside the archive."""
         named = [word.strip() for word in self._settings.registration_stores.split(",") if word.strip()]
         if not named and self._app.remote:
-            raise BadInput(reason="with an archive behind a server, name the stores: MUNIMENT_REGISTRATION_STORES")
+            raise BadSetting(reason="with an archive behind a server, name the stores: MUNIMENT_REGISTRATION_STORES")
         if not named:
             place = self._app.place().absolute()
             return [str(place.with_name(f"{place.name}-registrations"))]
@@ -278,11 +282,11 @@ class BackgroundServices:
         place = Path(tempfile.gettempdir()) / f"muniment-work-{name}"
         place.mkdir(mode=0o700, exist_ok=True)
         if place.is_symlink() or place.stat().st_uid != os.geteuid():
-            raise BadInput(reason=f"{place} belongs to somebody else: name a folder in MUNIMENT_SCRATCH")
+            raise BadSetting(reason=f"{place} belongs to somebody else: name a folder in MUNIMENT_SCRATCH")
         return place
 
-    def _link_key(self) -> bytes:
-        """Made from the key file, so that every process of a server knows it and nobody else does."""
+    def _derived(self, purpose: str) -> bytes:
+        """A key made from the key file, so that every process of a server knows it and nobody else does."""
         place = self._settings.secrets_file or self._app.state / "control.key"
         assert self.keyring is not None
-        return hashlib.sha256(b"muniment download links\n" + place.read_bytes()).digest()
+        return hashlib.sha256(f"muniment {purpose}\n".encode() + place.read_bytes()).digest()

@@ -63,7 +63,7 @@ class Account:
     `bases` are the addresses whose origins may see the credential; it is dropped everywhere else.
     `credential_field` names the submission's field that holds it, for the message when it is refused.
     `busy_words` are how a service says in a plain 403, without any header, that it is asked too often.
-    `hourly_calls` is the budget of calls for the service, kept for each of its hosts.
+    `hourly_calls` is the budget of calls for the service, for each credential, and without one for each of its hosts.
     """
 
     service: str
@@ -80,6 +80,12 @@ class Account:
         if Origin.of(url) not in {Origin.of(base) for base in self.bases}:
             return {}
         return self.headers if self.sign is None else {**self.headers, **self.sign(method, url, headers)}
+
+    def credential_at(self, url: str) -> str | None:
+        """The credential that `url` would see, in one text; None where it may not be seen or there is none."""
+        if not self.secrets or Origin.of(url) not in {Origin.of(base) for base in self.bases}:
+            return None
+        return "\0".join(self.secrets)
 
     def is_busy(self, status: int, body: bytes) -> bool:
         """Whether a 403 means "too often" and not "not you"."""

@@ -56,9 +56,10 @@ class Body(io.RawIOBase):
         self._method = method
         self._immutable = immutable
         self._position = 0
+        self._highest = 0  # what came below it is not new: a service that ignores ranges sends it again and again
         self._reply: Reply | None = None
         self._cuts = 0
-        self._waited, self._came = 0.0, 0
+        self._waited, self._watched_from = 0.0, 0
 
     def begin(self, offset: int) -> None:
         """Ask for the file from `offset` on.
@@ -78,6 +79,7 @@ class Body(io.RawIOBase):
         if reply.status not in {_OK, _PARTIAL}:
             self._session.open_failed(self._account, reply, self._path)
         self.headers, self.url = reply.headers, reply.url
+        self._highest = self._watched_from = offset
         self._take(reply, offset)
 
     def readable(self) -> bool:
@@ -102,10 +104,11 @@ class Body(io.RawIOBase):
             except OSError as error:
                 self._resume(error)
                 continue
-            if count:
+            filled += count
+            self._position += count
+            if self._position > self._highest:
+                self._highest = self._position
                 self._cuts = 0
-                filled += count
-                self._position += count
         return filled
 
     def close(self) -> None:
@@ -121,15 +124,15 @@ class Body(io.RawIOBase):
         begun = time.monotonic()
         count = self._reply.readinto(view)
         self._waited += time.monotonic() - begun
-        self._came += count
         if self._waited > _WATCHED_SECONDS:
-            if self._came < self._waited * _SLOWEST and count:
+            new = max(self._highest, self._position + count) - self._watched_from
+            if new < self._waited * _SLOWEST and count:
                 self._reply.close()
                 self._reply = None
                 raise FileCut(
                     path=self._path, service=self._account.service, size=self._position, reason="it came too slowly"
                 )
-            self._waited, self._came = 0.0, 0
+            self._waited, self._watched_from = 0.0, self._watched_from + new
         return count
 
     def _ask(self, offset: int, validator: str | None) -> Reply:
@@ -178,6 +181,7 @@ class Body(io.RawIOBase):
                 (error.strerror or str(error)) if validator or self._immutable else "it gave nothing to take it up by"
             )
             raise FileCut(path=self._path, service=self._account.service, size=self._position, reason=reason) from None
+        begun = time.monotonic()
         self._session.pause(self._cuts)
         reply = self._ask(self._position, None if self._immutable else validator)
         if reply.status not in {_OK, _PARTIAL}:
@@ -186,6 +190,7 @@ class Body(io.RawIOBase):
         if not self._immutable and _validator(reply.headers) != validator:
             reply.close()
             raise FileChanged(path=self._path, service=self._account.service)
+        self._waited += time.monotonic() - begun  # one byte for each connection is a trickle too
         self._take(reply, self._position)
 
 

@@ -6,13 +6,14 @@ this reads heads itself and leaves bodies to one `readinto` on the socket.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
 import ssl
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Iterator, Mapping
 
 from muniment.session.account import Origin
 from muniment.session.guard import Guard
@@ -27,6 +28,51 @@ class ProtocolBroken(OSError):
     """What came is not HTTP/1.1. Of the family of connection errors: it is tried again like them."""
 
 
+class _Incoming(io.RawIOBase):
+    """What comes over a socket; within a deadline, where there is one for all of it and not for each piece."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        super().__init__()
+        self._stream = stream
+        self._silence = stream.gettimeout()
+        self._until: float | None = None
+        self._shortened = False
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer comes with 3.12
+        """The next bytes; 0 at the end.
+
+        Raises:
+            TimeoutError: Nothing came for too long, or the deadline is over.
+        """
+        if self._until is not None:
+            left = self._until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._stream.settimeout(left if self._silence is None else min(left, self._silence))
+            self._shortened = True
+        return self._stream.recv_into(buffer)
+
+    @contextlib.contextmanager
+    def deadline(self) -> Iterator[None]:
+        """All that is read in this block comes in the time in which else a single byte has to come."""
+        if self._silence is None:
+            yield
+            return
+        self._until = time.monotonic() + self._silence
+        try:
+            yield
+        finally:
+            self._until = None
+            if self._shortened:  # what was there already was read without looking at the clock
+                self._shortened = False
+                with contextlib.suppress(OSError):  # it was closed
+                    self._stream.settimeout(self._silence)
+
+
 class Connection:
     """One connection and the answer being read from it."""
 
@@ -35,7 +81,8 @@ class Connection:
         self._lenient = lenient
         self.used = False
         self._socket = stream
-        self._file = cast("io.BufferedReader", stream.makefile("rb", buffering=65_536))
+        self._incoming = _Incoming(stream)
+        self._file = io.BufferedReader(self._incoming, 65_536)
         self.status = 0
         self.reason = ""
         self.headers: dict[str, str] = {}
@@ -45,10 +92,10 @@ class Connection:
         self._closes = False
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> None:
-        """Send a request and read the head of its answer.
+        """Send a request and read the head of its answer, which has to come as soon as a single byte of a body.
 
         Raises:
-            OSError: The connection failed, or no HTTP came.
+            OSError: The connection failed, or no HTTP came, or not in time.
         """
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self.origin.authority}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -58,7 +105,8 @@ class Connection:
             raise ValueError("a header may not hold a line break")
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         self._socket.sendall(head + body if body else head)
-        self._read_head(method)
+        with self._incoming.deadline():
+            self._read_head(method)
 
     def readinto(self, buffer: memoryview) -> int:
         """The next bytes of the body; 0 at its end.
@@ -150,6 +198,10 @@ class Connection:
         return line.rstrip(b"\r\n").decode("latin-1")
 
     def _next_chunk(self) -> bool:
+        with self._incoming.deadline():
+            return self._read_chunk_head()
+
+    def _read_chunk_head(self) -> bool:
         size = self._line().partition(";")[0].strip()
         try:
             self._left = int(size, 16)
@@ -164,8 +216,9 @@ class Connection:
         return False
 
     def _expect_line_end(self) -> None:
-        if self._line():
-            raise ProtocolBroken("a chunk is longer than it said")
+        with self._incoming.deadline():
+            if self._line():
+                raise ProtocolBroken("a chunk is longer than it said")
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import threading
 from collections import deque
@@ -18,7 +19,8 @@ from muniment.session.clock import Clock
 _log = logging.getLogger(__name__)
 
 _HOUR = 3600.0
-_LONGEST = 24 * _HOUR
+_LONGEST = 100 * 366 * 24 * _HOUR
+"""What is longer is not told in dates any more."""
 _EPOCH_FROM = 1_000_000_000
 _LIMITED = frozenset({403, 429, 503})
 _LOOK = 1.0
@@ -35,8 +37,8 @@ class Shared(Protocol):
     def closed(self, service: str) -> float:
         """How long the service may not be called."""
 
-    def close(self, service: str, seconds: float) -> None:
-        """Tell everybody that it may not be called for so long."""
+    def close(self, service: str, seconds: float, answer: str) -> None:
+        """Tell everybody that it may not be called for so long, and by whose answer."""
 
     def take(self, service: str, wanted: int, hourly: int) -> tuple[int, float]:
         """Up to so many of the hour's calls, to be made within a minute; or none, and how long to wait."""
@@ -62,13 +64,25 @@ class Limits:
     A wait of up to `patience` seconds is waited here; a longer one is an error that says until when. With `shared`
     (called for each use, so that it may be opened late) all processes keep the budgets together, and what one is
     told the others know within a second; without it each process is alone.
+
+    A limit is a credential's, or a host's for calls without one: what one submitter is told says nothing of another.
+    `key` is what all processes hash credentials with, so that their limits have the same names and these tell nothing.
     """
 
-    def __init__(self, clock: Clock, *, patience: float = 60.0, shared: Callable[[], Shared] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        patience: float = 60.0,
+        shared: Callable[[], Shared] | None = None,
+        key: bytes = b"",
+    ) -> None:
+        self._key = key
         self._clock = clock
         self._patience = patience
         self._shared = shared
         self._closed_until: dict[str, float] = {}
+        self._untold: set[str] = set()
         self._looked_at: dict[str, float] = {}
         self._blocks: dict[str, _Block] = {}
         self._calls: dict[str, deque[float]] = {}
@@ -91,11 +105,17 @@ class Limits:
                 if until <= now:
                     return
             if until - now > self._patience:
-                raise RateLimited(service=service, until=_rfc3339(until))
+                raise RateLimited(service=service, until=_rfc3339(until), limit=service)
             self._clock.sleep(until - now)
 
-    def note(self, service: str, status: int, headers: Mapping[str, str]) -> bool:
-        """Take in what an answer says of limits; whether it was itself a refusal because of one."""
+    def name(self, service: str, host: str, credential: str | None) -> str:
+        """What the limit for calls of a service at a host is called, by the credential they are made with."""
+        if credential is None:
+            return f"{service} ({host})"
+        return f"{service} ({host}, credential {hmac.digest(self._key, credential.encode(), 'sha256').hex()[:10]})"
+
+    def note(self, service: str, status: int, headers: Mapping[str, str], where: str = "") -> bool:
+        """Take in what an answer from `where` says of limits; whether it was itself a refusal because of one."""
         now = self._clock.now()
         until = _asked_wait(headers, now) if status in _LIMITED else None
         remaining = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining"))
@@ -110,9 +130,12 @@ class Limits:
             known = self._closed_until.get(service, 0.0)
             self._closed_until[service] = max(known, until)
         if self._shared is not None and until > max(known, now):
+            answer = f"status {status}" + (f" to {where}" if where else "")
             try:
-                self._shared().close(service, until - now)
+                self._shared().close(service, until - now, answer)
+                self._untold.discard(service)
             except MunimentError as error:
+                self._untold.add(service)
                 _log.warning("other workers were not told that %s is busy: %s", service, error)
         return status in _LIMITED
 
@@ -122,7 +145,7 @@ class Limits:
             return _rfc3339(max(self._closed_until.get(service, 0.0), self._clock.now()))
 
     def _look(self, service: str, now: float) -> None:
-        """Hear what other processes were told, at most once in `_LOOK` seconds."""
+        """Hear what other processes were told, and whether a limit was lifted, at most once in `_LOOK` seconds."""
         if self._shared is None or now - self._looked_at.get(service, 0.0) < _LOOK:
             return
         try:
@@ -131,8 +154,8 @@ class Limits:
             _log.warning("it is not known whether another worker found %s busy: %s", service, error)
         else:
             self._looked_at[service] = now
-            if seconds > 0:
-                self._closed_until[service] = max(self._closed_until.get(service, 0.0), now + seconds)
+            known = self._closed_until.get(service, 0.0) if service in self._untold else 0.0
+            self._closed_until[service] = max(known, now + seconds if seconds > 0 else 0.0)
 
     def _count(self, service: str, hourly_calls: int, now: float) -> float:
         """Count a call of the budget now, or say when there will be one."""

@@ -223,10 +223,10 @@ class Session:
         redirects: list[int] = []
         for _ in range(_MOST_REDIRECTS):
             origin = Origin.of(url)
-            service = _limit_key(account, url)
+            service = self._limit(account, url)
             self.limits.wait(service, account.hourly_calls)
             reply = self._once(account, origin, method, url, headers, body)
-            limited = self.limits.note(service, reply.status, reply.headers)
+            limited = self.limits.note(service, reply.status, reply.headers, shown(url))
             target = reply.headers.get("location")
             if reply.status not in _REDIRECTS or target is None:
                 reply.redirects = tuple(redirects)
@@ -273,6 +273,10 @@ class Session:
             return Reply(connection, self._pool, url)
         raise AssertionError("unreachable: a fresh connection is not a used one")
 
+    def _limit(self, account: Account, url: str) -> str:
+        """The name of the limit that a call falls under."""
+        return self.limits.name(account.service, Origin.of(url).host, account.credential_at(url))
+
     def _refused(self, account: Account, answer: Answer, what: str, field: str) -> NoReturn:
         if answer.status == 401:  # noqa: PLR2004 - Unauthorized
             raise CredentialRefused(service=account.service, field=account.credential_field, status=401, what=what)
@@ -285,15 +289,16 @@ class Session:
 
     def _close_for_a_while(self, account: Account, url: str, *, last: bool) -> None:
         """Leave a service alone that said it is busy, and not for how long."""
-        key = _limit_key(account, url)
-        self.limits.note(key, 429, {})
+        limit = self._limit(account, url)
+        self.limits.note(limit, 429, {}, shown(url))
         if last:
-            raise RateLimited(service=account.service, until=self.limits.opens(key))
+            raise RateLimited(service=account.service, until=self.limits.opens(limit), limit=limit)
 
     def _gave_up(self, account: Account, reply: Reply, *, limited: bool) -> NoReturn:
         if limited:
             reply.drain()
-            raise RateLimited(service=account.service, until=self.limits.opens(_limit_key(account, reply.url)))
+            limit = self._limit(account, reply.url)
+            raise RateLimited(service=account.service, until=self.limits.opens(limit), limit=limit)
         try:
             reason = self._quote(account, Answer.of(reply, account.service, _JSON_LIMIT)).lstrip(": ")
         except OSError:
@@ -323,11 +328,6 @@ class Session:
         if isinstance(error, socket.gaierror):
             reason = "its name cannot be resolved"
         return ServiceUnreachable(service=account.service, where=shown(url), reason=account.redact(reason))
-
-
-def _limit_key(account: Account, url: str) -> str:
-    """Limits are a service's and a host's: a mirror that is busy says nothing of another."""
-    return f"{account.service} ({Origin.of(url).host})"
 
 
 def with_query(url: str, query: Mapping[str, str | int] | None) -> str:

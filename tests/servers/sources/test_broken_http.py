@@ -81,3 +81,64 @@ def test_what_is_not_http_is_a_failure_of_the_service(session: Session, name: st
 def test_http_in_all_its_forms_is_read(session: Session, answer: bytes) -> None:
     with raw_server(answer) as url:
         assert session.get(Account("shelf", ()), url).object() == {"a": 1}
+
+
+DRIPPED = {
+    "a status line": (b"HTTP/1.1 200 ", b"O" * 100, b"\r\nContent-Length: 2\r\n\r\n{}"),
+    "a header": (b"HTTP/1.1 200 OK\r\nX: ", b"a" * 100, b"\r\nContent-Length: 2\r\n\r\n{}"),
+    "a chunk's length": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"0" * 100,
+        b"2\r\n{}\r\n0\r\n\r\n",
+    ),
+    "a trailer": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: ",
+        b"a" * 100,
+        b"\r\n\r\n",
+    ),
+}
+"""What comes at once, what comes byte after byte, and the rest, with which it is an answer like any other."""
+
+
+@pytest.mark.parametrize("name", DRIPPED)
+def test_what_is_sent_byte_after_byte_has_to_come_in_the_time_of_one(name: str) -> None:
+    """Each byte resets the time that a connection may be silent, so a head could last for ever."""
+    with (
+        dripping_server(*DRIPPED[name]) as url,
+        Session(Guard(allow_private_addresses=True), clock=FakeClock(), timeout=0.5, attempts=2) as session,
+        pytest.raises(ServiceUnreachable, match="silent for too long"),
+    ):
+        session.get(Account("shelf", ()), url)
+
+
+@contextlib.contextmanager
+def dripping_server(first: bytes, slowly: bytes, rest: bytes) -> Iterator[str]:
+    """Sends twenty bytes a second of `slowly`."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    ending = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(first)
+            for byte in slowly:
+                if ending.wait(0.05):
+                    return
+                connection.sendall(bytes([byte]))
+            connection.sendall(rest)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listening.accept()[0],), daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        ending.set()
+        with contextlib.suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(5)

@@ -98,6 +98,18 @@ def test_a_service_that_only_ever_cuts_is_given_up(session: Session, service: Se
     assert len(service.asked("/file")) <= 6
 
 
+def test_a_service_that_breaks_off_early_and_knows_no_ranges_is_given_up(
+    session: Session, service: Service, account: Account
+) -> None:
+    """What it sends again is nothing new: only bytes beyond the furthest count as progress."""
+    service.more["/whole"] = Reply(200, DATA, etag='"one"', ranges=False)
+    service.fail("/whole", cut_after=70_000, times=1000)
+    with pytest.raises(FileCut) as cut, session.open(account, f"{service.url}/whole", "f") as body:
+        body.read()
+    assert cut.value.retry
+    assert len(service.asked("/whole")) <= session.attempts
+
+
 def test_a_file_that_changed_between_the_cuts_is_not_glued_together(
     session: Session, service: Service, account: Account
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,36 @@ def test_too_many_requests_without_a_time_waits_a_minute(clock: FakeClock) -> No
     assert clock.sleeps == [pytest.approx(60)]
 
 
-def test_a_service_cannot_close_itself_for_ever(clock: FakeClock) -> None:
-    limits = Limits(clock, patience=1e9)
-    limits.note("s", 429, {"retry-after": "99999999999999"})
-    limits.wait("s", None)
-    assert sum(clock.sleeps) <= 24 * 3600 + 1
+def test_however_long_a_service_asks_to_be_left_alone_that_is_kept(clock: FakeClock) -> None:
+    """Some days are for quotas by the month. What is beyond the calendar is a hundred years."""
+    limits = Limits(clock)
+    limits.note("s", 429, {"retry-after": str(40 * 86400)})
+    with pytest.raises(RateLimited) as raised:
+        limits.wait("s", None)
+    assert clock.sleeps == []
+    until = datetime.fromisoformat(raised.value.details["until"]).timestamp()
+    assert until - clock.now() == pytest.approx(40 * 86400, abs=1)
+    limits.note("s", 429, {"retry-after": "9" * 400})
+    with pytest.raises(RateLimited):
+        limits.wait("s", None)
+
+
+def test_a_limit_is_that_of_a_credential_and_of_a_host_for_calls_without_one(clock: FakeClock) -> None:
+    """What one submitter is told says nothing of another, and the name of a limit does not tell the credential."""
+    limits = Limits(clock, key=b"k")
+    ada = limits.name("GitHub", "api.github.com", "ghp_of_ada")
+    bo = limits.name("GitHub", "api.github.com", "ghp_of_bo")
+    nobody = limits.name("GitHub", "api.github.com", None)
+    assert len({ada, bo, nobody, limits.name("GitHub", "git.example.org", None)}) == 4
+    assert "ghp" not in ada
+    assert ada == Limits(clock, key=b"k").name("GitHub", "api.github.com", "ghp_of_ada")
+    assert ada != Limits(clock, key=b"other").name("GitHub", "api.github.com", "ghp_of_ada")
+    limits.note(ada, 403, {"retry-after": "3600"})
+    with pytest.raises(RateLimited):
+        limits.wait(ada, None)
+    limits.wait(bo, None)
+    limits.wait(nobody, None)
+    assert clock.sleeps == []
 
 
 class TestTogether:
