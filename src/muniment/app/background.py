@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.app.app import App
+from muniment.archive import Agent
+from muniment.archive import Archive as LocalArchive
 from muniment.content.extras import need
 from muniment.errors.base import BadInput, BadSetting
 from muniment.settings.working import words
 
 if TYPE_CHECKING:
+    from muniment.content.archive import Archive
     from muniment.doors.ckan.context import CkanContext
     from muniment.doors.ckan.portals import PortalSettings
     from muniment.doors.osf import Address, Foreman, RegistrationContext
@@ -85,7 +88,7 @@ class BackgroundServices:
             silence=settings.fetch_silence,
         )
         return RegistrationContext(
-            self._app.archive,
+            self._archive,
             self.ledger,
             lambda: self._session(60.0, attempts=5, together=True),
             self._stores,
@@ -213,6 +216,14 @@ class BackgroundServices:
         self._app.close()
 
     # --- inside
+
+    def _archive(self) -> Archive:
+        """The archive in the hands of all workers as one: what one of them began another may finish."""
+        archive = self._app.archive()
+        if not isinstance(archive, LocalArchive):
+            return archive  # a server knows who acts by the key
+        name = self._settings.agent_name or "Muniment workers"
+        return archive.acting_as(Agent(name, self._settings.agent_address or f"urn:uuid:{archive.config.id}"))
 
     def _addresses(self) -> list[Address]:
         from muniment.doors.osf import address_of  # noqa: PLC0415 - as above

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from muniment.archive.ingest.uploads import Receiving as Receiving
     from muniment.archive.ingest.uploads import Upload as Upload
     from muniment.archive.ingest.uploads import UploadRequest as UploadRequest
+    from muniment.archive.ingest.uploads import begun_by as begun_by
     from muniment.archive.ingest.uploads import extend_lease as extend_lease
     from muniment.archive.ingest.uploads import receiving as receiving
     from muniment.archive.parity.external import make_parity as make_parity
@@ -32,6 +33,7 @@ _LATE = {
         "Receiving",
         "Upload",
         "UploadRequest",
+        "begun_by",
         "extend_lease",
         "receiving",
     ),
@@ -55,6 +57,7 @@ __all__ = [
     "Transaction",
     "Upload",
     "UploadRequest",
+    "begun_by",
     "extend_lease",
     "make_parity",
     "new_uuid",

@@ -36,7 +36,14 @@ from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_RE
 from muniment.content.events import Event, Head, refuse_own_type
 from muniment.content.identity import Agent, check_id, check_project, new_uuid
 from muniment.content.times import parse_start
-from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceExists, ResourceNotFound, ResourcePurged
+from muniment.errors.archive import (
+    AmbiguousId,
+    InstanceNotFound,
+    ResourceExists,
+    ResourceNotFound,
+    ResourcePurged,
+    TransactionForbidden,
+)
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
@@ -342,9 +349,13 @@ class Archive(AnyArchive):
         Raises:
             LeftoverNotFound: There is none such, or it expired.
             TransactionBusy: Somebody is working on it at this moment.
+            TransactionForbidden: Somebody else began it.
         """
         area = claim(self._context, transaction)
         record = area.record
+        if record.agent != self._context.agent:
+            area.release()
+            raise TransactionForbidden(transaction=transaction, agent=record.agent)
         try:
             base = self.instance(record.id, record.base, project=record.project) if record.base else None
             return Transaction.resume(self._context, area, base)

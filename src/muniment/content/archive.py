@@ -290,6 +290,7 @@ class Archive(Protocol):
         Raises:
             LeftoverNotFound: There is none such, or it expired.
             TransactionBusy: Somebody is working on it at this moment.
+            TransactionForbidden: Somebody else began it.
         """
         raise _missing(self)
 
@@ -299,6 +300,8 @@ class Archive(Protocol):
 
     def replay(self, transaction: str) -> Instance:
         """Commit a transaction that was left behind, with the files it had stored by then.
+
+        Where somebody else began it, its event names both.
 
         Raises:
             LeftoverNotFound, LeftoverIncomplete: It cannot be done.

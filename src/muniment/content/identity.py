@@ -92,6 +92,10 @@ class Agent:
     name: str
     address: str
 
+    def __str__(self) -> str:
+        """As the log names an agent."""
+        return f"{self.name} <{self.address}>"
+
     @classmethod
     def stated(cls, name: str, address: str) -> Agent:
         """Who acts by the word of a key, a token or a proxy, with what no agent can be called by replaced."""

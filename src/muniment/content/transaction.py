@@ -187,3 +187,8 @@ class Transaction(Protocol):
             LeftoverNotFound: It was closed meanwhile, or it expired.
             TransactionClosed: It was closed here.
         """
+
+
+def names_part(decision: Mapping[str, Any] | None, transaction: str) -> bool:
+    """Whether a decision about a group says of this transaction that it is to be committed."""
+    return decision is not None and any(part.get("transaction") == transaction for part in decision.get("parts", []))

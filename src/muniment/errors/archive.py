@@ -80,6 +80,10 @@ class TransactionBusy(Conflict):
     outage = True
 
 
+class TransactionForbidden(Refused):
+    """The transaction {transaction} belongs to {agent}, who began it: nobody else may fill or commit it. Begin one of your own."""  # noqa: E501 - the docstring is the message
+
+
 class ResourceReserved(Conflict):
     """The resource {id!r} is reserved by the prepared transaction {transaction}. Try again when that is closed."""
 

@@ -258,6 +258,7 @@ class RemoteArchive(Archive):
 
         Raises:
             LeftoverNotFound: There is none such, or it expired.
+            TransactionForbidden: Somebody else began it.
         """
         return RemoteTransaction(self._server, self._server.ask("GET", f"/transactions/{segment(transaction)}").json())
 

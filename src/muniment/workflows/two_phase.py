@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from muniment.content.archive import Archive
 from muniment.content.identity import new_uuid
-from muniment.content.transaction import Transaction
+from muniment.content.transaction import Transaction, names_part
 from muniment.errors.base import MunimentError
 
 
@@ -67,8 +67,9 @@ def resolve(*archives: Archive) -> list[str]:
             if not left.group or keeper is None:
                 continue
             key = (left.decided_at, left.group)
-            decided[key] = keeper.decision(left.group) is not None
-            if decided[key]:
+            record = keeper.decision(left.group)
+            decided[key] = record is not None
+            if names_part(record, left.transaction):
                 archive.replay(left.transaction)
             else:
                 archive.roll_back(left.transaction)

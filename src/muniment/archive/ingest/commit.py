@@ -189,13 +189,14 @@ def append_event(context: ArchiveContext, area: StagingArea) -> None:
         DiskFull, WriteFailed: The storage refused; there is no event.
     """
     record = area.record
+    begun_by = {"begun by": str(record.agent)} if record.committed_by else {}
     draft = Event(
         "ingestion",
-        f"{record.agent_name} <{record.agent_address}>",
+        record.committed_by or str(record.agent),
         record.project,
         record.id,
         record.base + 1,
-        detail=(area.sealed() or {}).get("detail", {}),
+        detail={**(area.sealed() or {}).get("detail", {}), **begun_by},
         transaction=record.transaction,
     )
     context.log.append([draft])

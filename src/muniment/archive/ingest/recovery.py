@@ -20,7 +20,7 @@ from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import append_event, finish_root, publish
 from muniment.archive.ingest.staging import DELETION, IMPORT, REPAIR, StagingArea, TransactionRecord, left_behind
-from muniment.archive.ingest.two_phase import decision, unreserve
+from muniment.archive.ingest.two_phase import is_decided, unreserve
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
 from muniment.content import Hashers
@@ -104,7 +104,11 @@ def _finish(context: ArchiveContext, area: StagingArea) -> list[Event]:
         _digest(context.layout.object(record.project, record.id) / f"v{record.base + 1}", context)
         == sealed["inventory"]
     )
-    if group and not placed and not (sealed["decided at"] == context.config.id and decision(context, group)):
+    if (
+        group
+        and not placed
+        and not (sealed["decided at"] == context.config.id and is_decided(context, group, record.transaction))
+    ):
         # Prepared, and the decision lies elsewhere or was never made: for a replay to resolve.
         return []
     done = _finish_sealed(context, area, sealed)

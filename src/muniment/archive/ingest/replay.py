@@ -12,7 +12,7 @@ from muniment.archive.ingest.commit import publish, seal, withdraw
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.journal import Rebuilt
 from muniment.archive.ingest.recovery import file_digest
-from muniment.archive.ingest.staging import StagingArea
+from muniment.archive.ingest.staging import DELETION, IMPORT, REPAIR, StagingArea
 from muniment.archive.ingest.two_phase import unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory
@@ -34,6 +34,8 @@ def rollback(context: ArchiveContext, transaction: str) -> None:
 def replay(context: ArchiveContext, transaction: str) -> Instance:
     """Commit a transaction nobody holds, with every file it had stored whole.
 
+    The instance is its who began it; the event names who commits it here, and of whom it is if that is another.
+
     Raises:
         LeftoverNotFound: There is none such.
         LeftoverIncomplete: A file it had stored is not as it was, or it has none to commit.
@@ -41,6 +43,9 @@ def replay(context: ArchiveContext, transaction: str) -> Instance:
     """
     area = claim(context, transaction)
     try:
+        if context.agent != area.record.agent:
+            # Noted before anything is published: recovery may have to write the event.
+            area.restate(committed_by=str(context.agent))
         record = area.record
         root = context.layout.object(record.project, record.id)
         algorithm = context.config.digests[0]
@@ -82,6 +87,10 @@ def claim(context: ArchiveContext, transaction: str) -> StagingArea:
     area = StagingArea.take_over(folder)
     if area is None:
         raise TransactionBusy(transaction=transaction)
+    if area.record.kind in {DELETION, IMPORT, REPAIR}:
+        # These are finished by recovery, each in its own way, and by nobody's hand.
+        area.release()
+        raise LeftoverNotFound(transaction=transaction)
     return area
 
 

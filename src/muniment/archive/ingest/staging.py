@@ -33,7 +33,7 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import ArchiveLayout, object_parts
 from muniment.archive.disk.locks import try_exclusive
-from muniment.content.identity import to_uri
+from muniment.content.identity import Agent, to_uri
 from muniment.content.times import from_ns
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
@@ -47,7 +47,8 @@ _EARLIER_NAMES = {"adoption": IMPORT}
 class TransactionRecord:
     """What a transaction set out to do; `base` is the instance it builds on, 0 for a new resource.
 
-    `log` is the number of the newest event when it began: its own come later.
+    `log` is the number of the newest event when it began: its own come later. `committed_by` is who commits it where
+    that is not who began it.
     """
 
     transaction: str
@@ -60,6 +61,12 @@ class TransactionRecord:
     message: str = ""
     kind: str = "ingestion"
     log: int = 0
+    committed_by: str = ""
+
+    @property
+    def agent(self) -> Agent:
+        """Who began it, and to whom it belongs."""
+        return Agent(self.agent_name, self.agent_address)
 
 
 class StagingArea:
@@ -111,17 +118,15 @@ class StagingArea:
         if lock is None:
             return None
         try:
-            data = (folder / "transaction.json").read_bytes()
-            record = TransactionRecord(**json.loads(data))
-            return cls(folder, replace(record, kind=_EARLIER_NAMES.get(record.kind, record.kind)), lock)
-        except FileNotFoundError:
+            return cls(folder, read_record(folder), lock)
+        except LeftoverNotFound:
             # Killed before it had begun, or while it was being removed: nothing of value is in it.
             os.close(lock)
             remove_tree(folder)
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except BaseException:
             os.close(lock)
-            raise DamagedRecord(path=folder / "transaction.json", reason=str(error)) from error
+            raise
 
     @property
     def held(self) -> int | None:
@@ -158,13 +163,18 @@ class StagingArea:
         """The record that the version is complete."""
         return self.folder / "seal.json"
 
-    def restate(self, message: str) -> None:
-        """Change what the transaction says it is for.
+    def restate(self, *, message: str | None = None, committed_by: str | None = None) -> None:
+        """Change what the transaction says it is for, or who commits it.
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
         """
-        self.record = replace(self.record, message=message)
+        record = self.record
+        self.record = replace(
+            record,
+            message=record.message if message is None else message,
+            committed_by=record.committed_by if committed_by is None else committed_by,
+        )
         replace_file(self.folder / "transaction.json", _json(asdict(self.record)), scratch=self.folder)
 
     def note(self, *records: Mapping[str, Any]) -> None:
@@ -290,6 +300,23 @@ class StagingArea:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def read_record(folder: Path) -> TransactionRecord:
+    """What a transaction set out to do, whoever holds it.
+
+    Raises:
+        LeftoverNotFound: There is none in `folder`.
+        DamagedRecord: It cannot be read.
+    """
+    path = folder / "transaction.json"
+    try:
+        record = TransactionRecord(**json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise LeftoverNotFound(transaction=folder.name) from None
+    except (OSError, ValueError, TypeError) as error:
+        raise DamagedRecord(path=path, reason=str(error)) from error
+    return replace(record, kind=_EARLIER_NAMES.get(record.kind, record.kind))
 
 
 def left_behind(layout: ArchiveLayout) -> list[Path]:

@@ -244,7 +244,7 @@ class Transaction:
         self._refuse_closed()
         self._refuse_unkeepable(message)
         if message and not self.prepared:
-            self._area.restate(message)
+            self._area.restate(message=message)
         base = self._area.record.base
         if base and not self._changed() and not self.prepared:
             self.rollback()
@@ -370,8 +370,7 @@ class Transaction:
             protect(self._context, self._context.layout.object(self.project, self.id), self.number, progress=progress)
         except MunimentError as error:
             detail = {"note": "no parity was made", "reason": str(error)}
-            agent = f"{self._context.agent.name} <{self._context.agent.address}>"
-            failed = Event("creation", agent, self.project, self.id, self.number, "failure", detail)
+            failed = Event("creation", str(self._context.agent), self.project, self.id, self.number, "failure", detail)
             with contextlib.suppress(StorageError):
                 self._context.log.append([failed])
 

@@ -7,6 +7,7 @@ part is committed, now or by a replay; while it is not, every part may be rolled
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -17,10 +18,18 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, replace_file, sync_folder, write_file, writing
 from muniment.archive.disk.layout import object_digest
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.ingest.staging import StagingArea, TransactionRecord
+from muniment.archive.ingest.staging import StagingArea, TransactionRecord, read_record
 from muniment.archive.package.objects import head_of
 from muniment.content.identity import to_uri
-from muniment.errors.archive import DamagedRecord, ResourceExists, ResourceReserved, StaleTransaction
+from muniment.content.transaction import names_part
+from muniment.errors.archive import (
+    DamagedRecord,
+    LeftoverNotFound,
+    ResourceExists,
+    ResourceReserved,
+    StaleTransaction,
+    TransactionForbidden,
+)
 from muniment.errors.base import BadInput
 
 
@@ -86,12 +95,15 @@ def decide(context: ArchiveContext, group: str, parts: Iterable[Mapping[str, str
     """Record for ever that every part of a group is to be committed.
 
     Raises:
+        TransactionForbidden: A part here, or what was decided already, is somebody else's.
         DiskFull, WriteFailed: The storage refused: nothing is decided.
     """
+    parts = list(parts)
+    _refuse_of_another(context, group, parts)
     folder = context.layout.staging / "groups"
     make_folder(folder)
     make_folder(context.layout.scratch)
-    record = {"group": group, "decision": "commit", "parts": list(parts)}
+    record = {"group": group, "decision": "commit", "agent": str(context.agent), "parts": parts}
     data = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8")
     replace_file(_group(context, group), data, scratch=context.layout.scratch)
     sync_folder(folder)
@@ -113,6 +125,15 @@ def decision(context: ArchiveContext, group: str) -> dict[str, Any] | None:
     return dict(found)
 
 
+def is_decided(context: ArchiveContext, group: str, transaction: str) -> bool:
+    """Whether it was decided here that this transaction of a group is to be committed.
+
+    Raises:
+        DamagedRecord: The record cannot be read.
+    """
+    return names_part(decision(context, group), transaction)
+
+
 def forget(context: ArchiveContext, group: str) -> None:
     """Remove a decision all of whose parts are committed.
 
@@ -122,6 +143,20 @@ def forget(context: ArchiveContext, group: str) -> None:
     path = _group(context, group)
     with writing(path):
         path.unlink(missing_ok=True)
+
+
+def _refuse_of_another(context: ArchiveContext, group: str, parts: Iterable[Mapping[str, str]]) -> None:
+    """Refuse to decide about what others began: it would be committed in their name."""
+    known = decision(context, group)
+    if known and known.get("agent", str(context.agent)) != str(context.agent):
+        raise TransactionForbidden(transaction=group, agent=known["agent"])
+    for part in parts:
+        if part.get("archive") != context.config.id:
+            continue
+        with contextlib.suppress(LeftoverNotFound):
+            record = read_record(context.layout.transactions / Path(part.get("transaction", "")).name)
+            if record.agent != context.agent:
+                raise TransactionForbidden(transaction=record.transaction, agent=record.agent)
 
 
 def _mark(context: ArchiveContext, record: TransactionRecord) -> Path:

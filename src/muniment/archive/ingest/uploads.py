@@ -25,15 +25,18 @@ from typing import Self
 from muniment.archive.context import Opened
 from muniment.archive.copying.copy_and_digest import THREADED, Digesting
 from muniment.archive.disk.durable import NEW_FILE, make_folder, write_all, write_file, writing
-from muniment.archive.ingest.staging import StagingArea, TransactionRecord
+from muniment.archive.ingest.staging import StagingArea, TransactionRecord, read_record
 from muniment.archive.ingest.transaction import Transaction
 from muniment.content import Entry, parse_expected
 from muniment.content.acceptable import check_size
 from muniment.content.digests import ALGORITHMS
+from muniment.content.identity import Agent
 from muniment.content.times import check_time
+from muniment.errors.archive import LeftoverNotFound
 from muniment.errors.remote import UploadBusy, UploadIncomplete, UploadNotFound, WrongUploadOffset
 
 _READ = 1 << 20
+_ID = re.compile(r"[0-9a-f-]{36}")
 _UNKNOWN = TransactionRecord("", "", "", 0, "", "", "")
 """Of a transaction that is not taken over: only its folder is needed."""
 
@@ -45,6 +48,18 @@ def extend_lease(archive: Opened, transaction: str, seconds: float) -> None:
         DiskFull, WriteFailed: The storage refused, or the transaction is gone.
     """
     StagingArea(_folder(archive, transaction), _UNKNOWN, None).write_lease(seconds)
+
+
+def begun_by(archive: Opened, transaction: str) -> tuple[Agent, str]:
+    """Who began a transaction and in which project, without taking it.
+
+    Raises:
+        LeftoverNotFound: There is none such.
+    """
+    if not _ID.fullmatch(transaction):
+        raise LeftoverNotFound(transaction=transaction)
+    record = read_record(archive.context.layout.transactions / transaction)
+    return record.agent, record.project
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +284,6 @@ def receiving(archive: Opened, suffix: str = "") -> Iterator[Receiving]:
 
 
 def _folder(archive: Opened, transaction: str) -> Path:
-    if not re.fullmatch(r"[0-9a-f-]{36}", transaction):
+    if not _ID.fullmatch(transaction):
         raise UploadNotFound(transaction=transaction, upload="")
     return archive.context.layout.transactions / transaction

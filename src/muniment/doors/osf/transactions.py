@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from muniment.content.archive import Archive
 from muniment.content.transaction import Transaction
-from muniment.errors.archive import LeftoverNotFound, TransactionBusy
+from muniment.errors.archive import LeftoverNotFound, TransactionBusy, TransactionForbidden
 from muniment.errors.base import MissingThing
 from muniment.errors.register import TransactionGone
 
@@ -34,7 +34,7 @@ class TransactionLease:
         """The transaction, for the length of a `with` block; nobody else has it meanwhile.
 
         Raises:
-            TransactionGone: It expired, or was committed or rolled back.
+            TransactionGone: It expired, was committed or rolled back, or is not the workers'.
             MunimentError: What `check` raised.
         """
         transaction = self._take()
@@ -63,7 +63,7 @@ class TransactionLease:
                 self._check()
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 1.5)
-            except (LeftoverNotFound, MissingThing) as error:
+            except (LeftoverNotFound, MissingThing, TransactionForbidden) as error:
                 raise TransactionGone(transaction=self._id, id=self._container) from error
             else:
                 return self._transaction

@@ -9,7 +9,7 @@ from fastapi import Path, Request
 from muniment.errors.base import MissingThing
 from muniment.http.authorization import authorized
 from muniment.http.names import UUID_FORM
-from muniment.http.throttling import WRITE
+from muniment.http.throttling import ADMIN, WRITE
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Decision, DecisionOut
 
@@ -39,7 +39,10 @@ def decision(request: Request, group: Group) -> DecisionOut:
 
 @router.delete("/{group}", operation_id="forget", status_code=204)
 def forget(request: Request, group: Group) -> None:
-    """Remove a decision all of whose parts are committed."""
+    """Remove a decision all of whose parts are committed: for who made it, and for those with the right `admin`."""
     visit = authorized(request)
     visit.require_somewhere(WRITE)
+    found = visit.archive.decision(group) or {}
+    if found.get("agent", str(visit.archive.context.agent)) != str(visit.archive.context.agent):
+        visit.require(ADMIN, None)
     visit.archive.forget(group)

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from muniment.archive import Archive, Transaction, Upload, extend_lease
+from muniment.archive import Agent, Archive, Transaction, Upload, begun_by, extend_lease
 from muniment.errors.archive import LeftoverNotFound, TransactionBusy, TransactionClosed
 from muniment.errors.base import MunimentError
 from muniment.errors.remote import UploadNotFound
@@ -31,6 +31,7 @@ class OpenTransactions:
         self._archive = archive
         self._kept: OrderedDict[str, Transaction] = OrderedDict()
         self._leased: dict[str, float] = {}
+        self._begun: OrderedDict[str, tuple[Agent, str]] = OrderedDict()
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -44,8 +45,8 @@ class OpenTransactions:
         self._park(transaction)
 
     @contextlib.contextmanager
-    def hold(self, name: str) -> Iterator[Transaction]:
-        """Have a transaction alone for the length of a `with` block.
+    def hold(self, name: str, archive: Archive) -> Iterator[Transaction]:
+        """Have a transaction alone for the length of a `with` block; `archive` is in the hands of who began it.
 
         Raises:
             LeftoverNotFound: There is none such: it was closed, or it expired.
@@ -55,13 +56,29 @@ class OpenTransactions:
         if not lock.acquire(timeout=_WAIT):
             raise TransactionBusy(transaction=name)
         try:
-            transaction = self._take(name)
+            transaction = self._take(name, archive)
             try:
                 yield transaction
             finally:
                 self._park(transaction)
         finally:
             lock.release()
+
+    def begun_by(self, name: str) -> tuple[Agent, str]:
+        """Who began a transaction and in which project, without taking it.
+
+        Raises:
+            LeftoverNotFound: There is none such.
+        """
+        with self._guard:
+            known = self._begun.get(name)
+        if known is None:
+            known = begun_by(self._archive, name)
+            with self._guard:
+                self._begun[name] = known
+                while len(self._begun) > _MOST_UPLOADS:
+                    self._begun.popitem(last=False)
+        return known
 
     def begin_upload(self, name: str, upload: Upload) -> None:
         """Remember an upload's state, so that its bytes need not be digested twice."""
@@ -106,21 +123,21 @@ class OpenTransactions:
         with self._guard:
             return self._locks.setdefault(name, threading.Lock())
 
-    def _take(self, name: str) -> Transaction:
+    def _take(self, name: str, archive: Archive) -> Transaction:
         until = time.monotonic() + _WAIT
         while True:
             try:
-                return self._try(name)
+                return self._try(name, archive)
             except TransactionBusy:
                 # Another process is at it, or the sweep looks at it for a moment.
                 if time.monotonic() > until:
                     raise
                 time.sleep(_STEP)
 
-    def _try(self, name: str) -> Transaction:
+    def _try(self, name: str, archive: Archive) -> Transaction:
         kept = self._kept.get(name)
         if kept is None:
-            return self._archive.resume(name)
+            return archive.resume(name)
         try:
             kept.unpark()
         except (LeftoverNotFound, TransactionClosed):
@@ -152,6 +169,7 @@ class OpenTransactions:
     def _drop(self, name: str) -> None:
         with self._guard:
             self._kept.pop(name, None)
+            self._begun.pop(name, None)
             self._leased.pop(name, None)
             self._locks.pop(name, None)
             for known in [key for key in self._uploads if key.startswith(f"{name}/")]:

@@ -325,6 +325,7 @@ class DecisionOut(BaseModel):
 
     group: str
     decision: str
+    agent: str = ""
     parts: list[dict[str, Any]]
 
 

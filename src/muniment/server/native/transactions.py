@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 
 from muniment.archive import Transaction
 from muniment.content.acceptable import check_json, check_object
-from muniment.errors.archive import LeftoverNotFound
+from muniment.errors.archive import LeftoverNotFound, TransactionForbidden
 from muniment.http.authorization import AuthorizedRequest, authorized, refuse_other_version, told
 from muniment.http.names import After, FilePath, Limit, path_of
 from muniment.http.throttling import ADMIN, READ, WRITE
@@ -89,8 +89,13 @@ def show(request: Request, transaction: str) -> TransactionOut:
 
 @router.delete("/{transaction}", operation_id="rollback", status_code=204)
 def rollback(request: Request, transaction: str) -> None:
-    """Undo everything: the archive is as it was before the transaction."""
+    """Undo everything: the archive is as it was before the transaction. Those with the right `admin` may, too."""
     metrics = request.app.state.gate.metrics
+    visit = authorized(request)
+    if visit.may(ADMIN, None) and request.app.state.desk.begun_by(transaction)[0] != visit.archive.context.agent:
+        with told(metrics, "rolled back"):
+            visit.archive.roll_back(transaction)
+        return
     with held(request, transaction) as (_, found), told(metrics, "rolled back"):
         found.rollback()
 
@@ -165,29 +170,41 @@ def replay(request: Request, transaction: str) -> InstanceOut:
 
 
 class held:  # noqa: N801 - used as a function in `with`
-    """A transaction in the hands of a caller who may write to its project."""
+    """A transaction in the hands of the caller who began it and may write to its project."""
 
     def __init__(self, request: Request, transaction: str) -> None:
-        self._visit = authorized(request)
-        self._hold = request.app.state.desk.hold(transaction)
+        self._visit = allowed(request, transaction)
+        self._hold = request.app.state.desk.hold(transaction, self._visit.archive)
 
     def __enter__(self) -> tuple[AuthorizedRequest, Transaction]:
         """Take it.
 
         Raises:
-            LeftoverNotFound: There is none such, or none the caller may know of.
+            LeftoverNotFound: There is none such.
             TransactionBusy: Others work on it for longer than one wants to wait.
         """
-        self._visit.require_somewhere(WRITE)
-        found = self._hold.__enter__()
-        if not self._visit.may(WRITE, found.project):
-            self._hold.__exit__(None, None, None)
-            raise LeftoverNotFound(transaction=found.transaction)
-        return self._visit, found
+        return self._visit, self._hold.__enter__()
 
     def __exit__(self, *error: object) -> None:
         """Let go of it."""
         self._hold.__exit__(*error)
+
+
+def allowed(request: Request, transaction: str) -> AuthorizedRequest:
+    """Let in who began a transaction and may write to its project, without taking it.
+
+    Raises:
+        LeftoverNotFound: There is none such, or none the caller may know of.
+        TransactionForbidden: It is not theirs.
+    """
+    visit = authorized(request)
+    visit.require_somewhere(WRITE)
+    agent, project = request.app.state.desk.begun_by(transaction)
+    if not visit.may(WRITE, project):
+        raise LeftoverNotFound(transaction=transaction)
+    if visit.archive.context.agent != agent:
+        raise TransactionForbidden(transaction=transaction, agent=agent)
+    return visit
 
 
 def transaction_out(found: Transaction, desk: OpenTransactions) -> TransactionOut:

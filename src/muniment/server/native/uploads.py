@@ -15,7 +15,7 @@ from muniment.content import Entry, Hashers, parse_expected
 from muniment.content.digests import refuse_mismatch
 from muniment.content.times import check_time
 from muniment.errors.remote import BadRequest, UnusableRequest
-from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.authorization import authorized
 from muniment.http.names import (
     BATCH_TYPE,
     DIGEST_FIELD_FORM,
@@ -26,13 +26,12 @@ from muniment.http.names import (
     read_digest_fields,
 )
 from muniment.http.streaming import PIECE, pieces_of, pour
-from muniment.http.throttling import WRITE
 from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import file_out
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
-from muniment.server.native.transactions import held
+from muniment.server.native.transactions import allowed, held
 
 router = new_router("/transactions/{transaction}")
 
@@ -75,7 +74,7 @@ async def put(
         replace=replace,
     )
     if asked.size is None or asked.size >= PIECE:
-        await run_in_threadpool(_allow, request, transaction)
+        await run_in_threadpool(allowed, request, transaction)
     pieces = pieces_of(request)
     first = await _first(pieces)
     if len(first) < PIECE and (asked.size is None or asked.size == len(first)):
@@ -143,7 +142,7 @@ def begin(
 @router.head("/uploads/{upload}", operation_id="upload_offset", status_code=204)
 def offset(request: Request, response: Response, transaction: str, upload: str) -> None:
     """Where an upload stands, in `Upload-Offset`."""
-    _allow(request, transaction)
+    allowed(request, transaction)
     response.headers["Upload-Offset"] = str(request.app.state.desk.upload(transaction, upload).received())
 
 
@@ -179,18 +178,8 @@ def discard(request: Request, transaction: str, upload: str) -> None:
     request.app.state.desk.end_upload(transaction, upload)
 
 
-def _allow(request: Request, transaction: str) -> AuthorizedRequest:
-    """Let in who may write to the transaction's project, without taking the transaction."""
-    visit = authorized(request)
-    visit.require_somewhere(WRITE)
-    if not visit.may(WRITE, None):
-        with request.app.state.desk.hold(transaction) as found:
-            visit.require(WRITE, found.project)
-    return visit
-
-
 def _upload(request: Request, transaction: str, upload: str) -> Upload:
-    _allow(request, transaction)
+    allowed(request, transaction)
     found: Upload = request.app.state.desk.upload(transaction, upload)
     return found
 
