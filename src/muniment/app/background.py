@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from muniment.content.archive import Archive
     from muniment.doors.ckan.context import CkanContext
     from muniment.doors.ckan.portals import PortalSettings
+    from muniment.doors.distillery.context import DistilleryContext
     from muniment.doors.osf import Address, Foreman, RegistrationContext
     from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry
     from muniment.sources import Session
@@ -128,6 +129,25 @@ class BackgroundServices:
             scratch=office.scratch,
             public_url=self._settings.public_url,
             signer=office.signer,
+        )
+
+    @cached_property
+    def distillery(self) -> DistilleryContext:
+        """What the Distillery works with.
+
+        Raises:
+            NoDistillery: None is set up.
+            BadInput: A setting cannot be used.
+        """
+        from muniment.app.distillery import distillery_context  # noqa: PLC0415 - as above
+
+        office = self.office
+        return distillery_context(
+            self._app,
+            lambda: office.archive,
+            lambda: office.ledger,
+            lambda: self._session(60.0, attempts=5),
+            office.scratch,
         )
 
     # --- the engines

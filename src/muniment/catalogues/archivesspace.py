@@ -72,13 +72,13 @@ class ArchivesSpace:
     """
 
     def __init__(self, session: Session, url: str, user: str, password: str, repository: str) -> None:
-        """Use the backend API at `url`; `repository` is the repository's code."""
+        """Use the backend API at `url`; `repository` is the repository's code, or its address."""
         self.url = url.rstrip("/")
         self._session = session
         self._user, self._password, self._code = user, password, repository
         self._account = Account("ArchivesSpace", (self.url,), secrets=(password,), credential_field="password")
         self._token = ""
-        self._repository = ""
+        self._repository: Record = {}
         self._lock = threading.Lock()
 
     # --- finding
@@ -88,13 +88,36 @@ class ArchivesSpace:
         """The repository's address, such as `/repositories/2`.
 
         Raises:
-            NotInCatalogue: There is none with that code.
+            NotInCatalogue: There is none with that code or address.
         """
+        return str(self._described()["uri"])
+
+    @property
+    def repository_name(self) -> str:
+        """What the repository is called.
+
+        Raises:
+            NotInCatalogue: There is none.
+        """
+        found = self._described()
+        return str(found.get("name") or found.get("repo_code") or self._code)
+
+    @property
+    def code(self) -> str:
+        """The repository's code.
+
+        Raises:
+            NotInCatalogue: There is none.
+        """
+        return str(self._described().get("repo_code") or self._code)
+
+    def _described(self) -> Record:
         if not self._repository:
-            found = [each for each in self._call("GET", "/repositories") if each.get("repo_code") == self._code]
+            listed = self._call("GET", "/repositories")
+            found = [each for each in listed if self._code in {each.get("repo_code"), each.get("uri")}]
             if not found:
                 raise NotInCatalogue(what="repository", id=self._code, near="")
-            self._repository = str(found[0]["uri"])
+            self._repository = found[0]
         return self._repository
 
     def collection(self, id: str) -> Found:

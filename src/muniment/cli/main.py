@@ -35,7 +35,15 @@ _COMMANDS = {
     "work": "jobs",
 }
 """Every command and the module it is in, in the order of the help."""
-_GROUPS = {"ckan": "ckan", "key": "keys", "access": "rights", "job": "jobs", "ledger": "jobs", "registration": "jobs"}
+_GROUPS = {
+    "ckan": "ckan",
+    "distill": "distill",
+    "key": "keys",
+    "access": "rights",
+    "job": "jobs",
+    "ledger": "jobs",
+    "registration": "jobs",
+}
 """Commands that have commands of their own."""
 
 

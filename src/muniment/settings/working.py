@@ -34,6 +34,8 @@ class WorkSettings:
     serve_work = fields.switch("Whether `serve` also does what the ledger owes.", default=True)
     scratch = fields.path("Where workers keep what is on its way. By default in the system's temporary folder.")
 
+    distillery = fields.path("The TOML file with the section [distillery]; without it there is no Distillery.")
+
     osf_project = fields.text("The project that containers are archived in.", "osf/registrations")
     registration_stores = fields.text(
         "Where registrations go, folders or s3://bucket/prefix?endpoint=… with commas between; the first one "

@@ -81,7 +81,7 @@ class FolderStore(Store):
         """
         self.root = root.absolute()
         try:
-            (self.root / _INCOMING).mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadStore(store=str(root), reason=error.strerror or str(error)) from error
 
@@ -118,6 +118,7 @@ class FolderStore(Store):
         fresh = self.root / _INCOMING / secrets.token_hex(12)
         try:
             with open() as stream, self._trouble(key):
+                fresh.parent.mkdir(exist_ok=True)
                 with fresh.open("xb", buffering=0) as file:
                     while chunk := stream.read(CHUNK):
                         sent.update(chunk)
@@ -203,6 +204,7 @@ class FolderStore(Store):
         with self._trouble(key):
             if self.stat(key) is None:
                 raise KeyNotFound(key=key, store=str(self))
+            aside.parent.mkdir(exist_ok=True)
             os.link(place, aside)
             shutil.move(mended, self.root / _INCOMING / mended.name)
             (self.root / _INCOMING / mended.name).replace(place)

@@ -98,6 +98,14 @@ class LtfsStore(Store):
         """Nothing on a tape is removed; a key may have to wait for its tape."""
         return Capabilities(exclusive=self._local, packs=True, cold=True)
 
+    def mounted(self) -> str:
+        """The indicator of the tape in the drive.
+
+        Raises:
+            TapeMissing, TapeUnlabelled, StoreFailed: It could not be told.
+        """
+        return self._host.volume().tape
+
     def put(self, key: str, source: Entry, open: Open, options: PutOptions = DEFAULTS) -> Receipt:
         """Write to the tape in the drive.
 

@@ -135,6 +135,10 @@ class ArchivesSpaceServer(Loopback):
         if uri not in self.records:
             raise Wrong(404, "Record not found")
         record = copy.deepcopy(self.records[uri])
+        if "/digital_objects/" in uri:
+            # Read-only: the other side of an instance.
+            linking = [where for where, each in self.records.items() if f'"{uri}"' in json.dumps(each.get("instances"))]
+            record["linked_instances"] = [{"ref": where} for where in linking]
         if query.get("resolve[]"):
             self._resolve(record)
         return record

@@ -1,0 +1,1 @@
+"""Where access copies are seen: one module for each kind of place."""
