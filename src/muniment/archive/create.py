@@ -17,6 +17,7 @@ from muniment.archive.package.bag import profile
 from muniment.content.config import ArchiveConfig
 from muniment.content.events import Event
 from muniment.content.identity import Agent
+from muniment.content.trees import walk_tree
 from muniment.errors.archive import NotEmpty
 
 _LARGEST_EVENT = 10_000
@@ -92,8 +93,8 @@ def _remove_what_was_begun(root: Path) -> None:
     ours = _files()
     if not (layout.objects.is_dir() or layout.staging.is_dir()):
         raise NotEmpty(path=root)
-    for folder, folders, names in os.walk(root):
-        for name in [*names, *(each for each in folders if os.path.islink(os.path.join(folder, each)))]:
+    for folder, _, names in walk_tree(root):
+        for name in names:
             path = Path(folder, name)
             place = path.relative_to(root).as_posix()
             made = path == layout.scratch / SETTINGS or path.parent == layout.locks

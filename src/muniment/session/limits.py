@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _HOUR = 3600.0
 _LONGEST = 100 * 366 * 24 * _HOUR
 """What is longer is not told in dates any more."""
+_LAST = 253_402_300_799.0
+"""The last second of the year 9999, since 1970."""
 _EPOCH_FROM = 1_000_000_000
 _LIMITED = frozenset({403, 429, 503})
 _LOOK = 1.0
@@ -203,4 +205,5 @@ def _reset(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _rfc3339(when: float) -> str:
-    return datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    # A service may ask for a wait beyond all years.
+    return datetime.fromtimestamp(min(when, _LAST), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

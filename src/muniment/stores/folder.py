@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from muniment.content import Entry
+from muniment.content.trees import make_folders
 from muniment.errors.stores import (
     BadKey,
     BadStore,
@@ -124,7 +125,7 @@ class FolderStore(Store):
                         sent.update(chunk)
                         _write(file.fileno(), chunk)
                 receipt = sent.receipt()
-                place.parent.mkdir(parents=True, exist_ok=True)
+                make_folders(place.parent)
                 publish(fresh)
             return receipt
         finally:
@@ -282,18 +283,27 @@ class FolderStore(Store):
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
         """Files below, in the order of their whole keys: a folder sorts as its name with a slash."""
-        with self._trouble(prefix or "."):
-            try:
-                found = [(each.name + "/" * each.is_dir(follow_symlinks=False), each) for each in os.scandir(folder)]
-            except (FileNotFoundError, NotADirectoryError):
-                return
-        for name, each in sorted(found, key=lambda pair: pair[0]):
-            if not prefix and each.name == _INCOMING:
-                continue
-            if name.endswith("/"):
-                yield from self._walk(Path(each.path), prefix + name)
-            elif each.is_file(follow_symlinks=False):
-                yield prefix + name, Path(each.path)
+        waiting = [self._listed(folder, prefix)]
+        while waiting:
+            for key, place in waiting[-1]:
+                if key.endswith("/"):
+                    waiting.append(self._listed(place, key))
+                    break
+                yield key, place
+            else:
+                waiting.pop()
+
+    def _listed(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+        """Files and folders right in a folder, with their keys in order; that of a folder ends with a slash."""
+        found = []
+        with self._trouble(prefix or "."), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for each in os.scandir(folder):
+                if each.is_dir(follow_symlinks=False):
+                    if prefix or each.name != _INCOMING:
+                        found.append((f"{prefix}{each.name}/", Path(each.path)))
+                elif each.is_file(follow_symlinks=False):
+                    found.append((f"{prefix}{each.name}", Path(each.path)))
+        return iter(sorted(found))
 
     @contextlib.contextmanager
     def _trouble(self, key: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from muniment.validation.findings import why
 
-DEEPEST = 1000
+DEEPEST = 4096
 """Folders below folders that are looked into; beyond it a path no longer fits any system call."""
 
 _KINDS = (

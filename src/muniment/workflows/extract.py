@@ -7,13 +7,13 @@ import errno
 import os
 import posixpath
 import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.instance import Instance
 from muniment.content.times import read_time
+from muniment.content.trees import make_folders, remove_folders
 from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
 
 _CHUNK = 1 << 20
@@ -53,14 +53,14 @@ def take_out(instance: Instance, target: Path, *, progress: Progress = quiet) ->
     renamed: dict[str, str] = {}
     try:
         with _writing(target):
-            fresh.mkdir(parents=True)
+            make_folders(fresh)
             size = 0
             for done, entry in enumerate(instance.files(), 1):
                 name = _possible(entry.path)
                 if name != entry.path:
                     renamed[entry.path] = name
                 place = fresh / name
-                place.parent.mkdir(parents=True, exist_ok=True)
+                make_folders(place.parent)
                 _copy(instance, entry, place)
                 size += entry.size or 0
                 progress("taking out", done, len(instance), size=size)
@@ -69,7 +69,7 @@ def take_out(instance: Instance, target: Path, *, progress: Progress = quiet) ->
                 target.rmdir()
             fresh.rename(target)
     except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
+        remove_folders(fresh)
         raise
     return renamed
 
@@ -97,14 +97,14 @@ def _copy(instance: Instance, entry: Entry, place: Path) -> None:
 
 def _make_links_and_folders(instance: Instance, root: Path) -> None:
     for name in instance.record.get("folders", []):
-        (root / LogicalPath.parse(name)).mkdir(parents=True, exist_ok=True)
+        make_folders(root / LogicalPath.parse(name))
     for name, pointed in instance.record.get("links", {}).items():
         place = root / LogicalPath.parse(name)
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(name), pointed))
         # A link that leaves the folder is a note about the past, not something to make again.
         if pointed.startswith("/") or inside.startswith("..") or os.path.lexists(place):
             continue
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(place.parent)
         place.symlink_to(pointed)
 
 

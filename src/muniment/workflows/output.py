@@ -6,13 +6,13 @@ import contextlib
 import errno
 import os
 import secrets
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from muniment.content import Hashers, Progress
+from muniment.content.trees import make_folders, remove_folders
 from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
 from muniment.errors.exchange import NameNotCarried, NotVerified
 from muniment.layouts.packages import LaidOutPackage, PackageTar
@@ -139,7 +139,7 @@ def write_folder(laid: LaidOutPackage, target: Path, progress: Progress) -> None
         with _writing(part):
             part.mkdir()
             for folder in laid.folders:
-                (part / folder).mkdir(parents=True)
+                make_folders(part / folder)
         proofs = [_write_member(part, member, target) for member in _told(members, "writing", progress)]
         _settle(part, members)
         for member, proof in zip(_told(members, "verifying", progress), proofs, strict=True):
@@ -149,7 +149,7 @@ def write_folder(laid: LaidOutPackage, target: Path, progress: Progress) -> None
             part.rename(target)
             _sync_folder(target.parent)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_folders(part)
 
 
 def _pour(plan: PackageTar, file: BinaryIO, progress: Progress) -> str:
@@ -169,7 +169,7 @@ def _write_member(part: Path, member: Member, target: Path) -> tuple[str, str]:
     proof = member.proof()
     hashers = Hashers([] if proof else ["sha256"])
     with _writing(place, member.name, target):
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(place.parent)
         descriptor = os.open(place, _NEW, 0o644)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             for chunk in Slice(member, 0, member.size).pieces(_CHUNK):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import tarfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
+from muniment.content.trees import make_folders, remove_folders, walk_tree
 from muniment.errors.archive import OutputExists, SourceUnreadable
 
 _CHUNK = 1 << 20
@@ -25,13 +26,17 @@ def unpack(package: Path, target: Path) -> None:
     fresh.mkdir()
     try:
         with tarfile.open(package) as tar:
-            tar.extractall(fresh, filter="data")
+            for member in tar:
+                # One by one, for tarfile makes the folders above by recursion.
+                safe = tarfile.data_filter(member, str(fresh))
+                make_folders((fresh / safe.name).parent)
+                tar.extract(safe, fresh, filter="data")
         (inside,) = fresh.iterdir()
         if os.path.lexists(target):
             raise OutputExists(path=target)
         inside.rename(target)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        remove_folders(fresh)
 
 
 def tar_of(path: Path) -> Iterator[bytes]:
@@ -45,7 +50,7 @@ def tar_of(path: Path) -> Iterator[bytes]:
             yield from pieces(path)
             return
         top = path.resolve().name or "package"
-        for place in sorted(path.rglob("*")):
+        for place in sorted(Path(folder, name) for folder, *names in walk_tree(path) for name in chain(*names)):
             name = f"{top}/{place.relative_to(path)}"
             status = place.lstat()
             info = tarfile.TarInfo(name)

@@ -76,14 +76,16 @@ def make_folder(path: Path) -> None:
         DiskFull, WriteFailed: The storage refused.
     """
     with writing(path):
-        try:
-            os.mkdir(path)
-        except FileExistsError:
-            return
-        except FileNotFoundError:
-            make_folder(path.parent)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path)
+        missing = [path]
+        while missing:
+            try:
+                os.mkdir(missing[-1])
+            except FileExistsError:
+                pass
+            except FileNotFoundError:
+                missing.append(missing[-1].parent)
+                continue
+            missing.pop()
 
 
 def sync_folder(path: str | os.PathLike[str]) -> None:
@@ -170,14 +172,21 @@ def remove_tree(path: Path) -> None:
 
 def _remove_folder(path: str) -> None:
     # Own walk, not shutil.rmtree: every unlink goes through `os` by name, where tests can fail it.
-    with os.scandir(path) as entries:
-        for entry in list(entries):
-            if entry.is_dir(follow_symlinks=False):
-                _remove_folder(entry.path)
-            else:
+    # Nor by recursion: what is removed may be deeper than Python calls itself.
+    waiting: list[tuple[str, bool]] = [(path, False)]
+    while waiting:
+        place, emptied = waiting.pop()
+        if emptied:
+            os.rmdir(place)
+            continue
+        waiting.append((place, True))
+        with os.scandir(place) as entries:
+            for entry in list(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((entry.path, False))
+                    continue
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(entry.path)
-    os.rmdir(path)
 
 
 def _find_syncfs() -> Callable[[int], int] | None:
@@ -255,18 +264,22 @@ def syncing_ahead(root: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sync_each(folder: str) -> None:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _sync_each(entry.path)
-            else:
-                descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync_each(root: str) -> None:
+    # The deepest first, so that a name is never on the disk before what it leads to.
+    folders = [root]
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    _sync_one(entry.path, os.O_NOFOLLOW)
+    for folder in reversed(folders):
+        _sync_one(folder, os.O_DIRECTORY)
+
+
+def _sync_one(path: str, flag: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flag | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

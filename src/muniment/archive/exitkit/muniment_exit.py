@@ -12,6 +12,8 @@ import re
 import sys
 
 CHUNK = 1 << 20
+# os.walk and os.makedirs call themselves once for each folder in a path, and a path has room for two thousand.
+sys.setrecursionlimit(20000)
 VERSION = re.compile(r"v([1-9][0-9]*)\Z")
 LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f]")
 

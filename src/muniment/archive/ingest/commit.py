@@ -50,6 +50,7 @@ from muniment.content.config import Mode
 from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, to_uri
 from muniment.content.times import now
+from muniment.content.trees import walk_tree
 from muniment.errors.archive import ResourceExists, StaleTransaction
 from muniment.errors.base import StorageError
 
@@ -303,30 +304,29 @@ def _drop_unused(area: StagingArea, staged: dict[str, str], used: set[str]) -> N
     with writing(area.content):
         for digest in [digest for digest in staged if digest not in used]:
             os.unlink(area.content / staged.pop(digest))
-        _drop_unrecorded(os.fspath(area.content), "", frozenset(staged.values()))
+        _drop_unrecorded(area.content, frozenset(staged.values()))
 
 
-def _drop_unrecorded(folder: str, prefix: str, recorded: frozenset[str]) -> bool:
-    """Remove what no entry stands for, and folders that then hold no file; whether nothing is left in `folder`.
+def _drop_unrecorded(content: Path, recorded: frozenset[str]) -> None:
+    """Remove what no entry stands for, and folders that then hold no file.
 
     A process that was killed between storing a file and noting it leaves the file behind, and whoever takes the
     transaction up again stores it under another name. An object may hold neither unrecorded files nor empty
     folders (OCFL 1.1 §3.3.1, E023 and E024).
     """
-    hollow = True
-    with os.scandir(folder) as entries:
-        for entry in list(entries):
-            place = f"{prefix}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                if _drop_unrecorded(entry.path, f"{place}/", recorded):
-                    os.rmdir(entry.path)
-                else:
-                    hollow = False
-            elif place in recorded:
-                hollow = False
+    start = len(os.fspath(content)) + 1
+    filled: set[str] = set()
+    for place, _, names in walk_tree(content, deepest_first=True):
+        for name in names:
+            path = os.path.join(place, name)
+            if path[start:] in recorded:
+                filled.add(place)
             else:
-                os.unlink(entry.path)
-    return hollow
+                os.unlink(path)
+        if place in filled:
+            filled.add(os.path.dirname(place))
+        elif len(place) >= start:
+            os.rmdir(place)
 
 
 def drop_empty_folders(folder: Path, stop: Path) -> None:

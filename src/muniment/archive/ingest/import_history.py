@@ -47,6 +47,7 @@ from muniment.content.digests import refuse_mismatch
 from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid, to_uri
 from muniment.content.times import check_time, now
+from muniment.content.trees import walk_tree
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
 from muniment.errors.base import BadInput, MunimentError, StorageError
 
@@ -385,7 +386,7 @@ def _inventory_digest(context: ArchiveContext, version: Path) -> str:
 def _drop_empty(content: Path) -> None:
     """Remove the folders in which only content lay that the object has already (OCFL 1.1 E024)."""
     with writing(content):
-        for folder, folders, files in os.walk(content, topdown=False):
+        for folder, folders, files in walk_tree(content, deepest_first=True):
             if not files and not any(os.path.isdir(os.path.join(folder, name)) for name in folders):
                 os.rmdir(folder)
 

@@ -27,6 +27,7 @@ from muniment.content import Hashers
 from muniment.content.archive import Leftover
 from muniment.content.events import Event
 from muniment.content.times import now
+from muniment.content.trees import files_below, walk_tree
 from muniment.errors.archive import DamagedRecord, ReadFailed
 from muniment.errors.base import Conflict, StorageError
 
@@ -200,7 +201,7 @@ def _digest(version: Path, context: ArchiveContext) -> str:
 
 
 def _is_empty(area: StagingArea) -> bool:
-    return not any(files for _, _, files in os.walk(area.build))
+    return next(files_below(area.build), None) is None
 
 
 def _tell(context: ArchiveContext, record: TransactionRecord, note: str) -> list[Event]:
@@ -241,7 +242,7 @@ def _clear_scratch(context: ArchiveContext) -> None:
 def _last_change(place: Path) -> float:
     """When anything at or below `place` last changed: who is at work there writes files all the time."""
     newest = 0.0
-    for folder, folders, files in os.walk(place):
+    for folder, folders, files in walk_tree(place):
         for name in ("", *folders, *files):
             with contextlib.suppress(FileNotFoundError):
                 newest = max(newest, os.lstat(os.path.join(folder, name)).st_mtime)

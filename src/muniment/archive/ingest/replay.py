@@ -16,6 +16,7 @@ from muniment.archive.ingest.staging import DELETION, IMPORT, REPAIR, StagingAre
 from muniment.archive.ingest.two_phase import unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory
+from muniment.content.trees import files_below
 from muniment.errors.archive import LeftoverIncomplete, LeftoverNotFound, TransactionBusy
 
 
@@ -115,8 +116,6 @@ def _rebuild(context: ArchiveContext, area: StagingArea) -> tuple[Draft, dict[st
 def _remove_untracked(area: StagingArea, kept: set[str]) -> None:
     """Remove files that were on their way when the process ended: the journal does not vouch for them."""
     with writing(area.content):
-        for folder, _, names in os.walk(area.content):
-            for name in names:
-                path = os.path.join(folder, name)
-                if os.path.relpath(path, area.content) not in kept:
-                    os.unlink(path)
+        for path in files_below(area.content):
+            if os.path.relpath(path, area.content) not in kept:
+                os.unlink(path)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from muniment.content import LogicalPath
 from muniment.content.times import seconds
+from muniment.content.trees import files_below
 from muniment.doors.osf import calls
 from muniment.doors.osf.calls import Given, OsfStep, container_call, service_call
 from muniment.doors.osf.fetch import Fetch, Stopping, Taken
@@ -87,7 +88,7 @@ class ServiceStep(OsfStep):
         """Bytes in its scratch folder: git says nothing while it clones for hours."""
         wanted = cast("Given", given)
         folder = self._office.scratch(context.job, f"{wanted['id']}-{wanted['service']['label']}")
-        return sum(_size(path) for path in folder.rglob("*"))
+        return sum(_size(Path(place)) for place in files_below(folder))
 
     def run(self, given: Json, context: Context) -> Done | Again:
         """Fetch what is not there yet. What the submission has to change is an answer, so that all of it is told.

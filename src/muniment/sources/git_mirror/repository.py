@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from muniment.content.trees import files_below
 from muniment.errors.sources import FileUnavailable, ProgramFailed
 from muniment.sources.git_mirror.command import GitCommand
 
@@ -58,8 +59,9 @@ class Mirror:
             done = self._folder / _DONE
             if done.exists():
                 return cast("dict[str, Any]", json.loads(done.read_text()))
-            for lock in self._folder.rglob("*.lock"):  # of a git that was killed; nobody else works here
-                lock.unlink()
+            for place in files_below(self._folder):
+                if place.endswith(".lock"):  # of a git that was killed; nobody else works here
+                    Path(place).unlink()
             said = self._git.run("ls-remote", "--symref", self._url, network=True).decode("utf-8", "backslashreplace")
             init = ("init", "--quiet", "--bare", "--template=", "--initial-branch=main")
             self._git.run(*init, f"--object-format={_object_format(said)}", held=held)

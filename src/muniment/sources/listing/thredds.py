@@ -54,19 +54,23 @@ def _children(
     parent: ElementTree.Element, url: str, services: dict[str, dict[str, str]], service: str | None, folder: str
 ) -> Iterator[Listed]:
     """The lines of a catalog or dataset; `folder` is the way to it within the catalog."""
-    for child in parent:
-        if child.tag == f"{_SPACE}catalogRef":
-            name = child.get(f"{_LINK}title") or child.get("name") or ""
-            target = urljoin(url, child.get(f"{_LINK}href") or "")
-            yield Listed(target, _step(folder, name), folder=True)
-        elif child.tag == f"{_SPACE}dataset":
-            mine, inherited = _service_of(child, service)
+    # The outermost dataset is the folder itself: what is right in the catalog makes no step.
+    waiting = [(iter(parent), service, folder, parent.tag == f"{_SPACE}catalog")]
+    while waiting:
+        children, service, folder, outermost = waiting[-1]
+        for child in children:
             name = child.get("name") or ""
-            if child.get("urlPath"):
-                yield from _file(child, url, services, mine, _step(folder, name))
-            # The outermost dataset is the folder itself.
-            within = folder if parent.tag == f"{_SPACE}catalog" else _step(folder, name)
-            yield from _children(child, url, services, inherited, within)
+            if child.tag == f"{_SPACE}catalogRef":
+                target = urljoin(url, child.get(f"{_LINK}href") or "")
+                yield Listed(target, _step(folder, child.get(f"{_LINK}title") or name), folder=True)
+            elif child.tag == f"{_SPACE}dataset":
+                mine, inherited = _service_of(child, service)
+                if child.get("urlPath"):
+                    yield from _file(child, url, services, mine, _step(folder, name))
+                waiting.append((iter(child), inherited, folder if outermost else _step(folder, name), False))
+                break
+        else:
+            waiting.pop()
 
 
 def _file(

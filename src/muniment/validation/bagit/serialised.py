@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from muniment.content import Finding
+from muniment.content.trees import make_folders
 from muniment.validation.bagit.paths import leads_out, plain
 from muniment.validation.findings import say, why
 
@@ -161,9 +162,9 @@ def unpack(serialised: Serialised, target: str) -> str:
         top = top or path.partition("/")[0]
         place = os.path.join(target, path)
         if content is None:
-            os.makedirs(place, exist_ok=True)
+            make_folders(place)
             continue
-        os.makedirs(os.path.dirname(place), exist_ok=True)
+        make_folders(os.path.dirname(place))
         with open(place, "xb") as file:
             while piece := content.read(_PIECE):
                 file.write(piece)

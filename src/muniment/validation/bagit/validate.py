@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 
 from muniment.content import Finding, Progress, Severity, quiet
+from muniment.content.trees import temporary_folder
 from muniment.validation.bagit.folder import judge_folder
 from muniment.validation.bagit.profile import Profile, read_profile
 from muniment.validation.bagit.serialised import Serialised, check_members, reading, room_in, unpack
@@ -44,7 +44,7 @@ def _serialised(path: str, demands: Profile | None, progress: Progress, jobs: in
     name = os.path.basename(path)
     findings: list[Finding] = []
     folder = media_type = ""
-    with tempfile.TemporaryDirectory(prefix="muniment-bag-", ignore_cleanup_errors=True) as target:
+    with temporary_folder("muniment-bag-") as target:
         with reading(name, findings):
             serialised = Serialised(path)
             media_type = serialised.media_type
