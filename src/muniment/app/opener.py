@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from muniment.app.archive import FolderArchive, is_url, remote_archive
 from muniment.archive import Agent
 from muniment.content.archive import Archive
 from muniment.errors.base import BadInput
 from muniment.settings import Settings
+
+if TYPE_CHECKING:
+    from muniment.remote.operations import RemoteOperations
 
 
 class ArchiveOpener:
@@ -54,13 +58,30 @@ class ArchiveOpener:
         """
         if not is_url(place):
             return FolderArchive(place, agent=self.agent(), workers=self.settings.digest_processes)
+        return remote_archive(place, key=self._key())
+
+    def operations(self) -> RemoteOperations:
+        """Operations of the server that the settings name; the caller closes it.
+
+        Raises:
+            BadInput: Its address is none, or the file with its key cannot be read.
+        """
+        from muniment.remote.operations import RemoteOperations  # noqa: PLC0415 - few commands need it
+
+        return RemoteOperations(str(self.settings.archive), key=self._key())
+
+    def _key(self) -> str | None:
+        """The key for a server.
+
+        Raises:
+            BadInput: The file with it cannot be read.
+        """
         try:
-            key = self.settings.secret()
+            return self.settings.secret()
         except IndexError:
             raise BadInput(reason="the file with the key is empty") from None
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(reason=f"the file with the key cannot be read: {error}") from error
-        return remote_archive(place, key=key)
 
     def place(self) -> Path:
         """The folder of the archive the settings name.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from muniment.archive.parity.external import make_parity as make_parity
     from muniment.archive.parity.external import parity_of as parity_of
     from muniment.archive.parity.external import repair_copy as repair_copy
+    from muniment.archive.usage import Usage as Usage
+    from muniment.archive.usage import UsageReader as UsageReader
 
 _LATE = {
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
@@ -37,6 +39,7 @@ _LATE = {
         "extend_lease",
         "receiving",
     ),
+    "usage": ("Usage", "UsageReader"),
 }
 """What is loaded on first use, by module: few commands need it, and together it takes as long as all the rest."""
 _MODULE_OF = {name: module for module, names in _LATE.items() for name in names}
@@ -57,6 +60,8 @@ __all__ = [
     "Transaction",
     "Upload",
     "UploadRequest",
+    "Usage",
+    "UsageReader",
     "begun_by",
     "extend_lease",
     "make_parity",

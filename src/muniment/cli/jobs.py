@@ -143,19 +143,36 @@ def show(
 @job.command()
 def cancel(context: typer.Context, id: JobId) -> None:
     """Cancel a job: what has not begun never will. For a container, everybody who waits for it is told."""
-    from muniment.doors.osf import KIND
+    found = _act(context, "cancel", id)
+    note(f"{found['id']}: {'is being cancelled' if found['ended'] is None else found['state']}")
 
-    working = _working(context)
-    try:
-        found = _find(working.office.ledger, id)
-        who = f"{context.obj.app().settings.agent_name or 'the command line'}"
-        if found.kind == KIND and found.key:
-            found = working.foreman().cancel(found.key, by=who)
-        else:
-            found = working.office.ledger.cancel(found.id, by=who)
-    finally:
-        working.close()
-    note(f"{found.id}: {'is being cancelled' if not found.ended else found.state}")
+
+@job.command()
+def retry(context: typer.Context, id: JobId) -> None:
+    """Try now whatever a job waits for; one that failed or was cancelled is begun anew, as a new job."""
+    found = _act(context, "retry", id)
+    note(f"{found['id']}: what waits is tried now")
+
+
+@job.command()
+def pause(context: typer.Context, id: JobId) -> None:
+    """Begin nothing more of a job until it is resumed; what runs of it stops where it can go on later."""
+    found = _act(context, "pause", id)
+    note(f"{found['id']}: {'paused' if found['paused'] else found['state']}")
+
+
+@job.command()
+def resume(context: typer.Context, id: JobId) -> None:
+    """Let a job that was paused go on."""
+    found = _act(context, "resume", id)
+    note(f"{found['id']}: goes on" if found["ended"] is None else f"{found['id']}: {found['state']}")
+
+
+def _act(context: typer.Context, action: str, id: str) -> dict[str, Any]:
+    from muniment.cli.operations import control
+
+    with control(context) as operations:
+        return operations.act(action, id)
 
 
 @ledger.command("migrate")

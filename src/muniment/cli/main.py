@@ -33,6 +33,7 @@ _COMMANDS = {
     "reindex": "maintenance",
     "serve": "serve",
     "work": "jobs",
+    "status": "operations",
 }
 """Every command and the module it is in, in the order of the help."""
 _GROUPS = {
@@ -41,6 +42,7 @@ _GROUPS = {
     "key": "keys",
     "access": "rights",
     "job": "jobs",
+    "limit": "operations",
     "ledger": "jobs",
     "registration": "jobs",
 }

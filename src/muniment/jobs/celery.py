@@ -15,6 +15,7 @@ import logging
 import os
 import threading
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +31,7 @@ from muniment.jobs.broker import BrokerConnection
 from muniment.jobs.execution import worker_id
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.local import Pace
-from muniment.jobs.model import Priority
+from muniment.jobs.model import DISPATCHER, Priority
 from muniment.jobs.outages import OutageLog, tell
 from muniment.jobs.process import LONG_MESSAGE, Flag, WorkerProcess
 from muniment.jobs.steps import Registry
@@ -79,6 +80,7 @@ class CeleryEngine:
         self._processes: dict[int, WorkerProcess] = {}
         self._lock = threading.Lock()
         self._stopping = Flag()
+        self._name, self._made_in = worker_id("celery"), os.getpid()
         self.app = self._make_app(broker)
 
     def dispatch(self) -> int:
@@ -112,8 +114,8 @@ class CeleryEngine:
             with outages.watching():
                 now = time.monotonic()
                 if now - announced >= self._pace.seen / 3:
-                    names = list(self._registry)
-                    here.ledger.leases.announce(here.owner, "celery", names, forget_after=self._pace.forget)
+                    engine, names = ("celery", list(self._registry)) if consumer is not None else (DISPATCHER, [])
+                    here.ledger.leases.announce(here.owner, engine, names, forget_after=self._pace.forget)
                     announced = now
                 if now - swept >= self._pace.sweep:
                     self._sweep(here)
@@ -235,9 +237,11 @@ class CeleryEngine:
             # The parent's entry stays after a fork: closing its connections here would cut them there.
             here = self._processes.get(os.getpid())
             if here is None:
-                here = WorkerProcess(
-                    self._open(), BrokerConnection(self.app, TASK), self._registry, self._pace, self._stopping
-                )
+                # The pool's processes go by the worker's name, so that it can be seen whose they are.
+                mine = os.getpid() == self._made_in
+                owner = self._name if mine else f"{self._name}/{os.getpid()}-{uuid.uuid4().hex[:8]}"
+                broker = BrokerConnection(self.app, TASK)
+                here = WorkerProcess(owner, self._open(), broker, self._registry, self._pace, self._stopping)
                 self._processes[os.getpid()] = here
             return here
 

@@ -12,6 +12,7 @@ from muniment.errors.jobs import CredentialsErased, JobNotFound, NothingToRetry
 from muniment.jobs import rows
 from muniment.jobs import statements as sql
 from muniment.jobs.model import Call, Job, JobState, OutageRow, derived, from_text
+from muniment.jobs.operations import ALIVE, Operations, look
 from muniment.jobs.rows import PRIORITIES
 from muniment.jobs.tree import Tree, job_row
 
@@ -81,6 +82,23 @@ class JobControl:
         """
         found = self._database.read(lambda c: c.execute(sql.all_outages).all())
         return [OutageRow(row.name, row.since, row.reason) for row in found]
+
+    def operations(self) -> Operations:
+        """What is owed, held up, being done and failed, at this moment.
+
+        Raises:
+            DatabaseUnavailable: It cannot be known.
+        """
+        return look(self._database)
+
+    def workers_alive(self) -> int:
+        """How many workers said lately that they live.
+
+        Raises:
+            DatabaseUnavailable: It cannot be known.
+        """
+        asked = {"since": self._database.now() - ALIVE}
+        return int(self._database.read(lambda c: c.scalar(sql.count_workers, asked)) or 0)
 
     def wake(self, waits_for: str) -> int:
         """Make due what waits for an outage or a limit; how many steps.

@@ -28,7 +28,7 @@ _lock = _by_name.with_for_update()
 _change = update(limits).where(limits.c.name == bindparam("service"))
 
 
-_closed_now = select(limits).where(limits.c.closed_until > bindparam("now")).order_by(limits.c.closed_until.desc())
+closed_now = select(limits).where(limits.c.closed_until > bindparam("now")).order_by(limits.c.closed_until.desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class ServiceLimits:
             DatabaseUnavailable: Nobody knows.
         """
         asked = {"now": self._database.now()}
-        found = self._database.read(lambda c: c.execute(_closed_now, asked).all())
+        found = self._database.read(lambda c: c.execute(closed_now, asked).all())
         return [ClosedLimit(row.name, row.closed_until, row.closed_by) for row in found]
 
     def lift(self, service: str) -> bool:

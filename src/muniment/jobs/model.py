@@ -250,9 +250,13 @@ class OutageRow:
     reason: str
 
 
+DISPATCHER = "dispatcher"
+"""The engine of a process that only sends steps to a broker and does none."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """A worker that announced itself. Times are seconds since 1970 UTC."""
+    """A worker, or a dispatcher, that announced itself. Times are seconds since 1970 UTC."""
 
     id: str
     engine: str

@@ -14,7 +14,7 @@ from dataclasses import replace
 from muniment.errors.base import MunimentError
 from muniment.errors.database import DatabaseBroken
 from muniment.jobs.broker import BrokerConnection
-from muniment.jobs.execution import Holdings, StepContext, given_up, record_apart, run, worker_id
+from muniment.jobs.execution import Holdings, StepContext, given_up, record_apart, run
 from muniment.jobs.leases import Exchange
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.local import Pace
@@ -50,11 +50,11 @@ class WorkerProcess:
     """What one process of a worker has of its own: a ledger, a broker, a name, and the heartbeat for what it holds."""
 
     def __init__(
-        self, ledger: Ledger, broker: BrokerConnection, registry: Registry, pace: Pace, stopping: Flag
+        self, owner: str, ledger: Ledger, broker: BrokerConnection, registry: Registry, pace: Pace, stopping: Flag
     ) -> None:
         self.ledger = ledger
         self.broker = broker
-        self.owner = worker_id("celery")
+        self.owner = owner
         self.stopping = stopping
         self.usual = 1.0  # seconds a step takes, lately
         self._registry = registry

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Select, Update, and_, bindparam, case, delete, func, insert, literal_column, or_, select, update
 
 from muniment.database.tables import history, jobs, outages, periods, secrets, steps, subjects, workers
+from muniment.jobs.model import DISPATCHER
 
 # Written out, not bound: a partial index is used only where the planner can see that its condition holds.
 _ready = steps.c.state == literal_column("'ready'")
@@ -436,6 +437,7 @@ insert_worker = insert(workers)
 see_worker = update(workers).where(workers.c.id == bindparam("worker")).values(seen_at=bindparam("now"))
 forget_worker = delete(workers).where(workers.c.id == bindparam("worker"))
 forget_workers = delete(workers).where(workers.c.seen_at < bindparam("before"))
+count_workers = select(func.count()).where(workers.c.seen_at >= bindparam("since"), workers.c.engine != DISPATCHER)
 live_workers = select(workers).where(workers.c.seen_at >= bindparam("since")).order_by(workers.c.started_at)
 
 

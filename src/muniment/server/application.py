@@ -28,11 +28,15 @@ from muniment.http.middleware import Application, Limits, Middleware
 from muniment.layouts.selection import NameLayout
 from muniment.server import health, native, tracing
 from muniment.server.background_jobs import BackgroundJobs
+from muniment.server.monitoring import Monitor
 from muniment.server.native.events import Streams
 from muniment.server.native.fast_path import FastFilePath
 from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import RecentInstances
 from muniment.settings import Settings
+
+_MONITOR_EVERY = 30.0
+"""Seconds between two looks at what the archive holds."""
 
 
 def create_app(app: App, authority: Authority | None = None) -> Application:
@@ -87,6 +91,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     native.install(server)
     server.include_router(health.router)
     server.state.osf = BackgroundJobs(app)
+    server.state.monitor = Monitor(archive, server.state.osf.operations)
     server.include_router(osf.router)
     server.include_router(ckan.router)
     options = nexus_options(settings)
@@ -109,7 +114,7 @@ def nexus_options(settings: Settings) -> Options:
 
 @contextlib.asynccontextmanager
 async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    sweeping = asyncio.create_task(_sweep(server))
+    sweeping = asyncio.gather(_sweep(server), _monitor(server))
     await run_in_threadpool(server.state.osf.start)
     try:
         # The connections' protocol sets it when the server is told to stop, so that live streams end.
@@ -124,6 +129,13 @@ async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await run_in_threadpool(server.state.app.close)
         if server.state.tracer is not None:
             await run_in_threadpool(server.state.tracer.shutdown)  # it sends what it still holds
+
+
+async def _monitor(server: FastAPI) -> None:
+    """Keep the numbers of what the archive holds fresh."""
+    while True:
+        await run_in_threadpool(server.state.monitor.refresh)
+        await asyncio.sleep(_MONITOR_EVERY)
 
 
 async def _sweep(server: FastAPI) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from muniment.app import App
 from muniment.app.background import BackgroundServices
+from muniment.app.operations import OperationsControl
 from muniment.doors.osf import Foreman
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class BackgroundJobs:
         """
         with self._lock:
             return self._foreman
+
+    @cached_property
+    def operations(self) -> OperationsControl:
+        """What an operator sees of the ledger and may do with it."""
+        return OperationsControl(self._working)
 
     @cached_property
     def ckan(self) -> CkanContext:

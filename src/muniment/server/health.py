@@ -21,27 +21,35 @@ def live() -> dict[str, str]:
 
 @router.get("/health/ready", operation_id="ready", responses={503: {"description": "It cannot serve now."}})
 def ready(request: Request, response: Response) -> dict[str, str]:
-    """The archive can be read and written; says no while the server stops."""
+    """The archive can be read and written and its database reached; says no while the server stops.
+
+    Without a living worker it serves as well as ever, but nothing that was asked for is done: that is a warning.
+    """
     archive = request.app.state.archive
+    workers = request.app.state.monitor.workers()
     checks = {
         "archive": os.access(archive.path / "muniment.json", os.R_OK),
         "staging": os.access(archive.path / "staging", os.W_OK),
         "index": _index(archive),
+        "database": workers is not None,
         "stopping": not request.app.state.streams.stopping.is_set(),
     }
     failed = [name for name, good in checks.items() if not good]
     if failed:
         response.status_code = 503
         return {"status": "failed", "failed": ", ".join(failed)}
+    if not workers:
+        return {"status": "ok", "warning": "no worker is alive"}
     return {"status": "ok"}
 
 
 @router.get("/metrics", operation_id="metrics", response_class=Response)
 def metrics(request: Request) -> Response:
-    """Counters for Prometheus, for who may administer the archive."""
+    """Numbers for Prometheus, for who may administer the archive."""
     visit = authorized(request)
     visit.require(ADMIN, None)
-    return Response(visit.gate.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    text = visit.gate.metrics.text() + request.app.state.monitor.text()
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _index(archive: object) -> bool:

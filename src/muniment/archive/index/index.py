@@ -132,6 +132,10 @@ class Index:
         found = counting.execute(f"{query} WHERE project = ?", (project,)) if project else counting.execute(query)
         return int(found.fetchone()[0])
 
+    def total(self) -> int:
+        """Bytes of all resources' newest instances together."""
+        return int(self._open().execute("SELECT coalesce(sum(bytes), 0) FROM resources").fetchone()[0])
+
     def close(self) -> None:
         """Let go of the database."""
         if self._connection is not None:

@@ -5,9 +5,19 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from muniment.http.names import PREFIX
-from muniment.server.native import events, fixity, groups, many_files, packages, resources, transactions, uploads
+from muniment.server.native import (
+    events,
+    fixity,
+    groups,
+    many_files,
+    operations,
+    packages,
+    resources,
+    transactions,
+    uploads,
+)
 
-_PARTS = (resources, many_files, packages, transactions, uploads, events, fixity, groups)
+_PARTS = (resources, many_files, packages, transactions, uploads, events, fixity, groups, operations)
 
 
 def install(server: FastAPI) -> None:

@@ -340,3 +340,128 @@ class Count(BaseModel):
     """How many."""
 
     count: int
+
+
+class JobOut(BaseModel):
+    """A job of the ledger."""
+
+    id: str
+    kind: str
+    key: str | None = Field(description="The requester's own name for it; a container's id.")
+    state: str
+    paused: bool
+    requester: str
+    priority: str
+    created: str
+    ended: str | None
+    steps: int
+    steps_done: int
+    steps_failed: int
+    reason: str
+
+
+class WaitingJobOut(JobOut):
+    """A job that has not ended."""
+
+    running: int = Field(description="Steps that are being done.")
+    waits_for: str | None = Field(description="An outage, a closed limit, a worker, …; null while it goes on.")
+    until: str | None = Field(description="When it is tried again, as far as that is known.")
+
+
+class HeldOut(BaseModel):
+    """A step that a worker holds."""
+
+    step: str
+    job: str
+    kind: str
+    key: str | None
+    since: str
+    attempt: int
+    what: str
+    done: int
+    total: int | None
+    bytes: int
+
+
+class WorkerOut(BaseModel):
+    """A worker, or a dispatcher that only sends to a broker; one without `seen` was not heard of lately."""
+
+    id: str
+    engine: str | None
+    started: str | None
+    seen: str | None
+    holds: list[HeldOut]
+
+
+class QueueDepthOut(BaseModel):
+    """Steps of one kind of job in one queue and state."""
+
+    queue: str
+    kind: str
+    state: str
+    steps: int
+
+
+class LimitOut(BaseModel):
+    """A service that may not be called now."""
+
+    name: str
+    until: str
+    by: str = Field(description="Whose answer closed it.")
+    waiting: int = Field(default=0, description="Steps that wait for it.")
+
+
+class LimitsOut(BaseModel):
+    """Closed limits, the longest first."""
+
+    limits: list[LimitOut]
+
+
+class LiftedOut(BaseModel):
+    """Whether a limit was closed, and is not any more."""
+
+    lifted: bool
+
+
+class OutageOut(BaseModel):
+    """Something of the archive's own means that fails."""
+
+    name: str
+    since: str
+    reason: str
+    waiting: int
+
+
+class LedgerOut(BaseModel):
+    """Whether the ledger can be reached, and why not."""
+
+    reached: bool
+    reason: str
+
+
+class UsageOut(BaseModel):
+    """What the archive holds; sizes are in bytes."""
+
+    resources: int
+    bytes: int
+    disk_free: int
+    disk_size: int
+    audited: str | None = Field(description="When the whole archive was last audited.")
+    audited_clean: str | None = Field(description="When that last found nothing wrong.")
+    parity_owed: int | None = Field(description="Instances without their parity; null while they are counted.")
+
+
+class OperationsOut(BaseModel):
+    """Operations at one moment. Without the ledger all lists are empty."""
+
+    ledger: LedgerOut
+    at: str | None = None
+    workers_alive: int = 0
+    workers: list[WorkerOut] = []
+    depths: list[QueueDepthOut] = []
+    oldest_due: dict[str, str] = Field(default={}, description="Since when the longest waiting step is due, by queue.")
+    limits: list[LimitOut] = []
+    outages: list[OutageOut] = []
+    jobs: list[WaitingJobOut] = Field(default=[], description="The oldest fifty that have not ended.")
+    failed: list[JobOut] = Field(default=[], description="The newest fifty of the last thirty days.")
+    archive: UsageOut | None = None

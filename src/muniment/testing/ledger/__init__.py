@@ -12,10 +12,11 @@ from muniment.testing.ledger.growing import Growing
 from muniment.testing.ledger.keeping import Keeping
 from muniment.testing.ledger.leasing import Leasing
 from muniment.testing.ledger.limiting import Limiting
+from muniment.testing.ledger.operating import Operating
 from muniment.testing.ledger.waiting import Waiting
 
 __all__ = ["Clock", "LedgerContract"]
 
 
-class LedgerContract(Asking, Leasing, Growing, Keeping, Limiting, Waiting):
+class LedgerContract(Asking, Leasing, Growing, Keeping, Limiting, Waiting, Operating):
     """All of it. Subclass this and give it a fixture `place`."""

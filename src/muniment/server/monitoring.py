@@ -1,0 +1,123 @@
+"""Watching over archive and ledger from the serving process: the numbers for Prometheus and for health checks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from muniment.app.operations import OperationsControl
+from muniment.archive import Archive, Usage, UsageReader
+from muniment.errors.base import MunimentError
+from muniment.jobs.operations import Operations
+from muniment.jobs.outages import OutageLog
+
+logger = logging.getLogger(__name__)
+
+_KEPT = 2.0
+"""Seconds for which an answer about the ledger serves everybody: who may ask for health needs no key."""
+
+
+class Monitor:
+    """What the server knows of its archive and its ledger. Thread-safe."""
+
+    def __init__(self, archive: Archive, control: OperationsControl) -> None:
+        self.latest: Usage | None = None
+        self._usage = UsageReader(archive)
+        self._control = control
+        self._outages = OutageLog(logger)
+        self._lock = threading.Lock()
+        self._workers: int | None = None
+        self._asked_at: float | None = None
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def refresh(self) -> None:
+        """Read what the archive holds; what hinders that is told once."""
+        with self._outages.watching():
+            self.latest = self._usage.read()
+
+    def workers(self) -> int | None:
+        """How many workers are alive; None where the ledger cannot be reached. Asked at most every two seconds."""
+        with self._lock:
+            if self._asked_at is None or time.monotonic() - self._asked_at > _KEPT:
+                try:
+                    self._workers = self._control.workers_alive()
+                except MunimentError:
+                    self._workers = None
+                self._asked_at = time.monotonic()
+            return self._workers
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: Prometheus' library would collect once to learn the names."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """The numbers of this moment."""
+        if self.latest is not None:
+            yield from _of_archive(self.latest)
+        try:
+            found = self._control.look()
+        except MunimentError:
+            yield _gauge("ledger_up", "Whether the ledger can be reached", 0)
+            return
+        yield _gauge("ledger_up", "Whether the ledger can be reached", 1)
+        yield from _of_ledger(found)
+
+
+def _of_archive(usage: Usage) -> Iterator[Metric]:
+    yield _gauge("resources", "Resources in the archive", usage.resources)
+    yield _gauge("resource_bytes", "Bytes of the resources' newest instances", usage.bytes)
+    yield _gauge("disk_free_bytes", "Free bytes of the filesystem that holds the archive", usage.disk_free)
+    yield _gauge("disk_size_bytes", "Bytes of the filesystem that holds the archive", usage.disk_size)
+    audits = {"last_audit": usage.audited, "last_clean_audit": usage.audited_clean}
+    for name, at in audits.items():
+        what = (
+            f"When the whole archive was audited last{', and nothing was wrong' if 'clean' in name else ''}; 0: never"
+        )
+        yield _gauge(f"{name}_timestamp_seconds", what, datetime.fromisoformat(at).timestamp() if at else 0)
+    if usage.parity_owed is not None:
+        yield _gauge("parity_owed_instances", "Instances that lack their parity", usage.parity_owed)
+
+
+def _of_ledger(found: Operations) -> Iterator[Metric]:
+    yield _gauge("workers", "Workers that are alive", found.alive)
+    steps = GaugeMetricFamily("muniment_steps", "Steps of jobs under way", labels=["queue", "kind", "state"])
+    for depth in found.depths:
+        steps.add_metric([str(depth.queue), depth.kind, str(depth.state)], depth.steps)
+    yield steps
+    oldest = GaugeMetricFamily("muniment_oldest_due_seconds", "How long the oldest step is due", labels=["queue"])
+    for queue, at in found.oldest_due.items():
+        oldest.add_metric([str(queue)], max(0.0, found.at - at))
+    yield oldest
+    held = [found.at - step.since for worker in found.workers for step in worker.holds]
+    yield _gauge("longest_step_seconds", "How long the step runs that runs longest", max(held, default=0.0))
+    outages = GaugeMetricFamily("muniment_outage_seconds", "How long an outage lasts", labels=["outage"])
+    for outage in found.outages:
+        outages.add_metric([outage.name], max(0.0, found.at - outage.since))
+    yield outages
+    limits = GaugeMetricFamily("muniment_limit_closed_seconds", "How long a limit is closed yet", labels=["limit"])
+    for limit in found.limits:
+        limits.add_metric([limit.name], max(0.0, limit.until - found.at))
+    yield limits
+    waiting = GaugeMetricFamily("muniment_waiting_steps", "Steps that wait for something", labels=["waits_for"])
+    for each in found.held_up:
+        waiting.add_metric([each.waits_for], each.steps)
+    yield waiting
+    jobs = GaugeMetricFamily("muniment_jobs", "Jobs of the last thirty days", labels=["kind", "state"])
+    for (kind, state), count in sorted(found.jobs_by_state.items()):
+        jobs.add_metric([kind, state], count)
+    yield jobs
+
+
+def _gauge(name: str, what: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"muniment_{name}", what, value=value)
