@@ -20,7 +20,7 @@ from muniment.archive.create import create_archive
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import Index
-from muniment.archive.index.rebuild import summaries
+from muniment.archive.index.rebuild import summary
 from muniment.archive.ingest import recovery, two_phase
 from muniment.archive.ingest.purge import read_tombstone
 from muniment.archive.ingest.replay import claim, replay, rollback
@@ -267,31 +267,52 @@ class Archive(AnyArchive):
         return [newest.earlier(number) for number in range(1, newest.head + 1)]
 
     def resources(
-        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None, skip: int = 0
+        self,
+        project: str | None = None,
+        *,
+        after: str | tuple[str, str] = "",
+        limit: int | None = None,
+        skip: int = 0,
+        whole: bool = False,
     ) -> Iterator[Summary]:
         """Resources in the order of their ids, with what a list shows of each.
 
         `after` is the last id of the page before (with its project, if ids repeat across projects);
-        `skip` is how many of those that follow are passed over.
+        `skip` is how many of those that follow are passed over. With `whole` the index is compared with the
+        objects on disk first, and built anew where it differs: for whoever must leave none behind.
 
         Raises:
             BadValue: `after` or `project` is no text.
+            DamagedRecord: With `whole`, an object on disk cannot be listed, as its records cannot be read.
         """
         for text in (project or "", *((after,) if isinstance(after, str) else after)):
             check_text(text, "what to list")
-        index = self._caught_up()
+        index = self._context.complete_index() if whole else self._context.caught_up_index()
         start = (after, "\uffff" if after else "") if isinstance(after, str) else after
         if limit is None:
             return islice(index.all(project, start), skip, None)
         return iter(index.page(project, start, min(limit, LARGEST_SIZE), min(skip, LARGEST_SIZE)))
 
+    def summary(self, id: str, project: str | None = None) -> Summary:
+        """One resource as a list shows it, with when it was last audited.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+        """
+        place = self.project_of(id, project)
+        found = self._context.caught_up_index().find(place, id)
+        if found is not None:
+            return found
+        newest = self.instance(id, project=place)
+        return summary(newest.root, place, id, newest_inventory(newest.root, self.config.digests[0])[0])
+
     def projects(self) -> list[str]:
         """Every project that holds a resource."""
-        return self._caught_up().projects()
+        return self._context.caught_up_index().projects()
 
     def count(self, project: str | None = None) -> int:
         """How many resources there are, in one project or in all."""
-        return self._caught_up().count(check_text(project, "what to count") if project else None)
+        return self._context.caught_up_index().count(check_text(project, "what to count") if project else None)
 
     def events(self, start: Start = None, *, live: bool = False) -> Iterator[Event]:
         """The log, oldest event first: those strictly after `start`. With `live` it goes on as events come.
@@ -319,8 +340,7 @@ class Archive(AnyArchive):
 
     def reindex(self) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
-        head = self._context.log.head().seq
-        return self._context.index.rebuild(summaries(self._context.layout, self.config.digests[0]), head)
+        return self._context.reindex()
 
     def project_of(self, id: str, project: str | None) -> str:
         """The project a caller means who names an id and perhaps a project.
@@ -335,7 +355,7 @@ class Archive(AnyArchive):
             return project
         if head_of(self._context.layout.object(self.config.project, id)):
             return self.config.project
-        found = self._caught_up().projects_of(id)
+        found = self._context.caught_up_index().projects_of(id)
         if not found:
             self._refuse_purged(self.config.project, id)
             raise ResourceNotFound(id=id)
@@ -558,17 +578,6 @@ class Archive(AnyArchive):
         tombstone = read_tombstone(self._context, project, resource)
         if tombstone:
             raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])
-
-    def _caught_up(self) -> Index:
-        index = self._context.index
-        head = self._context.log.head().seq
-        if index.fresh or index.seen > head:
-            # Nothing was indexed yet, or the log was lost and begun anew: only the objects can tell.
-            self.reindex()
-        seen = index.seen
-        if seen != head and not index.apply(self._context.log.read(seen)):
-            self.reindex()
-        return index
 
 
 def _number(root: Path, project: str, resource: str, inventory: Inventory, wanted: str | int) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from muniment.archive.disk.layout import LAYOUT, SETTINGS
+from muniment.archive.disk.regular import read_regular
+from muniment.archive.disk.root_files import RootFiles
 from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.identity import check_project, new_uuid
 from muniment.content.times import now
@@ -16,6 +20,9 @@ from muniment.errors.base import BadInput
 
 FORMAT = "1.0"
 """The version of the disk format this code reads and writes (docs/format.md)."""
+
+_IN_AN_EMPTY_STORAGE_ROOT = 3
+"""Its declaration, its layout and the extensions; whatever is more are objects."""
 
 
 def new_config(*, mode: str, digests: tuple[str, ...], redundancy: int, project: str) -> ArchiveConfig:
@@ -49,20 +56,29 @@ def new_config(*, mode: str, digests: tuple[str, ...], redundancy: int, project:
 
 
 def read_config(root: Path) -> ArchiveConfig:
-    """Read the settings of the archive at `root`.
+    """Read the settings of the archive at `root`; where they are damaged or lost, from the record of them.
 
     Raises:
         NotAnArchive: There is none, or its settings cannot be read.
         NewerFormat: It was made by a later Muniment.
     """
-    path = root / SETTINGS
     try:
-        record = json.loads(path.read_bytes())
+        return _read_settings(root)
+    except NotAnArchive:
+        found = RootFiles.read(root)
+        if found is None or SETTINGS not in found.contents or not _is_in_use(root):
+            raise
+        return _from_record(root, json.loads(found.contents[SETTINGS]))
+
+
+def _read_settings(root: Path) -> ArchiveConfig:
+    try:
+        record = json.loads(read_regular(root / SETTINGS))
     except (FileNotFoundError, NotADirectoryError):
         raise NotAnArchive(path=root, reason=f"it holds no {SETTINGS}") from None
     except OSError as error:
         raise NotAnArchive(path=root, reason=f"{SETTINGS} cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotAnArchive(path=root, reason=f"{SETTINGS} is not JSON ({error})") from error
     return _from_record(root, record)
 
@@ -92,6 +108,13 @@ def _from_record(root: Path, record: Any) -> ArchiveConfig:
 def config_bytes(config: ArchiveConfig) -> bytes:
     """The content of `muniment.json`."""
     return (json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _is_in_use(root: Path) -> bool:
+    """Whether more than its making has happened in the archive: of one whose making was cut off settings come last."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir(root / "objects")) > _IN_AN_EMPTY_STORAGE_ROOT
+    return False
 
 
 def _known_digests(names: list[str]) -> tuple[str, ...]:

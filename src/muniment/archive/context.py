@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 from muniment.archive.copying import Copier
-from muniment.archive.disk.layout import ArchiveLayout
+from muniment.archive.disk.layout import TUPLES, ArchiveLayout
 from muniment.archive.eventlog.log import EventLog
-from muniment.archive.index.index import Index
+from muniment.archive.index.index import FIXITY_CHECK, Index
+from muniment.archive.index.rebuild import object_roots, summaries
+from muniment.archive.package.objects import newest_inventory
 from muniment.content.config import ArchiveConfig
 from muniment.content.identity import Agent
+from muniment.errors.archive import DamagedRecord, ReadFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,48 @@ class ArchiveContext:
     agent: Agent
     copier: Copier
     parity: bool = True
+
+    def reindex(self) -> int:
+        """Build the index anew from the objects on disk; returns how many resources there are."""
+        head = self.log.head().seq
+        audits = (event for event in self.log.read() if event.event == FIXITY_CHECK and event.seq <= head)
+        return self.index.rebuild(summaries(self.layout, self.config.digests[0]), head, audits)
+
+    def caught_up_index(self) -> Index:
+        """The index with all events applied that there are now."""
+        head = self.log.head().seq
+        if self.index.fresh or self.index.seen > head:
+            # Nothing was indexed yet, or the log was lost and begun anew: only the objects can tell.
+            self.reindex()
+        seen = self.index.seen
+        if seen != head and not self.index.apply(self.log.read(seen)):
+            self.reindex()
+        return self.index
+
+    def complete_index(self) -> Index:
+        """The index, compared with the objects on disk, and built anew where they say otherwise.
+
+        Raises:
+            DamagedRecord: An object cannot be indexed, as its records cannot be read: nobody may take the
+                index for complete.
+        """
+        index = self.caught_up_index()
+        if self._unlisted(index) or any(not self.layout.object(row.project, row.id).is_dir() for row in index.all()):
+            self.reindex()
+        for root in self._unlisted(index):
+            try:
+                newest_inventory(root, self.config.digests[0])  # else it was made meanwhile
+            except FileNotFoundError:
+                continue  # purged meanwhile
+            except (DamagedRecord, ReadFailed) as error:
+                reason = f"it cannot be listed ({error})"
+                raise DamagedRecord(path=root.relative_to(self.layout.root), reason=reason) from error
+        return index
+
+    def _unlisted(self, index: Index) -> list[Path]:
+        """The objects on disk that the index does not list."""
+        listed = {self.layout.object_parts(row.project, row.id) for row in index.all()}
+        return [root for root in object_roots(self.layout) if root.parts[-TUPLES - 1 :] not in listed]
 
     def object_lock(self, root: Path) -> Path:
         """The lock for whoever publishes in an object or in the folders above it: one of 256, chosen by its place."""

@@ -12,6 +12,7 @@ from muniment.archive.config import config_bytes
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_tree, write_file, writing
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, ArchiveLayout
 from muniment.archive.disk.locks import folder_alone
+from muniment.archive.disk.root_files import PLACES, RootFiles
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.package.bag import profile
 from muniment.content.config import ArchiveConfig
@@ -56,8 +57,10 @@ def _fill(root: Path, config: ArchiveConfig) -> None:
         make_folder(folder)
     for folder in (layout.transactions, layout.quarantine, layout.scratch, layout.locks):
         make_folder(folder)
-    for name, content in _files().items():
+    files = _files()
+    for name, content in files.items():
         write_file(root / name, content)
+    RootFiles({**files, SETTINGS: config_bytes(config)}).write(root)
     agent = Agent.of_this_process()
     detail = {"archive": config.id, "mode": str(config.mode)}
     EventLog(layout, worm=True).append([Event("creation", f"{agent.name} <{agent.address}>", detail=detail)])
@@ -97,7 +100,7 @@ def _remove_what_was_begun(root: Path) -> None:
         for name in names:
             path = Path(folder, name)
             place = path.relative_to(root).as_posix()
-            made = path == layout.scratch / SETTINGS or path.parent == layout.locks
+            made = path == layout.scratch / SETTINGS or path.parent == layout.locks or _is_record(path, place)
             if path.is_symlink() or not (made or _is_first_event(layout, path) or _is_part(path, ours.get(place))):
                 raise NotEmpty(path=root)
     for entry in os.listdir(root):
@@ -109,6 +112,12 @@ def _is_first_event(layout: ArchiveLayout, path: Path) -> bool:
     of_the_log = layout.events in path.parents or layout.log_mirror in path.parents
     of_the_log = of_the_log or (path.parent == layout.scratch and path.name.startswith("events-"))
     return of_the_log and path.stat().st_size < _LARGEST_EVENT and path.read_bytes().count(b"\n") <= 1
+
+
+def _is_record(path: Path, place: str) -> bool:
+    """Whether a file is a record of the archive's own files, or what a cut of power leaves of one."""
+    begin = RootFiles({}).as_bytes().partition(b"{}")[0]
+    return place in PLACES and begin.startswith(path.read_bytes()[: len(begin)].rstrip(b"\0"))
 
 
 def _is_part(path: Path, whole: bytes | None) -> bool:

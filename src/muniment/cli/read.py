@@ -15,6 +15,7 @@ from muniment.cli.options import Id, InstanceOption, Json, OptionalId, ProjectOp
 
 if TYPE_CHECKING:
     from muniment.cli.context import Context
+    from muniment.content.archive import Summary
     from muniment.content.instance import Instance
 
 
@@ -44,8 +45,16 @@ def ls(
             return
         for item in items:
             typer.echo(
-                f"{item.id}  {item.project}  v{item.head}  {item.files} files  {size_text(item.bytes)}  {item.modified}"
+                f"{item.id}  {item.project}  v{item.head}  {item.files} files  {size_text(item.bytes)}  "
+                f"{item.modified}  {_audited(item)}"
             )
+
+
+def _audited(item: Summary) -> str:
+    """When a resource's content was last compared with what is recorded, and how that went."""
+    if not item.audited:
+        return "never audited"
+    return f"audited {item.audited}" + (": not as recorded" if item.damaged else "")
 
 
 def show(context: typer.Context, id: Id, project: ProjectOption = None, as_json: Json = False) -> None:
@@ -53,6 +62,7 @@ def show(context: typer.Context, id: Id, project: ProjectOption = None, as_json:
     with context.obj.archive() as archive:
         history = archive.history(id, project)
         newest = history[-1]
+        summary = archive.summary(newest.id, newest.project)
         if as_json:
             print_json(
                 {
@@ -60,6 +70,8 @@ def show(context: typer.Context, id: Id, project: ProjectOption = None, as_json:
                     "project": newest.project,
                     "metadata": newest.metadata,
                     "instances": [_instance(item) for item in history],
+                    "audited": summary.audited,
+                    "damaged": summary.damaged,
                     "path": str(newest.root),
                 }
             )
@@ -68,6 +80,9 @@ def show(context: typer.Context, id: Id, project: ProjectOption = None, as_json:
         typer.echo(f"  at {newest.root}")
         for key, value in newest.metadata.items():
             typer.echo(f"  {key}: {value}")
+        for name, pointed in newest.record.get("links", {}).items():
+            typer.echo(f"  {name} -> {pointed}")
+        typer.echo(f"  {_audited(summary)}")
         for item in history:
             typer.echo(f"  v{item.number}  {item.created}  {len(item)} files  {item.agent['name']}: {item.message}")
 
@@ -97,8 +112,10 @@ def get(
             take_out_file(found, path, output)
         else:
             target = output or Path(Path(id).name or "instance")
-            renamed = take_out(found, target, progress=progress)
-            for name, given in renamed.items():
+            extracted = take_out(found, target, progress=progress)
+            for name, why in extracted.left_out.items():
+                note(f"not written: {name!r}, {why}")
+            for name, given in extracted.renamed.items():
                 note(f"{name!r} cannot be a file's name here; it is {given!r} in {target}")
 
 
@@ -110,6 +127,7 @@ def _instance(item: Instance) -> dict[str, Any]:
         "message": item.message,
         "agent": dict(item.agent),
         "files": len(item),
+        "links": dict(item.record.get("links", {})),
         "provenance": item.provenance,
     }
 

@@ -21,7 +21,10 @@ Start = str | float | datetime | None
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A resource in a list: its newest instance's number, files and bytes."""
+    """A resource in a list: its newest instance's number, files and bytes.
+
+    `audited` is when its content was last audited, '' for never; `damaged` whether that found something wrong.
+    """
 
     project: str
     id: str
@@ -30,6 +33,8 @@ class Summary:
     modified: str
     files: int
     bytes: int
+    audited: str = ""
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +172,30 @@ class Archive(Protocol):
         raise _missing(self)
 
     def resources(
-        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None, skip: int = 0
+        self,
+        project: str | None = None,
+        *,
+        after: str | tuple[str, str] = "",
+        limit: int | None = None,
+        skip: int = 0,
+        whole: bool = False,
     ) -> Iterator[Summary]:
         """Resources in the order of their ids, with what a list shows of each.
 
         `after` is the last id of the page before (with its project, if ids repeat across projects);
-        `skip` is how many of those that follow are passed over.
+        `skip` is how many of those that follow are passed over. With `whole` the index is compared with the
+        objects on disk first, and built anew where it differs: for whoever must leave none behind.
+
+        Raises:
+            DamagedRecord: With `whole`, an object on disk cannot be listed, as its records cannot be read.
+        """
+        raise _missing(self)
+
+    def summary(self, id: str, project: str | None = None) -> Summary:
+        """One resource as a list shows it, with when it was last audited.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
         """
         raise _missing(self)
 

@@ -116,24 +116,35 @@ class RemoteArchive(Archive):
         return [RemoteInstance(self._server, record) for record in found["instances"]]
 
     def resources(
-        self, project: str | None = None, *, after: str | tuple[str, str] = "", limit: int | None = None, skip: int = 0
+        self,
+        project: str | None = None,
+        *,
+        after: str | tuple[str, str] = "",
+        limit: int | None = None,
+        skip: int = 0,
+        whole: bool = False,
     ) -> Iterator[Summary]:
         """Resources in the order of their ids, with what a list shows of each, a page at a time.
 
         `after` is the last id of the page before (with its project, if ids repeat across projects);
-        `skip` is how many of those that follow are passed over.
+        `skip` is how many of those that follow are passed over. With `whole` the server compares its index
+        with the objects on its disk first.
         """
         start = (after, None) if isinstance(after, str) else after
-        return islice(self._pages(project, start, None if limit is None else skip + limit), skip, None)
+        return islice(self._pages(project, start, None if limit is None else skip + limit, whole=whole), skip, None)
 
-    def _pages(self, project: str | None, place: tuple[str, str | None], left: int | None) -> Iterator[Summary]:
+    def _pages(
+        self, project: str | None, place: tuple[str, str | None], left: int | None, *, whole: bool
+    ) -> Iterator[Summary]:
         while left is None or left > 0:
             query = {
                 "project": project or None,
                 "after": place[0] or None,
                 "after_project": place[1],
                 "limit": min(left or _PAGE, _PAGE),
+                "whole": "true" if whole else None,
             }
+            whole = False  # once for all pages
             page = self._server.ask("GET", "/resources", query).json()
             for record in page["resources"]:
                 yield summary_of(record)
@@ -141,6 +152,14 @@ class RemoteArchive(Archive):
                 return
             place = (page["next"], page["next_project"])
             left = None if left is None else left - len(page["resources"])
+
+    def summary(self, id: str, project: str | None = None) -> Summary:
+        """One resource as a list shows it, with when it was last audited.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+        """
+        return summary_of(self._server.ask("GET", f"{_resource(id)}/summary", {"project": project}).json())
 
     def projects(self) -> list[str]:
         """Every project that holds a resource, of those one may read."""

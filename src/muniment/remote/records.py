@@ -50,7 +50,7 @@ def entry_of(record: Mapping[str, Any]) -> Entry:
 
 def finding_of(record: Mapping[str, str]) -> Finding:
     """A finding; its code is looked up in the table of findings."""
-    names = ("where", "expected", "found", "resource", "instance")
+    names = ("where", "expected", "found", "resource", "instance", "project")
     return Finding(FINDINGS[record["code"]], **{name: record.get(name, "") for name in names})
 
 

@@ -8,6 +8,7 @@ import os
 import posixpath
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.content import Entry, LogicalPath, Progress, quiet
@@ -15,9 +16,18 @@ from muniment.content.instance import Instance
 from muniment.content.times import read_time
 from muniment.content.trees import make_folders, remove_folders
 from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
+from muniment.errors.content import UnsafePath
 
 _CHUNK = 1 << 20
 _LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What is not in the folder as it was in the instance: names given instead, and what was left out, with why."""
+
+    renamed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def take_out_file(instance: Instance, path: str, target: Path) -> None:
@@ -36,11 +46,11 @@ def take_out_file(instance: Instance, path: str, target: Path) -> None:
     _copy(instance, entry, target)
 
 
-def take_out(instance: Instance, target: Path, *, progress: Progress = quiet) -> dict[str, str]:
+def take_out(instance: Instance, target: Path, *, progress: Progress = quiet) -> Extracted:
     """Copy every file of an instance into the new folder `target`.
 
-    Links are made again where they point inside the folder; empty folders too. Returns the names
-    that could not be kept as they are, with the names given instead.
+    Links are made again where they point inside the folder; empty folders too. Returns what could not be
+    kept as it was.
 
     Raises:
         OutputExists: There is something in `target`.
@@ -50,7 +60,7 @@ def take_out(instance: Instance, target: Path, *, progress: Progress = quiet) ->
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputExists(path=target)
     fresh = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
-    renamed: dict[str, str] = {}
+    found = Extracted()
     try:
         with _writing(target):
             make_folders(fresh)
@@ -58,20 +68,21 @@ def take_out(instance: Instance, target: Path, *, progress: Progress = quiet) ->
             for done, entry in enumerate(instance.files(), 1):
                 name = _possible(entry.path)
                 if name != entry.path:
-                    renamed[entry.path] = name
+                    found.renamed[entry.path] = name
                 place = fresh / name
                 make_folders(place.parent)
                 _copy(instance, entry, place)
                 size += entry.size or 0
                 progress("taking out", done, len(instance), size=size)
-            _make_links_and_folders(instance, fresh)
+            _make_folders(instance, fresh, found)
+            _make_links(instance, fresh, found)
             if target.exists():
                 target.rmdir()
             fresh.rename(target)
     except BaseException:
         remove_folders(fresh)
         raise
-    return renamed
+    return found
 
 
 def _copy(instance: Instance, entry: Entry, place: Path) -> None:
@@ -95,17 +106,58 @@ def _copy(instance: Instance, entry: Entry, place: Path) -> None:
         raise
 
 
-def _make_links_and_folders(instance: Instance, root: Path) -> None:
+def _make_folders(instance: Instance, root: Path, found: Extracted) -> None:
     for name in instance.record.get("folders", []):
-        make_folders(root / LogicalPath.parse(name))
+        try:
+            make_folders(root / LogicalPath.parse(name))
+        except (UnsafePath, FileExistsError, NotADirectoryError) as error:
+            found.left_out[name] = f"an empty folder: {error}"
+
+
+def _make_links(instance: Instance, root: Path, found: Extracted) -> None:
+    """Make those links again that stay in the folder, and say of the others why not."""
+    made: list[tuple[str, str]] = []
     for name, pointed in instance.record.get("links", {}).items():
+        why = _make_link(root, name, pointed)
+        if why:
+            found.left_out[name] = f"a link to {pointed!r}: {why}"
+        else:
+            made.append((name, pointed))
+    # A link may lead out by way of another, and each that goes may cut the way of others.
+    while leading_out := [each for each in made if not _stays_inside(root / each[0], root)]:
+        for name, pointed in leading_out:
+            (root / name).unlink()
+            made.remove((name, pointed))
+            found.left_out[name] = f"a link to {pointed!r}: {_LEADS_OUT}"
+
+
+_LEADS_OUT = "it leads out of the folder"
+
+
+def _make_link(root: Path, name: str, pointed: str) -> str:
+    """Make one link, or say why it is not made."""
+    try:
         place = root / LogicalPath.parse(name)
-        inside = posixpath.normpath(posixpath.join(posixpath.dirname(name), pointed))
-        # A link that leaves the folder is a note about the past, not something to make again.
-        if pointed.startswith("/") or inside.startswith("..") or os.path.lexists(place):
-            continue
+    except UnsafePath as error:
+        return error.message
+    inside = posixpath.normpath(posixpath.join(posixpath.dirname(name), pointed))
+    # A link that leaves the folder is a note about the past, not something to make again.
+    if pointed.startswith("/") or inside == ".." or inside.startswith("../"):
+        return _LEADS_OUT
+    if os.path.lexists(place):
+        return "something else has its name"
+    if any(parent.is_symlink() for parent in place.parents if parent.is_relative_to(root)):
+        return "it lies below another link"
+    try:
         make_folders(place.parent)
         place.symlink_to(pointed)
+    except (FileExistsError, NotADirectoryError):
+        return "a file is in its way"
+    return ""
+
+
+def _stays_inside(place: Path, root: Path) -> bool:
+    return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(root))
 
 
 def _possible(path: str) -> str:

@@ -64,7 +64,8 @@ def migrate(
         BadInput: Source and target are one archive.
         ResourceNotFound, AmbiguousId: As `Archive.get`.
         ResourceDiffers: The target has the id for something else; that resource was not copied.
-        DamagedFile, DamagedRecord, ReadFailed: The source is damaged; that resource was not copied.
+        DamagedFile, DamagedRecord, ReadFailed: The source is damaged; that resource was not copied. Where all
+            are to be copied and one cannot even be listed, none is.
         DiskFull, WriteFailed: The target's storage refused; that resource was not copied.
     """
     if source.config.id == target.config.id:
@@ -82,7 +83,7 @@ def migrate(
 
 def _named(source: Archive, ids: Iterable[str] | None, project: str | None) -> Iterator[tuple[str, str]]:
     if ids is None:
-        yield from ((item.project, item.id) for item in source.resources(project))
+        yield from ((item.project, item.id) for item in source.resources(project, whole=True))
         return
     for id in ids:  # noqa: A001 - the domain's word
         yield source.get(id, project=project).project, id

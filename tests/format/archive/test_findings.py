@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,6 +184,13 @@ def set_aside(root: Path) -> None:
     open_archive(root).close()
 
 
+def lost_row_of_the_index(root: Path) -> None:
+    with open_archive(root) as archive:
+        assert list(archive) == ["r"]
+    with contextlib.closing(sqlite3.connect(root / "index.db")) as index, index:
+        index.execute("DELETE FROM resources")
+
+
 EXAMPLES: list[tuple[str, Callable[[Path], None]]] = [
     ("M101", damaged),
     ("M102", missing),
@@ -204,6 +213,7 @@ EXAMPLES: list[tuple[str, Callable[[Path], None]]] = [
     ("M403", idle_parity),
     ("M501", left_open),
     ("M502", set_aside),
+    ("M701", lost_row_of_the_index),
 ]
 ELSEWHERE = {"M601"}
 """Said of names when something is taken out, not by an audit."""

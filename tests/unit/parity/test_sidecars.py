@@ -23,6 +23,7 @@ def made(tmp_path: Path) -> tuple[Path, str]:
 def test_the_sidecar_records_every_file_of_the_set(made: tuple[Path, str]) -> None:
     parity, digest = made
     record = json.loads((parity / f"{digest}.par2.json").read_text())
+    assert len(record.pop("sha256")) == 64
     assert sorted(record) == sorted(path.name for path in parity.glob("*.par2"))
     for name, facts in record.items():
         data = (parity / name).read_bytes()
@@ -72,6 +73,17 @@ def test_a_sidecar_that_is_none_is_damaged(made: tuple[Path, str], text: str) ->
     parity, digest = made
     (parity / f"{digest}.par2.json").write_text(text)
     assert [fault.fault for fault in check_set(parity, digest)] == ["damaged"]
+
+
+def test_no_byte_of_a_sidecar_can_be_changed_unnoticed(made: tuple[Path, str]) -> None:
+    parity, digest = made
+    path = parity / f"{digest}.par2.json"
+    right = path.read_bytes()
+    for place in range(len(right)):
+        path.write_bytes(right[:place] + bytes([right[place] ^ 1]) + right[place + 1 :])
+        assert check_set(parity, digest), place
+    path.write_bytes(right + b"\n")
+    assert check_set(parity, digest)
 
 
 def test_a_missing_sidecar_is_missing(made: tuple[Path, str]) -> None:

@@ -9,19 +9,22 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from muniment.content.archive import Summary
 from muniment.content.events import UNREADABLE, Event
 
-_VERSION = 1
+_VERSION = 2
 _PAGE = 500
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS resources (
     project TEXT NOT NULL, id TEXT NOT NULL, head INTEGER NOT NULL,
     created TEXT NOT NULL, modified TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    audited TEXT NOT NULL DEFAULT '', damaged INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (id, project)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS resources_by_project ON resources (project, id);
 CREATE TABLE IF NOT EXISTS progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -34,14 +37,11 @@ ON CONFLICT (id, project) DO UPDATE SET
 WHERE excluded.head >= head
 """
 
-_PAGE_OF_ALL = (
-    "SELECT project, id, head, created, modified, files, bytes FROM resources "
-    "WHERE (id, project) > (?, ?) ORDER BY id, project LIMIT ? OFFSET ?"
-)
-_PAGE_OF_PROJECT = (
-    "SELECT project, id, head, created, modified, files, bytes FROM resources "
-    "WHERE project = ? AND id > ? ORDER BY id LIMIT ? OFFSET ?"
-)
+_ROW = "SELECT project, id, head, created, modified, files, bytes, audited, damaged FROM resources"
+_PAGE_OF_ALL = f"{_ROW} WHERE (id, project) > (?, ?) ORDER BY id, project LIMIT ? OFFSET ?"
+_PAGE_OF_PROJECT = f"{_ROW} WHERE project = ? AND id > ? ORDER BY id LIMIT ? OFFSET ?"
+FIXITY_CHECK = "fixity check"
+"""The event that says what was audited: a PREMIS event type."""
 
 
 class Index:
@@ -84,8 +84,11 @@ class Index:
                 self._set(connection, "seq", newest)
         return True
 
-    def rebuild(self, resources: Iterable[Summary], seen: int) -> int:
-        """Replace everything by what the disk holds; `seen` is the log's head when the walk began."""
+    def rebuild(self, resources: Iterable[Summary], seen: int, audits: Iterable[Event] = ()) -> int:
+        """Replace everything by what the disk holds, and note the log's `audits` again.
+
+        `seen` is the log's head when the walk began.
+        """
         connection = self._open()
         count = 0
         with self._lock, connection:
@@ -97,6 +100,8 @@ class Index:
                     (item.project, item.id, item.head, item.created, item.modified, item.files, item.bytes),
                 )
                 count += 1
+            for event in audits:
+                _apply_audit(connection, event)
             self._set(connection, "seq", seen)
             self._set(connection, "complete", 1)
         return count
@@ -108,7 +113,12 @@ class Index:
             rows = connection.execute(_PAGE_OF_ALL, (*after, limit, skip))
         else:
             rows = connection.execute(_PAGE_OF_PROJECT, (project, after[0], limit, skip))
-        return [Summary(*row) for row in rows]
+        return [_summary(row) for row in rows]
+
+    def find(self, project: str, resource: str) -> Summary | None:
+        """One resource, as a list shows it."""
+        row = self._open().execute(f"{_ROW} WHERE id = ? AND project = ?", (resource, project)).fetchone()
+        return _summary(row) if row else None
 
     def all(self, project: str | None = None, after: tuple[str, str] = ("", "")) -> Iterator[Summary]:
         """Every resource, a page at a time, so that nothing is held while the caller works."""
@@ -164,6 +174,26 @@ def _apply(connection: sqlite3.Connection, event: Event) -> None:
         connection.execute(_UPSERT, (*row, detail.get("files", 0), detail.get("bytes", 0)))
     elif event.event == "deletion" and event.outcome == "success":
         connection.execute("DELETE FROM resources WHERE id = ? AND project = ?", (event.resource, event.project))
+    elif event.event == FIXITY_CHECK:
+        _apply_audit(connection, event)
+
+
+def _apply_audit(connection: sqlite3.Connection, event: Event) -> None:
+    """Note when content was last read and compared: of one resource, or of all that were there when it began."""
+    if event.detail.get("fast"):
+        return
+    damaged = int(event.outcome != "success")
+    if event.resource:
+        place = (event.timestamp, damaged, event.resource, event.project)
+        connection.execute("UPDATE resources SET audited = ?, damaged = ? WHERE id = ? AND project = ?", place)
+    elif begun := str(event.detail.get("begun", "")):
+        # Those in which something is wrong have an event of their own behind this one.
+        connection.execute("UPDATE resources SET audited = ?, damaged = 0 WHERE modified < ?", (event.timestamp, begun))
+
+
+def _summary(row: Sequence[Any]) -> Summary:
+    found = Summary(*row)
+    return replace(found, damaged=bool(found.damaged))
 
 
 def _connect(path: Path) -> sqlite3.Connection:

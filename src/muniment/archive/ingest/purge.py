@@ -9,8 +9,10 @@ protects nothing, and `repair` removes it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,12 @@ def finish_purge(context: ArchiveContext, area: StagingArea) -> list[Event]:
         events: list[Event] = []
         if not context.log.mentions(record.transaction, record.log):
             agent = f"{record.agent_name} <{record.agent_address}>"
-            detail = {"reason": record.message, "instances": tombstone["instances"]}
+            detail = {
+                "reason": record.message,
+                "instances": tombstone["instances"],
+                "purged": tombstone["purged"],
+                "tombstone": f"sha256:{hashlib.sha256(_written(tombstone)).hexdigest()}",
+            }
             draft = Event("deletion", agent, record.project, record.id, detail=detail, transaction=record.transaction)
             events = context.log.append([draft])
     with contextlib.suppress(StorageError):
@@ -121,8 +128,7 @@ def _entomb(context: ArchiveContext, record: TransactionRecord) -> None:
     make_folder(tombstone.parent)
     make_folder(context.layout.scratch)
     sync_folder(context.layout.tombstones)
-    data = (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
-    replace_file(tombstone, data, scratch=context.layout.scratch)
+    replace_file(tombstone, _written(told), scratch=context.layout.scratch)
     try:
         sync_folder(tombstone.parent)
     except BaseException:
@@ -131,6 +137,25 @@ def _entomb(context: ArchiveContext, record: TransactionRecord) -> None:
             os.unlink(tombstone)
             sync_folder(tombstone.parent)
         raise
+
+
+def _written(told: Mapping[str, Any]) -> bytes:
+    return (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def rebuilt_tombstone(event: Event) -> bytes:
+    """The tombstone that the event of a purge tells of, to the byte; b'' where the event does not tell enough."""
+    told = {
+        "id": event.resource,
+        "project": event.project,
+        "purged": event.detail.get("purged"),
+        "reason": event.detail.get("reason"),
+        "agent": event.agent.rpartition(" <")[0],
+        "instances": event.detail.get("instances"),
+        "transaction": event.transaction,
+    }
+    data = _written(told)
+    return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == event.detail.get("tombstone") else b""
 
 
 def _drop_packs(context: ArchiveContext, root: Path) -> None:

@@ -19,7 +19,15 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import append_event, finish_root, publish
-from muniment.archive.ingest.staging import DELETION, IMPORT, REPAIR, StagingArea, TransactionRecord, left_behind
+from muniment.archive.ingest.staging import (
+    DELETION,
+    IMPORT,
+    INGESTION,
+    REPAIR,
+    StagingArea,
+    TransactionRecord,
+    left_behind,
+)
 from muniment.archive.ingest.two_phase import is_decided, unreserve
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.archive.package.objects import head_of
@@ -55,6 +63,10 @@ def recover(context: ArchiveContext) -> list[Event]:
             continue
         try:
             done += _finish(context, area)
+        except DamagedRecord as error:
+            # Of a purge the tombstone may be meant: then the next opening after its repair goes on.
+            if area.record.kind == INGESTION:
+                done += _set_aside(context, folder, area.record, str(error), area)
         finally:
             area.release()
     _clear_scratch(context)
@@ -76,6 +88,8 @@ def leftovers(context: ArchiveContext) -> Iterator[Leftover]:
                 continue
             files = sum("add" in note for note in area.notes())
             sealed = area.sealed() or {}
+        except DamagedRecord:
+            continue  # which recovery sets aside
         finally:
             area.release()
         waits = (str(sealed.get("group", "")), str(sealed.get("decided at", "")))

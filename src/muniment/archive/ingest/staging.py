@@ -12,6 +12,7 @@ staging/open/<transaction>/
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -33,12 +34,13 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import ArchiveLayout, object_parts
 from muniment.archive.disk.locks import try_exclusive
+from muniment.archive.disk.regular import is_regular, open_regular, read_regular
 from muniment.content.identity import Agent, to_uri
 from muniment.content.times import from_ns
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
-IMPORT, DELETION, REPAIR = "import", "deletion", "repair"
-"""What a transaction may be beside an ingestion; written to disk."""
+INGESTION, IMPORT, DELETION, REPAIR = "ingestion", "import", "deletion", "repair"
+"""What a transaction may be; written to disk."""
 _EARLIER_NAMES = {"adoption": IMPORT}
 """What was written before."""
 
@@ -59,7 +61,7 @@ class TransactionRecord:
     agent_name: str
     agent_address: str
     message: str = ""
-    kind: str = "ingestion"
+    kind: str = INGESTION
     log: int = 0
     committed_by: str = ""
 
@@ -114,6 +116,8 @@ class StagingArea:
         """
         if not folder.is_dir():
             return None
+        if os.path.lexists(folder / "lock") and not is_regular(folder / "lock"):
+            raise DamagedRecord(path=folder / "lock", reason="it is no file")
         lock = try_exclusive(folder / "lock")
         if lock is None:
             return None
@@ -199,14 +203,19 @@ class StagingArea:
     def notes(self, start: int = 0) -> Iterator[dict[str, Any]]:
         """The journal's whole lines from byte `start` on; what a crash left of a last one is passed over."""
         try:
-            file = (self.folder / "journal.jsonl").open("rb")
+            file = io.BufferedReader(open_regular(self.folder / "journal.jsonl"))
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise DamagedRecord(path=self.folder / "journal.jsonl", reason=error.strerror or str(error)) from error
         with file:
             file.seek(start)
             for line in file:
                 if line.endswith(b"\n"):
-                    yield json.loads(line)
+                    try:
+                        yield dict(json.loads(line))
+                    except (ValueError, TypeError, RecursionError) as error:
+                        raise DamagedRecord(path=self.folder / "journal.jsonl", reason=str(error)) from error
 
     def write_lease(self, seconds: float) -> None:
         """Let the transaction count as alive for so long although nobody holds it.
@@ -220,7 +229,7 @@ class StagingArea:
     def lease(self) -> str:
         """Until when it counts as alive, or nothing."""
         try:
-            return (self.folder / "lease").read_text("ascii")
+            return read_regular(self.folder / "lease").decode("ascii")
         except (OSError, UnicodeDecodeError):
             return ""
 
@@ -248,8 +257,8 @@ class StagingArea:
     def sealed(self) -> dict[str, Any] | None:
         """The seal's record, or None while the version is not complete."""
         try:
-            record = json.loads(self.seal.read_bytes())
-        except (FileNotFoundError, ValueError):
+            record = json.loads(read_regular(self.seal))
+        except (OSError, ValueError, RecursionError):
             return None
         return record if isinstance(record, dict) else None
 
@@ -311,10 +320,10 @@ def read_record(folder: Path) -> TransactionRecord:
     """
     path = folder / "transaction.json"
     try:
-        record = TransactionRecord(**json.loads(path.read_bytes()))
+        record = TransactionRecord(**json.loads(read_regular(path)))
     except FileNotFoundError:
         raise LeftoverNotFound(transaction=folder.name) from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DamagedRecord(path=path, reason=str(error)) from error
     return replace(record, kind=_EARLIER_NAMES.get(record.kind, record.kind))
 

@@ -28,7 +28,7 @@ from muniment.archive.package.objects import version_inventory
 from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, ToPack, make_for_pack, make_many
 from muniment.archive.parity.sidecar import ParityFile, read_digests, sidecar_path
 from muniment.content import Digest, Progress, quiet
-from muniment.errors.archive import ReadFailed, SourceChanged
+from muniment.errors.archive import DamagedRecord, ReadFailed, SourceChanged
 from muniment.errors.parity import ParityNotMade
 
 
@@ -133,14 +133,28 @@ def make_pack(context: ArchiveContext, small: list[Content], target: Path, scrat
 def protect(context: ArchiveContext, root: Path, version: int, *, progress: Progress = quiet) -> list[ParitySet]:
     """Make the sets of one version that are not there yet; doing it again makes nothing.
 
+    A resource that is purged meanwhile needs none.
+
     Raises:
         ParityNotMade: A file is not what was recorded: it has to be repaired first.
+        DamagedRecord: No inventory says what the version brought.
         ParityToolMissing, ParityToolFailed: par2 could not do it.
         DiskFull, WriteFailed, ReadFailed: The storage refused.
     """
-    redundancy = context.config.redundancy
-    if not redundancy:
+    if not context.config.redundancy:
         return []
+    try:
+        return _protect(context, root, version, progress)
+    except (FileNotFoundError, ReadFailed, DamagedRecord, ParityNotMade) as error:
+        if not root.is_dir():
+            return []
+        if isinstance(error, FileNotFoundError):
+            raise DamagedRecord(path=error.filename, reason="it is missing") from error
+        raise
+
+
+def _protect(context: ArchiveContext, root: Path, version: int, progress: Progress) -> list[ParitySet]:
+    redundancy = context.config.redundancy
     needs = needs_of(context, root, version)
     scratch = context.layout.scratch / f"parity-{secrets.token_hex(8)}"
     make_folder(scratch / "files")
@@ -154,7 +168,10 @@ def protect(context: ArchiveContext, root: Path, version: int, *, progress: Prog
             made += [pack] if pack else []
         if made:
             sync_tree(scratch)
-            with exclusive(context.layout.locks / "parity"):
+            # Under the object's lock too: a purge removes the parity with the resource, and none may come after it.
+            with exclusive(context.object_lock(root)), exclusive(context.layout.locks / "parity"):
+                if not root.is_dir():
+                    return []
                 _publish(context, scratch, made, folder)
         return made
     finally:

@@ -1,23 +1,26 @@
 """The sidecar of a parity set: the digests of its files, so that a set is audited without par2.
 
-`<name>.par2.json` is one JSON object: file name → md5, sha256, size in bytes, lastModified (RFC 3339, UTC).
+`<name>.par2.json` is one JSON object: file name → md5, sha256, size in bytes, lastModified (RFC 3339, UTC);
+and `sha256`, the digest of its own bytes as they would be without that key, so that it vouches for itself.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from muniment.archive.disk import durable
 from muniment.archive.disk.regular import open_regular
 from muniment.content.digests import Hashers
 
 _PIECE = 1 << 20
+_OWN = "sha256"
 _LARGEST_SIDECAR = 1 << 20
 
 Fault = Literal["missing", "damaged", "unreadable", "unrecorded"]
@@ -76,8 +79,17 @@ def write_sidecar(folder: Path, name: str, files: list[ParityFile]) -> Path:
         for file in files
     }
     path = sidecar_path(folder, name)
-    durable.write_file(path, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+    durable.write_file(path, _vouched(record))
     return path
+
+
+def _vouched(record: Mapping[str, Any]) -> bytes:
+    """A sidecar's bytes."""
+    return _json({**record, _OWN: hashlib.sha256(_json(record)).hexdigest()})
+
+
+def _json(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _modified(path: Path) -> str:
@@ -128,8 +140,12 @@ def _parse(path: Path) -> dict[str, tuple[int, str]]:
         record = json.loads(text)
     except RecursionError:
         record = None
-    if not isinstance(record, dict) or not record:
+    if not isinstance(record, dict) or len(record) < 2:  # noqa: PLR2004 - a file and its own digest
         message = "not a JSON object with files"
+        raise ValueError(message)
+    record.pop(_OWN, None)
+    if _vouched(record) != text:
+        message = "not as it was written"
         raise ValueError(message)
     facts: dict[str, tuple[int, str]] = {}
     for file, entry in record.items():

@@ -35,7 +35,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of a check. `where` names the place, `resource` and `instance` what it belongs to."""
+    """One result of a check. `where` names the place; `project`, `resource` and `instance` what it belongs to."""
 
     kind: Kind
     where: str
@@ -43,6 +43,7 @@ class Finding:
     found: str = ""
     resource: str = ""
     instance: str = ""
+    project: str = ""
 
     @property
     def code(self) -> str:

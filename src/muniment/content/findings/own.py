@@ -137,4 +137,10 @@ OWN: tuple[Kind, ...] = (
         "{where}: this name {found}.",
         "A name that other systems cannot hold or would confuse with another.",
     ),
+    Kind(
+        "M701",
+        Severity.ERROR,
+        "{where}: the index lists {found}, on disk is {expected}.",
+        "The index, from which lists are made, is not what the objects say; `muniment reindex` builds it anew.",
+    ),
 )

@@ -22,7 +22,7 @@ class Orphan:
 
 def orphans(given: CkanContext, portal: Portal) -> Iterator[Orphan]:
     """The archived resources of a portal whose link is gone or was never recorded."""
-    for summary in given.archive.resources(portal.project):
+    for summary in given.archive.resources(portal.project, whole=True):
         if "/" in summary.id:
             continue  # a dataset's description, or a web archive
         row = given.links.find(portal.name, summary.id)

@@ -79,6 +79,7 @@ def resources(
     after: After = None,
     after_project: Annotated[str | None, Query(max_length=200, description="The `next_project` beside it.")] = None,
     limit: Limit = 100,
+    whole: Annotated[bool | None, Query(description="Compare the index with the objects on disk first.")] = None,
 ) -> ResourcePage:
     """Resources in the order of their ids, a page at a time."""
     visit = authorized(request)
@@ -87,16 +88,18 @@ def resources(
     else:
         visit.require_somewhere(READ)
     start = "" if not after else after if after_project is None else (after, after_project)
-    found = list(islice(_visible(visit, project, start), limit + 1))
+    found = list(islice(_visible(visit, project, start, whole=bool(whole)), limit + 1))
     page = [SummaryOut(**asdict(item)) for item in found[:limit]]
     if len(found) <= limit:
         return ResourcePage(resources=page)
     return ResourcePage(resources=page, next=page[-1].id, next_project=page[-1].project)
 
 
-def _visible(visit: AuthorizedRequest, project: str | None, start: str | tuple[str, str]) -> Iterator[Summary]:
+def _visible(
+    visit: AuthorizedRequest, project: str | None, start: str | tuple[str, str], *, whole: bool
+) -> Iterator[Summary]:
     known: dict[str, bool] = {}
-    for item in visit.archive.resources(project, after=start):
+    for item in visit.archive.resources(project, after=start, whole=whole):
         if item.project not in known:
             known[item.project] = visit.may(READ, item.project)
         if known[item.project]:
@@ -108,6 +111,13 @@ def _visible(visit: AuthorizedRequest, project: str | None, start: str | tuple[s
 def resource(request: Request, response: Response, id: Segment, project: Project = None) -> InstanceOut:
     """A resource, by its newest instance."""
     return _shown(request, response, id, "newest", project)
+
+
+@router.get("/resources/{id}/summary", operation_id="summary")
+def summary(request: Request, id: Segment, project: Project = None) -> SummaryOut:
+    """A resource as a list shows it, with when it was last audited."""
+    visit = authorized(request)
+    return SummaryOut(**asdict(visit.archive.summary(id, visit.project_of(id, project, READ))))
 
 
 @router.delete("/resources/{id}", operation_id="purge", status_code=200)

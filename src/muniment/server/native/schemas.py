@@ -61,6 +61,8 @@ class SummaryOut(BaseModel):
     modified: str
     files: int
     bytes: int
+    audited: str = Field(default="", description="When its content was last audited; nothing for never.")
+    damaged: bool = Field(default=False, description="Whether that audit found something wrong.")
 
 
 class ResourcePage(BaseModel):

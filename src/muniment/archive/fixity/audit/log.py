@@ -26,6 +26,8 @@ class LoggedDigests:
     def __init__(self) -> None:
         self._digests: dict[bytes, str] = {}
         self._seen: set[bytes] = set()
+        self.purges: list[Event] = []
+        """What tells of tombstones."""
         self.newest = 0
         """The number of the newest event that was noted."""
 
@@ -38,6 +40,7 @@ class LoggedDigests:
             key = key_of(event.project, event.resource, event.instance)
             self._digests[key] = str(event.detail.get("inventory", ""))
         elif event.event == "deletion":
+            self.purges.append(event)
             for number in range(1, int(event.detail.get("instances", 0)) + 1):
                 self._digests.pop(key_of(event.project, event.resource, number), None)
 

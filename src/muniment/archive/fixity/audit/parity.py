@@ -47,10 +47,10 @@ def _check_set(check: ObjectCheck, folder: Path, name: str, of: str, *, fast: bo
         where = str(fault.path.relative_to(check.context.layout.root))
         kind = FINDINGS[_CODES[fault.fault]]
         found = fault.found or fault.fault
-        check.findings.append(Finding(kind, where, fault.expected, found, check.resource, instance))
+        check.findings.append(Finding(kind, where, fault.expected, found, check.resource, instance, check.project))
     right = next((place for place in others if not check_set(place, name)), None)
     if faults and right:
         for fault in faults:
             where = str(fault.path.relative_to(check.context.layout.root))
             place = str(right.relative_to(check.context.layout.root))
-            check.findings.append(Finding(FINDINGS["M107"], where, "", place, check.resource, instance))
+            check.findings.append(Finding(FINDINGS["M107"], where, "", place, check.resource, instance, check.project))

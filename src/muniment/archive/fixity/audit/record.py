@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.fixity.audit.run import audit
+from muniment.archive.index.index import FIXITY_CHECK
+from muniment.archive.package.objects import head_of
 from muniment.content import Finding, Progress, quiet
 from muniment.content.events import Event
+from muniment.content.times import now
 from muniment.errors.base import StorageError
 
 BOOKMARK = "audit.json"
@@ -30,55 +34,90 @@ def recorded_audit(
 ) -> Iterator[Finding]:
     """Audit the objects at `roots`, those of one `resource` (project and id), or without both everything.
 
-    A `fixity check` event with the result is written at its end. With `resume` an audit of everything
-    that was broken off goes on where it was.
+    `fixity check` events with the result are written at its end: one of the whole, and behind it one for each
+    resource in which something is wrong. With `resume` an audit of everything that was broken off goes on
+    where it was.
 
     Raises:
         WorkerDied: A digesting process ended; resume.
     """
     whole = roots is None
     bookmark = context.layout.state / BOOKMARK
-    after = _read_bookmark(bookmark) if resume and whole else ""
-    counts: Counter[str] = Counter()
+    done = (_Done.read(bookmark) if resume and whole else None) or _Done(begun=now())
+    resumed = done.after
 
     def passed(place: str) -> None:
         if whole:
+            done.after = place
             with contextlib.suppress(OSError):
-                bookmark.write_text(json.dumps({"after": place}), "utf-8")
+                bookmark.write_text(json.dumps(asdict(done)), "utf-8")
 
     found = audit(
         context,
         roots=roots,
-        after=after,
+        after=resumed,
         fast=fast,
         every_digest=every_digest,
         progress=progress,
         passed=passed,
     )
     for finding in found:
-        counts[finding.severity] += 1
+        done.note(finding)
         yield finding
     if whole:
         with contextlib.suppress(OSError):
             bookmark.unlink(missing_ok=True)
-    _record(context, resource or ("", ""), counts, fast=fast, after=after)
-
-
-def _record(
-    context: ArchiveContext, resource: tuple[str, str], counts: Counter[str], *, fast: bool, after: str
-) -> None:
-    detail = {"findings": dict(counts), "fast": fast, **({"resumed after": after} if after else {})}
-    outcome = "failure" if counts["error"] + counts["unknown"] else "success"
     agent = f"{context.agent.name} <{context.agent.address}>"
-    project, id = resource  # noqa: A001 - the domain's word
+    detail = {"findings": done.counts, "fast": fast, "begun": done.begun}
+    if resumed:
+        detail["resumed after"] = resumed
+    project, id = resource or ("", "")  # noqa: A001 - the domain's word
+    number = head_of(context.layout.object(project, id)) if resource else 0
+    outcome = "failure" if done.failed else "success"
+    events = [Event(FIXITY_CHECK, agent, project, id, number, outcome, detail)]
+    if whole:
+        events += done.of_resources(context, agent, fast=fast)
     # A reader without the right to write may audit too; only the record of it is then missing.
     with contextlib.suppress(StorageError):
-        context.log.append([Event("fixity check", agent, project, id, outcome=outcome, detail=detail)])
+        context.log.append(events)
 
 
-def _read_bookmark(bookmark: Path) -> str:
-    try:
-        found = json.loads(bookmark.read_bytes())
-        return str(found["after"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+@dataclass(slots=True)
+class _Done:
+    """How far an audit of a whole archive has come and what it found, as the bookmark keeps it."""
+
+    begun: str
+    after: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    damaged: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    """Project to resource to the code of each finding to how often it was found."""
+
+    @classmethod
+    def read(cls, bookmark: Path) -> _Done | None:
+        """What the bookmark says, or None where there is none that can be read."""
+        try:
+            found: dict[str, Any] = json.loads(bookmark.read_bytes())
+            known = cls(str(found["begun"]), str(found["after"]), dict(found["counts"]), dict(found["damaged"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return known
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything was found that is wrong or could not be checked."""
+        return bool(self.counts.get("error") or self.counts.get("unknown"))
+
+    def note(self, finding: Finding) -> None:
+        """Count a finding."""
+        self.counts[finding.severity] = self.counts.get(finding.severity, 0) + 1
+        if finding.failed and finding.resource and finding.project:
+            codes = self.damaged.setdefault(finding.project, {}).setdefault(finding.resource, {})
+            codes[finding.code] = codes.get(finding.code, 0) + 1
+
+    def of_resources(self, context: ArchiveContext, agent: str, *, fast: bool) -> Iterator[Event]:
+        """An event for each resource in which something is wrong."""
+        for project, resources in sorted(self.damaged.items()):
+            for resource, codes in sorted(resources.items()):
+                number = head_of(context.layout.object(project, resource))
+                detail = {"findings": codes, "fast": fast}
+                yield Event(FIXITY_CHECK, agent, project, resource, number, "failure", detail)

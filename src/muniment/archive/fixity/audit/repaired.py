@@ -24,11 +24,13 @@ def check_repaired(check: ObjectCheck) -> Iterator[Finding]:
             wrong = "nothing" if entry is None else _wrong_with(check, folder, name)
             instance = name.split("/", 1)[0][1:] if name.startswith("v") else ""
             if wrong == "nothing":
-                yield Finding(FINDINGS["M105"], where, "", "", check.resource, instance)
+                yield Finding(FINDINGS["M105"], where, "", "", check.resource, instance, check.project)
             elif wrong:
-                yield Finding(FINDINGS["M101"], where, "what was repaired", wrong, check.resource, instance)
+                yield Finding(
+                    FINDINGS["M101"], where, "what was repaired", wrong, check.resource, instance, check.project
+                )
             else:
-                yield Finding(FINDINGS["M107"], check.where(name), "", where, check.resource, instance)
+                yield Finding(FINDINGS["M107"], check.where(name), "", where, check.resource, instance, check.project)
 
 
 def _wrong_with(check: ObjectCheck, folder: Path, name: str) -> str:

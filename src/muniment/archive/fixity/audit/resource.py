@@ -67,7 +67,7 @@ class ObjectCheck:
 
     def finding(self, code: str, name: str, expected: str, found: str, instance: str) -> Finding:
         """A finding about this object, with its place below the archive's root."""
-        return Finding(FINDINGS[code], self.where(name), expected, found, self.resource, instance)
+        return Finding(FINDINGS[code], self.where(name), expected, found, self.resource, instance, self.project)
 
 
 def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | None) -> ObjectCheck:

@@ -8,9 +8,11 @@ from pathlib import Path
 from muniment.archive.context import ArchiveContext
 from muniment.archive.fixity.audit.again import check_object, check_rest, locked, look_again
 from muniment.archive.fixity.audit.content import check_content
+from muniment.archive.fixity.audit.index import IndexCheck
 from muniment.archive.fixity.audit.log import LoggedDigests, check_log
 from muniment.archive.fixity.audit.repaired import check_repaired
 from muniment.archive.fixity.audit.resource import ObjectCheck
+from muniment.archive.fixity.audit.root_files import check_root_files, check_tombstones
 from muniment.archive.fixity.audit.untracked import check_untracked
 from muniment.archive.index.rebuild import object_roots
 from muniment.content import FINDINGS, Finding, Progress, quiet
@@ -54,8 +56,10 @@ def audit(
     large: set[bytes] = set()
     done = size = 0
     all_read = True
+    index = IndexCheck(context)
     for group in _groups(context, roots, after, logged):
         for check in group:
+            index.note(check.project, check.resource, check.head)
             check_rest(check, fast=fast, seen=large)
             all_read = all_read and check.readable
         if not fast:
@@ -73,6 +77,9 @@ def audit(
     progress("auditing", done, done, size=size)
     if whole and not after:
         yield from _lost(context, logged)
+        yield from index.find()
+        yield from check_root_files(context)
+        yield from check_tombstones(context, logged)
         yield from check_untracked(context, large if all_read else None, since)
 
 
@@ -124,4 +131,4 @@ def _lost(context: ArchiveContext, logged: LoggedDigests) -> Iterator[Finding]:
         if lost:
             what = f"instance {event.instance} of {event.resource}"
             where = f"event {event.seq}"
-            yield Finding(FINDINGS["M304"], where, what, "", event.resource, str(event.instance))
+            yield Finding(FINDINGS["M304"], where, what, "", event.resource, str(event.instance), event.project)

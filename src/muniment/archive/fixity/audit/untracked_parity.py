@@ -11,6 +11,7 @@ from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.regular import is_regular
+from muniment.archive.disk.root_files import RECORD
 from muniment.archive.package.objects import head_of, versions_on_disk
 from muniment.archive.parity.protect import needs_of
 from muniment.content import FINDINGS, Finding
@@ -39,7 +40,7 @@ class UntrackedParity:
         """A finding for each thing that does not belong there, or that protects nothing any more."""
         parity = self._context.layout.parity
         for name in _names(parity):
-            if name not in {"files", "packs", "events"}:
+            if name not in {"files", "packs", "events", RECORD}:
                 yield self._say("M105", parity / name)
         yield from self._files(parity / "files")
         yield from self._packs(parity / "packs")

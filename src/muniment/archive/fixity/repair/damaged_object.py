@@ -10,6 +10,8 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.ingest.repair_transaction import RepairTransaction, Subject
 from muniment.archive.package.objects import identity_of
+from muniment.content import Finding
+from muniment.content.archive import Repair
 from muniment.errors.archive import DiskFull
 from muniment.errors.base import MunimentError
 
@@ -60,3 +62,9 @@ def attempt(work: Callable[[], str]) -> str:
         raise
     except MunimentError as error:
         return error.message
+
+
+def left_as_it_is(finding: Finding, why: str = "") -> Repair:
+    """That nothing was done about a finding, or nothing that helped: `why`, or that there is no remedy."""
+    how = why or f"repair has no remedy for this: {finding.message}"
+    return Repair(finding.where, repaired=False, how=how, instance=finding.instance, resource=finding.resource)

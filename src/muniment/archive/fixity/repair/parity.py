@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,14 +14,13 @@ from muniment.archive.parity import PACK, ParitySet, make_for_file
 from muniment.archive.parity.protect import (
     Content,
     file_set_folder,
-    has_set,
     make_pack,
     needs_of,
     pack_folder,
     protect,
     set_places,
 )
-from muniment.archive.parity.sidecar import check_set, read_digests, set_files
+from muniment.archive.parity.sidecar import check_set, read_digests, set_files, sidecar_path
 from muniment.content.config import Mode
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
@@ -94,9 +94,10 @@ def _renew_version(damaged: DamagedObject, version: int, places: list[str]) -> s
 
 
 def _is_damaged(damaged: DamagedObject, folder: Path, name: str) -> bool:
-    """Whether there is a set, and no place where it stands has it as it was recorded."""
+    """Whether there is something of a set, and no place where it stands has it as it was recorded."""
     places = set_places(damaged.context, folder)
-    return has_set(damaged.context, folder, name) and all(check_set(place, name) for place in places)
+    there = any(set_files(place, name) or os.path.lexists(sidecar_path(place, name)) for place in places)
+    return there and all(check_set(place, name) for place in places)
 
 
 def _replace_set(damaged: DamagedObject, new: RepairTransaction, made: ParitySet | None, folder: Path) -> int:

@@ -102,8 +102,8 @@ def _put(damaged: DamagedObject, new: RepairTransaction, folder: Path, data: byt
     files = ((NAME, data), (f"{NAME}.{damaged.algorithm}", sidecar(data, damaged.algorithm)))
     wrong = [(name, content) for name, content in files if not _is(folder / name, content)]
     # Beside what may not be replaced both are put: a reader looks for the two together.
-    beside = damaged.context.config.mode is Mode.WORM and any(os.path.lexists(folder / name) for name, _ in files)
-    for name, content in files if beside and wrong else wrong:
+    beside = damaged.context.config.mode is Mode.WORM and any(os.path.lexists(folder / name) for name, _ in wrong)
+    for name, content in files if beside else wrong:
         new.write(folder / name, content, head=head, beside=beside)
     new.commit()
 

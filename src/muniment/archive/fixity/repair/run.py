@@ -10,18 +10,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
+from muniment.archive.disk.regular import is_regular
+from muniment.archive.disk.root_files import ROOT_FILES
 from muniment.archive.fixity.audit import audit
-from muniment.archive.fixity.audit.log import LoggedDigests, check_log
+from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.fixity.audit.run import audit_object
 from muniment.archive.fixity.repair.content import repair_content
-from muniment.archive.fixity.repair.damaged_object import DamagedObject
+from muniment.archive.fixity.repair.damaged_object import DamagedObject, left_as_it_is
+from muniment.archive.fixity.repair.log_and_index import is_of_log, list_repaired, repair_index, repair_log
 from muniment.archive.fixity.repair.parity import renew_parity
 from muniment.archive.fixity.repair.records import is_record, repair_records
+from muniment.archive.fixity.repair.root_files import is_root_file, repair_root_files
 from muniment.archive.fixity.repair.unused_parity import remove_unused_parity
 from muniment.archive.package.objects import newest_inventory
 from muniment.content import Finding, Progress, quiet
 from muniment.content.archive import Repair
-from muniment.content.events import Event
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 _FILES = {"M101", "M102", "M103", "M104", "M106"}
@@ -29,7 +32,6 @@ _PARITY = {"M401", "M402"}
 _PASSES = 3
 """Repaired records show what else is damaged, and repaired files what parity can be made of them."""
 _VERSION = re.compile(r"v[1-9][0-9]*\Z")
-_NO_REMEDY = "repair has no remedy for this: {message}"
 
 
 def repair(context: ArchiveContext, roots: list[Path] | None = None, *, progress: Progress = quiet) -> Iterator[Repair]:
@@ -48,15 +50,23 @@ def repair(context: ArchiveContext, roots: list[Path] | None = None, *, progress
         elif _matters(context, finding):
             root = _object_of(context, finding)
             objects.setdefault(root, []).append(finding) if root else others.append(finding)
+    # First the log: it says what an inventory should be.
+    yield from repair_log(context, [finding for finding in others if is_of_log(finding)])
     logged = LoggedDigests()
     logged.catch_up(context.log)
     for root, findings in objects.items():
         yield from _repair_object(DamagedObject.of(context, root, logged), findings)
+    list_repaired(context, objects)
     yield from remove_unused_parity(context, unused, since)
-    yield from _repair_log(context, [finding for finding in others if finding.where.startswith("events/")])
+    yield from repair_root_files(context, [finding for finding in others if is_root_file(finding.where)], logged)
+    yield from repair_index(context, [finding for finding in others if finding.code == "M701"])
     for finding in others:
-        if not finding.where.startswith("events/"):
-            yield _left(finding)
+        if is_of_log(finding) or is_root_file(finding.where) or finding.code == "M701":
+            continue
+        if finding.code == "M106" and is_regular(context.layout.root / finding.where):
+            yield Repair(finding.where, repaired=True, how="made anew with what it belongs to")
+        else:
+            yield left_as_it_is(finding)
 
 
 def _matters(context: ArchiveContext, finding: Finding) -> bool:
@@ -68,6 +78,8 @@ def _object_of(context: ArchiveContext, finding: Finding) -> Path | None:
     parts = Path(finding.where).parts
     if parts[:1] == ("repaired",):
         parts = parts[2:]
+    if finding.where in ROOT_FILES or finding.code == "M701" or (parts[0] == "parity" and not finding.resource):
+        return None  # what lies in the parity's folders and is none has no resource
     if len(parts) >= 4 and parts[0] == "objects":  # noqa: PLR2004 - objects, two tuples, the object
         root = context.layout.root.joinpath(*parts[:4])
     elif parts[:2] == ("parity", "packs") and len(parts) > 5:  # noqa: PLR2004 - parity, packs, two tuples, the object
@@ -78,24 +90,6 @@ def _object_of(context: ArchiveContext, finding: Finding) -> Path | None:
     else:
         return None
     return root if root.is_dir() and root != context.layout.root else None
-
-
-def _repair_log(context: ArchiveContext, findings: list[Finding]) -> Iterator[Repair]:
-    """Make the log and its mirror the same, where it can be told which of them is right."""
-    if not findings:
-        return
-    done = {f"events/{path.parent.name}/{path.name}": how for path, how in context.log.repair()}
-    if done:
-        agent = f"{context.agent.name} <{context.agent.address}>"
-        detail = {"note": "log and mirror made the same", "paths": list(done)}
-        context.log.append([Event("repair", agent, detail=detail)])
-    left = list(check_log(context.log, LoggedDigests(), context.layout.locks / "events"))
-    still = {finding.where for finding in left}
-    for place in dict.fromkeys(finding.where for finding in findings if finding.where not in still):
-        yield Repair(place, repaired=True, how=done.get(place, "right again, now that the rest is"))
-    for finding in left:
-        if finding.failed:
-            yield _left(finding, done.get(finding.where, ""))
 
 
 def _projects(context: ArchiveContext, resource: str) -> Iterable[str]:
@@ -121,7 +115,9 @@ def _repair_object(damaged: DamagedObject, findings: list[Finding]) -> Iterator[
             how = said.get(place, "right again, now that the rest is")
             yield Repair(place, repaired=True, how=how, instance=finding.instance, resource=finding.resource)
     for finding in still.values():
-        yield _left(finding, _why(finding, said, beside))
+        if finding.code == "M401" and finding.where not in said:
+            continue  # of an instance that came meanwhile: whoever brings it makes it
+        yield left_as_it_is(finding, _why(finding, said, beside))
 
 
 def _why(finding: Finding, said: dict[str, str], beside: dict[str, str]) -> str:
@@ -129,11 +125,6 @@ def _why(finding: Finding, said: dict[str, str], beside: dict[str, str]) -> str:
         place = beside[finding.where]
         return f"worm mode leaves it as it is; its repaired bytes stand in {place} and are used in its place"
     return said.get(finding.where, "")
-
-
-def _left(finding: Finding, why: str = "") -> Repair:
-    how = why or _NO_REMEDY.format(message=finding.message)
-    return Repair(finding.where, repaired=False, how=how, instance=finding.instance, resource=finding.resource)
 
 
 def _try(damaged: DamagedObject, findings: list[Finding]) -> dict[str, str]:
