@@ -11,7 +11,7 @@ from tests.crash.rot import Campaign, Case
 from tests.crash.scenes import workshop
 
 MODES = ("dynamic", "preservation", "worm")
-SAMPLE, ALL = 60, 2_000
+SAMPLE, ALL = 40, 2_000
 
 
 def damages(seeds: Iterable[int], wanted: int) -> list[Case]:
