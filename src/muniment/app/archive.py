@@ -65,6 +65,21 @@ class FolderArchive(LocalArchive):
             progress("packing", hashers.size, plan.length, size=hashers.size)
         return hashers.size, hashers.values()["sha256"]
 
+    def premis(
+        self, id: str, write: Callable[[bytes], object], *, project: str | None = None, mets: bool = False
+    ) -> tuple[int, str]:
+        """Hand PREMIS 3 XML of a resource to `write`, piece by piece; its length in bytes and its sha256.
+
+        The access rules are not in it: they are no part of the archive's folder.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: There is no such resource.
+            DamagedRecord, ReadFailed: It ended early, because a record cannot be had.
+        """
+        from muniment.workflows.reports.write import write_premis  # noqa: PLC0415 - few commands need it
+
+        return write_premis(self, id, write, project=project, mets=mets)
+
     def import_package(
         self,
         source: Iterable[bytes],

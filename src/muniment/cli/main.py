@@ -45,6 +45,7 @@ _GROUPS = {
     "limit": "operations",
     "ledger": "jobs",
     "registration": "jobs",
+    "report": "reports",
 }
 """Commands that have commands of their own."""
 

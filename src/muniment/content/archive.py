@@ -305,6 +305,20 @@ class Archive(Protocol):
         """
         raise _missing(self)
 
+    def premis(
+        self, id: str, write: Callable[[bytes], object], *, project: str | None = None, mets: bool = False
+    ) -> tuple[int, str]:
+        """Hand PREMIS 3 XML of a resource to `write`, piece by piece; its length in bytes and its sha256.
+
+        It tells of the resource's objects with their fixity and format, of every event about it, of agents
+        and rights. With `mets` it comes in a METS document. A resource that was purged has its events still.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: There is no such resource.
+            DamagedRecord, ReadFailed, TransferCut: It ended early, because a record cannot be had.
+        """
+        raise _missing(self)
+
     # --- unfinished transactions
 
     def resume(self, transaction: str) -> Transaction:

@@ -17,7 +17,7 @@ from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceNotFo
 from muniment.errors.base import BadInput, MissingThing
 from muniment.remote.connection import LONG, Server, not_a_server, segment
 from muniment.remote.instance import RemoteInstance
-from muniment.remote.packages import fetch_tar, send_tar
+from muniment.remote.packages import fetch_document, fetch_tar, send_tar
 from muniment.remote.records import config_of, event_of, finding_of, leftover_of, repair_of, summary_of
 from muniment.remote.streams import live_events, rows_of
 from muniment.remote.transaction import RemoteTransaction
@@ -415,6 +415,19 @@ class RemoteArchive(Archive):
         """
         query = {"layout": layout, "project": project, "instance": instance}
         return fetch_tar(self._server, f"{_resource(id)}/export", query, write, progress)
+
+    def premis(
+        self, id: str, write: Callable[[bytes], object], *, project: str | None = None, mets: bool = False
+    ) -> tuple[int, str]:
+        """Hand PREMIS 3 XML of a resource to `write`, piece by piece; its length in bytes and its sha256.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: There is no such resource.
+            Forbidden: The key may not see the events of its project.
+            TransferCut: It ended early, because it was cut or a record at the server is damaged.
+        """
+        query = {"project": project, "mets": "true" if mets else None}
+        return fetch_document(self._server, f"{_resource(id)}/premis", query, write, f"the PREMIS of {id}")
 
     def import_package(
         self,

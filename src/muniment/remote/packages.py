@@ -34,6 +34,30 @@ def fetch_tar(
     return hashers.size, hashers.values()["sha256"]
 
 
+def fetch_document(
+    server: Server, path: str, query: Mapping[str, Any], write: Callable[[bytes], object], name: str
+) -> tuple[int, str]:
+    """Hand a document that is made while it is sent to `write`, piece by piece; its length and sha256.
+
+    Its length is not known before its end, so a broken connection is not taken up again.
+
+    Raises:
+        TransferCut: It was cut, or the server broke it off.
+        MunimentError: What the server says.
+    """
+    connection, answer = server.retry(lambda: server.open("GET", path, query, patience=LONG))
+    hashers = Hashers(["sha256"])
+    try:
+        while piece := answer.read(_CHUNK):
+            hashers.update(piece)
+            write(piece)
+    except Broken as error:
+        connection.close()
+        raise cut(name, error) from error
+    server.give_back(connection, answer)
+    return hashers.size, hashers.values()["sha256"]
+
+
 def send_tar(
     server: Server, query: Mapping[str, Any], source: Iterable[bytes], headers: Mapping[str, str], progress: Progress
 ) -> dict[str, Any]:

@@ -56,6 +56,24 @@ def test_a_folder_goes_in_and_its_files_come_out(
     assert run(["audit"]) == 0
 
 
+def test_premis_goes_to_the_output_or_into_a_new_file_and_names_the_rules(
+    root: Path, folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["add", str(folder), "--id", "r"]) == 0
+    capsysbinary.readouterr()
+    assert run(["report", "premis", "r"]) == 0
+    printed = capsysbinary.readouterr().out
+    assert printed.startswith(b"<?xml")
+    assert b"to keys/users/administrator" in printed
+    target = tmp_path / "r.xml"
+    assert run(["report", "premis", "r", "-o", str(target)]) == 0
+    assert target.read_bytes() == printed
+    assert run(["report", "premis", "r", "--mets", "-o", str(target)]) == 5
+    assert run(["report", "premis", "r", "--mets", "-o", str(root / "r.xml")]) == 4
+    assert run(["report", "premis", "nothing", "-o", str(tmp_path / "nothing.xml")]) == 3
+    assert not (tmp_path / "nothing.xml").exists()
+
+
 def test_the_list_and_the_log_are_json_for_scripts(
     root: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,12 +12,13 @@ from muniment.server.native import (
     many_files,
     operations,
     packages,
+    reports,
     resources,
     transactions,
     uploads,
 )
 
-_PARTS = (resources, many_files, packages, transactions, uploads, events, fixity, groups, operations)
+_PARTS = (resources, many_files, packages, transactions, uploads, events, fixity, groups, operations, reports)
 
 
 def install(server: FastAPI) -> None:

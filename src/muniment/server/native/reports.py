@@ -1,0 +1,59 @@
+"""Routes that report: the preservation metadata of a resource."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from muniment.errors.archive import ResourcePurged
+from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.names import Project, Segment, text_of
+from muniment.http.streaming import PumpResponse
+from muniment.http.throttling import ADMIN, EVENTS, READ
+from muniment.server.native.routes import new_router
+from muniment.workflows.reports.premis import PremisRecord
+from muniment.workflows.reports.rights import grants_of
+from muniment.workflows.reports.write import pieces
+
+router = new_router()
+
+XML = "application/xml"
+
+
+@router.get(
+    "/resources/{id}/premis",
+    operation_id="premis",
+    response_class=Response,
+    responses={200: {"content": {XML: {}}, "description": "PREMIS 3, or METS with the PREMIS in it."}},
+)
+def premis(
+    request: Request,
+    id: Segment,
+    *,
+    mets: Annotated[bool, Query(description="METS round the PREMIS.")] = False,
+    project: Project = None,
+) -> Response:
+    """PREMIS 3 XML of a resource: objects with fixity and format, events, agents and rights.
+
+    It is made while it is sent; a record that is damaged breaks it off. Checks of the whole archive are told to who
+    may see all events, and who is granted what to administrators.
+    """
+    visit = authorized(request)
+    name = text_of(id)
+    place = _place(visit, name, project)
+    visit.require(EVENTS, place)
+    grants = grants_of(visit.gate.authority.picture().rules, place, named=visit.may(ADMIN, place))
+    record = PremisRecord(visit.archive, name, place, grants=grants, whole=visit.may(EVENTS, None))
+    return PumpResponse(lambda: pieces(record, mets=mets), headers={"Content-Type": XML, "Cache-Control": "no-store"})
+
+
+def _place(visit: AuthorizedRequest, id: str, project: str | None) -> str:
+    """The project of a resource the caller may see, also of one that was purged."""
+    try:
+        return visit.project_of(id, project, READ)
+    except ResourcePurged:
+        place = project or str(visit.archive.config.project)
+        if not visit.may(READ, place):
+            raise
+        return place
