@@ -158,7 +158,12 @@ class BackgroundServices:
         from muniment.doors.osf import steps  # noqa: PLC0415 - as above
         from muniment.jobs import Registry  # noqa: PLC0415 - as above
 
-        return Registry([*steps(self.office), *ckan_steps(self.ckan)])
+        known = [*steps(self.office), *ckan_steps(self.ckan)]
+        if self._settings.distillery is not None:
+            from muniment.doors.distillery.steps import steps as distillery_steps  # noqa: PLC0415 - as above
+
+            known += distillery_steps(self.distillery)
+        return Registry(known)
 
     def local_engine(self, *, threads: int | None = None, queues: Sequence[str] = ()) -> LocalEngine:
         """Threads that do what is owed.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from muniment.doors.distillery.context import DistilleryContext
     from muniment.doors.distillery.settings import DistillerySettings, StoreSettings
     from muniment.jobs import Ledger
+    from muniment.publishers.protocol import Publisher
     from muniment.session import Session
     from muniment.stores import Store
 
@@ -45,6 +46,7 @@ def distillery_context(
         lambda: _catalogue(settings, open_session()),
         lambda given, destination: _store(app, given, destination, scratch),
         scratch=scratch,
+        open_publisher=lambda: _publisher(settings),
     )
 
 
@@ -55,6 +57,16 @@ def _catalogue(settings: DistillerySettings, session: Session) -> ArchivesSpace:
     given = settings.archivesspace
     password = read_secret(given.password_file, "the password")
     return ArchivesSpace(session, given.url, given.user, password, given.repository)
+
+
+def _publisher(settings: DistillerySettings) -> Publisher:
+    from muniment.imaging import ImageProcess, ImagingLimits  # noqa: PLC0415 - as above
+    from muniment.publishers.iiif import Iiif  # noqa: PLC0415 - as above
+
+    given, images = settings.access, settings.images
+    assert given.folder is not None
+    limits = ImagingLimits(images.memory, images.seconds, images.pixels, images.pages)
+    return Iiif(given.folder, given.url, lambda: ImageProcess(limits))
 
 
 def _store(app: App, given: StoreSettings, destination: str, scratch: Callable[..., Path]) -> Store:

@@ -405,6 +405,45 @@ ckan_attempts = Table(
 )
 """Each change of a link's state, for its history as a strip."""
 
+# --- the Distillery (`muniment.doors.distillery`)
+
+distillery_lines = Table(
+    "distillery_lines",
+    metadata,
+    Column("batch", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 1, without gaps
+    Column("at", Double, nullable=False),
+    Column("kind", Word, nullable=False),  # info, waiting, problem; finished and failed are the last
+    Column("folder", Text, nullable=False),  # empty where a line is about the whole batch
+    Column("text", Text, nullable=False),
+)
+
+distillery_copies = Table(
+    "distillery_copies",
+    metadata,
+    Column("destination", String(16), primary_key=True),
+    Column("key", String(1024), primary_key=True),
+    Column("component_id", String(200), nullable=False),
+    Column("path", Text, nullable=False),  # in the instance
+    Column("instance", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("md5", String(32), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("place", Text, nullable=False),  # the tape it lies on
+    Column("uri", Text, nullable=False),
+    Column("verified_at", Double, nullable=False),
+    Index("distillery_copies_by_object", "component_id"),
+)
+"""Each file that was proved to be in a store: what the catalogue and the audit rest on."""
+
+distillery_holds = Table(
+    "distillery_holds",
+    metadata,
+    Column("name", String(300), primary_key=True),  # a tape that is being recorded
+    Column("holder", String(64), nullable=False),
+    Column("until", Double, nullable=False),
+)
+
 # --- what the database belongs to (`muniment.app`)
 
 belongings = Table(

@@ -28,6 +28,7 @@ _MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
 """TIFF 6.0 and BigTIFF, in both orders of bytes."""
 _STRIP = 64
 """Rows decoded at a time when pixels are compared."""
+_JP2 = b"\0\0\0\x0cjP  "
 _TILE = 512
 _GRAY = 2
 """Bands of a gray page, with its alpha."""
@@ -170,7 +171,7 @@ class Images:
 
     def _shown(self, path: str, page: int) -> pyvips.Image:
         """A page as a screen shows it: sRGB of 8 bits, without alpha."""
-        image = self._open(path, page)
+        image = self._open_any(path, page)
         if "icc-profile-data" in image.get_fields():
             image = image.icc_transform("srgb", embedded=True)
         elif image.interpretation == "cmyk":
@@ -183,6 +184,18 @@ class Images:
             image = image.cast("uchar")
         return image
 
+    def _open_any(self, path: str, page: int) -> pyvips.Image:
+        """A page of a TIFF, or a JPEG 2000 that was made of one.
+
+        Raises:
+            BadScan: It is neither, or has too many pixels.
+        """
+        with Path(path).open("rb") as file:
+            if file.read(len(_JP2)) != _JP2:
+                return self._open(path, page)
+        image = self._vips.Image.jp2kload(path, access="sequential")
+        return self._within(image, Path(path).name)
+
     def _open(self, path: str, page: int) -> pyvips.Image:
         """A page by its header; pixels are read as they are asked for, from the top down.
 
@@ -194,6 +207,9 @@ class Images:
             if file.read(4) not in _MAGIC:
                 raise BadScan(name=name, reason="it is no TIFF")
         image = self._vips.Image.tiffload(path, page=page, access="sequential", fail_on="error")
+        return self._within(image, name)
+
+    def _within(self, image: pyvips.Image, name: str) -> pyvips.Image:
         if image.width * image.height > self._pixels:
             pixels = f"{image.width} by {image.height}"
             raise BadScan(name=name, reason=f"it has {pixels} pixels, and {self._pixels} are allowed")

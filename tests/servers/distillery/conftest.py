@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,19 @@ from muniment.archive import Archive
 from muniment.catalogues.archivesspace import ArchivesSpace
 from muniment.database import Database
 from muniment.doors.distillery.context import DistilleryContext
+from muniment.doors.distillery.requests import run_collection
 from muniment.doors.distillery.settings import CatalogueSettings, DistillerySettings, StoreSettings
-from muniment.jobs import Keyring, Ledger
+from muniment.doors.distillery.steps import steps
+from muniment.imaging import ImageProcess
+from muniment.jobs import Keyring, Ledger, LocalEngine, Registry
+from muniment.jobs.local import Pace
+from muniment.publishers.iiif import Iiif
 from muniment.session import Guard, Session
 from muniment.stores import open_store
 from muniment.testing.clock import FakeClock
 from muniment.testing.scans import write_scan
 from muniment.testing.servers.archivesspace import ArchivesSpaceServer
+from tests.timing import eventually
 
 USERESTRICT = {
     "type": "userestrict",
@@ -58,8 +67,56 @@ class Scene:
                 lambda: ArchivesSpace(self.session, self.server.url, "admin", "secret word", "ARCH"),
                 lambda given, name: open_store(given.address, records=self.folder / f"tapes-{name}"),
                 scratch=self.scratch,
+                open_publisher=self.publisher,
             )
         return self._made
+
+    def publisher(self) -> Iiif:
+        """What shows access copies."""
+        given = self.settings.access
+        assert given.folder is not None
+        return Iiif(given.folder, given.url, ImageProcess)
+
+    def run(self, *to: str, collection: str = "HBF", partly: bool = False, state: str = "done") -> str:
+        """Run a batch to its end; the batch."""
+        return self.work(
+            run_collection(self.context, collection, to or ["cloud"], requester="t", partly=partly).id, state
+        )
+
+    def work(self, job: str, state: str = "done") -> str:
+        """Work until a batch has ended."""
+        engine = LocalEngine(self.ledger, Registry(steps(self.context)), threads=3, pace=Pace(lease=20.0, sweep=0.2))
+        engine.start()
+        try:
+            eventually(lambda: self.ledger.job(job).ended, every=0.02, told=lambda: "\n".join(self.log(job)))
+        finally:
+            engine.stop()
+        found = self.ledger.job(job)
+        assert found.state == state, (found.reason, self.log(job))
+        return job
+
+    def log(self, batch: str) -> list[str]:
+        """The lines of a batch's log."""
+        return [f"{each.folder} {each.kind}: {each.text}" for each in self.context.batches.log(batch)]
+
+    def state(self) -> dict[str, Any]:
+        """What a batch leaves: packages, stores, catalogue; without times, and with the addresses of records."""
+        packages = {}
+        for summary in self.archive.resources():
+            instance = self.archive.instance(summary.id, project=summary.project)
+            packages[summary.id] = {path: instance[path].digests["sha256"] for path in instance}
+        stored = {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for name in ("cloud", "site")
+            for path in sorted((self.folder / name).rglob("*"))
+            if path.is_file()
+        }
+        # Read-only and versions aside, what matters is what stands in the records.
+        records = {
+            uri: {name: value for name, value in record.items() if name != "lock_version"}
+            for uri, record in self.server.records.items()
+        }
+        return {"packages": packages, "stored": stored, "records": json.loads(json.dumps(records))}
 
     def scratch(self, *names: str) -> Path:
         """A folder for what is on its way."""
@@ -98,24 +155,31 @@ def server() -> Iterator[ArchivesSpaceServer]:
 
 @pytest.fixture
 def scene(tmp_path: Path, server: ArchivesSpaceServer) -> Iterator[Scene]:
-    (tmp_path / "scans").mkdir()
-    (tmp_path / "cloud").mkdir()
+    with a_scene(tmp_path, server) as made:
+        yield made
+
+
+@contextmanager
+def a_scene(folder: Path, server: ArchivesSpaceServer) -> Iterator[Scene]:
+    """A collection with a series in the catalogue, an archive, a store; scans and archival objects are to be added."""
+    (folder / "scans").mkdir()
+    (folder / "cloud").mkdir()
     settings = DistillerySettings(
-        scans=tmp_path / "scans",
-        archivesspace=CatalogueSettings(server.url, "admin", tmp_path / "password", "ARCH"),
-        cloud=StoreSettings(str(tmp_path / "cloud")),
+        scans=folder / "scans",
+        archivesspace=CatalogueSettings(server.url, "admin", folder / "password", "ARCH"),
+        cloud=StoreSettings(str(folder / "cloud")),
     )
-    archive = Archive.init(tmp_path / "archive", workers=0, parity=False)
+    archive = Archive.init(folder / "archive", workers=0, parity=False)
     with (
-        Database.open(tmp_path / "control.db") as database,
+        archive,
+        Database.open(folder / "control.db") as database,
         Session(Guard(allow_private_addresses=True), clock=FakeClock(), attempts=2) as session,
     ):
-        ledger = Ledger(database, Keyring.create(tmp_path / "control.key"))
-        made = Scene(tmp_path, server, settings, ledger, archive, session)
+        ledger = Ledger(database, Keyring.create(folder / "control.key"))
+        made = Scene(folder, server, settings, ledger, archive, session)
         made.collection = server.put("resources", id_0="HBF", title="Papers of a Board", notes=[USERESTRICT])
         made.series = server.put(
             "archival_objects", component_id="1", title="Organizational Records", level="series",
             resource={"ref": made.collection},
         )  # fmt: skip
         yield made
-    archive.close()

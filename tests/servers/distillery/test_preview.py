@@ -153,7 +153,7 @@ def test_a_tape_is_looked_at_and_the_value_it_needs(scene: Scene) -> None:
         scene.change(onsite=StoreSettings(f"ltfs://{scene.folder}/mnt"))
         scene.describe("HBF_001_05")
         scene.scans("HBF_1_05", "1")
-        assert "onsite" in said(look(scene, "HBF", "onsite"))
+        assert "onsite before that is seen to" in said(look(scene, "HBF", "onsite"))
         tape = Cartridge(scene.folder / "tape", "AB0001")
         tape.label()
         drive.insert(tape)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from muniment.catalogues.archivesspace import ArchivesSpace
+from muniment.doors.distillery.batches import Batches
 from muniment.doors.distillery.settings import DistillerySettings, StoreSettings
 from muniment.errors.distillery import NoDestination
 from muniment.errors.stores import BadStore
@@ -57,6 +58,11 @@ class DistilleryContext:
     def ledger(self) -> Ledger:
         """The ledger."""
         return self._ledger()
+
+    @property
+    def batches(self) -> Batches:
+        """The log of each batch, and what was verified where."""
+        return Batches(self._ledger().database)
 
     @property
     def catalogue(self) -> ArchivesSpace:

@@ -19,7 +19,7 @@ from muniment.doors.distillery.description import (
 )
 from muniment.doors.distillery.folders import Problem, ScanCollection, ScanFolder, read_collection
 from muniment.doors.distillery.settings import DESTINATIONS, STORES, Destination
-from muniment.errors.base import MunimentError
+from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.distillery import NoDestination, NotReadyToDistill
 from muniment.layouts.preservation import is_collection_id
 from muniment.stores.ltfs import LtfsStore
@@ -72,6 +72,14 @@ class Preview:
     stores: list[StorePreview] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    outages: list[MunimentError] = field(default_factory=list)
+    """What could not be told at this moment, and may be told later."""
+
+    def met(self, error: MunimentError, folder: str = "", way_out: str = "See to it in ArchivesSpace.") -> None:
+        """Take an error for a problem."""
+        self.problems.append(Problem(folder, error.message, way_out))
+        if error.retry and isinstance(error, RemoteError):
+            self.outages.append(error)
 
     @property
     def general(self) -> list[Problem]:
@@ -162,7 +170,7 @@ def _collection(given: DistilleryContext, seen: Preview) -> CollectionDescriptio
     try:
         described = describe_collection(given.catalogue, seen.collection)
     except MunimentError as error:
-        seen.problems.append(Problem("", error.message, "See to it in ArchivesSpace."))
+        seen.met(error)
         return None
     seen.title, seen.uri = described.title, described.uri
     return described
@@ -181,7 +189,7 @@ def _stores(given: DistilleryContext, seen: Preview, found: ScanCollection) -> I
             capacity = store.capacity()
             tape = store.mounted() if isinstance(store, LtfsStore) else ""
         except MunimentError as error:
-            yield Problem("", f"{destination}: {error.message}", "Nothing is sent before it answers.")
+            seen.met(error, way_out=f"Nothing is sent to {destination} before that is seen to.")
             continue
         free = capacity.free if capacity is not None else None
         seen.stores.append(StorePreview(destination, str(store), free, tape))
@@ -209,7 +217,7 @@ def _lists(given: DistilleryContext, seen: Preview, found: ScanCollection) -> It
         try:
             known = given.catalogue.enumeration(name)
         except MunimentError as error:
-            yield Problem("", error.message, "See to it in ArchivesSpace.")
+            seen.met(error)
             return
         for value in sorted(values - known):
             yield Problem("", f"ArchivesSpace's list {name} has no value {value!r}", "Add it there.")
@@ -228,7 +236,7 @@ def _look_at(
         try:
             described = describe_object(given.catalogue, folder.component_id, collection)
         except MunimentError as error:
-            seen.problems.append(Problem(folder.name, error.message, "See to it in ArchivesSpace."))
+            seen.met(error, folder.name)
         else:
             here = _described(given, seen, folder, here, described, collection)
     seen.folders.append(here)
@@ -272,7 +280,7 @@ def _described(
         problems.append(Problem(name, text, "Leave one of them."))
     uri = str(linked[0].get("ref")) if linked else ""
     if not linked:
-        problems += _taken(given, name, described)
+        problems += _taken(given, seen, name, described)
     elif "access" in seen.destinations:
         problems += _published(given, name, linked[0], described)
     stores = set(seen.destinations) & set(STORES)
@@ -298,13 +306,13 @@ def _described(
     )
 
 
-def _taken(given: DistilleryContext, name: str, described: ObjectDescription) -> Iterator[Problem]:
+def _taken(given: DistilleryContext, seen: Preview, name: str, described: ObjectDescription) -> Iterator[Problem]:
     """Whether the id of the digital object that would be made is another's already."""
     wanted = described.arrangement.component_id
     try:
         found = given.catalogue.digital_objects(wanted)
     except MunimentError as error:
-        yield Problem(name, error.message, "See to it in ArchivesSpace.")
+        seen.met(error, name)
         return
     for each in found:
         others = [ref for ref in linked_objects(each) if ref != described.uri]

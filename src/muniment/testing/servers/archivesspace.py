@@ -23,12 +23,20 @@ _EVERY = {"lock_version", "uri", "jsonmodel_type", "publish", "title", "notes", 
 _FIELDS: dict[str, set[str]] = {
     "resources": _EVERY | {"id_0", "id_1", "level", "finding_aid_title", "ead_location"},
     "archival_objects": _EVERY | {"component_id", "level", "ref_id", "parent", "resource", "ancestors"},
-    "digital_objects": _EVERY | {"digital_object_id", "file_versions", "digital_object_type", "linked_instances"},
+    "digital_objects": _EVERY | {"digital_object_id", "file_versions", "digital_object_type"},
     "digital_object_components": _EVERY | {"component_id", "label", "digital_object", "file_versions", "position"},
     "top_containers": {"lock_version", "uri", "jsonmodel_type", "indicator", "type", "container_profile", "barcode"},
     "container_profiles": {"lock_version", "uri", "jsonmodel_type", "name", "height", "width", "depth",
                            "dimension_units", "extent_dimension"},
 }  # fmt: skip
+_READ_ONLY = {
+    "display_string",
+    "linked_instances",
+    "repository",
+    "has_unpublished_ancestor",
+    "create_time",
+    "system_mtime",
+}
 _REQUIRED = {
     "digital_objects": ("title", "digital_object_id"),
     "digital_object_components": ("digital_object",),
@@ -186,12 +194,7 @@ class ArchivesSpaceServer(Loopback):
 
     def _taken(self, kind: str, given: dict[str, Any], uri: str = "") -> dict[str, Any]:
         """What the server keeps of a record, or a refusal in its own words."""
-        record = {}
-        for name, value in given.items():
-            if name not in _FIELDS[kind]:
-                self.dropped.append(f"{kind}.{name}")
-            elif value not in (None, "", [], {}):
-                record[name] = value
+        record = self._known(kind, given, self.records.get(uri, {}))
         missing = {
             name: ["Property is required but was missing"] for name in _REQUIRED.get(kind, ()) if name not in record
         }
@@ -217,6 +220,18 @@ class ArchivesSpaceServer(Loopback):
             ]
             if others:
                 raise _invalid({"digital_object_id": ["Must be unique"]})
+        return record
+
+    def _known(self, kind: str, given: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields it knows; the others are dropped and remembered."""
+        record: dict[str, Any] = {}
+        for name, value in given.items():
+            if name in _READ_ONLY:  # sent back as it was given: it stays as it is
+                record |= {name: before[name]} if name in before else {}
+            elif name not in _FIELDS[kind]:
+                self.dropped.append(f"{kind}.{name}")
+            elif value not in (None, "", [], {}):
+                record[name] = value
         return record
 
     def _file_version(self, kind: str, at: int, given: Mapping[str, Any]) -> dict[str, Any]:
