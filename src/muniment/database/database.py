@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ class Database:
         self._clock = clock
         self._offset = 0.0
         self._offset_until = 0.0
+        self._writing = threading.Lock()
 
     @classmethod
     def open(cls, place: str | Path, clock: Clock | None = None, *, migrate: bool | None = None) -> Self:
@@ -146,7 +148,7 @@ class Database:
         if not self.embedded and not writing:
             options["isolation_level"] = "REPEATABLE READ"  # several SELECTs, one view, as SQLite has it
         until = time.monotonic() + patience
-        with self.mapped():
+        with self.mapped(), self._turn(writing=writing, patience=patience):
             for attempt in range(_TRIES):
                 try:
                     with self.engine.connect().execution_options(**options) as connection, connection.begin():
@@ -156,6 +158,22 @@ class Database:
                         raise
                     time.sleep(random.uniform(0.5, 1.0) * 0.02 * 2**attempt)  # noqa: S311 - spreads writers, hides nothing
         raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    @contextmanager
+    def _turn(self, *, writing: bool, patience: float) -> Iterator[None]:
+        """Let this process's own writers of SQLite go one after another.
+
+        Without it they meet at the file's lock, which nobody queues at: each looks again after a sleep of its own.
+        """
+        if not (writing and self.embedded):
+            yield
+            return
+        mine = self._writing.acquire(timeout=patience)  # where it takes longer, SQLite itself says so
+        try:
+            yield
+        finally:
+            if mine:
+                self._writing.release()
 
     @contextmanager
     def mapped(self) -> Iterator[None]:
