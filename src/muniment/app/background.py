@@ -287,6 +287,7 @@ class BackgroundServices:
             attempts=1,
             agent=settings.user_agent,
             lenient=True,
+            proxy=settings.proxy,
         )
 
     def _stores(self) -> list[Store]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 
 from muniment.session.account import Origin
 from muniment.session.guard import Guard
+from muniment.session.proxy import Proxy
 
 _LONGEST_LINE = 65_536
 _MOST_HEADERS = 200
@@ -76,8 +77,9 @@ class _Incoming(io.RawIOBase):
 class Connection:
     """One connection and the answer being read from it."""
 
-    def __init__(self, origin: Origin, stream: socket.socket, *, lenient: bool = False) -> None:
+    def __init__(self, origin: Origin, stream: socket.socket, *, lenient: bool = False, in_full: bool = False) -> None:
         self.origin = origin
+        self._in_full = in_full  # a proxy reads the request: it has to name scheme and host (RFC 9112 §3.2.2)
         self._lenient = lenient
         self.used = False
         self._socket = stream
@@ -97,6 +99,8 @@ class Connection:
         Raises:
             OSError: The connection failed, or no HTTP came, or not in time.
         """
+        if self._in_full:
+            target = f"http://{self.origin.authority}{target}"
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self.origin.authority}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body is not None or method not in {"GET", "HEAD"}:
@@ -234,9 +238,17 @@ class Pool:
     """Idle connections, by origin. Safe to use from many threads; a connection belongs to one at a time."""
 
     def __init__(
-        self, guard: Guard, tls: ssl.SSLContext | None, timeout: float, most_idle: int = 64, *, lenient: bool = False
+        self,
+        guard: Guard,
+        tls: ssl.SSLContext | None,
+        timeout: float,
+        most_idle: int = 64,
+        *,
+        lenient: bool = False,
+        proxy: Proxy | None = None,
     ) -> None:
         self._lenient = lenient
+        self._proxy = proxy
         self._guard = guard
         self._tls = tls
         self._timeout = timeout
@@ -257,14 +269,18 @@ class Pool:
             if idle and not fresh:
                 self._count -= 1
                 return idle.pop()
-        stream = self._guard.connect(origin.host, origin.port, self._timeout)
+        if self._proxy is not None:
+            stream = self._proxy.connect(origin, self._timeout)
+        else:
+            stream = self._guard.connect(origin.host, origin.port, self._timeout)
         if origin.scheme == "https":
             try:
                 stream = self._context().wrap_socket(stream, server_hostname=origin.host)
             except BaseException:
                 stream.close()
                 raise
-        return Connection(origin, stream, lenient=self._lenient)
+        in_full = self._proxy is not None and origin.scheme == "http"
+        return Connection(origin, stream, lenient=self._lenient, in_full=in_full)
 
     def give_back(self, connection: Connection) -> None:
         """Keep the connection for the next request, if it can carry one."""

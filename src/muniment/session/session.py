@@ -31,6 +31,7 @@ from muniment.session.connections import Pool
 from muniment.session.guard import Guard
 from muniment.session.headers import as_address
 from muniment.session.limits import Limits
+from muniment.session.proxy import Proxy
 from muniment.session.redaction import shown
 from muniment.session.reply import Answer, Reply
 
@@ -53,7 +54,8 @@ class Session:
     `timeout` is how long a connection may be silent, in seconds; `attempts` how often a call is tried before its
     failure is raised. `agent` is how it introduces itself. `limits` may be shared by several sessions, so that they
     keep one budget. A `lenient` one, for links that anybody may have written, does as a browser does: it follows a
-    redirect from https to http (no credential goes along), and takes an unreadable length for none.
+    redirect from https to http (no credential goes along), and takes an unreadable length for none. `proxy` is
+    the address of an HTTP proxy that everything goes through.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Session:
         attempts: int = 5,
         agent: str = "Muniment",
         lenient: bool = False,
+        proxy: str = "",
     ) -> None:
         self.guard = guard or Guard()
         self.clock = clock or SystemClock()
@@ -74,7 +77,7 @@ class Session:
         self.attempts = attempts
         self._agent = agent
         self._lenient = lenient
-        self._pool = Pool(self.guard, tls, timeout, lenient=lenient)
+        self._pool = Pool(self.guard, tls, timeout, lenient=lenient, proxy=Proxy(proxy, self.guard) if proxy else None)
 
     def __enter__(self) -> Self:
         return self

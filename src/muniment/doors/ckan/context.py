@@ -43,7 +43,7 @@ class CkanContext:
         self._ledger = ledger
         self._keyring = keyring
         self._open_session = open_session
-        self._sessions: dict[tuple[str, float, bool], Session] = {}
+        self._sessions: dict[tuple[str, float, bool, str], Session] = {}
         self._lock = threading.Lock()
 
     @property
@@ -77,7 +77,7 @@ class CkanContext:
 
     def session(self, settings: PortalSettings) -> Session:
         """The session for a portal's settings, the same for equal ones."""
-        key = (settings.user_agent, settings.timeout, settings.verify_https)
+        key = (settings.user_agent, settings.timeout, settings.verify_https, settings.proxy)
         with self._lock:
             if key not in self._sessions:
                 self._sessions[key] = self._open_session(settings)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from muniment.database.tables import ckan_datasets as datasets
 from muniment.database.tables import ckan_portals as portals
 from muniment.errors.base import MunimentError
 from muniment.errors.catalogues import BadPortal, PortalExists, PortalNotFound
@@ -40,6 +41,8 @@ class PortalSettings:
 
     user_agent: str = "Muniment (archives what this portal links to)"
     verify_https: bool = True
+    proxy: str = ""
+    """The address of an HTTP proxy through which the portal and its links are asked."""
     max_content_length: int = 50_000_000
     timeout: float = 30.0
     total_time: float = 600.0
@@ -155,7 +158,7 @@ class Portals:
         return self.get(name)
 
     def change(self, name: str, settings: PortalSettings | None = None, token: str | None = None) -> Portal:
-        """Give a portal other settings, another token, or both.
+        """Give a portal other settings, another token, or both; its next sweep looks at every dataset fully again.
 
         Raises:
             PortalNotFound: There is none such.
@@ -164,7 +167,12 @@ class Portals:
         if token is not None:
             values |= self._sealed(name, token)
         self.get(name)
-        self._database.write(lambda c: c.execute(update(portals).where(portals.c.name == name).values(values)))
+
+        def work(connection: Connection) -> None:
+            connection.execute(update(portals).where(portals.c.name == name).values(values))
+            connection.execute(update(datasets).where(datasets.c.portal == name).values(modified=""))
+
+        self._database.write(work)
         return self.get(name)
 
     def remove(self, name: str) -> None:
@@ -284,6 +292,13 @@ def _refuse_impossible(name: str, made: PortalSettings) -> None:
     for key in ("max_content_length", "timeout", "total_time", "host_connections", "poll_every"):
         if not getattr(made, key) > 0:
             raise BadPortal(name=name, reason=f"{key} is above 0, not {getattr(made, key)!r}")
+    if made.proxy:
+        try:
+            origin = Origin.of(made.proxy)
+        except MunimentError as error:
+            raise BadPortal(name=name, reason=f"proxy: {error.message}") from None
+        if origin.scheme != "http":
+            raise BadPortal(name=name, reason="a proxy is reached by http://host:port, also for https addresses")
     if made.host_delay < 0 or made.retry_after < 0:
         raise BadPortal(name=name, reason="host_delay and retry_after are not below 0")
     if not made.user_agent.isascii() or not made.user_agent.isprintable():
