@@ -12,12 +12,19 @@ PATIENCE = 90.0
 """Seconds after which something that does not happen is a failure: no test may rely on it being short."""
 
 
-def eventually(check: Callable[[], Found], *, every: float = 0.02, told: Callable[[], object] | None = None) -> Found:
+def eventually(
+    check: Callable[[], Found],
+    *,
+    every: float = 0.02,
+    told: Callable[[], object] | None = None,
+    patience: float = PATIENCE,
+) -> Found:
     """What `check` gives as soon as that is true.
 
-    `every` is the pause between two looks, in seconds; `told` gives what to show when it never becomes so.
+    `every` is the pause between two looks, in seconds; `told` gives what to show when it never becomes so within
+    `patience` seconds.
     """
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     while not (found := check()):
         assert time.monotonic() < until, f"it never became so: {told() if told else check}"
         time.sleep(every)

@@ -318,6 +318,7 @@ ckan_datasets = Table(
     Column("broken", Integer, nullable=False),
     Column("seen_at", Double, nullable=False),
     Column("gone", Boolean, nullable=False),
+    Column("modified", Text, nullable=False, server_default=""),  # metadata_modified, when all was taken over
     Index("ckan_datasets_by_name", "portal", "name"),
 )
 
@@ -391,6 +392,8 @@ ckan_slots = Table(
     Column("held", Text, nullable=False),  # JSON: step id to until when
     Column("failures", Integer, nullable=False),  # connection failures in a row
     Column("reason", Text, nullable=False),
+    Column("booked_to", Double, nullable=False, server_default="0"),  # until when those that wait have a turn
+    Column("pace", Double, nullable=False, server_default="0"),  # seconds that a turn takes, of late
 )
 
 ckan_attempts = Table(

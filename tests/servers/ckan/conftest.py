@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,13 @@ from muniment.jobs.local import Pace
 from muniment.session import Guard, Session
 from muniment.testing.servers.ckan import Ckan, LinkOrigin
 from muniment.workflows.signing import Signer
-from tests.timing import eventually
+from tests.timing import PATIENCE, eventually
+
+
+def to_loopback(host: str, port: int, **how: Any) -> Sequence[tuple[Any, ...]]:
+    """Names below `example` lead here, so that a portal can have many hosts."""
+    return socket.getaddrinfo("127.0.0.1" if host.endswith(".example") else host, port, **how)
+
 
 QUICK = {"host_delay": 0.0, "retry_after": 0.0, "timeout": 2.0, "total_time": 5.0, "host_connections": 8}
 
@@ -61,16 +68,18 @@ class Harvester:
         self.settings |= settings
         self.given.portals.change("p", PortalSettings.of("p", self.settings))
 
-    def harvest(self, **scope: Any) -> Mapping[str, Any]:
+    def harvest(self, *, wait: float = PATIENCE, **scope: Any) -> Mapping[str, Any]:
         """Harvest once; the result of each dataset that was looked at, by its id."""
-        return self.run(sweep(self.given, self.given.portals.get("p"), **scope))
+        return self.run(sweep(self.given, self.given.portals.get("p"), **scope), wait)
 
-    def run(self, job: str) -> Mapping[str, Any]:
+    def run(self, job: str, wait: float = PATIENCE) -> Mapping[str, Any]:
         """Work until a job has ended well; the results of its datasets."""
         engine = LocalEngine(self.ledger, Registry(steps(self.given)), threads=6, pace=Pace(lease=20.0, sweep=0.2))
         engine.start()
         try:
-            eventually(lambda: self.ledger.job(job).ended, every=0.02, told=lambda: str(self.progress(job)))
+            eventually(
+                lambda: self.ledger.job(job).ended, every=0.02, told=lambda: str(self.progress(job)), patience=wait
+            )
         finally:
             engine.stop()
         found = self.ledger.job(job)
@@ -105,7 +114,7 @@ def harvester(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Harve
 
     def open_session(settings: PortalSettings) -> Session:
         made = Session(
-            Guard(allow_private_addresses=True),
+            Guard(allow_private_addresses=True, resolve=to_loopback),
             timeout=settings.timeout,
             attempts=1,
             agent=settings.user_agent,

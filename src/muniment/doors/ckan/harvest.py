@@ -2,6 +2,7 @@
 
 ```
 sweep ─► page ─► page …            a page of datasets, and the page after it
+           ├─► revalidation             the links of one host whose datasets stand as they were
            └─► dataset ─► link     one step for each link that has to be checked
                     └─► end        its state, what is written back, who is told
 ```
@@ -12,17 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 from muniment.doors.ckan import archiving, webhooks
 from muniment.doors.ckan.context import CkanContext
 from muniment.doors.ckan.facts import facts_of
-from muniment.doors.ckan.link import Checked, tidy
+from muniment.doors.ckan.link import FRESH, Checked, tidy
 from muniment.doors.ckan.pages import follow
 from muniment.doors.ckan.portals import Portal
 from muniment.doors.ckan.records import Row, aggregate, earlier_attempt, host_of
+from muniment.doors.ckan.revalidation import DATASET, RevalidationStep, look_fully, may_be_revalidated, revalidations
 from muniment.doors.ckan.statuses import Status
 from muniment.doors.ckan.web_archive import write_snapshot
 from muniment.doors.ckan.write_back import write_back
@@ -31,12 +33,13 @@ from muniment.errors.catalogues import NotInPortal, PortalRefused
 from muniment.jobs import Again, Call, Context, Done, JobState, Json, Priority
 from muniment.jobs.schedules import Period
 
-SWEEP, PAGE, DATASET, LINK = "ckan.sweep", "ckan.page", "ckan.dataset", "ckan.link"
+SWEEP, PAGE, LINK = "ckan.sweep", "ckan.page", "ckan.link"
 DATASET_END, SWEEP_END, POLL = "ckan.dataset-end", "ckan.sweep-end", "ckan.poll"
 KIND_SWEEP, KIND_DATASET = "ckan-sweep", "ckan-dataset"
 
 TRIES = 3
 """A failing link is tried so often; then it waits for the next sweep."""
+_NOT_TOLD = "left out: no token is given"
 _OVERLAP = "NOW-10MINUTES"
 _POLL_PAGES = 200
 _NAMES_AT_ONCE = 200
@@ -100,10 +103,39 @@ class PageStep(CkanStep):
         wanted, portal = self._portal(given)
         found = self._given.client(portal).search(start=int(wanted["start"]), fq=str(wanted["fq"]))
         common: dict[str, Json] = {"portal": portal.name, "check_only": bool(wanted["check_only"])}
-        calls = [Call(DATASET, {**common, "id": str(each["id"])}) for each in found.datasets]
+        settled = self._settled(portal, found.datasets, check_only=bool(wanted["check_only"]))
+        calls = self._revalidate(portal, settled)
+        calls += [
+            Call(DATASET, {**common, "id": str(each["id"])}) for each in found.datasets if each["id"] not in settled
+        ]
         if found.next_start is not None:
             calls.append(Call(PAGE, {**cast("Any", wanted), "start": found.next_start}))
         return Done({"datasets": len(found.datasets), "of": found.count}, spawn=calls)
+
+    def _settled(
+        self, portal: Portal, records: Sequence[Mapping[str, Any]], *, check_only: bool
+    ) -> dict[str, list[Row]]:
+        if check_only or portal.settings.check_only or portal.settings.forms:
+            return {}
+        settled = self._given.links.settled(portal.name, records)
+        only = set(portal.settings.check_only_organizations)
+        return {
+            each: rows
+            for each, rows in settled.items()
+            if not (only and any(row["organization"] in only for row in rows))
+        }
+
+    def _revalidate(self, portal: Portal, settled: Mapping[str, list[Row]]) -> list[Call]:
+        self._given.links.note_seen(portal.name, list(settled))
+        rows = [row for each in settled.values() for row in each]
+        now = self._given.now()
+        fresh = [row for row in rows if may_be_revalidated(row) and (row["fresh_until"] or 0.0) > now]
+        told = [(row, Checked(Status.UNCHANGED, FRESH, fresh_until=row["fresh_until"])) for row in fresh]
+        self._given.links.record_unchanged(portal.name, told)
+        known = {row["resource"] for row in fresh}
+        left = [row for row in rows if row["resource"] not in known]
+        calls = revalidations(portal, [row for row in left if may_be_revalidated(row)])
+        return calls + look_fully(portal, [row for row in left if not may_be_revalidated(row)])
 
 
 class DatasetStep(CkanStep):
@@ -135,7 +167,10 @@ class DatasetStep(CkanStep):
             archiving.keep_dataset(self._given.archive, portal, record)
         chosen = self._chosen(wanted, described.all, portal)
         links = [Call(LINK, {"portal": portal.name, "resource": each, "check_only": check_only}) for each in chosen]
-        end = Call(DATASET_END, {"portal": portal.name, "id": str(record["id"]), "check_only": check_only})
+        whole = wanted.get("only") is None and not check_only
+        modified = str(record.get("metadata_modified") or "") if whole else ""
+        about: dict[str, Json] = {"portal": portal.name, "id": str(record["id"])}
+        end = Call(DATASET_END, {**about, "check_only": check_only, "modified": modified})
         return Done({"links": len(links)}, spawn=links, then=end)
 
     def _chosen(self, wanted: Given, all: tuple[str, ...], portal: Portal) -> list[str]:
@@ -179,7 +214,8 @@ class LinkStep(CkanStep):
             found = self._check(portal, row, context, now, keep=not check_only)
             return self._ended(portal, row, found, context)
         finally:
-            self._given.slots.give_back(host, context.key, unreachable=found.reason if found.unreachable else "")
+            silent = found.reason if found.unreachable else ""
+            self._given.slots.give_back(host, context.key, unreachable=silent, took=self._given.now() - now)
             shutil.rmtree(self._given.scratch("ckan", context.key), ignore_errors=True)
 
     def _check(self, portal: Portal, row: Row, context: Context, now: float, *, keep: bool) -> Checked:
@@ -257,6 +293,11 @@ class DatasetEndStep(CkanStep):
                 if wait:
                     return Again(self._given.now() + wait, "somebody else writes to this dataset")
                 answer |= self._write_back(portal, id, rows, results)
+        told = answer.get("write_back", _NOT_TOLD)
+        if wanted.get("modified") and (told == _NOT_TOLD or (isinstance(told, dict) and not told["refused"])):
+            # Our own write is no change: it is known by the time that the portal gave it.
+            ours = told.get("modified") if isinstance(told, dict) else None
+            self._given.links.note_taken_over(portal.name, id, ours or str(wanted["modified"]))
         if any(result.get("kept_as") for result in results):
             event = {"operation": "package-archived", "portal": portal.name, "dataset_id": id}
             webhooks.tell(self._given, portal, f"{context.key}:package", event)
@@ -265,7 +306,7 @@ class DatasetEndStep(CkanStep):
     def _write_back(self, portal: Portal, id: str, rows: list[Row], results: list[Given]) -> dict[str, Any]:
         client = self._given.client(portal)
         if not client.has_token:
-            return {"write_back": "left out: no token is given"}
+            return {"write_back": _NOT_TOLD}
         try:
             dataset = client.dataset(id)
         except (NotInPortal, PortalRefused) as error:
@@ -275,6 +316,7 @@ class DatasetEndStep(CkanStep):
         changed = any(result.get("status") is not None for result in results)
         done = write_back(client, root, dataset, rows, tasks=changed, updated=updated)
         told = {"patched": list(done.patched), "refused": list(done.refused), "task_status": done.task_status}
+        told |= {"modified": done.modified} if done.modified else {}
         return {"write_back": told if root else "left out: cache_url_root is not set"}
 
 
@@ -430,7 +472,17 @@ def needs_check(row: Row | None) -> bool:
 
 def steps(given: CkanContext) -> list[Any]:
     """Every step of this door."""
-    kinds = (SweepStep, PageStep, DatasetStep, LinkStep, DatasetEndStep, SweepEndStep, PollStep, webhooks.WebhookStep)
+    kinds = (
+        SweepStep,
+        PageStep,
+        RevalidationStep,
+        DatasetStep,
+        LinkStep,
+        DatasetEndStep,
+        SweepEndStep,
+        PollStep,
+        webhooks.WebhookStep,
+    )
     return [kind(given) for kind in kinds]
 
 

@@ -91,12 +91,16 @@ class Checked:
     transient: bool = False
     """Whether trying again soon may help."""
     unreachable: bool = False
-    """Whether no connection to the host came about."""
+    """Whether no connection to the host came about, or it took more time than any file may."""
     retry_at: float = 0.0
     """When the host wants to be asked again, in seconds since 1970 UTC; nothing is recorded then."""
     notes: Mapping[str, object] = field(default_factory=dict)
     head: bytes = b""
     """The answer's status line and headers, for a web archive."""
+
+
+FRESH = "still fresh by its own cache headers"
+_TOO_SLOW = "Connection timed out: it came too slowly"
 
 
 class LinkChecker:
@@ -126,12 +130,40 @@ class LinkChecker:
         except ValueError as error:
             return Checked(Status.URL_INVALID, str(error))
         if keep and known.url == address and known.working and known.kept and known.fresh_until > now:
-            return Checked(Status.UNCHANGED, "still fresh by its own cache headers", fresh_until=known.fresh_until)
+            return Checked(Status.UNCHANGED, FRESH, fresh_until=known.fresh_until)
         who = account or Account("the link", (address,))
         found = self._attempt(who, address, known, now, keep=keep, form=form)
         if found.status is Status.DOWNLOAD_ERROR and not found.unreachable and keep and form is None:
             found = self._capabilities(who, address, found, now)
         return found
+
+    def revalidate(self, url: str, known: EarlierAttempt, *, now: float) -> Checked | None:
+        """That a kept link did not change, where headers alone say so in one request; else None: look at it fully.
+
+        Raises:
+            MunimentError, OSError: The host gave no answer.
+        """
+        if not (known.working and known.kept):
+            return None
+        try:
+            address = tidy(url)
+        except ValueError:
+            return None
+        if known.url != address:
+            return None
+        if known.fresh_until > now:
+            return Checked(Status.UNCHANGED, FRESH, fresh_until=known.fresh_until)
+        account = Account("the link", (address,))
+        if self._length_may_tell(known, now, same=True):
+            return self._head(account, address, known, now, keep=True)
+        if not (known.etag or known.last_modified):
+            return None
+        reply = self._session.send(account, "GET", address, {"Accept": "*/*", **_conditions(known)})
+        with _closing(reply):
+            if reply.status != HTTPStatus.NOT_MODIFIED:
+                return None
+            said = self._said(reply, address, now)
+            return replace(said, status=Status.UNCHANGED, reason="the server says that it did not change")
 
     def _capabilities(self, account: Account, address: str, failed: Checked, now: float) -> Checked:
         """Ask an address that failed as a map service is asked; the first that answers is the resource."""
@@ -200,10 +232,8 @@ class LinkChecker:
             if found is not None:
                 return found
         headers = {"Accept": "*/*"}
-        if same and known.kept and known.etag:
-            headers["If-None-Match"] = known.etag
-        if same and known.kept and known.last_modified:
-            headers["If-Modified-Since"] = known.last_modified
+        if same and known.kept:
+            headers |= _conditions(known)
         method, sent = "GET", None
         if form is not None:
             method, sent = "POST", urlencode(form.fields).encode()
@@ -327,6 +357,12 @@ class LinkChecker:
         return None
 
 
+def _conditions(known: EarlierAttempt) -> dict[str, str]:
+    """The headers that ask only for what changed since (RFC 9110 §13.1.2, §13.1.3)."""
+    given = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
+    return {name: value for name, value in given.items() if value}
+
+
 class _Ended(Exception):
     """A download that ends here, and how."""
 
@@ -353,7 +389,7 @@ def _decoded(reply: Reply, until: float) -> Iterator[bytes]:
     buffer = memoryview(bytearray(_CHUNK))
     while count := reply.readinto(buffer):
         if time.monotonic() > until:
-            raise _Ended(Checked(Status.DOWNLOAD_ERROR, "Connection timed out: it came too slowly", transient=True))
+            raise _Ended(Checked(Status.DOWNLOAD_ERROR, _TOO_SLOW, transient=True, unreachable=True))
         data = bytes(buffer[:count])
         if machine is None:
             yield data

@@ -110,7 +110,64 @@ class Links:
         known = set(self._database.read(lambda c: c.execute(query).scalars().all()))
         return [name for name in names if name not in known]
 
+    def settled(self, portal: str, records: Sequence[Mapping[str, Any]]) -> dict[str, list[Row]]:
+        """Of a page of datasets those that stand as they were taken over, each with its links.
+
+        Raises:
+            DatabaseUnavailable: The ledger cannot be read.
+        """
+        ids = [_text(each.get("id")) for each in records]
+        of_portal = (datasets.c.portal == portal) & datasets.c.id.in_(ids) & datasets.c.gone.is_(False)
+        of_links = (links.c.portal == portal) & links.c.dataset.in_(ids) & links.c.gone.is_(False)
+
+        def work(connection: Connection) -> dict[str, list[Row]]:
+            modified = connection.execute(select(datasets.c.id, datasets.c.modified).where(of_portal)).all()
+            known: dict[str, list[Row]] = {}
+            for row in connection.execute(select(links).where(of_links)).mappings():
+                known.setdefault(row["dataset"], []).append(row)
+            taken_over = {row.id: row.modified for row in modified if row.modified}
+            return {
+                each: known.get(each, [])
+                for each, record in zip(ids, records, strict=True)
+                if taken_over.get(each) == record.get("metadata_modified")
+                and {row["resource"]: row["url"] for row in known.get(each, [])}
+                == {_text(one.get("id")): _text(one.get("url")) for one in _resources(record) if one.get("id")}
+            }
+
+        return self._database.read(work)
+
+    def note_seen(self, portal: str, ids: Sequence[str]) -> None:
+        """Datasets were met again as they were."""
+        now = self._database.now()
+        mine = (datasets.c.portal == portal) & datasets.c.id.in_(ids)
+        self._database.write(lambda c: c.execute(update(datasets).where(mine).values(seen_at=now)))
+
+    def note_taken_over(self, portal: str, id: str, modified: str) -> None:
+        """Everything that a dataset's description asks for, as it was at `modified`, was done."""
+        mine = (datasets.c.portal == portal) & (datasets.c.id == id)
+        self._database.write(lambda c: c.execute(update(datasets).where(mine).values(modified=modified)))
+
     # --- what was found out
+
+    def record_unchanged(self, portal: str, found: Sequence[tuple[Row, Checked]]) -> None:
+        """Record of kept links that they are as they were, in one transaction; what was recorded since is left."""
+        now = self._database.now()
+
+        def work(connection: Connection) -> None:
+            tally = Tally(portal, now)
+            for before, checked in found:
+                values = _after(before, checked, now, asked="", kept_as=None, read=False)
+                same = links.c.updated == before["updated"]
+                done = connection.execute(update(links).where(_is(portal, before["resource"]) & same).values(values))
+                if done.rowcount != 1:
+                    continue
+                tally.link(LinkState.of(before), LinkState.of({**before, **values}))
+                if before["status"] != values["status"]:
+                    line = {"portal": portal, "resource": before["resource"], "at": now, "status": values["status"]}
+                    connection.execute(insert(attempts), {**line, "reason": values["reason"], "kept_as": None})
+            tally.apply(connection)
+
+        self._database.write(work)
 
     def record(
         self, portal: str, resource: str, found: Checked, *, asked: str, kept_as: str | None = None, read: bool = False
@@ -176,6 +233,12 @@ class Links:
         """What is known of a link, or None."""
         query = select(links).where(_is(portal, resource))
         return self._database.read(lambda c: c.execute(query).mappings().first())
+
+    def some(self, portal: str, resources: Sequence[str]) -> list[Row]:
+        """What is known of these links, of those that are still there."""
+        mine = (links.c.portal == portal) & links.c.resource.in_(resources) & links.c.gone.is_(False)
+        query = select(links).where(mine).order_by(links.c.resource)
+        return list(self._database.read(lambda c: c.execute(query).mappings().all()))
 
     def history(self, portal: str, resource: str, limit: int = 200) -> list[Row]:
         """The changes of a link's state, the newest first."""

@@ -18,6 +18,10 @@ from muniment.jobs.ledger import Ledger
 
 _LONGEST_CLOSED = 3600.0
 _FIRST_CLOSED = 30.0
+_SHORTEST_GAP = 0.05
+_SLOW = 5.0
+"""Seconds that a turn takes at a slow host; it gets one at a time, so that it keeps no more workers than one."""
+_LONGEST_BOOKED = 900.0
 _GIVEN_UP = 3
 """Connection failures in a row after which a host counts as down, and its links are not asked one by one."""
 
@@ -39,19 +43,24 @@ class Slots:
     def take(self, name: str, holder: str, *, most: int, delay: float, lease: float) -> SlotAnswer:
         """Take one of `most` slots of `name` for at most `lease` seconds, unless it is not its turn.
 
-        A host that could not be connected to is closed for a while, longer each time; from the third time on it is
-        down, and who asks meanwhile is told so instead of waiting.
+        Who has to wait gets a turn of its own after those that wait already, so that a thousand links of one host do
+        not all ask again every second. A host that gave no answer is closed for a while, longer each time; from the
+        third time on it is down, and who asks meanwhile is told so instead of waiting.
         """
         now = self._database.now()
 
         def work(connection: Connection) -> SlotAnswer:
             row = _locked(connection, name)
             held = {key: until for key, until in json.loads(row["held"]).items() if until > now and key != holder}
-            if row["next_at"] > now:
-                down = row["reason"] if row["failures"] >= _GIVEN_UP else ""
-                return SlotAnswer(row["next_at"] - now, down)
-            if len(held) >= most:
-                return SlotAnswer(max(1.0, min(held.values()) - now if delay else 1.0))
+            if row["next_at"] > now and row["failures"] >= _GIVEN_UP:
+                return SlotAnswer(row["next_at"] - now, row["reason"])
+            at_once = 1 if row["pace"] > _SLOW else most
+            if row["next_at"] > now or len(held) >= at_once:
+                gap = max(delay, row["pace"] / at_once, _SHORTEST_GAP)
+                booked = max(row["booked_to"], row["next_at"], now) + gap
+                booked = min(booked, max(row["next_at"], now) + _LONGEST_BOOKED)
+                connection.execute(update(slots).where(slots.c.name == name).values(booked_to=booked))
+                return SlotAnswer(booked - now)
             held[holder] = now + lease
             values = {"next_at": now + delay, "held": json.dumps(held)}
             connection.execute(update(slots).where(slots.c.name == name).values(values))
@@ -59,14 +68,15 @@ class Slots:
 
         return self._database.write(work)
 
-    def give_back(self, name: str, holder: str, *, unreachable: str = "") -> None:
-        """Give a slot back; `unreachable` says why no connection came about, and closes the host for a while."""
+    def give_back(self, name: str, holder: str, *, unreachable: str = "", took: float = 0.0) -> None:
+        """Give a slot back after `took` seconds; `unreachable`: why the host gave no answer, which closes it."""
         now = self._database.now()
 
         def work(connection: Connection) -> None:
             row = _locked(connection, name)
             held = {key: until for key, until in json.loads(row["held"]).items() if until > now and key != holder}
             values: dict[str, object] = {"held": json.dumps(held), "failures": 0, "reason": ""}
+            values["pace"] = took if not row["pace"] else 0.8 * row["pace"] + 0.2 * took
             if unreachable:
                 failures = row["failures"] + 1
                 pause = min(_LONGEST_CLOSED, _FIRST_CLOSED * 2 ** (failures - 1))
@@ -89,7 +99,8 @@ class Slots:
 def _locked(connection: Connection, name: str) -> dict[str, Any]:
     row = connection.execute(select(slots).where(slots.c.name == name).with_for_update()).mappings().first()
     if row is None:
-        fresh = {"name": name, "next_at": 0.0, "held": "{}", "failures": 0, "reason": ""}
+        fresh: dict[str, Any] = {"name": name, "next_at": 0.0, "held": "{}", "failures": 0, "reason": ""}
+        fresh |= {"booked_to": 0.0, "pace": 0.0}
         connection.execute(insert(slots), fresh)
         return fresh
     return dict(row)

@@ -28,6 +28,8 @@ class WriteBackOutcome:
     refused: tuple[str, ...] = ()
     """`id: reason`"""
     task_status: str = "not asked"
+    modified: str = ""
+    """The dataset's `metadata_modified` after the last patch, where every patch was taken."""
 
 
 def cache_url(root: str, row: Row) -> str:
@@ -69,19 +71,20 @@ def write_back(
     there = {str(each.get("id")): each for each in dataset.get("resources") or [] if isinstance(each, Mapping)}
     patched: list[str] = []
     refused: list[str] = []
+    modified = ""
     for row in rows:
         resource = there.get(row["resource"])
         fields = differing(wanted_fields(root, row), resource) if resource is not None else {}
         if not fields:
             continue
         try:
-            portal.patch_resource(row["resource"], fields)
+            modified = str(portal.patch_resource(row["resource"], fields).get("metadata_modified") or "")
         except (PortalRefused, NotInPortal) as error:
             refused.append(f"{row['resource']}: {error.message}")
         else:
             patched.append(row["resource"])
     said = _task_status(portal, rows, updated) if tasks else "not asked"
-    return WriteBackOutcome(tuple(patched), tuple(refused), said)
+    return WriteBackOutcome(tuple(patched), tuple(refused), said, modified)
 
 
 def _task_status(portal: CkanPortal, rows: Sequence[Row], updated: str) -> str:
