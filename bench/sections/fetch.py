@@ -37,9 +37,9 @@ def run(*, rounds: int, quick: bool) -> None:
         if reason := peers.missing("nginx"):
             print(f"\nFetching   not here: {reason}")
             return
-        _files(home / "files" / "small", 2_000, 16 << 10)
-        _files(home / "files" / "large", 5, large)
-        with _nginx(home) as port:
+        make_files(home / "files" / "small", 2_000, 16 << 10)
+        make_files(home / "files" / "large", 5, large)
+        with nginx(home) as port:
             for title, name in (
                 ("2,000 files of 16 KiB", "small"),
                 (f"5 files of {large // 1_000_000} MB", "large"),
@@ -83,7 +83,8 @@ def _ready(source: Path, out: Path) -> None:
     out.mkdir()
 
 
-def _files(folder: Path, count: int, size: int) -> None:
+def make_files(folder: Path, count: int, size: int) -> None:
+    """Files of random bytes, the same each time."""
     dice = random.Random(3)
     folder.mkdir(parents=True)
     for number in range(count):
@@ -93,7 +94,7 @@ def _files(folder: Path, count: int, size: int) -> None:
 
 
 @contextmanager
-def _nginx(home: Path) -> Iterator[int]:
+def nginx(home: Path) -> Iterator[int]:
     """A server of the folder `files`; its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
