@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from muniment.archive import Archive
-from muniment.doors.osf.fetch import Fetch
-from muniment.doors.osf.transactions import TransactionLease
 from muniment.jobs import Call, Json, StepRow
 from muniment.sources import Guard, Session, SourceContext, open_source
+from muniment.workflows.fetch.files import Fetch
+from muniment.workflows.fetch.transactions import TransactionLease
 
 
 class Alone:

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts import demo_ckan, demo_nexus, demo_osf, demo_server
+from scripts import demo_ckan, demo_fetch, demo_nexus, demo_osf, demo_server
 
 HERE = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -71,6 +71,7 @@ class Demo:
         started = time.monotonic()
         self.put_in()
         self.add_second_instance()
+        demo_fetch.chapter(self)
         self.damage_and_repair()
         self.carry_away()
         demo_server.chapter(self)

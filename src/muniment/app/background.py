@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from muniment.doors.ckan.portals import PortalSettings
     from muniment.doors.distillery.context import DistilleryContext
     from muniment.doors.osf import Address, Foreman, RegistrationContext
-    from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry
+    from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry, Step
     from muniment.sources import Session
     from muniment.stores import Store
+    from muniment.workflows.fetch import Fetches
+
+
+_COMMAND_LEASE = 10.0
+"""Seconds that a command which does its own work may be silent before that goes to others."""
 
 
 class BackgroundServices:
@@ -111,6 +116,16 @@ class BackgroundServices:
         links = Links(self._derived("download links"), life=self._settings.link_life)
         return Foreman(self.office, links, signed_submissions=self._settings.signed_submissions)
 
+    def fetches(self) -> Fetches:
+        """The requesters' side of fetching.
+
+        Raises:
+            BadInput: A setting cannot be used.
+        """
+        from muniment.workflows.fetch import Fetches  # noqa: PLC0415 - as above
+
+        return Fetches(self.office.fetching)
+
     @cached_property
     def ckan(self) -> CkanContext:
         """What the harvest of portals works with.
@@ -158,12 +173,32 @@ class BackgroundServices:
         from muniment.doors.osf import steps  # noqa: PLC0415 - as above
         from muniment.jobs import Registry  # noqa: PLC0415 - as above
 
-        known = [*steps(self.office), *ckan_steps(self.ckan)]
+        known = [*steps(self.office), *ckan_steps(self.ckan), *self._fetch_steps()]
         if self._settings.distillery is not None:
             from muniment.doors.distillery.steps import steps as distillery_steps  # noqa: PLC0415 - as above
 
             known += distillery_steps(self.distillery)
         return Registry(known)
+
+    def _fetch_steps(self) -> list[Step]:
+        from muniment.workflows.fetch import steps  # noqa: PLC0415 - as above
+
+        return steps(self.office.fetching)
+
+    def fetch_engine(self) -> LocalEngine:
+        """Threads that fetch and do nothing else of what is owed, for a command that waits for them.
+
+        Raises:
+            MunimentError: As `local_engine`.
+        """
+        from muniment.jobs import LocalEngine, Registry  # noqa: PLC0415 - as above
+        from muniment.jobs.local import Pace  # noqa: PLC0415 - as above
+
+        # A command that is killed and typed again waits for so long until what it held is free.
+        lease = min(_COMMAND_LEASE, self._settings.work_lease)
+        pace = Pace(lease=lease, sweep=lease / 4)
+        threads = self._settings.work_threads
+        return LocalEngine(self.office.ledger, Registry(self._fetch_steps()), threads=threads, reserve=0, pace=pace)
 
     def local_engine(self, *, threads: int | None = None, queues: Sequence[str] = ()) -> LocalEngine:
         """Threads that do what is owed.
@@ -219,6 +254,16 @@ class BackgroundServices:
             ledger_identity.check(self.office.ledger.database, self.office.archive.config.id, stores, used=used)
         finally:
             self.close()
+
+    def rehearse_fetching(self) -> None:
+        """See that the ledger belongs to this archive, before something is put into it.
+
+        Raises:
+            MunimentError: It belongs to another, or one of them cannot be opened.
+        """
+        from muniment.app import ledger_identity  # noqa: PLC0415 - a database library
+
+        ledger_identity.check(self.office.ledger.database, self.office.archive.config.id, [], used=False)
 
     def assign(self) -> None:
         """Say that the ledger belongs to the archive and the stores that the settings name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from muniment.errors.base import BadInput
 from muniment.settings import Settings
 
 if TYPE_CHECKING:
+    from muniment.remote.fetches import RemoteFetches
     from muniment.remote.operations import RemoteOperations
 
 
@@ -69,6 +71,16 @@ class ArchiveOpener:
         from muniment.remote.operations import RemoteOperations  # noqa: PLC0415 - few commands need it
 
         return RemoteOperations(str(self.settings.archive), key=self._key())
+
+    def remote_fetches(self) -> contextlib.closing[RemoteFetches]:
+        """The fetches of the server that the settings name, for a `with`.
+
+        Raises:
+            BadInput: Its address is none, or the file with its key cannot be read.
+        """
+        from muniment.remote.fetches import RemoteFetches  # noqa: PLC0415 - few commands need it
+
+        return contextlib.closing(RemoteFetches(str(self.settings.archive), key=self._key()))
 
     def _key(self) -> str | None:
         """The key for a server.

@@ -17,6 +17,7 @@ from muniment.errors.base import EXIT_INTERNAL, EXIT_OK, MunimentError
 _COMMANDS = {
     "init": "maintenance",
     "add": "add",
+    "fetch": "fetch",
     "ls": "read",
     "show": "read",
     "get": "read",

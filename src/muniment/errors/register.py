@@ -78,4 +78,4 @@ class NoCallbackKey(MunimentError):
 
 
 class TransactionGone(MunimentError):
-    """The transaction {transaction} of the container {id!r} is no longer there; it is begun anew."""
+    """The transaction {transaction} of {id!r} is no longer there; it is begun anew."""

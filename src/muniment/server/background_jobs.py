@@ -14,6 +14,7 @@ from muniment.doors.osf import Foreman
 if TYPE_CHECKING:
     from muniment.doors.ckan.context import CkanContext
     from muniment.jobs import CeleryEngine, LocalEngine  # Celery is an extra
+    from muniment.workflows.fetch import Fetches
 
 
 class BackgroundJobs:
@@ -60,6 +61,15 @@ class BackgroundJobs:
             MunimentError: A setting cannot be used.
         """
         return self._working.ckan
+
+    @cached_property
+    def fetches(self) -> Fetches:
+        """What the routes that fetch work with.
+
+        Raises:
+            MunimentError: A setting cannot be used.
+        """
+        return self._working.fetches()
 
     def start(self) -> None:
         """Begin to do what the ledger owes, or to send it to the workers of a broker.

@@ -11,12 +11,11 @@ from muniment.sources.checking import checked
 from muniment.sources.limited import Limited
 from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext
 from muniment.sources.protocol import Failure, Item, Page, Source, SourceEntry, failure_of
-from muniment.sources.registry import MODULES, NOT_SUBMITTED, faults, find, open_source, submittable
+from muniment.sources.registry import MODULES, faults, find, installed, open_source, submittable
 
 __all__ = [
     "ALL_VERSIONS",
     "MODULES",
-    "NOT_SUBMITTED",
     "Failure",
     "Guard",
     "Item",
@@ -34,6 +33,7 @@ __all__ = [
     "failure_of",
     "faults",
     "find",
+    "installed",
     "open_source",
     "submittable",
 ]

@@ -110,4 +110,5 @@ KIND = Kind(
     ),
     params=(Param("path", "The folder."),),
     build=LocalSource,
+    submitted=False,
 )

@@ -85,6 +85,8 @@ class Kind:
     """What the service holds and this does not take; a registration records it."""
     check: Callable[[Mapping[str, Any]], Iterator[BadInput]] | None = None
     """What is wrong with the fields as they stand beside each other; called with those that are given."""
+    submitted: bool = True
+    """Whether a submission from outside may name it; otherwise it is for the keeper of the archive alone."""
 
     def faults(self, given: object) -> Iterator[BadInput]:
         """What is wrong with a submission's fields, one error for each; fields nobody knows are ignored."""

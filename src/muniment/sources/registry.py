@@ -1,14 +1,20 @@
-"""The kinds of sources there are. A new one is a module and its line here."""
+"""The kinds of sources there are. A new one is a module and its line here, or a package of its own.
+
+A package that is installed beside Muniment brings a source by an entry point of the group `muniment.sources`, whose
+name is the kind's and whose object is its `Kind`.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from muniment.errors.base import BadInput
-from muniment.errors.sources import BadService, UnknownSource
+from muniment.errors.sources import BadService, SourceBroken, UnknownSource
 from muniment.sources.limited import Limited
 from muniment.sources.naming import UniquePaths
 from muniment.sources.options import Kind, SourceContext
@@ -29,8 +35,8 @@ MODULES: Mapping[str, str] = {
 }
 """Name in submissions to module; each module has a `KIND`. Imported when first asked for."""
 
-NOT_SUBMITTED = frozenset({"local"})
-"""Kinds that only the keeper of the archive may use: a submission from outside cannot name them."""
+GROUP = "muniment.sources"
+"""The group of entry points by which other packages bring sources."""
 
 
 def find(name: str) -> Kind:
@@ -38,29 +44,81 @@ def find(name: str) -> Kind:
 
     Raises:
         UnknownSource: There is none.
+        SourceBroken: A package brings it, and it cannot be used.
     """
     module = MODULES.get(name.lower())
-    if module is None:
+    if module is not None:
+        kind: Kind = importlib.import_module(module).KIND
+        return kind
+    entry = _from_packages().get(name.lower())
+    if entry is None:
         raise UnknownSource(service=name, known=", ".join(submittable()))
-    kind: Kind = importlib.import_module(module).KIND
-    return kind
+    return _loaded(entry)
 
 
 def submittable() -> list[str]:
     """The kinds a submission may name."""
-    return sorted(set(MODULES) - NOT_SUBMITTED)
+    return sorted(name for name in {*MODULES, *_from_packages()} if _submitted(name))
 
 
-def faults(service: object) -> Iterator[BadInput]:
-    """What is wrong with one element of a submission's `services`: `{"github": {...}}`."""
+def installed() -> list[str]:
+    """The kinds that other packages bring."""
+    return sorted(_from_packages())
+
+
+@cache
+def _from_packages() -> Mapping[str, EntryPoint]:
+    """The entry points of other packages by their names; none can stand in for a kind of our own."""
+    found = {entry.name.lower(): entry for entry in entry_points(group=GROUP)}
+    return {name: entry for name, entry in found.items() if name not in MODULES}
+
+
+def _submitted(name: str) -> bool:
+    try:
+        return find(name).submitted
+    except SourceBroken:
+        return False  # who asks for it by its name is told why
+
+
+def _loaded(entry: EntryPoint) -> Kind:
+    """The kind that a package brings.
+
+    Raises:
+        SourceBroken: It cannot be imported, or is none.
+    """
+    package = entry.dist.name if entry.dist is not None else entry.value
+    try:
+        kind = entry.load()
+    except Exception as error:
+        reason = f"importing {entry.value} ended with {type(error).__name__}: {error}"
+        raise SourceBroken(name=entry.name, package=package, reason=reason) from error
+    if not isinstance(kind, Kind):
+        reason = f"{entry.value} is {type(kind).__name__}, and no muniment.sources.Kind"
+        raise SourceBroken(name=entry.name, package=package, reason=reason)
+    if kind.name != entry.name.lower():
+        reason = f"the name of its kind is {kind.name!r}, and that of its entry point {entry.name!r}"
+        raise SourceBroken(name=entry.name, package=package, reason=reason)
+    return kind
+
+
+def faults(service: object, *, keeper: bool = False) -> Iterator[BadInput]:
+    """What is wrong with one element of a submission's `services`: `{"github": {...}}`.
+
+    `keeper` allows the kinds that only the keeper of the archive may use.
+    """
     if not isinstance(service, Mapping) or len(service) != 1 or not isinstance(next(iter(service)), str):
         yield BadService(service=_shown(service), reason="it is not an object with exactly one key, the service's name")
         return
     ((name, given),) = service.items()
-    if name.lower() not in submittable():
+    try:
+        kind = find(name)
+    except (UnknownSource, SourceBroken) as error:
+        yield error
+        return
+    if not keeper and not kind.submitted:
         yield UnknownSource(service=name, known=", ".join(submittable()))
         return
-    yield from find(name).faults(given)
+    yield from kind.faults(given)
 
 
 def open_source(name: str, given: Mapping[str, Any], means: SourceContext) -> Source:

@@ -62,7 +62,7 @@ def test_a_cut_stream_is_taken_up_again(tmp_path: Path, site: Site, sink: Sink) 
 def test_large_files_are_stored_side_by_side_and_one_fault_is_one_failure(
     tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muniment.doors.osf.fetch._SIDE_BY_SIDE", 3)
+    monkeypatch.setattr("muniment.workflows.fetch.files._SIDE_BY_SIDE", 3)
     with Site(style="json") as site, House(tmp_path, callback_addresses=sink.url) as house:
         site.files = {f"d/{number}": bytes([number]) * (2 << 20) for number in range(7)}
         site.files["d/again"] = site.files["d/2"]

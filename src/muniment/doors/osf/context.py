@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from muniment.content.archive import Archive
 from muniment.doors.osf.callbacks import Address
 from muniment.sources import Session
 from muniment.stores import Store
+from muniment.workflows.fetch.context import FetchContext
+from muniment.workflows.fetch.context import Policy as FetchPolicy
 from muniment.workflows.signing import Signer
 
 if TYPE_CHECKING:
@@ -33,26 +35,13 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """The rules of the house. Sizes in bytes, times in seconds."""
+class Policy(FetchPolicy):
+    """The rules of the house: how services are fetched, and what becomes of them."""
 
     project: str = "osf/registrations"
-    max_file_size: int | None = None
-    hourly_calls: Mapping[str, int] = field(default_factory=dict)
-    """Calls an hour by the name of the service."""
     parity: Parity = field(default_factory=Parity)
-    streams: int = 8
-    """Files fetched at once for one service."""
-    lease: float = 7 * 86400.0
-    """How long an unfinished container is kept after the last thing that was done for it."""
-    patience: int = 4
-    """How often a file that does not come is tried before it counts as one that cannot be had."""
     callback_failures: int = 16
     """How often a callback is tried."""
-    silence: float = 1800.0
-    """How long a service may make no progress before that counts as a failed attempt."""
-    attempt: float = 86400.0
-    """How long one service is fetched at a stretch; then others go first, and it goes on after them."""
 
 
 class RegistrationContext:
@@ -118,6 +107,11 @@ class RegistrationContext:
         """Where registrations go."""
         stores: Sequence[Store] = self._get("stores")
         return stores
+
+    @property
+    def fetching(self) -> FetchContext:
+        """What fetching services works with."""
+        return FetchContext(lambda: self.archive, lambda: self.ledger, lambda: self.session, self.scratch, self.policy)
 
     def scratch(self, *names: str) -> Path:
         """A folder on this machine for what is on its way."""

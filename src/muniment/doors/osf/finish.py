@@ -11,9 +11,9 @@ from muniment.doors.osf import calls
 from muniment.doors.osf.callbacks import failed, success, tell, told
 from muniment.doors.osf.calls import Given, OsfStep, sentence, why
 from muniment.doors.osf.registration import Registration
-from muniment.doors.osf.transactions import TransactionLease
 from muniment.errors.register import ContainerFailed, TransactionGone
 from muniment.jobs import Call, Context, Done, Json, State, StepRow
+from muniment.workflows.fetch.transactions import TransactionLease
 
 
 class SealStep(OsfStep):

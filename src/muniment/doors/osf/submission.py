@@ -11,7 +11,8 @@ from typing import Any
 
 from muniment.errors.base import BadInput
 from muniment.errors.register import ContainerField, SubmissionNotJson
-from muniment.sources import faults, find
+from muniment.sources import faults
+from muniment.workflows.fetch.request import split_secrets
 
 LONGEST_ID = 61
 DEEPEST = 50
@@ -190,31 +191,8 @@ def _tree(given: Mapping[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
     """What the ledger is given: the known fields alone, for among unknown ones a credential may stand."""
     about = given["metadata"]
     metadata = {name: about.get(name) for name in ("id", "title", "description", "contributors")}
-    services: list[dict[str, Any]] = []
-    counts: Counter[str] = Counter()
-    for element in given["services"]:
-        ((name, fields),) = element.items()
-        kind = find(name)
-        counts[kind.name] += 1
-        label = kind.name if counts[kind.name] == 1 else f"{kind.name}-{counts[kind.name]}"
-        hidden = kind.secret_fields()
-        known = {alias for param in kind.params for alias in param.names} | {"versions"}
-        sealed = sorted(field for field in known & hidden & set(fields) if fields[field] not in {None, ""})
-        reference = f"{about['id']}/{label}" if sealed else None
-        if reference:
-            # The values alone: what is sealed is looked for in all that is written, and a field's name is no secret.
-            secrets[reference] = [str(fields[field]) for field in sealed]
-        open_fields = {field: value for field, value in fields.items() if field in known - hidden}
-        services.append(
-            {
-                "label": label,
-                "service": kind.name,
-                "fields": open_fields,
-                "secret": reference,
-                "secret_fields": sealed,
-                "force_parity": fields.get("forceParity", False),
-            }
-        )
+    services, sealed = split_secrets(given["services"], f"{about['id']}/")
+    secrets.update(sealed)
     children = [_tree(child["container"], secrets) for child in given["children"]]
     return {"metadata": metadata, "services": services, "children": children}
 

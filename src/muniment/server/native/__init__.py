@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from muniment.http.names import PREFIX
 from muniment.server.native import (
     events,
+    fetches,
     fixity,
     groups,
     many_files,
@@ -18,7 +19,19 @@ from muniment.server.native import (
     uploads,
 )
 
-_PARTS = (resources, many_files, packages, transactions, uploads, events, fixity, groups, operations, reports)
+_PARTS = (
+    resources,
+    many_files,
+    packages,
+    fetches,
+    transactions,
+    uploads,
+    events,
+    fixity,
+    groups,
+    operations,
+    reports,
+)
 
 
 def install(server: FastAPI) -> None:

@@ -338,6 +338,47 @@ class Imported(BaseModel):
     notices: list[dict[str, str]] = []
 
 
+class FetchIn(Given):
+    """What is to be fetched, and where to."""
+
+    sources: list[Annotated[dict[str, dict[str, Any]], Field(min_length=1, max_length=1)]] = Field(
+        min_length=1,
+        max_length=100,
+        description='Objects with a source\'s name as their only key: `{"http": {"url": "https://example.org/"}}`.',
+    )
+    id: Id | None = Field(default=None, description="The resource; without it one that follows from the sources.")
+    project: Project | None = None
+    message: Text = ""
+    again: bool = Field(default=False, description="Fetch also what looks unchanged since the newest instance.")
+
+
+class FetchOut(BaseModel):
+    """A fetch: what was asked, and how far it is or what came of it."""
+
+    fetch: str
+    state: str = Field(description="running, done, failed or cancelled.")
+    reason: str = Field(description="Why it failed.")
+    id: str
+    project: str
+    sources: list[dict[str, Any]] = Field(description="Without their credentials.")
+    requester: str
+    created: str
+    ended: str | None
+    result: dict[str, Any] | None = Field(
+        description="Its instance, whether that is a new one, and the files that could not be had."
+    )
+    bytes: int | None = None
+    running: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = Field(default=[], description="What waits for a service, why, and until when.")
+
+
+class FetchPage(BaseModel):
+    """Fetches, the newest first."""
+
+    fetches: list[FetchOut]
+    next: str | None
+
+
 class Count(BaseModel):
     """How many."""
 

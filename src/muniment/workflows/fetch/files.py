@@ -1,7 +1,8 @@
 """Fetching all files of one source into a transaction: many at once, in the order listed, none twice.
 
 What the transaction holds already is not fetched again, so a worker that is killed loses the files under way and
-nothing else. Small files are read whole, several at a time, and stored in batches; a large one is streamed.
+nothing else. A file of an earlier instance is believed to be unchanged only on better grounds. Small files are
+read whole, several at a time, and stored in batches; a large one is streamed.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 
 from muniment.content import Entry
 from muniment.content.transaction import Addable, Transaction
-from muniment.doors.osf.streams import Counted, Rejoined, read_up_to
-from muniment.doors.osf.transactions import TransactionLease
 from muniment.errors.archive import PathCollides, PathTaken
 from muniment.errors.base import MunimentError, Refused, RemoteError
 from muniment.errors.content import NameNotUnicode, UnsafePath
@@ -29,6 +28,8 @@ from muniment.jobs import Context
 from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
 from muniment.sources.documents import NAMES, name_at_source
 from muniment.sources.protocol import about
+from muniment.workflows.fetch.streams import Counted, Rejoined, read_up_to
+from muniment.workflows.fetch.transactions import TransactionLease
 
 SMALL = 1 << 20
 """Bytes up to which a file is read whole."""
@@ -76,7 +77,11 @@ class _Coming:
 
 
 class Fetch:
-    """One run over a source. `prefix` is the folder in the package that its files go to."""
+    """One run over a source. `prefix` is the folder in the package that its files go to; none is the package itself.
+
+    `earlier` are the files of the instance that this one follows, by their paths. They are not fetched where a digest
+    that the source states is theirs, or both size and time of change are; with `again` they are all the same.
+    """
 
     def __init__(
         self,
@@ -87,8 +92,12 @@ class Fetch:
         *,
         streams: int,
         last_time: Callable[[], bool],
+        earlier: Mapping[str, Entry] | None = None,
+        again: bool = False,
     ) -> None:
         self.taken = Taken()
+        self._earlier = earlier or {}
+        self._again = again
         self._source = source
         self._hold = hold
         self._prefix = prefix
@@ -120,15 +129,16 @@ class Fetch:
         """
         with self._hold.taken() as transaction:
             files = transaction.files()
-            known: dict[str, Entry] = {each.path: each for each in files if each.path.startswith(f"{self._prefix}/")}
+            start = self._path("")
+            known: dict[str, Entry] = {each.path: each for each in files if each.path.startswith(start)}
         self._held = set(known)
         try:
             for item, entry in self._listed():
                 self._pause()
-                path = f"{self._prefix}/{entry.path}"
+                path = self._path(entry.path)
                 if entry.original is not None:
                     self._names.append(name_at_source(entry))
-                if _same(known.get(path), entry):
+                if self._is_there(path, known.get(path), entry):
                     self._count(path, known[path].size or 0)
                     continue
                 self._coming.append(_Coming(item, entry, path, self._pool.submit(self._load, item, entry)))
@@ -152,6 +162,17 @@ class Fetch:
             self._stores.shutdown(wait=True, cancel_futures=True)
             self._close_waiting()
         return self.taken
+
+    def _path(self, path: str) -> str:
+        return f"{self._prefix}/{path}" if self._prefix else path
+
+    def _is_there(self, path: str, known: Entry | None, entry: SourceEntry) -> bool:
+        """Whether a file need not be fetched."""
+        if known is None or not _same(known, entry):
+            return False
+        earlier = self._earlier.get(path)
+        came_now = earlier is None or earlier.digests != known.digests or earlier.modified != known.modified
+        return came_now or (not self._again and _certain(known, entry))
 
     def _listed(self) -> Iterator[tuple[Item, SourceEntry]]:
         for number, page in enumerate(self._source.pages(), 1):
@@ -311,7 +332,7 @@ class Fetch:
         if not self._names:
             return
         data = json.dumps(self._names, ensure_ascii=False, indent=1).encode() + b"\n"
-        path = f"{self._prefix}/{about(NAMES)}"
+        path = self._path(about(NAMES))
         held = known.get(path)
         if held is None or held.digests.get("sha256") != hashlib.sha256(data).hexdigest():
             with self._hold.taken() as transaction:
@@ -386,13 +407,17 @@ class Fetch:
                     loaded.close()
 
 
-def _same(known: Entry | None, entry: SourceEntry) -> bool:
+def _same(known: Entry, entry: SourceEntry) -> bool:
     """Whether what is stored is, by all the source says, what it has now."""
-    if known is None:
-        return False
     stated = {"size": entry.size, "modified": entry.modified, **entry.digests}
     stored = {"size": known.size, "modified": known.modified, **known.digests}
     return all(stored[name] == value for name, value in stated.items() if value is not None and name in stored)
+
+
+def _certain(known: Entry, entry: SourceEntry) -> bool:
+    """Whether the source says enough to know a file of long ago again; it is known that nothing it says differs."""
+    dated = entry.size is not None and entry.modified is not None and known.modified is not None
+    return dated or any(name in known.digests for name in entry.digests)
 
 
 def _weight(entry: SourceEntry) -> int:
