@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry, Step
     from muniment.sources import Session
     from muniment.stores import Store
+    from muniment.workflows.copies.service import CopyService
+    from muniment.workflows.copies.steps import CopyContext
     from muniment.workflows.fetch import Fetches
 
 
@@ -165,6 +167,38 @@ class BackgroundServices:
             office.scratch,
         )
 
+    # --- copies
+
+    @cached_property
+    def copies(self) -> CopyContext:
+        """What the steps of copies work with."""
+        from muniment.workflows.copies.steps import CopyContext  # noqa: PLC0415 - as above
+
+        return CopyContext(self.copy_service, lambda: self.office.ledger)
+
+    def copy_service(self) -> CopyService:
+        """The copies of the archive that the settings name.
+
+        Raises:
+            BadInput: It is behind a server, or a setting cannot be used.
+            MunimentError: The archive or the control database cannot be opened.
+        """
+        from muniment.archive import Archive  # noqa: PLC0415 - as above
+        from muniment.workflows.copies.registry import StoreFolders, StoreRegistry, keys_of  # noqa: PLC0415 - as above
+        from muniment.workflows.copies.service import CopyService  # noqa: PLC0415 - as above
+        from muniment.workflows.copies.table import CopyTable  # noqa: PLC0415 - as above
+
+        archive = self.office.archive
+        if not isinstance(archive, Archive):
+            raise BadInput(reason="copies are made where the archive's folder is, not from behind a server")
+        database = self.office.ledger.database
+        given = self._settings.store_keys
+        keys = keys_of(given.get_secret_value()) if given else {}
+        scratch = self.office.scratch("copies")
+        folders = StoreFolders(archive.state / "stores", scratch)
+        registry = StoreRegistry(database, lambda: self.keyring, archive.config.id, folders, keys)
+        return CopyService(archive, registry, CopyTable(database), scratch)
+
     # --- the engines
 
     def registry(self) -> Registry:
@@ -172,8 +206,9 @@ class BackgroundServices:
         from muniment.doors.ckan.harvest import steps as ckan_steps  # noqa: PLC0415 - as above
         from muniment.doors.osf import steps  # noqa: PLC0415 - as above
         from muniment.jobs import Registry  # noqa: PLC0415 - as above
+        from muniment.workflows.copies.steps import steps as copy_steps  # noqa: PLC0415 - as above
 
-        known = [*steps(self.office), *ckan_steps(self.ckan), *self._fetch_steps()]
+        known = [*steps(self.office), *ckan_steps(self.ckan), *self._fetch_steps(), *copy_steps(self.copies)]
         if self._settings.distillery is not None:
             from muniment.doors.distillery.steps import steps as distillery_steps  # noqa: PLC0415 - as above
 

@@ -14,6 +14,8 @@ from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
+    from muniment.archive.copies import log_lines as log_lines
+    from muniment.archive.copies import tombstone_files as tombstone_files
     from muniment.archive.ingest.import_history import ImportedFile as ImportedFile
     from muniment.archive.ingest.import_history import ImportedInstance as ImportedInstance
     from muniment.archive.ingest.uploads import Receiving as Receiving
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from muniment.archive.usage import UsageReader as UsageReader
 
 _LATE = {
+    "copies": ("log_lines", "tombstone_files"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
     "ingest.uploads": (
@@ -64,11 +67,13 @@ __all__ = [
     "UsageReader",
     "begun_by",
     "extend_lease",
+    "log_lines",
     "make_parity",
     "new_uuid",
     "parity_of",
     "receiving",
     "repair_copy",
+    "tombstone_files",
 ]
 
 

@@ -38,6 +38,9 @@ _COMMANDS = {
 }
 """Every command and the module it is in, in the order of the help."""
 _GROUPS = {
+    "store": "stores",
+    "policy": "policies",
+    "copies": "copies",
     "ckan": "ckan",
     "distill": "distill",
     "key": "keys",

@@ -447,6 +447,85 @@ distillery_holds = Table(
     Column("until", Double, nullable=False),
 )
 
+# --- copies (`muniment.workflows.copies`): all of it can be made again from the log and the stores
+
+stores = Table(
+    "stores",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("id", String(36), nullable=False),  # as the mark in the store says, so that another is not taken for it
+    Column("address", Text, nullable=False),
+    Column("key_id", String(16)),
+    Column("sealed", LargeBinary),  # its credentials
+    Column("request_price", Double, nullable=False),  # of a thousand requests, in whatever money
+    Column("read_price", Double, nullable=False),  # of a gigabyte (10^9 bytes) that is read
+    Column("read_rate", Double),  # bytes a second, as the last verification found
+    Column("logged", BigInteger, nullable=False),  # number of the newest event of the log that it holds
+    Column("reason", Text, nullable=False),  # why it could not be used when it was last tried; empty when it could
+    Column("added_at", Double, nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("project", Text, primary_key=True),  # * for every project that has none of its own
+    Column("text", Text, nullable=False),  # TOML, as it was set
+    Column("event", BigInteger, nullable=False),  # number of the event that records it
+)
+
+copies = Table(
+    "copies",
+    metadata,
+    Column("store", String(40), primary_key=True),
+    Column("layout", String(16), primary_key=True),
+    Column("project", String(129), primary_key=True),
+    Column("resource", Text, primary_key=True),
+    Column(
+        "number", Integer, primary_key=True, autoincrement=False
+    ),  # of the instance; 0 for the archive itself, which is checked whole
+    Column("state", Word, nullable=False),  # owed, made, damaged, purging
+    Column("reason", Text, nullable=False),
+    Column("generation", Integer, nullable=False),  # a copy that cannot be mended in its place is made again beside it
+    Column("keys", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("record", String(64), nullable=False),  # sha256 of its record in the store
+    Column("made_at", Double),
+    Column("verified_at", Double),
+    Column("due_at", Double, nullable=False),  # when an owed one is tried next
+    Index("copies_by_resource", "project", "resource"),
+    Index("copies_by_state", "store", "state", "due_at"),
+    Index("copies_by_age", "state", "verified_at"),
+)
+
+retentions = Table(
+    "retentions",
+    metadata,
+    Column("project", String(129), primary_key=True),
+    Column("resource", Text, primary_key=True),
+    Column("mode", Word, nullable=False),  # governance, compliance
+    Column("until_at", Double, nullable=False),
+    Column("hold", Boolean, nullable=False),
+    Column("event", BigInteger, nullable=False),
+    Index("retentions_by_end", "until_at"),
+)
+
+purge_requests = Table(
+    "purge_requests",
+    metadata,
+    Column("project", String(129), primary_key=True),
+    Column("resource", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("requested_at", Double, nullable=False),
+)
+
+copy_marks = Table(
+    "copy_marks",
+    metadata,
+    Column("name", String(40), primary_key=True),  # how far the log was looked through for new instances
+    Column("value", BigInteger, nullable=False),
+)
+
 # --- what the database belongs to (`muniment.app`)
 
 belongings = Table(

@@ -32,6 +32,10 @@ class WorkSettings:
     work_threads = fields.whole("Steps done at once by a process that works.", 4, least=1, most=256)
     work_lease = fields.seconds("Seconds a worker may be silent before its steps go to others.", 60.0)
     serve_work = fields.switch("Whether `serve` also does what the ledger owes.", default=True)
+    store_keys = fields.secret(
+        "Credentials of stores for copies, as JSON: the name of a store to its credentials. They go before those that "
+        "`store add --keys` sealed in the control database."
+    )
     scratch = fields.path("Where workers keep what is on its way. By default in the system's temporary folder.")
 
     distillery = fields.path("The TOML file with the section [distillery]; without it there is no Distillery.")

@@ -29,6 +29,7 @@ from muniment.errors.stores import (
     StoreFailed,
     StoreFull,
     StoreReadOnly,
+    StoreUnreachable,
 )
 from muniment.stores.opening import Address, StoreContext
 from muniment.stores.protocol import (
@@ -56,16 +57,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def open_at(address: Address, context: StoreContext) -> FolderStore:
-    """The store in a folder, which is made when it is not there.
+    """The store in a folder, which is made when it is not there and may be.
 
     Raises:
         BadStore: It cannot be made, or the address names more than a folder.
+        StoreUnreachable: It is not there, and was not to be made.
     """
-    del context
     address.only()
     if address.host or not address.path:
         raise BadStore(store=address.text, reason="a folder on this machine is file:///its/path, or its path alone")
-    return FolderStore(Path(address.path))
+    root = Path(address.path)
+    if not context.make and not root.is_dir():
+        # Most likely its disk is not mounted: a new folder would fill the disk below the mount point.
+        raise StoreUnreachable(store=f"the folder {root.name}", reason="it is not there; is its disk mounted?")
+    return FolderStore(root)
 
 
 class FolderStore(Store):

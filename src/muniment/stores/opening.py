@@ -48,12 +48,13 @@ class StoreContext:
     """What a store is given beside its address.
 
     `keys` are its credentials by name; `records` is a folder in which a store keeps what it must remember (which
-    tape holds what); `scratch` a folder for what is on its way.
+    tape holds what); `scratch` a folder for what is on its way. Without `make`, a folder that is not there is an error.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     records: Path | None = None
     scratch: Path | None = None
+    make: bool = True
 
 
 def parse_address(text: str) -> tuple[str, Address]:
@@ -86,16 +87,18 @@ def open_store(
     keys: Mapping[str, str] | None = None,
     records: Path | None = None,
     scratch: Path | None = None,
+    make: bool = True,
 ) -> Store:
-    """The store at `address`; a folder is made when it is not there.
+    """The store at `address`; with `make`, a folder is made when it is not there.
 
     `keys` are its credentials, for S3 `access_key` and `secret_key`; without them boto3 finds its own (environment,
     profile, machine role). They never stand in the address. `records` and `scratch` are as in `StoreContext`.
 
     Raises:
         BadStore: The address is none, or the store cannot be used.
+        StoreUnreachable: The folder is not there, and was not to be made.
     """
     scheme, parsed = parse_address(str(address))
     module = importlib.import_module(MODULES[scheme])
-    store: Store = module.open_at(parsed, StoreContext(keys or {}, records, scratch))
+    store: Store = module.open_at(parsed, StoreContext(keys or {}, records, scratch, make))
     return store

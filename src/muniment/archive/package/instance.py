@@ -264,6 +264,22 @@ class Instance:
             for path in paths:
                 yield self._object_entry(path, path, {algorithm: digest, **self._further.of(path)})
 
+    def version_entries(self) -> Iterator[tuple[Entry, Path]]:
+        """Every file of the OCFL object that came with this instance: its folder, content and inventory.
+
+        Raises:
+            DamagedRecord, ReadFailed: A record cannot be had.
+        """
+        algorithm = self._inventory.algorithm
+        folder = f"v{self.number}/"
+        digest = self.inventory_digest().partition(":")[2]
+        yield self._object_entry(folder + NAME, folder + NAME, {algorithm: digest})
+        yield self._object_entry(f"{folder}{NAME}.{algorithm}", f"{folder}{NAME}.{algorithm}", {})
+        for value, paths in self._inventory.manifest.items():
+            for path in paths:
+                if path.startswith(folder):
+                    yield self._object_entry(path, path, {algorithm: value, **self._further.of(path)})
+
     def _object_entry(self, path: str, place: str, digests: dict[str, str]) -> tuple[Entry, Path]:
         location = self._place(place)
         try:

@@ -1,0 +1,303 @@
+"""The stores that are known: their names, addresses and sealed credentials; each is told from others by its mark."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from muniment.content.identity import new_uuid
+from muniment.content.times import now
+from muniment.database import Database
+from muniment.database.tables import copies, stores
+from muniment.errors.base import BadInput
+from muniment.errors.copies import StoreExists, StoreNotEmpty, StoreUnknown, WrongStore
+from muniment.errors.stores import KeyTaken, StoreNotReady
+from muniment.jobs.keyring import Keyring
+from muniment.stores import PutOptions, Store, open_store, put_bytes, read_bytes
+from muniment.workflows.copies.keys import MARK, MARK_FORMAT
+
+ARCHIVE = "archive"
+"""The name that stands for the archive itself, where copies are listed."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_LARGEST_MARK = 4096
+_SEALED_AS = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecord:
+    """A store as it is known. Prices are of a thousand requests and of a gigabyte read, in whatever money."""
+
+    name: str
+    id: str
+    address: str
+    request_price: float = 0.0
+    read_price: float = 0.0
+    read_rate: float | None = None
+    logged: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFolders:
+    """Where stores keep what they must remember (which tape holds what), and what is on its way."""
+
+    records: Path
+    scratch: Path
+
+
+class StoreRegistry:
+    """The stores of one archive, in its control database."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Callable[[], Keyring],
+        archive: str,
+        folders: StoreFolders,
+        keys: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """`archive` is the archive's id; `keys` are credentials from the environment, by name of a store."""
+        self._database = database
+        self._keyring = keyring
+        self._archive = archive
+        self._folders = folders
+        self._keys = keys or {}
+
+    def add(
+        self,
+        name: str,
+        address: str,
+        keys: Mapping[str, str] | None = None,
+        *,
+        request_price: float = 0.0,
+        read_price: float = 0.0,
+    ) -> StoreRecord:
+        """Know a store from now on; it gets a mark, or has one of this archive already.
+
+        Raises:
+            BadInput, BadStore: The name or the address cannot be used.
+            StoreExists: There is one of that name.
+            WrongStore: It is another archive's.
+            MunimentError: It cannot be used.
+        """
+        if not _NAME.fullmatch(name) or name == ARCHIVE:
+            raise BadInput(reason=f"{name!r} cannot be a store's name: small letters, digits, - and _, not {ARCHIVE!r}")
+        if (known := self._find(name)) is not None:
+            raise StoreExists(name=name, address=known.address)
+        address = address if "://" in address else str(Path(address).absolute())
+        chosen = {**(keys or {}), **self._keys.get(name, {})}
+        store = self._opened(name, address, chosen, make=True)
+        store.preflight(PutOptions(warm=True), size=_LARGEST_MARK)
+        known = StoreRecord(name, self._mark(name, address, store), address, request_price, read_price)
+        row: dict[str, Any] = {
+            "name": name,
+            "id": known.id,
+            "address": address,
+            "request_price": request_price,
+            "read_price": read_price,
+            "logged": 0,
+            "reason": "",
+            "added_at": self._database.now(),
+            "key_id": None,
+            "sealed": None,
+        }
+        if keys:
+            ring = self._keyring()
+            row |= {"key_id": ring.first, "sealed": ring.seal(_SEALED_AS, name, dict(keys))}
+        self._database.write(lambda connection: connection.execute(insert(stores), row))
+        return known
+
+    def _mark(self, name: str, address: str, store: Store) -> str:
+        """The id in the store's mark, which is made where there is none."""
+        found = self._read_mark(name, address, store)
+        if found is None:
+            mark = {"format": MARK_FORMAT, "store": new_uuid(), "archive": self._archive, "created": now()}
+            try:
+                receipt = put_bytes(store, MARK, json.dumps(mark, indent=1).encode() + b"\n", PutOptions(warm=True))
+                store.flush()
+                store.check(receipt)
+            except KeyTaken:
+                mark = self._read_mark(name, address, store) or mark
+            return str(mark["store"])
+        if found["archive"] != self._archive:
+            raise WrongStore(name=name, address=address, reason=f"it belongs to the archive {found['archive']}")
+        return str(found["store"])
+
+    @staticmethod
+    def _read_mark(name: str, address: str, store: Store) -> dict[str, str] | None:
+        if store.stat(MARK) is None:
+            return None
+        try:
+            found = json.loads(read_bytes(store, MARK, _LARGEST_MARK))
+            if found["format"] != MARK_FORMAT:
+                raise WrongStore(name=name, address=address, reason=f"its mark has the format {found['format']!r}")
+            uuid.UUID(found["store"])
+            return {"store": str(found["store"]), "archive": str(found["archive"])}
+        except (ValueError, KeyError, TypeError) as error:
+            raise WrongStore(name=name, address=address, reason=f"its mark cannot be read ({error})") from error
+
+    def open(self, name: str) -> Store:
+        """A known store, when what is at its address is still that one.
+
+        A folder is not made: one that is not there is most likely not mounted.
+
+        Raises:
+            StoreUnknown: There is none of that name.
+            WrongStore: Another lies at its address, or none that has a mark.
+            StoreUnreachable, StoreRefused, SecretUnreadable: It cannot be used now.
+        """
+        known = self.get(name)
+        store = self._opened(name, known.address, self._credentials(name), make=False)
+        try:
+            mark = self._read_mark(name, known.address, store)
+        except StoreNotReady:  # on a tape that is elsewhere: the tape's own name tells it from others
+            return store
+        if mark is None:
+            raise WrongStore(name=name, address=known.address, reason=f"it has no mark ({MARK})")
+        if mark["store"] != known.id:
+            raise WrongStore(name=name, address=known.address, reason=f"its mark says {mark['store']}, not {known.id}")
+        return store
+
+    def _opened(self, name: str, address: str, keys: Mapping[str, str], *, make: bool) -> Store:
+        records = self._folders.records / name
+        if address.startswith("ltfs://"):
+            records.mkdir(parents=True, exist_ok=True)
+        self._folders.scratch.mkdir(parents=True, exist_ok=True)
+        return open_store(address, keys=keys, records=records, scratch=self._folders.scratch, make=make)
+
+    def _credentials(self, name: str) -> Mapping[str, str]:
+        if name in self._keys:
+            return self._keys[name]
+        query = select(stores.c.key_id, stores.c.sealed).where(stores.c.name == name)
+        row = self._database.read(lambda connection: connection.execute(query).first())
+        if row is None or row.sealed is None:
+            return {}
+        found = self._keyring().unseal(_SEALED_AS, name, row.key_id, row.sealed)
+        return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+
+    def get(self, name: str) -> StoreRecord:
+        """A store by its name.
+
+        Raises:
+            StoreUnknown: There is none of that name.
+        """
+        found = self._find(name)
+        if found is None:
+            raise StoreUnknown(name=name, known=", ".join(each.name for each in self.all()) or "none")
+        return found
+
+    def all(self) -> list[StoreRecord]:
+        """Every store, by name."""
+        rows = self._database.read(
+            lambda connection: connection.execute(select(stores).order_by(stores.c.name)).mappings().all()
+        )
+        return [_known(dict(row)) for row in rows]
+
+    def _find(self, name: str) -> StoreRecord | None:
+        query = select(stores).where(stores.c.name == name)
+        row = self._database.read(lambda connection: connection.execute(query).mappings().first())
+        return None if row is None else _known(dict(row))
+
+    def note(self, name: str, **values: str | float) -> None:
+        """Keep what was found out about a store: `logged`, `read_rate`, `reason`."""
+        query = update(stores).where(stores.c.name == name).values(**values)
+        self._database.write(lambda connection: connection.execute(query))
+
+    def forget(self, name: str, *, with_copies: bool = False) -> None:
+        """Know a store no more; what it holds stays there.
+
+        Raises:
+            StoreUnknown: There is none of that name.
+            StoreNotEmpty: It holds copies, and they were not to be forgotten.
+        """
+        self.get(name)
+
+        def work(connection: Connection) -> int:
+            held = connection.scalar(
+                select(func.count()).select_from(copies).where(copies.c.store == name, copies.c.state != "owed")
+            )
+            if held and not with_copies:
+                return int(held)
+            connection.execute(delete(copies).where(copies.c.store == name))
+            connection.execute(delete(stores).where(stores.c.name == name))
+            return 0
+
+        if count := self._database.write(work):
+            raise StoreNotEmpty(name=name, count=count)
+
+    def reseal(self) -> int:
+        """Seal all credentials anew under the first key of the key file; how many."""
+        query = select(stores.c.name).where(stores.c.sealed.is_not(None))
+        names = self._database.read(lambda connection: connection.scalars(query).all())
+        ring = self._keyring()
+        for name in names:
+            sealed = ring.seal(_SEALED_AS, name, dict(self._credentials(name)))
+            change = update(stores).where(stores.c.name == name).values(key_id=ring.first, sealed=sealed)
+            self._database.write(lambda connection, change=change: connection.execute(change))  # type: ignore[misc] # bound at once
+        return len(names)
+
+
+def read_keys(path: Path) -> dict[str, str]:
+    """Credentials from a file of `name = value` lines that its owner alone may read.
+
+    Raises:
+        BadInput: It cannot be read, others may read it, or a line is none.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            raise BadInput(reason=f"others than its owner may read {path}; run `chmod 600`")
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(reason=f"the file with the credentials cannot be read: {error}") from error
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        name, mark, value = line.partition("=")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not mark or not name.strip():
+            raise BadInput(reason=f"line {number} of {path} is not `name = value`")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def keys_of(text: str) -> dict[str, dict[str, str]]:
+    """Credentials from the setting `store_keys`: JSON, name of a store to its credentials.
+
+    Raises:
+        BadInput: It is not that; it is not repeated.
+    """
+    try:
+        found = json.loads(text)
+        return {str(name): {str(key): str(value) for key, value in keys.items()} for name, keys in found.items()}
+    except (ValueError, AttributeError):
+        raise BadInput(reason="MUNIMENT_STORE_KEYS is a JSON object: name of a store to its credentials") from None
+
+
+def trial(store: Store) -> bool:
+    """Put something small, read it back and remove it again; False where nothing could be removed, so none was put.
+
+    Raises:
+        MunimentError: The store cannot be used.
+    """
+    if not store.capabilities.removes:
+        store.preflight()
+        return False
+    receipt = put_bytes(store, f"trial-{uuid.uuid4().hex}", b"may be removed\n")
+    try:
+        store.flush()
+        store.check(receipt)
+    finally:
+        store.remove(receipt.key, receipt.version)
+    return True
+
+
+def _known(row: Mapping[str, Any]) -> StoreRecord:
+    names = ("name", "id", "address", "request_price", "read_price", "read_rate", "logged", "reason")
+    return StoreRecord(**{name: row[name] for name in names})

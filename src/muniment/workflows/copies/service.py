@@ -1,0 +1,266 @@
+"""Keeps the copies of one archive: finds what is owed, makes it store by store, and says what is protected."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from muniment.archive import Archive
+from muniment.content.times import seconds
+from muniment.errors.archive import ResourceNotFound, ResourcePurged
+from muniment.errors.base import MunimentError, RemoteError
+from muniment.errors.copies import WrongStore
+from muniment.errors.stores import BadStore, ChangeRefused, StoreFull, StoreNotReady
+from muniment.stores import Store
+from muniment.workflows.copies.policies import Policies
+from muniment.workflows.copies.policy import CopyRule, Policy
+from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
+from muniment.workflows.copies.root_files import put_foundation, put_log, put_tombstones
+from muniment.workflows.copies.table import CopyKey, CopyRow, CopyTable
+from muniment.workflows.copies.writer import CopyWriter, Watch
+
+REPLICATION = "replication"
+"""The PREMIS type of the event that records a copy."""
+_SEEN = "log"
+_FIRST_WAIT = 300.0
+_LONGEST_WAIT = 86400.0
+_STORE_TROUBLE = (RemoteError, StoreFull, StoreNotReady, BadStore, WrongStore)
+"""What says something about the store and not about the copy: all that is owed to it waits."""
+
+
+@dataclass(slots=True)
+class Replicated:
+    """What came of making copies: how many were made and failed, and bytes that went over."""
+
+    made: int = 0
+    failed: int = 0
+    size: int = 0
+    reason: str = ""
+    """Why the store could not be used any more; empty when all that was owed was tried."""
+
+
+def unwatched(size: int) -> None:
+    """Nobody wants to know how far it is."""
+    del size
+
+
+class CopyService:
+    """The copies of one archive, of which the folder is on this machine."""
+
+    def __init__(self, archive: Archive, registry: StoreRegistry, table: CopyTable, scratch: Path) -> None:
+        self.archive = archive
+        self.registry = registry
+        self.table = table
+        self.policies = Policies(table.database)
+        self.scratch = scratch
+
+    # --- what is owed
+
+    def plan(self) -> int:
+        """Look through the log for what is new, and note the copies it is owed; how many.
+
+        What a policy asks for follows from the archive alone, so nothing is lost if this never runs for a while.
+        """
+        head = self.archive.head().seq
+        seen = self.table.mark(_SEEN)
+        if head < seen:  # the log was restored to an older state
+            return self.plan_all()
+        touched: dict[tuple[str, str], None] = {}
+        for event in self.archive.events(str(seen)) if head > seen else ():
+            if event.event == "ingestion" and event.resource and event.outcome == "success":
+                touched[event.project, event.resource] = None
+            elif event.event == "deletion":
+                self._end(event.project, event.resource)
+        new = sum(self._owe(project, resource) for project, resource in touched)
+        if head > seen:
+            self.table.set_mark(_SEEN, head)
+        return new
+
+    def plan_all(self) -> int:
+        """Note what every instance in the archive is owed, as after a policy was set; how many copies are new."""
+        head = self.archive.head().seq
+        policies: dict[str, Policy] = {}
+        new = 0
+        for found in self.archive.resources():
+            policy = policies.get(found.project) or self.policies.of(found.project)
+            policies[found.project] = policy
+            new += self._owe(found.project, found.id, (found.head, found.modified), policy)
+        self.table.set_mark(_SEEN, head)
+        return new
+
+    def _owe(
+        self, project: str, resource: str, known: tuple[int, str] | None = None, policy: Policy | None = None
+    ) -> int:
+        policy = policy or self.policies.of(project)
+        if not policy.copies:
+            return 0
+        if known is None:
+            try:
+                newest = self.archive.instance(resource, project=project)
+            except (ResourceNotFound, ResourcePurged):
+                return 0
+            known = newest.head, newest.created
+        head, modified = known
+        wanted = [
+            CopyKey(rule.store, rule.layout, project, resource, number)
+            for rule in policy.copies
+            for number in range(1, head + 1)
+        ]
+        # When it was committed, its bytes were digested: that is the first verification of the archive itself.
+        here = CopyRow(ARCHIVE, "ocfl", project, resource, 0, "made", verified_at=float(seconds(modified)))
+        self.table.add(here)
+        return self.table.owe(wanted)
+
+    def _end(self, project: str, resource: str) -> None:
+        """A resource was purged: what of it is owed is owed no more, and what was made is to be purged as well."""
+        if self.archive.exists(resource, project):
+            return  # there is a new one under its id
+        for row in self.table.of(project, resource):
+            if row.store == ARCHIVE or (row.state == "owed" and not row.record):
+                self.table.drop(row.key)
+            else:
+                self.table.change(row, state="purging", due_at=self.table.now())
+
+    # --- making
+
+    def behind(self) -> list[str]:
+        """The stores that are owed copies which are due, or lack events of the log."""
+        owed = self.table.stores_owed(self.table.now())
+        head = self.archive.head().seq
+        found = []
+        for known in self.registry.all():
+            warm = not known.address.startswith("ltfs://")
+            if known.name in owed or (warm and 0 < known.logged < head):
+                found.append(known.name)
+        return found
+
+    def replicate(
+        self, name: str, *, only: str | None = None, watch: Watch = unwatched, force: bool = False
+    ) -> Replicated:
+        """Make the copies that are owed to a store and due (with `force`, those that wait as well), and copy the log.
+
+        Each is recorded when it has been read back. What goes wrong with one copy is noted and does not hold up the
+        others; what goes wrong with the store ends it, and the rest stays owed. `only` is a resource.
+
+        Raises:
+            StoreUnknown: There is no such store.
+            MunimentError: Whatever `watch` raises.
+        """
+        done = Replicated()
+        try:
+            store = self.registry.open(name)
+            put_foundation(self.archive, store, name)
+            at = float("inf") if force else self.table.now()
+            tried: set[CopyKey] = set()
+            while rows := self._due(name, at, only, tried):
+                for row in rows:
+                    tried.add(row.key)
+                    self._make_one(store, row, done, watch)
+            logged = put_log(self.archive, store, name, self.registry.get(name).logged)
+            self.registry.note(name, logged=logged, reason="")
+        except _STORE_TROUBLE as error:
+            done.reason = error.message
+            self.registry.note(name, reason=error.message)
+        return done
+
+    def _due(self, name: str, at: float, only: str | None, tried: set[CopyKey]) -> list[CopyRow]:
+        if only is None:
+            return [row for row in self.table.owed(name, at) if row.key not in tried]
+        project = self.archive.instance(only).project
+        rows = self.table.of(project, only)
+        wanted = [row for row in rows if row.store == name and row.state == "owed" and row.due_at <= at]
+        return [row for row in wanted if row.key not in tried]
+
+    def _make_one(self, store: Store, row: CopyRow, done: Replicated, watch: Watch) -> None:
+        rule = self.rule_of(row)
+        if rule is None:
+            self.table.drop(row.key)  # no policy asks for it any more, and nothing of it was recorded
+            return
+
+        def seen(size: int) -> None:
+            done.size += size
+            watch(size)
+
+        try:
+            made = self.make(store, row, rule, seen)
+        except _STORE_TROUBLE:
+            raise
+        except (ResourceNotFound, ResourcePurged):
+            self._end(row.project, row.resource)
+        except MunimentError as error:
+            done.failed += 1
+            self._failed(row, error)
+        else:
+            done.made += 1
+            self.table.put(made)
+
+    def make(self, store: Store, row: CopyRow, rule: CopyRule, watch: Watch = unwatched) -> CopyRow:
+        """Make one copy, read it back and write its event; the row as it is then, which is not recorded yet.
+
+        Raises:
+            MunimentError: As `CopyWriter.make`.
+        """
+        instance = self.archive.instance(row.resource, row.number, project=row.project)
+        writer = CopyWriter(self.archive, store, rule, self.scratch, watch)
+        later = [
+            each
+            for each in self.table.of(row.project, row.resource)
+            if each.store == row.store and each.layout == row.layout and each.state == "made"
+        ]
+        newest = all(each.number <= row.number for each in later)
+        generation = row.generation
+        while True:
+            try:
+                record = writer.make(instance, generation, newest=newest)
+            except ChangeRefused:
+                generation += 1
+            else:
+                break
+        digest = hashlib.sha256(record.as_bytes()).hexdigest()
+        about = {"store": row.store, "layout": row.layout, "keys": len(record.files), "bytes": record.size}
+        detail = {"copy": {**about, "record": record.key, "sha256": digest}}
+        self.archive.record_event(
+            REPLICATION, resource=row.resource, project=row.project, instance=row.number, detail=detail
+        )
+        at = self.table.now()
+        return replace(
+            row,
+            state="made",
+            reason="",
+            generation=generation,
+            keys=len(record.files),
+            size=record.size,
+            record=digest,
+            made_at=at,
+            verified_at=at,
+        )
+
+    def _failed(self, row: CopyRow, error: MunimentError) -> None:
+        at = self.table.now()
+        wait = min(_LONGEST_WAIT, max(_FIRST_WAIT, 2 * (at - row.due_at)))
+        self.table.change(row, reason=error.message, due_at=at + wait)
+        if row.reason != error.message:
+            detail = {"copy": {"store": row.store, "layout": row.layout}, "note": error.message}
+            self.archive.record_event(
+                REPLICATION,
+                resource=row.resource,
+                project=row.project,
+                instance=row.number,
+                outcome="failure",
+                detail=detail,
+            )
+
+    def rule_of(self, row: CopyRow) -> CopyRule | None:
+        """The rule of a policy that asks for a copy, or None."""
+        rules: Iterable[CopyRule] = self.policies.of(row.project).copies
+        return next((rule for rule in rules if (rule.store, rule.layout) == (row.store, row.layout)), None)
+
+    def put_tombstones(self, name: str) -> int:
+        """Put the records of what was purged into a store; how many were new."""
+        return put_tombstones(self.archive, self.registry.open(name))
+
+
+Opened = Callable[[], CopyService]
+"""Opens the service when it is first needed."""

@@ -1,0 +1,242 @@
+"""Making one copy: its files are put, brought to stable storage and read back, and then its record is put."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
+
+from muniment.archive import Archive, Instance, make_parity
+from muniment.content import Entry, Hashers, LogicalPath
+from muniment.content.times import seconds
+from muniment.errors.archive import ReadFailed
+from muniment.errors.stores import ChangeRefused, KeyTaken, StoredWrong
+from muniment.layouts.bag import lay_bag
+from muniment.layouts.packages import PackageTar, at
+from muniment.stores import Lock, PutOptions, Receipt, Store
+from muniment.workflows.copies.keys import bag_key, within
+from muniment.workflows.copies.policy import CopyRule, LockRule
+from muniment.workflows.copies.record import CopiedFile, CopyRecord
+
+_CHUNK = 1 << 20
+_THREADS = 8
+_DECLARATION = "0=ocfl_object_1.1"
+_INVENTORY = "inventory.json"
+Work = TypeVar("Work")
+Answer = TypeVar("Answer")
+Watch = Callable[[int], None]
+"""Told the bytes that went over; it may raise to stop."""
+
+
+class CopyWriter:
+    """Writes copies of an archive's instances to one store, as one rule asks."""
+
+    def __init__(self, archive: Archive, store: Store, rule: CopyRule, scratch: Path, watch: Watch) -> None:
+        self._archive = archive
+        self._store = store
+        self._rule = rule
+        self._scratch = scratch
+        self._watch = watch
+
+    def make(self, instance: Instance, generation: int = 1, *, newest: bool = True) -> CopyRecord:
+        """Make a copy of an instance, read it back, and put its record; what is there already is compared.
+
+        With `newest`, no later instance of the resource is in the store: the object's root is told so.
+
+        Raises:
+            ChangeRefused: Something else lies where it belongs, and the store changes nothing: make another generation.
+            StoredWrong, KeyNotFound: What came back is not what was sent; it is not recorded.
+            MunimentError: The archive's own bytes are damaged, or archive or store failed.
+        """
+        options = PutOptions(lock_of(self._rule.lock, datetime.now(UTC).timestamp()))
+        if self._rule.layout == "bag":
+            files, inventory = self._bag(instance, generation, options), _text_of(instance)
+        else:
+            files, inventory = self._object(instance, generation, options, newest=newest), ""
+        algorithm, _, digest = instance.inventory_digest().partition(":")
+        record = CopyRecord(
+            archive=self._archive.config.id,
+            layout=self._rule.layout,
+            project=instance.project,
+            resource=instance.id,
+            number=instance.number,
+            instance=instance.instance,
+            created=instance.created,
+            object=self._object_folder(instance),
+            algorithm=algorithm,
+            inventory_digest=digest,
+            files=files,
+            inventory=inventory,
+            generation=generation,
+        )
+        data = record.as_bytes()
+        self._prove(
+            [self._put(record.key, Entry(LogicalPath(record.key), len(data)), lambda: io.BytesIO(data), options)]
+        )
+        return record
+
+    # --- layouts
+
+    def _object(
+        self, instance: Instance, generation: int, options: PutOptions, *, newest: bool
+    ) -> Sequence[CopiedFile]:
+        folder = within(generation, self._object_folder(instance))
+
+        def put(given: tuple[Entry, Path]) -> Receipt:
+            entry, place = given
+            key = f"{folder}/{entry.path}"
+            return self._put(key, Entry(LogicalPath(key), entry.size, entry.digests), partial(_open, place), options)
+
+        receipts = self._each(put, instance.version_entries())
+        declared = b"ocfl_object_1.1\n"
+        key = f"{folder}/{_DECLARATION}"
+        known = Entry(LogicalPath(key), len(declared), {"sha256": hashlib.sha256(declared).hexdigest()})
+        receipts.append(self._put(key, known, lambda: io.BytesIO(declared), options))
+        self._prove(receipts)
+        if newest:
+            self._tell_root(folder, instance)
+        return [CopiedFile(each.key, each.size, each.digests["sha256"]) for each in receipts]
+
+    def _tell_root(self, folder: str, instance: Instance) -> None:
+        """Let the object's root have the newest inventory, where the store lets a document be put anew."""
+        receipts = []
+        for entry, place in instance.version_entries():
+            name = str(entry.path).partition("/")[2]
+            if not name.startswith(_INVENTORY):
+                break  # the two come first
+            key = f"{folder}/{name}"
+            known = Entry(LogicalPath(key), entry.size, entry.digests)
+            try:
+                receipts.append(self._store.replace(key, known, partial(_open, place)))
+            except ChangeRefused:
+                # As in a worm archive: a reader takes the highest version there is.
+                with contextlib.suppress(KeyTaken):
+                    receipts.append(self._store.put(key, known, partial(_open, place)))
+        self._prove(receipts)
+
+    def _bag(self, instance: Instance, generation: int, options: PutOptions) -> Sequence[CopiedFile]:
+        key = within(generation, bag_key(instance.project, instance.id, instance.number))
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="bag-", dir=self._scratch))
+        try:
+            tar = folder / "bag.tar"
+            sha256 = self._write_tar(instance, tar)
+            parity = make_parity(tar, sha256, folder / "parity", self._rule.redundancy) if self._rule.redundancy else ()
+            wanted = [(key, tar, "tar"), *((f"{key}.parity/{path.name}", path, "parity") for path in parity)]
+            receipts = []
+            for name, path, _ in wanted:
+                known = Entry(LogicalPath(name), path.stat().st_size, {"sha256": _sha256(path)})
+                receipts.append(self._put(name, known, partial(_open, path), options))
+            self._prove(receipts)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return [
+            CopiedFile(each.key, each.size, each.digests["sha256"], role)
+            for each, (_, _, role) in zip(receipts, wanted, strict=True)
+        ]
+
+    def _write_tar(self, instance: Instance, target: Path) -> str:
+        """Pack an instance; the tar's sha256. Every file is checked on its way."""
+        hashers = Hashers(["sha256"])
+        with target.open("wb") as file:
+            for piece in PackageTar(lay_bag(instance), seconds(instance.created)).read():
+                hashers.update(piece)
+                file.write(piece)
+        return hashers.values()["sha256"]
+
+    # --- putting and proving
+
+    def _put(self, key: str, entry: Entry, open_: Callable[[], BinaryIO], options: PutOptions) -> Receipt:
+        """Put something, or find that it is there: from a run that ended, or because two copies share it."""
+        try:
+            receipt = self._store.put(key, entry, open_, options)
+        except KeyTaken:
+            receipt = self._there(key, entry, open_)
+        self._watch(receipt.size)
+        return receipt
+
+    def _there(self, key: str, entry: Entry, open_: Callable[[], BinaryIO]) -> Receipt:
+        """What lies under a key, if it is what belongs there; else it is put anew where the store allows that.
+
+        Raises:
+            ChangeRefused: It is something else, and stays.
+        """
+        expected = Receipt(key, entry.size or 0, {"sha256": entry.digests.get("sha256") or _digest_of(open_)})
+        try:
+            self._store.check(expected)
+        except StoredWrong:
+            return self._store.replace(key, entry, open_)
+        return expected
+
+    def _prove(self, receipts: Sequence[Receipt]) -> None:
+        """Bring what was put to stable storage and read it back.
+
+        Raises:
+            StoredWrong, KeyNotFound: It is not what was sent.
+        """
+        self._store.flush()
+        unproved = [each for each in receipts if self._rule.read_back or not each.confirmed]
+        for _ in self._each(self._store.check, unproved):
+            self._watch(0)
+
+    def _each(self, work: Callable[[Work], Answer], things: Iterable[Work]) -> list[Answer]:
+        todo = list(things)
+        if len(todo) < 2:  # noqa: PLR2004 - nothing to share out
+            return [work(each) for each in todo]
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="copy") as pool:
+            futures = [pool.submit(work, each) for each in todo]
+            try:
+                return [future.result() for future in futures]
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def _object_folder(self, instance: Instance) -> str:
+        return instance.root.relative_to(self._archive.path).as_posix()
+
+
+def lock_of(rule: LockRule | None, now: float) -> Lock | None:
+    """The lock that a rule asks for on something that is put now (seconds since 1970 UTC)."""
+    if rule is None:
+        return None
+    until = datetime.fromtimestamp(int(now + rule.seconds), UTC).isoformat().replace("+00:00", "Z")
+    return Lock(rule.mode, until)
+
+
+def _text_of(instance: Instance) -> str:
+    """The text of the inventory that came with an instance."""
+    _, place = next(instance.version_entries())
+    with _open(place) as file:
+        return file.read().decode("utf-8")
+
+
+def _open(place: Path) -> BinaryIO:
+    try:
+        return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", at(place)), _CHUNK))
+    except OSError as error:
+        raise ReadFailed(path=place, reason=error.strerror) from error
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(_CHUNK):
+        yield piece
+
+
+def _digest_of(open_: Callable[[], BinaryIO]) -> str:
+    hashers = Hashers(["sha256"])
+    with open_() as file:
+        for piece in _pieces(file):
+            hashers.update(piece)
+    return hashers.values()["sha256"]
+
+
+def _sha256(path: Path) -> str:
+    return _digest_of(lambda: path.open("rb"))
