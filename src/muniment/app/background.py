@@ -211,8 +211,9 @@ class BackgroundServices:
         known = [*steps(self.office), *ckan_steps(self.ckan), *self._fetch_steps(), *copy_steps(self.copies)]
         if self._settings.distillery is not None:
             from muniment.doors.distillery.steps import steps as distillery_steps  # noqa: PLC0415 - as above
+            from muniment.doors.distillery.watching import WatchStep  # noqa: PLC0415 - as above
 
-            known += distillery_steps(self.distillery)
+            known += [*distillery_steps(self.distillery), WatchStep(self.distillery)]
         return Registry(known)
 
     def _fetch_steps(self) -> list[Step]:
@@ -244,6 +245,7 @@ class BackgroundServices:
         from muniment.jobs import LocalEngine, Priority  # noqa: PLC0415 - as above
         from muniment.jobs.local import Pace  # noqa: PLC0415 - as above
 
+        self._schedule()
         chosen = tuple(Priority(name) for name in queues) or tuple(Priority)
         pace = Pace(lease=self._settings.work_lease, sweep=min(5.0, self._settings.work_lease / 2))
         ledger = self.office.ledger
@@ -265,6 +267,7 @@ class BackgroundServices:
         need("celery", "A broker")
         from muniment.jobs import CeleryEngine  # noqa: PLC0415 - Celery is an extra, and slow to import
 
+        self._schedule()
         pace = Pace(lease=self._settings.work_lease, sweep=min(5.0, self._settings.work_lease / 2))
         return CeleryEngine(self._settings.broker.get_secret_value(), self.ledger, self.registry(), pace=pace)
 
@@ -316,11 +319,20 @@ class BackgroundServices:
 
     def close(self) -> None:
         """Close all that was opened; what is needed again is opened again."""
+        if "distillery" in self.__dict__:
+            self.distillery.close()
         if "office" in self.__dict__:
             self.office.close()
         self._app.close()
 
     # --- inside
+
+    def _schedule(self) -> None:
+        """Look at the folder of scans as often as the Distillery's settings say."""
+        if self._settings.distillery is not None:
+            from muniment.doors.distillery.watching import schedule_watch  # noqa: PLC0415 - as above
+
+            schedule_watch(self.distillery)
 
     def _archive(self) -> Archive:
         """The archive in the hands of all workers as one: what one of them began another may finish."""

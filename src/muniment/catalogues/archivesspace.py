@@ -81,6 +81,10 @@ class ArchivesSpace:
         self._repository: Record = {}
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """Close the session's connections."""
+        self._session.close()
+
     # --- finding
 
     @property

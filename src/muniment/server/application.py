@@ -16,6 +16,7 @@ from muniment.access import Authority
 from muniment.app import App
 from muniment.archive import Archive
 from muniment.doors.ckan import http as ckan
+from muniment.doors.distillery import http as distillery
 from muniment.doors.nexus import http as nexus
 from muniment.doors.nexus.nexus import DOCUMENT, Options
 from muniment.doors.osf import http as osf
@@ -94,6 +95,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.state.monitor = Monitor(archive, server.state.osf.operations)
     server.include_router(osf.router)
     server.include_router(ckan.router)
+    server.include_router(distillery.router)
     options = nexus_options(settings)
     mine = app.folder_archive(parity=False)
     server.state.nexus = nexus.install(server, mine, server.state.gate, options, app.database())

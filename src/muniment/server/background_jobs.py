@@ -13,6 +13,7 @@ from muniment.doors.osf import Foreman
 
 if TYPE_CHECKING:
     from muniment.doors.ckan.context import CkanContext
+    from muniment.doors.distillery.context import DistilleryContext
     from muniment.jobs import CeleryEngine, LocalEngine  # Celery is an extra
     from muniment.workflows.fetch import Fetches
 
@@ -71,6 +72,16 @@ class BackgroundJobs:
         """
         return self._working.fetches()
 
+    @cached_property
+    def distillery(self) -> DistilleryContext:
+        """What the Distillery's routes work with.
+
+        Raises:
+            NoDistillery: None is set up.
+            MunimentError: A setting cannot be used.
+        """
+        return self._working.distillery
+
     def start(self) -> None:
         """Begin to do what the ledger owes, or to send it to the workers of a broker.
 
@@ -98,4 +109,6 @@ class BackgroundJobs:
             self._dispatcher.join(10)
         if self._celery is not None:
             self._celery.close()
+        if "distillery" in self._working.__dict__:
+            self._working.distillery.close()
         self._working.office.close()

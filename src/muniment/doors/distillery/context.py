@@ -127,6 +127,13 @@ class DistilleryContext:
         """Where an archival object's access copy is seen."""
         return f"{self.settings.access.url.rstrip('/')}/{quote(component_id, safe='')}/"
 
+    def close(self) -> None:
+        """Close the connections to the catalogue; what is needed again is opened again."""
+        with self._lock:
+            catalogue, self._catalogue = self._catalogue, None
+        if catalogue is not None:
+            catalogue.close()
+
     def now(self) -> float:
         """The ledger's time, in seconds since 1970 UTC."""
         return self._ledger().database.now()

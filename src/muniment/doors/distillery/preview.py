@@ -177,9 +177,8 @@ def _collection(given: DistilleryContext, seen: Preview) -> CollectionDescriptio
 
 
 def _stores(given: DistilleryContext, seen: Preview, found: ScanCollection) -> Iterator[Problem]:
-    both = 2 if given.settings.normalisation == "both" else 1
-    size = sum(each.bytes for each in found.folders) * both
     for destination in seen.destinations:
+        size = _owed(given, destination, found)
         try:
             if destination not in STORES:
                 given.publisher().preflight()
@@ -195,6 +194,17 @@ def _stores(given: DistilleryContext, seen: Preview, found: ScanCollection) -> I
         seen.stores.append(StorePreview(destination, str(store), free, tape))
         if free is not None and size > free:
             yield Problem("", f"{destination}: about {size} bytes are needed and {free} are free", "Make room there.")
+
+
+def _owed(given: DistilleryContext, destination: str, found: ScanCollection) -> int:
+    """About how many bytes a store would be sent: of the folders of which it has nothing yet."""
+    both = 2 if given.settings.normalisation == "both" else 1
+    new = [
+        each
+        for each in found.folders
+        if not any(copy.destination == destination for copy in given.batches.copies(each.component_id))
+    ]
+    return sum(each.bytes for each in new) * both
 
 
 def _lists(given: DistilleryContext, seen: Preview, found: ScanCollection) -> Iterator[Problem]:

@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 
 
 def run_collection(
-    given: DistilleryContext, collection: str, to: Sequence[str], *, requester: str, partly: bool = False
+    given: DistilleryContext,
+    collection: str,
+    to: Sequence[str],
+    *,
+    requester: str,
+    partly: bool = False,
+    key: str | None = None,
 ) -> Job:
-    """Ask for a run; with `partly`, of the folders that are ready.
+    """Ask for a run; with `partly`, of the folders that are ready. Under one `key` it is run once.
 
     Raises:
         NotReadyToDistill, NoDestination: It is no collection's id, or no destination is named.
         SubjectTaken: A batch of the collection is under way.
         MunimentError: Nothing was recorded.
     """
-    return _ask(given, KIND, BEGIN, collection, to, requester, partly=partly, subjects=[collection])
+    return _ask(given, KIND, BEGIN, collection, to, requester, partly=partly, subjects=[collection], key=key)
 
 
 def preview_collection(given: DistilleryContext, collection: str, to: Sequence[str], *, requester: str) -> Job:
@@ -87,6 +93,7 @@ def _ask(
     *,
     partly: bool = False,
     subjects: Sequence[str] = (),
+    key: str | None = None,
 ) -> Job:
     if not is_collection_id(collection):
         problems = "that is no collection's id: it has letters, digits, '-', '.', '_' and '~'"
@@ -95,5 +102,5 @@ def _ask(
     priority = Priority.PRIORITY if kind == KIND_PREVIEW else Priority.BULK
     call = Call(step, cast("Any", wanted))
     return given.ledger.submit(
-        kind, call, requester=requester, given=cast("Any", wanted), priority=priority, subjects=subjects
+        kind, call, requester=requester, given=cast("Any", wanted), priority=priority, subjects=subjects, key=key
     )

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 PREVIEW, BEGIN, COLLECTION, MAKE = "distill.preview", "distill.begin", "distill.collection", "distill.make"
 SEND, VERIFY, PUBLISH, RECORD = "distill.send", "distill.verify", "distill.publish", "distill.record"
-CLEAN, END, WATCH = "distill.clean", "distill.end", "distill.watch"
+CLEAN, END = "distill.clean", "distill.end"
 KIND, KIND_PREVIEW = "distillery", "distillery-preview"
 
 _TAPE_WAIT = 60.0

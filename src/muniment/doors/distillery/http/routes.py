@@ -1,0 +1,285 @@
+"""The routes of the Distillery: pages for browsers, JSON for programs, and the log as it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+
+from muniment.doors.distillery.audit import audit
+from muniment.doors.distillery.batches import Line
+from muniment.doors.distillery.folders import known_collections
+from muniment.doors.distillery.http import pages
+from muniment.doors.distillery.http.admission import admitted, context_of, refuse_other_sites
+from muniment.doors.distillery.requests import (
+    batch_document,
+    batches,
+    find_batch,
+    preview_collection,
+    run_collection,
+)
+from muniment.doors.distillery.steps import KIND, KIND_PREVIEW
+from muniment.errors.distillery import BatchNotFound
+from muniment.errors.remote import BadRequest, TooMuchAtOnce
+from muniment.jobs import Job, JobState
+
+if TYPE_CHECKING:
+    from muniment.doors.distillery.context import DistilleryContext
+
+PREFIX = "/distillery"
+STREAM = "text/event-stream"
+_LOOK_EVERY = 0.25
+_SIGN_OF_LIFE = 15.0
+_AT_ONCE = 500
+
+router = APIRouter(prefix=PREFIX, tags=["distillery"], include_in_schema=False)
+
+
+@router.get("", response_class=Response)
+def index(request: Request) -> Response:
+    """The batches there were."""
+    visit = admitted(request)
+    found = [batch_document(job) for job in batches(context_of(request))]
+    if not _wants_page(request):
+        return JSONResponse({"batches": found})
+    return pages.batches(_root(request), found, visit.caller.display_name)
+
+
+@router.get("/style.css", response_class=Response)
+def style(request: Request) -> Response:
+    """How the pages look."""
+    admitted(request)
+    return Response(pages.STYLE, media_type="text/css")
+
+
+@router.get("/live.js", response_class=Response)
+def script(request: Request) -> Response:
+    """What adds new lines to a log that is looked at."""
+    admitted(request)
+    return Response(pages.SCRIPT, media_type="text/javascript")
+
+
+@router.get("/new", response_class=Response)
+def form(request: Request) -> Response:
+    """The form."""
+    visit = admitted(request)
+    given = context_of(request)
+    names = list(islice(known_collections(given.settings.scans), 500))
+    if not _wants_page(request):
+        return JSONResponse({"collections": names, "to": list(given.settings.destinations)})
+    return pages.form(_root(request), names, given.settings.destinations, visit.caller.display_name)
+
+
+@router.post("/new", response_class=Response)
+async def ask(request: Request) -> Response:
+    """Ask for a preview, or for a run: `collection`, `to`, and `do` (`preview` without it)."""
+    asked = await _asked(request)
+    return await run_in_threadpool(_ask, request, asked)
+
+
+def _ask(request: Request, asked: Mapping[str, Any]) -> Response:
+    visit = admitted(request)
+    refuse_other_sites(request)
+    given, who = context_of(request), visit.caller.agent
+    collection, to = str(asked.get("collection", "")).strip(), asked.get("to") or []
+    if asked.get("do", "preview") == "run":
+        job = run_collection(given, collection, to, requester=who, partly=bool(asked.get("ready")))
+        return _made(request, job, "")
+    job = preview_collection(given, collection, to, requester=who)
+    return _made(request, job, "/preview")
+
+
+@router.get("/{batch}/preview", response_class=Response)
+def preview(request: Request, batch: str) -> Response:
+    """What a run would do."""
+    admitted(request)
+    job = _job(request, batch, KIND_PREVIEW)
+    document = {**batch_document(job), "preview": job.result}
+    if not _wants_page(request):
+        return JSONResponse(document)
+    return pages.preview(_root(request), document)
+
+
+@router.post("/{batch}/run", response_class=Response)
+async def run(request: Request, batch: str) -> Response:
+    """Run what was previewed; with `ready`, the folders that are."""
+    asked = await _asked(request)
+    return await run_in_threadpool(_run, request, batch, asked)
+
+
+def _run(request: Request, batch: str, asked: Mapping[str, Any]) -> Response:
+    visit = admitted(request)
+    refuse_other_sites(request)
+    seen = batch_document(_job(request, batch, KIND_PREVIEW))
+    ready = bool(asked.get("ready"))
+    job = run_collection(
+        context_of(request), seen["collection"], seen["to"], requester=visit.caller.agent, partly=ready
+    )
+    return _made(request, job, "")
+
+
+@router.get("/{batch}", response_class=Response)
+def show(request: Request, batch: str) -> Response:
+    """A batch: how far it is, and its log."""
+    admitted(request)
+    given, job = context_of(request), _job(request, batch, KIND)
+    if not _wants_page(request):
+        return JSONResponse(batch_document(job))
+    return pages.run(_root(request), batch_document(job), given.batches.log(batch))
+
+
+@router.post("/{batch}/stop", response_class=Response)
+def stop(request: Request, batch: str) -> Response:
+    """Stop a batch: what has not begun never will. Asked for again, the collection goes on where it was."""
+    visit = admitted(request)
+    refuse_other_sites(request)
+    job = context_of(request).ledger.cancel(_job(request, batch, KIND).id, by=visit.caller.agent)
+    return _made(request, job, "", status=200)
+
+
+@router.get("/{batch}/audit", response_class=Response)
+def show_audit(request: Request, batch: str) -> Response:
+    """What differs from what the batch did."""
+    admitted(request)
+    job = _job(request, batch, KIND)
+    found = [asdict(each) for each in audit(context_of(request), job.id)]
+    if not _wants_page(request):
+        return JSONResponse({"batch": batch, "differences": found})
+    return pages.audit(_root(request), batch_document(job), found)
+
+
+@router.get("/{batch}/log.txt", response_class=Response)
+def log_text(request: Request, batch: str) -> Response:
+    """The log as plain text, whole."""
+    admitted(request)
+    given, job = context_of(request), _job(request, batch)
+    return PlainTextResponse("".join(f"{pages.line_text(each)}\n" for each in given.batches.log(job.id)))
+
+
+@router.get("/{batch}/log", response_class=Response)
+async def log(request: Request, batch: str, after: int = 0) -> Response:
+    """The log from its first line, or from after `after` or `Last-Event-ID`: JSON, or live as an event stream."""
+    given, job = await run_in_threadpool(_log_of, request, batch)
+    if STREAM not in request.headers.get("accept", ""):
+        return await run_in_threadpool(_lines, given, job, after)
+    known = request.headers.get("last-event-id", "")
+    if known:
+        if not known.isdecimal() or len(known) > 9:  # noqa: PLR2004 - a line's number has fewer digits
+            raise BadRequest(reason="Last-Event-ID is the number of a line")
+        after = int(known)
+    streams = request.app.state.streams
+    if streams.open >= streams.most:
+        raise TooMuchAtOnce(what="event streams")
+    return StreamingResponse(
+        _stream(request, given, job.id, after), media_type=STREAM, headers={"Cache-Control": "no-store"}
+    )
+
+
+# --- inside
+
+
+def _log_of(request: Request, batch: str) -> tuple[DistilleryContext, Job]:
+    admitted(request)
+    return context_of(request), _job(request, batch)
+
+
+def _lines(given: DistilleryContext, job: Job, after: int) -> Response:
+    found = [asdict(each) for each in islice(given.batches.log(job.id, after), _AT_ONCE)]
+    following = found[-1]["number"] if len(found) == _AT_ONCE else None
+    return JSONResponse({"batch": job.id, "lines": found, "next": following})
+
+
+async def _stream(request: Request, given: DistilleryContext, batch: str, after: int) -> AsyncIterator[bytes]:
+    streams = request.app.state.streams
+    streams.open += 1
+    try:
+        yield b": the log, live\n\n"
+        quiet_since = time.monotonic()
+        while not streams.stopping.is_set():
+            # The state is read before the lines: what was written before the end is then among them.
+            ended, lines = await run_in_threadpool(_next, given, batch, after)
+            for line in lines:
+                after = line.number
+                yield _event(line)
+            if ended and len(lines) < _AT_ONCE:
+                yield b"event: end\ndata: %s\n\n" % json.dumps({"state": ended}).encode()
+                return
+            if lines:
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since > _SIGN_OF_LIFE:
+                yield b": nothing new\n\n"
+                quiet_since = time.monotonic()
+            try:
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await streams.stopping.wait()
+            except TimeoutError:
+                continue
+    finally:
+        streams.open -= 1
+
+
+def _next(given: DistilleryContext, batch: str, after: int) -> tuple[str, list[Line]]:
+    job = given.ledger.job(batch)
+    state = "" if job.state is JobState.RUNNING else str(job.state)
+    return state, list(islice(given.batches.log(batch, after), _AT_ONCE))
+
+
+def _event(line: Line) -> bytes:
+    data = {**asdict(line), "shown": pages.line_text(line)}
+    return b"id: %d\nevent: line\ndata: %s\n\n" % (line.number, json.dumps(data).encode())
+
+
+def _job(request: Request, batch: str, kind: str | None = None) -> Job:
+    job = find_batch(context_of(request), batch)
+    if kind is not None and job.kind != kind:
+        raise BatchNotFound(batch=batch[:80])
+    return job
+
+
+async def _asked(request: Request) -> Mapping[str, Any]:
+    """What a form or a JSON document says.
+
+    Raises:
+        BadRequest: It is neither.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        try:
+            document = json.loads(await request.body() or b"{}")
+        except (ValueError, RecursionError):
+            raise BadRequest(reason="its body is not JSON") from None
+        if not isinstance(document, dict):
+            raise BadRequest(reason="its body is no JSON object")
+        to = document.get("to", [])
+        if not isinstance(to, list) or not all(isinstance(each, str) for each in to):
+            raise BadRequest(reason='"to" is a list of onsite, cloud and access')
+        return document
+    if kind not in {"application/x-www-form-urlencoded", "multipart/form-data", ""}:
+        raise BadRequest(reason=f"{kind[:60]} is neither a form nor JSON")
+    async with request.form(max_files=0, max_fields=50) as form:
+        single = {name: str(value) for name, value in form.items() if name != "to"}
+        return {**single, "to": [str(value) for value in form.getlist("to")]}
+
+
+def _made(request: Request, job: Job, below: str, *, status: int = 202) -> Response:
+    address = f"{_root(request)}{PREFIX}/{job.id}{below}"
+    if _wants_page(request):
+        return RedirectResponse(address, 303)
+    return JSONResponse(batch_document(job), status, headers={"Location": address})
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a browser asks: it names HTML, where a program names JSON or takes anything."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _root(request: Request) -> str:
+    return cast("str", request.scope.get("root_path", ""))
