@@ -75,7 +75,7 @@ class Authority:
         self._proxy = proxy
         self._fetch = fetch
         self._look_every = look_every
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._present: _Present | None = None
         self._look_at = 0.0
@@ -150,7 +150,7 @@ class Authority:
         found = keys.checked(token, self.picture().keys)
         if found is None:
             raise otherwise
-        now = self._clock()
+        now = self.clock()
         dead = found.key.dead(now)
         if dead:
             # Who shows the secret may know what became of it.
@@ -174,21 +174,26 @@ class Authority:
         if known is not None:
             realm_keys, checked = known
             realm_keys.refresh()
-            if checked.generation == realm_keys.generation and self._clock() < checked.until:
+            if checked.generation == realm_keys.generation and self.clock() < checked.until:
                 return checked.caller
         apart = tokens.take_apart(token)
         realm = present.picture.realms.get(apart.issuer)
         if realm is None:
             raise UnknownAccessTokenIssuer
-        realm_keys = self._keys_of(realm)
-        checked = tokens.check(apart, realm_keys, self._clock)
+        realm_keys = self.keys_of(realm)
+        checked = tokens.check(apart, realm_keys, self.clock)
         with self._lock:
             present.tokens[name] = (realm_keys, checked)
             if len(present.tokens) > _MOST_REMEMBERED:
                 present.tokens.popitem(last=False)
         return checked.caller
 
-    def _keys_of(self, realm: Realm) -> RealmKeys:
+    def keys_of(self, realm: Realm) -> RealmKeys:
+        """The public keys of a realm.
+
+        Raises:
+            RealmUnavailable: There is no way to fetch them.
+        """
         from muniment.access.jwks import RealmKeys  # noqa: PLC0415 - as in `_token`
 
         if self._fetch is None:

@@ -102,8 +102,8 @@ def take_apart(token: str) -> Unchecked:
     return Unchecked(token, header["alg"], key_id, claims)
 
 
-def check(token: Unchecked, keys: RealmKeys, now: Callable[[], float] = time.time) -> Checked:
-    """Check signature and claims against a realm.
+def check(token: Unchecked, keys: RealmKeys, now: Callable[[], float] = time.time, *, audience: str = "") -> Checked:
+    """Check signature and claims against a realm; with an `audience` it must be meant for that one, not the realm's.
 
     Raises:
         InvalidAccessToken: Signature, times or audience do not hold.
@@ -120,7 +120,7 @@ def check(token: Unchecked, keys: RealmKeys, now: Callable[[], float] = time.tim
     generation = keys.generation  # read before the keys: should they change meanwhile, the token is checked again
     _check_signature(token, keys)
     until = _check_times(token.claims, realm.leeway, now())
-    _check_audience(token.claims.get("aud"), realm)
+    _check_audience(token.claims.get("aud"), (audience,) if audience else realm.audiences)
     return Checked(_caller(token.claims, realm), until, generation)
 
 
@@ -158,11 +158,11 @@ def _seconds(claims: Claims, name: str) -> float | None:
     return float(value)
 
 
-def _check_audience(found: Any, realm: Realm) -> None:
-    if not realm.audiences:
+def _check_audience(found: Any, wanted: tuple[str, ...]) -> None:
+    if not wanted:
         return
     meant = [found] if isinstance(found, str) else found if isinstance(found, list) else []
-    if not any(audience in realm.audiences for audience in meant if isinstance(audience, str)):
+    if not any(audience in wanted for audience in meant if isinstance(audience, str)):
         raise InvalidAccessToken(reason="it was made for another audience")
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.app.opener import ArchiveOpener
-from muniment.app.realm_keys import fetch_keys
+from muniment.app.realm_keys import exchange_code, fetch_keys
 from muniment.errors.archive import NotAnArchive
-from muniment.errors.base import BadInput
+from muniment.errors.base import BadInput, BadSetting
 from muniment.settings import Settings
 
 if TYPE_CHECKING:
     from muniment.access import Authority
+    from muniment.access.sign_in import CodeFlow
+    from muniment.archive import Archive as LocalArchive
+    from muniment.archive import ContentIndex
     from muniment.database import Database
 
 
@@ -82,6 +85,12 @@ class App(ArchiveOpener):
         if known is not None:
             known.close()
 
+    def contents(self, archive: LocalArchive) -> ContentIndex:
+        """The index of titles, file names and digests of an archive opened here; whoever asked closes it."""
+        from muniment.archive import ContentIndex  # noqa: PLC0415 - only a server shows pages
+
+        return ContentIndex(archive)
+
     # --- rights
 
     def authority(self) -> Authority:
@@ -99,3 +108,18 @@ class App(ArchiveOpener):
             trusted = [word.strip() for word in settings.serve_trusted_proxies.split(",") if word.strip()]
             proxy = TrustedProxy(trusted, settings.proxy_users, header=settings.proxy_header)
         return Authority(AccessStore(self.database()), proxy=proxy, fetch=fetch_keys)
+
+    def sign_in(self, authority: Authority) -> CodeFlow:
+        """The way by which people sign in at OIDC realms in a browser.
+
+        Raises:
+            BadSetting: The clients are not a list of realm=client.
+        """
+        from muniment.access.sign_in import CodeFlow, clients_of  # noqa: PLC0415 - only a server shows pages
+
+        given = self.settings.sign_in_clients
+        try:
+            clients = clients_of(given.get_secret_value() if given else "")
+        except ValueError as error:
+            raise BadSetting(reason=f"MUNIMENT_SIGN_IN_CLIENTS: {error}") from None
+        return CodeFlow(authority, clients, fetch_keys, exchange_code)

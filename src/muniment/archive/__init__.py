@@ -16,6 +16,10 @@ from muniment.content.identity import Agent, new_uuid
 if TYPE_CHECKING:
     from muniment.archive.copies import log_lines as log_lines
     from muniment.archive.copies import tombstone_files as tombstone_files
+    from muniment.archive.index.contents import ContentIndex as ContentIndex
+    from muniment.archive.index.contents import Found as Found
+    from muniment.archive.index.contents import LastCheck as LastCheck
+    from muniment.archive.index.contents import Totals as Totals
     from muniment.archive.ingest.import_history import ImportedFile as ImportedFile
     from muniment.archive.ingest.import_history import ImportedInstance as ImportedInstance
     from muniment.archive.ingest.uploads import Receiving as Receiving
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 _LATE = {
     "copies": ("log_lines", "tombstone_files"),
+    "index.contents": ("ContentIndex", "Found", "LastCheck", "Totals"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
     "ingest.uploads": (
@@ -51,15 +56,19 @@ __all__ = [
     "Agent",
     "Archive",
     "ArchiveConfig",
+    "ContentIndex",
     "Event",
+    "Found",
     "ImportedFile",
     "ImportedInstance",
     "Instance",
+    "LastCheck",
     "Leftover",
     "Mode",
     "Receiving",
     "Repair",
     "Summary",
+    "Totals",
     "Transaction",
     "Upload",
     "UploadRequest",

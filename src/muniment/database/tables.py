@@ -258,6 +258,33 @@ access_realms = Table(
     UniqueConstraint("issuer", name="access_realms_issuer_key"),  # as PostgreSQL names it by itself
 )
 
+# Sessions of people in a browser. Of the cookie there is only a digest.
+access_sessions = Table(
+    "access_sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("realm", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("groups", Text, nullable=False),  # JSON
+    Column("display_name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("key_id", String(16)),  # the key that was shown; the session ends with it
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)
+
+# Who was sent to an issuer to sign in, until they come back.
+access_sign_ins = Table(
+    "access_sign_ins",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # of the state they come back with
+    Column("realm", String(64), nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("verifier", Text, nullable=False),
+    Column("onward", Text, nullable=False),  # the page they wanted
+    Column("expires_at", Double, nullable=False),
+)
+
 # --- selections of Nexus (`muniment.doors.nexus`)
 
 # `id` is an IRI of up to 1,024 bytes.

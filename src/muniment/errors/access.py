@@ -61,6 +61,18 @@ class UserNotListed(Forbidden):
     """The user {user!r} is signed in but not on the list of users of this archive. Ask its keeper to be added."""
 
 
+class SessionEnded(Unauthenticated):
+    """Your session is over. Sign in again; what you were doing is kept."""
+
+
+class CrossSiteRequest(Refused):
+    """This request was sent by another site's page, so it was not done. Do it from the archive's own page."""
+
+
+class SignInRefused(Refused):
+    """The realm {realm!r} did not sign you in: {reason}. Ask whoever looks after it, or sign in otherwise."""
+
+
 class RealmUnavailable(RemoteError):
     """The keys of the realm {realm!r} cannot be fetched from {url}: {reason}. Tokens of this realm cannot be checked until they can."""  # noqa: E501 - the docstring is the message
 

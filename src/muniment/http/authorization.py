@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from fastapi import Request
 from structlog import get_logger
 
-from muniment.access import Authority, Caller
+from muniment.access import Authority, Caller, sessions
 from muniment.archive import Archive, Instance
+from muniment.errors.access import SessionEnded
 from muniment.errors.archive import AmbiguousId, ResourceNotFound
 from muniment.errors.base import Conflict, MunimentError
 from muniment.errors.remote import TooManyFailures, WrongVersion
+from muniment.http.browsers import refuse_other_sites, session_cookie
 from muniment.http.metrics import Metrics
 from muniment.http.names import text_of
 from muniment.http.throttling import Failures, Sparse, agent_of
@@ -54,9 +56,13 @@ class AuthorizedRequest:
         Raises:
             MunimentError: 401 or 403.
         """
-        # Rights are granted by rules, so who has one somewhere has it at the address of a rule.
-        if not any(self.may(permission, address) for address in self.gate.authority.picture().rules):
+        if not self.may_somewhere(permission):
             self.require(permission, None)
+
+    def may_somewhere(self, permission: str) -> bool:
+        """Whether the caller has a right anywhere."""
+        # Rights are granted by rules, so who has one somewhere has it at the address of a rule.
+        return any(self.may(permission, address) for address in self.gate.authority.picture().rules)
 
     def project_of(self, id: str, project: str | None, permission: str) -> str:
         """The project of a resource the caller has a right to; what they may not see looks as if it were not there.
@@ -97,9 +103,17 @@ class AuthorizedRequest:
 class Authorizer:
     """What all routes share for letting requests in."""
 
-    def __init__(self, archive: Archive, authority: Authority, metrics: Metrics, failures: int) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        authority: Authority,
+        metrics: Metrics,
+        failures: int,
+        session_life: float = sessions.LIFE_SECONDS,
+    ) -> None:
         self.archive = archive
         self.authority = authority
+        self.sessions = sessions.Sessions(authority, session_life)
         self.metrics = metrics
         self._failures = Failures(failures)
         self._recorded = Sparse(_MOST_RECORDED)
@@ -112,6 +126,17 @@ class Authorizer:
             MunimentError: The credentials are wrong.
         """
         headers = {name.lower(): value for name, value in request.headers.items()}
+        caller = self.identified(request, headers)
+        request.state.caller = caller.agent
+        return AuthorizedRequest(caller, self.archive.acting_as(agent_of(caller)), self)
+
+    def identified(self, request: Request, headers: dict[str, str]) -> Caller:
+        """Who shows these headers; what fails is counted, by address and by what was shown.
+
+        Raises:
+            TooManyFailures: Too many sign-ins failed from there.
+            MunimentError: The credentials are wrong.
+        """
         address = request.client.host if request.client else ""
         # A reverse proxy's word on who signed in counts by where the connection itself comes from.
         peer = getattr(request.state, "peer", address)
@@ -123,15 +148,32 @@ class Authorizer:
             if wait:
                 raise TooManyFailures(seconds=int(wait) + 1)
         try:
-            caller = self.authority.identify(headers, peer)
+            return self._identify(request, headers, peer)
+        except SessionEnded:
+            raise  # sessions end by themselves: nothing was tried
         except MunimentError as error:
             # A database that is busy or an issuer that is down says nothing against who is asking.
             if error.http_status in _REFUSALS:
                 self._failures.count(*whose)
             self.refused(error, "", "sign in", None)
             raise
-        request.state.caller = caller.agent
-        return AuthorizedRequest(caller, self.archive.acting_as(agent_of(caller)), self)
+
+    def _identify(self, request: Request, headers: dict[str, str], peer: str) -> Caller:
+        """Who it is: by what the request shows, or by the session of a browser.
+
+        Raises:
+            CrossSiteRequest: Another site's page had the browser send it.
+            MunimentError: As `Authority.identify`; or the session is over.
+        """
+        caller = self.authority.identify(headers, peer)
+        shown = headers.get("authorization")
+        token = "" if shown or not caller.anonymous else session_cookie(request)
+        if token:
+            caller = self.sessions.caller(token)
+        # A browser shows its cookie, and a proxy its user, whichever page had it send the request.
+        if not shown and not caller.anonymous:
+            refuse_other_sites(request, program=not token)
+        return caller
 
     def refused(self, error: MunimentError, caller: str, permission: str, project: str | None) -> None:
         """Count a refusal, and write it into the log unless there are too many of them."""

@@ -30,6 +30,7 @@ class Metrics:
         self.findings = Counter("audit_findings", "Findings of audits by severity", ["severity"], **named)
         self.refused = Counter("refused", "Requests refused for want of rights", ["status"], **named)
         self.damaged = Counter("damaged_transfers", "Transfers broken because a file is damaged", **named)
+        self.policy = Counter("page_policy_reports", "What browsers say a page's policy refused", **named)
 
     def begin(self) -> None:
         """A request came."""

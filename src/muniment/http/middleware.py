@@ -114,6 +114,7 @@ class Middleware:
         _keep_encoded(scope, self._limits.prefix)
         _believe_proxy(scope, self._limits)
         request_id = _request_id(scope)
+        scope["state"]["request_id"] = request_id
         answer = _Answer(send, request_id)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -216,14 +217,17 @@ class _Answer:
         await self._send(message)
 
 
+_ENCODED_PAGES = ("/resources/", "/sign-in/")
+
+
 def _keep_encoded(scope: Scope, prefix: str) -> None:
-    """Route the native interface by the path as it was sent, so that an id may hold a '/' as %2F."""
+    """Route the native interface and pages by the path as it was sent, so that an id may hold a '/' as %2F."""
     raw = scope.get("raw_path")
     if not raw:
         return
     encoded = raw.partition(b"?")[0].decode("latin-1")
     root = scope.get("root_path", "")
-    if encoded.startswith(root + prefix):
+    if encoded.startswith((root + prefix, *(root + page for page in _ENCODED_PAGES))):
         scope["path"] = encoded
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -73,27 +73,41 @@ def _plain(value: Any, root: str) -> Any:
 
 def answer(error: Exception, path: str, root: str) -> ProblemResponse:
     """The answer to a request for `path` that failed; the log says of what is the server's own failure."""
+    return ProblemResponse(_logged(error, path), root=root)
+
+
+def _logged(error: Exception, path: str) -> MunimentError:
     if not isinstance(error, MunimentError):
         get_logger().error("failed", error=type(error).__name__, path=path, exc_info=error)
-        return ProblemResponse(MunimentError(reason="something failed inside the server; its log says what"))
+        return MunimentError(reason="something failed inside the server; its log says what")
     if error.http_status >= _INTERNAL:
         get_logger().error("failed", error=error.code(), message=str(error), path=path)
-    return ProblemResponse(error, root=root)
+    return error
 
 
-def install(app: FastAPI, root: str) -> None:
-    """Answer every error of `app` with a problem document; `root` is the archive's folder, which none tells."""
+Page = Callable[[Request, MunimentError], Response | None]
+"""The page that shows an error; None where a program asked, which gets a problem document."""
+
+
+def install(app: FastAPI, root: str, page: Page) -> None:
+    """Answer every error of `app` with a page or a problem document.
+
+    `root` is the archive's folder, which none tells.
+    """
 
     async def any_other(request: Request, error: Exception) -> Response:
-        return answer(error, request.scope["path"], root)
+        found = _logged(error, request.scope["path"])
+        return page(request, found) or ProblemResponse(found, root=root)
 
-    async def unusable(_: Request, error: Exception) -> Response:
+    async def unusable(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return ProblemResponse(_unusable(error))
+        found = _unusable(error)
+        return page(request, found) or ProblemResponse(found)
 
     async def foreign(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return ProblemResponse(_foreign(request, error), headers=_kept(error.headers))
+        found = _foreign(request, error)
+        return page(request, found) or ProblemResponse(found, headers=_kept(error.headers))
 
     app.add_exception_handler(MunimentError, any_other)
     app.add_exception_handler(RequestValidationError, unusable)

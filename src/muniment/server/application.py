@@ -27,7 +27,7 @@ from muniment.http.idempotency import Idempotency
 from muniment.http.metrics import Metrics
 from muniment.http.middleware import Application, Limits, Middleware
 from muniment.layouts.selection import NameLayout
-from muniment.server import health, native, tracing
+from muniment.server import health, native, pages, tracing
 from muniment.server.background_jobs import BackgroundJobs
 from muniment.server.monitoring import Monitor
 from muniment.server.native.events import Streams
@@ -82,13 +82,13 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.state.app = app
     server.state.archive = archive
     server.state.desk = OpenTransactions(archive, settings.transaction_lease)
-    server.state.gate = Authorizer(archive, authority, Metrics(), settings.serve_failures)
+    server.state.gate = Authorizer(archive, authority, Metrics(), settings.serve_failures, settings.session_life)
     server.state.idempotency = Idempotency(app.database())
     server.state.recent = RecentInstances()
     server.state.streams = Streams(settings.serve_streams)
     server.state.tracer = None
     server.state.sweep_every = settings.sweep_every
-    problems.install(server, str(archive.path))
+    problems.install(server, str(archive.path), pages.failed)
     native.install(server)
     server.include_router(health.router)
     server.state.osf = BackgroundJobs(app)
@@ -96,6 +96,8 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.include_router(osf.router)
     server.include_router(ckan.router)
     server.include_router(distillery.router)
+    if settings.serve_pages:
+        pages.install(server, app, archive)
     options = nexus_options(settings)
     mine = app.folder_archive(parity=False)
     server.state.nexus = nexus.install(server, mine, server.state.gate, options, app.database())
@@ -118,6 +120,9 @@ def nexus_options(settings: Settings) -> Options:
 async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
     sweeping = asyncio.gather(_sweep(server), _monitor(server))
     await run_in_threadpool(server.state.osf.start)
+    following = getattr(server.state, "following", None)
+    if following is not None:
+        following.start()
     try:
         # The connections' protocol sets it when the server is told to stop, so that live streams end.
         yield {"stopping": server.state.streams.stopping}
@@ -127,6 +132,8 @@ async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
             await sweeping
         await run_in_threadpool(server.state.osf.close)
         await run_in_threadpool(server.state.nexus.close)
+        if following is not None:
+            await run_in_threadpool(following.close)
         await run_in_threadpool(server.state.archive.close)
         await run_in_threadpool(server.state.app.close)
         if server.state.tracer is not None:

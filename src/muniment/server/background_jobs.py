@@ -14,7 +14,7 @@ from muniment.doors.osf import Foreman
 if TYPE_CHECKING:
     from muniment.doors.ckan.context import CkanContext
     from muniment.doors.distillery.context import DistilleryContext
-    from muniment.jobs import CeleryEngine, LocalEngine  # Celery is an extra
+    from muniment.jobs import CeleryEngine, Ledger, LocalEngine  # Celery is an extra
     from muniment.workflows.fetch import Fetches
 
 
@@ -53,6 +53,15 @@ class BackgroundJobs:
     def operations(self) -> OperationsControl:
         """What an operator sees of the ledger and may do with it."""
         return OperationsControl(self._working)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What was asked, is done and is owed.
+
+        Raises:
+            MunimentError: The control database cannot be opened.
+        """
+        return self._working.ledger()
 
     @cached_property
     def ckan(self) -> CkanContext:

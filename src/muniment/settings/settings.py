@@ -48,7 +48,15 @@ class Settings(WorkSettings):
     serve_body = fields.whole("Bytes of a body that is no file.", 1 << 20, least=1024)
     serve_upload = fields.whole("Bytes of one uploaded file or package.", 1 << 44, least=1)
     serve_streams = fields.whole("Live event streams of one process.", 100, least=1)
+    serve_page_streams = fields.whole("Live streams of pages of one process, beside those of programs.", 100, least=1)
     serve_failures = fields.whole("Failed sign-ins in a minute after which one must wait.", 20, least=1)
+    serve_pages = fields.switch("Whether `serve` shows pages to browsers beside its interfaces.", default=True)
+    serve_title = fields.text("What the pages call this archive, such as the name of the library.")
+    session_life = fields.seconds("Seconds after which somebody in a browser has to sign in again.", 43200.0)
+    sign_in_clients = fields.secret(
+        "The clients by which people sign in at OIDC realms in a browser: realm=client, or realm=client:secret, with "
+        "commas between."
+    )
     transaction_lease = fields.seconds("Seconds after its last use that a remote transaction is rolled back.", 3600.0)
     sweep_every = fields.seconds("Seconds between looking for expired transactions.", 60.0)
     public_url = fields.text(

@@ -96,10 +96,10 @@ def record_event(request: Request, given: EventIn, idempotency_key: IdempotencyK
 class Streams:
     """How many live streams there are, and whether they are to end."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, stopping: asyncio.Event | None = None) -> None:
         self.most = most
         self.open = 0
-        self.stopping = asyncio.Event()
+        self.stopping = stopping or asyncio.Event()
 
 
 def _let_in(request: Request, project: str | None) -> AuthorizedRequest:

@@ -1,0 +1,38 @@
+"""The pages: what a browser is shown, made from the same services as every other interface."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from muniment.app import App
+from muniment.archive import Archive
+from muniment.errors.base import MunimentError
+from muniment.server.native.events import Streams
+from muniment.server.pages import about, assets, events, failures, files, find, home, live, projects, resources, signing
+from muniment.server.pages.following import ContentFollower
+
+_PARTS = (signing, home, find, projects, resources, files, events, live, about)
+
+
+def install(server: FastAPI, app: App, archive: Archive) -> None:
+    """Serve them."""
+    contents = app.contents(archive)
+    server.state.contents = contents
+    server.state.following = ContentFollower(contents)
+    server.state.sign_in = app.sign_in(server.state.gate.authority)
+    # Pages that stay open must not keep programs from following the log, nor the other way round.
+    server.state.page_streams = Streams(app.settings.serve_page_streams, server.state.streams.stopping)
+    server.router.routes.append(assets.route)
+    for part in _PARTS:
+        server.router.routes.extend(part.router.routes)
+
+
+def failed(request: Request, error: MunimentError) -> Response | None:
+    """The page of an error, where a browser asked and pages are served."""
+    if not hasattr(request.app.state, "contents"):
+        return None
+    return failures.page_of(request, error)
+
+
+__all__ = ["failed", "install"]

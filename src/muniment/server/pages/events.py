@@ -1,0 +1,140 @@
+"""Events: what happened, and is the record itself intact?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import islice
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from muniment.archive import Event
+from muniment.errors.remote import NoSuchPage
+from muniment.http.throttling import EVENTS
+from muniment.server.pages.page import Page, resource_path
+from muniment.server.pages.tables import Column, table_of, wants
+
+router = APIRouter(include_in_schema=False)
+_PAGE = 50
+_LOOKED_AT = 4000
+"""Lines of the log that one page looks through for what was asked; it says when there is more."""
+_WINDOW = 500
+
+COLUMNS: tuple[Column[Event], ...] = (
+    Column("seq", lambda each: each.seq),
+    Column("timestamp", lambda each: each.timestamp),
+    Column("event", lambda each: each.event),
+    Column("project", lambda each: each.project),
+    Column("resource", lambda each: each.resource),
+    Column("instance", lambda each: each.instance),
+    Column("outcome", lambda each: each.outcome),
+    Column("agent", lambda each: each.agent),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What of the log is asked for."""
+
+    verb: str
+    resource: str
+    project: str
+    agent: str
+    outcome: str
+
+    def passes(self, event: Event) -> bool:
+        """Whether an event is asked for."""
+        return (
+            (not self.verb or event.event == self.verb)
+            and (not self.resource or event.resource == self.resource)
+            and (not self.project or event.project == self.project)
+            and (not self.outcome or event.outcome == self.outcome)
+            and (not self.agent or self.agent.casefold() in event.agent.casefold())
+        )
+
+
+@router.get("/events", operation_id="page_events")
+def events(request: Request) -> Response:
+    """The page: the newest first."""
+    page = Page(request)
+    filters = Filters(*(page.asked(name, 300) for name in ("verb", "resource", "project", "agent", "outcome")))
+    if filters.project:
+        page.visit.require(EVENTS, filters.project)
+    else:
+        page.visit.require_somewhere(EVENTS)
+    head = page.archive.head()
+    before = page.asked("before", 12)
+    last = int(before) if before.isdecimal() else head.seq + 1
+    found, at = _backwards(page, filters, min(last, head.seq + 1))
+    if form := wants(request):
+        return table_of(COLUMNS, found, form, "events", {"before": str(at) if at > 1 else ""})
+    t, n = page.texts, page.texts.counted
+    heading = n(head.seq, "The log has one line|The log has {n} lines") if head.seq else t("Nothing has happened yet")
+    return page.show(
+        "events.html",
+        page.texts("Events"),
+        "/events",
+        heading=heading,
+        head=head,
+        events=found,
+        filters=filters,
+        filtered=any((filters.verb, filters.resource, filters.project, filters.agent, filters.outcome)),
+        before=at if at > 1 else 0,
+        first=not before,
+        resource_path=resource_path,
+        verbs=(
+            "ingestion",
+            "fixity check",
+            "repair",
+            "deletion",
+            "recovery",
+            "quarantine",
+            "replication",
+            "access refusal",
+        ),
+    )
+
+
+@router.get("/events/{number}", operation_id="page_event")
+def event(request: Request, number: str) -> Response:
+    """One event with its line as the log has it."""
+    page = Page(request)
+    page.visit.require_somewhere(EVENTS)
+    wanted = int(number) if number.isdecimal() and len(number) < 13 else 0  # noqa: PLR2004 - a log of a million million lines
+    found = next(islice(page.archive.events(wanted - 1), 1), None) if wanted else None
+    if found is None or found.seq != wanted or not _may_see(page, found):
+        raise NoSuchPage(path=request.scope["path"][:200])
+    if wants(request) == "json":
+        return Response(found.as_line(), media_type="application/json")
+    return page.show(
+        "event.html",
+        f"{found.event} {found.seq}",
+        "/events",
+        event=found,
+        line=json.dumps(found.as_json(), ensure_ascii=False, indent=2),
+        newest=page.archive.head().seq,
+        resource_path=resource_path,
+    )
+
+
+def _backwards(page: Page, filters: Filters, before: int) -> tuple[list[Event], int]:
+    """Up to a page of events before a number, newest first, and where to go on (1 where there is nothing more)."""
+    found: list[Event] = []
+    at, looked = before, 0
+    while at > 1 and looked < _LOOKED_AT:
+        start = max(at - 1 - _WINDOW, 0)
+        window = list(islice(page.archive.events(start), at - 1 - start))
+        looked += len(window)
+        for event in reversed(window):
+            at = event.seq
+            if filters.passes(event) and _may_see(page, event):
+                found.append(event)
+                if len(found) == _PAGE:
+                    return found, at
+        at = start + 1
+    return found, at
+
+
+def _may_see(page: Page, event: Event) -> bool:
+    return page.visit.may(EVENTS, event.project or None)

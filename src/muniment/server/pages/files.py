@@ -1,0 +1,216 @@
+"""File: what is in this file, where else is it, and is it right? Nothing of it ever runs in our origin."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from muniment.archive import Instance
+from muniment.content import Entry
+from muniment.errors.base import MunimentError
+from muniment.errors.remote import NoSuchPage
+from muniment.http.names import path_of, segment
+from muniment.server.pages.page import Page, file_path, resource_path
+from muniment.server.pages.pictures import picture_size
+from muniment.server.pages.resources import asked_instance, title_of
+
+router = APIRouter(include_in_schema=False)
+_BEGINNING = 256 * 1024
+_ROWS = 200
+_CELLS = 40
+_PLACES = 50
+_LARGEST_PICTURE = 30_000_000
+_MOST_PIXELS = 60_000_000
+_LARGEST_DRAWING = 2_000_000
+_TEXTS = frozenset(
+    {
+        "txt",
+        "md",
+        "xml",
+        "html",
+        "htm",
+        "xhtml",
+        "csv",
+        "tsv",
+        "json",
+        "geojson",
+        "jsonld",
+        "yaml",
+        "yml",
+        "toml",
+        "py",
+        "r",
+        "js",
+        "css",
+        "c",
+        "h",
+        "java",
+        "sql",
+        "log",
+        "rst",
+        "tex",
+        "ini",
+        "srt",
+        "vtt",
+        "ttl",
+        "nt",
+    }
+)
+_PICTURES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
+_SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What is shown of a file: `kind` is picture, table, text, or none with the reason why."""
+
+    kind: str
+    text: str = ""
+    table: list[list[str]] | None = None
+    cut: bool = False
+    why: str = ""
+
+
+@router.get("/resources/{id}/files/{path:path}", operation_id="page_file")
+def file(request: Request, id: str, path: str) -> Response:
+    """The page."""
+    page = Page(request)
+    found = asked_instance(page, id)
+    name = path_of(path)
+    entry = found[name]
+    where = f"instances/{found.number}/files/{file_path(name)}?project={segment(found.project)}"
+    digest = entry.digests.get("sha512") or entry.digests.get("sha256") or ""
+    others = page.contents.holding(digest, page.readable, _PLACES) if digest else []
+    return page.show(
+        "file.html",
+        name.rpartition("/")[2],
+        "/find",
+        found=found,
+        entry=entry,
+        title_text=title_of(found),
+        here=resource_path(found.project, found.id, instance=found.number),
+        folder=resource_path(found.project, found.id, instance=found.number, folder=name.rpartition("/")[0]),
+        native=f"/archive/v1/resources/{segment(found.id)}/{where}",
+        picture=resource_path(found.project, found.id, f"picture/{file_path(name)}", instance=found.number),
+        others=[
+            (
+                each,
+                resource_path(
+                    each.summary.project, each.summary.id, f"files/{file_path(each.path)}", instance=each.last
+                ),
+            )
+            for each in others
+            if (each.summary.project, each.summary.id, each.path) != (found.project, found.id, name)
+        ],
+        preview=preview_of(page, found, entry),
+    )
+
+
+@router.get("/resources/{id}/picture/{path:path}", operation_id="page_picture")
+def picture(request: Request, id: str, path: str) -> Response:
+    """A picture for `<img>`: looked at on its own it is a document in which nothing may run or be loaded.
+
+    Raises:
+        NoSuchPage: It is no picture that is shown.
+    """
+    page = Page(request)
+    found = asked_instance(page, id)
+    entry = found[path_of(path)]
+    kind = _kind(entry)
+    if kind not in {*_PICTURES.values(), "image/svg+xml"} or _picture(page, found, entry).kind != "picture":
+        raise NoSuchPage(path=request.scope["path"][:200])
+    with found.open(entry.path) as file:
+        data = file.read(_LARGEST_PICTURE + 1)
+    headers = {"Content-Security-Policy": _SANDBOX, "Cache-Control": "private, no-cache"}
+    return Response(data, headers=headers, media_type=kind)
+
+
+def preview_of(page: Page, found: Instance, entry: Entry) -> Preview:
+    """What can be shown of a file without letting it do anything."""
+    t = page.texts
+    ending = _ending(entry)
+    try:
+        if ending in _PICTURES or ending == "svg":
+            return _picture(page, found, entry)
+        if ending in _TEXTS or (entry.size or 0) <= _BEGINNING:
+            return _text(page, found, entry, ending)
+    except (MunimentError, OSError) as error:
+        return Preview("none", why=str(error))
+    return Preview("none", why=str(t("There is no preview of this kind of file.")))
+
+
+def _picture(page: Page, found: Instance, entry: Entry) -> Preview:
+    t = page.texts
+    size = entry.size or 0
+    if _ending(entry) == "svg":
+        return (
+            Preview("picture")
+            if size <= _LARGEST_DRAWING
+            else Preview("none", why=str(t("The picture is too large to be shown here.")))
+        )
+    with found.open(entry.path, verify=False) as file:
+        width, height = picture_size(file.read(_BEGINNING))
+    if not width or not height:
+        return Preview("none", why=str(t("It is called a picture, and its first bytes are not those of one.")))
+    if size > _LARGEST_PICTURE or width * height > _MOST_PIXELS:
+        return Preview("none", why=str(t("The picture is too large to be shown here.")))
+    return Preview("picture")
+
+
+def _text(page: Page, found: Instance, entry: Entry, ending: str) -> Preview:
+    whole = (entry.size or 0) <= _BEGINNING
+    with found.open(entry.path, verify=whole) as file:
+        data = file.read(_BEGINNING)
+        if whole:
+            file.read(1)  # to its end, where the digest is compared
+    if b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return Preview("none", why=str(page.texts("These bytes are no text.")))
+    text = _decoded(data)
+    if ending in {"csv", "tsv"}:
+        table = _table(text, "\t" if ending == "tsv" else None, whole=whole)
+        if table is not None:
+            return Preview("table", table=table, cut=not whole or text.count("\n") > _ROWS)
+    if ending in {"json", "geojson", "jsonld"} and whole:
+        with contextlib.suppress(ValueError, RecursionError):
+            text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)[:_BEGINNING]
+    return Preview("text", text=text, cut=not whole)
+
+
+def _table(text: str, delimiter: str | None, *, whole: bool) -> list[list[str]] | None:
+    first = text.partition("\n")[0]
+    chosen = delimiter or max(",;\t|", key=first.count)
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text if whole else text.rpartition("\n")[0]), delimiter=chosen):
+            rows.append([cell[:500] for cell in row[:_CELLS]])
+            if len(rows) > _ROWS:
+                break
+    except csv.Error:
+        return None
+    return rows or None
+
+
+def _decoded(data: bytes) -> str:
+    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # Cut within a letter at the end of what was read is no other encoding.
+        return data.decode("utf-8", "replace") if error.start > len(data) - 4 else data.decode("cp1252", "replace")
+
+
+def _ending(entry: Entry) -> str:
+    return entry.path.rpartition(".")[2].lower() if "." in entry.path else ""
+
+
+def _kind(entry: Entry) -> str:
+    ending = _ending(entry)
+    return "image/svg+xml" if ending == "svg" else _PICTURES.get(ending, "")

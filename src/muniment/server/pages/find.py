@@ -1,0 +1,155 @@
+"""Find: where is it? One field that knows ids, titles, file names, digests and dates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from muniment.archive import ContentIndex, Found
+from muniment.http.throttling import READ
+from muniment.server.pages.page import Page, file_path, resource_path
+from muniment.server.pages.tables import Column, table_of, wants
+
+router = APIRouter(include_in_schema=False)
+_PAGE = 50
+_DIGEST = re.compile(
+    r"(?:urn:)?(?:(?P<algorithm>sha-?512|sha-?256|md5)[:=-])?(?P<hex>[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{128})\Z",
+    re.IGNORECASE,
+)
+
+COLUMNS: tuple[Column[Found], ...] = (
+    Column("project", lambda each: each.summary.project),
+    Column("id", lambda each: each.summary.id),
+    Column("title", lambda each: each.title),
+    Column("path", lambda each: each.path),
+    Column("instance", lambda each: each.last or each.summary.head),
+    Column("files", lambda each: each.summary.files),
+    Column("bytes", lambda each: each.summary.bytes),
+    Column("modified", lambda each: each.summary.modified),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found, how the input was read, and where the next page begins."""
+
+    read_as: str
+    found: list[Found]
+    following: str = ""
+
+
+@router.get("/find", operation_id="page_find")
+def find(request: Request) -> Response:
+    """The page; as CSV or JSON for who asks so."""
+    page = Page(request)
+    page.visit.require_somewhere(READ)
+    asked = page.asked("q")
+    project = page.asked("project", 130)
+    kind = page.asked("kind", 10)
+    places = _places(page, project)
+    answer = look(page.contents, asked, places, kind, page.asked("after", 4000))
+    if form := wants(request):
+        return table_of(COLUMNS, answer.found, form, "find", {"next": answer.following})
+    t, n = page.texts, page.texts.counted
+    heading = t("What is it?")
+    if asked:
+        many = f"{_PAGE}+" if answer.following else None
+        heading = (
+            t("Nothing here is called {asked}.", asked=_quoted(asked))
+            if not answer.found
+            else t("Over {n} places for {asked}", n=many, asked=_quoted(asked))
+            if many
+            else n(len(answer.found), "One place for {asked}|{n} places for {asked}", asked=_quoted(asked))
+        )
+    return page.show(
+        "find.html",
+        page.texts("Find"),
+        "/find",
+        heading=heading,
+        q=asked,
+        project=project,
+        kind=kind,
+        answer=answer,
+        rows=[(each, _path(each)) for each in answer.found],
+        projects=page.archive.projects() if page.readable is None else page.readable,
+        total=page.contents.totals(places).resources,
+        behind=page.contents.behind(),
+    )
+
+
+@router.get("/find/digest/{digest}", operation_id="page_find_digest")
+def find_digest(request: Request, digest: str) -> Response:
+    """Where the archive holds a content: what a file dropped on the field is asked for, digested in the browser."""
+    page = Page(request)
+    page.visit.require_somewhere(READ)
+    match = _DIGEST.match(digest)
+    found = page.contents.holding(match["hex"].lower(), page.readable, _PAGE) if match else []
+    places = [
+        {"project": each.summary.project, "id": each.summary.id, "path": each.path, "at": _path(each)} for each in found
+    ]
+    return JSONResponse({"digest": digest[:200], "places": places})
+
+
+def look(contents: ContentIndex, asked: str, places: list[str] | None, kind: str = "", after: str = "") -> Answer:
+    """What an input means, and what there is of it."""
+    if not asked:
+        return _newest(contents, places, after)
+    digest = _DIGEST.match(asked.strip())
+    if digest and kind in {"", "digest"}:
+        value = digest["hex"].lower()
+        found = contents.holding(value, places, _PAGE)
+        if found or kind == "digest" or digest["algorithm"]:
+            return Answer("digest", found)
+    if kind == "file":
+        return _files(contents, asked, places, after)
+    exact = contents.with_id(asked, places) if not after else []
+    known = {(each.summary.project, each.summary.id) for each in exact}
+    skip = int(after) if after.isdecimal() and len(after) < 7 else 0  # noqa: PLR2004 - nobody turns a million pages
+    about = contents.about(asked, places, _PAGE + 1, skip)
+    listed = [*exact, *(each for each in about[:_PAGE] if (each.summary.project, each.summary.id) not in known)]
+    if listed:
+        return Answer("id" if exact and not about else "words", listed, str(skip + _PAGE) if len(about) > _PAGE else "")
+    files = _files(contents, asked, places, after)
+    return files if files.found else Answer("words", [])
+
+
+def _newest(contents: ContentIndex, places: list[str] | None, after: str) -> Answer:
+    moment, _, key = after.rpartition(" ")
+    before = (moment, int(key)) if moment and key.isdecimal() else None
+    found = contents.newest(places, before, _PAGE + 1)
+    if len(found) <= _PAGE:
+        return Answer("newest", found)
+    last = found[_PAGE - 1]
+    return Answer("newest", found[:_PAGE], f"{last.summary.modified} {contents.key_of(last)}")
+
+
+def _files(contents: ContentIndex, asked: str, places: list[str] | None, after: str) -> Answer:
+    row, _, name = after.partition(" ")
+    start = (name, int(row)) if name and row.isdecimal() else ("", 0)
+    found = contents.named(asked.rpartition("/")[2], places, _PAGE + 1, start)
+    if len(found) <= _PAGE:
+        return Answer("file", [each for _, each in found])
+    number, last = found[_PAGE - 1]
+    return Answer("file", [each for _, each in found[:_PAGE]], f"{number} {last.path.rpartition('/')[2]}")
+
+
+def _places(page: Page, project: str) -> list[str] | None:
+    if not project:
+        return page.readable
+    page.visit.require(READ, project)
+    return [project]
+
+
+def _quoted(asked: str) -> str:
+    return f"“{asked[:60]}{'…' if len(asked) > 60 else ''}”"  # noqa: PLR2004 - a heading
+
+
+def _path(found: Found) -> str:
+    if found.path:
+        return resource_path(
+            found.summary.project, found.summary.id, f"files/{file_path(found.path)}", instance=found.last
+        )
+    return resource_path(found.summary.project, found.summary.id)

@@ -1,0 +1,42 @@
+"""Keeping the index of contents up with the log, beside the answering of requests."""
+
+from __future__ import annotations
+
+import threading
+
+from structlog import get_logger
+
+from muniment.archive import ContentIndex
+from muniment.errors.base import MunimentError
+
+_LOOK_EVERY = 2.0
+_AT_ONCE = 200
+
+
+class ContentFollower:
+    """A thread that takes new events into the index. Several processes may do it at once: each event counts once."""
+
+    def __init__(self, contents: ContentIndex) -> None:
+        self._contents = contents
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="contents", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, and let go of the index."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+        self._contents.close()
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            try:
+                more = bool(self._contents.behind() and self._contents.follow(_AT_ONCE))
+            except (MunimentError, OSError) as error:
+                more = False
+                get_logger().error("the index of contents stands still", message=str(error))
+            self._stop.wait(0.0 if more else _LOOK_EVERY)

@@ -1,0 +1,159 @@
+"""Home: is everything safe, and what needs a person?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from muniment.archive import ContentIndex, Event, LastCheck, Totals
+from muniment.errors.base import MunimentError
+from muniment.http.throttling import ADMIN, EVENTS, READ
+from muniment.jobs.model import Job, JobState
+from muniment.server.pages.page import SERVED, Page, resource_path
+
+router = APIRouter(include_in_schema=False)
+_LATEST = 6
+_NEEDY = 6
+_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to the page's question: a state, a sentence, and what goes with it."""
+
+    state: str
+    sentence: str
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something a person has to do: what happened, what is lost, and the button that does it."""
+
+    state: str
+    what: str
+    says: str
+    path: str
+    does: str
+
+
+@router.get("/", operation_id="page_home")
+def home(request: Request) -> Response:
+    """The page."""
+    page = Page(request)
+    page.visit.require_somewhere(READ)
+    contents = page.contents
+    totals = contents.totals(page.readable)
+    everything = page.visit.may(EVENTS, None)
+    failed = contents.last_checks(failed=True, limit=50) if everything else []
+    whole = contents.last_check() if everything else None
+    jobs = _jobs(page)
+    needs = [*_damaged(page, failed), *(_failed_jobs(page, jobs) if "jobs" in SERVED else [])]
+    return page.show(
+        "home.html",
+        page.texts("Home"),
+        "/",
+        verdict=_verdict(page, totals, whole, failed),
+        needs=needs[:_NEEDY],
+        more_needs=max(len(needs) - _NEEDY, 0),
+        totals=totals,
+        months=_months(contents) if page.readable is None else [],
+        whole=whole,
+        running=[job for job in jobs if job.state == JobState.RUNNING][:_LATEST],
+        sees_jobs=page.visit.may(ADMIN, None),
+        events=_latest(page) if everything else [],
+        sees_events=everything,
+        may_write=page.visit.may_somewhere("resources/write"),
+        now=datetime.now(UTC).timestamp(),
+        behind=contents.behind(),
+    )
+
+
+def _verdict(page: Page, totals: Totals, whole: LastCheck | None, failed: list[LastCheck]) -> Verdict:
+    t, n = page.texts, page.texts.counted
+    damaged = [check for check in failed if check.errors]
+    unsure = [check for check in failed if not check.errors]
+    if not totals.resources:
+        return Verdict(
+            "wait",
+            str(t("Nothing is kept here yet.")),
+            str(t("Put the first thing in, and it is watched over from then on.")),
+        )
+    held = str(n(totals.files, "{n} file is held.|{n} files are held."))
+    if damaged or (whole is not None and whole.errors):
+        count = len(damaged) or 1
+        found = n(count, "In one resource something is damaged.|In {n} resources something is damaged.")
+        if not damaged and whole is not None:
+            found = n(whole.errors, "The last check found one thing damaged.|The last check found {n} things damaged.")
+        return Verdict("bad", str(found), held)
+    if unsure or (whole is not None and whole.unknown):
+        return Verdict("unknown", str(t("Something could not be read, so nobody can tell whether it is whole.")), held)
+    if whole is None:
+        return Verdict(
+            "unknown",
+            str(t("Nobody has checked yet whether everything is whole.")),
+            f"{held} " + str(t("`muniment audit` checks all of it.")),
+        )
+    if whole.fast:
+        return Verdict(
+            "unknown",
+            str(t("Names and sizes are right; the contents were not read.")),
+            f"{held} " + str(t("`muniment audit` without --fast reads them.")),
+        )
+    return Verdict("ok", str(t("Everything was whole when it was last read.")), held)
+
+
+def _damaged(page: Page, failed: list[LastCheck]) -> list[Need]:
+    t, n = page.texts, page.texts.counted
+    found = []
+    for check in sorted(failed, key=lambda each: -each.errors):
+        state = "bad" if check.errors else "unknown"
+        if check.errors:
+            says = n(check.errors, "One thing is damaged.|{n} things are damaged.")
+            says += " " + t("Repair mends it from parity where that is enough.")
+        else:
+            says = t("It could not be read. Nothing is known to be lost.")
+        found.append(Need(state, check.id, str(says), resource_path(check.project, check.id), str(t("Look at it"))))
+    return found
+
+
+def _jobs(page: Page) -> list[Job]:
+    if not page.visit.may(ADMIN, None):
+        return []
+    try:
+        return page.jobs.ledger.jobs(limit=50)
+    except MunimentError:
+        return []  # the page comes all the same; the page of jobs says what is wrong
+
+
+def _failed_jobs(page: Page, jobs: list[Job]) -> list[Need]:
+    t = page.texts
+    return [
+        Need(
+            "warn",
+            f"{job.kind} {job.key or ''}".strip(),
+            job.reason or str(t("It failed.")),
+            f"/jobs/{job.id}",
+            str(t("See what failed")),
+        )
+        for job in jobs
+        if job.state == JobState.FAILED
+    ]
+
+
+def _months(contents: ContentIndex) -> list[tuple[str, int]]:
+    """What was held at the end of each of the last months in which something came, in bytes."""
+    total, found = 0, []
+    for month, _, _, size in contents.months():
+        total += size
+        found.append((month, total))
+    return found[-_MONTHS:]
+
+
+def _latest(page: Page) -> list[Event]:
+    newest = page.archive.head().seq
+    return list(islice(page.archive.events(max(newest - _LATEST, 0)), _LATEST))[::-1]

@@ -1,0 +1,102 @@
+"""How names, titles and times from outside are shown: as text that can neither hide nor reorder anything."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+from markupsafe import Markup, escape
+
+_LONGEST = 500
+_MARKS = {
+    "\n": "LF",
+    "\r": "CR",
+    "\t": "TAB",
+    "\0": "NUL",
+    "\u00ad": "SHY",
+    "\u061c": "ALM",
+    "\u200b": "ZWSP",
+    "\u200e": "LRM",
+    "\u200f": "RLM",
+    "\u2028": "LSEP",
+    "\u2029": "PSEP",
+    "\u202a": "LRE",
+    "\u202b": "RLE",
+    "\u202c": "PDF",
+    "\u202d": "LRO",
+    "\u202e": "RLO",
+    "\u2060": "WJ",
+    "\u2066": "LRI",
+    "\u2067": "RLI",
+    "\u2068": "FSI",
+    "\u2069": "PDI",
+    "\ufeff": "BOM",
+}
+_JOINERS = "\u200c\u200d"
+"""They belong to the spelling of Persian and Indian languages and to emoji, and move nothing."""
+
+
+def shown(text: str, longest: int = _LONGEST) -> Markup:
+    """A text from outside: controls and marks of direction are boxes that say what they are."""
+    if len(text) <= longest and text.isprintable():
+        return escape(text)
+    parts: list[Markup] = []
+    for letter in text[:longest]:
+        mark = _mark(letter)
+        parts.append(
+            escape(letter)
+            if mark is None
+            else Markup('<span class="ctl" title="U+{:04X}">{}</span>').format(ord(letter), mark)
+        )
+    if len(text) > longest:
+        parts.append(Markup('<span class="ctl" title="{}">…</span>').format(len(text)))
+    return Markup().join(parts)
+
+
+def lines(text: str) -> Markup:
+    """A text of many lines, whose lines end where they end and whose other marks are boxes."""
+    return Markup("\n").join(shown(line.expandtabs(4), len(line) * 4) for line in text.split("\n"))
+
+
+def name(text: str) -> Markup:
+    """A file's name or path: from left to right, so that no script can hide its ending."""
+    return Markup('<bdi dir="ltr">{}</bdi>').format(shown(text))
+
+
+def title(text: str, longest: int = _LONGEST) -> Markup:
+    """A title: in its own direction, which ends with it."""
+    return Markup("<bdi>{}</bdi>").format(shown(text, longest))
+
+
+def _mark(letter: str) -> str | None:
+    known = _MARKS.get(letter)
+    if known is not None or letter in _JOINERS:
+        return known
+    kind = unicodedata.category(letter)
+    return f"{ord(letter):X}" if kind in {"Cc", "Cf", "Cs", "Co", "Cn"} else None
+
+
+def moment(stamp: str | float | None, *, day: bool = False) -> Markup:
+    """A time, in UTC as the server writes it; a script makes it the reader's own."""
+    if stamp is None or stamp == "":
+        return Markup("")
+    try:
+        found = (
+            datetime.fromtimestamp(stamp, UTC)
+            if isinstance(stamp, int | float)
+            else datetime.fromisoformat(stamp).astimezone(UTC)
+        )
+    except (ValueError, OverflowError, OSError):
+        return shown(str(stamp), 40)
+    exact = found.strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = found.strftime("%Y-%m-%d") if day else found.strftime("%Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
+        exact, found.strftime("%Y-%m-%d %H:%M:%S UTC"), Markup(" data-day") if day else "", text
+    )
+
+
+def digest(text: str, letters: int = 4) -> Markup:
+    """A digest in short, whole in its title."""
+    algorithm, colon, value = text.rpartition(":")
+    short = f"{value[:letters]}…{value[-letters:]}" if len(value) > 3 * letters else value
+    return Markup('<span class="digest" title="{}">{}{}{}</span>').format(text, algorithm, colon, short)

@@ -1,0 +1,77 @@
+"""Projects: what is in one, and who may do what there."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from muniment.access import address_of
+from muniment.access.permissions import ancestors
+from muniment.archive import Totals
+from muniment.http.throttling import READ
+from muniment.server.pages.page import Page, resource_path
+
+router = APIRouter(include_in_schema=False)
+_PAGE = 50
+
+
+@router.get("/projects", operation_id="page_projects")
+def projects(request: Request) -> Response:
+    """All projects that may be read, with what they hold."""
+    page = Page(request)
+    page.visit.require_somewhere(READ)
+    found = [(place, held) for place, held in page.contents.by_project() if page.visit.may(READ, place)]
+    n = page.texts.counted
+    heading = (
+        n(len(found), "One project holds something|{n} projects hold something")
+        if found
+        else page.texts("No project holds anything yet")
+    )
+    return page.show("projects.html", page.texts("Projects"), "/projects", heading=heading, projects=found)
+
+
+@router.get("/projects/{organization}/{name}", operation_id="page_project")
+def project(request: Request, organization: str, name: str) -> Response:
+    """One project."""
+    page = Page(request)
+    place = f"{organization}/{name}"
+    page.visit.require(READ, place)
+    held = page.contents.totals([place])
+    after = page.asked("after", 100)
+    moment, _, key = after.rpartition(" ")
+    before = (moment, int(key)) if moment and key.isdecimal() else None
+    found = page.contents.newest([place], before, _PAGE + 1)
+    following = ""
+    if len(found) > _PAGE:
+        last = found[_PAGE - 1]
+        following = f"{last.summary.modified} {page.contents.key_of(last)}"
+    return page.show(
+        "project.html",
+        place,
+        "/projects",
+        project=place,
+        heading=_heading(page, place, held),
+        held=held,
+        rows=[(each, resource_path(place, each.summary.id)) for each in found[:_PAGE]],
+        following=following,
+        rules=_rules(page, place) if page.visit.may("acls/read", place) else None,
+        redundancy=page.archive.config.redundancy,
+    )
+
+
+def _heading(page: Page, place: str, held: Totals) -> str:
+    if not held.resources:
+        return str(page.texts("Nothing is in {project} yet", project=place))
+    return str(
+        page.texts.counted(held.resources, "One resource is in {project}|{n} resources are in {project}", project=place)
+    )
+
+
+def _rules(page: Page, place: str) -> list[tuple[str, str, list[str]]]:
+    """Whom which rule grants what here."""
+    rules = page.visit.gate.authority.picture().rules
+    return [
+        (address, str(identity), sorted(rights))
+        for address in ancestors(address_of(place))
+        for identity, rights in sorted(rules.get(address, {}).items())
+    ]

@@ -1,0 +1,137 @@
+"""The index of contents: what finds things, derived from the log and the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.archive import Archive, ContentIndex
+from muniment.content import Hashers
+from muniment.server.pages.find import look
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive.init(tmp_path / "archive", workers=0, parity=False, mode="dynamic") as made:
+        yield made
+
+
+def _put(archive: Archive, id: str, files: dict[str, bytes], title: str = "", project: str = "a/b") -> None:
+    with archive.new(id, project) as made:
+        made.metadata.update({"title": title} if title else {})
+        for path, data in files.items():
+            made.add(data, path)
+
+
+def _caught_up(archive: Archive) -> ContentIndex:
+    index = ContentIndex(archive)
+    while index.follow():
+        pass
+    return index
+
+
+def _digest(data: bytes, algorithm: str = "sha256") -> str:
+    hashers = Hashers([algorithm])
+    hashers.update(data)
+    return hashers.values()[algorithm]
+
+
+def test_a_title_an_id_a_file_name_and_a_digest_lead_to_a_resource(archive: Archive) -> None:
+    _put(archive, "map-1", {"scans/Sheet_17.tif": b"seventeen"}, "Harbour survey, Überlingen")
+    _put(archive, "map-2", {"b.txt": b"else"}, "Something else")
+    index = _caught_up(archive)
+    for asked in ("harbour", "uberlingen surv", "map-1", "sheet_17", "Sheet_17.tif", _digest(b"seventeen"), "MAP 1"):
+        assert [each.summary.id for each in look(index, asked, None).found] == ["map-1"], asked
+    for algorithm in ("sha512", "sha256"):
+        assert look(index, f"urn:{algorithm}:{_digest(b'seventeen', algorithm)}", None).read_as == "digest"
+    assert look(index, "nothing of the kind", None).found == []
+    assert look(index, '"; DROP TABLE files; --', None).found == []
+    index.close()
+
+
+def test_a_content_is_found_in_every_instance_that_holds_it(archive: Archive) -> None:
+    _put(archive, "one", {"a.txt": b"same", "b.txt": b"other"})
+    _put(archive, "two", {"copy.txt": b"same"})
+    for number in range(3):
+        with archive.get("one", "a", project="a/b") as made:
+            made.replace(b"other %d" % number, "b.txt")
+    with archive.get("one", "a", project="a/b") as made:
+        made.delete("a.txt")
+    index = _caught_up(archive)
+    found = [(each.summary.id, each.path, each.first, each.last) for each in index.holding(_digest(b"same"), None, 10)]
+    assert found == [("one", "a.txt", 1, 4), ("two", "copy.txt", 1, 1)]
+    assert [each.last for each in index.holding(_digest(b"other 1"), None, 10)] == [3]
+    index.close()
+
+
+def test_only_what_may_be_read_is_found_and_counted(archive: Archive) -> None:
+    _put(archive, "seen", {"a.txt": b"same"}, "A title", project="a/seen")
+    _put(archive, "hidden", {"a.txt": b"same"}, "A title", project="a/hidden")
+    index = _caught_up(archive)
+    mine = ["a/seen"]
+    for asked in ("title", "a.txt", _digest(b"same"), ""):
+        assert {each.summary.project for each in look(index, asked, mine).found} == {"a/seen"}, asked
+    assert look(index, "hidden", mine).found == []
+    assert index.totals(mine).resources == 1
+    assert index.totals([]).resources == 0
+    index.close()
+
+
+def test_what_was_purged_is_found_no_more(archive: Archive) -> None:
+    _put(archive, "gone", {"a.txt": b"x"}, "A title")
+    index = _caught_up(archive)
+    assert look(index, "title", None).found
+    archive.purge("gone", "a mistake", "a/b")
+    index.follow()
+    for asked in ("title", "gone", "a.txt", _digest(b"x"), ""):
+        assert look(index, asked, None).found == [], asked
+    assert index.totals().files == 0
+    index.close()
+
+
+def test_the_index_is_made_again_from_the_log_when_it_was_deleted_or_damaged(archive: Archive) -> None:
+    _put(archive, "one", {"a.txt": b"x"}, "A title")
+    index = _caught_up(archive)
+    before = index.totals(), index.seen
+    index.close()
+    place = archive.path / "contents.db"
+    place.write_bytes(b"this is no database at all, and long enough to be looked at" * 100)
+    again = _caught_up(archive)
+    assert (again.totals(), again.seen) == before
+    again.close()
+
+
+def test_pages_of_files_and_of_resources_go_on_without_a_gap(archive: Archive) -> None:
+    for number in range(4):
+        _put(archive, f"r{number}", {f"same-{each:03}.txt": b"%d" % number for each in range(30)})
+    index = _caught_up(archive)
+    seen, after = [], ""
+    for _ in range(4):
+        answer = look(index, "same-", None, "file", after)
+        seen += [(each.summary.id, each.path) for each in answer.found]
+        after = answer.following
+        if not after:
+            break
+    assert len(seen) == len(set(seen)) == 120
+    index.close()
+
+
+def test_the_last_check_of_everything_and_of_one_are_known(archive: Archive) -> None:
+    _put(archive, "one", {"a.txt": b"x" * 100})
+    list(archive.audit())
+    instance = archive.instance("one", project="a/b")
+    place = instance.location("a.txt")
+    place.chmod(0o600)
+    place.write_bytes(b"y" * 100)
+    assert list(archive.audit("one", project="a/b"))
+    index = _caught_up(archive)
+    whole, one = index.last_check(), index.last_check("a/b", "one")
+    assert whole is not None
+    assert (whole.outcome, whole.errors) == ("success", 0)
+    assert one is not None
+    assert one.outcome == "failure"
+    assert one.errors > 0
+    assert [each.id for each in index.last_checks(failed=True)] == ["one"]
+    index.close()
