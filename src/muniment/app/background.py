@@ -290,6 +290,10 @@ class BackgroundServices:
             stores = self._store_addresses() if named or not self._app.remote else []
             used = named or (bool(stores) and Path(stores[0]).exists())
             ledger_identity.check(self.office.ledger.database, self.office.archive.config.id, stores, used=used)
+            if stores:
+                from muniment.doors.osf import check  # noqa: PLC0415 - as above
+
+                check.schedule(self.office, self._settings.registration_check)
         finally:
             self.close()
 
@@ -387,6 +391,19 @@ class BackgroundServices:
 
         keys = self._keys() if self._settings.registration_stores else None
         return [open_store(word, keys=keys) for word in self._store_addresses()]
+
+    def existing_stores(self) -> list[Store]:
+        """Where registrations are, to be looked at; nothing is made.
+
+        Raises:
+            BadStore: One of them is not there.
+        """
+        from muniment.errors.stores import BadStore  # noqa: PLC0415 - as above
+
+        for address in self._store_addresses():
+            if "://" not in address and not Path(address).is_dir():
+                raise BadStore(store=address, reason="there is no such folder")
+        return self._stores()
 
     def _store_addresses(self) -> list[str]:
         """Where registrations go: what was named, with folders in full, or else a folder beside the archive."""

@@ -218,10 +218,10 @@ def verify(context: typer.Context) -> None:
     from muniment.doors.osf.repair import damages
 
     found = 0
-    for store in _working(context).office.stores:
+    for store in _working(context).existing_stores():
         for damage in damages(store):
             found += 1
-            typer.echo(f"{store.container}: {damage.sha256}: {damage.reason}")
+            typer.echo(f"{store.container}: {damage.key}: {damage.reason}")
     typer.echo(f"{found} damaged or missing" if found else "Everything is as it was recorded.")
     if found:
         raise typer.Exit(1)
@@ -229,20 +229,22 @@ def verify(context: typer.Context) -> None:
 
 @registration.command("repair")
 def repair_registration(context: typer.Context) -> None:
-    """Mend damaged files of folder stores from their parity; exit 1 when one stays damaged. Nothing is thrown away."""
-    from muniment.doors.osf.repair import damages, repair
+    """Put right what `verify` finds, from the archive or else from parity; exit 1 when something stays damaged."""
+    from muniment.doors.osf.repair import StoreRepair, damages
     from muniment.errors.base import MunimentError
 
     working, left = _working(context), 0
-    for store in working.office.stores:
-        for damage in damages(store):
-            try:
-                aside = repair(store, damage.sha256, working.office.scratch("repair"))
-            except MunimentError as error:
-                left += 1
-                typer.echo(f"{store.container}: {damage.sha256}: {error}")
-            else:
-                typer.echo(f"{store.container}: {damage.sha256}: mended; the damaged bytes are kept as {aside.name}")
+    stores = working.existing_stores()
+    try:
+        office = working.office
+        for store in stores:
+            mending = StoreRepair(store, office.archive, office.policy.project, office.scratch("repair"))
+            for damage, done in mending.repair(list(damages(store))):
+                left += isinstance(done, MunimentError)
+                said = str(done) if isinstance(done, MunimentError) else f"mended {done}"
+                typer.echo(f"{store.container}: {damage.key}: {said}")
+    finally:
+        working.close()
     if left:
         raise typer.Exit(1)
 

@@ -79,3 +79,10 @@ class NoCallbackKey(MunimentError):
 
 class TransactionGone(MunimentError):
     """The transaction {transaction} of {id!r} is no longer there; it is begun anew."""
+
+
+class RegistrationDamaged(StorageError):
+    """{count} files of the registration stores are not as they were recorded, the first of them {first}. Run `muniment registration repair`."""  # noqa: E501 - the docstring is the message
+
+    retry = False
+    outage = False

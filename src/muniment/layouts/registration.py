@@ -18,6 +18,7 @@ documents always say the true ones.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -200,6 +201,11 @@ def described(service: Service, entries: Iterable[Entry], md5: Mapping[str, str]
             ServiceFile(path, md5[sha256], sha256, size, seconds(entry.modified or archived), versions),
         )
     return found
+
+
+def as_bytes(document: Any) -> bytes:
+    """A document as it lies in a store; the same document is always the same bytes."""
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"
 
 
 # --- names that cannot be keys as they are

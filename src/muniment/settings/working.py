@@ -48,6 +48,11 @@ class WorkSettings:
     registration_access_key = fields.secret("The access key for S3 stores; by default what boto3 finds.")
     registration_secret_key = fields.secret("The secret key that belongs to it.")
     registration_parity = fields.switch("Whether registrations have parity files.", default=True)
+    registration_check = fields.whole(
+        "Bytes of each registration store that are read back and compared every night (01:30 UTC), so that all of it "
+        "is seen in turn; 0 for none.",
+        10_000_000_000,
+    )
     parity_every_size = fields.switch(
         "Parity also for files below 102,400 bytes, as forceParity asks for one service.", default=False
     )

@@ -11,7 +11,6 @@ import ctypes
 import errno
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -74,22 +73,20 @@ def open_at(address: Address, context: StoreContext) -> FolderStore:
 
 
 class FolderStore(Store):
-    """Keys are paths below `root`."""
+    """Keys are paths below `root`, which is made when something is put first."""
 
     provider = "folder"
     capabilities = Capabilities(removes=True)
 
     def __init__(self, root: Path) -> None:
-        """Use the folder `root`, and make it when it is not there.
+        """Use the folder `root`; nothing is made yet.
 
         Raises:
-            BadStore: It cannot be made.
+            BadStore: There is something else.
         """
         self.root = root.absolute()
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadStore(store=str(root), reason=error.strerror or str(error)) from error
+        if not self.root.is_dir() and os.path.lexists(self.root):
+            raise BadStore(store=str(root), reason="there is something else than a folder")
 
     @property
     def container(self) -> str:
@@ -124,8 +121,7 @@ class FolderStore(Store):
         fresh = self.root / _INCOMING / secrets.token_hex(12)
         try:
             with open() as stream, self._trouble(key):
-                fresh.parent.mkdir(exist_ok=True)
-                with fresh.open("xb", buffering=0) as file:
+                with self._begun(fresh) as file:
                     while chunk := stream.read(CHUNK):
                         sent.update(chunk)
                         _write(file.fileno(), chunk)
@@ -143,7 +139,7 @@ class FolderStore(Store):
         Raises:
             StoreFailed: The disk reported an error.
         """
-        with self._trouble("."):
+        with self._trouble("."), contextlib.suppress(FileNotFoundError):
             folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 if _libc.syncfs(folder):
@@ -151,6 +147,9 @@ class FolderStore(Store):
                     raise OSError(number, os.strerror(number))
             finally:
                 os.close(folder)
+        # What is looked at in the folder is what was put there: the place of what is on its way goes when it is empty.
+        with contextlib.suppress(OSError):
+            (self.root / _INCOMING).rmdir()
 
     def check(self, receipt: Receipt) -> None:
         """Read back what was put and compare it.
@@ -197,25 +196,27 @@ class FolderStore(Store):
             file.seek(offset)
             return file
 
-    def replace_damaged(self, key: str, mended: Path) -> Path:
-        """Put the mended bytes in the place of damaged ones, which are kept aside; where they are kept.
+    def replace_damaged(self, key: str, source: Entry, open: Open) -> Receipt:
+        """Put the true bytes in the place of damaged ones, which are kept aside below `.incoming`.
 
         The one way in which something under a key changes: back to what it was.
 
         Raises:
-            KeyNotFound, StoreFailed: It was not done.
+            KeyNotFound: There is nothing to replace.
+            MunimentError: As `put`; nothing was changed.
         """
         place = self._place(key)
+        if self.stat(key) is None:
+            raise KeyNotFound(key=key, store=str(self))
         aside = self.root / _INCOMING / f"damaged-{place.name}-{secrets.token_hex(4)}"
-        with self._trouble(key):
-            if self.stat(key) is None:
-                raise KeyNotFound(key=key, store=str(self))
-            aside.parent.mkdir(exist_ok=True)
+
+        def publish(fresh: Path) -> None:
             os.link(place, aside)
-            shutil.move(mended, self.root / _INCOMING / mended.name)
-            (self.root / _INCOMING / mended.name).replace(place)
+            fresh.replace(place)
+
+        receipt = self._write(key, source, open, publish)
         self.flush()
-        return aside
+        return receipt
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Stat]:
         """What lies under keys that begin with `prefix`, in order.
@@ -248,7 +249,7 @@ class FolderStore(Store):
         super().preflight(options, size)
         if not size:
             return
-        if os.statvfs(self.root).f_flag & os.ST_RDONLY:
+        if os.statvfs(self._nearest()).f_flag & os.ST_RDONLY:
             raise StoreReadOnly(store=str(self), key=".", reason="it is mounted read-only")
         if size > self.capacity().free:
             raise CapacityExceeded(store=str(self), key=".", needed=size, available=self.capacity().free, reserve=0)
@@ -260,11 +261,22 @@ class FolderStore(Store):
             StoreFailed: It could not be told.
         """
         with self._trouble("."):
-            found = os.statvfs(self.root)
+            found = os.statvfs(self._nearest())
         return Capacity(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
     def __str__(self) -> str:
         return f"the folder {self.root.name}"
+
+    def _nearest(self) -> Path:
+        """The folder, or where it is not there yet the nearest one above it."""
+        return next(each for each in (self.root, *self.root.parents) if each.is_dir())
+
+    def _begun(self, fresh: Path) -> BinaryIO:
+        """A new file that is on its way; its folder may go at any time, when somebody flushes and nothing is in it."""
+        while True:
+            make_folders(fresh.parent)
+            with contextlib.suppress(FileNotFoundError):
+                return fresh.open("xb", buffering=0)
 
     def _place(self, key: str) -> Path:
         check_key(key, str(self), longest=4000)

@@ -98,7 +98,7 @@ def test_the_ledger_is_made_moved_and_its_keys_are_changed(tmp_path: Path) -> No
         muniment(other, "ledger", "migrate", "--from", str(tmp_path / "archive" / "control.db"), status=5)
 
 
-def test_a_damaged_file_of_a_registration_is_found_and_mended_unless_too_much_is_lost(tmp_path: Path) -> None:
+def test_a_damaged_file_of_a_registration_is_found_and_mended_from_the_archive(tmp_path: Path) -> None:
     data = bytes(range(256)) * 2000
     sha256 = hashlib.sha256(data).hexdigest()
     with Site(style="json") as site, House(tmp_path) as house:
@@ -111,7 +111,19 @@ def test_a_damaged_file_of_a_registration_is_found_and_mended_unless_too_much_is
         assert "mended" in muniment(house, "registration", "repair")
         assert place.read_bytes() == data
         assert "as it was recorded" in muniment(house, "registration", "verify")
-        lost = data[:1000] + bytes(len(data) // 12) + data[1000 + len(data) // 12 :]
-        place.write_bytes(lost)
-        assert sha256 in muniment(house, "registration", "repair", status=1)
-        assert place.read_bytes() == lost
+        place.unlink()
+        assert "from the archive" in muniment(house, "registration", "repair")
+        assert place.read_bytes() == data
+
+
+def test_looking_at_registrations_makes_nothing(tmp_path: Path) -> None:
+    with House(tmp_path, work=False) as house:
+        place = house.settings.archive
+        assert place is not None
+        before = sorted(tmp_path.rglob("*"))
+        assert "no such folder" in muniment(house, "registration", "verify", status=4)
+        assert "no such folder" in muniment(house, "registration", "repair", status=4)
+        assert sorted(tmp_path.rglob("*")) == before
+        house.store.mkdir()
+        assert "as it was recorded" in muniment(house, "registration", "verify")
+        assert list(house.store.iterdir()) == []

@@ -142,7 +142,7 @@ def test_a_store_that_cannot_be_written_is_waited_for_and_nobody_is_told_before(
         accepted = house.submit(container("stuck"))
         eventually(lambda: bool(house.ledger.control.outages()))
         (outage,) = house.ledger.control.outages()
-        assert "Not a directory" in outage.reason
+        assert "Directory Structures" in outage.reason
         assert not house.ledger.job(accepted.job).ended
         assert sink.payloads() == []
         in_the_way.unlink()

@@ -13,13 +13,14 @@ import httpx
 import pytest
 from botocore.config import Config
 
+from muniment.doors.osf.repair import StoreRepair, damages
 from muniment.errors.register import FileNotFound
 from muniment.jobs import JobState
 from muniment.settings import Secret
 from muniment.testing.servers.site import Site
 from muniment.testing.servers.swift import Swift
 from muniment.testing.services import Service, shared
-from tests.servers.osf.house import House, container, http
+from tests.servers.osf.house import PROJECT, House, container, http
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +73,14 @@ def test_a_registration_in_a_bucket_is_handed_out_by_presigned_links(
         assert "a%22b.csv" in got.headers["content-disposition"]
         with pytest.raises(FileNotFound):
             house.foreman.download("inS3", "0" * 64)
+        place = {"Bucket": bucket, "Key": f"osf/Files/{sha256}"}
+        client.put_object(**place, Body=b"damaged")
+        (store,) = house.working.existing_stores()
+        (damage,) = damages(store)
+        ((_, done),) = StoreRepair(store, house.archive, PROJECT, tmp_path).repair([damage])
+        assert done == "from the archive, inS3"
+        assert client.get_object(**place)["Body"].read() == b"alpha"
+        client.delete_object(**place)
+        assert house.finish(container("again", [http(site, "d/")])).state is JobState.DONE
+        assert client.get_object(**place)["Body"].read() == b"alpha"
+        assert list(damages(store)) == []

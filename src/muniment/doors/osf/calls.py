@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from muniment.doors.osf.context import RegistrationContext
@@ -67,6 +67,14 @@ def service_call(id: str, service: Given, transaction: str) -> Call:
 def digest_of(tree: Given, parents: list[str]) -> str:
     """What a container was asked to be, in one word: with another it is another instance."""
     return derived(cast("Json", tree), cast("Json", parents))
+
+
+def digests_of(tree: Given, parents: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """The id and the digest of each container of a tree, the outermost first."""
+    id = str(tree["metadata"]["id"])  # noqa: A001 - the field's name
+    yield id, digest_of(tree, list(parents))
+    for child in tree["children"]:
+        yield from digests_of(child, (*parents, id))
 
 
 def why(office: RegistrationContext, job: str, id: str) -> str:

@@ -12,10 +12,12 @@ from typing import Any, cast
 
 from muniment.doors.osf.callbacks import deliveries, failed, tell, told
 from muniment.doors.osf.calls import SUBMISSION as SUBMISSION_STEP
+from muniment.doors.osf.calls import digests_of
 from muniment.doors.osf.context import KIND, RegistrationContext
 from muniment.doors.osf.links import Links, disposition
 from muniment.doors.osf.registration import MANIFEST_LIMIT
 from muniment.doors.osf.submission import Submission, read_body, read_submission
+from muniment.errors.archive import ResourceNotFound
 from muniment.errors.jobs import BadSubmission, KeyUsed, SubjectTaken
 from muniment.errors.register import (
     ContainerExists,
@@ -105,13 +107,24 @@ class Foreman:
         return Accepted(submission.id, int(time.time()), job.id)
 
     def _refuse_known(self, submission: Submission) -> None:
-        ids = submission.ids()
         former = self.office.ledger.find(KIND, submission.id)
-        for id in ids:  # noqa: A001 - the field's name
-            # A child that an earlier attempt at the same tree finished stays as it is, and the attempt goes on.
+        for id, digest in digests_of(submission.tree):  # noqa: A001 - the field's name
+            if self._store.stat(layout.manifest_key(id)) is None:
+                continue
             ours = former is not None and former.state is not JobState.RUNNING and id in _ids(former)
-            if self._store.stat(layout.manifest_key(id)) is not None and not (ours and id != submission.id):
+            if not ours or id == submission.id:
                 raise ContainerExists(id=id, how="is registered")
+            # A child that an earlier attempt at the same tree finished stays as it is, and the attempt goes on.
+            if not self._is_archived(id, digest):
+                raise ContainerExists(id=id, how="is registered as it was submitted before: leave it as it was")
+
+    def _is_archived(self, id: str, digest: str) -> bool:
+        """Whether the archive has a container as it was submitted with this digest."""
+        try:
+            found = self.office.archive.get(id, project=self.office.policy.project)
+        except ResourceNotFound:
+            return False
+        return found.metadata.get("submission") == digest
 
     def cancel(self, id: str, *, by: str) -> Job:
         """Stop a job, and tell everybody that its containers will not come.

@@ -1,13 +1,17 @@
 """Writing a registration to a store: content first, then what is known of it, its tree, and the manifests last.
 
-Nothing there is overwritten. What is there already was put by an earlier run, or by another container with the same
-content, and is looked at instead. A document is written only when what it speaks of was read back, so that a
-manifest in a store is the promise that all it names is there.
+What a manifest names is never overwritten. What is there already was put by an earlier run, or by another container
+with the same content, and is looked at before it is believed; what is damaged is put right from the archive. A document
+is written only when what it speaks of was read back, so that a manifest in a store is the promise that all it names is
+there. Until that manifest is there the container's documents are an attempt's, and the next attempt makes them anew.
+
+The tree of a container with children is written with the outermost one: no half of it stands where that failed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import time
@@ -23,7 +27,8 @@ from muniment.content.instance import Instance
 from muniment.content.times import seconds
 from muniment.doors.osf.context import Parity
 from muniment.doors.osf.parity import parity_files, wanted
-from muniment.errors.stores import KeyHeld, KeyNotFound, KeyTaken, StoredWrong
+from muniment.doors.osf.repair import put_right
+from muniment.errors.stores import ChangeRefused, KeyHeld, KeyNotFound, KeyTaken, StoredWrong
 from muniment.jobs import Context
 from muniment.layouts import registration as layout
 from muniment.stores import Receipt, Store, put_bytes, read_bytes
@@ -69,11 +74,13 @@ class Registration:
         about = instance.metadata
         self._about = about["container"]
         self._id = str(self._about["id"])
-        self._folder = layout.structure(self._id, parents)
+        self._outermost = not parents
         self._services = [service_of(each) for each in about["services"]]
         self._failures = list(about.get("failures", []))
         self._children = list(about.get("children", []))
         self._archived = str(instance.created)
+        self._committed = store.stat(layout.manifest_key(self._id)) is not None
+        self._written: set[str] = set()
         self._md5: dict[str, str] = {}
         self._modified: dict[str, int] = {}
 
@@ -103,8 +110,8 @@ class Registration:
         def put(entry: Entry) -> None:
             sha256 = entry.digests["sha256"]
             known = self._known(sha256)
-            if known is not None:
-                self._md5[sha256] = known
+            if known is not None and self._is_sound(Receipt(layout.file_key(sha256), entry.size or 0, known), entry):
+                self._md5[sha256] = known["md5"]
                 return
             wanted = Entry(entry.path, entry.size, {"sha256": sha256})
             try:
@@ -119,30 +126,39 @@ class Registration:
         self._modified = {sha256: self._seconds(entry) for sha256, entry in contents.items()}
         return receipts
 
-    def _known(self, sha256: str) -> str | None:
-        """The md5 of content that was proved before, or None."""
+    def _known(self, sha256: str) -> dict[str, str] | None:
+        """The digests of content that was proved before, or None."""
         try:
             found = json.loads(read_bytes(self._store, layout.metadata_key(sha256), _DOCUMENT))
-            return str(found["md5"])
-        except (KeyNotFound, ValueError, KeyError):
+            return {"md5": str(found["md5"]), "sha256": sha256}
+        except (KeyNotFound, ValueError, KeyError, TypeError):
             return None
+
+    def _is_sound(self, receipt: Receipt, entry: Entry) -> bool:
+        """Whether content that an earlier registration recorded is there; what is damaged is put right first."""
+        try:
+            if not self._store.confirm(receipt):
+                self._store.check(receipt)
+        except KeyNotFound:
+            return False
+        except StoredWrong:
+            put_right(self._store, receipt.key, entry, lambda: self._open(entry))
+        return True
 
     def _there(self, sha256: str, entry: Entry) -> Receipt:
         """What lies under the key of some content and was never proved: from a run that ended, or by another hand.
 
         Raises:
-            StoredWrong: It is something else.
+            MunimentError: It was something else, and could not be put right.
         """
+        key = layout.file_key(sha256)
         hashers = Hashers(("md5", "sha256"))
-        with self._store.open(layout.file_key(sha256)) as file:
+        with self._store.open(key) as file:
             while data := file.read(1 << 20):
                 hashers.update(data)
-        values = hashers.values()
-        if values["sha256"] != sha256:
-            key, size = layout.file_key(sha256), f"{entry.size} bytes with the sha256 {sha256}"
-            found = f"{hashers.size} bytes with {values['sha256']}"
-            raise StoredWrong(store=self._store.container, key=key, what="the content", expected=size, found=found)
-        return Receipt(layout.file_key(sha256), hashers.size, values)
+        if hashers.values()["sha256"] != sha256:
+            return put_right(self._store, key, entry, lambda: self._open(entry))
+        return Receipt(key, hashers.size, hashers.values())
 
     def _metadata(self, new: Mapping[str, Receipt]) -> None:
         def put(sha256: str) -> None:
@@ -153,8 +169,11 @@ class Registration:
                 "size": receipt.size,
                 "lastModified": self._modified[sha256],
             }
-            with contextlib.suppress(KeyTaken):  # another container with the same content was quicker
-                put_bytes(self._store, layout.metadata_key(sha256), _json(document))
+            try:
+                put_bytes(self._store, layout.metadata_key(sha256), layout.as_bytes(document))
+            except KeyTaken:  # another container with the same content was quicker
+                if self._known(sha256) is None:
+                    self._replace(layout.metadata_key(sha256), layout.as_bytes(document))
 
         self._each("describing", put, new)
 
@@ -186,7 +205,7 @@ class Registration:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         with contextlib.suppress(KeyTaken):
-            put_bytes(self._store, record_key, _json(record))
+            put_bytes(self._store, record_key, layout.as_bytes(record))
 
     def _put_parity(self, path: Path) -> dict[str, Any]:
         key = layout.parity_key(path.name)
@@ -207,36 +226,78 @@ class Registration:
         manifests: dict[str, Any] = {}
         for service in self._services:
             files = layout.described(service, entries, self._md5, self._archived)
-            keys = layout.service_structure(self._folder, service, (each.path for each in files))
-            documents = [(keys[each.path], each.as_json()) for each in files]
-            self._each(f"tree of {service.label}", lambda pair: self._put_json(*pair), documents)
-            manifest = layout.service_manifest(service, files)
-            self._put_json(f"{self._folder}/{service.label}/{layout.MANIFEST}", manifest)
-            self._put_json(layout.manifest_key(self._id, service.label), manifest)
-            manifests[service.label] = manifest
-        if self._failures:
-            self._put_json(layout.failures_key(self._id), self._failures)
+            manifests[service.label] = layout.service_manifest(service, files)
         children = {
             child: json.loads(read_bytes(self._store, layout.manifest_key(child), MANIFEST_LIMIT))
             for child in self._children
         }
         where = {"provider": self._store.provider, "container": self._store.container}
         whole = layout.container_manifest(self._about, self._archived, manifests, children, where)
-        self._put_json(f"{self._folder}/{layout.MANIFEST}", whole)
+        for label, manifest in manifests.items():
+            self._put_json(layout.manifest_key(self._id, label), manifest)
+        if self._failures:
+            self._put_json(layout.failures_key(self._id), self._failures)
+        if self._outermost:
+            self._tree(layout.structure(self._id), whole)
+        if not self._committed:
+            self._remove_former()
         self._store.flush()
         # Last of all: from here on the container counts as registered in this store.
         self._put_json(layout.manifest_key(self._id), whole)
         self._store.flush()
 
+    def _tree(self, folder: str, manifest: Mapping[str, Any]) -> None:
+        """The documents of a container and of all below it, each in its place."""
+        for label, found in manifest["services"].items():
+            service = layout.Service(label, found["service"], found["resource"], "")
+            keys = layout.service_structure(folder, service, (file["path"] for file in found["files"]))
+            documents = [(keys[file["path"]], file) for file in found["files"]]
+            self._each(f"tree of {label}", lambda pair: self._put_json(*pair), documents)
+            self._put_json(f"{folder}/{label}/{layout.MANIFEST}", found)
+        for child, found in manifest["children"].items():
+            self._tree(f"{folder}/{layout.CHILDREN}/{child}", found)
+        self._put_json(f"{folder}/{layout.MANIFEST}", manifest)
+
+    def _remove_former(self) -> None:
+        """Take away what an attempt that failed wrote and this one did not, where the store lets go of it."""
+        if not self._store.capabilities.removes:
+            return
+        last = layout.manifest_key(self._id)
+        prefixes = [last.removesuffix(layout.MANIFEST)]
+        if self._outermost:
+            prefixes.append(f"{layout.structure(self._id)}/")
+        for prefix in prefixes:
+            for former in [each.key for each in self._store.list(prefix)]:
+                if former not in self._written and former != last:
+                    with contextlib.suppress(ChangeRefused):
+                        self._store.remove(former)
+
     def _put_json(self, key: str, document: Any) -> None:
-        data = _json(document)
+        data = layout.as_bytes(document)
+        self._written.add(key)
         try:
             receipt = put_bytes(self._store, key, data)
         except KeyTaken:
-            if read_bytes(self._store, key, len(data) + 1) != data:
+            if self._holds(key, data):
+                return
+            if self._committed:
                 raise KeyHeld(key=key, store=self._store.container) from None
+            self._replace(key, data)
         else:
             self._store.check(receipt)
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        try:
+            return read_bytes(self._store, key, len(data)) == data
+        except StoredWrong:
+            return False
+
+    def _replace(self, key: str, data: bytes) -> None:
+        try:
+            receipt = self._store.replace(key, Entry(LogicalPath.parse(key), len(data)), lambda: io.BytesIO(data))
+        except ChangeRefused:
+            raise KeyHeld(key=key, store=self._store.container) from None
+        self._store.check(receipt)
 
     # --- means
 
@@ -301,7 +362,3 @@ def _receipt_of(path: Path, key: str) -> Receipt:
 
 def _digests(receipt: Receipt) -> dict[str, str]:
     return {name: receipt.digests[name] for name in ("sha256", "md5")}
-
-
-def _json(document: Any) -> bytes:
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"

@@ -16,6 +16,7 @@ may be killed and run again at any point: the transaction's journal says what wa
 from __future__ import annotations
 
 from muniment.doors.osf.callbacks import CallbackStep
+from muniment.doors.osf.check import CheckStep, DamagedStep
 from muniment.doors.osf.context import RegistrationContext
 from muniment.doors.osf.finish import AgainStep, EndStep, FinishStep, RegistrationStep, SealStep
 from muniment.doors.osf.start import ContainerStep, ServiceStep, SubmissionStep
@@ -32,4 +33,6 @@ def steps(office: RegistrationContext) -> list[Step]:
         FinishStep(office),
         EndStep(office),
         CallbackStep(office),
+        CheckStep(office),
+        DamagedStep(office),
     ]
