@@ -206,7 +206,7 @@ def report(
         return
     for row in found:
         since = f"since {row['first_failure']}, {row['failure_count']} times"
-        kept = "  (kept here)" if row["cache_url"] else ""
+        kept = "  (kept here, from before it was broken)" if row["cache_url"] else ""
         typer.echo(f"{row['dataset_name']}  {row['resource_url']}  {row['reason']}  {since}{kept}")
 
 
@@ -238,7 +238,8 @@ def show(
     if record["failure_count"]:
         typer.echo(f"failed {record['failure_count']} times in a row since {record['first_failure']}")
     if row["kept_as"]:
-        typer.echo(f"kept: {row['kept_as']}  {size_text(row['size'] or 0)}  md5 {row['md5']}")
+        before = ", from before it was broken" if record["cached_before_broken"] else ""
+        typer.echo(f"kept{before}: {row['kept_as']}  {size_text(row['size'] or 0)}  md5 {row['md5']}")
     for line in history:
         typer.echo(f"  {line['at']}  {line['status_id']}  {line['reason']}")
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from muniment.doors.ckan.link import file_name, fresh_until, tidy
+from muniment.doors.ckan.report import resource_record
 from muniment.doors.ckan.statuses import Status
 from tests.servers.ckan.conftest import Harvester
 
@@ -76,11 +77,13 @@ def test_a_link_that_failed_and_recovered_unchanged_is_no_longer_broken(harveste
     harvester.harvest()
     broken = harvester.row("r")
     assert (broken["is_broken"], broken["failure_count"]) == (True, 3)
+    assert resource_record(broken)["cached_before_broken"], "the last good copy stays and says from when it is"
     assert broken["kept_as"], "the copy is still offered as it was before the link broke"
     harvester.origin.faults.clear()
     harvester.harvest()
     row = harvester.row("r")
     assert (row["is_broken"], row["failure_count"], row["first_failure"]) == (False, 0, None)
+    assert not resource_record(row)["cached_before_broken"]
 
 
 def test_a_changed_file_is_another_instance_and_both_stay(harvester: Harvester) -> None:

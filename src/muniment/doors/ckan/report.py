@@ -126,6 +126,7 @@ def resource_record(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, An
         "url_redirected_to": row["redirected_to"],
         "url_moved_to": row["moved_to"],
         "cache_url": cache_url or None,
+        "cached_before_broken": row["kept_as"] is not None and row["is_broken"] is True,
         "size": row["size"],
         "mimetype": row["mimetype"],
         "hash": row["md5"],
