@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -28,6 +29,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the class above
         """Begin to wait for headers."""
         super().connection_made(transport)
+        # asyncio does this for sockets it makes itself. One that several processes share comes ready-made, and there
+        # a small answer, sent as head and body, would wait 40 ms for the client to acknowledge the head.
+        stream = transport.get_extra_info("socket")
+        if stream is not None and stream.family in {socket.AF_INET, socket.AF_INET6}:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._waiting = self.loop.call_later(HEADER_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
