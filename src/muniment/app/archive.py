@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, cast, final
 
@@ -19,9 +20,26 @@ if TYPE_CHECKING:
     from muniment.remote import RemoteArchive
 
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
 def is_url(place: object) -> bool:
     """Whether a place is the address of a server."""
     return isinstance(place, str) and place.lower().startswith(("http://", "https://"))
+
+
+def folder(place: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """A place that is a folder. `s3://bucket` is none: as a path it would be a folder called `s3:` in this one.
+
+    Raises:
+        BadInput: It is an address.
+    """
+    if isinstance(place, str) and (scheme := _SCHEME.match(place)):
+        raise BadInput(
+            reason=f"an archive cannot be at an address that begins with {scheme[0]}: "
+            "give a folder, or the http or https address of a server"
+        )
+    return place
 
 
 def remote_archive(url: str, *, key: str | None = None, tls: ssl.SSLContext | None = None) -> RemoteArchive:
@@ -145,7 +163,7 @@ class Archive(AnyArchive):
             if state is not None or agent is not None or workers is not None or not parity:
                 raise BadInput(reason="state, agent, workers and parity are the server's affair; give key and tls only")
             return cast("Archive", remote_archive(place, key=key, tls=tls))
-        return cast("Archive", FolderArchive(place, state=state, agent=agent, workers=workers, parity=parity))
+        return cast("Archive", FolderArchive(folder(place), state=state, agent=agent, workers=workers, parity=parity))
 
     @classmethod
     def init(
@@ -173,7 +191,7 @@ class Archive(AnyArchive):
         if is_url(path):
             raise BadInput(reason=f"{path} is a server's address; an archive is made in a folder of this machine")
         made = FolderArchive.init(
-            path,
+            folder(path),
             mode=mode,
             digests=digests,
             redundancy=redundancy,

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muniment.app.archive import FolderArchive, is_url, remote_archive
+from muniment.app.archive import FolderArchive, folder, is_url, remote_archive
 from muniment.archive import Agent
 from muniment.content.archive import Archive
 from muniment.errors.base import BadInput
@@ -59,7 +59,7 @@ class ArchiveOpener:
             MunimentError: As `archive`.
         """
         if not is_url(place):
-            return FolderArchive(place, agent=self.agent(), workers=self.settings.digest_processes)
+            return FolderArchive(folder(place), agent=self.agent(), workers=self.settings.digest_processes)
         return remote_archive(place, key=self._key())
 
     def operations(self) -> RemoteOperations:
@@ -105,7 +105,7 @@ class ArchiveOpener:
             raise BadInput(reason="no archive is named: give --archive DIR, or set MUNIMENT_ARCHIVE")
         if self.remote:
             raise BadInput(reason=f"{self.settings.archive} is a server's address; this needs the archive's folder")
-        return Path(self.settings.archive)
+        return Path(folder(self.settings.archive))
 
     def agent(self) -> Agent:
         """Who acts: as the settings say, and else who this process runs as."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,6 +44,17 @@ class Context:
 
         return App(self._settings())
 
+    def name(self, archive: str) -> None:
+        """Work on this archive, which a command itself was given.
+
+        Raises:
+            BadInput: `--archive` names another.
+        """
+        named = self._settings().archive
+        if named and Path(named).absolute() != Path(archive).absolute():
+            raise BadInput(reason=f"two archives are named: {archive}, and {named} by --archive or MUNIMENT_ARCHIVE")
+        self._archive, self._read = archive, None
+
     def _settings(self) -> Settings:
         """The settings of this command, read once."""
         from muniment.settings import Settings
@@ -78,12 +90,17 @@ class Context:
             yield bars
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
 def refuse_inside(archive: Archive, output: Path | None) -> None:
-    """Nothing but the archive writes below its root.
+    """Nothing but the archive writes below its root; and an address is no folder of this machine.
 
     Raises:
-        BadInput: `output` lies in the archive.
+        BadInput: `output` lies in the archive, or is an address.
     """
+    if output is not None and _ADDRESS.match(str(output)):
+        raise BadInput(reason=f"{output} is an address; name a folder or file of this machine")
     if (
         isinstance(archive.path, Path)
         and output is not None

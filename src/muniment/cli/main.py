@@ -91,6 +91,26 @@ def begin(
     context.obj = Context(archive, state, key_file, quiet=quiet)
 
 
+def options_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options of all commands before the command, wherever they stood.
+
+    `--state` stays where it is: jobs have an option of that name. So does everything after `--`.
+    """
+    ahead: list[str] = []
+    rest: list[str] = []
+    left = iter(arguments)
+    for word in left:
+        if word == "--":
+            rest += [word, *left]
+        elif word in {"-q", "--quiet"} or word.startswith(("--archive=", "--key-file=")):
+            ahead.append(word)
+        elif word in {"-a", "--archive", "--key-file"}:
+            ahead += [word, *(value for value in [next(left, None)] if value is not None)]
+        else:
+            rest.append(word)
+    return ahead + rest
+
+
 def application(arguments: Sequence[str] = ()) -> typer.Typer:
     """The command line: all of it, or what `arguments` may ask for when they name commands.
 
@@ -126,6 +146,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; returns its exit status (docs/reference/cli.md)."""
+    arguments = options_first(arguments)
     try:
         result = application(arguments)(arguments, prog_name="muniment", standalone_mode=True)
     except MunimentError as error:

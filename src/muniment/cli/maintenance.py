@@ -13,6 +13,9 @@ from muniment.cli.options import Id, Json, ProjectOption
 
 def init(
     context: typer.Context,
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[DIR]", help="Its folder, if not named by --archive.", show_default=False)
+    ] = None,
     mode: Annotated[str, typer.Option(help="dynamic, preservation or worm.")] = "preservation",
     digest: Annotated[
         list[str] | None,
@@ -25,6 +28,8 @@ def init(
     """Make a new archive in a new or empty folder."""
     from muniment.archive import Archive
 
+    if folder is not None:
+        context.obj.name(folder)
     app = context.obj.app()
     digests = tuple(digest) if digest else ("sha512", "sha256")
     if app.settings.ledger is not None and "://" in app.settings.ledger:

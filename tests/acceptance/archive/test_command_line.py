@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+import muniment
 from muniment.archive import Archive
 from muniment.cli.main import run
+from muniment.errors.base import BadInput
 
 
 @pytest.fixture
@@ -210,3 +212,56 @@ def test_a_folder_with_a_commands_name_is_a_folder(
     assert run(["add", "ls", "--id", "audit"]) == 0
     assert run(["ls", "audit"]) == 0
     assert "deep/b.txt" in said(capsys)
+
+
+def test_the_options_of_all_commands_may_stand_after_the_command(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MUNIMENT_ARCHIVE", raising=False)
+    place = str(tmp_path / "here")
+    assert run(["init", place]) == 0
+    assert run(["add", str(folder), "--id", "r", "-a", place, "-q"]) == 0
+    said(capsys)
+    assert run(["ls", "--archive", place]) == 0
+    assert "r" in said(capsys).split()
+    assert run(["ls", f"--archive={place}"]) == 0
+    (folder / "--quiet").write_bytes(b"a name\n")
+    monkeypatch.chdir(folder)
+    assert run(["add", "-a", place, "--id", "s", "--", "--quiet"]) == 0
+    assert run(["get", "s", "--quiet", "-a", place, "-o", str(tmp_path / "s")]) == 0
+    assert (tmp_path / "s/--quiet").read_bytes() == b"a name\n"
+
+
+def test_two_archives_named_for_one_command_are_refused(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", str(tmp_path / "another")]) == BadInput.exit_status
+    assert "two archives are named" in capsys.readouterr().err
+    assert not (tmp_path / "another").exists()
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/prefix", "ftp://host/x", "file:///srv/archive", "S3://b"])
+def test_an_address_that_is_no_server_is_refused_and_no_folder_is_made_of_it(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MUNIMENT_ARCHIVE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for command in (["init", place], ["-a", place, "init"], ["-a", place, "ls"], ["-a", place, "serve"]):
+        assert run(command) == BadInput.exit_status
+        assert "give a folder, or the http or https address of a server" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(BadInput):
+        muniment.Archive(place)
+    with pytest.raises(BadInput):
+        muniment.Archive.init(place)
+
+
+def test_an_address_is_no_place_to_write_files_to(
+    root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["add", str(folder), "--id", "r"]) == 0
+    monkeypatch.chdir(tmp_path)
+    for command in (["get", "r", "-o", "s3://bucket/x"], ["export", "r", "--layout", "bag", "-o", "s3://bucket/x.tar"]):
+        assert run(command) == BadInput.exit_status
+        assert "is an address" in capsys.readouterr().err
+    assert not (tmp_path / "s3:").exists()
