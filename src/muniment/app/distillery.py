@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from muniment.content.archive import Archive
     from muniment.doors.distillery.context import DistilleryContext
     from muniment.doors.distillery.settings import DistillerySettings, StoreSettings
+    from muniment.imaging import ImageProcess
     from muniment.jobs import Ledger
     from muniment.publishers.protocol import Publisher
     from muniment.session import Session
@@ -46,7 +47,7 @@ def distillery_context(
         lambda: _catalogue(settings, open_session()),
         lambda given, destination: _store(app, given, destination, scratch),
         scratch=scratch,
-        open_publisher=lambda: _publisher(settings),
+        open_publisher=lambda: _publisher(settings, ledger, open_session, scratch),
     )
 
 
@@ -59,14 +60,55 @@ def _catalogue(settings: DistillerySettings, session: Session) -> ArchivesSpace:
     return ArchivesSpace(session, given.url, given.user, password, given.repository)
 
 
-def _publisher(settings: DistillerySettings) -> Publisher:
+def _publisher(
+    settings: DistillerySettings,
+    ledger: Callable[[], Ledger],
+    open_session: Callable[[], Session],
+    scratch: Callable[..., Path],
+) -> Publisher:
+    from muniment.doors.distillery.batches import Batches  # noqa: PLC0415 - as above
+    from muniment.doors.distillery.settings import read_secret  # noqa: PLC0415 - as above
     from muniment.imaging import ImageProcess, ImagingLimits  # noqa: PLC0415 - as above
-    from muniment.publishers.iiif import Iiif  # noqa: PLC0415 - as above
 
     given, images = settings.access, settings.images
-    assert given.folder is not None
     limits = ImagingLimits(images.memory, images.seconds, images.pixels, images.pages)
-    return Iiif(given.folder, given.url, lambda: ImageProcess(limits))
+
+    def open_images() -> ImageProcess:
+        return ImageProcess(limits)
+
+    def place() -> Path:
+        return scratch("distillery", "access")
+
+    if given.publisher == "islandora7":
+        return _islandora7(settings, open_images, place)
+    if given.publisher == "islandora2":
+        from muniment.publishers.islandora2 import Islandora2, Islandora2Site  # noqa: PLC0415 - as above
+
+        password = read_secret(given.password_file, "the password")
+        site = Islandora2Site(given.url, given.user, password, given.lookup)
+        return Islandora2(open_session(), site, open_images, Batches(ledger().database), place)
+    from muniment.publishers.iiif import Iiif  # noqa: PLC0415 - as above
+
+    assert given.folder is not None
+    return Iiif(given.folder, given.url, open_images)
+
+
+def _islandora7(
+    settings: DistillerySettings, open_images: Callable[[], ImageProcess], place: Callable[[], Path]
+) -> Publisher:
+    from muniment.imaging.text import PageText, read_text  # noqa: PLC0415 - as above
+    from muniment.publishers.islandora7 import Islandora7, Islandora7Site  # noqa: PLC0415 - as above
+    from muniment.publishers.islandora7.ssh import SshMachine  # noqa: PLC0415 - as above
+
+    given = settings.access
+    target, _, port = given.ssh.partition(":")
+    machine = SshMachine(target, int(port or 22), identity=given.identity_file, known_hosts=given.known_hosts_file)
+    site = Islandora7Site(given.webroot, given.url, given.namespace, given.drush)
+
+    def read(picture: Path, scratch: Path) -> PageText | None:
+        return read_text(picture, scratch, seconds=given.text_seconds, language=given.language)
+
+    return Islandora7(machine, site, open_images, read, place)
 
 
 def _store(app: App, given: StoreSettings, destination: str, scratch: Callable[..., Path]) -> Store:

@@ -466,6 +466,13 @@ distillery_copies = Table(
 )
 """Each file that was proved to be in a store: what the catalogue and the audit rest on."""
 
+distillery_remembered = Table(
+    "distillery_remembered",
+    metadata,
+    Column("name", String(500), primary_key=True),  # what a publisher calls a thing it made elsewhere
+    Column("value", Text, nullable=False),
+)
+
 distillery_holds = Table(
     "distillery_holds",
     metadata,

@@ -65,10 +65,30 @@ class ImageProcess:
                 left.unlink(missing_ok=True)
             raise
 
-    def jpeg(self, path: Path, page: int, out: Path, *, width: int, height: int, quality: int = 75) -> tuple[int, int]:
-        """Make a JPEG that fits into so many pixels; its width and height."""
-        found = self._ask("jpeg", path, page=page, out=str(out), width=width, height=height, quality=quality)
+    def jpeg(
+        self,
+        path: Path,
+        page: int,
+        out: Path,
+        *,
+        width: int,
+        height: int,
+        quality: int = 75,
+        description: Description | None = None,
+    ) -> tuple[int, int]:
+        """Make a JPEG that fits into so many pixels, with its description in it; its width and height."""
+        more: dict[str, Any] = {"description": asdict(description)} if description is not None else {}
+        size = {"width": width, "height": height, "quality": quality}
+        found = self._ask("jpeg", path, page=page, out=str(out), **size, **more)
         return int(found["width"]), int(found["height"])
+
+    def lossy(self, path: Path, page: int, out: Path, description: Description) -> None:
+        """Make a small JPEG 2000 for the screen."""
+        self._ask("lossy", path, page=page, out=str(out), description=asdict(description))
+
+    def plain(self, path: Path, page: int, out: Path) -> None:
+        """Make an uncompressed TIFF as a screen shows the page."""
+        self._ask("plain", path, page=page, out=str(out))
 
     def tiles(self, path: Path, page: int, out: Path, *, id: str, tile: int = 512) -> tuple[int, int]:
         """Cut a page into the files of a IIIF image service of level 0; the page's width and height.

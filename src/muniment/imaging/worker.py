@@ -30,6 +30,8 @@ _STRIP = 64
 """Rows decoded at a time when pixels are compared."""
 _JP2 = b"\0\0\0\x0cjP  "
 _TILE = 512
+_LOSSY = 48
+"""How much of a page is kept for the screen, as the imaging library counts it."""
 _GRAY = 2
 """Bands of a gray page, with its alpha."""
 
@@ -147,8 +149,17 @@ class Images:
             raise NotLossless(name=name, reason=f"it is {found['transformation']}, {found['quantization']}")
         return found
 
-    def jpeg(self, path: str, page: int, out: str, width: int, height: int, quality: int) -> dict[str, Any]:
-        """Make a JPEG of a page that fits into so many pixels.
+    def jpeg(
+        self,
+        path: str,
+        page: int,
+        out: str,
+        width: int,
+        height: int,
+        quality: int,
+        description: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Make a JPEG of a page that fits into so many pixels, with its description in it where one is given.
 
         Raises:
             BadScan: The page cannot be read.
@@ -156,8 +167,35 @@ class Images:
         image = self._shown(path, page)
         scale = min(1.0, width / image.width, height / image.height)
         made = image.resize(scale) if scale < 1 else image
-        made.jpegsave(out, Q=quality, strip=True, optimize_coding=True)
+        made = made.copy()
+        for field in [each for each in made.get_fields() if each.endswith("-data")]:
+            made.remove(field)
+        if description is not None:
+            made.set_type(self._vips.GValue.blob_type, "xmp-data", xmp.packet(xmp.Description(**description)))
+        made.jpegsave(out, Q=quality, strip=description is None, optimize_coding=True)
         return {"width": made.width, "height": made.height}
+
+    def lossy(self, path: str, page: int, out: str, description: dict[str, str]) -> dict[str, Any]:
+        """Make a small JPEG 2000 of a page for the screen, with its description in it.
+
+        Raises:
+            BadScan: The page cannot be read.
+        """
+        image, raw = self._shown(path, page), Path(f"{out}.raw.jp2")
+        image.jp2ksave(str(raw), Q=_LOSSY, tile_width=_TILE, tile_height=_TILE)
+        jp2.complete(raw, Path(out), xmp.packet(xmp.Description(**description)))
+        raw.unlink()
+        return {"width": image.width, "height": image.height}
+
+    def plain(self, path: str, page: int, out: str) -> dict[str, Any]:
+        """Make an uncompressed TIFF of a page as a screen shows it: what programs that read text are given.
+
+        Raises:
+            BadScan: The page cannot be read.
+        """
+        image = self._shown(path, page)
+        image.tiffsave(out, compression="none", strip=True)
+        return {"width": image.width, "height": image.height}
 
     def tiles(self, path: str, page: int, out: str, id: str, tile: int) -> dict[str, Any]:
         """Cut a page into the files of a IIIF Image API 3 service of level 0, in a new folder `out`.

@@ -23,8 +23,21 @@ class PublishedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedDate:
+    """A date of a thing: what it is the date of, and whether it is `single`, `inclusive` or `bulk`."""
+
+    label: str
+    kind: str
+    begin: str
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
-    """A thing to be shown: pages in order, and what is said about it (label to texts)."""
+    """A thing to be shown: pages in order, and what is said about it (label to texts).
+
+    `series` and `subseries` are a number and a title.
+    """
 
     id: str
     title: str
@@ -35,6 +48,9 @@ class Publication:
     rights: str = ""
     publisher: str = ""
     finding_aid: str = ""
+    series: tuple[str, str] | None = None
+    subseries: tuple[str, str] | None = None
+    dates: Sequence[PublishedDate] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ _LONGEST_LINE = 65_536
 _MOST_HEADERS = 200
 _MOST_INTERIM = 10
 _NO_BODY = frozenset({204, 304})
+_PIECE = 1 << 20
+
+Sendable = bytes | memoryview
+"""A body to send; a large file as a view of its mapping, so that it is never in memory as a whole."""
 
 
 class ProtocolBroken(OSError):
@@ -93,7 +97,7 @@ class Connection:
         self._left: int | None = 0
         self._closes = False
 
-    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> None:
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: Sendable | None) -> None:
         """Send a request and read the head of its answer, which has to come as soon as a single byte of a body.
 
         Raises:
@@ -108,7 +112,13 @@ class Connection:
         if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a header may not hold a line break")
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        self._socket.sendall(head + body if body else head)
+        if isinstance(body, memoryview):
+            # A piece at a time: the time-out is for each call, and a large file takes longer.
+            self._socket.sendall(head)
+            for at in range(0, len(body), _PIECE):
+                self._socket.sendall(body[at : at + _PIECE])
+        else:
+            self._socket.sendall(head + body if body else head)
         with self._incoming.deadline():
             self._read_head(method)
 

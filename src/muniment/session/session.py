@@ -27,7 +27,7 @@ from muniment.session.account import Account, Origin
 from muniment.session.body import Body
 from muniment.session.clock import Clock, SystemClock
 from muniment.session.coding import Decoded, coding_of
-from muniment.session.connections import Pool
+from muniment.session.connections import Pool, Sendable
 from muniment.session.guard import Guard
 from muniment.session.headers import as_address
 from muniment.session.limits import Limits
@@ -187,7 +187,7 @@ class Session:
         raise FileUnavailable(path=path, service=account.service, reason=reason)
 
     def send(
-        self, account: Account, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+        self, account: Account, method: str, url: str, headers: Mapping[str, str], body: Sendable | None = None
     ) -> Reply:
         """An answer with its body still to come, after retries, waits and redirects; its status may be a refusal.
 
@@ -220,7 +220,7 @@ class Session:
         self.clock.sleep(min(_LONGEST_PAUSE, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
     def _follow(
-        self, account: Account, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self, account: Account, method: str, url: str, headers: Mapping[str, str], body: Sendable | None
     ) -> tuple[Reply, bool]:
         """One attempt: the answer after its redirects, and whether it is a refusal because of a limit."""
         redirects: list[int] = []
@@ -251,7 +251,7 @@ class Session:
         )
 
     def _once(
-        self, account: Account, origin: Origin, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self, account: Account, origin: Origin, method: str, url: str, headers: Mapping[str, str], body: Sendable | None
     ) -> Reply:
         """One request on one connection. An idle connection that the service closed meanwhile is no failure."""
         target = _target(url)

@@ -68,6 +68,21 @@ def test_a_wrong_setting_is_named_with_what_it_should_be(change: str, said: str,
         settings(tmp_path, WHOLE.replace(change, wrong[change]))
 
 
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        ('publisher = "iiif"\nurl = "https://x.example"', "access.folder is needed for iiif"),
+        ('publisher = "islandora7"\nurl = "https://x.example"\nwebroot = "/w"', "access.ssh is needed"),
+        ('publisher = "islandora7"\nssh = "-oProxyCommand=x"\nurl = "https://x.example"', "access.ssh is user@host"),
+        ('publisher = "islandora2"\nurl = "ftp://x.example"', "access.url is an http or https address"),
+        ('publisher = "moon"', "access.publisher is one of"),
+    ],
+)
+def test_a_publisher_says_what_it_needs(access: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(BadDistillerySetting, match=said):
+        settings(tmp_path, f"{WHOLE}[distillery.access]\n{access}\n")
+
+
 @pytest.mark.parametrize("text", ["", "[distillery", "[other]\n", "distillery = 1", "\ufeff[distillery]\nscans = 3"])
 def test_what_is_no_section_is_refused_with_its_file(text: str, tmp_path: Path) -> None:
     with pytest.raises(BadDistillerySetting, match=r"distillery\.toml"):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from muniment.doors.distillery.description import CollectionDescription, ObjectDescription
 from muniment.doors.distillery.making import KEY
-from muniment.layouts.preservation import image_id
-from muniment.publishers.protocol import Publication, PublishedPage
+from muniment.layouts.preservation import Level, image_id
+from muniment.publishers.protocol import Publication, PublishedDate, PublishedPage
 
 if TYPE_CHECKING:
     from muniment.content.instance import Instance
@@ -63,9 +63,22 @@ def publication_of(
             rights=collection.rights,
             publisher=collection.publisher,
             finding_aid=collection.finding_aid,
+            series=_level(described.arrangement.series),
+            subseries=_level(described.arrangement.subseries),
+            dates=tuple(_dates(described.record)),
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _level(level: Level | None) -> tuple[str, str] | None:
+    return None if level is None else (level.number, level.title)
+
+
+def _dates(record: Mapping[str, Any]) -> Iterator[PublishedDate]:
+    for each in record.get("dates") or []:
+        begin, end = str(each.get("begin") or ""), str(each.get("end") or "")
+        yield PublishedDate(str(each.get("label") or ""), str(each.get("date_type") or "single"), begin, end)
 
 
 def _source(files: list[str], stem: str, page: int) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from muniment.database import Database
 from muniment.database.tables import distillery_copies as copies
 from muniment.database.tables import distillery_holds as holds
 from muniment.database.tables import distillery_lines as lines
+from muniment.database.tables import distillery_remembered as remembered
 from muniment.jobs.model import plain
 
 _PAGE = 500
@@ -117,6 +118,22 @@ class Batches:
         """What was verified under a key."""
         found = self._rows(select(copies).where((copies.c.destination == destination) & (copies.c.key == key)))
         return VerifiedCopy(**found[0]) if found else None
+
+    # --- what publishers remember
+
+    def get(self, name: str) -> str:
+        """What is remembered under a name, or ''."""
+        found = self._rows(select(remembered).where(remembered.c.name == name))
+        return str(found[0]["value"]) if found else ""
+
+    def put(self, name: str, value: str) -> None:
+        """Remember it; what was remembered under the name is replaced."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(remembered).where(remembered.c.name == name))
+            connection.execute(insert(remembered), {"name": name, "value": value})
+
+        self._database.write(work, alone="what publishers of the Distillery remember")
 
     # --- one at a time
 

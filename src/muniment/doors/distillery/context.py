@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from muniment.catalogues.archivesspace import ArchivesSpace
 from muniment.doors.distillery.batches import Batches
@@ -46,6 +46,7 @@ class DistilleryContext:
         self._open_store = open_store
         self._open_publisher = open_publisher
         self._catalogue: ArchivesSpace | None = None
+        self._publisher: Publisher | None = None
         self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
 
@@ -101,7 +102,10 @@ class DistilleryContext:
         """
         if self._open_publisher is None or not self.settings.access.publisher:
             raise NoDestination(reason="access is not set up: its publisher is missing")
-        return self._open_publisher()
+        with self._lock:
+            if self._publisher is None:
+                self._publisher = self._open_publisher()
+            return self._publisher
 
     def images(self) -> ImageProcess:
         """A new process that reads scans; who takes it closes it."""
@@ -122,10 +126,6 @@ class DistilleryContext:
             return Path(address).absolute().joinpath(key).as_uri()
         path = parts.path.strip("/")
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{f'{path}/' if path else ''}{key}"
-
-    def access_url(self, component_id: str) -> str:
-        """Where an archival object's access copy is seen."""
-        return f"{self.settings.access.url.rstrip('/')}/{quote(component_id, safe='')}/"
 
     def close(self) -> None:
         """Close the connections to the catalogue; what is needed again is opened again."""

@@ -302,7 +302,9 @@ def _described(
         ),
     ]
     if "access" in seen.destinations:
-        seen.changes.append(f"{folder.component_id}: published at {given.access_url(folder.component_id)}")
+        seen.changes.append(
+            f"{folder.component_id}: published below {given.settings.access.prefix(folder.component_id)}"
+        )
     return FolderPreview(
         here.folder,
         here.component_id,
@@ -336,7 +338,7 @@ def _published(
 ) -> Iterator[Problem]:
     """File versions of the digital object that are somebody else's."""
     record = linked.get("_resolved") or {}
-    ours = given.access_url(described.arrangement.component_id)
+    ours = given.settings.access.prefix(described.arrangement.component_id)
     theirs = [str(each.get("file_uri")) for each in record.get("file_versions", []) if each.get("publish")]
     theirs = [each for each in theirs if not each.startswith(ours)]
     if theirs and given.settings.access.existing == "refuse":

@@ -44,7 +44,8 @@ def record_copies(
     current = [each for each in copies if files.get(each.path, {}).get("key") == each.key]
     target = _digital_object(catalogue, described)
     if published is not None:
-        catalogue.update(target, _shown(published, keep=settings.access.existing == "keep", url=settings.access.url))
+        prefix = settings.access.prefix(str(known["component_id"]))
+        catalogue.update(target, _shown(published, keep=settings.access.existing == "keep", prefix=prefix))
     by_path: dict[str, list[VerifiedCopy]] = {}
     for copy in current:
         by_path.setdefault(copy.path, []).append(copy)
@@ -170,7 +171,7 @@ def _with_container(uri: str) -> Merge:
     return merge
 
 
-def _shown(published: PublishedAt, *, keep: bool, url: str) -> Merge:
+def _shown(published: PublishedAt, *, keep: bool, prefix: str) -> Merge:
     """The page and its picture as file versions; what others show there is kept, and unpublished where that is set."""
     page = {"file_uri": published.url, "publish": True}
     picture = {
@@ -182,7 +183,7 @@ def _shown(published: PublishedAt, *, keep: bool, url: str) -> Merge:
 
     def merge(record: Record) -> Record:
         before = record.get("file_versions") or []
-        others = [each for each in before if not str(each.get("file_uri")).startswith(url)] if url else list(before)
+        others = [each for each in before if not str(each.get("file_uri")).startswith(prefix)]
         if keep:
             others = [{**each, "publish": False} if each.get("publish") else each for each in others]
         theirs = {each["file_uri"]: each for each in before if each not in others}

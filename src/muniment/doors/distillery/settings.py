@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import quote
 
 from muniment.errors.distillery import BadDistillerySetting
 
@@ -15,7 +17,7 @@ Normalisation = Literal["original", "jp2", "both"]
 Broken = Literal["strict", "lenient"]
 DESTINATIONS: tuple[Destination, ...] = get_args(Destination)
 STORES: tuple[Destination, ...] = ("onsite", "cloud")
-PUBLISHERS = ("iiif",)
+PUBLISHERS = ("iiif", "islandora7", "islandora2")
 _SECTION = "distillery"
 _LARGEST = 1 << 20
 
@@ -48,7 +50,12 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class AccessSettings:
-    """How access copies are published: by which publisher, into which folder, and under which address they are seen.
+    """How access copies are published: by which publisher, and under which address they are seen.
+
+    `iiif` writes into `folder`. `islandora7` is reached by `ssh` (user@host, or user@host:port), with its Drupal in
+    `webroot` and its command `drush`; `namespace` is that of its collections. `islandora2` is asked at `url` as `user`;
+    `lookup` is the path of a View that finds nodes by local identifier. Text is read in `language` by tesseract, where
+    that is installed, within `text_seconds` a page.
 
     `existing` says what becomes of addresses that a digital object shows already: the folder is refused, or they are
     kept unpublished.
@@ -58,6 +65,22 @@ class AccessSettings:
     folder: Path | None = None
     url: str = ""
     existing: Literal["refuse", "keep"] = "refuse"
+    ssh: str = ""
+    identity_file: Path | None = None
+    known_hosts_file: Path | None = None
+    webroot: str = ""
+    drush: str = "drush"
+    namespace: str = "islandora"
+    user: str = ""
+    password_file: Path | None = None
+    lookup: str = ""
+    language: str = "eng"
+    text_seconds: float = 10.0
+
+    def prefix(self, component_id: str) -> str:
+        """What the addresses of an archival object's access copy begin with, as far as that is known beforehand."""
+        root = self.url.rstrip("/")
+        return f"{root}/{quote(component_id, safe='')}/" if self.publisher == "iiif" else f"{root}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +139,18 @@ _TABLES: Mapping[str, type] = {
     "access": AccessSettings,
     "images": ImageSettings,
 }
-_PATHS = frozenset({"scans", "done", "users", "password_file", "access_key_file", "secret_key_file", "folder"})
+_PATHS = frozenset(
+    {
+        "scans", "done", "users", "password_file", "access_key_file", "secret_key_file", "folder", "identity_file",
+        "known_hosts_file",
+    }
+)  # fmt: skip
+_NEEDED_TO_PUBLISH: Mapping[str, tuple[str, ...]] = {
+    "iiif": ("folder", "url"),
+    "islandora7": ("url", "ssh", "webroot"),
+    "islandora2": ("url", "user", "password_file"),
+}
+_SSH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?")
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "normalisation": get_args(Normalisation),
     "broken": get_args(Broken),
@@ -226,7 +260,11 @@ def _impossible(made: DistillerySettings) -> list[str]:
     if catalogue.url and not catalogue.url.startswith(("http://", "https://")):
         wrong.append("archivesspace.url is an http or https address")
     access = made.access
-    if access.publisher and (access.folder is None or not access.url.startswith(("http://", "https://"))):
-        wrong.append("access needs a folder and the url (http or https) under which it is seen")
+    needed = _NEEDED_TO_PUBLISH.get(access.publisher, ())
+    wrong += [f"access.{name} is needed for {access.publisher}" for name in needed if not getattr(access, name)]
+    if access.url and not access.url.startswith(("http://", "https://")):
+        wrong.append("access.url is an http or https address")
+    if access.ssh and not _SSH.fullmatch(access.ssh):
+        wrong.append("access.ssh is user@host, or user@host:port")
     wrong += [f"watched_to knows no {each}" for each in made.watched_to if each not in DESTINATIONS]
     return wrong
