@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from muniment.archive.index.contents import Totals as Totals
     from muniment.archive.ingest.import_history import ImportedFile as ImportedFile
     from muniment.archive.ingest.import_history import ImportedInstance as ImportedInstance
+    from muniment.archive.ingest.uploads import ParkedTransaction as ParkedTransaction
     from muniment.archive.ingest.uploads import Receiving as Receiving
     from muniment.archive.ingest.uploads import Upload as Upload
     from muniment.archive.ingest.uploads import UploadRequest as UploadRequest
     from muniment.archive.ingest.uploads import begun_by as begun_by
     from muniment.archive.ingest.uploads import extend_lease as extend_lease
+    from muniment.archive.ingest.uploads import parked_transactions as parked_transactions
     from muniment.archive.ingest.uploads import receiving as receiving
     from muniment.archive.parity.external import make_parity as make_parity
     from muniment.archive.parity.external import parity_of as parity_of
@@ -40,11 +42,13 @@ _LATE = {
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
     "ingest.uploads": (
+        "ParkedTransaction",
         "Receiving",
         "Upload",
         "UploadRequest",
         "begun_by",
         "extend_lease",
+        "parked_transactions",
         "receiving",
     ),
     "usage": ("Usage", "UsageReader"),
@@ -65,6 +69,7 @@ __all__ = [
     "LastCheck",
     "Leftover",
     "Mode",
+    "ParkedTransaction",
     "Receiving",
     "Repair",
     "Summary",
@@ -80,6 +85,7 @@ __all__ = [
     "make_parity",
     "new_uuid",
     "parity_of",
+    "parked_transactions",
     "receiving",
     "repair_copy",
     "tombstone_files",

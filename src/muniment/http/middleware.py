@@ -37,6 +37,7 @@ BATCH = 32 << 20
 _HARMLESS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _LONGEST_ID = 100
 _NEXUS, _FILES = "/v1/", "/v1/files/"
+_DEPOSIT = "/deposit/"
 _DOCUMENT = 32 << 20
 """Bytes of a document of Nexus: a selection of 100,000 entries has ten million."""
 
@@ -84,6 +85,8 @@ class Limits:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.startswith(_FILES):
             return self.upload
+        if path.startswith(_DEPOSIT) and path.endswith("/files"):
+            return BATCH
         if path.startswith(_NEXUS):
             return max(self.body, _DOCUMENT)
         if scope["method"] not in {"PUT", "PATCH", "POST"} or not scope["path"].startswith(self.prefix):

@@ -13,7 +13,7 @@ from tests.servers.pages.conftest import HOSTILE_TITLE
 from tests.servers.pages.visiting import Answer, Visitor
 
 _MOST = 90
-_ELSEWHERE = ("/archive/v1/", "/-/assets/", "/sign-out")
+_ELSEWHERE = ("/archive/", "/-/assets/", "/sign-out")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ from typing import Self
 from muniment.archive.context import Opened
 from muniment.archive.copying.copy_and_digest import THREADED, Digesting
 from muniment.archive.disk.durable import NEW_FILE, make_folder, write_all, write_file, writing
-from muniment.archive.ingest.staging import StagingArea, TransactionRecord, read_record
+from muniment.archive.disk.regular import read_regular
+from muniment.archive.ingest.staging import StagingArea, TransactionRecord, left_behind, read_record
 from muniment.archive.ingest.transaction import Transaction
 from muniment.content import Entry, parse_expected
 from muniment.content.acceptable import check_size
@@ -33,6 +34,7 @@ from muniment.content.digests import ALGORITHMS
 from muniment.content.identity import Agent
 from muniment.content.times import check_time
 from muniment.errors.archive import LeftoverNotFound
+from muniment.errors.base import MunimentError
 from muniment.errors.remote import UploadBusy, UploadIncomplete, UploadNotFound, WrongUploadOffset
 
 _READ = 1 << 20
@@ -60,6 +62,32 @@ def begun_by(archive: Opened, transaction: str) -> tuple[Agent, str]:
         raise LeftoverNotFound(transaction=transaction)
     record = read_record(archive.context.layout.transactions / transaction)
     return record.agent, record.project
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedTransaction:
+    """A transaction that nobody holds at this moment and that its maker may go on with until its `lease` ends."""
+
+    transaction: str
+    project: str
+    id: str
+    base: int
+    started: str
+    agent: Agent
+    lease: str
+
+
+def parked_transactions(archive: Opened) -> Iterator[ParkedTransaction]:
+    """Every transaction that has a lease, the oldest first, without taking any."""
+    for folder in left_behind(archive.context.layout):
+        try:
+            record = read_record(folder)
+            lease = read_regular(folder / "lease").decode("ascii").strip()
+        except (MunimentError, OSError, UnicodeDecodeError):
+            continue  # it was closed meanwhile, or never parked
+        yield ParkedTransaction(
+            record.transaction, record.project, record.id, record.base, record.started, record.agent, lease
+        )
 
 
 @dataclass(frozen=True, slots=True)

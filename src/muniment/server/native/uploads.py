@@ -14,8 +14,9 @@ from muniment.archive import Transaction, Upload, UploadRequest
 from muniment.content import Entry, Hashers, parse_expected
 from muniment.content.digests import refuse_mismatch
 from muniment.content.times import check_time
-from muniment.errors.remote import BadRequest, UnusableRequest
+from muniment.errors.remote import BadRequest, BodyTooLarge, UnusableRequest
 from muniment.http.authorization import authorized
+from muniment.http.middleware import BATCH
 from muniment.http.names import (
     BATCH_TYPE,
     DIGEST_FIELD_FORM,
@@ -153,11 +154,42 @@ def show(request: Request, transaction: str, upload: str) -> UploadOut:
 
 
 @router.patch("/uploads/{upload}", operation_id="append", status_code=204, openapi_extra=_BYTES)
-async def append(request: Request, response: Response, transaction: str, upload: str, upload_offset: Offset) -> None:
-    """Send the next bytes. What came before a cut is kept; ask where the upload stands and go on from there."""
+async def append(
+    request: Request,
+    response: Response,
+    transaction: str,
+    upload: str,
+    upload_offset: Offset,
+    content_digest: ReprDigest = "",
+) -> None:
+    """Send the next bytes. What came before a cut is kept; ask where the upload stands and go on from there.
+
+    Of a piece with a `Content-Digest` all counts or nothing; it has at most 32 MiB.
+    """
     found = await run_in_threadpool(_upload, request, transaction, upload)
-    await _receive(request, transaction, found, upload_offset, pieces_of(request))
+    pieces = pieces_of(request)
+    if content_digest:
+        pieces = _chained(await _whole_piece(pieces, read_digest_fields(content_digest)), pieces)
+    await _receive(request, transaction, found, upload_offset, pieces)
     response.headers["Upload-Offset"] = str(found.received())
+
+
+async def _whole_piece(pieces: AsyncIterator[bytes], expected: dict[str, str]) -> bytes:
+    """A piece that is as its digest says.
+
+    Raises:
+        BodyTooLarge: It is too large to be kept until it is known to be right.
+        DigestMismatch: It is not as it was sent.
+    """
+    body = bytearray()
+    while piece := await _first(pieces):
+        body += piece
+        if len(body) > BATCH:
+            raise BodyTooLarge(limit=BATCH)
+    hashers = Hashers(expected)
+    hashers.update(body)
+    refuse_mismatch("the piece", hashers.values(), expected)
+    return bytes(body)
 
 
 @router.post("/uploads/{upload}", operation_id="finish_upload", status_code=201)

@@ -9,10 +9,42 @@ from muniment.app import App
 from muniment.archive import Archive
 from muniment.errors.base import MunimentError
 from muniment.server.native.events import Streams
-from muniment.server.pages import about, assets, events, failures, files, find, home, live, projects, resources, signing
+from muniment.server.pages import (
+    about,
+    assets,
+    choose,
+    deposit,
+    differences,
+    events,
+    failures,
+    files,
+    find,
+    home,
+    jobs,
+    live,
+    portals,
+    projects,
+    resources,
+    signing,
+)
 from muniment.server.pages.following import ContentFollower
 
-_PARTS = (signing, home, find, projects, resources, files, events, live, about)
+_PARTS = (
+    signing,
+    home,
+    find,
+    projects,
+    resources,
+    files,
+    choose,
+    differences,
+    events,
+    deposit,
+    portals,
+    jobs,
+    live,
+    about,
+)
 
 
 def install(server: FastAPI, app: App, archive: Archive) -> None:

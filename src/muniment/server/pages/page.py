@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SELECT = "archives/write"
 PROJECTS = "projects/read"
-SERVED: frozenset[str] = frozenset()
+SERVED: frozenset[str] = frozenset({"changes", "choose", "deposit", "jobs"})
 """Pages beyond the first ones that links may lead to."""
 _CATCH_UP = 100
 """Events that a page takes into the index itself; of more it says that finding is behind."""
@@ -59,6 +59,14 @@ NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
             NavigationEntry("/events", "Events", _somewhere(EVENTS)),
         ),
     ),
+    (
+        "Bring in",
+        (
+            NavigationEntry("/deposit", "Deposit", _somewhere(WRITE)),
+            NavigationEntry("/portals", "CKAN portals", _somewhere(READ)),
+        ),
+    ),
+    ("Run", (NavigationEntry("/jobs", "Jobs", _everywhere(ADMIN)),)),
 )
 
 

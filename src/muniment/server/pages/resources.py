@@ -99,7 +99,7 @@ def resource(request: Request, id: str) -> Response:
         size=size,
         listing=listing,
         state=state_of(page, check, whole),
-        said=list(_said(found.metadata)),
+        said=list(said_of(found.metadata)),
         events=latest_events(page, found) if page.visit.may(EVENTS, found.project) else None,
         may_write=page.visit.may("resources/write", found.project),
         redundancy=page.archive.config.redundancy,
@@ -192,13 +192,13 @@ def latest_events(page: Page, found: Instance, most: int = _EVENTS) -> list[Even
     return [event for number in numbers for event in islice(page.archive.events(number - 1), 1)]
 
 
-def _said(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+def said_of(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
     """What was said about an instance as lines of name and text."""
     if isinstance(value, Mapping) and depth < _DEEP:
         for key, item in value.items():
-            yield from _said(item, f"{name}.{key}" if name else str(key), depth + 1)
+            yield from said_of(item, f"{name}.{key}" if name else str(key), depth + 1)
     elif isinstance(value, list) and depth < _DEEP:
         for item in value[:50]:
-            yield from _said(item, name, depth + 1)
+            yield from said_of(item, name, depth + 1)
     elif str(value or ""):
         yield name, str(value)[:_LONGEST_SAID]

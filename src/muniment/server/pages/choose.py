@@ -1,0 +1,105 @@
+"""Choose files: just these files of an instance, as a tar or a zip whose length is known before its first byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import BinaryIO
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from muniment.archive import Instance
+from muniment.content import Entry
+from muniment.content.times import seconds
+from muniment.errors.base import BadInput
+from muniment.http.files import asked_range, disposition
+from muniment.http.names import path_of
+from muniment.http.streaming import PumpResponse
+from muniment.layouts.packages import folder_name
+from muniment.layouts.streams import Member, Plan, TarPlan, ZipPlan
+from muniment.server.pages.page import Page, resource_path
+from muniment.server.pages.resources import asked_instance, listed, title_of
+
+router = APIRouter(include_in_schema=False)
+_TYPES = {"tar": "application/x-tar", "zip": "application/zip"}
+
+
+@router.get("/resources/{id}/choose", operation_id="page_choose")
+def choose(request: Request, id: str) -> Response:
+    """The page: boxes for files and folders."""
+    page = Page(request)
+    found = asked_instance(page, id)
+    title = title_of(found) or found.id
+    return page.show(
+        "choose.html",
+        title,
+        "/find",
+        found=found,
+        title_text=title,
+        here=resource_path(found.project, found.id, instance=found.number),
+        at=lambda **fields: resource_path(found.project, found.id, "choose", instance=found.number, **fields),
+        listing=listed(found, page.asked("folder", 4000), page.asked("filter", 200), page.asked("after", 4000)),
+        filter=page.asked("filter", 200),
+        result=folder_name(found.id),
+    )
+
+
+@router.get("/resources/{id}/chosen", operation_id="page_chosen")
+def chosen(request: Request, id: str) -> Response:
+    """The chosen files; every one is compared with its digest while it is sent, and ranges can be asked for.
+
+    Raises:
+        BadInput: None is chosen, or there is no such form.
+    """
+    page = Page(request)
+    found = asked_instance(page, id)
+    form = page.asked("form", 3) or "tar"
+    if form not in _TYPES:
+        raise BadInput(reason=f"there is no form {form!r}; there are tar and zip")
+    entries = list(_asked_for(found, request.query_params.getlist("path")))
+    if not entries:
+        raise BadInput(reason="no file is chosen")
+    plan = _plan(found, entries, form)
+    part = asked_range(request, plan.length, plan.etag)
+    start, stop = part or (0, plan.length)
+    headers = {
+        "Content-Type": _TYPES[form],
+        "Content-Disposition": disposition(f"{folder_name(found.id)}.{form}"),
+        "Content-Length": str(stop - start),
+        "Accept-Ranges": "bytes",
+        "ETag": plan.etag,
+        "Cache-Control": "private, no-cache",
+    }
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
+    damaged = page.visit.gate.metrics.damaged
+    return PumpResponse(
+        lambda: plan.read(start, stop, prove=start > 0),
+        status=206 if part else 200,
+        headers=headers,
+        failed=lambda _: damaged.inc(),
+    )
+
+
+def _asked_for(found: Instance, paths: list[str]) -> Iterator[Entry]:
+    """The files that were chosen, each once: by their own paths, or by a folder's with all below it."""
+    wanted = {str(path_of(path, encoded=False)) for path in paths if path}
+    for entry in found.files():
+        path = str(entry.path)
+        above = path.split("/")[:-1]
+        if path in wanted or any("/".join(above[: depth + 1]) in wanted for depth in range(len(above))):
+            yield entry
+
+
+def _plan(found: Instance, entries: list[Entry], form: str) -> Plan:
+    modified = seconds(found.created)
+    members = [
+        Member(entry.path, entry.size or 0, partial(_open, found, entry), dict(entry.digests), modified)
+        for entry in entries
+    ]
+    return ZipPlan(members) if form == "zip" else TarPlan(members)
+
+
+def _open(found: Instance, entry: Entry, offset: int) -> BinaryIO:
+    return found.open(entry.path, offset, verify=False)
