@@ -38,11 +38,13 @@ _JOINERS = "\u200c\u200d"
 
 def shown(text: str, longest: int = _LONGEST) -> Markup:
     """A text from outside: controls and marks of direction are boxes that say what they are."""
-    if len(text) <= longest and text.isprintable():
+    if len(text) <= longest and text.isprintable() and text.strip(" ") == text:
         return escape(text)
     parts: list[Markup] = []
-    for letter in text[:longest]:
-        mark = _mark(letter)
+    within = range(len(text) - len(text.lstrip(" ")), len(text.rstrip(" ")))
+    for at, letter in enumerate(text[:longest]):
+        # A space at an end is seen by nobody, and some systems drop it.
+        mark = "SP" if letter == " " and at not in within else _mark(letter)
         parts.append(
             escape(letter)
             if mark is None
@@ -55,7 +57,14 @@ def shown(text: str, longest: int = _LONGEST) -> Markup:
 
 def lines(text: str) -> Markup:
     """A text of many lines, whose lines end where they end and whose other marks are boxes."""
-    return Markup("\n").join(shown(line.expandtabs(4), len(line) * 4) for line in text.split("\n"))
+    return Markup("\n").join(_line(line.expandtabs(4)) for line in text.split("\n"))
+
+
+def _line(text: str) -> Markup:
+    """A line, whose spaces at its ends are what they are."""
+    inside = text.strip(" ")
+    before, _, after = text.partition(inside) if inside else (text, "", "")
+    return escape(before) + shown(inside, len(inside) + 1) + escape(after)
 
 
 def name(text: str) -> Markup:
