@@ -103,6 +103,13 @@ def test_the_index_is_made_again_from_the_log_when_it_was_deleted_or_damaged(arc
     again.close()
 
 
+def test_an_audit_knows_the_index_for_its_own_file(archive: Archive) -> None:
+    _put(archive, "one", {"a.txt": b"x"})
+    index = _caught_up(archive)
+    assert [finding.where for finding in archive.audit() if finding.failed] == []
+    index.close()
+
+
 def test_pages_of_files_and_of_resources_go_on_without_a_gap(archive: Archive) -> None:
     for number in range(4):
         _put(archive, f"r{number}", {f"same-{each:03}.txt": b"%d" % number for each in range(30)})
