@@ -126,13 +126,20 @@ class NotAPlainFile(BadInput):
 
 
 class DiskFull(StorageError):
-    """There is no room left for {path}. What was begun is undone; free some space and try again."""
+    """There is no room left for {path}. Free some space and try again."""
 
 
 class WriteFailed(StorageError):
-    """{path} could not be written: {reason}. What was begun is undone."""
+    """{path} could not be written: {reason}."""
 
     http_status = 500
+
+
+class Unfinished(StorageError):
+    """{what} was decided, but is not finished: {reason} The next opening of the archive goes on with it."""
+
+    http_status = 500
+    retry = False
 
 
 class ReadFailed(StorageError):
@@ -171,6 +178,18 @@ class PackageRefused(BadInput):
 
 class OutputExists(Conflict):
     """{path} already exists and is not overwritten. Name a new place."""
+
+
+class IndexFailed(StorageError):
+    """The index {path} cannot be used: {reason}. It is derived: `muniment reindex` builds it anew."""
+
+    http_status = 500
+
+
+class OutputFailed(StorageError):
+    """Standard output could not be written: {reason}. What the command did to the archive, it did."""
+
+    http_status = 500
 
 
 class WorkerDied(MunimentError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import BadInput
+from muniment.errors.base import EXIT_FINDINGS, BadInput, MunimentError
 
 
 class UnsafePath(BadInput):
@@ -42,6 +42,19 @@ class BadProject(BadInput):
 class BadTime(BadInput):
     """{value!r} is not a point in the log. Give an ISO 8601 time with a zone, a Unix time, or an event number."""
 
+    http_status = 422
+
+
+class BadStamp(BadInput):
+    """{what} cannot be read: {reason}."""
+
+    http_status = 422
+
+
+class StampRefused(MunimentError):
+    """The time stamp does not prove that the log had reached {head}: {reason}."""
+
+    exit_status = EXIT_FINDINGS
     http_status = 422
 
 

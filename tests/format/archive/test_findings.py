@@ -151,6 +151,13 @@ def lost_log(root: Path) -> None:
         (root / folder / log(root).relative_to(root / "events")).write_bytes(b"".join(lines[:-1]))
 
 
+def cut_log(root: Path) -> None:
+    """In both of its copies, and before the event that the newest instance saw."""
+    lines = log(root).read_bytes().splitlines(keepends=True)
+    for folder in ("events", "parity/events"):
+        (root / folder / log(root).relative_to(root / "events")).write_bytes(b"".join(lines[:-2]))
+
+
 def lost_line_of_the_log(root: Path) -> None:
     lines = log(root).read_bytes().splitlines(keepends=True)
     log(root).write_bytes(b"".join(lines[:-1]))
@@ -208,6 +215,7 @@ EXAMPLES: list[tuple[str, Callable[[Path], None]]] = [
     ("M304", gone_resource),
     ("M305", lost_log),
     ("M306", lost_line_of_the_log),
+    ("M307", cut_log),
     ("M401", lost_parity),
     ("M402", damaged_parity),
     ("M403", idle_parity),
@@ -215,8 +223,8 @@ EXAMPLES: list[tuple[str, Callable[[Path], None]]] = [
     ("M502", set_aside),
     ("M701", lost_row_of_the_index),
 ]
-ELSEWHERE = {"M601"}
-"""Said of names when something is taken out, not by an audit."""
+ELSEWHERE = {"M308", "M601"}
+"""Said of a head that is given, and of names when something is taken out."""
 
 
 def audit(root: Path) -> list[Finding]:

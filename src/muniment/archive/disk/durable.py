@@ -163,6 +163,9 @@ def remove_tree(path: Path) -> None:
     """
     with writing(path):
         try:
+            if path.is_symlink():
+                os.unlink(path)
+                return
             _remove_folder(os.fspath(path))
         except FileNotFoundError:
             return

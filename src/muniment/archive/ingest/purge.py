@@ -1,7 +1,8 @@
 """Purging a resource, in dynamic mode only: with a reason, a tombstone and an event.
 
-The tombstone comes first: from then on the resource counts as gone, and recovery completes what a
-crash left undone; before it, nothing has happened. The parity of the resource's small files goes with
+A note of what is meant is made to last, and then comes the tombstone: from then on the resource counts as
+gone, and recovery completes what a crash left undone; before it, nothing has happened. Where the note is lost
+all the same, the tombstone alone tells enough to go on. The parity of the resource's small files goes with
 it; that of its large files, which equal files of other resources may share, an audit names once it
 protects nothing, and `repair` removes it.
 """
@@ -12,22 +13,24 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, replace_file, sync_folder
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.disk.regular import is_regular, read_regular
 from muniment.archive.ingest.commit import drop_empty_folders
 from muniment.archive.ingest.staging import DELETION, StagingArea, TransactionRecord
 from muniment.archive.package.objects import head_of
 from muniment.content.acceptable import check_text
 from muniment.content.config import Mode
 from muniment.content.events import Event
-from muniment.content.identity import new_uuid
+from muniment.content.identity import check_id, check_project, new_uuid
 from muniment.content.times import now
-from muniment.errors.archive import DamagedRecord, ReasonNeeded, ResourceNotFound
+from muniment.errors.archive import DamagedRecord, ReasonNeeded, ResourceNotFound, Unfinished
 from muniment.errors.base import StorageError
 
 
@@ -39,7 +42,8 @@ def purge(context: ArchiveContext, project: str, resource: str, reason: str) -> 
         ReasonNeeded: No reason was given.
         BadValue: It cannot be kept.
         ResourceNotFound: There is no such resource.
-        DiskFull, WriteFailed: The storage refused; recovery completes the purge if it had begun.
+        DiskFull, WriteFailed: The storage refused; nothing has happened.
+        Unfinished: The storage refused when it was decided already: recovery completes the purge.
     """
     context.config.refuse_unless(Mode.DYNAMIC, "purging")
     if not check_text(reason, "the reason").strip():
@@ -51,14 +55,16 @@ def purge(context: ArchiveContext, project: str, resource: str, reason: str) -> 
     record = TransactionRecord(
         new_uuid(), project, resource, head, *begun, reason.strip(), DELETION, context.log.head().seq
     )
-    area = StagingArea.begin(context.layout, record)
+    area = StagingArea.begin(context.layout, record, lasting=True)
     try:
         with exclusive(context.object_lock(context.layout.object(project, resource))):
             _entomb(context, record)
-    except BaseException:
+    except BaseException as error:
         if context.layout.tombstone(project, resource).exists():
             # Ours or another's: recovery looks at it, and completes this purge or drops it.
             area.release()
+            if isinstance(error, StorageError):
+                raise _unfinished(resource, error) from error
             raise
         # Nothing happened; if the folder cannot be removed now, recovery does it.
         with contextlib.suppress(StorageError):
@@ -66,8 +72,14 @@ def purge(context: ArchiveContext, project: str, resource: str, reason: str) -> 
         raise
     try:
         return finish_purge(context, area)[0]
+    except StorageError as error:
+        raise _unfinished(resource, error) from error
     finally:
         area.release()
+
+
+def _unfinished(resource: str, error: StorageError) -> Unfinished:
+    return Unfinished(what=f"The purge of {resource!r}", reason=error.message)
 
 
 def finish_purge(context: ArchiveContext, area: StagingArea) -> list[Event]:
@@ -105,6 +117,80 @@ def finish_purge(context: ArchiveContext, area: StagingArea) -> list[Event]:
     return events
 
 
+def purge_noted_again(context: ArchiveContext, folder: Path) -> StagingArea | None:
+    """Hold the folder of a purge whose note cannot be read, with the note written again from its tombstone.
+
+    None where no tombstone names this transaction.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused.
+        DamagedRecord: What stands in the folder is no folder of a transaction.
+    """
+    record = next((found for found in _decided(context) if found.transaction == folder.name), None)
+    if record is None:
+        return None
+    if os.path.lexists(folder / "lock") and not is_regular(folder / "lock"):
+        remove_tree(folder / "lock")
+    make_folder(context.layout.scratch)
+    note = folder / "transaction.json"
+    if note.is_dir() and not note.is_symlink():
+        remove_tree(note)
+    replace_file(note, record.as_bytes(), scratch=context.layout.scratch)
+    sync_folder(folder)
+    return StagingArea.take_over(folder)
+
+
+def finish_from_tombstones(context: ArchiveContext) -> list[Event]:
+    """Finish the purges of which nothing is left but a tombstone: no note, and no event.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; running it again goes on.
+    """
+    waiting = list(_decided(context))
+    if not waiting:
+        return []
+    told = {(event.project, event.resource) for event in context.log.read() if event.event == "deletion"}
+    done: list[Event] = []
+    for record in waiting:
+        noted = (context.layout.transactions / record.transaction).exists()
+        if noted or (record.project, record.id) in told:
+            continue  # it is being finished, or was
+        try:
+            area = StagingArea.begin(context.layout, record, lasting=True)
+        except FileExistsError:
+            continue  # by somebody else, at this moment
+        try:
+            done += finish_purge(context, area)
+        finally:
+            area.release()
+    return done
+
+
+def _decided(context: ArchiveContext) -> Iterator[TransactionRecord]:
+    """What each tombstone tells of its purge that can be read and lies in its place."""
+    if context.config.mode is not Mode.DYNAMIC:
+        return
+    for folder, _, names in os.walk(context.layout.tombstones):
+        for name in names:
+            try:
+                found = json.loads(read_regular(os.path.join(folder, name)))
+                record = TransactionRecord(
+                    str(UUID(found["transaction"])),
+                    check_project(found["project"]),
+                    check_id(found["id"]),
+                    int(found["instances"]),
+                    str(found["purged"]),
+                    str(found["agent"]),
+                    str(found.get("address", "")),
+                    str(found["reason"]),
+                    DELETION,
+                )
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                continue
+            if context.layout.tombstone(record.project, record.id) == Path(folder, name):
+                yield record
+
+
 def _entomb(context: ArchiveContext, record: TransactionRecord) -> None:
     """Write the tombstone, which decides that the resource goes; the caller holds the object's lock.
 
@@ -122,6 +208,7 @@ def _entomb(context: ArchiveContext, record: TransactionRecord) -> None:
         "purged": record.started,
         "reason": record.message,
         "agent": record.agent_name,
+        "address": record.agent_address,
         "instances": head,
         "transaction": record.transaction,
     }
@@ -145,12 +232,14 @@ def _written(told: Mapping[str, Any]) -> bytes:
 
 def rebuilt_tombstone(event: Event) -> bytes:
     """The tombstone that the event of a purge tells of, to the byte; b'' where the event does not tell enough."""
+    name, _, address = event.agent.removesuffix(">").rpartition(" <")
     told = {
         "id": event.resource,
         "project": event.project,
         "purged": event.detail.get("purged"),
         "reason": event.detail.get("reason"),
-        "agent": event.agent.rpartition(" <")[0],
+        "agent": name,
+        "address": address,
         "instances": event.detail.get("instances"),
         "transaction": event.transaction,
     }
@@ -174,9 +263,8 @@ def read_tombstone(context: ArchiveContext, project: str, resource: str) -> dict
     """
     path = context.layout.tombstone(project, resource)
     try:
-        found = json.loads(path.read_bytes())
+        return dict(json.loads(read_regular(path)))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DamagedRecord(path=path, reason=str(error)) from error
-    return dict(found)

@@ -19,6 +19,7 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import append_event, finish_root, publish
+from muniment.archive.ingest.purge import finish_purge, purge_noted_again
 from muniment.archive.ingest.staging import (
     DELETION,
     IMPORT,
@@ -57,8 +58,10 @@ def recover(context: ArchiveContext) -> list[Event]:
         try:
             area = StagingArea.take_over(folder)
         except DamagedRecord as error:
-            done += _set_aside(context, folder, TransactionRecord(folder.name, "", "", 0, "", "", ""), str(error))
-            continue
+            area = purge_noted_again(context, folder)
+            if area is None:
+                done += _set_aside(context, folder, TransactionRecord(folder.name, "", "", 0, "", "", ""), str(error))
+                continue
         if area is None:
             continue
         try:
@@ -135,8 +138,6 @@ def _finish_other(context: ArchiveContext, area: StagingArea) -> list[Event]:
     """Finish what is no ingestion of one instance."""
     record = area.record
     if record.kind == DELETION:
-        from muniment.archive.ingest.purge import finish_purge
-
         return finish_purge(context, area)
     if record.kind == IMPORT:
         from muniment.archive.ingest.import_history import finish_import

@@ -70,6 +70,10 @@ class TransactionRecord:
         """Who began it, and to whom it belongs."""
         return Agent(self.agent_name, self.agent_address)
 
+    def as_bytes(self) -> bytes:
+        """What `transaction.json` holds."""
+        return _json(asdict(self))
+
 
 class StagingArea:
     """The folder of one transaction, held by this process."""
@@ -82,8 +86,11 @@ class StagingArea:
         self._journal: int | None = None
 
     @classmethod
-    def begin(cls, layout: ArchiveLayout, record: TransactionRecord) -> Self:
+    def begin(cls, layout: ArchiveLayout, record: TransactionRecord, *, lasting: bool = False) -> Self:
         """Make the folder and take its lock.
+
+        With `lasting` it is on stable storage on return, for what becomes visible before anything else of the
+        transaction is synced: after a cut of power nobody could finish that without this record.
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
@@ -95,16 +102,24 @@ class StagingArea:
         lock = try_exclusive(fresh / "lock")
         area = cls(fresh, record, lock)
         try:
-            write_file(fresh / "transaction.json", _json(asdict(record)))
+            write_file(fresh / "transaction.json", record.as_bytes(), sync=lasting)
             for place in reversed([area.content, *area.content.parents[: -len(fresh.parts)]]):
                 make_folder(place)
             make_folder(layout.transactions)
+            if lasting:
+                sync_folder(fresh)
             rename(fresh, folder)
         except BaseException:
             area.release()
             remove_tree(fresh)
             raise
         area.folder = folder
+        if lasting:
+            try:
+                sync_folder(layout.transactions)
+            except BaseException:
+                area.release()  # nothing has happened; recovery removes it
+                raise
         return area
 
     @classmethod
@@ -179,7 +194,7 @@ class StagingArea:
             message=record.message if message is None else message,
             committed_by=record.committed_by if committed_by is None else committed_by,
         )
-        replace_file(self.folder / "transaction.json", _json(asdict(self.record)), scratch=self.folder)
+        replace_file(self.folder / "transaction.json", self.record.as_bytes(), scratch=self.folder)
 
     def note(self, *records: Mapping[str, Any]) -> None:
         """Write a line to the journal for each record.

@@ -102,6 +102,18 @@ OWN: tuple[Kind, ...] = (
         "One of the two copies of the log was damaged or lost; `muniment repair` puts right what can be told apart.",
     ),
     Kind(
+        "M307",
+        Severity.ERROR,
+        "{where}: the log is not the one this instance was committed to: expected {expected}, found {found}.",
+        "Events that were in the log when the instance was made are gone or were changed.",
+    ),
+    Kind(
+        "M308",
+        Severity.ERROR,
+        "{where}: the log is not the one whose head was noted: expected the hash {expected}, found {found}.",
+        "Given with `audit --since`: something up to that event was changed or cut off since it was noted.",
+    ),
+    Kind(
         "M401",
         Severity.WARNING,
         "{where} has no parity; expected {expected}.",

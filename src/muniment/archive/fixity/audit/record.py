@@ -14,7 +14,7 @@ from muniment.archive.fixity.audit.run import audit
 from muniment.archive.index.index import FIXITY_CHECK
 from muniment.archive.package.objects import head_of
 from muniment.content import Finding, Progress, quiet
-from muniment.content.events import Event
+from muniment.content.events import Event, Head
 from muniment.content.times import now
 from muniment.errors.base import StorageError
 
@@ -30,6 +30,7 @@ def recorded_audit(
     fast: bool = False,
     every_digest: bool = False,
     resume: bool = False,
+    since: Head | None = None,
     progress: Progress = quiet,
 ) -> Iterator[Finding]:
     """Audit the objects at `roots`, those of one `resource` (project and id), or without both everything.
@@ -58,6 +59,7 @@ def recorded_audit(
         after=resumed,
         fast=fast,
         every_digest=every_digest,
+        since=since,
         progress=progress,
         passed=passed,
     )
@@ -71,6 +73,8 @@ def recorded_audit(
     detail = {"findings": done.counts, "fast": fast, "begun": done.begun}
     if resumed:
         detail["resumed after"] = resumed
+    if since:
+        detail["since"] = str(since)
     project, id = resource or ("", "")  # noqa: A001 - the domain's word
     number = head_of(context.layout.object(project, id)) if resource else 0
     outcome = "failure" if done.failed else "success"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.regular import open_regular, read_regular
 from muniment.archive.disk.repaired import newest_copy
 from muniment.archive.fixity.audit.log import LoggedDigests
-from muniment.archive.package.bag import FILES, read_files
+from muniment.archive.package.bag import FILES, INSTANCE, read_files
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory, sidecar_of
 from muniment.archive.package.objects import declare, newest_inventory, versions_on_disk
 from muniment.content import FINDINGS, Finding
 from muniment.content.config import Mode
+from muniment.content.events import Head
 from muniment.content.folders import kind_of
 from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed
@@ -100,6 +102,9 @@ def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | N
         check.project, check.resource = own
         _check_log(check, digests, logged)
     _expect(check, newest)
+    if logged is not None and check.project:
+        for number in newest.versions:
+            _check_head(check, newest, number, logged)
     return check
 
 
@@ -216,6 +221,18 @@ def _check_log(check: ObjectCheck, digests: dict[int, str], logged: LoggedDigest
             check.say("M305", f"v{number}")
         elif said and said != found:
             check.say("M303", f"v{number}/{NAME}", said, found)
+
+
+def _check_head(check: ObjectCheck, inventory: Inventory, number: int, logged: LoggedDigests) -> None:
+    """Each instance says how far the log reached when it was made: that must still be the log."""
+    try:
+        place = check.place(inventory.content_path(inventory.logical(number)[INSTANCE]))
+        head = json.loads(read_regular(place)).get("log", {"seq": 0, "hash": ""})
+        wrong = logged.lines.differs(Head(int(head["seq"]), str(head["hash"])))
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return  # missing or damaged: said by the comparison with the disk and with the digests
+    if wrong:
+        check.say("M307", f"v{number}", f"event {head['seq']} with the hash {head['hash']}", wrong)
 
 
 def _note_sizes(check: ObjectCheck, inventory: Inventory, number: int) -> None:

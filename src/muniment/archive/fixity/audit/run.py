@@ -16,6 +16,7 @@ from muniment.archive.fixity.audit.root_files import check_root_files, check_tom
 from muniment.archive.fixity.audit.untracked import check_untracked
 from muniment.archive.index.rebuild import object_roots
 from muniment.content import FINDINGS, Finding, Progress, quiet
+from muniment.content.events import Head
 
 GROUP_OBJECTS = 256
 GROUP_FILES = 50_000
@@ -31,6 +32,7 @@ def audit(
     after: str = "",
     fast: bool = False,
     every_digest: bool = False,
+    since: Head | None = None,
     progress: Progress = quiet,
     passed: Callable[[str], None] | None = None,
 ) -> Iterator[Finding]:
@@ -38,21 +40,22 @@ def audit(
 
     `after` resumes past an object's place, which `passed` is told after each group. `fast` compares
     names and sizes and reads no content. Content is compared by sha256; `every_digest` also by the
-    others that were recorded. What is found about an object is looked at again under its lock before it
-    is said: others may be writing, purging or repairing.
+    others that were recorded. With `since` the log must be the one that once reached as far as that head, which
+    is looked at also when only some objects are. What is found about an object is looked at again under its lock
+    before it is said: others may be writing, purging or repairing.
 
     Raises:
         WorkerDied: A digesting process ended; resume at the cursor.
     """
     whole = roots is None
     logged = LoggedDigests()
-    log_findings = check_log(context.log, logged, context.layout.locks / "events")
-    if whole and not after:
+    log_findings = check_log(context.log, logged, context.layout.locks / "events", since)
+    if (whole and not after) or since:
         yield from log_findings
     else:
         for _ in log_findings:
             pass
-    since = logged.newest
+    began = logged.newest
     large: set[bytes] = set()
     done = size = 0
     all_read = True
@@ -80,7 +83,7 @@ def audit(
         yield from index.find()
         yield from check_root_files(context)
         yield from check_tombstones(context, logged)
-        yield from check_untracked(context, large if all_read else None, since)
+        yield from check_untracked(context, large if all_read else None, began)
 
 
 def audit_object(context: ArchiveContext, root: Path, logged: LoggedDigests) -> list[Finding]:

@@ -10,7 +10,7 @@ from muniment.archive.disk.root_files import PLACES, ROOT_FILES, RootFiles
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.fixity.audit.root_files import check_root_files, check_tombstones
 from muniment.archive.fixity.repair.damaged_object import attempt
-from muniment.archive.ingest.purge import rebuilt_tombstone
+from muniment.archive.ingest.purge import finish_from_tombstones, rebuilt_tombstone
 from muniment.archive.ingest.repair_transaction import RepairTransaction, Subject
 from muniment.content import Finding
 from muniment.content.archive import Repair
@@ -21,6 +21,7 @@ _FROM_RECORD = "written anew from the record of the archive's own files"
 _RECORD_ITSELF = "the record was written anew from its other copy"
 _RECORD_AS_IT_IS = "the record was lost in both copies, and made anew of the files as they are now"
 _FROM_EVENT = "written anew from the event of the purge"
+_PURGE_FINISHED = "the purge it tells of was finished"
 
 
 def is_root_file(place: str) -> bool:
@@ -92,4 +93,8 @@ def _repair_tombstone(context: ArchiveContext, place: str, logged: LoggedDigests
                 new.write(path, data)
                 new.commit()
             return _FROM_EVENT
+    told = finish_from_tombstones(context)
+    if any(context.layout.tombstone(event.project, event.resource) == path for event in told):
+        logged.catch_up(context.log)
+        return _PURGE_FINISHED
     raise CannotRepair(path=place, reason="no event tells of it")

@@ -65,6 +65,9 @@ def repair(context: ArchiveContext, roots: list[Path] | None = None, *, progress
             continue
         if finding.code == "M106" and is_regular(context.layout.root / finding.where):
             yield Repair(finding.where, repaired=True, how="made anew with what it belongs to")
+        elif finding.code == "M304" and any(finding.resource == event.resource for event in logged.purges_since(since)):
+            how = "it was purged, and the purge is finished now"
+            yield Repair(finding.where, repaired=True, how=how, resource=finding.resource)
         else:
             yield left_as_it_is(finding)
 
