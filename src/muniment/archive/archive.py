@@ -89,6 +89,7 @@ class Archive(AnyArchive):
         self._context = ArchiveContext(
             layout, config, log, Index(layout.index), check_agent(agent or Agent.of_this_process()), copier, parity
         )
+        self._context.index.refill = self._context.reindex
         self._recovered: list[Event] = []
         if os.access(layout.staging, os.W_OK):
             self._recovered = recovery.recover(self._context)
@@ -336,7 +337,7 @@ class Archive(AnyArchive):
 
     def head(self) -> Head:
         """How far the log reaches now. Noted down elsewhere, it tells later whether anything before it was changed."""
-        return self._context.log.head()
+        return self._context.log.settled_head()
 
     def reindex(self) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
@@ -510,13 +511,15 @@ class Archive(AnyArchive):
         fast: bool = False,
         every_digest: bool = False,
         resume: bool = False,
+        since: Head | None = None,
         progress: Progress = quiet,
     ) -> Iterator[Finding]:
         """Check that everything recorded is there and right, and record in the log that this was done.
 
         Without `id` the whole archive, its log and its folders included. `fast` looks at names and
         sizes only; `every_digest` compares all recorded digests instead of sha256 alone. With `resume`
-        an audit of the whole archive that was broken off goes on where it was.
+        an audit of the whole archive that was broken off goes on where it was. With `since`, a head of the
+        log that was noted down elsewhere, it also proves that no event up to there was changed.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
@@ -532,6 +535,7 @@ class Archive(AnyArchive):
             fast=fast,
             every_digest=every_digest,
             resume=resume,
+            since=since,
             progress=progress,
         )
 

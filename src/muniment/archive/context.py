@@ -8,6 +8,7 @@ from typing import Protocol
 
 from muniment.archive.copying import Copier
 from muniment.archive.disk.layout import TUPLES, ArchiveLayout
+from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import FIXITY_CHECK, Index
 from muniment.archive.index.rebuild import object_roots, summaries
@@ -31,18 +32,21 @@ class ArchiveContext:
 
     def reindex(self) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
-        head = self.log.head().seq
-        audits = (event for event in self.log.read() if event.event == FIXITY_CHECK and event.seq <= head)
+        head = self.log.head()
+        audits = (event for event in self.log.read() if event.event == FIXITY_CHECK and event.seq <= head.seq)
         return self.index.rebuild(summaries(self.layout, self.config.digests[0]), head, audits)
 
     def caught_up_index(self) -> Index:
         """The index with all events applied that there are now."""
-        head = self.log.head().seq
-        if self.index.fresh or self.index.seen > head:
-            # Nothing was indexed yet, or the log was lost and begun anew: only the objects can tell.
-            self.reindex()
-        seen = self.index.seen
-        if seen != head and not self.index.apply(self.log.read(seen)):
+        seen = self.index.seen  # before the head is asked for: others append, and index what they appended
+        head = self.log.head()
+        known = not self.index.fresh
+        if known and seen.seq < head.seq:
+            known = self.index.apply((event, line_hash(line)) for line, _, event in self.log.entries(seen.seq))
+        elif known:
+            known = seen == head
+        if not known:
+            # Nothing was indexed yet, or the log does not go on where the index stands: only the objects can tell.
             self.reindex()
         return self.index
 
