@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gc
+import io
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
 from muniment import __version__
 from muniment.cli.context import Context
-from muniment.errors.base import EXIT_INTERNAL, EXIT_OK, MunimentError
+from muniment.errors.archive import OutputFailed
+from muniment.errors.base import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, MunimentError
 
 _COMMANDS = {
     "init": "maintenance",
@@ -141,21 +146,82 @@ def main() -> None:
     """Run the command line and end the process with its exit status."""
     # What a command makes lasts until it is done; looking for garbage in it every 700 objects finds none.
     gc.set_threshold(20_000, 10, 10)
+    sys.stdout = _standard_output()
     sys.exit(run(sys.argv[1:]))
 
 
+def _standard_output() -> TextIO:
+    """Standard output as it is, but that a failure of it is known for what it is; nowhere where it was closed."""
+    if sys.stdout is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
+    output: io.BufferedWriter[io.FileIO] = io.BufferedWriter(_Output(sys.stdout.fileno(), "wb", closefd=False))
+    encoding, errors = sys.stdout.encoding, sys.stdout.errors
+    return io.TextIOWrapper(output, encoding, errors, line_buffering=sys.stdout.isatty())
+
+
 def run(arguments: list[str]) -> int:
-    """Run one command; returns its exit status (docs/reference/cli.md)."""
+    """Run one command; returns its exit status (docs/reference/cli.md): 1 is for what a check found, and no fault's."""
     arguments = options_first(arguments)
     try:
-        result = application(arguments)(arguments, prog_name="muniment", standalone_mode=True)
+        status = _status(arguments)
+        # What is still on its way to a full disk would fail after the last word about it.
+        sys.stdout.flush()
     except MunimentError as error:
         sys.stderr.write(f"muniment: {error}\n")
+        if isinstance(error, OutputFailed):
+            _drop_output()
         return error.exit_status
     except BrokenPipeError:
         # The reader (head, less) has seen enough; that is no failure.
-        sys.stderr.close()
+        _drop_output()
         return EXIT_OK
+    except Exception:  # noqa: BLE001 - whatever it is, nobody may take it for a finding
+        traceback.print_exc()
+        sys.stderr.write("muniment: this is a fault of the program; please report it with the lines above\n")
+        return EXIT_INTERNAL
+    return status
+
+
+def _status(arguments: list[str]) -> int:
+    """The status a command ends with.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+        Exception: Whatever the command raised.
+    """
+    try:
+        result = application(arguments)(arguments, prog_name="muniment", standalone_mode=True)
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None  # typer ends it with 1
+        if isinstance(end.__context__, typer.Abort):
+            return EXIT_USAGE
         return end.code if isinstance(end.code, int) else EXIT_INTERNAL
     return result if isinstance(result, int) else EXIT_OK
+
+
+class _Output(io.FileIO):
+    """Standard output, whose failures are told from those of other files."""
+
+    def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override] # typeshed's Buffer comes with 3.12
+        """Write some of `data`, as other files do.
+
+        Raises:
+            BrokenPipeError: Nobody reads any more.
+            OutputFailed: It is full, or fails.
+        """
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputFailed(reason=error.strerror) from error
+
+
+def _drop_output() -> None:
+    """Let what is still waiting go nowhere: python writes it at its end, and would fail once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    finally:
+        os.close(nowhere)

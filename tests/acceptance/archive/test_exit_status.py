@@ -1,0 +1,69 @@
+"""The status a command ends with: 1 means that a check found something, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from muniment.archive import Archive
+from muniment.cli.main import run
+from tests.crash.scenes import AGENT
+
+MUNIMENT = [sys.executable, "-c", "from muniment.cli.main import main; main()"]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    with Archive.init(tmp_path / "archive", agent=AGENT, workers=0) as archive, archive.new("r") as transaction:
+        transaction.add(b"content" * 50_000, "file")
+    return [*MUNIMENT, "--archive", str(tmp_path / "archive")]
+
+
+@pytest.mark.parametrize("arguments", [["audit"], ["ls", "--json"], ["get", "r", "file"], ["repair"], ["--help"]])
+def test_a_full_standard_output_is_a_failure_of_the_storage(command: list[str], arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*command, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 6
+    assert done.stderr.count("\n") == 1
+    assert "Standard output could not be written: No space left on device" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(command: list[str]) -> None:
+    process = subprocess.Popen([*command, "get", "r", "file"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.read(1) == b"c"
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 0
+
+
+def test_a_closed_standard_output_is_no_failure(command: list[str]) -> None:
+    line = 'exec "$@" >&-'
+    done = subprocess.run(["sh", "-c", line, "sh", *command, "audit"], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_fault_of_the_program_ends_with_70(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fault(self: Archive) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Archive, "head", fault)
+    assert run(["--archive", command[-1], "head"]) == 70
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert "a fault of the program" in said
+
+
+def test_a_wrong_call_ends_with_2(command: list[str]) -> None:
+    environment = {**os.environ, "COLUMNS": "200"}
+    for arguments in (["nothing"], ["audit", "--nothing"], ["get"]):
+        done = subprocess.run([*command, *arguments], capture_output=True, env=environment, check=False)
+        assert done.returncode == 2, arguments
