@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from muniment.content.progress import Progress
 from muniment.content.progress import quiet as no_progress
+from muniment.errors.archive import OutputExists, WriteFailed
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from muniment.settings import Settings
 
 _SHOW_AFTER = 1.0
+_LARGEST_NOTE = 10_000_000
+"""Bytes."""
 
 
 class Context:
@@ -107,6 +110,38 @@ def refuse_inside(archive: Archive, output: Path | None) -> None:
         and output.resolve().is_relative_to(archive.path.resolve())
     ):
         raise BadInput(reason=f"{output} lies inside the archive; name a place outside it")
+
+
+def read_small(path: Path) -> bytes:
+    """What is in a file that a person names: a note, a certificate, a stamp.
+
+    Raises:
+        BadInput: It cannot be read, or is far too large for any of these.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_NOTE + 1)
+    except OSError as error:
+        raise BadInput(reason=f"{path} cannot be read ({error.strerror})") from error
+    if len(data) > _LARGEST_NOTE:
+        raise BadInput(reason=f"{path} has more than {size_text(_LARGEST_NOTE)}")
+    return data
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that a person names, where there is none yet.
+
+    Raises:
+        OutputExists: There is.
+        WriteFailed: The storage refused.
+    """
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError as error:
+        raise OutputExists(path=path) from error
+    except OSError as error:
+        raise WriteFailed(path=path, reason=error.strerror or str(error)) from error
 
 
 def note(text: str) -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import note, print_json
+from muniment.cli.context import note, print_json, read_small
 from muniment.cli.options import Json, OptionalId, ProjectOption
-from muniment.errors.base import EXIT_FINDINGS
+from muniment.errors.base import EXIT_FINDINGS, BadInput
 
 if TYPE_CHECKING:
     from muniment.cli.context import Context
     from muniment.content import Finding
+    from muniment.content.events import Head
 
 
 def audit(
@@ -28,15 +29,67 @@ def audit(
         bool, typer.Option("--every-digest", help="Compare all recorded digests, not sha256 alone.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last audit was broken off.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="HEAD", help="What `muniment head` printed once, or @FILE: nothing before it changed."),
+    ] = None,
+    stamp: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An authority's time stamp for that head (RFC 3161).")
+    ] = None,
+    authority: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="The certificates of the authority that is trusted.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check that everything recorded is there and right, and everything there is recorded."""
     shared: Context = context.obj
+    noted = _head(since)
+    if stamp is not None:
+        _check_stamp(noted, stamp, authority)
     with shared.archive() as archive, shared.progress() as progress:
         findings = archive.audit(
-            id, project=project, fast=fast, every_digest=every_digest, resume=resume, progress=progress
+            id,
+            project=project,
+            fast=fast,
+            every_digest=every_digest,
+            resume=resume,
+            since=noted,
+            progress=progress,
         )
         _report(findings, as_json=as_json, good="Everything is as it was recorded.")
+
+
+def _head(given: str | None) -> Head | None:
+    """The head that is given, or that stands in the file which is.
+
+    Raises:
+        BadHead: It is none.
+        BadInput: The file cannot be read.
+    """
+    from muniment.content.events import Head
+
+    if given is None:
+        return None
+    return Head.parse(read_small(Path(given[1:])).decode("utf-8", "replace") if given.startswith("@") else given)
+
+
+def _check_stamp(noted: Head | None, stamp: Path, authority: Path | None) -> None:
+    """Say when the head was stamped.
+
+    Raises:
+        BadInput: An option or a file is missing.
+        ExtraMissing: The library is not installed.
+        StampRefused: The stamp is not one of this authority over this head.
+    """
+    from muniment.content.extras import need
+
+    need("timestamps", "The check of a time stamp")
+    from muniment.workflows.timestamps import check_stamp
+
+    if noted is None or authority is None:
+        raise BadInput(reason="--stamp takes --since, for the head it is about, and --authority, for whom to trust")
+    time = check_stamp(noted, read_small(stamp), read_small(authority))
+    note(f"the log had reached event {noted.seq} by {time.isoformat().replace('+00:00', 'Z')}, says the authority")
 
 
 def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption = None, as_json: Json = False) -> None:

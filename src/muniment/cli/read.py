@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from muniment.cli.context import note, print_json, print_json_list, refuse_inside, size_text
+from muniment.cli.context import note, print_json, print_json_list, refuse_inside, size_text, write_new
 from muniment.cli.options import Id, InstanceOption, Json, OptionalId, ProjectOption
 
 if TYPE_CHECKING:
@@ -153,10 +153,24 @@ def events(
             typer.echo(f"{event.seq:>6}  {event.timestamp}  {event.event}  {event.outcome}  {what}  {event.agent}")
 
 
-def head(context: typer.Context, as_json: Json = False) -> None:
+def head(
+    context: typer.Context,
+    request: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a request for a time stamp of it there (RFC 3161).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Print the log's head: note it down elsewhere, and `audit --since` proves later that nothing before it changed."""
     with context.obj.archive() as archive:
+        refuse_inside(archive, request)
         found = archive.head()
+        if request is not None:
+            from muniment.content.extras import need
+
+            need("timestamps", "A request for a time stamp")
+            from muniment.workflows.timestamps import request_for
+
+            write_new(request, request_for(found))
         if as_json:
             print_json({"seq": found.seq, "hash": found.hash})
         else:

@@ -385,13 +385,15 @@ class Archive(Protocol):
         fast: bool = False,
         every_digest: bool = False,
         resume: bool = False,
+        since: Head | None = None,
         progress: Progress = quiet,
     ) -> Iterator[Finding]:
         """Check that everything recorded is there and right, and record in the log that this was done.
 
         Without `id` the whole archive. `fast` looks at names and sizes only; `every_digest` compares all
         recorded digests instead of sha256 alone. With `resume` an audit of the whole archive that was
-        broken off goes on where it was.
+        broken off goes on where it was. With `since`, a `head` that was noted down elsewhere, it also
+        proves that no event up to there was changed.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.

@@ -11,6 +11,7 @@ _MODULES = {
     "distillery": "pyvips",
     "otel": "opentelemetry.instrumentation.fastapi",
     "postgres": "psycopg",
+    "timestamps": "rfc3161_client",
     "warc": "warcio",
 }
 

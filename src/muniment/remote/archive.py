@@ -348,12 +348,14 @@ class RemoteArchive(Archive):
         fast: bool = False,
         every_digest: bool = False,
         resume: bool = False,
+        since: Head | None = None,
         progress: Progress = quiet,
     ) -> Iterator[Finding]:
         """Let the server check that everything recorded is there and right; findings come as it finds them.
 
         It records in its log that this was done, and does not tell `progress`. With `resume` it goes on
-        where its last audit of everything was broken off.
+        where its last audit of everything was broken off. With `since` it also proves that no event up to that
+        head was changed.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
@@ -362,6 +364,7 @@ class RemoteArchive(Archive):
         del progress
         self._refuse_unknown(id, project)
         given = {"id": id, "project": project, "fast": fast, "every_digest": every_digest, "resume": resume}
+        given |= {"since": str(since)} if since else {}
         return (finding_of(row["finding"]) for row in rows_of(self._server, "/audit", given, "the findings"))
 
     def repair(

@@ -26,7 +26,7 @@ from muniment.archive.disk.durable import (
     writing,
 )
 from muniment.archive.disk.layout import ArchiveLayout
-from muniment.archive.disk.locks import exclusive
+from muniment.archive.disk.locks import exclusive, held_if_possible
 from muniment.archive.disk.regular import read_regular
 from muniment.archive.eventlog.files import LogFiles, ends_whole, last_whole_line, opened, seek
 from muniment.archive.eventlog.lines import event_of, line_hash
@@ -146,6 +146,11 @@ class EventLog:
         """The newest event's number and the hash of its line; number 0 for an empty log."""
         last = self._last(self._files.last())
         return Head(last.event.seq, last.hash) if last else Head(0, FIRST)
+
+    def settled_head(self) -> Head:
+        """As `head`, once nobody is appending: what is being appended may be taken back yet."""
+        with held_if_possible(self._layout.locks / "events"):
+            return self.head()
 
     def hash_at(self, seq: int) -> str | None:
         """The hash of the line of event `seq`, or None where the log does not reach so far or the line is damaged."""

@@ -93,7 +93,7 @@ def seal(
     with syncing_ahead(area.folder) if len(staged) >= _MANY else contextlib.nullcontext():
         version = Version(created, {}, message, Agent(record.agent_name, record.agent_address))
         content = _note_payload(area, version.state, entries, staged, algorithm)
-        described = instance_record(record, draft, created, provenance, context.log.head())
+        described = instance_record(record, draft, created, provenance, context.log.settled_head())
         tags = tag_files(entries, described, context.config.digests, created[:10])
         stage_tags(area, tags, base, version.state, content)
         base.add_version(version, content)

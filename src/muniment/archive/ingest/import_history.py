@@ -170,7 +170,7 @@ class _Build:
         self._known: dict[tuple[str, str], Entry] = {}
         self._events: list[Event] = []
         self._identifiers: set[str] = set()
-        self._log = context.log.head()
+        self._log = context.log.settled_head()
 
     def add(self, imported: ImportedInstance, progress: Progress) -> None:
         """Build one more version."""

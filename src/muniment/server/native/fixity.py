@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from muniment.content.events import Head
 from muniment.errors.base import MunimentError
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.names import Project, Segment, text_of
@@ -33,13 +34,19 @@ def audit(request: Request, given: AuditIn | None = None) -> Response:
     visit = authorized(request)
     wanted = given or AuditIn()
     place = _place(visit, wanted.id, wanted.project, READ)
+    since = Head.parse(wanted.since) if wanted.since else None
     metrics = visit.gate.metrics
 
     def rows() -> Iterator[dict[str, Any]]:
         counts: Counter[str] = Counter()
         failed = False
         found = visit.archive.audit(
-            wanted.id, project=place, fast=wanted.fast, every_digest=wanted.every_digest, resume=wanted.resume
+            wanted.id,
+            project=place,
+            fast=wanted.fast,
+            every_digest=wanted.every_digest,
+            resume=wanted.resume,
+            since=since,
         )
         for finding in found:
             counts[finding.severity] += 1

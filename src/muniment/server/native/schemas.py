@@ -288,6 +288,7 @@ class AuditIn(Given):
     fast: bool = False
     every_digest: bool = False
     resume: bool = Field(default=False, description="Go on where the last audit of everything was broken off.")
+    since: str | None = Field(default=None, description="A head noted earlier, `seq:hash`: the log is held against it.")
 
 
 class RepairIn(Given):
