@@ -113,7 +113,7 @@ class Sessions:
             groups=tuple(json.loads(row["groups"])),
             display_name=row["display_name"],
             email=row["email"],
-            scheme="session",
+            scheme="token",
         )
 
     def end(self, token: str) -> None:

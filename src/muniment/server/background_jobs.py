@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from muniment.doors.ckan.context import CkanContext
     from muniment.doors.distillery.context import DistilleryContext
     from muniment.jobs import CeleryEngine, Ledger, LocalEngine  # Celery is an extra
+    from muniment.workflows.copies.service import CopyService
     from muniment.workflows.fetch import Fetches
 
 
@@ -62,6 +63,15 @@ class BackgroundJobs:
             MunimentError: The control database cannot be opened.
         """
         return self._working.ledger()
+
+    @cached_property
+    def copy_service(self) -> CopyService:
+        """The copies of the archive, and what is owed of them.
+
+        Raises:
+            MunimentError: A setting cannot be used, or the control database cannot be opened.
+        """
+        return self._working.copy_service()
 
     @cached_property
     def ckan(self) -> CkanContext:

@@ -20,7 +20,7 @@ from muniment.content.entries import Entry
 from muniment.content.events import Event, Head
 from muniment.errors.base import MunimentError
 
-_VERSION = 1
+_VERSION = 2
 _PAGE = 500
 _KEPT = 16
 """Bytes of a digest that are kept to find by: no two files share them by chance."""
@@ -45,6 +45,9 @@ CREATE INDEX IF NOT EXISTS files_md5 ON files (md5) WHERE md5 IS NOT NULL;
 CREATE TABLE IF NOT EXISTS checks (
     project TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL,
     errors INTEGER NOT NULL, unknown INTEGER NOT NULL, fast INTEGER NOT NULL, PRIMARY KEY (project, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS checks_failed ON checks (outcome, seq);
+CREATE TABLE IF NOT EXISTS every_check (
+    day TEXT NOT NULL, seq INTEGER NOT NULL, failed INTEGER NOT NULL, PRIMARY KEY (day, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mentions (
     project TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (project, id, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS months (
@@ -54,7 +57,7 @@ CREATE TABLE IF NOT EXISTS progress (name TEXT PRIMARY KEY, value INTEGER NOT NU
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
     title, id, about, tokenize="unicode61 remove_diacritics 2");
 """
-_TABLES = ("resources", "files", "checks", "mentions", "months", "progress", "words")
+_TABLES = ("resources", "files", "checks", "every_check", "mentions", "months", "progress", "words")
 _CHECKED = ("project", "id", "seq", "at", "outcome", "errors", "unknown", "fast")
 _ALGORITHMS = ("sha512", "sha256", "md5")
 
@@ -183,14 +186,16 @@ class ContentIndex:
 
     def _take(self, connection: sqlite3.Connection, event: Event) -> None:
         if event.resource:
-            row = (event.project, event.resource, event.seq)
-            connection.execute("INSERT OR IGNORE INTO mentions VALUES (?, ?, ?)", row)
+            mention = (event.project, event.resource, event.seq)
+            connection.execute("INSERT OR IGNORE INTO mentions VALUES (?, ?, ?)", mention)
         if event.event == "fixity check":
             found = event.detail.get("findings")
             findings = found if isinstance(found, dict) else {}
             check = (event.project, event.resource, event.seq, event.timestamp, event.outcome)
             counts = (_whole(findings.get("error")), _whole(findings.get("unknown")), bool(event.detail.get("fast")))
             connection.execute("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*check, *counts))
+            row = (event.timestamp[:10], event.seq, event.outcome != "success")
+            connection.execute("INSERT OR IGNORE INTO every_check VALUES (?, ?, ?)", row)
         elif event.outcome != "success" or not event.resource:
             return
         elif event.event == "ingestion":
@@ -374,6 +379,16 @@ class ContentIndex:
         """The newest check of a resource, or of everything."""
         rows = self._rows("SELECT * FROM checks WHERE project = ? AND id = ?", (project, id))
         return _check(rows[0]) if rows else None
+
+    def days_of_checks(self, since: str) -> list[tuple[str, int, int]]:
+        """Day by day from one on: how many checks ended, and how many of them found something."""
+        query = "SELECT day, count(*), sum(failed) FROM every_check WHERE day >= ? GROUP BY day ORDER BY day"
+        return [(str(day), int(count), int(failed)) for day, count, failed in self._rows(query, (since,))]
+
+    def checks_on(self, day: str, most: int) -> list[int]:
+        """The numbers of the events of the checks that ended on a day."""
+        query = "SELECT seq FROM every_check WHERE day = ? ORDER BY seq LIMIT ?"
+        return [int(row[0]) for row in self._rows(query, (day, most))]
 
     # --- the database
 

@@ -9,10 +9,11 @@ from itertools import islice
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from muniment.archive import ContentIndex, Event, LastCheck, Totals
+from muniment.archive import ContentIndex, Event, LastCheck, Totals, Usage
 from muniment.errors.base import MunimentError
 from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.jobs.model import Job, JobState
+from muniment.server.pages.copies import StoreFigures, figures_of
 from muniment.server.pages.page import SERVED, Page, resource_path
 
 router = APIRouter(include_in_schema=False)
@@ -52,17 +53,21 @@ def home(request: Request) -> Response:
     failed = contents.last_checks(failed=True, limit=50) if everything else []
     whole = contents.last_check() if everything else None
     jobs = _jobs(page)
+    stores = _stores(page) if everything else []
+    usage: Usage | None = request.app.state.monitor.latest if everything else None
     needs = [*_damaged(page, failed), *(_failed_jobs(page, jobs) if "jobs" in SERVED else [])]
     return page.show(
         "home.html",
         page.texts("Home"),
         "/",
-        verdict=_verdict(page, totals, whole, failed),
+        verdict=_verdict(page, totals, whole, failed, _owed(stores, usage)),
         needs=needs[:_NEEDY],
         more_needs=max(len(needs) - _NEEDY, 0),
         totals=totals,
         months=_months(contents) if page.readable is None else [],
         whole=whole,
+        stores=stores,
+        usage=usage,
         running=[job for job in jobs if job.state == JobState.RUNNING][:_LATEST],
         sees_jobs=page.visit.may(ADMIN, None),
         events=_latest(page) if everything else [],
@@ -73,7 +78,7 @@ def home(request: Request) -> Response:
     )
 
 
-def _verdict(page: Page, totals: Totals, whole: LastCheck | None, failed: list[LastCheck]) -> Verdict:
+def _verdict(page: Page, totals: Totals, whole: LastCheck | None, failed: list[LastCheck], owed: int) -> Verdict:
     t, n = page.texts, page.texts.counted
     damaged = [check for check in failed if check.errors]
     unsure = [check for check in failed if not check.errors]
@@ -104,6 +109,11 @@ def _verdict(page: Page, totals: Totals, whole: LastCheck | None, failed: list[L
             str(t("Names and sizes are right; the contents were not read.")),
             f"{held} " + str(t("`muniment audit` without --fast reads them.")),
         )
+    if owed:
+        found = n(
+            owed, "One copy or parity is owed; nothing is damaged.|{n} copies or parities are owed; nothing is damaged."
+        )
+        return Verdict("warn", str(found), held)
     return Verdict("ok", str(t("Everything was whole when it was last read.")), held)
 
 
@@ -128,6 +138,18 @@ def _jobs(page: Page) -> list[Job]:
         return page.jobs.ledger.jobs(limit=50)
     except MunimentError:
         return []  # the page comes all the same; the page of jobs says what is wrong
+
+
+def _stores(page: Page) -> list[StoreFigures]:
+    try:
+        return figures_of(page.jobs.copy_service)
+    except MunimentError:
+        return []  # the page comes all the same; the page of copies says what is wrong
+
+
+def _owed(stores: list[StoreFigures], usage: Usage | None) -> int:
+    owed = sum(each.counts.get(state, 0) for each in stores for state in ("owed", "damaged", "missing", "unknown"))
+    return owed + (usage.parity_owed or 0 if usage else 0)
 
 
 def _failed_jobs(page: Page, jobs: list[Job]) -> list[Need]:

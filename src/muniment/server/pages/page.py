@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from muniment import __version__
 from muniment.access import ADMIN
 from muniment.archive import Archive, ContentIndex
+from muniment.doors.distillery.http.admission import admitted
 from muniment.errors.base import MunimentError
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.browsers import session_cookie
@@ -24,8 +25,7 @@ from muniment.server.pages.texts import Texts, chosen, texts
 if TYPE_CHECKING:
     from muniment.server.background_jobs import BackgroundJobs
 
-SELECT = "archives/write"
-PROJECTS = "projects/read"
+RULES = "acls/read"
 SERVED: frozenset[str] = frozenset({"changes", "choose", "deposit", "jobs"})
 """Pages beyond the first ones that links may lead to."""
 _CATCH_UP = 100
@@ -38,15 +38,28 @@ class NavigationEntry:
 
     path: str
     label: str
-    allowed: Callable[[AuthorizedRequest], bool]
+    allowed: Callable[[AuthorizedRequest, Request], bool]
 
 
-def _somewhere(permission: str) -> Callable[[AuthorizedRequest], bool]:
-    return lambda visit: visit.may_somewhere(permission)
+def _somewhere(permission: str) -> Callable[[AuthorizedRequest, Request], bool]:
+    return lambda visit, _: visit.may_somewhere(permission)
 
 
-def _everywhere(permission: str) -> Callable[[AuthorizedRequest], bool]:
-    return lambda visit: visit.may(permission, None)
+def _everywhere(permission: str) -> Callable[[AuthorizedRequest, Request], bool]:
+    return lambda visit, _: visit.may(permission, None)
+
+
+def _distills(visit: AuthorizedRequest, request: Request) -> bool:
+    """Whether somebody may use the Distillery, as its own routes decide it."""
+    try:
+        admitted(request)
+    except MunimentError:
+        return False
+    return not visit.caller.anonymous
+
+
+def _registers(visit: AuthorizedRequest, request: Request) -> bool:
+    return visit.may(READ, request.app.state.osf.project)
 
 
 NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
@@ -63,10 +76,26 @@ NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
         "Bring in",
         (
             NavigationEntry("/deposit", "Deposit", _somewhere(WRITE)),
+            NavigationEntry("/distillery", "Distillery", _distills),
+            NavigationEntry("/containers", "OSF containers", _registers),
             NavigationEntry("/portals", "CKAN portals", _somewhere(READ)),
         ),
     ),
-    ("Run", (NavigationEntry("/jobs", "Jobs", _everywhere(ADMIN)),)),
+    (
+        "Keep safe",
+        (
+            NavigationEntry("/fixity", "Fixity", _everywhere(EVENTS)),
+            NavigationEntry("/copies", "Copies", _everywhere(EVENTS)),
+        ),
+    ),
+    (
+        "Run",
+        (
+            NavigationEntry("/jobs", "Jobs", _everywhere(ADMIN)),
+            NavigationEntry("/admin/access", "Access", _somewhere(RULES)),
+            NavigationEntry("/admin/keys", "Keys", _everywhere(ADMIN)),
+        ),
+    ),
 )
 
 
@@ -148,7 +177,7 @@ def framed(
         title=title,
         root=root,
         current=current,
-        rail=_rail(visit),
+        rail=_rail(visit, request),
         who=visit.caller.agent_name if visit is not None and not visit.caller.anonymous else "",
         signs_out=bool(session_cookie(request)) and visit is not None,
         place=settings.serve_title,
@@ -163,10 +192,10 @@ def framed(
     return Response(body, status, rendering.headers(root), media_type="text/html; charset=utf-8")
 
 
-def _rail(visit: AuthorizedRequest | None) -> list[tuple[str, list[NavigationEntry]]]:
+def _rail(visit: AuthorizedRequest | None, request: Request) -> list[tuple[str, list[NavigationEntry]]]:
     if visit is None:
         return []
-    groups = [(label, [entry for entry in entries if entry.allowed(visit)]) for label, entries in NAVIGATION]
+    groups = [(label, [entry for entry in entries if entry.allowed(visit, request)]) for label, entries in NAVIGATION]
     return [group for group in groups if group[1]]
 
 

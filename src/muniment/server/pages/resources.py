@@ -15,6 +15,7 @@ from muniment.content import Entry
 from muniment.http.names import segment, text_of
 from muniment.http.throttling import EVENTS, READ
 from muniment.server.native.resources import RecentInstances
+from muniment.server.pages.copies import SHAPES, copies_of
 from muniment.server.pages.page import Page, file_path, resource_path
 
 router = APIRouter(include_in_schema=False)
@@ -104,6 +105,8 @@ def resource(request: Request, id: str) -> Response:
         may_write=page.visit.may("resources/write", found.project),
         redundancy=page.archive.config.redundancy,
         filter=page.asked("filter", 200),
+        copies=copies_of(page, found.project, found.id) if page.visit.may(EVENTS, found.project) else [],
+        copy_shapes=SHAPES,
         mentions=page.contents.mentions(found.project, found.id, 1000) if page.visit.may(EVENTS, found.project) else [],
     )
 

@@ -1,0 +1,132 @@
+"""Copies: where is everything, what is owed, and since when?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from muniment.http.throttling import EVENTS
+from muniment.server.pages.page import Page, resource_path
+from muniment.server.pages.tables import Column, table_of, wants
+from muniment.workflows.copies.policy import Policy
+from muniment.workflows.copies.registry import ARCHIVE, StoreRecord
+from muniment.workflows.copies.service import CopyService
+from muniment.workflows.copies.table import CopyRow
+
+router = APIRouter(include_in_schema=False)
+_LISTED = 200
+_LOOKED_AT = 2000
+STATES = ("damaged", "unknown", "owed", "purging", "made")
+SHAPES = {"made": "ok", "owed": "warn", "purging": "warn", "damaged": "bad", "missing": "bad", "unknown": "unknown"}
+
+COLUMNS: tuple[Column[CopyRow], ...] = (
+    Column("store", lambda each: each.store),
+    Column("layout", lambda each: each.layout),
+    Column("project", lambda each: each.project),
+    Column("resource", lambda each: each.resource),
+    Column("instance", lambda each: each.number),
+    Column("state", lambda each: each.state),
+    Column("reason", lambda each: each.reason),
+    Column("bytes", lambda each: each.size),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """One store: how many copies it has in which state, and how many bytes of them were made."""
+
+    store: StoreRecord
+    counts: dict[str, int]
+    size: int
+
+    @property
+    def shape(self) -> str:
+        """Its worst state."""
+        if any(self.counts.get(state) for state in ("damaged", "missing")):
+            return "bad"
+        if self.store.reason or self.counts.get("unknown"):
+            return "unknown"
+        return "warn" if self.counts.get("owed") or self.counts.get("purging") else "ok"
+
+
+def figures_of(service: CopyService) -> list[StoreFigures]:
+    """Every store with its counts, from rows that each change keeps current."""
+    counted = service.table.counts()
+    found = []
+    for store in service.registry.all():
+        counts = {state: count for (name, state), (count, _) in counted.items() if name == store.name}
+        size = sum(size for (name, state), (_, size) in counted.items() if name == store.name and state == "made")
+        found.append(StoreFigures(store, counts, size))
+    return found
+
+
+@router.get("/copies", operation_id="page_copies")
+def copies(request: Request) -> Response:
+    """The page."""
+    page = Page(request)
+    page.visit.require(EVENTS, None)
+    service = page.jobs.copy_service
+    stores = figures_of(service)
+    owed = sum(each.counts.get("owed", 0) for each in stores)
+    bad = sum(each.counts.get(state, 0) for each in stores for state in ("damaged", "missing"))
+    n, t = page.texts.counted, page.texts
+    heading = t("No store is known: everything is here alone")
+    if stores:
+        made = sum(each.counts.get("made", 0) for each in stores)
+        heading = n(made, "One copy is made|{n} copies are made")
+        if owed:
+            heading = n(owed, "One copy is owed|{n} copies are owed")
+        if bad:
+            heading = n(bad, "One copy is damaged or missing|{n} copies are damaged or missing")
+    reasons: Counter[tuple[str, str]] = Counter()
+    for row in islice(service.table.each(state="owed"), _LOOKED_AT):
+        reasons[row.store, row.reason or "it was not tried yet"] += 1
+    policies: list[Policy] = service.policies.all()
+    return page.show(
+        "copies.html",
+        page.texts("Copies"),
+        "/copies",
+        heading=heading,
+        stores=stores,
+        reasons=reasons.most_common(20),
+        policies=policies,
+        usage=request.app.state.monitor.latest,
+    )
+
+
+@router.get("/copies/stores/{name}", operation_id="page_store")
+def store(request: Request, name: str) -> Response:
+    """One store: what it holds, what is wrong with it, the worst first."""
+    page = Page(request)
+    page.visit.require(EVENTS, None)
+    service = page.jobs.copy_service
+    known = service.registry.get(name)
+    state = page.asked("state", 20)
+    wanted = [state] if state in SHAPES else [each for each in STATES if each != "made"]
+    rows = list(islice((row for each in wanted for row in service.table.each(store=name, state=each)), _LISTED + 1))  # type: ignore[arg-type] # a state is one of its words
+    if form := wants(request):
+        return table_of(COLUMNS, rows, form, "copies")
+    figures = next(each for each in figures_of(service) if each.store.name == known.name)
+    made = figures.counts.get("made", 0)
+    return page.show(
+        "store.html",
+        known.name,
+        "/copies",
+        figures=figures,
+        heading=page.texts.counted(made, "{name} holds one copy|{name} holds {n} copies", name=known.name),
+        rows=[(row, resource_path(row.project, row.resource)) for row in rows[:_LISTED]],
+        more=len(rows) > _LISTED,
+        state=state if state in SHAPES else "",
+        shapes=SHAPES,
+    )
+
+
+def copies_of(page: Page, project: str, resource: str) -> list[CopyRow]:
+    """The copies of a resource outside of the archive, the newest instance first; none where no store is known."""
+    service = page.jobs.copy_service
+    rows = [row for row in service.table.of(project, resource) if row.store != ARCHIVE]
+    return sorted(rows, key=lambda row: (-row.number, row.store, row.layout))
