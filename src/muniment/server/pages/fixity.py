@@ -117,5 +117,8 @@ def _heading(page: Page, whole: LastCheck | None, failed: list[LastCheck]) -> st
     days = _age(whole)
     if not days:
         return str(t("Everything was checked today, and nothing was found"))
-    checked = "Everything was checked a day ago, and nothing was found|"
-    return str(n(days, checked + "Everything was checked {n} days ago, and nothing was found"))
+    checked = (
+        "Everything was checked a day ago, and nothing was found|"
+        "Everything was checked {n} days ago, and nothing was found"
+    )
+    return str(n(days, checked))

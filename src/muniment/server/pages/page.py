@@ -186,7 +186,7 @@ def framed(
         mode=str(archive.config.mode),
         algorithms=" + ".join(archive.config.digests),
         may_find=visit is not None and visit.may_somewhere(READ),
-        asked=request.query_params.get("q", "")[:1000] if current == "/find" else "",
+        searched=request.query_params.get("q", "")[:1000] if current == "/find" else "",
         **given,
     )
     return Response(body, status, rendering.headers(root), media_type="text/html; charset=utf-8")
