@@ -14,6 +14,7 @@ from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
+    from muniment.archive.copies import CopyRepair as CopyRepair
     from muniment.archive.copies import log_lines as log_lines
     from muniment.archive.copies import tombstone_files as tombstone_files
     from muniment.archive.index.contents import ContentIndex as ContentIndex
@@ -33,12 +34,15 @@ if TYPE_CHECKING:
     from muniment.archive.parity.external import make_parity as make_parity
     from muniment.archive.parity.external import parity_of as parity_of
     from muniment.archive.parity.external import repair_copy as repair_copy
+    from muniment.archive.restored import RestoredArchive as RestoredArchive
+    from muniment.archive.restored import RestoredFiles as RestoredFiles
     from muniment.archive.usage import Usage as Usage
     from muniment.archive.usage import UsageReader as UsageReader
 
 _LATE = {
-    "copies": ("log_lines", "tombstone_files"),
     "index.contents": ("ContentIndex", "Found", "LastCheck", "Totals"),
+    "copies": ("CopyRepair", "log_lines", "tombstone_files"),
+    "restored": ("RestoredArchive", "RestoredFiles"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
     "ingest.uploads": (
@@ -61,6 +65,7 @@ __all__ = [
     "Archive",
     "ArchiveConfig",
     "ContentIndex",
+    "CopyRepair",
     "Event",
     "Found",
     "ImportedFile",
@@ -72,6 +77,8 @@ __all__ = [
     "ParkedTransaction",
     "Receiving",
     "Repair",
+    "RestoredArchive",
+    "RestoredFiles",
     "Summary",
     "Totals",
     "Transaction",

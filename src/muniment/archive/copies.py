@@ -1,13 +1,29 @@
-"""What copies in stores need of an archive's own files: the lines of its log, exactly as they are."""
+"""What copies in stores need of an archive: the lines of its log as they are, and right bytes put back into it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from muniment.archive.archive import Archive
+from muniment.archive.disk.durable import make_folder, write_file
+from muniment.archive.disk.regular import open_regular, read_regular
+from muniment.archive.disk.repaired import newest_copy
+from muniment.archive.fixity.audit.log import LoggedDigests
+from muniment.archive.ingest.purge import read_tombstone
+from muniment.archive.ingest.repair_transaction import RepairTransaction, Subject
+from muniment.archive.package.inventory import NAME, Inventory, parse_inventory, sidecar_of
+from muniment.archive.package.objects import newest_inventory
+from muniment.content import Hashers
 from muniment.content.events import UNREADABLE
-from muniment.errors.archive import DamagedRecord
+from muniment.errors.archive import DamagedRecord, DiskFull, ReadFailed, ResourcePurged
+from muniment.errors.base import MunimentError
+from muniment.errors.parity import CannotRepair
+
+_CHUNK = 1 << 20
 
 
 def log_lines(archive: Archive, after: int) -> Iterator[tuple[int, bytes]]:
@@ -28,3 +44,139 @@ def tombstone_files(archive: Archive) -> Iterator[tuple[str, Path]]:
     layout = archive.context.layout
     for path in sorted(layout.tombstones.glob("*/*.json")):
         yield path.relative_to(layout.root).as_posix(), path
+
+
+class CopyRepair:
+    """Puts bytes that copies gave back into an archive, where its own records or its log vouch for them.
+
+    All files of one object go in one transaction: killed at any point, it is finished or undone at the next opening.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._context = archive.context
+        self._logged = LoggedDigests()
+
+    def wrong(self, project: str, resource: str, wanted: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Which files of an object (by their paths below it) are missing or have not the digests that are wanted."""
+        root = self._context.layout.object(project, resource)
+        found = []
+        for name, digests in wanted.items():
+            hashers = Hashers(sorted(digests))
+            try:
+                with open_regular(newest_copy(root / name, self._context.layout.root)) as file:
+                    while piece := file.read(_CHUNK):
+                        hashers.update(piece)
+            except OSError:
+                found.append(name)
+                continue
+            if dict(hashers.values()) != dict(digests):
+                found.append(name)
+        return found
+
+    def put_back(
+        self, project: str, resource: str, names: Iterable[str], fetch: Callable[[str], BinaryIO], source: str
+    ) -> dict[str, str]:
+        """Let files of an object be what was recorded, from the bytes that `fetch` gives; '' or why not, by path.
+
+        An inventory is taken when the log has its digest, or else its sidecar or the root's copy; content when the
+        inventory has. What is not vouched for is left as it is.
+
+        Raises:
+            ResourcePurged: The resource was purged.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        tombstone = read_tombstone(self._context, project, resource)
+        if tombstone:
+            raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])
+        self._logged.catch_up(self._context.log)
+        root = self._context.layout.object(project, resource)
+        said: dict[str, str] = {}
+        known = _Inventories(root, self._context.config.digests[0])
+        subject = Subject(root, project, resource)
+        with RepairTransaction.begin(self._context, subject, f"taken from the copy in {source}") as new:
+            # Inventories first: they say what the content must be.
+            for name in sorted(dict.fromkeys(names), key=lambda name: ("/content/" in name, name)):
+                try:
+                    if "/content/" in name:
+                        self._content(new, root, name, fetch, known)
+                    else:
+                        self._inventory(new, root, (project, resource, name), fetch, known)
+                except DiskFull:
+                    raise
+                except (MunimentError, OSError, ValueError, KeyError) as error:
+                    said[name] = str(error)
+                else:
+                    said[name] = ""
+            if not new.empty:
+                make_folder(root)  # of an object that is lost altogether
+                new.commit()
+        return said
+
+    def _inventory(
+        self,
+        new: RepairTransaction,
+        root: Path,
+        what: tuple[str, str, str],
+        fetch: Callable[[str], BinaryIO],
+        known: _Inventories,
+    ) -> None:
+        project, resource, name = what
+        folder = name.partition("/")[0]
+        number = int(folder.removeprefix("v"))
+        with fetch(f"{folder}/{NAME}") as file:
+            data = file.read()
+        algorithm = known.algorithm
+        digest = hashlib.new(algorithm, data).hexdigest()
+        logged = self._logged.vouched(project, resource, number)
+        vouched = {logged} if logged else known.sidecars(folder)
+        if f"{algorithm}:{digest}" not in vouched:
+            raise CannotRepair(path=name, reason="neither the log nor a sidecar vouches for what the copy gave")
+        known.add(parse_inventory(data.decode("utf-8"), root / name))
+        content = data if name.endswith(NAME) else sidecar_of(digest)
+        new.write(root / name, content, beside=True)
+
+    @staticmethod
+    def _content(
+        new: RepairTransaction, root: Path, name: str, fetch: Callable[[str], BinaryIO], known: _Inventories
+    ) -> None:
+        digests = known.digests(name)
+        if not digests:
+            raise CannotRepair(path=name, reason="no inventory says what it should be")
+        fresh = new.folder / "copied"
+        with fetch(name) as file:
+            write_file(fresh, iter(lambda: file.read(_CHUNK), b""))
+        try:
+            new.put(root / name, fresh, digests)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+class _Inventories:
+    """What is known of an object's content: from its own newest inventory, and those that copies gave."""
+
+    def __init__(self, root: Path, algorithm: str) -> None:
+        self._root = root
+        self.algorithm = algorithm
+        self._known: list[Inventory] = []
+        with contextlib.suppress(FileNotFoundError, DamagedRecord, ReadFailed):
+            self._known.append(newest_inventory(root, algorithm)[0])
+
+    def add(self, inventory: Inventory) -> None:
+        """Know one more."""
+        self._known.append(inventory)
+
+    def digests(self, name: str) -> dict[str, str]:
+        """Every recorded digest of a content path; none where no inventory has it."""
+        for inventory in self._known:
+            if found := inventory.digests_of({name}).get(name):
+                return found
+        return {}
+
+    def sidecars(self, folder: str) -> set[str]:
+        """What the sidecars of a version and of the root say, where the log says nothing."""
+        found = set()
+        for place in (self._root / folder, self._root):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                text = read_regular(place / f"{NAME}.{self.algorithm}").decode("ascii")
+                found.add(f"{self.algorithm}:{text.split(maxsplit=1)[0]}" if text.strip() else "")
+        return found

@@ -9,7 +9,16 @@ import typer
 from typer.core import TyperGroup
 
 from muniment.cli.context import note, print_json, print_json_list, size_text
-from muniment.cli.options import Json, OptionalId, ProjectOption
+from muniment.cli.options import (
+    BudgetOption,
+    EstimateOption,
+    Json,
+    NotSinceOption,
+    OptionalId,
+    ProjectOption,
+    RepairOption,
+    SampleOption,
+)
 from muniment.cli.stores import copying
 from muniment.errors.base import EXIT_FINDINGS
 
@@ -103,6 +112,92 @@ def make(
             typer.echo(line.rstrip())
     if any(done.failed or done.reason for _, done in rows):
         note("some copies stay owed: see `muniment copies`")
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+@copies.command()
+def verify(
+    context: typer.Context,
+    id: OptionalId = None,
+    store: StoreOption = None,
+    budget: BudgetOption = None,
+    not_since: NotSinceOption = None,
+    sample: SampleOption = None,
+    estimate: EstimateOption = False,
+    repair: RepairOption = True,
+    as_json: Json = False,
+) -> None:
+    """Read copies back, those verified longest ago first; repair what is damaged; exit 1 when something stays so."""
+    from muniment.cli.verification import VerificationRequest
+    from muniment.cli.verification import verify as verify_now
+
+    with copying(context) as service:
+        stores = [service.registry.get(store).name] if store else [each.name for each in service.registry.all()]
+    verify_now(
+        context,
+        VerificationRequest(
+            budget or (), not_since, sample, stores, id, estimate=estimate, repair=repair, as_json=as_json
+        ),
+    )
+
+
+@copies.command()
+def rebuild(context: typer.Context, store: StoreOption = None) -> None:
+    """Read from the stores again which copies they hold, and from the log which policies are in force."""
+    from muniment.workflows.copies.rebuild import rebuild as rebuilt
+
+    bad = False
+    with copying(context) as service:
+        service.policies.rebuild(service.archive)
+        names = [service.registry.get(store).name] if store else [each.name for each in service.registry.all()]
+        for name in names:
+            count, damaged = rebuilt(service, name)
+            bad = bad or bool(damaged)
+            typer.echo(f"{name}: {count} copies")
+            for key in damaged:
+                typer.echo(f"  a record that cannot be read: {key}")
+    if bad:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+@copies.command("schedule")
+def set_schedule(
+    context: typer.Context,
+    verify_rule: Annotated[
+        str, typer.Option("--verify", metavar="RULE", help="When: seconds, or five cron fields in UTC.")
+    ] = "30 1 * * *",
+    budget: BudgetOption = None,
+    off: Annotated[bool, typer.Option("--off", help="Plan, verify and try no more.")] = False,
+) -> None:
+    """Say when workers verify copies, and within which limits; `policy set` begins with each night, four hours."""
+    from muniment.jobs import Ledger
+    from muniment.workflows.copies.budget import parse_budget
+    from muniment.workflows.copies.steps import VERIFY_BUDGET, schedule, unschedule
+
+    parse_budget(budget or VERIFY_BUDGET)
+    with copying(context) as service:
+        ledger = Ledger(service.table.database)
+        if off:
+            unschedule(ledger)
+        else:
+            schedule(ledger, verify_rule=verify_rule, budget=budget or VERIFY_BUDGET)
+
+
+@copies.command("drill")
+def restore_drill(context: typer.Context, store: StoreOption = None, as_json: Json = False) -> None:
+    """Restore a random instance from each store to a temporary place and have it judged; exit 1 if one fails."""
+    from muniment.workflows.copies.drill import drill
+
+    with copying(context) as service:
+        names = [service.registry.get(store).name] if store else [each.name for each in service.registry.all()]
+        found = [done for name in names if (done := drill(service, name)) is not None]
+    if as_json:
+        print_json([{**asdict(each), "passed": each.passed} for each in found])
+    else:
+        for each in found:
+            what = f"{each.store}: instance {each.number} of {each.resource}"
+            typer.echo(f"{what}: {'passed' if each.passed else 'FAILED: ' + each.reason} ({', '.join(each.judges)})")
+    if not all(each.passed for each in found):
         raise typer.Exit(EXIT_FINDINGS)
 
 

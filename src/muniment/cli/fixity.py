@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from muniment.cli.context import note, print_json, read_small
-from muniment.cli.options import Json, OptionalId, ProjectOption
+from muniment.cli.options import (
+    BudgetOption,
+    EstimateOption,
+    Json,
+    NotSinceOption,
+    OptionalId,
+    ProjectOption,
+    SampleOption,
+)
 from muniment.errors.base import EXIT_FINDINGS, BadInput
 
 if TYPE_CHECKING:
     from muniment.cli.context import Context
     from muniment.content import Finding
+    from muniment.content.archive import Repair
     from muniment.content.events import Head
 
 
@@ -39,9 +48,27 @@ def audit(
     authority: Annotated[
         Path | None, typer.Option(metavar="PEM", help="The certificates of the authority that is trusted.")
     ] = None,
+    budget: BudgetOption = None,
+    not_since: NotSinceOption = None,
+    sample: SampleOption = None,
+    estimate: EstimateOption = False,
     as_json: Json = False,
 ) -> None:
-    """Check that everything recorded is there and right, and everything there is recorded."""
+    """Check that everything recorded is there and right, and everything there is recorded.
+
+    With --budget, --not-since or --sample: archive and copies, those verified longest ago first.
+    """
+    if budget or not_since or sample or estimate:
+        from muniment.cli.verification import VerificationRequest, verify
+
+        limits = budget or ()
+        verify(
+            context,
+            VerificationRequest(
+                limits, not_since, sample, None, id, project, estimate=estimate, repair=False, as_json=as_json
+            ),
+        )
+        return
     shared: Context = context.obj
     noted = _head(since)
     if stamp is not None:
@@ -93,16 +120,32 @@ def _check_stamp(noted: Head | None, stamp: Path, authority: Path | None) -> Non
 
 
 def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption = None, as_json: Json = False) -> None:
-    """Repair what an audit finds, from parity; name what cannot be repaired."""
+    """Repair what an audit finds, from parity and then from copies in stores; name what cannot be repaired."""
     shared: Context = context.obj
-    failed = False
-    rows = []
+    from muniment.cli.verification import climb
+
+    done: list[Repair] = []
     with shared.archive() as archive, shared.progress() as progress:
-        for done in archive.repair(id, project=project, progress=progress):
-            failed = failed or not done.repaired
-            rows.append({name: getattr(done, name) for name in done.__slots__})
-            if not as_json:
-                typer.echo(f"{'repaired' if done.repaired else 'NOT REPAIRED'}: {done.where}: {done.how}")
+        for each in archive.repair(id, project=project, progress=progress):
+            done.append(each)
+            if not as_json and each.repaired:
+                typer.echo(f"repaired: {each.where}: {each.how}")
+    from_copies = climb(context, done, id)
+    outdated = from_copies.resources
+    done = [
+        each
+        for each in done
+        if each.repaired or (each.resource not in outdated and each.where not in from_copies.filled)
+    ]
+    done += from_copies.repairs
+    failed = not all(each.repaired for each in done)
+    rows = [{name: getattr(each, name) for name in each.__slots__} for each in done]
+    if not as_json:
+        for each in (
+            *(each for each in done if not each.repaired),
+            *(each for each in from_copies.repairs if each.repaired),
+        ):
+            typer.echo(f"{'repaired' if each.repaired else 'NOT REPAIRED'}: {each.where}: {each.how}")
     if as_json:
         print_json({"ok": not failed, "repairs": rows})
     elif not rows:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "export": "exchange",
     "import": "exchange",
     "migrate": "exchange",
+    "restore": "restore",
     "validate": "fixity",
     "recover": "maintenance",
     "purge": "maintenance",

@@ -18,3 +18,16 @@ InstanceOption = Annotated[
     str | None,
     typer.Option("--instance", "-i", metavar="N", help="An earlier instance: a number or its identifier."),
 ]
+BudgetOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LIMIT", help="2h, 5%, 500GB, '1000 requests' or '3.50 cost'; may be given several times."),
+]
+NotSinceOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only what was not verified for so long, such as 90d.")
+]
+SampleOption = Annotated[
+    str | None,
+    typer.Option(metavar="CONFIDENCE/SHARE", help="A random sample that would find such a share of damage, as 95%/1%."),
+]
+EstimateOption = Annotated[bool, typer.Option("--estimate", help="Only say what it takes.")]
+RepairOption = Annotated[bool, typer.Option(help="Repair what is found damaged, from parity and from other copies.")]

@@ -16,7 +16,6 @@ import pytest
 from muniment import Archive
 from muniment.errors.copies import WrongStore
 from muniment.errors.stores import StoreUnreachable
-from muniment.stores import open_store
 from muniment.stores.folder import FolderStore
 from muniment.workflows.copies.status import protection, protections
 from muniment.workflows.copies.table import CopyKey
@@ -117,7 +116,7 @@ def test_a_store_that_cannot_be_used_leaves_everything_owed(kept: Kept) -> None:
 
 def test_another_store_at_the_same_address_is_not_written_to(kept: Kept) -> None:
     kept.store("vault").rename(kept.folder / "away")
-    open_store(kept.store("vault"))
+    kept.store("vault").mkdir()
     with pytest.raises(WrongStore, match="no mark"):
         kept.service.registry.open("vault")
     (kept.store("vault") / "muniment-store.json").write_bytes(

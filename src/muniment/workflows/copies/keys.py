@@ -27,6 +27,7 @@ FOUNDATION = (
     "README.txt",
     "muniment_exit.py",
     "bagit-profile.json",
+    "root-files.json",
     "objects/0=ocfl_1.1",
     "objects/ocfl_layout.json",
 )

@@ -1,6 +1,8 @@
 """The steps by which workers keep the copies: one looks what is owed, and one for each store makes it.
 
 ```
+copies.verify (a period)   reads back what is due, and repairs what is damaged
+copies.drill  (a period)   restores a random instance from each store
 copies.plan   (a period)   notes what the log has new, and submits for each store that is behind
     copies.replicate   (one at a time for a store)   makes, reads back and records copies, and then the log
 ```
@@ -11,21 +13,36 @@ A store that cannot be used keeps its step waiting; what is owed to it is in the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from muniment.errors.base import BadInput
+from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.jobs import SubjectTaken
 from muniment.jobs import Again, Call, Done, Period, Step
+from muniment.workflows.copies.budget import parse_budget
+from muniment.workflows.copies.drill import drill
+from muniment.workflows.copies.ladder import repair_copy_of, repair_resource
+from muniment.workflows.copies.registry import ARCHIVE
 from muniment.workflows.copies.service import CopyService
+from muniment.workflows.copies.table import CopyRow
+from muniment.workflows.copies.verification import Verification
 
 if TYPE_CHECKING:
     from muniment.jobs import Context, Json, Ledger
 
 PLAN = "copies.plan"
 REPLICATE = "copies.replicate"
+VERIFY = "copies.verify"
+DRILL = "copies.drill"
 KIND = "copies"
 _PERIOD = "copies plan"
+_VERIFICATIONS = "copies verify"
+_DRILLS = "copies drill"
+VERIFY_RULE = "30 1 * * *"
+"""Each night at 1:30 UTC."""
+VERIFY_BUDGET = ("4h",)
+DRILL_RULE = "30 4 * * 0"
+"""Sundays at 4:30 UTC."""
 _RETRY = 300.0
 _ELSEWHERE = 3600.0
 
@@ -102,6 +119,74 @@ class ReplicateStep:
         return Done({"made": done.made, "failed": done.failed, "bytes": done.size})
 
 
+class VerifyStep:
+    """Verifies what is due, the oldest first, within a budget, and repairs what is damaged where the policy says so."""
+
+    name = VERIFY
+
+    def __init__(self, given: CopyContext) -> None:
+        self._given = given
+
+    def run(self, given: Json, context: Context) -> Done | Again:
+        """Do it; a store that cannot be used now is named, and its copies are the oldest of the next time."""
+        try:
+            service = self._given.service
+        except BadInput as error:
+            return Again(self._given.ledger.database.now() + _ELSEWHERE, error.message)
+        words = given.get("budget") if isinstance(given, Mapping) else None
+        budget = parse_budget([str(word) for word in words] if isinstance(words, list | tuple) else [])
+        verification = Verification(service)
+        count = 0
+
+        def watch(row: CopyRow) -> None:
+            nonlocal count
+            context.progress(f"verifying {row.store}", count, None)
+            count += 1
+
+        done = verification.run(verification.due(), budget, watch)
+        left = {}
+        for row in service.table.each(state="damaged"):
+            context.check()
+            if service.policies.of(row.project).repair:
+                climb = (
+                    repair_resource(service, row.project, row.resource)
+                    if row.store == ARCHIVE
+                    else repair_copy_of(service, row)
+                )
+                left.update(climb.left)
+            else:
+                left[f"{row.store} {row.resource} {row.number}"] = row.reason
+        counts = {"verified": done.used.copies, "bytes": done.used.bytes, "damaged": len(done.damaged)}
+        return Done({**counts, "left": left, "unusable": done.unusable, "complete": done.complete})
+
+
+class DrillStep:
+    """Restores a random instance from each store, and has it judged."""
+
+    name = DRILL
+
+    def __init__(self, given: CopyContext) -> None:
+        self._given = given
+
+    def run(self, given: Json, context: Context) -> Done | Again:
+        """Do it store by store; one that cannot be used now is named and does not hold up the others."""
+        del given
+        try:
+            service = self._given.service
+        except BadInput as error:
+            return Again(self._given.ledger.database.now() + _ELSEWHERE, error.message)
+        found: dict[str, str] = {}
+        for known in service.registry.all():
+            context.check()
+            try:
+                done = drill(service, known.name)
+            except MunimentError as error:
+                found[known.name] = f"not done: {error.message}"
+            else:
+                found[known.name] = "nothing to restore" if done is None else done.reason or "passed"
+        return Done({"stores": found})
+
+
 def store_of(given: Json) -> str:
     """The store that a step is about."""
     return str(given["store"]) if isinstance(given, Mapping) else ""
@@ -114,16 +199,26 @@ def submit(ledger: Ledger, store: str) -> None:
         ledger.submit(KIND, call, requester=KIND, subjects=[store])
 
 
-def schedule(ledger: Ledger, every: float = 60.0) -> None:
-    """Look what is owed every so many seconds from now on."""
+def schedule(
+    ledger: Ledger, every: float = 60.0, *, verify_rule: str = VERIFY_RULE, budget: Sequence[str] = VERIFY_BUDGET
+) -> None:
+    """Look what is owed every so many seconds from now on, verify what is due, and try each week what comes back.
+
+    Raises:
+        BadPeriod: The rule is none.
+    """
     ledger.schedule(Period(_PERIOD, f"{every:g}", "copies-plan", Call(PLAN), KIND))
+    verification: Json = {"budget": list(budget)}
+    ledger.schedule(Period(_VERIFICATIONS, verify_rule, "copies-verify", Call(VERIFY, verification), KIND))
+    ledger.schedule(Period(_DRILLS, DRILL_RULE, "copies-drill", Call(DRILL), KIND))
 
 
 def unschedule(ledger: Ledger) -> None:
     """Look no more."""
-    ledger.unschedule(_PERIOD)
+    for name in (_PERIOD, _VERIFICATIONS, _DRILLS):
+        ledger.unschedule(name)
 
 
 def steps(given: CopyContext) -> list[Step]:
     """Every step a worker has to know to keep copies."""
-    return [PlanStep(given), ReplicateStep(given)]
+    return [PlanStep(given), ReplicateStep(given), VerifyStep(given), DrillStep(given)]

@@ -1,0 +1,115 @@
+"""The commands `restore` and `drill`: what is in a store, made again where the archive is gone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from muniment.cli.context import note, print_json, size_text
+from muniment.cli.options import Json, OptionalId, ProjectOption
+from muniment.cli.stores import copying
+from muniment.errors.base import EXIT_FINDINGS
+
+if TYPE_CHECKING:
+    from muniment.cli.context import Context
+    from muniment.stores import Store
+    from muniment.workflows.copies.restoring import Restored
+
+
+def restore(
+    context: typer.Context,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder, or one where it was begun.")
+    ],
+    source: Annotated[
+        str, typer.Option("--from", metavar="STORE", help="A store's name or, where the archive is gone, its address.")
+    ],
+    id: OptionalId = None,
+    project: ProjectOption = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", metavar="FILE", help="Credentials for an address, as `store add` takes them."),
+    ] = None,
+    parity: Annotated[bool, typer.Option(help="Make parity for what was restored.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Make the archive again from one store alone, or the OCFL object of one resource; exit 1 when something lacks.
+
+    Run again, it goes on where it was.
+    """
+    from muniment.workflows.copies.registry import read_keys
+    from muniment.workflows.copies.restoring import restore_archive, restore_resource
+
+    shared: Context = context.obj
+    with tempfile.TemporaryDirectory(prefix="muniment-restore-") as folder, shared.progress() as progress:
+        total = 0
+
+        def watch(size: int) -> None:
+            nonlocal total
+            total += size
+            progress("restoring", total, None, size=total)
+
+        store = _opened(context, source, read_keys(keys) if keys else {}, Path(folder))
+        if id is None:
+            done = restore_archive(store, output, Path(folder), watch)
+            if parity:
+                _protect(done)
+        else:
+            done = restore_resource(store, output, id, project, output / ".restoring", watch)
+            _remove(output / ".restoring")
+    _tell(done, as_json=as_json)
+
+
+def _opened(context: typer.Context, source: str, keys: Mapping[str, str], folder: Path) -> Store:
+    """The store that was named: by its address, or by its name in the archive's control database."""
+    from muniment.stores import open_store
+
+    if "://" in source or Path(source).is_dir():
+        return open_store(source, keys=keys, records=folder / "records", scratch=folder, make=False)
+    with copying(context) as service:
+        return service.registry.open(source)
+
+
+def _protect(done: Restored) -> None:
+    """Parity is not copied: it is made of what was restored."""
+    from muniment import Archive
+    from muniment.errors.base import MunimentError
+
+    with Archive(done.target) as archive:
+        for found in archive.resources():
+            try:
+                archive.protect(found.id, found.project)
+            except MunimentError as error:  # of a resource that is not whole there is none
+                done.lacking[f"parity of {found.id}"] = error.message
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tell(done: Restored, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "target": str(done.target),
+                "instances": done.instances,
+                "objects": len(done.objects),
+                "bytes": done.size,
+                "lacking": done.lacking,
+            }
+        )
+    else:
+        typer.echo(
+            f"{done.target}: {done.instances} instances of {len(done.objects)} resources, {size_text(done.size)} read"
+        )
+        for what, reason in done.lacking.items():
+            typer.echo(f"  lacks: {what}: {reason}")
+    if done.lacking:
+        note("what lacks may be in another store; run the same command again after the trouble is over")
+        raise typer.Exit(EXIT_FINDINGS)

@@ -1,0 +1,261 @@
+"""Restoring from one store alone: an instance, a resource, or the whole archive, with everything read compared."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from muniment.archive import RestoredArchive, RestoredFiles, repair_copy
+from muniment.errors.archive import DamagedFile
+from muniment.errors.base import MunimentError, RemoteError
+from muniment.errors.copies import NothingToRestore
+from muniment.errors.stores import KeyNotFound, StoreNotReady
+from muniment.layouts.packages import folder_name
+from muniment.stores import Store, read_bytes
+from muniment.workflows.copies.keys import EVENTS, FOUNDATION, RECORDS, SETTINGS, TOMBSTONES, parse_record_key
+from muniment.workflows.copies.record import LARGEST, CopiedFile, CopyRecord, parse_record
+
+_CHUNK = 1 << 20
+_LARGEST_SETTINGS = 1 << 20
+Watch = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Restored:
+    """What was restored: instances, bytes read from the store, and what could not be, with the reason."""
+
+    target: Path
+    instances: int = 0
+    size: int = 0
+    lacking: dict[str, str] = field(default_factory=dict)
+    objects: dict[str, str] = field(default_factory=dict)
+    """Folder of each object to the digest its inventories name content by."""
+
+
+def records_of(store: Store, project: str | None = None, resource: str | None = None) -> Iterator[CopyRecord | str]:
+    """The records in a store, of each instance the one to restore from; for one that is damaged, its key.
+
+    The tree is preferred to a tar, and what was made again to what was made before. With `resource`, of that alone.
+    """
+    best: dict[tuple[str, str, int], tuple[int, str, int, str]] = {}
+    name = None if resource is None else folder_name(resource)
+    for found in store.list(f"{RECORDS}/"):
+        parts = parse_record_key(found.key)
+        if parts is None:
+            continue
+        layout, of, folder, number, generation = parts
+        if (project is not None and of != project) or (name is not None and folder != name):
+            continue
+        rank = (1 if layout == "ocfl" else 0, layout, generation, found.key)
+        place = (of, folder, number)
+        if place not in best or rank > best[place]:
+            best[place] = rank
+    for place in sorted(best):
+        key = best[place][3]
+        try:
+            yield parse_record(read_bytes(store, key, LARGEST))
+        except (ValueError, DamagedFile):
+            yield key
+
+
+def restore_resource(
+    store: Store, target: Path, resource: str, project: str | None, scratch: Path, watch: Watch
+) -> Restored:
+    """Make the OCFL object of a resource again, in a folder of its own below `target`.
+
+    Raises:
+        NothingToRestore: The store has no copy of it.
+        NotEmpty, DiskFull, WriteFailed: The target cannot be used.
+        StoreUnreachable, StoreRefused: The store cannot be used.
+    """
+    done = Restored(target)
+    files = RestoredFiles(target, scratch / "files")
+    for record in records_of(store, project, resource):
+        if isinstance(record, str):
+            done.lacking[record] = "its record cannot be read"
+            continue
+        folder = record.object.rpartition("/")[2]
+        _restore_instance(store, record, files, done, _Place(folder, scratch, watch))
+        done.target = target / folder
+    if not done.instances and not done.lacking:
+        raise NothingToRestore(store=str(store), what=repr(resource))
+    for folder, algorithm in done.objects.items():
+        files.complete_object(folder, algorithm)
+    return done
+
+
+def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> Restored:
+    """Make the whole archive again at `target`; run again, it goes on.
+
+    What cannot be had is named and left out; the rest becomes an archive all the same.
+
+    Raises:
+        NothingToRestore: The store holds no archive.
+        NotEmpty, DiskFull, WriteFailed: The target cannot be used.
+        StoreUnreachable, StoreRefused: The store cannot be used; run it again.
+    """
+    done = Restored(target)
+    try:
+        settings = read_bytes(store, SETTINGS, _LARGEST_SETTINGS)
+        archive = str(json.loads(settings)["id"])
+    except (KeyNotFound, ValueError, KeyError, TypeError) as error:
+        raise NothingToRestore(store=str(store), what=f"an archive ({error})") from error
+    made = RestoredArchive(target, archive)
+    for record in records_of(store):
+        if isinstance(record, str):
+            done.lacking[record] = "its record cannot be read"
+        else:
+            _restore_instance(store, record, made, done, _Place(record.object, scratch, watch))
+    names = [each for each in FOUNDATION if each != SETTINGS]
+    names += [each.key for each in store.list("objects/extensions/")]
+    names += [each.key for prefix in (EVENTS, TOMBSTONES) for each in store.list(f"{prefix}/")]
+    for name in names:
+        with _noting(done, name):
+            done.size += made.put(name, partial(store.open, name), {})
+    made.finish(settings, done.objects.items())
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an instance goes: the object's folder below the target, and a folder for what is on its way."""
+
+    folder: str
+    scratch: Path
+    watch: Watch
+
+
+def _restore_instance(store: Store, record: CopyRecord, files: RestoredFiles, done: Restored, place: _Place) -> None:
+    before = len(done.lacking)
+    if record.layout == "bag":
+        with _noting(done, f"{record.resource} v{record.number}"):
+            restore_bag(store, record, files, done, place.scratch, place.folder)
+            place.watch(record.size)
+    else:
+        for file in record.files:
+            _, _, path = file.key.partition(f"{record.object}/")
+            with _noting(done, file.key):
+                read = files.put(f"{place.folder}/{path}", partial(store.open, file.key), {"sha256": file.sha256})
+                done.size += read
+                place.watch(read)
+    done.objects[place.folder] = record.algorithm
+    done.instances += len(done.lacking) == before
+
+
+def restore_bag(
+    store: Store, record: CopyRecord, files: RestoredFiles, done: Restored, scratch: Path, folder: str = ""
+) -> None:
+    """Make the folder of a version again from its tar: the inventory in the record says where each file belongs.
+
+    Raises:
+        DamagedFile, CannotRepair: It is damaged, and its parity does not help.
+        KeyNotFound, StoreNotReady, StoreUnreachable, StoreRefused: It cannot be had.
+    """
+    within = f"{folder}/" if folder else ""
+    text = record.inventory.encode("utf-8")
+    digest = hashlib.new(record.algorithm, text).hexdigest()
+    if digest != record.inventory_digest:
+        raise DamagedFile(
+            path=Path(record.key), algorithm=record.algorithm, found=digest, expected=record.inventory_digest
+        )
+    wanted = content_paths(json.loads(text), record.number)
+    work = Path(tempfile.mkdtemp(prefix="bag-", dir=_made(scratch)))
+    try:
+        tar = fetch_tar(store, record, work)
+        done.size += tar.stat().st_size
+        with tarfile.open(tar) as opened:
+            for member in opened:
+                for path, value in wanted.pop(member.name.partition("/")[2], ()):
+                    source = partial(_extracted, opened, member)
+                    files.put(f"{within}{path}", source, {record.algorithm: value})
+        for missing in wanted:
+            done.lacking[f"{record.resource} v{record.number}: {missing}"] = "the tar does not hold it"
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    name = f"{within}v{record.number}/inventory.json"
+    files.put(name, lambda: io.BytesIO(text), {record.algorithm: digest})
+    side = f"{digest} inventory.json\n".encode()
+    files.put(f"{name}.{record.algorithm}", lambda: io.BytesIO(side), {})
+
+
+def fetch_tar(store: Store, record: CopyRecord, work: Path) -> Path:
+    """The tar of a copy, in a file in `work`; mended from its parity where it is damaged.
+
+    Raises:
+        DamagedFile, CannotRepair: It is damaged, and its parity does not help.
+        KeyNotFound, StoreNotReady, StoreUnreachable, StoreRefused: It cannot be had.
+    """
+    (tar,) = (file for file in record.files if file.role == "tar")
+    target = work / tar.sha256
+    found = ""
+    with contextlib.suppress(KeyNotFound):
+        found = _download(store, tar, target)
+    if found == tar.sha256:
+        return target
+    parity = _made(work / "parity")
+    for file in record.files:
+        if file.role == "parity":
+            with contextlib.suppress(KeyNotFound):
+                _download(store, file, parity / file.key.rpartition("/")[2])
+    if not any(parity.iterdir()):
+        raise DamagedFile(path=Path(tar.key), algorithm="sha256", found=found or "nothing", expected=tar.sha256)
+    return repair_copy(target, tar.sha256, parity, work, work / f"mended-{tar.sha256}")
+
+
+def _download(store: Store, file: CopiedFile, target: Path) -> str:
+    digest = hashlib.sha256()
+    with store.open(file.key) as source, target.open("wb") as out:
+        while piece := source.read(_CHUNK):
+            digest.update(piece)
+            out.write(piece)
+    return digest.hexdigest()
+
+
+def content_paths(inventory: Mapping[str, object], number: int) -> dict[str, list[tuple[str, str]]]:
+    """Path in the bag to the content paths that have its bytes and came with this version, each with its digest."""
+    given = cast("dict[str, dict[str, dict[str, dict[str, list[str]]]]]", inventory)
+    manifest = cast("dict[str, list[str]]", inventory["manifest"])
+    state = given["versions"][f"v{number}"]["state"]
+    wanted: dict[str, list[tuple[str, str]]] = {}
+    for digest, paths in manifest.items():
+        here = [path for path in paths if path.startswith(f"v{number}/")]
+        if here and digest in state:
+            wanted[state[digest][0]] = [(path, digest) for path in here]
+    return wanted
+
+
+def _extracted(opened: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:
+    found = opened.extractfile(member)
+    return cast("BinaryIO", found if found is not None else io.BytesIO())
+
+
+@contextlib.contextmanager
+def _noting(done: Restored, what: str) -> Iterator[None]:
+    """Note what cannot be had and go on; a store that is not there ends it all.
+
+    Raises:
+        RemoteError: The store is not there.
+    """
+    try:
+        yield
+    except StoreNotReady as error:
+        done.lacking[what] = error.message
+    except RemoteError:
+        raise
+    except (MunimentError, tarfile.TarError, ValueError, KeyError) as error:
+        done.lacking[what] = str(error)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
