@@ -103,7 +103,7 @@ class BackgroundServices:
             scratch=self._scratch(),
             policy=policy,
             callbacks=addresses,
-            signer=Signer(key, legacy=settings.hmac_legacy) if key else None,
+            signer=Signer(key, legacy=settings.hmac_legacy, legacy_life=settings.hmac_legacy_life) if key else None,
             open_callback_session=lambda: self._session(30.0, attempts=1),
         )
 

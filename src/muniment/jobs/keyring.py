@@ -26,6 +26,8 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _SHORTEST = 4
 """Shorter values are not looked for: '1' as a password would blacken every digit."""
+_TOKEN = 16
+"""From so many characters a value is refused wherever it stands; a shorter one may be part of a file's name."""
 
 
 class Keyring:
@@ -133,8 +135,10 @@ class Blackout:
 
     def __init__(self, secrets: Mapping[str, Json]) -> None:
         """Look for every text in `secrets`, also percent-encoded and in base64."""
-        forms = {form for value in _texts(list(secrets.values())) for form in _forms(value)}
+        values = list(_texts(list(secrets.values())))
+        forms = {form for value in values for form in _forms(value)}
         self._forms = sorted(forms, key=len, reverse=True)
+        self._tokens = {form for value in values if len(value) >= _TOKEN for form in _forms(value)}
 
     def redact(self, text: str) -> str:
         """`text` with every credential blacked out."""
@@ -143,8 +147,8 @@ class Blackout:
         return text
 
     def in_json(self, value: Json) -> bool:
-        """Whether a credential is anywhere in `value`."""
-        return bool(self._forms) and any(form in text for text in _texts(value) for form in self._forms)
+        """Whether a credential that is long enough to be no chance is anywhere in `value`."""
+        return bool(self._tokens) and any(form in text for text in _texts(value) for form in self._tokens)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -68,10 +68,14 @@ class ServiceFile:
     size: int
     modified: int
     versions: Mapping[str, str] = field(default_factory=dict)
+    present: str | None = None
+    """The version it has at present, where the service numbers them."""
 
     def as_json(self) -> dict[str, Any]:
         """The entry of a manifest."""
         found: dict[str, Any] = {"name": self.path.rpartition("/")[2], "path": self.path, **self.content()}
+        if self.present is not None:
+            found["version"] = self.present
         return {**found, "versions": dict(self.versions)} if self.versions else found
 
     def content(self) -> dict[str, Any]:
@@ -173,10 +177,17 @@ def container_manifest(
     }
 
 
-def described(service: Service, entries: Iterable[Entry], md5: Mapping[str, str], archived: str) -> list[ServiceFile]:
+def described(
+    service: Service,
+    entries: Iterable[Entry],
+    md5: Mapping[str, str],
+    archived: str,
+    present: Mapping[str, str] | None = None,
+) -> list[ServiceFile]:
     """The files of one service out of the package's entries; earlier versions stand with the file they are of.
 
-    `md5` is by sha256. A version of a file that is not there any more is listed as a file of its own.
+    `md5` is by sha256; `present` are the versions that files have at present, by their path.
+    A version of a file that is not there any more is listed as a file of its own.
     """
     current: dict[str, Entry] = {}
     earlier: dict[str, dict[str, Entry]] = {}
@@ -198,7 +209,15 @@ def described(service: Service, entries: Iterable[Entry], md5: Mapping[str, str]
         sha256, size = entry.digests["sha256"], entry.size or 0
         versions = {name: each.digests["sha256"] for name, each in sorted(earlier.get(path, {}).items())}
         found.append(
-            ServiceFile(path, md5[sha256], sha256, size, seconds(entry.modified or archived), versions),
+            ServiceFile(
+                path,
+                md5[sha256],
+                sha256,
+                size,
+                seconds(entry.modified or archived),
+                versions,
+                (present or {}).get(path),
+            ),
         )
     return found
 

@@ -75,6 +75,9 @@ class WorkSettings:
     hmac_legacy = fields.switch(
         "Sign and accept as the original archiver did, over the time alone: not safe.", default=False
     )
+    hmac_legacy_life = fields.seconds(
+        "Seconds that such a signature is good for; 0 for ever, as it was with the original.", 0.0, zero=True
+    )
     signed_submissions = fields.switch("Whether submissions have to be signed.", default=False)
 
     def calls(self) -> dict[str, int]:

@@ -21,6 +21,10 @@ NAMES = "names.json"
 """Below `@about`: path and true name of each file whose name no path can carry; whoever stores the files writes it."""
 
 
+PRESENT = "versions.json"
+"""Below `@about`: path and version of each file whose service numbers its versions; written like `NAMES`."""
+
+
 def name_at_source(entry: SourceEntry) -> dict[str, str]:
     """A line of `NAMES`. A name that is no UTF-8 text is given in Base64."""
     name = entry.original or ""

@@ -91,7 +91,7 @@ class DropboxSource:
             if not file.get("is_downloadable", True):
                 yield Failure(path, "Dropbox has no file of this, only a document of its own.", SERVICE)
             else:
-                yield replace(_entry(path, file), original=original_name(name, path))
+                yield replace(_entry(path, file), original=original_name(name, path), present=str(file["rev"]))
                 for revision in self._revisions(file):
                     yield _entry(version_path(path, str(revision["rev"])), revision, str(revision["rev"]), path)
 

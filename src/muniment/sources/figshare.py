@@ -91,7 +91,9 @@ class FigshareSource:
             return
         article = self._get(base).object()
         names = Names()
-        yield from self._files(base, article, folder, names)
+        present = str(article["version"]) if article.get("version") else None
+        for entry in self._files(base, article, folder, names):
+            yield entry if isinstance(entry, Failure) else replace(entry, present=present)
         yield document(f"{folder}article.json", f"json:{base}")
         public = f"/articles/{base.rpartition('/')[2]}"
         for version in self._earlier(public, article):

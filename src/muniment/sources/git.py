@@ -5,21 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from muniment.errors.sources import FieldWrong
 from muniment.session import Account
 from muniment.sources.git_mirror import Login, Repository, login_headers
 from muniment.sources.options import Kind, Param, SourceContext, web_address
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry
 
 SERVICE = "git"
-
-
-def _address(value: str) -> str | None:
-    if urlsplit(value).scheme == "file":
-        return None  # whether files of this machine are allowed is known only when the source is built
-    return web_address(value)
 
 
 class GitSource:
@@ -29,14 +22,11 @@ class GitSource:
 
     def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._url: str = given["url"].rstrip("/")
-        local = urlsplit(self._url).scheme == "file"
-        if local and not means.session.guard.allow_private_addresses:
-            raise FieldWrong(service=SERVICE, field="url", reason="it is a file of this machine")
         login = Login(given.get("username", ""), given.get("password", ""))
         headers = login_headers(login)
         account = Account(
             SERVICE,
-            () if local else (self._url,),
+            (self._url,),
             headers=headers,
             secrets=tuple(filter(None, (login.password, headers.get("Authorization", "").removeprefix("Basic ")))),
             credential_field="password",
@@ -93,7 +83,7 @@ KIND = Kind(
         "files of LFS that no file of the default branch points to",
     ),
     params=(
-        Param("url", "The http or https address that `git clone` takes, without a user name.", check=_address),
+        Param("url", "The http or https address that `git clone` takes, without a user name.", check=web_address),
         Param("username", "The user name, where the server asks for one.", required=False),
         Param("password", "The password or token, where the server asks for one.", required=False, secret=True),
     ),

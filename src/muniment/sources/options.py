@@ -106,12 +106,17 @@ class Kind:
             yield FieldWrong(service=self.name, field="forceParity", reason="it is neither true nor false")
 
     def _param_faults(self, param: Param, given: Mapping[str, Any]) -> Iterator[BadInput]:
-        name = next((name for name in param.names if name in given), None)
-        if name is None:
+        named = [each for each in param.names if given.get(each) not in (None, "")]
+        if any(given[each] != given[named[0]] for each in named):
+            both = f"{' and '.join(named)} are one field, and here they differ"
+            yield FieldWrong(service=self.name, field=named[1], reason=both)
+            return
+        written = [each for each in (*named, *param.names) if each in given]
+        if not written:
             if param.required:
                 yield FieldMissing(service=self.name, field=param.name, help=param.help)
             return
-        value = given[name]
+        name, value = written[0], given[written[0]]
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)  # ids are often written as numbers
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -119,6 +124,8 @@ class Kind:
                 yield FieldEmpty(service=self.name, field=name, help=param.help)
         elif not isinstance(value, str):
             yield FieldWrong(service=self.name, field=name, reason="it is not text")
+        elif any("\ud800" <= character <= "\udfff" for character in value):
+            yield FieldWrong(service=self.name, field=name, reason="it is not valid Unicode")
         elif any(ord(character) < 0x20 or character == "\x7f" for character in value):  # noqa: PLR2004 - below it: controls
             yield FieldWrong(service=self.name, field=name, reason="it holds a control character")
         elif param.check is not None and (reason := param.check(value)):

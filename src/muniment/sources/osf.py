@@ -180,6 +180,7 @@ class OsfSource:
                     locator=f"wiki:{base}{quote(label, safe='')}/content/",
                     version=label if number else None,
                     of=path if number else None,
+                    present=None if number else label,
                 )
 
     def _file(self, provider: str, line: Mapping[str, Any], names: Names) -> Iterator[SourceEntry | Failure]:
@@ -197,7 +198,15 @@ class OsfSource:
         # OSF's own storage numbers versions: with the number the very one comes that was listed.
         there = f"{at}?version={newest}" if provider == "osfstorage" and newest.isdecimal() else at
         whole = size if isinstance(size, int) else None
-        yield SourceEntry(path, whole, digests, modified, locator=there, original=original_name(name, path))
+        yield SourceEntry(
+            path,
+            whole,
+            digests,
+            modified,
+            locator=there,
+            original=original_name(name, path),
+            present=newest or None,
+        )
         for version in self._earlier(str(line["id"]), newest) if self._versions not in {0, 1} else ():
             facts = version["attributes"]
             number = str(version["id"])

@@ -66,6 +66,7 @@ class SourceEntry(Entry):
 
     `locator` is the source's own word for the content. `checks` are digests of kinds only that service uses
     (Dropbox's content hash, git's blob id). An earlier version names its `version` and the path it is a version `of`.
+    The version that a file has at present, where the service numbers them, is its `present`.
     A description that the source writes itself is `made`: it is no file of the service. `original` is the name at the
     service where the path could not be the same; bytes of it that are no UTF-8 are lone surrogates.
     """
@@ -74,6 +75,7 @@ class SourceEntry(Entry):
     checks: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
     of: str | None = None
+    present: str | None = None
     made: bool = False
     original: str | None = None
 

@@ -52,7 +52,7 @@ def find(name: str) -> Kind:
         return kind
     entry = _from_packages().get(name.lower())
     if entry is None:
-        raise UnknownSource(service=name, known=", ".join(submittable()))
+        raise UnknownSource(service=_printable(name), known=", ".join(submittable()))
     return _loaded(entry)
 
 
@@ -116,7 +116,7 @@ def faults(service: object, *, keeper: bool = False) -> Iterator[BadInput]:
         yield error
         return
     if not keeper and not kind.submitted:
-        yield UnknownSource(service=name, known=", ".join(submittable()))
+        yield UnknownSource(service=_printable(name), known=", ".join(submittable()))
         return
     yield from kind.faults(given)
 
@@ -138,4 +138,9 @@ def open_source(name: str, given: Mapping[str, Any], means: SourceContext) -> So
 
 def _shown(service: object) -> str:
     """The keys alone: the values may be secrets."""
-    return ", ".join(map(str, service)) if isinstance(service, Mapping) else type(service).__name__
+    return _printable(", ".join(map(str, service))) if isinstance(service, Mapping) else type(service).__name__
+
+
+def _printable(text: str) -> str:
+    """Text that an answer can hold: halves of characters are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -7,6 +7,7 @@ A key that is deleted at present is not taken, nor are its versions.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -120,13 +121,17 @@ class S3Source:
         keys = item.details["keys"]
         wanted = None if self._versions == ALL_VERSIONS else self._versions - 1
         # One listing for all keys of the page: a call for each of them would be a thousand times as many.
-        earlier = iter(()) if wanted is not None and wanted <= 0 else self._earlier(item)
+        earlier = iter(()) if wanted is not None and wanted < 0 else self._earlier(item)
         for facts, older in _merged(keys, earlier):
             if facts["key"].endswith("/") and not int(facts["size"]):
                 continue
             path = safe_path(facts["key"])
-            yield replace(_entry(path, facts), original=original_name(facts["key"], path))
-            for number, version in enumerate(older):
+            first = next(older, None)
+            present = first["version"] if first is not None and first["latest"] == "true" else "null"
+            named = None if present == "null" else present
+            yield replace(_entry(path, facts), original=original_name(facts["key"], path), present=named)
+            following = itertools.chain(() if first is None else (first,), older)
+            for number, version in enumerate(each for each in following if each["latest"] != "true"):
                 if number == wanted:
                     break
                 yield _entry(version_path(path, version["version"]), version, version["version"], path)
@@ -181,7 +186,7 @@ class S3Source:
         return replace(self._unsigned, bases=(self._address(region),), sign=_Signer(self._keys, region))
 
     def _earlier(self, item: Item) -> Iterator[dict[str, str]]:
-        """The versions before the present ones of all keys of a page, the newest first; delete markers are none."""
+        """The versions of all keys of a page, the newest first; delete markers are none."""
         region, after, keys = item.details["region"], item.details["after"], item.details["keys"]
         if not keys:
             return
@@ -202,7 +207,7 @@ class S3Source:
             for row in rows:
                 if row["key"] > keys[-1]["key"]:
                     return
-                if row["tag"] == "Version" and row["latest"] != "true":
+                if row["tag"] == "Version":
                     yield row
 
     def _xml(self, region: str, query: Mapping[str, str]) -> ElementTree.Element:
@@ -276,7 +281,7 @@ def _facts(element: ElementTree.Element, *, escaped: bool) -> dict[str, str]:
 def _merged(
     keys: list[dict[str, str]], earlier: Iterator[dict[str, str]]
 ) -> Iterator[tuple[dict[str, str], Iterator[dict[str, str]]]]:
-    """Each key with its earlier versions, out of two listings in the same order. Versions not read are passed over."""
+    """Each key with its versions, out of two listings in the same order. Versions not read are passed over."""
     version = next(earlier, None)
 
     def of(key: str) -> Iterator[dict[str, str]]:

@@ -7,7 +7,7 @@ timestamp and the lower-case hexadecimal HMAC-SHA256 are sent in two headers:
     X-Muniment-Signature: v2=8f0c…
 
 The original signed no body, had no end, and put `timeStamp` and `signature` into the JSON document itself. That is
-done beside the headers, and accepted, only where `legacy` is switched on.
+done beside the headers, and accepted, only where `legacy` is switched on; `legacy_life` gives it an end.
 """
 
 from __future__ import annotations
@@ -31,10 +31,13 @@ CALLBACK = ("id",)
 
 
 class Signer:
-    """Signs and checks with one key. `now` gives seconds since 1970 UTC."""
+    """Signs and checks with one key. `now` gives seconds since 1970 UTC; `legacy_life` is in seconds, 0 for ever."""
 
-    def __init__(self, key: str, *, legacy: bool = False, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, key: str, *, legacy: bool = False, legacy_life: float = 0.0, now: Callable[[], float] = time.time
+    ) -> None:
         self.legacy = legacy
+        self._legacy_life = legacy_life
         self._key = key.encode()
         self._now = now
 
@@ -84,6 +87,21 @@ class Signer:
         expected = self.legacy_signature(document, fields)
         if not hmac.compare_digest(expected.encode(), str(document["signature"]).encode("utf-8", "replace")):
             raise NotSigned(reason="it was made with another key")
+        if self._legacy_life:
+            self._check_age(document["timeStamp"])
+
+    def _check_age(self, stated: Any) -> None:
+        """See that a legacy signature is not too old.
+
+        Raises:
+            NotSigned: It is, or states no time.
+        """
+        try:
+            age = abs(self._now() - float(stated))
+        except (TypeError, ValueError, OverflowError):
+            raise NotSigned(reason="the field timeStamp is not a number of seconds") from None
+        if not age <= self._legacy_life:
+            raise NotSigned(reason=f"it was made more than {self._legacy_life:g} seconds from now")
 
     def _digest(self, message: bytes) -> str:
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import json
 import time
@@ -82,6 +83,20 @@ FAULTS: list[tuple[Any, str]] = [
     (changed("container.services.0.http.url", "file:///etc/passwd"), "container.services[0].http.url"),
     (changed("container.services.0.http.url", "http://user:word@host/"), "container.services[0].http.url"),
     (changed("container.metadata.title", "a\ud800"), "container.metadata.title"),
+    (changed("container.metadata.id", "a\ud800"), "container.metadata.id"),
+    (changed("container.metadata.contributors", ["\udfff"]), "container.metadata.contributors[0]"),
+    (changed("container.metadata.contributors", [["A. Writer"]]), "container.metadata.contributors"),
+    (changed("container.metadata.title", ["T"]), "container.metadata.title"),
+    (changed("container.services.0", {"\ud800": {}}), "container.services[0]"),
+    (changed("container.services.0.http.url", "http://a.example/\ud800"), "container.services[0].http.url"),
+    (changed("container.services.0.http.url", ["http://a.example/"]), "container.services[0].http.url"),
+    (changed("container.services.0.http.password", ["word"]), "container.services[0].http.password"),
+    (changed("container.services.0.http.versions", [3]), "container.services[0].http.versions"),
+    (
+        changed("container.services.0", {"gitlab": {"project": "a/b", "pid": ["c"], "access_token": "a"}}),
+        "container.services[0].gitlab.pid",
+    ),
+    (changed("container.services.0", {"github": {"repo": ["r"], "user": "u", "access_token": "a"}}), "github.repo"),
 ]
 
 
@@ -236,6 +251,22 @@ def test_callbacks_are_received_when_their_signature_is_ours(desk: OpenTransacti
     assert desk.client.post(where, content=body, headers=late).status_code == 401
 
 
+def test_heads_are_answered_like_gets_and_without_a_body(opening: ArchiveOpener, site: Site) -> None:
+    desk = opening()
+    desk.post(container("abc12", [http(site, "data/")]))
+    desk.until_told("abc12")
+    sha256 = hashlib.sha256(b"\x00" * 3000).hexdigest()
+    for place in ("", "abc12", "abc12/status", "abc12/files/", f"abc12/files/{sha256}?metadata"):
+        head, get = desk.client.head(PREFIX + place), desk.get(place)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == get.headers["content-type"]
+    link = desk.client.head(f"{PREFIX}abc12/files/{sha256}?name=b.bin")
+    assert link.status_code == 302
+    head = httpx.head(desk.running.url.rstrip("/") + link.headers["location"])
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "3000")
+    assert head.headers["etag"] == f'"{sha256}"'
+
+
 def test_submissions_have_to_be_signed_where_that_is_set(opening: ArchiveOpener) -> None:
     desk = opening(signed_submissions=True)
     body = json.dumps(container("signed")).encode()
@@ -245,6 +276,16 @@ def test_submissions_have_to_be_signed_where_that_is_set(opening: ArchiveOpener)
     legacy = Signer(KEY, legacy=True).sign_document(legacy, ())
     assert desk.post(legacy).status_code == 401
     assert desk.post(body, headers=Signer(KEY).headers(body)).status_code == 201
+
+
+def test_the_original_s_signatures_end_where_that_is_set(opening: ArchiveOpener) -> None:
+    desk = opening(signed_submissions=True, hmac_legacy=True, hmac_legacy_life=60.0)
+    for age, status in ((3600, 401), (-3600, 401), (5, 201)):
+        signer = Signer(KEY, legacy=True, now=functools.partial(lambda age: time.time() - age, age))
+        assert desk.post(signer.sign_document(container(f"aged{age}"), ())).status_code == status
+    timeless = Signer(KEY, legacy=True)
+    odd = {**container("odd"), "timeStamp": "soon"}
+    assert desk.post({**odd, "signature": timeless.legacy_signature(odd, ())}).status_code == 401
 
 
 def test_the_original_s_signatures_are_taken_where_that_is_set(opening: ArchiveOpener) -> None:

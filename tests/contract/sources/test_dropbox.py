@@ -52,6 +52,8 @@ class TestDropbox(SourceContract):
         old = [(item, entry) for item, entry in listed(source) if entry.version]
         assert [read(source, *each) for each in old] == [b"earlier %d" % number for number in contents]
         assert all(entry.of == "a.txt" and entry.path.startswith("@versions/a.txt/") for _, entry in old)
+        (present,) = [entry for _, entry in listed(source) if entry.path == "a.txt"]
+        assert present.present == present.locator not in [entry.version for _, entry in old]
 
     def test_more_than_a_hundred_revisions_come_all(self, server: Dropbox, session: Any, tmp_path: Any) -> None:
         for number in range(250):

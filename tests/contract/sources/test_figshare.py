@@ -47,6 +47,7 @@ class TestArticle(SourceContract):
         source = self.make(server, session, tmp_path, versions=True)
         old = [entry for _, entry in listed(source) if entry.version]
         assert [(entry.path, entry.version, entry.of) for entry in old] == [("@versions/1/old.txt", "1", "old.txt")]
+        assert {entry.present for _, entry in listed(source) if not (entry.version or entry.made)} == {"2"}
 
     def test_links_and_missing_files_are_failures_and_equal_names_stay_apart(
         self, server: Figshare, session: Any, tmp_path: Any

@@ -56,6 +56,8 @@ class TestProject(SourceContract):
         old = [(item, entry) for item, entry in listed(source) if entry.version and "wikis" not in entry.path]
         assert [read(source, *each) for each in old] == [b"earlier %d" % number for number in contents]
         assert all(entry.of == "osfstorage/a.txt" for _, entry in old)
+        (present,) = [entry.present for _, entry in listed(source) if entry.path == "osfstorage/a.txt"]
+        assert present == "4"
 
     def test_versions_that_have_names_in_place_of_numbers_come_too(
         self, server: Osf, session: Any, tmp_path: Any

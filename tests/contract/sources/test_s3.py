@@ -73,6 +73,9 @@ class TestS3(SourceContract):
         source = self.make(server, session, tmp_path, versions=versions)
         old = [(item, entry) for item, entry in listed(source) if entry.of == "a.txt"]
         assert [read(source, *each) for each in old] == [b"earlier %d" % number for number in contents]
+        (present,) = [entry.present for _, entry in listed(source) if entry.path == "a.txt"]
+        assert bool(present) == bool(versions), "the present version is named where versions are asked for"
+        assert present not in [entry.version for _, entry in old]
 
     def test_versions_of_a_thousand_pages_and_odd_keys_come_in_one_listing(
         self, server: Bucket, session: Any, tmp_path: Any

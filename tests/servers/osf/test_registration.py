@@ -12,6 +12,7 @@ import pytest
 
 from muniment.errors.register import ContainerExists, ContainerNotFound
 from muniment.jobs import JobState
+from muniment.testing.servers.bucket import Bucket
 from muniment.testing.servers.gitserver import GitServer
 from muniment.testing.servers.site import Site
 from tests.servers.osf.house import PROJECT, House, Sink, container, http
@@ -90,6 +91,19 @@ def test_children_at_any_depth_are_resources_and_nest_in_the_manifest(tmp_path: 
         assert "Directory Structures/top/children/mid/http/data/a.txt.json" in house.stored()
         assert house.archive.get("top", project=PROJECT).metadata["children"] == ["mid"]
         assert house.archive.get("low", project=PROJECT).metadata["parents"] == ["top", "mid"]
+
+
+def test_a_manifest_says_which_version_a_file_has_at_present(tmp_path: Path) -> None:
+    with Bucket("data") as server, House(tmp_path) as house:
+        server.put("a", b"old")
+        server.put("a", b"new")
+        keys = {"access_key": server.access_key, "secret_key": server.secret_key, "session_token": server.session_token}
+        fields = {**keys, "bucket": "data", "endpoint": server.url, "region": server.region, "versions": True}
+        job = house.finish(container("ver", [{"s3": fields}]))
+        assert job.state is JobState.DONE, job.reason
+        (file,) = [file for file in house.document("Manifests/ver.s3.manifest.json")["files"] if file["path"] == "a"]
+        assert list(file["versions"].values()) == [hashlib.sha256(b"old").hexdigest()]
+        assert file["version"] not in file["versions"]
 
 
 def test_two_services_of_one_kind_are_both_kept(tmp_path: Path, site: Site) -> None:

@@ -104,6 +104,17 @@ def test_a_credential_is_nowhere_while_it_is_used_and_after(
 def test_a_credential_that_stands_in_an_open_field_is_refused(tmp_path: Path) -> None:
     with House(tmp_path, work=False) as house:
         body = container("x", [{"http": {"url": f"http://127.0.0.1/{WORD}", "password": WORD}}])
-        with pytest.raises(ContainerField, match="credential"):
+        with pytest.raises(ContainerField, match="credential") as refused:
             house.submit(body)
+        assert refused.value.details["field"] == "container.services[0].http.url"
         assert holders(tmp_path) == []
+
+
+def test_a_password_that_is_part_of_a_files_name_fails_nothing(tmp_path: Path) -> None:
+    with Site(style="json", password="data") as site, House(tmp_path) as house:
+        site.files = {"data/data.csv": b"1", "data/gone.csv": b"2"}
+        site.fail(r"gone\.csv$", status=403, times=99)
+        done = house.finish(container("x", [http(site, "data/", username="reader", password="data")]))
+        assert done.state is JobState.DONE, done.reason
+        assert house.document("Manifests/x.failures.manifest.json")[0]["file"] == "gone.csv"
+        assert house.archive.get("x", project="osf/registrations").read("http/data/data.csv") == b"1"

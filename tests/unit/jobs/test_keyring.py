@@ -79,6 +79,10 @@ def test_a_missing_key_file_is_said_to_be_missing(tmp_path: Path) -> None:
 SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: text.isprintable() and text.strip() == text)
 
 
+TOKEN = 16
+"""From so many characters on a credential is refused wherever it stands."""
+
+
 @given(SECRETS)
 def test_a_credential_is_blacked_out_in_every_usual_form(secret: str) -> None:
     blackout = Blackout({"any": {"inner": [secret]}})
@@ -91,13 +95,19 @@ def test_a_credential_is_blacked_out_in_every_usual_form(secret: str) -> None:
     ]
     for form in forms:
         assert form not in blackout.redact(f"before {form} after")
-        assert blackout.in_json({"deep": [{"er": f"x{form}x"}]})
+        assert blackout.in_json({"deep": [{"er": f"x{form}x"}]}) == (len(secret) >= TOKEN)
 
 
 def test_without_credentials_nothing_is_touched() -> None:
     blackout = Blackout({})
     assert blackout.redact("nothing to see") == "nothing to see"
     assert not blackout.in_json({"a": "b"})
+
+
+def test_a_word_that_a_files_name_may_hold_is_redacted_and_never_refused() -> None:
+    blackout = Blackout({"password": "data"})
+    assert not blackout.in_json({"file": "data/b.bin"})
+    assert blackout.redact("the password data was refused") == "the password [secret] was refused"
 
 
 def test_very_short_values_are_left_alone() -> None:

@@ -267,13 +267,13 @@ def test_a_credential_is_told_nowhere(ledger: Ledger, tmp_path: Path, caplog: py
 @pytest.mark.parametrize(
     "answer",
     [
-        Done({"url": "https://t0ken-abc@h"}),
-        Done(None, [Call("it", "t0ken-abc")]),
-        Done(None, (), Call("it", ["t0ken-abc"])),
+        Done({"url": "https://t0ken-abcdefghijklm@h"}),
+        Done(None, [Call("it", "t0ken-abcdefghijklm")]),
+        Done(None, (), Call("it", ["t0ken-abcdefghijklm"])),
     ],
 )
 def test_a_step_that_would_write_a_credential_fails(ledger: Ledger, answer: Done) -> None:
-    job = do(ledger, lambda _given, _context: answer, Call("it", secrets=("t",)), secrets={"t": "t0ken-abc"})
+    job = do(ledger, lambda _given, _context: answer, Call("it", secrets=("t",)), secrets={"t": "t0ken-abcdefghijklm"})
     assert job.state is JobState.FAILED
     assert "would have written a credential" in job.reason
     assert "t0ken" not in job.reason

@@ -45,6 +45,8 @@ KIND = Kind(
         ({"http": {"url": {}}}, FieldWrong),
         ({"http": {"url": True}}, FieldWrong),
         ({"http": {"url": "file:///etc/passwd"}}, FieldWrong),
+        ({"git": {"url": "file:///srv/git/another.git"}}, FieldWrong),
+        ({"git": {"url": "/srv/git/another.git"}}, FieldWrong),
         ({"http": {"url": "http://a.example/\r\nHost: b"}}, FieldWrong),
         ({"HTTP": {"url": "http://a.example/", "versions": 0}}, FieldWrong),
         ({"http": {"url": "http://a.example/", "versions": "all"}}, FieldWrong),

@@ -189,8 +189,10 @@ class Foreman:
         except KeyNotFound:
             raise FileNotFound(id=id, sha256=sha256) from None
 
-    def download(self, id: str, sha256: str, name: str = "") -> Download:
+    def download(self, id: str, sha256: str, name: str = "", *, ours: bool = False) -> Download:
         """Where a file of a container may be fetched from for a while, to be saved as `name`.
+
+        With `ours` it is a link to this server, also where the store gives addresses of its own.
 
         Raises:
             ContainerNotFound, FileNotFound: The container has no such file.
@@ -198,7 +200,7 @@ class Foreman:
         """
         self._require_file(id, sha256)
         header = disposition(name)
-        if self._store.capabilities.links:
+        if self._store.capabilities.links and not ours:
             return Download(self._store.link(layout.file_key(sha256), life=self._links.life, disposition=header))
         return Download(None, self._links.query(id, sha256, name))
 

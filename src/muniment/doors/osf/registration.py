@@ -31,6 +31,8 @@ from muniment.doors.osf.repair import put_right
 from muniment.errors.stores import ChangeRefused, KeyHeld, KeyNotFound, KeyTaken, StoredWrong
 from muniment.jobs import Context
 from muniment.layouts import registration as layout
+from muniment.sources.documents import PRESENT
+from muniment.sources.protocol import about
 from muniment.stores import Receipt, Store, put_bytes, read_bytes
 
 _THREADS = 8
@@ -225,7 +227,7 @@ class Registration:
     def _documents(self, entries: Sequence[Entry]) -> None:
         manifests: dict[str, Any] = {}
         for service in self._services:
-            files = layout.described(service, entries, self._md5, self._archived)
+            files = layout.described(service, entries, self._md5, self._archived, self._present(service))
             manifests[service.label] = layout.service_manifest(service, files)
         children = {
             child: json.loads(read_bytes(self._store, layout.manifest_key(child), MANIFEST_LIMIT))
@@ -245,6 +247,14 @@ class Registration:
         # Last of all: from here on the container counts as registered in this store.
         self._put_json(layout.manifest_key(self._id), whole)
         self._store.flush()
+
+    def _present(self, service: layout.Service) -> dict[str, str]:
+        """The versions that a service's files have at present, as they were written down when it was fetched."""
+        path = f"{service.prefix}/{about(PRESENT)}"
+        if path not in self._instance:
+            return {}
+        with self._instance.open(path) as file:
+            return {line["path"]: line["version"] for line in json.load(file)}
 
     def _tree(self, folder: str, manifest: Mapping[str, Any]) -> None:
         """The documents of a container and of all below it, each in its place."""

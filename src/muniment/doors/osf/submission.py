@@ -12,7 +12,7 @@ from typing import Any
 from muniment.errors.base import BadInput
 from muniment.errors.register import ContainerField, SubmissionNotJson
 from muniment.sources import faults
-from muniment.workflows.fetch.request import split_secrets
+from muniment.workflows.fetch.request import shown_secrets, split_secrets
 
 LONGEST_ID = 61
 DEEPEST = 50
@@ -71,7 +71,7 @@ def read_submission(value: Any) -> Submission:
     Raises:
         ContainerField: Something in it cannot be used.
     """
-    found = list(_wrapped(value, "", 1)) or list(_doubled(value))
+    found = [(_printable(where), _printable(why)) for where, why in _wrapped(value, "", 1)] or list(_doubled(value))
     if found:
         field, reason = found[0]
         errors = [{"field": where, "reason": why} for where, why in found]
@@ -112,8 +112,7 @@ def _container(given: Mapping[str, Any], where: str, depth: int) -> Faults:
             for number, child in enumerate(given["children"]):
                 yield from _wrapped(child, f"{where}.children[{number}]", depth + 1)
         else:
-            for number, service in enumerate(given["services"]):
-                yield from _service(service, f"{where}.services[{number}]")
+            yield from _services(given["services"], f"{where}.services")
 
 
 def _metadata(given: Mapping[str, Any], where: str) -> Faults:
@@ -160,6 +159,15 @@ def _text(text: str, where: str) -> Faults:
             yield where, "it holds a NUL character"
 
 
+def _services(given: list[Any], where: str) -> Faults:
+    found = [fault for number, service in enumerate(given) for fault in _service(service, f"{where}[{number}]")]
+    yield from found
+    if not found:
+        for number, fault in shown_secrets(given):
+            name = next(iter(given[number]))
+            yield f"{where}[{number}].{name}.{fault.details['field']}", _without_place(fault)
+
+
 def _service(given: Any, where: str) -> Faults:
     for fault in faults(given):
         name = next(iter(given)) if isinstance(given, Mapping) and len(given) == 1 else None
@@ -195,6 +203,11 @@ def _tree(given: Mapping[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
     secrets.update(sealed)
     children = [_tree(child["container"], secrets) for child in given["children"]]
     return {"metadata": metadata, "services": services, "children": children}
+
+
+def _printable(text: str) -> str:
+    """Text that an answer can hold: halves of characters are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _kind(value: Any) -> str:

@@ -10,9 +10,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from muniment.errors.sources import AddressRefused, CredentialRefused, ProgramFailed, ProgramMissing
+from muniment.errors.sources import CredentialRefused, ProgramFailed, ProgramMissing
 from muniment.session import Guard, Redactor
 from muniment.session.account import Origin
 
@@ -142,11 +141,6 @@ class GitCommand:
         Raises:
             AddressRefused: The address may not be fetched from.
         """
-        parts = urlsplit(self._url)
-        if parts.scheme == "file":
-            if not self._guard.allow_private_addresses:
-                raise AddressRefused(host=parts.path, reason="it is a file of this machine")
-            return {"protocol.file.allow": "always"}
         origin = Origin.of(self._url)
         addresses = self._guard.addresses(origin.host, origin.port)
         pinned = ",".join(f"[{each}]" if ":" in each else each for each in addresses)

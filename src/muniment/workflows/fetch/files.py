@@ -26,7 +26,7 @@ from muniment.errors.jobs import LeaseLost
 from muniment.errors.sources import CredentialRefused, FileError, NotAtService, RateLimited
 from muniment.jobs import Context
 from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
-from muniment.sources.documents import NAMES, name_at_source
+from muniment.sources.documents import NAMES, PRESENT, name_at_source
 from muniment.sources.protocol import about
 from muniment.workflows.fetch.streams import Counted, Rejoined, read_up_to
 from muniment.workflows.fetch.transactions import TransactionLease
@@ -117,6 +117,7 @@ class Fetch:
         self._there: set[str] = set()
         self._held: set[str] = set()
         self._names: list[dict[str, str]] = []
+        self._present: list[dict[str, str]] = []
 
     def run(self) -> Taken:
         """Fetch everything that is not there yet.
@@ -138,6 +139,8 @@ class Fetch:
                 path = self._path(entry.path)
                 if entry.original is not None:
                     self._names.append(name_at_source(entry))
+                if entry.present is not None:
+                    self._present.append({"path": str(entry.path), "version": entry.present})
                 if self._is_there(path, known.get(path), entry):
                     self._count(path, known[path].size or 0)
                     continue
@@ -148,7 +151,8 @@ class Fetch:
             while self._coming:
                 self._next()
             self._store_batch()
-            self._record_names(known)
+            self._record(NAMES, self._names, known)
+            self._record(PRESENT, self._present, known)
             self._settle(known)
         except LeaseLost:
             raise  # another worker may be at it: nothing more is written
@@ -327,16 +331,16 @@ class Fetch:
         self._held.add(path)
         return stored
 
-    def _record_names(self, known: dict[str, Entry]) -> None:
-        """Keep the names that no path could carry beside the files that have them."""
-        if not self._names:
+    def _record(self, name: str, lines: list[dict[str, str]], known: dict[str, Entry]) -> None:
+        """Keep beside the files what their paths and bytes do not say: names that no path carries, versions."""
+        if not lines:
             return
-        data = json.dumps(self._names, ensure_ascii=False, indent=1).encode() + b"\n"
-        path = self._path(about(NAMES))
+        data = json.dumps(lines, ensure_ascii=False, indent=1).encode() + b"\n"
+        path = self._path(about(name))
         held = known.get(path)
         if held is None or held.digests.get("sha256") != hashlib.sha256(data).hexdigest():
             with self._hold.taken() as transaction:
-                self._store(transaction, data, path, SourceEntry(about(NAMES), len(data)))
+                self._store(transaction, data, path, SourceEntry(about(name), len(data)))
         self._count(path, len(data))
 
     # --- what goes wrong

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from muniment.errors.base import BadInput
-from muniment.errors.sources import UnknownSource
+from muniment.errors.sources import FieldWrong, UnknownSource
+from muniment.jobs.keyring import Blackout
 from muniment.sources import faults, find
 
 Service = dict[str, Any]
@@ -60,6 +61,19 @@ def source_faults(elements: Sequence[Any], *, keeper: bool = False) -> Iterator[
             known = fault.details.get("field")
             place = ".".join(str(part) for part in (name, known if known != name else None) if part)
             yield f".{number}" + (f".{place}" if place else ""), fault
+    if not any(True for each in elements for _ in faults(each, keeper=keeper)):
+        yield from ((f".{number}.{fault.details['field']}", fault) for number, fault in shown_secrets(elements))
+
+
+def shown_secrets(elements: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, BadInput]]:
+    """Open fields of checked elements in which one of their credentials stands: the element's number, and the error."""
+    services, secrets = split_secrets(elements)
+    blackout = Blackout({name: list(values) for name, values in secrets.items()})
+    for number, service in enumerate(services):
+        for name, value in service["fields"].items():
+            if blackout.in_json(value):
+                reason = "a credential stands in it, which belongs into its own field alone"
+                yield number, FieldWrong(service=service["service"], field=name, reason=reason)
 
 
 def read_sources(elements: Sequence[Any], *, keeper: bool = False) -> tuple[list[Service], dict[str, list[str]]]:

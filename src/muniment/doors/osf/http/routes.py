@@ -35,6 +35,9 @@ def both(method: str, path: str, name: str, status: int = 200) -> Callable[[Call
         known: dict[str, Any] = {"methods": [method], "response_class": Response, "status_code": status}
         router.add_api_route(f"{path}/", route, operation_id=name, **known)
         router.add_api_route(path, route, include_in_schema=False, **known)
+        if method == "GET":
+            for place in (f"{path}/", path):
+                router.add_api_route(place, route, include_in_schema=False, **{**known, "methods": ["HEAD"]})
         return route
 
     return register
@@ -145,7 +148,8 @@ def file(request: Request, container: str, sha256: str, name: str = "") -> Respo
     foreman = _foreman(request, READ)
     if "metadata" in request.query_params:
         return JSONResponse(foreman.file_metadata(container, sha256))
-    found = foreman.download(container, sha256, name)
+    # An address that a store signs for reading answers no HEAD; a link of ours does.
+    found = foreman.download(container, sha256, name, ours=request.method == "HEAD")
     root = request.scope.get("root_path", "")
     where = found.url or f"{root}{PREFIX}/{container}/files/{sha256}/content?{found.query}"
     return Response(status_code=302, headers={"Location": where, "Cache-Control": "no-store"})
