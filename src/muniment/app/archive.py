@@ -11,6 +11,7 @@ from muniment.archive import Agent
 from muniment.archive import Archive as LocalArchive
 from muniment.content import Finding, Hashers, Progress, quiet
 from muniment.content.archive import Archive as AnyArchive
+from muniment.content.checks import IngestChecks
 from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Mode
 from muniment.errors.base import BadInput
 
@@ -145,13 +146,15 @@ class Archive(AnyArchive):
         agent: Agent | None = None,
         workers: int | None = None,
         parity: bool = True,
+        checks: IngestChecks | None = None,
     ) -> Archive:
         """Open the archive at `place`.
 
         For a server, `key` is an API key or an OIDC token, and `tls` says whose certificates are believed. For a
         folder, `state` is where index and ledger lie if not beside the files; `agent` is who acts, by default
         this process's user; `workers` the processes that digest, by default one for each core.
-        Without `parity` a commit leaves that out, for `protect` or `repair` to make up for.
+        Without `parity` a commit leaves that out, for `protect` or `repair` to make up for. `checks` is what every
+        instance passes before it is committed.
 
         Raises:
             BadInput: It is a server's address, and something was given that is for folders.
@@ -160,10 +163,14 @@ class Archive(AnyArchive):
             Unauthenticated, Forbidden: The key does not let in.
         """
         if isinstance(place, str) and is_url(place):
-            if state is not None or agent is not None or workers is not None or not parity:
-                raise BadInput(reason="state, agent, workers and parity are the server's affair; give key and tls only")
+            if (state, agent, workers, checks) != (None,) * 4 or not parity:
+                what = "state, agent, workers, parity and checks"
+                raise BadInput(reason=f"{what} are the server's affair; give key and tls only")
             return cast("Archive", remote_archive(place, key=key, tls=tls))
-        return cast("Archive", FolderArchive(folder(place), state=state, agent=agent, workers=workers, parity=parity))
+        return cast(
+            "Archive",
+            FolderArchive(folder(place), state=state, agent=agent, workers=workers, parity=parity, checks=checks),
+        )
 
     @classmethod
     def init(

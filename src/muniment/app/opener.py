@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.app.archive import FolderArchive, folder, is_url, remote_archive
 from muniment.archive import Agent
 from muniment.content.archive import Archive
-from muniment.errors.base import BadInput
+from muniment.content.checks import IngestChecks
+from muniment.errors.base import BadInput, BadSetting
 from muniment.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +51,12 @@ class ArchiveOpener:
         """
         settings = self.settings
         return FolderArchive(
-            self.place(), state=settings.state, agent=self.agent(), workers=settings.digest_processes, parity=parity
+            self.place(),
+            state=settings.state,
+            agent=self.agent(),
+            workers=settings.digest_processes,
+            parity=parity,
+            checks=self.checks,
         )
 
     def open(self, place: str) -> Archive:
@@ -59,7 +66,8 @@ class ArchiveOpener:
             MunimentError: As `archive`.
         """
         if not is_url(place):
-            return FolderArchive(folder(place), agent=self.agent(), workers=self.settings.digest_processes)
+            workers = self.settings.digest_processes
+            return FolderArchive(folder(place), agent=self.agent(), workers=workers, checks=self.checks)
         return remote_archive(place, key=self._key())
 
     def operations(self) -> RemoteOperations:
@@ -94,6 +102,32 @@ class ArchiveOpener:
             raise BadInput(reason="the file with the key is empty") from None
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(reason=f"the file with the key cannot be read: {error}") from error
+
+    @cached_property
+    def checks(self) -> IngestChecks | None:
+        """What every instance passes before it is committed, as the settings say; None where that is nothing.
+
+        Raises:
+            BadSetting, BadFormatPolicy: A setting cannot be used.
+        """
+        settings = self.settings
+        if settings.format_policy is not None and settings.format_tool == "none":
+            raise BadSetting(reason="a format policy (MUNIMENT_FORMAT_POLICY) needs a MUNIMENT_FORMAT_TOOL")
+        if settings.virus_scanner is None and settings.format_tool == "none":
+            return None
+        from muniment.workflows.checks.clamd import Clamd  # noqa: PLC0415 - few archives need it
+        from muniment.workflows.checks.identifying import Fido, Siegfried  # noqa: PLC0415 - as above
+        from muniment.workflows.checks.ingest import Checks, Scanner  # noqa: PLC0415 - as above
+        from muniment.workflows.checks.policy import FormatPolicy  # noqa: PLC0415 - as above
+
+        scanner = None
+        if settings.virus_scanner is not None:
+            clamd = Clamd(settings.virus_scanner, largest=settings.virus_largest, patience=settings.virus_patience)
+            scanner = Scanner(clamd, refuse_unscanned=settings.virus_unscanned == "refuse")
+        tools = {"fido": Fido, "siegfried": Siegfried}
+        tool = tools[settings.format_tool]() if settings.format_tool in tools else None
+        policy = FormatPolicy.read(settings.format_policy) if settings.format_policy is not None else None
+        return Checks(scanner=scanner, tool=tool, policy=policy)
 
     def place(self) -> Path:
         """The folder of the archive the settings name.

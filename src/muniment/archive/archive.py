@@ -32,6 +32,7 @@ from muniment.content import Finding, Progress, quiet
 from muniment.content.acceptable import LARGEST_SIZE, LONGEST_IDENTIFIER, check_agent, check_event, check_text
 from muniment.content.archive import Archive as AnyArchive
 from muniment.content.archive import Leftover, Repair, Start, Summary
+from muniment.content.checks import IngestChecks
 from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, ArchiveConfig, Mode
 from muniment.content.events import Event, Head, refuse_own_type
 from muniment.content.identity import Agent, check_id, check_project, new_uuid
@@ -68,12 +69,14 @@ class Archive(AnyArchive):
         agent: Agent | None = None,
         workers: int | None = None,
         parity: bool = True,
+        checks: IngestChecks | None = None,
     ) -> None:
         """Open the archive at `path` and finish what a crash may have left.
 
         `state` is where index and ledger lie if not beside the files; `agent` is who acts, by default
         this process's user; `workers` the processes that digest, by default one for each core.
-        Without `parity` a commit leaves that out, for `protect` or `repair` to make up for.
+        Without `parity` a commit leaves that out, for `protect` or `repair` to make up for. `checks` is what
+        every instance passes before it is committed.
 
         Raises:
             NotAnArchive: There is no archive at `path`.
@@ -86,9 +89,8 @@ class Archive(AnyArchive):
         layout.state.mkdir(parents=True, exist_ok=True)
         log = EventLog(layout, worm=config.mode is Mode.WORM)
         copier = Copier(config.digests, workers=workers)
-        self._context = ArchiveContext(
-            layout, config, log, Index(layout.index), check_agent(agent or Agent.of_this_process()), copier, parity
-        )
+        acting = check_agent(agent or Agent.of_this_process())
+        self._context = ArchiveContext(layout, config, log, Index(layout.index), acting, copier, parity, checks)
         self._context.index.refill = self._context.reindex
         self._recovered: list[Event] = []
         if os.access(layout.staging, os.W_OK):
@@ -568,6 +570,8 @@ class Archive(AnyArchive):
     def close(self) -> None:
         """Let go of the index and the digesting processes."""
         self._context.copier.close()
+        if self._context.checks is not None:
+            self._context.checks.close()
         self._context.index.close()
 
     def _roots(self, id: str | None, project: str | None) -> list[Path] | None:

@@ -13,6 +13,7 @@ from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import FIXITY_CHECK, Index
 from muniment.archive.index.rebuild import object_roots, summaries
 from muniment.archive.package.objects import newest_inventory
+from muniment.content.checks import IngestChecks
 from muniment.content.config import ArchiveConfig
 from muniment.content.identity import Agent
 from muniment.errors.archive import DamagedRecord, ReadFailed
@@ -20,7 +21,10 @@ from muniment.errors.archive import DamagedRecord, ReadFailed
 
 @dataclass(frozen=True, slots=True)
 class ArchiveContext:
-    """One opened archive, seen from inside. `parity` says whether a commit makes it at once."""
+    """One opened archive, seen from inside.
+
+    `parity` says whether a commit makes it at once, `checks` what an instance passes before it is committed.
+    """
 
     layout: ArchiveLayout
     config: ArchiveConfig
@@ -29,6 +33,7 @@ class ArchiveContext:
     agent: Agent
     copier: Copier
     parity: bool = True
+    checks: IngestChecks | None = None
 
     def reindex(self) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""

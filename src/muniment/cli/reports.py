@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import refuse_inside
-from muniment.cli.options import Id, ProjectOption
+from muniment.cli.context import print_json, refuse_inside, size_text
+from muniment.cli.options import Id, Json, ProjectOption
 
 if TYPE_CHECKING:
     from muniment.archive import Archive as LocalArchive
@@ -59,6 +59,39 @@ def premis(
 
         receive_tar(fetch, output)
         typer.echo(str(output))
+
+
+@report.command()
+def formats(
+    context: typer.Context,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The format policy; by default that of MUNIMENT_FORMAT_POLICY."),
+    ] = None,
+    project: ProjectOption = None,
+    as_json: Json = False,
+) -> None:
+    """Count the formats of the newest instances, those at risk first."""
+    from muniment.workflows.checks.policy import FormatPolicy
+    from muniment.workflows.reports.formats import report_formats
+
+    shared: Context = context.obj
+    opening = shared.opening()
+    place = policy or opening.settings.format_policy
+    chosen = FormatPolicy.read(place) if place is not None else FormatPolicy()
+    with opening.folder_archive() as archive:
+        found = report_formats(archive, chosen, project)
+    if as_json:
+        print_json(found.as_json())
+        return
+    for count in found.counts:
+        more = "; ".join(filter(None, (count.rule.reason, count.rule.instead and f"instead {count.rule.instead}")))
+        said = f"{count.files} files, {size_text(count.bytes)}, {count.resources} resources"
+        typer.echo(f"{count.rule.status!s:>8}  {count.puid or 'unknown'}  {count.name}: {said}{more and f' ({more})'}")
+    if found.unidentified:
+        typer.echo(f"{found.unidentified} files were never identified.")
+    for tool, resources in found.tools.items():
+        typer.echo(f"{resources} resources identified with {tool}.")
 
 
 def _local_premis(

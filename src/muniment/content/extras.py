@@ -9,6 +9,7 @@ from muniment.errors.base import ExtraMissing
 _MODULES = {
     "celery": "celery",
     "distillery": "pyvips",
+    "formats": "fido",
     "otel": "opentelemetry.instrumentation.fastapi",
     "postgres": "psycopg",
     "timestamps": "rfc3161_client",

@@ -29,6 +29,31 @@ class Settings(WorkSettings):
     agent_name = fields.named("Who acts, as the log and every instance record it.")
     agent_address = fields.named("That agent's address, a URI such as mailto:….")
 
+    virus_scanner = fields.named(
+        "The clamd that scans what comes in: its socket, or host:port. Without it nothing is scanned."
+    )
+    virus_largest = fields.whole(
+        "Bytes up to which that clamd scans a file whole: no more than its MaxFileSize, MaxScanSize and "
+        "StreamMaxLength. Larger files are recorded as not scanned.",
+        25 << 20,
+        least=1,
+    )
+    virus_unscanned = fields.text(
+        "What becomes of a file that is not scanned: it is recorded as such, or refused.",
+        "record",
+        choices=("record", "refuse"),
+    )
+    virus_patience = fields.seconds(
+        "Seconds a commit waits for a clamd that is away before it is refused.", 60.0, zero=True
+    )
+    format_tool = fields.text(
+        "What identifies the formats of files that come in: fido (the extra `formats`), or siegfried, where the "
+        "command `sf` is installed.",
+        "none",
+        choices=("none", "fido", "siegfried"),
+    )
+    format_policy = fields.path("The format policy, a TOML file: what is accepted, at risk and refused.")
+
     key = fields.secret("The key to sign in at a server with.")
     key_file = fields.path("A file whose first line is that key.")
 

@@ -37,6 +37,7 @@ FOLDER_ONLY = {
     },
     "instance": {
         "bag_entries": "layouts pack where the files are",
+        "formats": "for reports, which are made where the files are",
         "held": "for the archive, which stores equal content once",
         "known_size": "a server's quick answer",
         "object_entries": "layouts pack where the files are",

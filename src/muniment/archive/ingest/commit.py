@@ -22,6 +22,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,6 +39,7 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.ingest.checking import drafts_of, tag_files_of
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import refuse_reserved
@@ -46,6 +48,7 @@ from muniment.archive.package.inventory import NAME, Inventory, State, Version, 
 from muniment.archive.package.names import stored_path
 from muniment.archive.package.objects import declare, head_of, newest_inventory
 from muniment.content import Entry
+from muniment.content.checks import CheckReport
 from muniment.content.config import Mode
 from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, to_uri
@@ -66,11 +69,13 @@ def seal(
     staged: dict[str, str],
     provenance: list[Any],
     waiting: Mapping[str, str] | None = None,
+    checked: CheckReport | None = None,
 ) -> Inventory:
     """Complete the version in its staging folder (steps 1 and 2); returns the inventory it will bring.
 
     `staged` is digest to content path of what the transaction stored, in names relative to the
-    version's content folder. `waiting` names the group whose decision publication waits for.
+    version's content folder. `waiting` names the group whose decision publication waits for. `checked` is
+    what the checks found.
 
     Raises:
         DiskFull, WriteFailed: The storage refused; nothing is published.
@@ -93,8 +98,8 @@ def seal(
     with syncing_ahead(area.folder) if len(staged) >= _MANY else contextlib.nullcontext():
         version = Version(created, {}, message, Agent(record.agent_name, record.agent_address))
         content = _note_payload(area, version.state, entries, staged, algorithm)
-        described = instance_record(record, draft, created, provenance, context.log.settled_head())
-        tags = tag_files(entries, described, context.config.digests, created[:10])
+        described = instance_record(record, draft, created, provenance, context.log.settled_head(), checked)
+        tags = tag_files(entries, described, context.config.digests, created[:10], tag_files_of(checked))
         stage_tags(area, tags, base, version.state, content)
         base.add_version(version, content)
         inventory = base.write(area.version)
@@ -102,7 +107,7 @@ def seal(
         write_file(*declare(area.object))
         copy_records(area.version, area.object, algorithm)
     detail["inventory"] = f"{algorithm}:{inventory}"
-    area.write_seal({"inventory": inventory, "detail": detail, **(waiting or {})})
+    area.write_seal({"inventory": inventory, "detail": detail, "checks": drafts_of(checked), **(waiting or {})})
     sync_tree(area.folder, since=area.held)
     return base
 
@@ -184,23 +189,24 @@ def withdraw(area: StagingArea) -> None:
 
 
 def append_event(context: ArchiveContext, area: StagingArea) -> None:
-    """Append the event of a published version (step 4).
+    """Append the event of a published version, with those of its checks (step 4).
 
     Raises:
         DiskFull, WriteFailed: The storage refused; there is no event.
     """
     record = area.record
     begun_by = {"begun by": str(record.agent)} if record.committed_by else {}
+    sealed = area.sealed() or {}
     draft = Event(
         "ingestion",
         record.committed_by or str(record.agent),
         record.project,
         record.id,
         record.base + 1,
-        detail={**(area.sealed() or {}).get("detail", {}), **begun_by},
+        detail={**sealed.get("detail", {}), **begun_by},
         transaction=record.transaction,
     )
-    context.log.append([draft])
+    context.log.append([draft, *(replace(draft, **found) for found in sealed.get("checks", ()))])
 
 
 def finish_root(context: ArchiveContext, root: Path, version: int) -> None:
@@ -281,7 +287,12 @@ def _refuse(record: TransactionRecord, head: int) -> NoReturn:
 
 
 def instance_record(
-    record: TransactionRecord, draft: Draft, created: str, provenance: list[Any], log: Head
+    record: TransactionRecord,
+    draft: Draft,
+    created: str,
+    provenance: list[Any],
+    log: Head,
+    checked: CheckReport | None = None,
 ) -> dict[str, Any]:
     """What `instance.json` says; `log` is the log's head, so that the log can be held against its instances."""
     described: dict[str, Any] = {
@@ -296,7 +307,8 @@ def instance_record(
         "log": {"seq": log.seq, "hash": log.hash},
         "metadata": draft.metadata,
     }
-    further = {"provenance": provenance, "links": draft.links, "folders": draft.folders}
+    checks = checked.record if checked else {}
+    further = {"provenance": provenance, "links": draft.links, "folders": draft.folders, "checks": checks}
     return {**described, **{name: value for name, value in further.items() if value}}
 
 

@@ -20,6 +20,13 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, write_file, writing
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.ingest.checking import (
+    candidates,
+    drafts_of,
+    infected_places,
+    set_infected_aside,
+    tag_files_of,
+)
 
 # The commit point is one for commits and imports; its steps are used here, not written a second time.
 from muniment.archive.ingest.commit import abandon, copy_records, instance_record, place_version, stage_tags, take_out
@@ -42,6 +49,7 @@ from muniment.content.acceptable import (
     check_target,
     check_text,
 )
+from muniment.content.checks import CheckReport, Format
 from muniment.content.config import Mode
 from muniment.content.digests import refuse_mismatch
 from muniment.content.events import Event
@@ -50,6 +58,7 @@ from muniment.content.times import check_time, now
 from muniment.content.trees import walk_tree
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
 from muniment.errors.base import BadInput, MunimentError, StorageError
+from muniment.errors.checks import InfectedFiles
 
 _STRONG = ("sha512", "sha256")
 """Digests by which content is known to be the same without reading it."""
@@ -170,6 +179,8 @@ class _Build:
         self._known: dict[tuple[str, str], Entry] = {}
         self._events: list[Event] = []
         self._identifiers: set[str] = set()
+        self._checked: dict[str, Any] = {}
+        self._formats: dict[str, tuple[Format, ...]] = {}
         self._log = context.log.settled_head()
 
     def add(self, imported: ImportedInstance, progress: Progress) -> None:
@@ -249,7 +260,8 @@ class _Build:
         number = record.base + 1
         created = imported.created or now()
         entries: dict[str, Entry] = {entry.path: entry for entry in draft}
-        described = instance_record(record, draft, created, list(imported.provenance), self._log)
+        checked = self._examine(area, draft, staged)
+        described = instance_record(record, draft, created, list(imported.provenance), self._log, checked)
         state: dict[str, list[str]] = {}
         content: dict[str, Mapping[str, str]] = {}
         for entry in entries.values():
@@ -257,7 +269,7 @@ class _Build:
             state.setdefault(digest, []).append(stored_path(entry.path))
             if digest in staged:
                 content[f"v{number}/content/{staged[digest]}"] = entry.digests
-        tags = tag_files(entries, described, self._context.config.digests, created[:10])
+        tags = tag_files(entries, described, self._context.config.digests, created[:10], tag_files_of(checked))
         stage_tags(area, tags, self._inventory, state, content)
         _drop_empty(area.content)
         message = imported.message or f"Instance {number}: {len(entries)} files"
@@ -274,7 +286,24 @@ class _Build:
             "inventory": f"{self._algorithm}:{digest}",
             **imported.detail,
         }
-        self._events.append(self._event(number, detail))
+        ingestion = self._event(number, detail)
+        self._events += [ingestion, *(replace(ingestion, **found) for found in drafts_of(checked))]
+
+    def _examine(self, area: StagingArea, draft: Draft, staged: Mapping[str, str]) -> CheckReport | None:
+        """Have the checks look at one version that is being built."""
+        checks = self._context.checks
+        if checks is None:
+            return None
+        files = candidates(draft, staged, area.content, self._inventory, area.object, self._formats, self._algorithm)
+        try:
+            checked = checks.examine(files, self._checked)
+        except InfectedFiles as error:
+            set_infected_aside(self._context, area, error, infected_places(error, draft, staged, area, self._algorithm))
+            raise
+        self._checked = checked.record
+        for path, found in (checked.formats or {}).items():
+            self._formats[draft.entries[path].digests[self._algorithm]] = found
+        return checked
 
     def seal(self, further: Sequence[Event]) -> int:
         """Complete the object, make it last and declare it complete; returns the newest version's number.

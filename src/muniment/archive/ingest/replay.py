@@ -8,6 +8,7 @@ from typing import Any
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import writing
+from muniment.archive.ingest.checking import examine
 from muniment.archive.ingest.commit import publish, seal, withdraw
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.journal import Rebuilt
@@ -61,10 +62,11 @@ def replay(context: ArchiveContext, transaction: str) -> Instance:
         for digest, path in staged.items():
             if file_digest(area.content / path, algorithm) != digest:
                 raise LeftoverIncomplete(transaction=transaction, reason=f"{path} is not as it was stored")
+        checked = examine(context, area, draft, staged)
         area.unseal()
         _remove_untracked(area, set(staged.values()))
         try:
-            seal(context, area, draft, staged, provenance)
+            seal(context, area, draft, staged, provenance, checked=checked)
             publish(context, area)
         except BaseException:
             withdraw(area)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from muniment.archive.context import ArchiveContext
+from muniment.archive.ingest.checking import examine
 from muniment.archive.ingest.commit import abandon, publish, seal
 from muniment.archive.ingest.content_writer import ContentWriter, known_content
 from muniment.archive.ingest.draft import Draft, Kept
@@ -24,13 +25,14 @@ from muniment.archive.package.names import keepable
 from muniment.archive.package.objects import newest_inventory
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.content.acceptable import check_json, check_object, check_target, check_text
+from muniment.content.checks import CheckReport
 from muniment.content.events import Event
 from muniment.content.folders import own_name, refuse_special, walk
 from muniment.content.identity import new_uuid
 from muniment.content.times import check_time, now
 from muniment.content.transaction import Addable, Expected
 from muniment.errors.archive import ArchiveInside, FileNotInInstance, ResourceNotFound, TransactionClosed
-from muniment.errors.base import MunimentError, StorageError
+from muniment.errors.base import BadInput, MunimentError, StorageError
 
 _LINES_AT_ONCE = 100
 
@@ -251,9 +253,11 @@ class Transaction:
             self._closed = "committed"
             return self._instance(base)
         inventory: Inventory | None = None
+        checked = None if self.prepared else self._examine()
         try:
             if not self.prepared:
-                inventory = seal(self._context, self._area, self._draft, self._writer.staged, self.provenance)
+                staged = self._writer.staged
+                inventory = seal(self._context, self._area, self._draft, staged, self.provenance, checked=checked)
             publish(self._context, self._area)
         except BaseException:
             self._closed = "rolled back"
@@ -296,10 +300,11 @@ class Transaction:
         if self.prepared:
             return
         self._refuse_unkeepable(None)
+        checked = self._examine()
         reserve(self._context, self._area)
         try:
             waiting = {"group": group, "decided at": decided_at}
-            seal(self._context, self._area, self._draft, self._writer.staged, self.provenance, waiting)
+            seal(self._context, self._area, self._draft, self._writer.staged, self.provenance, waiting, checked)
         except BaseException:
             with contextlib.suppress(StorageError):
                 self._area.unseal()
@@ -359,6 +364,20 @@ class Transaction:
             rebuilt.apply(note)
         self._read_to = self._area.journal_size()
         self._noted_metadata = copy.deepcopy(self._draft.metadata)
+
+    def _examine(self) -> CheckReport | None:
+        """Have the checks look at what is to be committed; what they refuse ends the transaction.
+
+        Where they could not tell, the transaction stays open, and may be committed later.
+        """
+        try:
+            return examine(self._context, self._area, self._draft, self._writer.staged)
+        except BadInput as error:
+            if not error.outage:
+                self._closed = "rolled back"
+                with contextlib.suppress(StorageError):
+                    self._area.discard()
+            raise
 
     def _protect(self, progress: Progress) -> None:
         # The instance is committed whatever happens here: parity can be made at any later time.

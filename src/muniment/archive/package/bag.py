@@ -7,13 +7,14 @@ BagIt 1.0 (RFC 8493). The payload is the user's files at `data/<path>`; `metadat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers
+from muniment.content.checks import Format
 
 PROFILE_URI = "https://muniment.example/profiles/instance-1.0.json"
 """The identifier of the profile; the file itself is in every archive's root, and is not fetched."""
@@ -21,8 +22,11 @@ PROFILE_URI = "https://muniment.example/profiles/instance-1.0.json"
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 INSTANCE = "metadata/instance.json"
 FILES = "metadata/files.jsonl"
+FORMATS = "metadata/formats.jsonl"
+"""Only where formats were identified: a line for each file, {"path": …, "formats": [{"puid": …}]}."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_NONE: Mapping[str, bytes] = MappingProxyType({})
 _UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
 
@@ -39,12 +43,17 @@ class TagFile(NamedTuple):
 
 
 def tag_files(
-    entries: Mapping[str, Entry], record: Mapping[str, Any], algorithms: Iterable[str], date: str
+    entries: Mapping[str, Entry],
+    record: Mapping[str, Any],
+    algorithms: Iterable[str],
+    date: str,
+    further: Mapping[str, bytes] = _NONE,
 ) -> dict[str, TagFile]:
     """Every tag file of a bag, by path.
 
     `entries` is the payload by user's path, `record` what goes into `metadata/instance.json`,
-    `date` the bagging date (YYYY-MM-DD). Manifests are written for each of `algorithms`.
+    `date` the bagging date (YYYY-MM-DD). Manifests are written for each of `algorithms`. `further` are tag
+    files that not every bag has.
     """
     stored = {stored_path(path): entry for path, entry in sorted(entries.items())}
     total = sum(entry.size or 0 for entry in stored.values())
@@ -53,6 +62,7 @@ def tag_files(
         "bag-info.txt": _bag_info(record, total, len(stored), date),
         INSTANCE: (json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8"),
         FILES: "".join(map(_file_line, stored, stored.values())).encode("utf-8"),
+        **further,
     }
     names = tuple(algorithms)
     for algorithm in names:
@@ -107,3 +117,26 @@ def read_files(lines: Iterable[bytes]) -> Iterable[tuple[str, Entry]]:
         # Paths were checked when they came in; checking 100,000 again would cost more than reading them.
         entry = Entry(path, record["size"], _UNKNOWN, record.get("modified"))
         yield record.get("stored", f"data/{path}"), entry
+
+
+def format_lines(formats: Mapping[str, Sequence[Format]]) -> dict[str, bytes]:
+    """The tag file that says what formats the files of an instance have, by its path."""
+    lines = (
+        _encode({"path": path, "formats": [each.as_json() for each in found]}) + "\n"
+        for path, found in sorted(formats.items())
+    )
+    return {FORMATS: "".join(lines).encode("utf-8")}
+
+
+def read_formats(lines: Iterable[bytes]) -> Iterable[tuple[str, tuple[Format, ...]]]:
+    """Path and formats of each line of `metadata/formats.jsonl`.
+
+    Raises:
+        ValueError, KeyError, TypeError: A line is not one this module wrote.
+    """
+    known: dict[str, Format] = {}
+    for line in lines:
+        record = json.loads(line)
+        # Of many files most have one of few formats.
+        found = (known.setdefault(_encode(each), Format(**each)) for each in record["formats"])
+        yield record["path"], tuple(found)

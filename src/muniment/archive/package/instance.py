@@ -14,11 +14,12 @@ from typing import Any, BinaryIO, Self
 
 from muniment.archive.disk.regular import descriptor_of, open_regular
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
-from muniment.archive.package.bag import FILES, INSTANCE, read_files
+from muniment.archive.package.bag import FILES, FORMATS, INSTANCE, read_files, read_formats
 from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests, Inventory
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import archive_of, version_inventory
 from muniment.content import Digest, Entry, Hashers, LogicalPath
+from muniment.content.checks import Format
 from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
 from muniment.errors.base import BadInput
 
@@ -124,6 +125,20 @@ class Instance:
         """Every file with its size, digests and time of change, sorted by path."""
         for path in self:
             yield self[path]
+
+    def formats(self) -> Iterator[tuple[str, tuple[Format, ...]]]:
+        """Every file's path with the formats it was identified as; nothing where that was not done.
+
+        Raises:
+            DamagedRecord, ReadFailed: It cannot be had.
+        """
+        if FORMATS not in self._logical:
+            return
+        with self._open_logical(FORMATS) as file:
+            try:
+                yield from read_formats(file)
+            except (ValueError, KeyError, TypeError) as error:
+                raise DamagedRecord(path=FORMATS, reason=str(error)) from error
 
     def digests(self, path: str) -> Mapping[str, str]:
         """Every recorded digest of one file.

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from muniment import __version__
 from muniment.archive import Archive, Event, Instance
 from muniment.content import Entry
+from muniment.content.checks import Format
 from muniment.content.identity import to_uri
 from muniment.errors.archive import ResourcePurged
 from muniment.workflows.reports.xml import as_json, element, encoded, exact, leaf, start
@@ -146,9 +147,11 @@ class PremisRecord:
         yield self.entity()[1], iter([self._entity()])
         for instance, came in self.instances():
             yield self.representation(instance.number)[1], self._representation(instance, self.files(instance, came))
+            formats = dict(instance.formats())
             for entry, first in self.files(instance, came):
                 if first == instance.number:
-                    yield self.file(entry.path, first)[1], iter([self._file(instance, entry)])
+                    known = formats.get(entry.path, ())
+                    yield self.file(entry.path, first)[1], iter([self._file(instance, entry, known)])
 
     def events(self) -> Iterator[str]:
         """Every event, the oldest first."""
@@ -255,7 +258,7 @@ class PremisRecord:
             yield _linking_event(self._event_id(seq))
         yield "</object>"
 
-    def _file(self, instance: Instance, entry: Entry) -> str:
+    def _file(self, instance: Instance, entry: Entry, formats: Sequence[Format]) -> str:
         fixity = (
             element(
                 "fixity",
@@ -278,7 +281,7 @@ class PremisRecord:
                 leaf("compositionLevel", "0"),
                 *fixity,
                 leaf("size", str(entry.size or 0)),
-                element("format", element("formatDesignation", leaf("formatName", "unknown"))),
+                *(_format(each) for each in formats or (Format(),)),
             ),
             leaf("originalName", entry.path),
             element("storage", where),
@@ -370,6 +373,17 @@ def _licences(newest: Instance | None) -> Iterator[tuple[str, str]]:
             if texts:
                 address = next((text for text in texts if text.startswith(("http://", "https://"))), "")
                 yield texts[0], address
+
+
+def _format(found: Format) -> str:
+    version = leaf("formatVersion", found.version) if found.version else ""
+    registry = element("formatRegistry", leaf("formatRegistryName", "PRONOM"), leaf("formatRegistryKey", found.puid))
+    return element(
+        "format",
+        element("formatDesignation", leaf("formatName", found.name or "unknown"), version),
+        registry if found.puid else "",
+        leaf("formatNote", f"told by its {found.basis}") if found.basis else "",
+    )
 
 
 def _identifier(name: str, kind: str, value: str, *further: str) -> str:

@@ -1,0 +1,1 @@
+"""Checks on ingest: viruses, formats, and the policy on formats."""
