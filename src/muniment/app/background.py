@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from muniment.jobs import CeleryEngine, Keyring, Ledger, LocalEngine, Registry, Step
     from muniment.sources import Session
     from muniment.stores import Store
+    from muniment.workflows.control_backup import ControlBackupStep
     from muniment.workflows.copies.service import CopyService
     from muniment.workflows.copies.steps import CopyContext
     from muniment.workflows.fetch import Fetches
@@ -214,6 +215,7 @@ class BackgroundServices:
             from muniment.doors.distillery.watching import WatchStep  # noqa: PLC0415 - as above
 
             known += [*distillery_steps(self.distillery), WatchStep(self.distillery)]
+        known.append(self._control_backup())
         return Registry(known)
 
     def _fetch_steps(self) -> list[Step]:
@@ -332,11 +334,31 @@ class BackgroundServices:
     # --- inside
 
     def _schedule(self) -> None:
-        """Look at the folder of scans as often as the Distillery's settings say."""
+        """Have the ledger do again and again what the settings say."""
         if self._settings.distillery is not None:
             from muniment.doors.distillery.watching import schedule_watch  # noqa: PLC0415 - as above
 
             schedule_watch(self.distillery)
+        self._keep_periods(self.office.ledger)
+
+    def _control_backup(self) -> ControlBackupStep:
+        from muniment.workflows.control_backup import ControlBackupStep  # noqa: PLC0415 - as above
+
+        office = self.office
+        return ControlBackupStep(
+            lambda: office.archive, lambda: office.ledger.database, lambda: self.keyring, office.scratch
+        )
+
+    def _keep_periods(self, ledger: Ledger) -> None:
+        """Have the ledger submit what the settings want done again and again; what they do not say stays as it was."""
+        from muniment.jobs import Call, Period  # noqa: PLC0415 - as above
+        from muniment.workflows.control_backup import PERIOD, STEP  # noqa: PLC0415 - as above
+
+        rule = self._settings.control_backup
+        if rule == "never":
+            ledger.unschedule(PERIOD)
+        elif rule is not None:
+            ledger.schedule(Period(PERIOD, rule, "control-backup", Call(STEP), "archive"))
 
     def _archive(self) -> Archive:
         """The archive in the hands of all workers as one: what one of them began another may finish."""

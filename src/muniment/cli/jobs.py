@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muniment.cli.context import note, print_json, size_text
-from muniment.cli.options import Json
+from muniment.cli.options import InstanceOption, Json
 
 if TYPE_CHECKING:
     from muniment.app.background import BackgroundServices
@@ -203,6 +203,41 @@ def assign(context: typer.Context) -> None:
     """Say that the ledger belongs to the archive and the stores that are named now, after they were moved."""
     _working(context).assign()
     note("the ledger belongs to this archive and these stores now")
+
+
+@ledger.command()
+def backup(context: typer.Context, as_json: Json = False) -> None:
+    """Back the ledger, keys, rules and selections up into the archive, sealed, now."""
+    from muniment.workflows.control_backup import back_up
+
+    working = _working(context)
+    try:
+        office = working.office
+        made = back_up(office.archive, working.ledger().database, working.keyring, office.scratch("control backup"))
+    finally:
+        working.close()
+    if as_json:
+        print_json({"project": made.project, "id": made.id, "instance": made.number, "rows": made.metadata["rows"]})
+    else:
+        note(f"{made.metadata['rows']} rows are in instance {made.number} of {made.project}/{made.id}")
+
+
+@ledger.command("restore")
+def restore_ledger(context: typer.Context, instance: InstanceOption = None, as_json: Json = False) -> None:
+    """Put a backup from the archive, by default the newest, into the control database that is named, which is empty."""
+    from muniment.database import Database
+    from muniment.jobs import Keyring
+    from muniment.workflows.control_backup import restore
+
+    app = context.obj.app()
+    # Not made where it is missing: only the one that sealed the backup opens it.
+    keyring = Keyring.read(app.settings.secrets_file or app.state / "control.key")
+    with context.obj.archive() as archive, Database.open(app.database_place(), migrate=True) as database:
+        found, rows = restore(archive, database, keyring, instance)
+    if as_json:
+        print_json({"instance": found.number, "created": found.created, "rows": rows})
+    else:
+        note(f"{rows} rows restored from instance {found.number}, made {found.created}")
 
 
 @ledger.command("rotate-keys")

@@ -44,3 +44,9 @@ class BadDatabaseAddress(BadInput):
     """The control database's address cannot be used: {reason}. Give a file, or 'postgresql://user@host/database'."""
 
     outage = True
+
+
+class BadControlBackup(BadInput):
+    """The backup of the control database cannot be restored: {reason}. Nothing was changed."""
+
+    http_status = 422

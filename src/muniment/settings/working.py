@@ -36,6 +36,10 @@ class WorkSettings:
         "Credentials of stores for copies, as JSON: the name of a store to its credentials. They go before those that "
         "`store add --keys` sealed in the control database."
     )
+    control_backup = fields.named(
+        "When the control database is backed up into the archive: seconds, or five cron fields in UTC such as "
+        "'30 1 * * *'; 'never' ends that. Without it everything stays as it was said before."
+    )
     scratch = fields.path("Where workers keep what is on its way. By default in the system's temporary folder.")
 
     distillery = fields.path("The TOML file with the section [distillery]; without it there is no Distillery.")
