@@ -44,6 +44,7 @@ FOLDER_ONLY = {
         "open_bag_entry": "layouts pack where the files are",
         "read_entry": "a server's quick answer",
         "stored": "layouts pack where the files are",
+        "version_entries": "copies are made where the files are",
     },
 }
 """What only the kind in a folder has, by what it is a member of, each with the reason."""
