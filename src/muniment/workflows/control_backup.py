@@ -65,6 +65,7 @@ def back_up(archive: Archive, database: Database, keyring: Keyring, scratch: Pat
             transaction.metadata.update(
                 {
                     "title": "Control database",
+                    "creator": "Muniment",
                     "log": {"seq": head.seq, "hash": head.hash},
                     "schema": revision,
                     "rows": rows,

@@ -15,7 +15,7 @@ from muniment.app import App
 from muniment.app.background import BackgroundServices
 from muniment.archive import Archive
 from muniment.cli.main import run
-from muniment.database import Database
+from muniment.database import Database, schema
 from muniment.database.tables import workers
 from muniment.database.transfer import load
 from muniment.errors.database import BadControlBackup, DatabaseNewer, DatabaseNotEmpty
@@ -164,7 +164,7 @@ def test_rows_of_a_newer_schema_or_of_something_else_are_refused(tmp_path: Path)
     with Database.open(tmp_path / "again.db") as database:
         with pytest.raises(DatabaseNewer):
             load(database, "9999", lambda: iter([]))
-        newest = database.read(kept.schema.current)
+        newest = database.read(schema.current)
         assert newest is not None
         for batch in (("nothing", [{"a": 1}]), ("jobs", [{"nothing": 1}])):
             with pytest.raises(BadControlBackup):
