@@ -206,6 +206,11 @@ class StepContext:
             self._overdue_at = now
         return self._overdue if now - self._overdue_at > grace else None
 
+    def only_waits(self, step: Step | None, seconds: float) -> bool:
+        """Whether a step that asks others has made no progress for so long, so that it costs no processor either."""
+        deadlines: Deadlines | None = getattr(step, "deadlines", None)
+        return deadlines is not None and not deadlines.ours and time.monotonic() - self.moved > seconds
+
     def _look(self, step: Step | None) -> None:
         """See whether a step that says nothing works all the same."""
         work_seen = getattr(step, "work_seen", None)

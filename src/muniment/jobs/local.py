@@ -51,6 +51,8 @@ class Pace:
     """How long a worker counts as alive after it was last heard of."""
     forget: float = 7 * 86400.0
     """How long a worker that was not heard of any more is listed."""
+    quiet: float = 20.0
+    """How long a step that waits for others may make no progress before its thread gets a stand-in."""
     grace: float = 10.0
     """How long a step that is over a deadline may take to end itself."""
 
@@ -170,6 +172,9 @@ class LocalEngine:
         """The steps that hang: each is given back, and its thread left to itself."""
         if not clockwork.ring("deadlines", self._pace.pulse):
             return []
+        for context in self._threads.busy_with():
+            if context.only_waits(self._registry.get(context.claim.name), self._pace.quiet):
+                self._threads.stand_in(context)
         found: list[Outcome] = []
         for context, outcome in given_up(self._registry, self._threads.busy_with(), self._pace.grace):
             if self._threads.give_up(context):

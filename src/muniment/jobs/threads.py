@@ -2,6 +2,7 @@
 
 A thread cannot be ended from outside. One whose step hangs is given up, and another takes its place, so that what
 hangs costs its own thread and no other's; what it says should it ever come back is refused by the ledger's fence.
+Long before that, one that only waits for somebody else gets a stand-in, who does other steps meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from muniment.jobs.execution import StepContext
 from muniment.jobs.model import Outcome, Priority
 
 _USUAL_WEIGHT = 0.2
+_MOST_STAND_INS = 8
+"""For each thread at most: they cost memory, and each may hold a connection."""
 
 
 @dataclass(slots=True)
@@ -25,6 +28,8 @@ class _StepThread:
     thread: threading.Thread
     context: StepContext | None = None
     since: float = 0.0
+    stood_in_for: bool = False
+    """Whether another thread does what it would do, so that it ends when its step does."""
 
 
 class StepThreads:
@@ -65,7 +70,7 @@ class StepThreads:
         A thread that is kept for priority steps takes no other, however many wait.
         """
         with self._changed:
-            busy = sum(each.context is not None for each in self._threads)
+            busy = sum(each.context is not None for each in self._threads if not each.stood_in_for)
             waiting = {priority: len(each) for priority, each in self._waiting.items()}
             free = max(0, self._count - busy - sum(waiting.values()))
             return free, max(0, min(free, self._for_bulk - self._bulk - waiting[Priority.BULK]))
@@ -74,7 +79,7 @@ class StepThreads:
         """Whether steps usually take less than so many seconds, and none that is being done takes longer."""
         now = time.monotonic()
         with self._changed:
-            busy = [each.since for each in self._threads if each.context is not None]
+            busy = [each.since for each in self._threads if each.context is not None and not each.stood_in_for]
         return self.usual < seconds and all(now - since < seconds for since in busy)
 
     def give(self, contexts: Sequence[StepContext]) -> None:
@@ -106,10 +111,21 @@ class StepThreads:
             for each in self._threads:
                 if each.context is context:
                     self._threads.remove(each)
-                    self._bulk -= context.claim.priority is Priority.BULK
-                    self._add()
+                    if not each.stood_in_for:
+                        self._bulk -= context.claim.priority is Priority.BULK
+                        self._add()
                     return True
         return False
+
+    def stand_in(self, context: StepContext) -> None:
+        """Hire another thread for the one that does this step, which only waits; unless there are too many already."""
+        with self._changed:
+            stand_ins = sum(each.stood_in_for for each in self._threads)
+            for each in self._threads:
+                if each.context is context and not each.stood_in_for and stand_ins < _MOST_STAND_INS * self._count:
+                    each.stood_in_for = True
+                    self._bulk -= context.claim.priority is Priority.BULK
+                    self._add()
 
     def collect(self) -> list[Outcome]:
         """What came of the steps that ended since the last call."""
@@ -137,10 +153,15 @@ class StepThreads:
                     return  # it was given up, and the step with it
                 self.usual += (time.monotonic() - each.since - self.usual) * _USUAL_WEIGHT
                 each.context = None
-                self._bulk -= context.claim.priority is Priority.BULK
                 self._finished.append(outcome)
-                self._changed.notify()
+                if each.stood_in_for:
+                    self._threads.remove(each)
+                else:
+                    self._bulk -= context.claim.priority is Priority.BULK
+                    self._changed.notify()
             self._ring()
+            if each.stood_in_for:
+                return
 
     def _next(self) -> StepContext | None:
         """The step that a free thread may begin."""

@@ -194,3 +194,50 @@ def test_steps_that_wait_behind_one_that_hangs_are_given_to_another_process(
             jobs = [ledger.submit("test", Call("it", number), requester="ada") for number in range(40)]
             assert [ended(ledger, job).result for job in jobs] == list(range(40))
         release.set()
+
+
+def test_steps_that_only_wait_for_others_get_stand_ins(ledger: Ledger, release: threading.Event) -> None:
+    """However many hang, what was asked for later is done; and when they come back they count as before."""
+    hanging: list[object] = []
+
+    def hang(given: Json, context: Context) -> Done:
+        hanging.append(given)
+        release.wait(PATIENCE)
+        return Done(given)
+
+    def work(given: Json, context: Context) -> Done:
+        return Done(given)
+
+    steps = Registry([Step("hang", hang, Deadlines(silence=PATIENCE)), Step("it", work)])
+    pace = Pace(lease=30.0, poll=0.05, pulse=0.05, sweep=0.1, quiet=0.2)
+    with LocalEngine(ledger, steps, threads=2, reserve=0, pace=pace):
+        stuck = [ledger.submit("test", Call("hang", number), requester="ada") for number in range(5)]
+        quick = [ledger.submit("test", Call("it", number), requester="ada") for number in range(5)]
+        assert [ended(ledger, job).result for job in quick] == list(range(5))
+        eventually(lambda: len(hanging) == 5)
+        release.set()
+        assert [ended(ledger, job).result for job in stuck] == list(range(5))
+        more = [ledger.submit("test", Call("it", number + 5), requester="ada") for number in range(5)]
+        assert [ended(ledger, job).result for job in more] == list(range(5, 10))
+    assert {step.attempt for job in stuck for step in ledger.steps(job.id)} == {1}
+
+
+def test_a_step_that_works_for_long_without_a_word_gets_no_stand_in(ledger: Ledger, release: threading.Event) -> None:
+    """It asks nobody but this machine, which has no more processors for another."""
+    begun: list[object] = []
+
+    def work(given: Json, context: Context) -> Done:
+        begun.append(given)
+        release.wait(PATIENCE)
+        return Done(given)
+
+    pace = Pace(lease=30.0, poll=0.05, pulse=0.05, sweep=0.1, quiet=0.1)
+    steps = Registry([Step("it", work, Deadlines(ours=True))])
+    with LocalEngine(ledger, steps, threads=1, reserve=0, pace=pace):
+        jobs = [ledger.submit("test", Call("it", number), requester="ada") for number in range(2)]
+        eventually(lambda: bool(begun))
+        for _ in range(20):
+            threading.Event().wait(0.05)
+        assert len(begun) == 1
+        release.set()
+        assert [ended(ledger, job).result for job in jobs] == [0, 1]
