@@ -53,6 +53,13 @@ class ImagingLibraryMissing(BadInput):
     http_status = 500
 
 
+class CopyNotVerified(Conflict):
+    """{store} was sent {key!r} and keeps something else: {reason} Nothing is recorded of it. See to the store first."""
+
+    http_status = 502
+    retry = False
+
+
 class BatchNotFound(MissingThing):
     """There is no batch {batch!r}. `muniment distill batches` lists them."""
 
@@ -65,3 +72,15 @@ class BatchIncomplete(Conflict):
 
 class PublishingFailed(RemoteError):
     """The access copy of {id} could not be published: {reason}."""
+
+
+class PublishedInPart(PublishingFailed):
+    """{id} is published in part, and cannot be completed from here: {reason}."""
+
+    retry = False
+
+
+class PublisherUnreachable(PublishingFailed):
+    """{id} cannot be reached, or does not answer: {reason}."""
+
+    outage = True

@@ -40,6 +40,8 @@ class DistilleryContext:
     ) -> None:
         self.settings = settings
         self.scratch = scratch
+        self.tape_wait = 60.0
+        """Seconds between looks whether the next tape is in the drive."""
         self._archive = archive
         self._ledger = ledger
         self._open_catalogue = open_catalogue

@@ -184,7 +184,9 @@ def _stores(given: DistilleryContext, seen: Preview, found: ScanCollection) -> I
                 given.publisher().preflight()
                 continue
             store = given.store(destination)
-            store.preflight(size=size)
+            # What does not fit on one tape goes onto several; each folder is looked at again before it is sent.
+            tapes = isinstance(store, LtfsStore)
+            store.preflight(size=0 if tapes else size)
             capacity = store.capacity()
             tape = store.mounted() if isinstance(store, LtfsStore) else ""
         except MunimentError as error:
@@ -193,7 +195,11 @@ def _stores(given: DistilleryContext, seen: Preview, found: ScanCollection) -> I
         free = capacity.free if capacity is not None else None
         seen.stores.append(StorePreview(destination, str(store), free, tape))
         if free is not None and size > free:
-            yield Problem("", f"{destination}: about {size} bytes are needed and {free} are free", "Make room there.")
+            text = f"{destination}: about {size} bytes are needed and {free} are free"
+            if tapes:
+                yield Problem("", text, "The run will ask for the next tape.", severity="warning")
+            else:
+                yield Problem("", text, "Make room there.")
 
 
 def _owed(given: DistilleryContext, destination: str, found: ScanCollection) -> int:

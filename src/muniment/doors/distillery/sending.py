@@ -9,6 +9,7 @@ from muniment.content import Entry, LogicalPath
 from muniment.doors.distillery.batches import VerifiedCopy
 from muniment.doors.distillery.making import MadeFile, files_of
 from muniment.errors.base import MunimentError
+from muniment.errors.distillery import CopyNotVerified
 from muniment.errors.stores import (
     CapacityExceeded,
     KeyHeld,
@@ -20,12 +21,13 @@ from muniment.errors.stores import (
     TapeMissing,
     TapeUnlabelled,
 )
-from muniment.stores import Receipt, Store
+from muniment.stores import Receipt, Stat, Store
 
 if TYPE_CHECKING:
     from muniment.content.instance import Instance
     from muniment.doors.distillery.context import DistilleryContext
 
+_TRIES = 3
 NEEDS_A_PERSON = (CapacityExceeded, StoreReadOnly, StoreNotReady, TapeMissing, TapeUnlabelled)
 """A tape that is full, locked, unlabelled, or not there: somebody changes it, and it goes on."""
 
@@ -56,10 +58,10 @@ def send(given: DistilleryContext, destination: str, instance: Instance, check: 
 def verify(given: DistilleryContext, destination: str, instance: Instance, check: Callable[[], None]) -> int:
     """Prove that every file is in the store as it is in the archive, and remember it; the number of files.
 
-    What turns out wrong is removed where the store lets go of things, and put anew when this is called again.
+    What turns out wrong is removed where the store lets go of things, and put anew.
 
     Raises:
-        StoredWrong, KeyNotFound: Something is not there as it should be; nothing of it was remembered.
+        CopyNotVerified, KeyNotFound: Something is not there as it should be; nothing of it was remembered.
         MunimentError: As `Store.check`.
     """
     store = given.store(destination)
@@ -67,15 +69,7 @@ def verify(given: DistilleryContext, destination: str, instance: Instance, check
     proved = []
     for each in owed:
         check()
-        stat = store.stat(each.key)
-        if stat is None:
-            _put(store, each, instance)
-            store.flush()
-            stat = store.stat(each.key)
-        if stat is None:
-            raise KeyNotFound(key=each.key, store=str(store))
-        receipt = Receipt(each.key, each.size, {"md5": each.md5, "sha256": each.sha256}, place=stat.place)
-        _prove(store, receipt)
+        stat = _proved(store, each, instance)
         proved.append(
             VerifiedCopy(
                 destination=destination,
@@ -116,6 +110,33 @@ def _put(store: Store, file: MadeFile, instance: Instance) -> bool:
             raise KeyHeld(key=file.key, store=str(store)) from None
         return False
     return True
+
+
+def _proved(store: Store, file: MadeFile, instance: Instance) -> Stat:
+    """Where a file is, once it is proved to be there; what is missing or wrong is put anew, a few times.
+
+    Raises:
+        CopyNotVerified: The store keeps something else each time.
+        KeyNotFound: It takes it and has nothing.
+    """
+    for _ in range(_TRIES):
+        stat = store.stat(file.key)
+        if stat is None:
+            _put(store, file, instance)
+            store.flush()
+            stat = store.stat(file.key)
+        if stat is None:
+            raise KeyNotFound(key=file.key, store=str(store))
+        receipt = Receipt(file.key, file.size, {"md5": file.md5, "sha256": file.sha256}, place=stat.place)
+        try:
+            _prove(store, receipt)
+        except StoredWrong as error:
+            wrong = error
+            if not store.capabilities.removes:
+                break
+            continue
+        return stat
+    raise CopyNotVerified(store=str(store), key=file.key, reason=wrong.message)
 
 
 def _prove(store: Store, receipt: Receipt) -> None:

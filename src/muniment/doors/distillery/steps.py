@@ -42,7 +42,6 @@ SEND, VERIFY, PUBLISH, RECORD = "distill.send", "distill.verify", "distill.publi
 CLEAN, END = "distill.clean", "distill.end"
 KIND, KIND_PREVIEW = "distillery", "distillery-preview"
 
-_TAPE_WAIT = 60.0
 _NAME_WAIT = 5.0
 _NAMES_SHOWN = 5
 
@@ -72,10 +71,13 @@ class DistilleryStep:
             raise
         except sending.NEEDS_A_PERSON as error:
             self.say_once(context, wanted, f"{error.message} It goes on by itself when that is seen to.")
-            return Again(self._given.now() + _TAPE_WAIT, error.message)
+            return Again(self._given.now() + self._given.tape_wait, error.message)
         except (BatchIncomplete, NotReadyToDistill):
             raise  # its lines are written
         except MunimentError as error:
+            if error.outage:
+                self.say_once(context, wanted, f"{error.message} It goes on when that is over.")
+                raise
             more = " It is tried again." if error.retry and context.attempt < self.failures else ""
             self.say(context, wanted, f"{error.message}{more}", kind="problem")
             raise
@@ -235,7 +237,7 @@ class VerifyStep(DistilleryStep):
         """Prove it.
 
         Raises:
-            StoredWrong: It is not there as it should be.
+            CopyNotVerified: It is not there as it should be.
         """
         destination, instance = str(wanted["destination"]), self.instance(wanted)
         count = sending.verify(self._given, destination, instance, context.check)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from muniment.errors.distillery import PublishingFailed
+from muniment.errors.distillery import PublishedInPart, PublishingFailed
 from muniment.imaging import ImageProcess
 from muniment.publishers.islandora7.ssh import CommandResult, SshMachine, shown
 from muniment.publishers.islandora7.tree import ReadText, write_tree
@@ -79,7 +79,7 @@ class Islandora7(Publisher):
             return found
         if there is not None:
             reason = f"{pid} is there with {there} of {pages} pages: remove it there, and run this again"
-            raise PublishingFailed(id=publication.id, reason=reason)
+            raise PublishedInPart(id=publication.id, reason=reason)
         place = self._scratch() / f"islandora-{secrets.token_hex(6)}"
         target = self._temporary()
         try:

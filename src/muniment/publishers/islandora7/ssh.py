@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.errors.distillery import PublishingFailed
+from muniment.errors.distillery import PublisherUnreachable, PublishingFailed
 
 _CONNECT = 20
 _SHOWN = 400
@@ -44,7 +44,7 @@ class SshMachine:
         """Run a command there.
 
         Raises:
-            PublishingFailed: The machine cannot be reached, or the command does not end.
+            PublisherUnreachable: The machine cannot be reached, or the command does not end.
         """
         return self._run([*self._ssh, "--", self.target, shlex.join(words)], seconds)
 
@@ -66,12 +66,12 @@ class SshMachine:
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise PublishingFailed(id=self.target, reason=f"it did not answer within {seconds:g} s") from None
+            raise PublisherUnreachable(id=self.target, reason=f"no answer within {seconds:g} s") from None
         except OSError as error:
             raise PublishingFailed(id=self.target, reason=f"{command[0]}: {error.strerror}") from error
         ran = CommandResult(done.returncode, done.stdout, done.stderr)
         if ran.status == _UNREACHABLE:
-            raise PublishingFailed(id=self.target, reason=f"it cannot be reached: {shown(ran)}")
+            raise PublisherUnreachable(id=self.target, reason=shown(ran))
         return ran
 
 
