@@ -20,6 +20,7 @@ def run(*, rounds: int, quick: bool) -> None:
     with scratch("scans", need=40 * width * height) as home:
         scan = home / "scan.tif"
         subprocess.run(_ours("make", scan, str(width), str(height)), check=True, cwd=peers.HOME)
+        print(f"\nA page of {width * height / 1e6:.0f} megapixels")
         lossless(scan, home, rounds)
         tiles(scan, home, rounds)
         many(home, 100 if quick else 1000)
@@ -47,7 +48,7 @@ def lossless(scan: Path, home: Path, rounds: int) -> None:
         ),
     ]
     track = Track(ready=lambda: None, clear=lambda: out.unlink(missing_ok=True), log=home / "log")
-    race("A page of 50 megapixels to lossless JPEG 2000", racers, track, rounds)
+    race("The page to lossless JPEG 2000", racers, track, rounds)
 
 
 def tiles(scan: Path, home: Path, rounds: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from muniment.doors.distillery.context import DistilleryContext
     from muniment.doors.distillery.settings import DistillerySettings, StoreSettings
     from muniment.imaging import ImageProcess
+    from muniment.imaging.text import ReadText
     from muniment.jobs import Ledger
     from muniment.publishers.protocol import Publisher
     from muniment.session import Session
@@ -90,13 +92,12 @@ def _publisher(
     from muniment.publishers.iiif import Iiif  # noqa: PLC0415 - as above
 
     assert given.folder is not None
-    return Iiif(given.folder, given.url, open_images)
+    return Iiif(given.folder, given.url, open_images, _reader(settings))
 
 
 def _islandora7(
     settings: DistillerySettings, open_images: Callable[[], ImageProcess], place: Callable[[], Path]
 ) -> Publisher:
-    from muniment.imaging.text import PageText, read_text  # noqa: PLC0415 - as above
     from muniment.publishers.islandora7 import Islandora7, Islandora7Site  # noqa: PLC0415 - as above
     from muniment.publishers.islandora7.ssh import SshMachine  # noqa: PLC0415 - as above
 
@@ -104,11 +105,15 @@ def _islandora7(
     target, _, port = given.ssh.partition(":")
     machine = SshMachine(target, int(port or 22), identity=given.identity_file, known_hosts=given.known_hosts_file)
     site = Islandora7Site(given.webroot, given.url, given.namespace, given.drush)
+    return Islandora7(machine, site, open_images, _reader(settings), place)
 
-    def read(picture: Path, scratch: Path) -> PageText | None:
-        return read_text(picture, scratch, seconds=given.text_seconds, language=given.language)
 
-    return Islandora7(machine, site, open_images, read, place)
+def _reader(settings: DistillerySettings) -> ReadText:
+    """What reads the text on pages, as the settings say."""
+    from muniment.imaging.text import read_text  # noqa: PLC0415 - as above
+
+    given = settings.access
+    return partial(read_text, seconds=given.text_seconds, language=given.language)
 
 
 def _store(app: App, given: StoreSettings, destination: str, scratch: Callable[..., Path]) -> Store:

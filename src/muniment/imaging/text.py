@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,16 @@ class PageText:
 
     text: str
     hocr: str
+
+
+ReadText = Callable[[Path, Path], PageText | None]
+"""What reads a picture, given a scratch folder; None where there is no text to be had."""
+
+
+def no_text(picture: Path, scratch: Path) -> PageText | None:
+    """Read nothing."""
+    del picture, scratch
+    return None
 
 
 def read_text(picture: Path, scratch: Path, *, seconds: float, language: str = "eng") -> PageText | None:

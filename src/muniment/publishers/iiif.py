@@ -22,9 +22,11 @@ from urllib.parse import quote
 
 from muniment.errors.distillery import PublishingFailed
 from muniment.imaging import ImageProcess
+from muniment.imaging.text import ReadText, no_text
 from muniment.publishers.protocol import Publication, PublishedAt, PublishedPage, Publisher
 
 MANIFEST, PAGE, THUMBNAIL = "manifest.json", "index.html", "thumbnail.jpg"
+TEXT, HOCR = "text.txt", "text.hocr"
 _CONTEXT = "http://iiif.io/api/presentation/3/context.json"
 _TILE = 512
 _SMALL, _MIDDLE, _LARGEST_JPEG = 200, 1024, 65_500
@@ -39,6 +41,9 @@ class _Image:
     width: int
     height: int
     sizes: tuple[tuple[int, int], ...]
+    text: str = ""
+    hocr: str = ""
+    """The address of the text with its places."""
 
     def whole(self, size: tuple[int, int]) -> str:
         """The address of the whole image in one of its sizes."""
@@ -49,8 +54,15 @@ class _Image:
 class Iiif(Publisher):
     """Publishes below a folder that is seen at an address."""
 
-    def __init__(self, folder: Path, url: str, open_images: Callable[[], ImageProcess]) -> None:
-        """`open_images` makes a process that reads scans."""
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        open_images: Callable[[], ImageProcess],
+        read_text: ReadText = no_text,
+    ) -> None:
+        """`open_images` makes a process that reads scans; `read_text` reads what is written on a page."""
+        self._read_text = read_text
         self._folder = folder
         self._url = url.rstrip("/")
         self._open_images = open_images
@@ -113,13 +125,28 @@ class Iiif(Publisher):
             try:
                 width, height = images.tiles(page.scan, page.page, fresh, id=f"{url}/images", tile=_TILE)
                 self._make_whole(images, fresh, page, address, width, height)
+                self._write_text(images, fresh, page)
                 shutil.rmtree(target, ignore_errors=True)
                 fresh.rename(target)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
         info = json.loads((target / "info.json").read_text("utf-8"))
         sizes = tuple((int(each["width"]), int(each["height"])) for each in info["sizes"])
-        return _Image(address, int(info["width"]), int(info["height"]), sizes)
+        read = (target / TEXT).read_text("utf-8") if (target / TEXT).is_file() else page.text
+        hocr = f"{address}/{HOCR}" if (target / HOCR).is_file() else ""
+        return _Image(address, int(info["width"]), int(info["height"]), sizes, read, hocr)
+
+    def _write_text(self, images: ImageProcess, fresh: Path, page: PublishedPage) -> None:
+        """Keep the text of a page beside its image, where it can be read."""
+        plain = fresh / "plain.tif"
+        images.plain(page.scan, page.page, plain)
+        try:
+            read = self._read_text(plain, fresh)
+        finally:
+            plain.unlink()
+        if read is not None and read.text.strip():
+            (fresh / TEXT).write_text(read.text, "utf-8")
+            (fresh / HOCR).write_text(read.hocr, "utf-8")
 
     @staticmethod
     def _make_whole(
@@ -215,9 +242,9 @@ def _canvas(page: PublishedPage, image: _Image, address: str) -> Mapping[str, An
         ],
         "items": [{"id": f"{address}/page", "type": "AnnotationPage", "items": [painting]}],
     }
-    if page.text:
+    if image.text:
         # IIIF Presentation 3.0: what is derived from the canvas supplements it.
-        text = {"type": "TextualBody", "value": page.text, "format": "text/plain"}
+        text = {"type": "TextualBody", "value": image.text, "format": "text/plain"}
         note = {
             "id": f"{address}/text",
             "type": "Annotation",
@@ -225,6 +252,8 @@ def _canvas(page: PublishedPage, image: _Image, address: str) -> Mapping[str, An
             "body": text,
             "target": address,
         }
+        if image.hocr:
+            canvas["seeAlso"] = [{"id": image.hocr, "type": "Dataset", "format": "text/vnd.hocr+html"}]
         canvas["annotations"] = [{"id": f"{address}/texts", "type": "AnnotationPage", "items": [note]}]
     return canvas
 

@@ -6,15 +6,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+import pyvips
 from PIL import Image
 
 from muniment.errors.distillery import PublishingFailed
 from muniment.imaging import ImageProcess
+from muniment.imaging.text import read_text
 from muniment.publishers.iiif import Iiif
 from muniment.publishers.protocol import Publication, PublishedPage
 from muniment.testing.scans import CMYK, write_scan
@@ -124,6 +127,20 @@ def test_what_has_not_changed_is_left_and_what_is_gone_is_removed(publisher: Iii
     assert len({each.name for each in place.iterdir()} & times.keys()) == 1
     assert list(publisher.check("HBF_001_05", second)) == []
     assert len(list(publisher.check("HBF_001_05", first))) == 4
+
+
+def test_what_is_written_on_a_page_is_read_and_lies_beside_its_image(site: Path, tmp_path: Path) -> None:
+    scan = tmp_path / "letter.tif"
+    words = pyvips.Image.text("Annual Meeting 1943", dpi=300).invert().embed(60, 60, 900, 300, extend="white")
+    words.tiffsave(str(scan))
+    given = publication(tmp_path, 1)
+    page = PublishedPage("p1", scan, 0, "Letter", hashlib.sha256(scan.read_bytes()).hexdigest())
+    Iiif(site, URL, ImageProcess, partial(read_text, seconds=120)).publish(replace(given, pages=[page]))
+    canvas = json.loads((site / "HBF_001_05/manifest.json").read_text())["items"][0]
+    assert "Annual Meeting 1943" in canvas["annotations"][0]["items"][0]["body"]["value"]
+    hocr = site / canvas["seeAlso"][0]["id"].removeprefix(f"{URL}/")
+    assert "Meeting" in hocr.read_text()
+    assert "ocr_page" in hocr.read_text()
 
 
 def test_a_failure_leaves_what_was_shown_before(publisher: Iiif, site: Path, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 from muniment.errors.distillery import PublishedInPart, PublishingFailed
 from muniment.imaging import ImageProcess
+from muniment.imaging.text import ReadText
 from muniment.publishers.islandora7.ssh import CommandResult, SshMachine, shown
-from muniment.publishers.islandora7.tree import ReadText, write_tree
+from muniment.publishers.islandora7.tree import write_tree
 from muniment.publishers.protocol import Publication, PublishedAt, Publisher
 
 _NONE = "no PIDS were found"

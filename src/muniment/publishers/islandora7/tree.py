@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from muniment.imaging import Description, ImageProcess
-from muniment.imaging.text import PageText
+from muniment.imaging.text import ReadText
 from muniment.publishers.islandora7 import mods
 from muniment.publishers.protocol import Publication, PublishedPage
 
-ReadText = Callable[[Path, Path], PageText | None]
-"""The text on a picture, given the picture and a scratch folder; None where it cannot be had."""
 _SCREEN = (600, 800)
 _THUMBNAIL = (200, 200)
 _QUALITY = 75
