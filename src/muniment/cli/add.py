@@ -57,6 +57,8 @@ def add(
             names = list(transaction)
             instance = transaction.commit(progress=progress)
         links = instance.record.get("links", {})
+        if transaction.unprotected:
+            note(f"it is committed, but has no parity: {transaction.unprotected} Run `muniment repair` to make it")
         if links:
             note(f"{len(links)} symbolic links were recorded as links, not followed")
         warnings = list(check_names(names, resource=instance.id, instance=str(instance.number)))
@@ -71,6 +73,7 @@ def add(
                     "instance_id": instance.instance,
                     "files": len(names),
                     "links": len(links),
+                    "unprotected": transaction.unprotected,
                     "warnings": [finding.as_json() for finding in warnings],
                 }
             )

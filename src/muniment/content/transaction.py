@@ -54,6 +54,10 @@ class Transaction(Protocol):
         """Whether it waits for the decision about its group (`prepare`)."""
 
     @property
+    def unprotected(self) -> str:
+        """Why what was committed has no parity, where it could not be made; a server makes it by itself."""
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """What is said about the instance: JSON data, to be changed in place."""
 

@@ -37,6 +37,7 @@ class RemoteTransaction:
         self.project = str(record["project"])
         self.number = int(record["number"])
         self.prepared = bool(record["prepared"])
+        self.unprotected = ""  # parity is the server's affair
         self.metadata: dict[str, Any] = dict(record["metadata"])
         self.provenance: list[Any] = list(record.get("provenance") or [])
         self._server = server

@@ -265,3 +265,22 @@ def test_an_address_is_no_place_to_write_files_to(
         assert run(command) == BadInput.exit_status
         assert "is an address" in capsys.readouterr().err
     assert not (tmp_path / "s3:").exists()
+
+
+def test_what_is_committed_without_parity_is_said_to_be_so(
+    root: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody shall add it a second time: the status says that it is there."""
+    (root / "parity").rename(root.with_name("parity"))
+    (root / "parity").write_bytes(b"a file in its place")
+    assert run(["add", str(folder), "--id", "r"]) == 0
+    out, err = capsys.readouterr()
+    assert out.endswith("r\n")
+    assert "it is committed, but has no parity" in err
+    assert "undone" not in err
+    assert run(["add", str(folder), "--id", "s", "--json"]) == 0
+    assert "could not be written: Not a directory" in told(capsys)["unprotected"]
+    (root / "parity").unlink()
+    root.with_name("parity").rename(root / "parity")
+    assert run(["repair"]) == 0
+    assert run(["audit"]) == 0

@@ -398,10 +398,10 @@ def _protect(context: ArchiveContext, root: Path, record: TransactionRecord, hea
     for number in range(1, head + 1):
         try:
             protect(context, root, number, progress=progress)
-        except MunimentError as error:
+        except (MunimentError, OSError) as error:
             detail = {"note": "no parity was made", "reason": str(error)}
-            agent = f"{record.agent_name} <{record.agent_address}>"
-            with contextlib.suppress(StorageError):
+            agent = str(record.agent)
+            with contextlib.suppress(MunimentError):
                 context.log.append([Event("creation", agent, record.project, record.id, number, "failure", detail)])
 
 

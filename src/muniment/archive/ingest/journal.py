@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from muniment.archive.ingest.draft import Draft
+from muniment.archive.ingest.staging import StagingArea
 from muniment.content import Entry, LogicalPath
+from muniment.errors.archive import DamagedRecord
 
 
 @dataclass(slots=True)
@@ -18,6 +20,18 @@ class Rebuilt:
     algorithm: str
     staged: dict[str, str] = field(default_factory=dict)
     provenance: list[Any] = field(default_factory=list)
+
+    def follow(self, area: StagingArea, start: int = 0) -> None:
+        """Move on by all that the journal says from byte `start` on.
+
+        Raises:
+            DamagedRecord: A line says what cannot be.
+        """
+        for note in area.notes(start):
+            try:
+                self.apply(note)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise DamagedRecord(path=area.journal, reason=f"a line says what cannot be ({error})") from error
 
     def apply(self, note: Mapping[str, Any]) -> None:
         """Move on by one line."""

@@ -38,7 +38,7 @@ from muniment.content.events import Event
 from muniment.content.times import now
 from muniment.content.trees import files_below, walk_tree
 from muniment.errors.archive import DamagedRecord, ReadFailed
-from muniment.errors.base import Conflict, StorageError
+from muniment.errors.base import BadInput, Conflict, StorageError
 
 _OLD_SCRATCH = 86_400.0
 """Seconds without any change after which what lies in the scratch folder belongs to nobody."""
@@ -125,13 +125,20 @@ def _finish(context: ArchiveContext, area: StagingArea) -> list[Event]:
     if (
         group
         and not placed
-        and not (sealed["decided at"] == context.config.id and is_decided(context, group, record.transaction))
+        and not (sealed.get("decided at") == context.config.id and _decided(context, group, record.transaction))
     ):
         # Prepared, and the decision lies elsewhere or was never made: for a replay to resolve.
         return []
     done = _finish_sealed(context, area, sealed)
     unreserve(context, record)
     return done
+
+
+def _decided(context: ArchiveContext, group: str, transaction: str) -> bool:
+    """Whether a transaction is to be committed; a decision that cannot be read waits for somebody to look at it."""
+    with contextlib.suppress(DamagedRecord, BadInput):
+        return is_decided(context, group, transaction)
+    return False
 
 
 def _finish_other(context: ArchiveContext, area: StagingArea) -> list[Event]:

@@ -107,8 +107,7 @@ def _rebuild(context: ArchiveContext, area: StagingArea) -> tuple[Draft, dict[st
         base = Instance(root, record.project, record.id, inventory, min(record.base, inventory.head))
         draft = Draft(base.files(), base.record)
     rebuilt = Rebuilt(draft, algorithm)
-    for note in area.notes():
-        rebuilt.apply(note)
+    rebuilt.follow(area)
     # What was stored and left out again may be gone already: sealing had begun to clear it away.
     used = {entry.digests[algorithm] for entry in draft}
     staged = {digest: path for digest, path in rebuilt.staged.items() if digest in used}

@@ -36,7 +36,7 @@ from muniment.archive.disk.layout import ArchiveLayout, object_parts
 from muniment.archive.disk.locks import try_exclusive
 from muniment.archive.disk.regular import is_regular, open_regular, read_regular
 from muniment.content.identity import Agent, to_uri
-from muniment.content.times import from_ns
+from muniment.content.times import from_ns, read_time
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 
 INGESTION, IMPORT, DELETION, REPAIR = "ingestion", "import", "deletion", "repair"
@@ -205,24 +205,29 @@ class StagingArea:
         with writing(self.folder):
             if self._journal is None:
                 flags = (NEW_FILE & ~os.O_EXCL) | os.O_APPEND
-                self._journal = os.open(self.folder / "journal.jsonl", flags, 0o644)
+                self._journal = os.open(self.journal, flags, 0o644)
             write_all(self._journal, b"".join(_json(record) + b"\n" for record in records))
+
+    @property
+    def journal(self) -> Path:
+        """What was done, a line each."""
+        return self.folder / "journal.jsonl"
 
     def journal_size(self) -> int:
         """Bytes in the journal; a place to read on from."""
         try:
-            return (self.folder / "journal.jsonl").stat().st_size
+            return self.journal.stat().st_size
         except FileNotFoundError:
             return 0
 
     def notes(self, start: int = 0) -> Iterator[dict[str, Any]]:
         """The journal's whole lines from byte `start` on; what a crash left of a last one is passed over."""
         try:
-            file = io.BufferedReader(open_regular(self.folder / "journal.jsonl"))
+            file = io.BufferedReader(open_regular(self.journal))
         except FileNotFoundError:
             return
         except OSError as error:
-            raise DamagedRecord(path=self.folder / "journal.jsonl", reason=error.strerror or str(error)) from error
+            raise DamagedRecord(path=self.journal, reason=error.strerror or str(error)) from error
         with file:
             file.seek(start)
             for line in file:
@@ -230,7 +235,7 @@ class StagingArea:
                     try:
                         yield dict(json.loads(line))
                     except (ValueError, TypeError, RecursionError) as error:
-                        raise DamagedRecord(path=self.folder / "journal.jsonl", reason=str(error)) from error
+                        raise DamagedRecord(path=self.journal, reason=str(error)) from error
 
     def write_lease(self, seconds: float) -> None:
         """Let the transaction count as alive for so long although nobody holds it.
@@ -242,11 +247,12 @@ class StagingArea:
         replace_file(self.folder / "lease", until.encode("ascii"), scratch=self.folder)
 
     def lease(self) -> str:
-        """Until when it counts as alive, or nothing."""
+        """Until when it counts as alive; nothing where it has no lease, or one that cannot be read."""
         try:
-            return read_regular(self.folder / "lease").decode("ascii")
+            text = read_regular(self.folder / "lease").decode("ascii")
         except (OSError, UnicodeDecodeError):
             return ""
+        return text if read_time(text) else ""
 
     def retake(self) -> None:
         """Take the lock of a folder this process let go of.
@@ -275,7 +281,7 @@ class StagingArea:
             record = json.loads(read_regular(self.seal))
         except (OSError, ValueError, RecursionError):
             return None
-        return record if isinstance(record, dict) else None
+        return record if isinstance(record, dict) and isinstance(record.get("inventory"), str) else None
 
     def write_seal(self, record: Mapping[str, Any]) -> None:
         """Declare the version complete; durable with the next sync of the tree.

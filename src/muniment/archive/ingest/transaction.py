@@ -52,6 +52,7 @@ class Transaction:
         self.number = area.record.base + 1
         self.prepared = area.sealed() is not None
         self.provenance: list[Any] = []
+        self.unprotected = ""
         self._context = context
         self._area = area
         self._draft = draft
@@ -232,9 +233,9 @@ class Transaction:
     def commit(self, *, message: str | None = None, progress: Progress = quiet) -> Instance:
         """Publish the new instance and return it.
 
-        On return it is on stable storage with its event, and its parity is made; if that fails, an
-        event says so and `repair` makes it. A transaction in which nothing was done to
-        an existing resource publishes nothing and returns the instance it began on.
+        On return it is on stable storage with its event, and its parity is made; if that fails, it is committed
+        all the same, `unprotected` and an event say why, and `repair` makes it. A transaction in which nothing was
+        done to an existing resource publishes nothing and returns the instance it began on.
 
         Raises:
             StaleTransaction, ResourceExists: Somebody else was first; nothing was published.
@@ -269,7 +270,9 @@ class Transaction:
             raise
         self._closed = "committed"
         if self.prepared:
-            unreserve(self._context, self._area.record)
+            # It is committed: a mark that stays is removed by the next commit to the resource.
+            with contextlib.suppress(StorageError):
+                unreserve(self._context, self._area.record)
         self._protect(progress)
         return self._instance(self.number, inventory)
 
@@ -360,8 +363,7 @@ class Transaction:
 
     def _catch_up(self) -> None:
         rebuilt = Rebuilt(self._draft, self._context.config.digests[0], self._writer.staged, self.provenance)
-        for note in self._area.notes(self._read_to):
-            rebuilt.apply(note)
+        rebuilt.follow(self._area, self._read_to)
         self._read_to = self._area.journal_size()
         self._noted_metadata = copy.deepcopy(self._draft.metadata)
 
@@ -387,10 +389,11 @@ class Transaction:
 
         try:
             protect(self._context, self._context.layout.object(self.project, self.id), self.number, progress=progress)
-        except MunimentError as error:
-            detail = {"note": "no parity was made", "reason": str(error)}
+        except (MunimentError, OSError) as error:
+            self.unprotected = str(error)
+            detail = {"note": "no parity was made", "reason": self.unprotected}
             failed = Event("creation", str(self._context.agent), self.project, self.id, self.number, "failure", detail)
-            with contextlib.suppress(StorageError):
+            with contextlib.suppress(MunimentError):
                 self._context.log.append([failed])
 
     def _instance(self, number: int, inventory: Inventory | None = None) -> Instance:

@@ -18,6 +18,7 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, replace_file, sync_folder, write_file, writing
 from muniment.archive.disk.layout import object_digest
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.disk.regular import read_regular
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord, read_record
 from muniment.archive.package.objects import head_of
 from muniment.content.identity import to_uri
@@ -25,6 +26,7 @@ from muniment.content.transaction import names_part
 from muniment.errors.archive import (
     DamagedRecord,
     LeftoverNotFound,
+    ReadFailed,
     ResourceExists,
     ResourceReserved,
     StaleTransaction,
@@ -64,9 +66,11 @@ def refuse_reserved(context: ArchiveContext, record: TransactionRecord) -> None:
     """
     mark = _mark(context, record)
     try:
-        holder = mark.read_text("ascii")
+        holder = read_regular(mark).decode("ascii", "replace")
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise ReadFailed(path=mark, reason=error.strerror or str(error)) from error
     if holder == record.transaction:
         return
     if (context.layout.transactions / holder).is_dir():
@@ -85,7 +89,7 @@ def unreserve(context: ArchiveContext, record: TransactionRecord) -> None:
     mark = _mark(context, record)
     with writing(mark):
         try:
-            if mark.read_text("ascii") == record.transaction:
+            if read_regular(mark) == record.transaction.encode("ascii"):
                 mark.unlink()
         except FileNotFoundError:
             return
@@ -117,11 +121,14 @@ def decision(context: ArchiveContext, group: str) -> dict[str, Any] | None:
     """
     path = _group(context, group)
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_regular(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedRecord(path=path, reason=str(error)) from error
+    parts = found.get("parts") if isinstance(found, dict) else None
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise DamagedRecord(path=path, reason="it is no decision about parts of a group")
     return dict(found)
 
 

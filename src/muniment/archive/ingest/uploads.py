@@ -151,10 +151,10 @@ class Upload:
         try:
             if not re.fullmatch(r"[0-9a-f]{32}", id):
                 raise FileNotFoundError
-            record = json.loads((folder / f"{id}.json").read_bytes())
-        except (OSError, ValueError):
+            request = UploadRequest(**json.loads(read_regular(folder / f"{id}.json")))
+        except (OSError, ValueError, TypeError, RecursionError):
             raise UploadNotFound(transaction=transaction, upload=id) from None
-        return cls(folder, id, UploadRequest(**record), archive.context.config.digests)
+        return cls(folder, id, request, archive.context.config.digests)
 
     def received(self) -> int:
         """How many bytes have come.
