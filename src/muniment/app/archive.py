@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, cast, final
 
-from muniment.archive import Agent
+from muniment.archive import Agent, Event
 from muniment.archive import Archive as LocalArchive
 from muniment.content import Finding, Hashers, Progress, quiet
 from muniment.content.archive import Archive as AnyArchive
@@ -55,7 +56,31 @@ def remote_archive(url: str, *, key: str | None = None, tls: ssl.SSLContext | No
 
 
 class FolderArchive(LocalArchive):
-    """The archive in a folder, with what needs layouts and validation: packages out and in."""
+    """The archive in a folder, with what needs more than it knows of itself: packages out and in, and retention."""
+
+    control: str | Path | None = None
+    """The control database with retentions and policies; by default `control.db` in the state, where there is one."""
+
+    def purge(self, id: str, reason: str, project: str | None = None) -> Event:
+        """Remove a resource for ever; only in dynamic mode, and as retention and policy allow.
+
+        Raises:
+            NotAllowedInMode, ReasonNeeded, ResourceNotFound: It was not done.
+            StillRetained: It is under retention.
+            ApprovalNeeded: Its policy wants two people, and this was the first.
+        """
+        place = self.control or self.state / "control.db"
+        if isinstance(place, Path) and not place.exists():
+            return super().purge(id, reason, project)
+        from muniment.database import Database  # noqa: PLC0415 - a database library
+        from muniment.workflows.copies.retention import Retentions, permit_purge  # noqa: PLC0415 - as above
+
+        self.config.refuse_unless(Mode.DYNAMIC, "purging")
+        with Database.open(place) as database:
+            permitted = permit_purge(database, self, id, project, reason)
+            event = super().purge(id, permitted, project)
+            Retentions(database).forget(event.project, event.resource)
+            return event
 
     def export(
         self,

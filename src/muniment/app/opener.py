@@ -50,7 +50,7 @@ class ArchiveOpener:
             NotAnArchive, NewerFormat: It cannot be opened.
         """
         settings = self.settings
-        return FolderArchive(
+        opened = FolderArchive(
             self.place(),
             state=settings.state,
             agent=self.agent(),
@@ -58,6 +58,9 @@ class ArchiveOpener:
             parity=parity,
             checks=self.checks,
         )
+        if settings.ledger is not None:
+            opened.control = settings.ledger if "://" in settings.ledger else Path(settings.ledger)
+        return opened
 
     def open(self, place: str) -> Archive:
         """Open another archive than the settings name, a folder or a URL, with the same key and agent.

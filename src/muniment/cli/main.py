@@ -47,6 +47,7 @@ _GROUPS = {
     "store": "stores",
     "policy": "policies",
     "copies": "copies",
+    "retention": "retention",
     "ckan": "ckan",
     "distill": "distill",
     "key": "keys",

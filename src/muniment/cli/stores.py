@@ -124,6 +124,17 @@ def _row(known: StoreRecord, counts: Mapping[tuple[str, str], tuple[int, int]]) 
     return StoreLine(known.name, known.id, known.address, made, size, owed, damaged, known.reason)
 
 
+@store.command("continue")
+def continue_log(context: typer.Context, name: Name) -> None:
+    """Go on with a store whose log has another history than this archive, as after a restore. Both logs stay there."""
+    from muniment.workflows.copies.root_files import begin_log_again
+
+    with copying(context) as service:
+        newest = begin_log_again(service.archive, service.registry.open(name), name)
+        service.registry.note(name, logged=newest, reason="")
+    note(f"{name} holds this archive's log up to event {newest}")
+
+
 @store.command()
 def forget(
     context: typer.Context,

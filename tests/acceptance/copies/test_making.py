@@ -157,6 +157,13 @@ def test_a_log_with_another_history_is_refused(kept: Kept) -> None:
     wrong.write_bytes(b'{"seq":1}\n')
     assert "has other events" in kept.service.replicate("vault").reason
     assert wrong.read_bytes() == b'{"seq":1}\n'
+    assert kept.cli("store", "continue", "vault") == 0
+    assert not kept.service.replicate("vault").reason
+    assert wrong.read_bytes() == b'{"seq":1}\n'
+    target = kept.folder / "again"
+    assert kept.cli("restore", "--from", kept.store("vault"), "-o", target) == 0
+    with Archive(target, workers=1) as archive:
+        assert not [finding for finding in archive.audit() if finding.failed]
 
 
 def test_making_again_what_a_killed_run_left_puts_nothing_twice(kept: Kept) -> None:

@@ -37,7 +37,7 @@ class Repaired:
     def note(self, done: Repair) -> None:
         """Take in what the archive says of one of its places."""
         if done.repaired:
-            self.repaired[done.where] = done.how
+            self.repaired.setdefault(done.where, done.how)
             self.left.pop(done.where, None)
         else:
             self.left[done.where] = done.how

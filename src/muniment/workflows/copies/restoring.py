@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from muniment.archive import RestoredArchive, RestoredFiles, repair_copy
+from muniment.content.identity import to_uri
 from muniment.errors.archive import DamagedFile
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.copies import NothingToRestore
@@ -24,6 +25,7 @@ from muniment.layouts.packages import folder_name
 from muniment.stores import Store, read_bytes
 from muniment.workflows.copies.keys import EVENTS, FOUNDATION, RECORDS, SETTINGS, TOMBSTONES, parse_record_key
 from muniment.workflows.copies.record import LARGEST, CopiedFile, CopyRecord, parse_record
+from muniment.workflows.copies.root_files import events_of
 
 _CHUNK = 1 << 20
 _LARGEST_SETTINGS = 1 << 20
@@ -111,19 +113,30 @@ def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> 
     except (KeyNotFound, ValueError, KeyError, TypeError) as error:
         raise NothingToRestore(store=str(store), what=f"an archive ({error})") from error
     made = RestoredArchive(target, archive)
+    purged = {each.key.rpartition("/")[2].removesuffix(".json") for each in store.list(f"{TOMBSTONES}/")}
     for record in records_of(store):
+        if isinstance(record, CopyRecord) and _digest_of(record) in purged:
+            continue  # what was purged does not come back, though its copy is there still
         if isinstance(record, str):
             done.lacking[record] = "its record cannot be read"
         else:
             _restore_instance(store, record, made, done, _Place(record.object, scratch, watch))
     names = [each for each in FOUNDATION if each != SETTINGS]
     names += [each.key for each in store.list("objects/extensions/")]
-    names += [each.key for prefix in (EVENTS, TOMBSTONES) for each in store.list(f"{prefix}/")]
-    for name in names:
+    names += [each.key for each in store.list(f"{TOMBSTONES}/")]
+    places = {name: name for name in names} | {
+        f"{EVENTS}/{key.rpartition(f'{EVENTS}/')[2]}": key for key in events_of(store)
+    }
+    for name, key in places.items():
         with _noting(done, name):
-            done.size += made.put(name, partial(store.open, name), {})
+            done.size += made.put(name, partial(store.open, key), {})
     made.finish(settings, done.objects.items())
     return done
+
+
+def _digest_of(record: CopyRecord) -> str:
+    """What the tombstone of a resource is named by: the sha256 of its OCFL id."""
+    return hashlib.sha256(to_uri(record.project, record.resource).encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from muniment.content import Entry, LogicalPath
 from muniment.errors.copies import WrongStore
 from muniment.errors.stores import ChangeRefused, KeyTaken
 from muniment.stores import PutOptions, Receipt, Store, put_bytes, read_bytes
-from muniment.workflows.copies.keys import EVENTS, FOUNDATION, SETTINGS, TOMBSTONES, segment_key
+from muniment.workflows.copies.keys import EVENTS, FOUNDATION, SETTINGS, TOMBSTONES, segment_key, within
 
 _WARM = PutOptions(warm=True)
 _MOST_EVENTS = 10_000
@@ -67,52 +67,81 @@ def put_log(archive: Archive, store: Store, name: str, after: int) -> int:
         MunimentError: As `Store.put`.
     """
     newest, pieces, size, first = after, list[bytes](), 0, 0
+    into = _Segments(store, name, log_generation(store))
     for seq, line in log_lines(archive, after):
         first = first or seq
         pieces.append(line)
         size += len(line)
         newest = seq
         if len(pieces) == _MOST_EVENTS or size >= _MOST_BYTES:
-            _put_segment(store, name, first, b"".join(pieces))
+            into.put(first, b"".join(pieces))
             pieces, size, first = [], 0, 0
     if pieces:
-        _put_segment(store, name, first, b"".join(pieces))
+        into.put(first, b"".join(pieces))
     return newest
 
 
-def _put_segment(store: Store, name: str, first: int, lines: bytes) -> None:
-    key = segment_key(first)
-    try:
-        _prove(store, [put_bytes(store, key, lines, _WARM)])
-    except KeyTaken:
-        # A run that ended before it could note how far it had come.
-        there = read_bytes(store, key, _LARGEST_SEGMENT)
-        if there == lines:
-            return
-        if not there.endswith(b"\n") or not lines.startswith(there):
-            _put_again(store, name, key, lines, there)
-            return
-        following = first + there.count(b"\n")
-        _put_segment(store, name, following, lines[len(there) :])
+def log_generation(store: Store) -> int:
+    """Which of the logs in a store counts: the last that was begun."""
+    generation = 1
+    while store.stat(within(generation + 1, segment_key(1))) is not None:
+        generation += 1
+    return generation
 
 
-def _put_again(store: Store, name: str, key: str, lines: bytes, there: bytes) -> None:
-    """Events that do not agree: put anew if those there are damaged, refused if they are another history's."""
-    try:
-        for line in there.splitlines():
-            json.loads(line)
-    except ValueError:
-        with contextlib.suppress(ChangeRefused):
-            entry = Entry(LogicalPath.parse(key), len(lines))
-            _prove(store, [store.replace(key, entry, lambda: io.BytesIO(lines))])
-            return
-    reason = f"its log has other events in {key} than this archive: one of the two was restored from an older state"
-    raise WrongStore(name=name, address=str(store), reason=reason)
+def begin_log_again(archive: Archive, store: Store, name: str) -> int:
+    """Put the whole log beside one that has another history, which stays; the number of the newest event.
+
+    Raises:
+        MunimentError: As `put_log`.
+    """
+    seq, line = next(log_lines(archive, 0))
+    _Segments(store, name, log_generation(store) + 1).put(seq, line)  # it is the one that counts from here on
+    return put_log(archive, store, name, seq)
+
+
+class _Segments:
+    """The files of a log in a store."""
+
+    def __init__(self, store: Store, name: str, generation: int) -> None:
+        self._store = store
+        self._name = name
+        self._generation = generation
+
+    def put(self, first: int, lines: bytes) -> None:
+        """Put events from number `first` on; what a run that ended has put of them is found and gone on from."""
+        key = within(self._generation, segment_key(first))
+        try:
+            _prove(self._store, [put_bytes(self._store, key, lines, _WARM)])
+        except KeyTaken:
+            there = read_bytes(self._store, key, _LARGEST_SEGMENT)
+            if there == lines:
+                return
+            if not there.endswith(b"\n") or not lines.startswith(there):
+                self._put_again(key, lines, there)
+                return
+            self.put(first + there.count(b"\n"), lines[len(there) :])
+
+    def _put_again(self, key: str, lines: bytes, there: bytes) -> None:
+        """Events that do not agree: put anew if those there are damaged, refused if they are another history's."""
+        try:
+            for line in there.splitlines():
+                json.loads(line)
+        except ValueError:
+            with contextlib.suppress(ChangeRefused):
+                entry = Entry(LogicalPath.parse(key), len(lines))
+                _prove(self._store, [self._store.replace(key, entry, lambda: io.BytesIO(lines))])
+                return
+        reason = (
+            f"its log has other events in {key} than this archive: one of the two was restored from an older state; if "
+            f"this is the one to go on with, run `muniment store continue {self._name}`"
+        )
+        raise WrongStore(name=self._name, address=str(self._store), reason=reason)
 
 
 def events_of(store: Store) -> list[str]:
-    """The keys of all events in a store, in the order of their numbers."""
-    return [each.key for each in store.list(f"{EVENTS}/")]
+    """The keys of all events of the log that counts, in the order of their numbers."""
+    return [each.key for each in store.list(within(log_generation(store), f"{EVENTS}/"))]
 
 
 def _extensions(root: Path) -> list[str]:

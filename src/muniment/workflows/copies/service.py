@@ -16,8 +16,10 @@ from muniment.errors.stores import BadStore, ChangeRefused, StoreFull, StoreNotR
 from muniment.stores import Store
 from muniment.workflows.copies.policies import Policies
 from muniment.workflows.copies.policy import CopyRule, Policy
+from muniment.workflows.copies.purge import purge_copies
 from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
-from muniment.workflows.copies.root_files import put_foundation, put_log, put_tombstones
+from muniment.workflows.copies.retention import keep_new
+from muniment.workflows.copies.root_files import put_foundation, put_log
 from muniment.workflows.copies.table import CopyKey, CopyRow, CopyTable
 from muniment.workflows.copies.writer import CopyWriter, Watch
 
@@ -94,7 +96,7 @@ class CopyService:
         self, project: str, resource: str, known: tuple[int, str] | None = None, policy: Policy | None = None
     ) -> int:
         policy = policy or self.policies.of(project)
-        if not policy.copies:
+        if not policy.copies and policy.keep is None:
             return 0
         if known is None:
             try:
@@ -103,6 +105,7 @@ class CopyService:
                 return 0
             known = newest.head, newest.created
         head, modified = known
+        keep_new(self.table.database, self.archive, policy, (project, resource), modified)
         wanted = [
             CopyKey(rule.store, rule.layout, project, resource, number)
             for rule in policy.copies
@@ -158,6 +161,7 @@ class CopyService:
                 for row in rows:
                     tried.add(row.key)
                     self._make_one(store, row, done, watch)
+            purge_copies(self.archive, self.table, store, name, at)
             logged = put_log(self.archive, store, name, self.registry.get(name).logged)
             self.registry.note(name, logged=logged, reason="")
         except _STORE_TROUBLE as error:
@@ -256,10 +260,6 @@ class CopyService:
         """The rule of a policy that asks for a copy, or None."""
         rules: Iterable[CopyRule] = self.policies.of(row.project).copies
         return next((rule for rule in rules if (rule.store, rule.layout) == (row.store, row.layout)), None)
-
-    def put_tombstones(self, name: str) -> int:
-        """Put the records of what was purged into a store; how many were new."""
-        return put_tombstones(self.archive, self.registry.open(name))
 
 
 Opened = Callable[[], CopyService]

@@ -1,0 +1,116 @@
+"""Commands of retention: how long resources are kept, whatever anybody wants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from muniment.cli.context import note, print_json
+from muniment.cli.options import Id, Json, ProjectOption
+from muniment.cli.stores import copying
+
+if TYPE_CHECKING:
+    from muniment.stores.protocol import LockMode
+    from muniment.workflows.copies.retention import Retention
+    from muniment.workflows.copies.service import CopyService
+
+retention = typer.Typer(help="How long resources are kept, and no purge before.", no_args_is_help=True)
+
+Until = Annotated[
+    str, typer.Option("--until", metavar="DATE", help="A date or time, or a length such as 10y from now.")
+]
+
+
+@retention.command("set")
+def set_retention(
+    context: typer.Context,
+    id: Id,
+    until: Until,
+    mode: Annotated[
+        str, typer.Option(metavar="governance|compliance", help="In compliance it is never shortened.")
+    ] = "governance",
+    hold: Annotated[bool, typer.Option("--hold/--no-hold", help="A legal hold: kept until that is lifted.")] = False,
+    project: ProjectOption = None,
+) -> None:
+    """Keep a resource until then, in the archive and in stores that have locks."""
+    from muniment.errors.base import BadInput
+    from muniment.workflows.copies.retention import Retention
+
+    if mode not in {"governance", "compliance"}:
+        raise BadInput(reason=f"there is no mode {mode!r}; there are governance and compliance")
+    with copying(context) as service:
+        place = service.archive.instance(id, project=project).project
+        strict: LockMode = "compliance" if mode == "compliance" else "governance"
+        _keep(service, Retention(place, id, strict, _time(service, until), hold))
+
+
+@retention.command()
+def extend(context: typer.Context, id: Id, until: Until, project: ProjectOption = None) -> None:
+    """Keep a resource longer, in the mode it is in."""
+    from muniment.errors.base import BadInput
+    from muniment.workflows.copies.retention import Retentions
+
+    with copying(context) as service:
+        place = service.archive.instance(id, project=project).project
+        known = Retentions(service.table.database).get(place, id)
+        if known is None:
+            raise BadInput(reason=f"{id!r} is under no retention; set one")
+        at = _time(service, until)
+        if at <= known.until_at:
+            raise BadInput(reason=f"it is kept until {known.until} already")
+        _keep(service, replace(known, until_at=at))
+
+
+@retention.command("list")
+def list_retentions(
+    context: typer.Context,
+    expiring: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only what ends within that time, such as 90d.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what is under retention, the first to end first."""
+    from muniment.content.durations import parse_duration
+    from muniment.workflows.copies.retention import Retentions
+
+    with copying(context) as service:
+        book = Retentions(service.table.database)
+        found = book.all(ending_before=service.table.now() + parse_duration(expiring) if expiring else None)
+    if as_json:
+        names = ("project", "resource", "mode", "until", "hold")
+        print_json([{name: getattr(each, name) for name in names} for each in found])
+        return
+    for each in found:
+        typer.echo(f"{each.until}  {each.mode:<10}  {each.resource}{'  on hold' if each.hold else ''}")
+
+
+def _keep(service: CopyService, wanted: Retention) -> None:
+    from muniment.workflows.copies.retention import Retentions, lock_copies
+
+    Retentions(service.table.database).set(service.archive, wanted)
+    left = lock_copies(service, wanted)
+    note(f"{wanted.resource} is kept until {wanted.until} ({wanted.mode})")
+    for store, reason in left.items():
+        note(f"its copy in {store} is not locked: {reason}")
+
+
+def _time(service: CopyService, text: str) -> float:
+    """Seconds since 1970 UTC of a date, a time, or a length of time from now.
+
+    Raises:
+        BadInput: It is none of these.
+    """
+    from muniment.content.durations import parse_duration
+    from muniment.content.times import read_time
+    from muniment.errors.base import BadInput
+    from muniment.errors.copies import BadDuration
+
+    try:
+        return service.table.now() + parse_duration(text)
+    except BadDuration:
+        moment = read_time(text if "T" in text else f"{text}T00:00:00Z")
+        if moment is None:
+            raise BadInput(reason=f"{text!r} is neither a date nor a length of time such as 10y") from None
+        return moment.timestamp()

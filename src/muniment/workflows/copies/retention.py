@@ -1,0 +1,197 @@
+"""How long resources are kept, whatever anybody wants: set and extended with an event, never shortened in compliance.
+
+A resource under retention, or on hold, is not purged. Where a policy has `keep`, a purge takes two people: the first
+one asks, and the resource goes when another asks for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, delete, insert, or_, select
+
+from muniment.archive import Archive
+from muniment.content.archive import Archive as AnyArchive
+from muniment.content.times import read_time
+from muniment.database import Database
+from muniment.database.tables import purge_requests, retentions
+from muniment.errors.base import BadInput, MunimentError
+from muniment.errors.copies import ApprovalNeeded, StillRetained
+from muniment.stores import Lock
+from muniment.stores.protocol import LockMode
+from muniment.workflows.copies.policies import EVENT, Policies
+from muniment.workflows.copies.policy import Policy
+from muniment.workflows.copies.record import read_record
+from muniment.workflows.copies.registry import ARCHIVE
+
+if TYPE_CHECKING:
+    from muniment.workflows.copies.service import CopyService
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Until when a resource is kept (seconds since 1970 UTC), how strictly, and whether a legal hold is on it."""
+
+    project: str
+    resource: str
+    mode: LockMode
+    until_at: float
+    hold: bool = False
+
+    @property
+    def until(self) -> str:
+        """The time in RFC 3339."""
+        return datetime.fromtimestamp(int(self.until_at), UTC).isoformat().replace("+00:00", "Z")
+
+
+class Retentions:
+    """The retentions of one archive."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, project: str, resource: str) -> Retention | None:
+        """What holds for a resource."""
+        query = select(retentions).where(retentions.c.project == project, retentions.c.resource == resource)
+        row = self._database.read(lambda connection: connection.execute(query).mappings().first())
+        return None if row is None else _retention(dict(row))
+
+    def all(self, *, ending_before: float | None = None) -> list[Retention]:
+        """Every retention that has not ended, or those alone that end before a time; the first to end comes first."""
+        now = self._database.now()
+        query = (
+            select(retentions)
+            .where(or_(retentions.c.until_at > now, retentions.c.hold))
+            .order_by(retentions.c.until_at)
+        )
+        if ending_before is not None:
+            query = query.where(retentions.c.until_at < ending_before)
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [_retention(dict(row)) for row in rows]
+
+    def set(self, archive: AnyArchive, wanted: Retention) -> Retention:
+        """Keep a resource as `wanted`. In compliance mode it is never shortened, nor made governance again.
+
+        Raises:
+            ResourceNotFound: There is no such resource.
+            StillRetained: It would be shortened.
+            BadInput: It ends before now.
+        """
+        known = self.get(wanted.project, wanted.resource)
+        now = self._database.now()
+        if wanted.until_at <= now and not wanted.hold and (known is None or wanted.until_at > known.until_at):
+            raise BadInput(reason=f"a retention until {wanted.until} is over already")
+        if known is not None and known.mode == "compliance" and known.until_at > now:
+            shorter = wanted.until_at < known.until_at or wanted.mode != "compliance"
+            if shorter:
+                raise StillRetained(id=known.resource, until=known.until, mode=known.mode)
+        about = {"mode": wanted.mode, "until": wanted.until, "hold": wanted.hold}
+        event = archive.record_event(
+            EVENT, resource=wanted.resource, project=wanted.project, detail={"retention": about}
+        )
+        self._keep(wanted, event.seq)
+        return wanted
+
+    def rebuild(self, archive: AnyArchive) -> int:
+        """Read from the log what holds; how many retentions that are."""
+        self._database.write(lambda connection: connection.execute(delete(retentions)))
+        for event in archive.events():
+            about = event.detail.get("retention") if event.event == EVENT else None
+            until = read_time(about.get("until")) if isinstance(about, Mapping) else None
+            if isinstance(about, Mapping) and until is not None:
+                mode: LockMode = "compliance" if about.get("mode") == "compliance" else "governance"
+                hold = bool(about.get("hold"))
+                self._keep(Retention(event.project, event.resource, mode, until.timestamp(), hold), event.seq)
+        return len(self.all())
+
+    def _keep(self, wanted: Retention, event: int) -> None:
+        def work(connection: Connection) -> None:
+            here = retentions.c.project == wanted.project, retentions.c.resource == wanted.resource
+            connection.execute(delete(retentions).where(*here))
+            connection.execute(insert(retentions), {**asdict(wanted), "event": event})
+
+        self._database.write(work)
+
+    def forget(self, project: str, resource: str) -> None:
+        """A resource is gone: neither its retention nor a request to purge it holds any more."""
+
+        def work(connection: Connection) -> None:
+            for table in (retentions, purge_requests):
+                connection.execute(delete(table).where(table.c.project == project, table.c.resource == resource))
+
+        self._database.write(work)
+
+
+def lock_copies(service: CopyService, retention: Retention) -> dict[str, str]:
+    """Lock the copies of a resource in stores that have locks; what could not be locked, by store, with the reason."""
+    left: dict[str, str] = {}
+    lock = Lock(retention.mode, retention.until, retention.hold)
+    for row in service.table.of(retention.project, retention.resource):
+        if row.state != "made" or row.store == ARCHIVE:
+            continue
+        try:
+            store = service.registry.open(row.store)
+            if not store.capabilities.locks:
+                left[row.store] = "it has no locks"
+                continue
+            record = read_record(store, row)
+            for key in (*(file.key for file in record.files), record.key):
+                store.lock(key, lock)
+        except MunimentError as error:
+            left[row.store] = error.message
+    return left
+
+
+def permit_purge(database: Database, archive: Archive, id: str, project: str | None, reason: str) -> str:
+    """The reason under which a resource may be purged now, which names who asked for it first where two are needed.
+
+    Raises:
+        StillRetained: It is under retention or on hold.
+        ApprovalNeeded: Its policy wants two people, and this is the first of them, whose request is kept.
+        ResourceNotFound: There is no such resource.
+    """
+    place = archive.instance(id, project=project).project
+    known = Retentions(database).get(place, id)
+    if known is not None and (known.hold or known.until_at > database.now()):
+        until = "its legal hold is lifted" if known.hold else known.until
+        raise StillRetained(id=id, until=until, mode=known.mode)
+    if Policies(database).of(place).keep is None:
+        return reason
+    if not reason.strip():
+        return reason  # the archive refuses it
+    agent = archive.context.agent
+    me = f"{agent.name} <{agent.address}>"
+    query = select(purge_requests).where(purge_requests.c.project == place, purge_requests.c.resource == id)
+    found = database.read(lambda connection: connection.execute(query).mappings().first())
+    if found is None:
+        row = {"project": place, "resource": id, "reason": reason, "requester": me, "requested_at": database.now()}
+        database.write(lambda connection: connection.execute(insert(purge_requests), row))
+        raise ApprovalNeeded(reason=f"{me} has asked for it now; it is done when somebody else asks for the same")
+    if found["requester"] == me:
+        raise ApprovalNeeded(reason=f"{me} has asked for it already; somebody else has to ask for the same")
+    return f"{reason} (asked for by {found['requester']}: {found['reason']})"
+
+
+def keep_new(database: Database, archive: AnyArchive, policy: Policy, place: tuple[str, str], created: str) -> None:
+    """Let what a policy says of new instances (`keep`) hold for a resource, where that is longer than what holds.
+
+    `place` is its project and id, `created` the time of its newest instance in RFC 3339.
+    """
+    rule, moment = policy.keep, read_time(created)
+    if rule is None or moment is None:
+        return
+    book = Retentions(database)
+    known = book.get(*place)
+    until = moment.timestamp() + rule.seconds
+    if until <= database.now() or (known is not None and known.until_at >= until):
+        return
+    mode: LockMode = "compliance" if "compliance" in {rule.mode, known.mode if known else ""} else rule.mode
+    book.set(archive, Retention(*place, mode, until, hold=known.hold if known else False))
+
+
+def _retention(row: Mapping[str, Any]) -> Retention:
+    mode: LockMode = "compliance" if row["mode"] == "compliance" else "governance"
+    return Retention(row["project"], row["resource"], mode, row["until_at"], bool(row["hold"]))
