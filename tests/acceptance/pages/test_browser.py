@@ -1,0 +1,172 @@
+"""The pages in Chromium: every one narrow and wide, light and dark, by keyboard, without scripts, live and hostile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from muniment.archive import Archive
+from tests.acceptance.pages.conftest import Look
+from tests.servers.native.running import Running, free_port, make_archive, serving
+
+ODD = "/resources/a%2Fb%20%3Ci%3E%26%E2%80%AE"
+PAGES = {
+    "home": "/",
+    "find": "/find?q=survey",
+    "find-none": "/find?q=nothing+of+the+kind",
+    "projects": "/projects",
+    "project": "/projects/rivermark/maps",
+    "resource": "/resources/harbour?project=rivermark/maps",
+    "resource-odd": ODD,
+    "resource-many": "/resources/many?project=rivermark/maps&folder=sheets",
+    "file": f"{ODD}/files/data.json",
+    "file-drawing": f"{ODD}/files/drawing.svg",
+    "choose": "/resources/harbour/choose?project=rivermark/maps",
+    "changes": "/resources/harbour/changes?project=rivermark/maps",
+    "receipt": "/resources/harbour/receipt?project=rivermark/maps",
+    "events": "/events",
+    "event": "/events/2",
+    "deposit": "/deposit",
+    "portals": "/portals",
+    "containers": "/containers",
+    "fixity": "/fixity",
+    "copies": "/copies",
+    "jobs": "/jobs",
+    "access": "/admin/access?who=keys/users/keeper",
+    "keys": "/admin/keys",
+    "about": "/about",
+    "missing": "/resources/none",
+}
+
+
+@pytest.mark.timeout(600)  # a hundred pictures, beside whatever else the machine does
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360), ("light", 360), ("dark", 1280)])
+def test_every_page_fits_breaks_no_rule_and_is_for_everybody(
+    look: Look, pictures: Path, scheme: str, width: int
+) -> None:
+    reader = look(color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    faults: dict[str, object] = {}
+    for name, path in PAGES.items():
+        page = reader.go(path)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            faults[f"{name}: wide"] = wide
+        # Contrast depends on the scheme, all else on the width: two of the four looks see every rule.
+        if (scheme, width) in {("light", 1280), ("dark", 360)} and (found := reader.axe()):
+            faults[f"{name}: axe"] = found
+        if name == "missing":
+            reader.wrong.clear()  # the browser itself says that the page was not there
+        reader.nothing_is_wrong()
+        page.screenshot(path=str(pictures / f"{name}-{width}-{scheme}.png"), full_page=True)
+    assert faults == {}
+
+
+def test_files_are_dropped_come_in_pieces_and_are_committed(look: Look, tmp_path: Path, pictures: Path) -> None:
+    (tmp_path / "large.bin").write_bytes(os.urandom(20_000_000))
+    folder = tmp_path / "folder"
+    (folder / "inner").mkdir(parents=True)
+    for number in range(500):
+        (folder / "inner" / f"{number}.txt").write_text(str(number))
+    reader = look()
+    page = reader.go("/deposit")
+    page.fill("#project", "rivermark/new")
+    page.fill("#id", "dropped")
+    page.fill("#title", "A whole folder")
+    page.click("text=On to the files")
+    page.set_input_files("#some", [str(tmp_path / "large.bin")])
+    page.wait_for_selector("h1:has-text('One new file')")
+    page.set_input_files("#folder", str(folder))
+    page.wait_for_selector("h1:has-text('501 new files')")
+    page.screenshot(path=str(pictures / "deposit-open.png"), full_page=True)
+    assert reader.axe() == []
+    reader.nothing_is_wrong()
+    page.click("text=Commit 501 files")
+    page.wait_for_selector("h1:has-text('501 files are in the archive')")
+    reader.nothing_is_wrong()
+
+
+def test_a_browser_without_scripts_can_find_and_deposit(look: Look, site: Running, tmp_path: Path) -> None:
+    (tmp_path / "plain.txt").write_text("plain")
+    reader = look(key="-", java_script_enabled=False)
+    page = reader.go("/find?q=survey")
+    page.fill("#given", site.key)
+    page.click("text=Sign in with this key")
+    assert "survey" in page.inner_text("h1")
+    page.click("text=Harbour survey")
+    page.click("text=soundings.csv")
+    assert "13" in page.inner_text("main")
+    reader.go("/deposit")
+    page.fill("#project", "rivermark/new")
+    page.click("text=On to the files")
+    page.set_input_files("#plain", str(tmp_path / "plain.txt"))
+    page.click("form[action$='/files'] button")
+    page.click("text=Commit one file")
+    assert page.inner_text("h1") == "One file is in the archive"
+
+
+def test_somebody_with_a_keyboard_alone_gets_everywhere(look: Look, site: Running) -> None:
+    reader = look(key="-")
+    page = reader.go("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.focus("#given")
+    page.keyboard.type(site.key)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Sign out")
+    reached: list[str] = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        style = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+        name = page.evaluate("document.activeElement.getAttribute('href') ?? document.activeElement.name ?? ''")
+        if page.evaluate("document.activeElement === document.body"):
+            break
+        assert style == "3px", name
+        reached.append(name)
+    assert {"/", "/find", "/events", "/deposit", "q"} <= set(reached)
+    page.focus("input[name=q]")
+    page.keyboard.type("harbour")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('harbour')")
+    reader.nothing_is_wrong()
+
+
+def test_what_was_uploaded_runs_nowhere(look: Look) -> None:
+    reader = look()
+    for path in (ODD, f"{ODD}/files/page.html", f"{ODD}/files/drawing.svg", f"{ODD}/picture/drawing.svg"):
+        reader.go(path)
+    assert [each for each in reader.wrong if each.startswith("dialog")] == []
+
+
+def test_a_file_on_ones_own_disk_is_found_without_being_sent(look: Look, tmp_path: Path) -> None:
+    (tmp_path / "copy.txt").write_text("hello again\n")
+    reader = look()
+    page = reader.go("/find")
+    page.set_input_files("#same-file", str(tmp_path / "copy.txt"))
+    page.wait_for_selector("text=letters/again.txt")
+    reader.nothing_is_wrong()
+
+
+def test_the_live_log_goes_on_after_a_restart_without_a_gap(look: Look, tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    key, port = make_archive(place), free_port()
+
+    def happens() -> None:
+        with Archive(place) as archive:
+            archive.record_event("capture", project="a/b")
+
+    with serving(place, key=key, serve_port=port) as running:
+        reader = look(running.url, key)
+        page = reader.go("/events")
+        page.wait_for_selector("text=live")
+        happens()
+        page.wait_for_selector("[data-new]:not([hidden])")
+        assert page.inner_text("[data-count]") == "1"
+    page.wait_for_selector("text=stopped at")
+    for _ in range(3):
+        happens()
+    with serving(place, key=key, serve_port=port):
+        happens()
+        page.wait_for_selector("[data-count]:text-is('5')")
+        assert "live" in page.inner_text("[data-state]")
