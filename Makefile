@@ -1,6 +1,6 @@
 # The project's few commands. Each first makes sure that what it needs is there; nothing is done twice.
 #
-#   make setup   .venv with everything        make demo    see it work, on this machine
+#   make setup   .venv with everything        make demo    see it work, on this machine (SERVE=1: and look)
 #   make test    the whole suite              make check   style, types, layers, docs: no tests
 #   make bench   measure against others       make docs    write the generated reference pages
 #   make lock    pin requirements again       make nightly the long tests, mutants, power cuts
@@ -21,7 +21,7 @@ setup:
 
 demo: setup
 	@scripts/system.sh demo
-	@$(BIN)/python -m scripts.demo
+	@$(BIN)/python -m scripts.demo $(if $(SERVE),--serve)
 
 test: setup
 	@scripts/system.sh test

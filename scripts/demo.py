@@ -186,11 +186,15 @@ def main() -> None:
     """Run the demonstration in a fresh folder, which is removed afterwards unless it is to be kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, help="use this new folder, and leave it there")
+    parser.add_argument("--serve", action="store_true", help="end with the archive open for a browser")
     options = parser.parse_args()
     work = options.keep or Path(tempfile.mkdtemp(prefix="muniment-demo-"))
     work.mkdir(parents=True, exist_ok=True)
     try:
-        Demo(work).all()
+        demo = Demo(work)
+        demo.all()
+        if options.serve:
+            demo_server.keep_serving(demo)
     finally:
         if not options.keep:
             shutil.rmtree(work, ignore_errors=True)

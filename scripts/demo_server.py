@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -28,6 +30,7 @@ def chapter(demo: Demo) -> None:
         try:
             _wait(port)
             _use(demo, address, key)
+            _look(demo, port, key)
         finally:
             server.terminate()
     demo.note("over HTTP", "the same commands, with the address for the folder; files checked on both sides")
@@ -46,6 +49,34 @@ def _use(demo: Demo, address: str, key: str) -> None:
         demo.muniment("audit", "letter")
     finally:
         demo.environment = here
+
+
+def _look(demo: Demo, port: int, key: str) -> None:
+    """See that the first page answers, and say what it says; a person opens the address in a browser."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("GET", "/", headers={"Accept": "text/html", "Authorization": f"Bearer {key}"})
+    page = connection.getresponse().read().decode("utf-8")
+    connection.close()
+    heading = re.search(r"<h1>([^<]*)</h1>", page)
+    if heading is None:
+        raise SystemExit("the first page says nothing")
+    demo.note("in a browser", f"the first page says: {heading[1]} (make demo SERVE=1 leaves it open)")
+
+
+def keep_serving(demo: Demo) -> None:
+    """Leave the archive open for a browser until somebody presses Ctrl-C."""
+    key = demo.muniment("key", "create", "visitor", "--admin", show=False).strip()
+    port = _free_port()
+    command = [str(BIN / "muniment"), "--archive", str(demo.archive), "serve", "--port", str(port)]
+    with (demo.work / "pages.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        try:
+            _wait(port)
+            print(f"\nOpen http://127.0.0.1:{port}/ and sign in with the key\n  {key}\nCtrl-C ends it.", flush=True)
+            server.wait()
+        except KeyboardInterrupt:
+            print("Ended.")
+        finally:
+            server.terminate()
 
 
 def _free_port() -> int:

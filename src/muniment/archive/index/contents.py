@@ -358,6 +358,10 @@ class ContentIndex:
         query = f"SELECT count(*), coalesce(sum(head), 0), coalesce(sum(files), 0), coalesce(sum(bytes), 0) FROM resources WHERE {where}"  # noqa: S608, E501 - as above
         return Totals(*self._rows(query, given)[0])
 
+    def came_since(self, stamp: str) -> int:
+        """How many resources have an instance from after a time, in RFC 3339 as the log writes it."""
+        return int(self._rows("SELECT count(*) FROM resources WHERE modified > ?", (stamp,))[0][0])
+
     def by_project(self) -> list[tuple[str, Totals]]:
         """What is held, project by project."""
         query = (

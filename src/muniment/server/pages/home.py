@@ -114,6 +114,12 @@ def _verdict(page: Page, totals: Totals, whole: LastCheck | None, failed: list[L
             owed, "One copy or parity is owed; nothing is damaged.|{n} copies or parities are owed; nothing is damaged."
         )
         return Verdict("warn", str(found), held)
+    since = page.contents.came_since(whole.at)
+    if since:
+        came = n(
+            since, "One resource came since and is not checked yet.|{n} resources came since and are not checked yet."
+        )
+        held += f" {came}"
     return Verdict("ok", str(t("Everything was whole when it was last read.")), held)
 
 
