@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS resources (
     UNIQUE (project, id));
 CREATE INDEX IF NOT EXISTS resources_newest ON resources (modified, key);
 CREATE INDEX IF NOT EXISTS resources_by_project ON resources (project, modified, key);
+CREATE INDEX IF NOT EXISTS resources_figures ON resources (project, head, files, bytes);
 CREATE TABLE IF NOT EXISTS files (
     resource INTEGER NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, size INTEGER,
     sha512 BLOB, sha256 BLOB, md5 BLOB, first INTEGER NOT NULL, last INTEGER NOT NULL);

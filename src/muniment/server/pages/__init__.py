@@ -30,6 +30,7 @@ from muniment.server.pages import (
     projects,
     resources,
     signing,
+    sources,
 )
 from muniment.server.pages.following import ContentFollower
 
@@ -43,6 +44,7 @@ _PARTS = (
     choose,
     differences,
     events,
+    sources,
     deposit,
     containers,
     portals,
