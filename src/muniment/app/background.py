@@ -92,6 +92,7 @@ class BackgroundServices:
             project=settings.osf_project,
             max_file_size=settings.max_file_size,
             hourly_calls=calls,
+            rclone=self._rclone(),
             parity=Parity(make=settings.registration_parity, every_size=settings.parity_every_size),
             streams=settings.fetch_streams,
             silence=settings.fetch_silence,
@@ -413,6 +414,11 @@ class BackgroundServices:
 
         keys = self._keys() if self._settings.registration_stores else None
         return [open_store(word, keys=keys) for word in self._store_addresses()]
+
+    def _rclone(self) -> dict[str, str]:
+        config, word = self._settings.rclone_config, self._settings.rclone_config_password
+        found = {} if config is None else {"config": str(config)}
+        return found if word is None else {**found, "config_password": word.get_secret_value()}
 
     def existing_stores(self) -> list[Store]:
         """Where registrations are, to be looked at; nothing is made.

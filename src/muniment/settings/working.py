@@ -63,6 +63,10 @@ class WorkSettings:
     max_file_size = fields.whole_or_none(
         "Bytes of the largest file that is taken from a service; by default any.", least=1
     )
+    rclone_config = fields.path(
+        "The configuration file of rclone (mode 600) whose remotes `muniment fetch rclone` takes from."
+    )
+    rclone_config_password = fields.secret("The password of that file, if it is encrypted.")
     allow_private_addresses = fields.switch(
         "Whether services and callbacks may be at private addresses: for intranets.", default=False
     )

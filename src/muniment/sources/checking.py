@@ -65,10 +65,49 @@ def _git_blob_sha256(size: int | None) -> Check:
     return hashlib.sha256(b"blob %d\0" % (size or 0))
 
 
+class OnedriveHash:
+    """OneDrive's hash: bytes xored into 160 bits, each 11 bits further than the last, and the length into the end.
+
+    After 160 bytes the places repeat, so a block of 160 is one number that the next is xored with.
+    """
+
+    _BLOCK = 160
+    _BITS = 160
+    _SHIFT = 11
+
+    def __init__(self, size: int | None = None) -> None:  # noqa: ARG002 - all checks are made alike
+        self._whole = 0
+        self._rest = b""
+        self._size = 0
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Feed the next bytes."""
+        self._size += len(data)
+        pieces = self._rest + bytes(data)
+        end = len(pieces) // self._BLOCK * self._BLOCK
+        blocks, self._rest = pieces[:end], pieces[end:]
+        while len(blocks) > self._BLOCK:  # folded by halves: a few large numbers in place of many small ones
+            half = len(blocks) // self._BLOCK // 2 * self._BLOCK
+            folded = int.from_bytes(blocks[:half], "little") ^ int.from_bytes(blocks[half : 2 * half], "little")
+            blocks = folded.to_bytes(half, "little") + blocks[2 * half :]
+        self._whole ^= int.from_bytes(blocks, "little")
+
+    def hexdigest(self) -> str:
+        """The hash of everything fed."""
+        block = (self._whole ^ int.from_bytes(self._rest, "little")).to_bytes(self._BLOCK, "little")
+        found, mask = 0, (1 << self._BITS) - 1
+        for number, byte in enumerate(block):
+            shifted = byte << (self._SHIFT * number % self._BITS)
+            found ^= (shifted & mask) | (shifted >> self._BITS)
+        found ^= (self._size & ((1 << 64) - 1)) << (self._BITS - 64)
+        return found.to_bytes(self._BITS // 8, "little").hex()
+
+
 CHECKS: Mapping[str, Callable[[int | None], Check]] = {
     "dropbox": DropboxHash,
     "git-blob": _git_blob,
     "git-blob-sha256": _git_blob_sha256,
+    "quickxor": OnedriveHash,
 }
 """Digests that are not `muniment.content.ALGORITHMS`; each is made with the announced size."""
 

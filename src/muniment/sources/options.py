@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +63,8 @@ class SourceContext:
     scratch: Path
     max_file_size: int | None = None
     hourly_calls: int | None = None
+    rclone: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What `rclone` is run with: its configuration file under `config`, and the word that opens it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from muniment.sources.options import Kind
-from muniment.sources.registry import find, submittable
+from muniment.sources.registry import MODULES, find, submittable
 
 
 def kinds_in_markdown() -> str:
@@ -20,6 +20,9 @@ def kinds_in_markdown() -> str:
         "false): parity for its files under the size limit too.",
     ]
     for name in submittable():
+        lines += ["", *_kind(find(name))]
+    lines += ["", "# Sources for the keeper alone", "", "Only `muniment fetch` on an archive's own folder takes them."]
+    for name in sorted(name for name in MODULES if not find(name).submitted):
         lines += ["", *_kind(find(name))]
     return "\n".join(lines)
 

@@ -30,6 +30,7 @@ MODULES: Mapping[str, str] = {
     "http": "muniment.sources.http",
     "local": "muniment.sources.local",
     "osffiles": "muniment.sources.osf",
+    "rclone": "muniment.sources.rclone",
     "s3": "muniment.sources.s3",
     "zenodo": "muniment.sources.zenodo",
 }

@@ -66,7 +66,7 @@ def test_dropboxs_hash_is_of_the_hashes_of_four_mebibyte_blocks(size: int) -> No
         for at in range(0, size, step):
             hasher.update(data[at : at + step])
         assert hasher.hexdigest() == expected
-    assert set(CHECKS) == {"dropbox", "git-blob", "git-blob-sha256"}
+    assert set(CHECKS) == {"dropbox", "git-blob", "git-blob-sha256", "quickxor"}
 
 
 def test_a_stream_longer_than_allowed_is_broken_off() -> None:

@@ -84,4 +84,6 @@ def test_the_reference_names_every_field_of_every_source_a_submission_may_name()
             assert f"`{param.name}`" in page
         for words in (*find(name).takes, *find(name).leaves):
             assert words in page
-    assert "## `local`" not in page
+    outside, _, keeper = page.partition("# Sources for the keeper alone")
+    assert "## `local`" not in outside
+    assert "## `local`" in keeper

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from muniment.content import Entry
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import BadKey, BadStore, KeyNotFound, KeyTaken, StoreFailed
+from muniment.session.rclone import Rclone
 from muniment.stores.opening import Address, StoreContext
 from muniment.stores.protocol import (
     CHUNK,
@@ -35,10 +36,9 @@ from muniment.stores.protocol import (
     check_key,
     compare,
 )
-from muniment.stores.rclone.program import Rclone
 
 _INCOMING = ".incoming"
-_REMOTE = re.compile(r"[\w.+@-][\w.+@ -]*")
+_REMOTE = re.compile(r"[\w.+@][\w.+@ -]*")
 _COMPARED = ("sha256", "md5")
 """Hashes of remotes that a receipt has, the better first."""
 

@@ -21,6 +21,8 @@ class Policy:
     max_file_size: int | None = None
     hourly_calls: Mapping[str, int] = field(default_factory=dict)
     """Calls an hour by the name of the service."""
+    rclone: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What rclone is run with."""
     streams: int = 8
     """Files fetched at once from one source."""
     lease: float = 7 * 86400.0

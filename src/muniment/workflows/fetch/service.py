@@ -108,7 +108,11 @@ class ServiceFetch:
             fields |= zip(service["secret_fields"], shown, strict=True)
         calls = policy.hourly_calls.get(kind.name, kind.hourly_calls)
         means = SourceContext(
-            self._means.session, self._scratch, max_file_size=policy.max_file_size, hourly_calls=calls
+            self._means.session,
+            self._scratch,
+            max_file_size=policy.max_file_size,
+            hourly_calls=calls,
+            rclone=policy.rclone,
         )
         return open_source(kind.name, fields, means)
 

@@ -22,8 +22,8 @@ from typing import IO, BinaryIO
 
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import BadStore, KeyNotFound, StoreFailed, StoreFull, StoreRefused, StoreUnreachable
-from muniment.stores.protocol import CHUNK
 
+_CHUNK = 1 << 20
 _NOT_THERE = frozenset({3, 4})
 _TEMPORARY = 5
 _LONGEST_LOG = 1 << 20
@@ -56,7 +56,7 @@ _WORDS: tuple[tuple[type[MunimentError], tuple[str, ...]], ...] = (
 
 
 class Rclone:
-    """Runs rclone for one store, `name` in messages. Nothing of the environment but the few variables above is seen."""
+    """Runs rclone for a store or source, `name` in messages. Of the environment it sees only the variables above."""
 
     def __init__(self, name: str, keys: Mapping[str, str], scratch: Path | None) -> None:
         """`keys` are `config` (a file that its owner alone may read), `config_password`, and `RCLONE_CONFIG_…`.
@@ -148,7 +148,7 @@ class Rclone:
         """The output of a command as a stream; reading to its end fails when the command did."""
         said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stream
         process = self._start(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=said)
-        return io.BufferedReader(_Output(process, said, self, key), CHUNK)
+        return io.BufferedReader(_Output(process, said, self, key), _CHUNK)
 
     def _start(self, words: tuple[str, ...], **streams: int | IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen([*self._words, *words], env=self._environment, **streams)  # type: ignore[call-overload,no-any-return]  # streams are those of Popen
