@@ -69,7 +69,7 @@ class ReadAhead:
         if self._reading is None:
             self._begin()
         self._waiting = self._loop.create_future()
-        # CheckedRecord at again after the thread can see that somebody waits.
+        # Looked at again after the thread can see that somebody waits.
         if not self._ready and not self._over:
             await self._waiting
         self._waiting = None

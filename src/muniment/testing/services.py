@@ -429,7 +429,7 @@ def keep(kind: str, place: Path) -> None:
 
 
 def _used(place: Path) -> bool:
-    """Whether a joined process lives. CheckedRecord at under the lock, so that nobody joins a server that is ending."""
+    """Whether a joined process lives. Looked at under the lock, so that nobody joins a server that is ending."""
     with (place / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

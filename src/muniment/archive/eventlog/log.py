@@ -128,7 +128,7 @@ class EventLog:
     def mentions(self, transaction: str, after: int) -> bool:
         """Whether an event of this transaction is in the log, whose head was `after` when it began.
 
-        CheckedRecord for from the end, and never by time: clocks are set back.
+        Looked for from the end, and never by time: clocks are set back.
         """
         if after > self.head().seq:
             # The log was lost and begun anew since; its numbers say nothing about this transaction.

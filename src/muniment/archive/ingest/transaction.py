@@ -451,7 +451,7 @@ class Transaction:
         chunks = (source,) if isinstance(source, (bytes, bytearray)) else source
         entry = self._writer.stream(name, chunks, parse_expected(digests), modified)
         with self._lock:
-            # CheckedRecord at again: meanwhile another thread may have added what this one would collide with.
+            # Looked at again: meanwhile another thread may have added what this one would collide with.
             self._draft.check_new(name, replace=replace)
             return [self._store(entry)]
 
