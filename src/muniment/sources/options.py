@@ -44,6 +44,8 @@ class Param:
     secret: bool = False
     aliases: tuple[str, ...] = ()
     check: Callable[[str], str | None] | None = None
+    lines: bool = False
+    """Whether the text may have several lines, as a private key has."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,7 +130,7 @@ class Kind:
             yield FieldWrong(service=self.name, field=name, reason="it is not text")
         elif any("\ud800" <= character <= "\udfff" for character in value):
             yield FieldWrong(service=self.name, field=name, reason="it is not valid Unicode")
-        elif any(ord(character) < 0x20 or character == "\x7f" for character in value):  # noqa: PLR2004 - below it: controls
+        elif _has_controls(value.replace("\n", "") if param.lines else value):
             yield FieldWrong(service=self.name, field=name, reason="it holds a control character")
         elif param.check is not None and (reason := param.check(value)):
             yield FieldWrong(service=self.name, field=name, reason=reason)
@@ -163,3 +165,7 @@ class Kind:
         """The fields as they may be shown."""
         hidden = self.secret_fields()
         return {name: HIDDEN if name in hidden else value for name, value in given.items()}
+
+
+def _has_controls(text: str) -> bool:
+    return any(ord(character) < 0x20 or character == "\x7f" for character in text)  # noqa: PLR2004 - below it: controls

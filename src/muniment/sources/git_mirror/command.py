@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from muniment.errors.sources import CredentialRefused, ProgramFailed, ProgramMissing
 from muniment.session import Guard, Redactor
@@ -44,12 +46,36 @@ _SETTINGS: Mapping[str, str] = {
 }
 
 
+SSH = "ssh"
+_SSH_PORT = 22
+_SSH_OPTIONS: Mapping[str, str] = {
+    "BatchMode": "yes",
+    "ClearAllForwardings": "yes",
+    "ConnectTimeout": "15",
+    "ForwardAgent": "no",
+    "GlobalKnownHostsFile": "/dev/null",
+    "IdentitiesOnly": "yes",
+    "IdentityAgent": "none",  # the keys of whoever runs this are not the submitter's
+    "PasswordAuthentication": "no",
+    "PermitLocalCommand": "no",
+    "ProxyCommand": "none",
+    "ServerAliveCountMax": "4",
+    "ServerAliveInterval": "30",
+    "StrictHostKeyChecking": "yes",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
-    """User and password for the one repository; `field` names the submission's field."""
+    """User and password for the one repository, or for ssh its key and the server's; `field` is the submission's.
+
+    `key` is a private key as ssh keeps it in a file, `host_key` the server's public one: `ssh-ed25519 AAAA…`.
+    """
 
     user: str = ""
     password: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    host_key: str = ""
     field: str = "password"
 
 
@@ -71,7 +97,7 @@ class GitCommand:
         self._folder = folder
         self._guard = guard
         self._login = login
-        self._redact = Redactor([login.password])
+        self._redact = Redactor([login.password, login.key])
         self._seconds = seconds
 
     def run(self, *words: str, network: bool = False, held: int | None = None) -> bytes:
@@ -118,6 +144,10 @@ class GitCommand:
         if not network:
             yield self._environment({}), ()
             return
+        if urlsplit(self._url).scheme == SSH:
+            with self._ssh() as environment:
+                yield environment, ()
+            return
         settings = self._reach()
         if not self._login.password:
             yield self._environment(settings), ()
@@ -132,6 +162,36 @@ class GitCommand:
             environment = self._environment(settings)
             environment |= {"GIT_ASKPASS": str(askpass), "MUNIMENT_LOGIN": str(memory)}
             yield environment, (memory,)
+        finally:
+            os.close(memory)
+
+    @contextlib.contextmanager
+    def _ssh(self) -> Iterator[dict[str, str]]:
+        """The environment in which git speaks by ssh to the checked address, and to the server whose key was given.
+
+        The private key lies in memory, where only this user's processes can open it, and goes when git has ended.
+
+        Raises:
+            AddressRefused: The address may not be fetched from.
+        """
+        parts = urlsplit(self._url)
+        address, *_ = self._guard.addresses(parts.hostname or "", parts.port or _SSH_PORT)
+        known = self._folder / "known_hosts"
+        known.write_text(f"repository {self._login.host_key}\n")
+        memory = os.memfd_create("key")
+        try:
+            os.fchmod(memory, 0o600)
+            os.write(memory, f"{self._login.key.strip()}\n".encode())
+            options = {
+                **_SSH_OPTIONS,
+                "HostKeyAlias": "repository",
+                "HostName": address,
+                "IdentityFile": f"/proc/{os.getpid()}/fd/{memory}",
+                "UserKnownHostsFile": str(known),
+            }
+            words = ["ssh", "-F", "/dev/null", *(f"-o{name}={value}" for name, value in options.items())]
+            environment = self._environment({"protocol.ssh.allow": "always"})
+            yield environment | {"GIT_SSH_COMMAND": shlex.join(words), "GIT_SSH_VARIANT": "ssh"}
         finally:
             os.close(memory)
 
@@ -173,7 +233,7 @@ class GitCommand:
 
     def _failed(self, verb: str, status: int, said: bytes) -> Exception:
         text = self._redact(said.decode("utf-8", "replace"))
-        if "Authentication failed" in text or "could not read Username" in text:
+        if any(sign in text for sign in ("Authentication failed", "could not read Username", "Permission denied (")):
             return CredentialRefused(service=self._service, field=self._login.field, status=401, what="the repository")
         lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))] or text.splitlines()
         reason = " ".join(lines[-1][:300].split()) if lines else f"exit status {status}"

@@ -41,6 +41,9 @@ def open_object(session: Session, account: Account, url: str, wanted: Pointer, p
         FileUnavailable: The LFS server does not have it, or does not give it.
         RemoteError: The LFS server failed.
     """
+    if url.startswith("ssh:"):
+        reason = "it is kept by Git LFS, which is asked over https alone: give the repository's https address"
+        raise FileUnavailable(path=path, service=account.service, reason=reason)
     base = url.rstrip("/")
     base = base if base.endswith(".git") else f"{base}.git"
     question = {

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, UnexpectedAnswer
 from muniment.session import Account, Session, shown
 from muniment.sources.documents import document
-from muniment.sources.git_mirror.command import GitCommand, Login
+from muniment.sources.git_mirror.command import SSH, GitCommand, Login
 from muniment.sources.git_mirror.lfs import LARGEST_POINTER, Pointer, open_object, pointer
 from muniment.sources.git_mirror.repository import Mirror, Node
 from muniment.sources.protocol import Failure, Item, SourceEntry, about, original_name, safe_path
@@ -73,7 +73,7 @@ class Repository:
             UnexpectedAnswer: What is there is no repository.
         """
         if self._mirror is None:
-            url = self._url if urlsplit(self._url).scheme == "file" else self._settled()
+            url = self._url if urlsplit(self._url).scheme == SSH else self._settled()
             folder = self._folder.absolute()
             folder.mkdir(parents=True, exist_ok=True)
             git = GitCommand(self._account.service, url, folder, self._session.guard, self._login)
