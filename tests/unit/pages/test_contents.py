@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,18 @@ def test_the_index_is_made_again_from_the_log_when_it_was_deleted_or_damaged(arc
     again = _caught_up(archive)
     assert (again.totals(), again.seen) == before
     again.close()
+
+
+def test_nobody_who_looks_waits_while_something_large_is_taken_in(archive: Archive) -> None:
+    _put(archive, "one", {"a.txt": b"x"}, "A title")
+    index = _caught_up(archive)
+    with index._lock:
+        index._open().execute("BEGIN IMMEDIATE")
+        index._open().execute("DELETE FROM resources")
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(index.totals).result(20).resources == 1
+        index._open().execute("ROLLBACK")
+    index.close()
 
 
 def test_an_audit_knows_the_index_for_its_own_file(archive: Archive) -> None:

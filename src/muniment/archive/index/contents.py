@@ -135,7 +135,9 @@ class ContentIndex:
         self._archive = archive
         self._path = archive.state / "contents.db"
         self._connection: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
         self._lock = threading.RLock()
+        self._reading = threading.RLock()
 
     @property
     def seen(self) -> int:
@@ -144,10 +146,11 @@ class ContentIndex:
 
     def close(self) -> None:
         """Let go of the database."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        with self._lock, self._reading:
+            for connection in {self._connection, self._reader} - {None}:
+                assert connection is not None
+                connection.close()
+            self._connection = self._reader = None
 
     # --- following the log
 
@@ -167,7 +170,7 @@ class ContentIndex:
             with self._lock, connection:
                 connection.execute("BEGIN IMMEDIATE")
                 # Another process may have been quicker.
-                if event.seq > self._value("seq"):
+                if event.seq > _value(connection, "seq"):
                     self._take(connection, event)
                     _set(connection, "seq", event.seq)
             count += 1
@@ -398,8 +401,16 @@ class ContentIndex:
     # --- the database
 
     def _rows(self, query: str, given: Iterable[object]) -> list[Any]:
-        with self._lock:
-            return self._open().execute(query, tuple(given)).fetchall()
+        with self._reading:
+            return self._open_reader().execute(query, tuple(given)).fetchall()
+
+    def _open_reader(self) -> sqlite3.Connection:
+        """A connection of its own, so that nobody who looks waits while a large event is taken in."""
+        if self._reader is None:
+            writer = self._open()
+            kept = any(row[2] for row in writer.execute("PRAGMA database_list"))
+            self._reader = _only_reading(self._path) if kept else writer
+        return self._reader
 
     def _open(self) -> sqlite3.Connection:
         with self._lock:
@@ -410,6 +421,11 @@ class ContentIndex:
     def _value(self, name: str) -> int:
         rows = self._rows("SELECT value FROM progress WHERE name = ?", (name,))
         return int(rows[0][0]) if rows else 0
+
+
+def _value(connection: sqlite3.Connection, name: str) -> int:
+    row = connection.execute("SELECT value FROM progress WHERE name = ?", (name,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _set(connection: sqlite3.Connection, name: str, value: int) -> None:
@@ -480,6 +496,12 @@ def _connect(path: Path) -> sqlite3.Connection:
             with contextlib.suppress(OSError):
                 path.with_name(path.name + suffix).unlink()
         return _prepare(path)
+
+
+def _only_reading(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def _prepare(path: Path | None) -> sqlite3.Connection:

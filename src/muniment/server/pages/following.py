@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from structlog import get_logger
 
@@ -11,6 +12,7 @@ from muniment.errors.base import MunimentError
 
 _LOOK_EVERY = 2.0
 _AT_ONCE = 200
+_STEP = 0.01
 
 
 class ContentFollower:
@@ -19,15 +21,24 @@ class ContentFollower:
     def __init__(self, contents: ContentIndex) -> None:
         self._contents = contents
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="contents", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
+    def catch_up(self, seconds: float) -> None:
+        """Wait so long at the most for what has happened to be in the index. Large instances take their time."""
+        until = time.monotonic() + seconds
+        while self._thread.is_alive() and self._contents.behind() and time.monotonic() < until:
+            self._wake.set()
+            time.sleep(_STEP)
+
     def close(self) -> None:
         """End, and let go of the index."""
         self._stop.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(10)
         self._contents.close()
@@ -39,4 +50,6 @@ class ContentFollower:
             except (MunimentError, OSError) as error:
                 more = False
                 get_logger().error("the index of contents stands still", message=str(error))
-            self._stop.wait(0.0 if more else _LOOK_EVERY)
+            if not more:
+                self._wake.wait(_LOOK_EVERY)
+                self._wake.clear()

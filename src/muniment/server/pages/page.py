@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 RULES = "acls/read"
 SERVED: frozenset[str] = frozenset({"changes", "choose", "deposit", "jobs"})
 """Pages beyond the first ones that links may lead to."""
-_CATCH_UP = 100
-"""Events that a page takes into the index itself; of more it says that finding is behind."""
+_PATIENCE = 0.5
+"""Seconds that a page waits for the index; then it says that finding is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,7 @@ class Page:
     def contents(self) -> ContentIndex:
         """The index of contents, caught up as far as a page can wait for."""
         index: ContentIndex = self.request.app.state.contents
-        if 0 < index.behind() <= _CATCH_UP:
-            index.follow(_CATCH_UP)
+        self.request.app.state.following.catch_up(_PATIENCE)
         return index
 
     @cached_property
