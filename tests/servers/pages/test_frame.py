@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.servers.native.running import Running
+from tests.servers.native.running import Running, serving
 from tests.servers.pages.conftest import HOSTILE_TITLE
 from tests.servers.pages.visiting import Answer, Visitor
 
@@ -165,6 +166,21 @@ def test_a_page_is_in_the_readers_language(site: Running, keeper: Visitor) -> No
     assert "Ereignisse" in home.page.the("body").text
     other = Visitor(site.url, language="fr,x;q=nonsense,en;q=0.1")
     assert other.get("/sign-in").heading == "Who are you?"
+
+
+def test_a_server_without_pages_answers_programs_as_before(tmp_path: Path) -> None:
+    with serving(tmp_path / "archive", serve_pages=False) as running:
+        visitor = Visitor(running.url)
+        for path in ("/", "/find", "/sign-in"):
+            answer = visitor.get(path)
+            assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json"), path
+        assert visitor.get("/health/live").status == 200
+
+
+def test_what_a_browser_says_the_policy_refused_is_counted(keeper: Visitor) -> None:
+    sent = keeper.ask("POST", "/-/reports", b'{"csp-report": {}}', Content_Type="application/csp-report")
+    assert sent.status == 204
+    assert "muniment_page_policy_reports_total" in keeper.get("/metrics").text
 
 
 def _inside(element: object) -> list[object]:

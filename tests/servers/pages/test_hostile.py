@@ -151,4 +151,5 @@ def test_a_title_of_ten_kilobytes_breaks_no_page(reader: Visitor) -> None:
 def test_no_address_whatever_it_holds_makes_the_server_fail(reader: Visitor, path: str) -> None:
     answer = reader.get(path)
     assert answer.status < 500, answer.text[:2000]
-    assert "\u202e" not in answer.text
+    if answer.headers["content-type"].startswith("text/html"):
+        assert "\u202e" not in answer.page.the("body").text  # in a field it is what the reader wrote

@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.responses import JSONResponse, Response
 
 from muniment.archive import ContentIndex, Found
 from muniment.http.throttling import READ
+from muniment.server.pages.names import shown
 from muniment.server.pages.page import Page, file_path, resource_path
 from muniment.server.pages.tables import Column, table_of, wants
 
@@ -143,8 +145,8 @@ def _places(page: Page, project: str) -> list[str] | None:
     return [project]
 
 
-def _quoted(asked: str) -> str:
-    return f"“{asked[:60]}{'…' if len(asked) > 60 else ''}”"  # noqa: PLR2004 - a heading
+def _quoted(asked: str) -> Markup:
+    return Markup("“{}”").format(shown(asked, 60))
 
 
 def _path(found: Found) -> str:
