@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts import demo_ckan, demo_distillery, demo_fetch, demo_nexus, demo_osf, demo_server
+from scripts import demo_ckan, demo_distillery, demo_evidence, demo_fetch, demo_nexus, demo_osf, demo_server
 
 HERE = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -74,6 +74,7 @@ class Demo:
         demo_fetch.chapter(self)
         self.damage_and_repair()
         self.carry_away()
+        demo_evidence.chapter(self)
         demo_server.chapter(self)
         demo_nexus.chapter(self)
         demo_osf.chapter(self)
