@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 
 from muniment.archive import Agent, Archive
-from muniment.workflows.reports.premis import Grant, PremisRecord
+from muniment.workflows.reports.premis import Grant, HeldCopy, PremisRecord
 from muniment.workflows.reports.write import pieces
 
 BESIDE = [above / "shared" / "fixtures" / "schemas" for above in Path(__file__).resolve().parents[3:]]
@@ -25,6 +25,7 @@ P = "{http://www.loc.gov/premis/v3}"
 M = "{http://www.loc.gov/METS/}"
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 HOSTILE = ["a\x01b.txt", "<&>\"'.xml", "new\nline\r\t.txt", "]]>.txt", "\ufffe\uffff.bin", "\x1b[31mred", "%41 ü 𝄞.txt"]
+COPIES = [HeldCopy(1, "vault", "ocfl"), HeldCopy(3, "vault", "ocfl"), HeldCopy(3, "tape-1", "bag")]
 GRANTS = [Grant("resources/read", ("anonymous", "keys/users/<&>"))]
 
 
@@ -46,7 +47,8 @@ def schemas() -> dict[bool, Any]:
 
 
 def document(archive: Archive, id: str, *, mets: bool = False, whole: bool = True) -> Any:
-    data = b"".join(pieces(PremisRecord(archive, id, grants=GRANTS, whole=whole), mets=mets))
+    record = PremisRecord(archive, id, grants=GRANTS, copies=COPIES, whole=whole)
+    data = b"".join(pieces(record, mets=mets))
     return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
 
 
@@ -127,6 +129,10 @@ def test_every_object_event_agent_and_right_is_there_and_every_link_leads_somewh
     told = [event.seq for event in archive.events() if event.resource or event.event == "fixity check"]
     assert seqs(found) == told
     assert len(told) == 6
+    stores = [
+        [place.text for place in each.iter(f"{P}contentLocationValue")] for each in objects(found, "representation")
+    ]
+    assert stores == [["vault"], [], ["vault", "tape-1"]]
     assert found.findtext(f".//{P}licenseTerms") == "L"
     assert found.findtext(f".//{P}rightsGrantedNote") == "to anonymous, keys/users/<&>"
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from muniment.archive import Archive as LocalArchive
     from muniment.cli.context import Context
     from muniment.workflows.reports.ndsa.facts import Facts
-    from muniment.workflows.reports.premis import Grant
 
 report = typer.Typer(
     help="Reports: what an archive can show of what it keeps.", no_args_is_help=True, rich_markup_mode=None
@@ -163,17 +162,13 @@ def _local_premis(
     mets: bool,
 ) -> tuple[int, str]:
     """The same with the access rules, which lie beside the archive and not in it."""
+    from muniment.access import AccessStore
+    from muniment.workflows.reports.rights import copies_of, grants_of
     from muniment.workflows.reports.write import write_premis
 
     place = archive.get(id, project=project).project if archive.exists(id, project) else project
-    return write_premis(
-        archive, id, write, project=place, mets=mets, grants=_grants(shared, place or archive.config.project)
-    )
-
-
-def _grants(shared: Context, project: str) -> list[Grant]:
-    from muniment.access import AccessStore
-    from muniment.workflows.reports.rights import grants_of
-
+    where = place or archive.config.project
     with contextlib.closing(shared.app()) as app:
-        return grants_of(AccessStore(app.database()).picture().rules, project, named=True)
+        grants = grants_of(AccessStore(app.database()).picture().rules, where, named=True)
+        copies = copies_of(app.database(), where, id)
+    return write_premis(archive, id, write, project=place, mets=mets, grants=grants, copies=copies)

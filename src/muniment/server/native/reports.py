@@ -13,7 +13,7 @@ from muniment.http.streaming import PumpResponse
 from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.server.native.routes import new_router
 from muniment.workflows.reports.premis import PremisRecord
-from muniment.workflows.reports.rights import grants_of
+from muniment.workflows.reports.rights import copies_of, grants_of
 from muniment.workflows.reports.write import pieces
 
 router = new_router()
@@ -37,14 +37,16 @@ def premis(
     """PREMIS 3 XML of a resource: objects with fixity and format, events, agents and rights.
 
     It is made while it is sent; a record that is damaged breaks it off. Checks of the whole archive are told to who
-    may see all events, and who is granted what to administrators.
+    may see all events, and who is granted what, and where copies are, to administrators.
     """
     visit = authorized(request)
     name = text_of(id)
     place = _place(visit, name, project)
     visit.require(EVENTS, place)
     grants = grants_of(visit.gate.authority.picture().rules, place, named=visit.may(ADMIN, place))
-    record = PremisRecord(visit.archive, name, place, grants=grants, whole=visit.may(EVENTS, None))
+    copies = copies_of(request.app.state.app.database(), place, name) if visit.may(ADMIN, place) else []
+    whole = visit.may(EVENTS, None)
+    record = PremisRecord(visit.archive, name, place, grants=grants, copies=copies, whole=whole)
     return PumpResponse(lambda: pieces(record, mets=mets), headers={"Content-Type": XML, "Cache-Control": "no-store"})
 
 

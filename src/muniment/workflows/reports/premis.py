@@ -61,6 +61,15 @@ class Grant:
     to: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HeldCopy:
+    """A copy of one instance that was made and read back: the store's name and the layout it has there."""
+
+    number: int
+    store: str
+    layout: str
+
+
 class PremisRecord:
     """What PREMIS says of one resource, entity by entity, as XML in which PREMIS is the default namespace.
 
@@ -74,11 +83,13 @@ class PremisRecord:
         project: str | None = None,
         *,
         grants: Sequence[Grant] = (),
+        copies: Sequence[HeldCopy] = (),
         whole: bool = True,
     ) -> None:
         """Look the resource up, and which events are about it.
 
-        `grants` are the rules that hold for it. With `whole` the checks of the whole archive are among its events.
+        `grants` are the rules that hold for it, `copies` those on stores. With `whole` the checks of the whole
+        archive are among its events.
 
         Raises:
             ResourceNotFound, AmbiguousId: There is no such resource. One that was purged has its events still.
@@ -94,6 +105,7 @@ class PremisRecord:
         self.id = id
         self.uri = to_uri(self.project, id)
         self._grants = grants
+        self._copies = copies
         self._whole = whole
         self._events: dict[int, list[int]] = {}
         self._agents: dict[str, None] = {}
@@ -241,6 +253,11 @@ class PremisRecord:
         yield _property("message", instance.message)
         if instance.provenance:
             yield _property("provenance", as_json(instance.provenance))
+        for copy in self._copies:
+            if copy.number == number:
+                kind, value = leaf("contentLocationType", "store"), leaf("contentLocationValue", copy.store)
+                medium = leaf("storageMedium", f"copy in the layout {copy.layout}")
+                yield element("storage", element("contentLocation", kind, value), medium)
         begun = False
         for entry, first in files:
             if not begun:

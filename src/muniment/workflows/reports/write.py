@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from muniment.archive import Archive
 from muniment.content import Hashers
 from muniment.workflows.reports.mets import mets as mets_of
-from muniment.workflows.reports.premis import Grant, PremisRecord
+from muniment.workflows.reports.premis import Grant, HeldCopy, PremisRecord
 from muniment.workflows.reports.premis import premis as premis_of
 
 
@@ -24,6 +24,7 @@ def write_premis(
     project: str | None = None,
     mets: bool = False,
     grants: Sequence[Grant] = (),
+    copies: Sequence[HeldCopy] = (),
 ) -> tuple[int, str]:
     """Hand the document to `write`; its length in bytes and its sha256.
 
@@ -32,7 +33,7 @@ def write_premis(
         DamagedRecord, ReadFailed: It ended early, because a record cannot be had.
     """
     hashers = Hashers(["sha256"])
-    for piece in pieces(PremisRecord(archive, id, project, grants=grants), mets=mets):
+    for piece in pieces(PremisRecord(archive, id, project, grants=grants, copies=copies), mets=mets):
         hashers.update(piece)
         write(piece)
     return hashers.size, hashers.values()["sha256"]
