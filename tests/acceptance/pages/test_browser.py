@@ -29,6 +29,7 @@ PAGES = {
     "events": "/events",
     "event": "/events/2",
     "deposit": "/deposit",
+    "source": "/deposit/source?kind=github",
     "portals": "/portals",
     "containers": "/containers",
     "fixity": "/fixity",

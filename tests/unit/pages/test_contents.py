@@ -52,6 +52,18 @@ def test_a_title_an_id_a_file_name_and_a_digest_lead_to_a_resource(archive: Arch
     index.close()
 
 
+def test_a_day_and_a_month_lead_to_what_was_put_in_then(archive: Archive) -> None:
+    _put(archive, "one", {"a.txt": b"x"}, "A title")
+    index = _caught_up(archive)
+    day = archive.instance("one", project="a/b").created[:10]
+    for asked in (day, day[:7]):
+        found = look(index, asked, None)
+        assert (found.read_as, [each.summary.id for each in found.found]) == ("date", ["one"])
+    assert look(index, "1999-12", None).found == []
+    assert look(index, day, ["a/none"]).found == []
+    index.close()
+
+
 def test_a_content_is_found_in_every_instance_that_holds_it(archive: Archive) -> None:
     _put(archive, "one", {"a.txt": b"same", "b.txt": b"other"})
     _put(archive, "two", {"copy.txt": b"same"})

@@ -298,6 +298,15 @@ class ContentIndex:
         query = f"SELECT r.* FROM resources r WHERE {where} ORDER BY r.modified DESC, r.key DESC LIMIT ?"  # noqa: S608 - built here
         return [_found(row) for row in self._rows(query, (*given, limit))]
 
+    def put_in(self, day: str, projects: list[str] | None, limit: int, skip: int = 0) -> list[Found]:
+        """Resources whose newest instance is of a day or a month, written as RFC 3339 begins, the newest first."""
+        where, given = _within(projects, "r.project")
+        query = (
+            f"SELECT r.* FROM resources r WHERE r.modified >= ? AND r.modified < ? AND {where} "  # noqa: S608 - as above
+            "ORDER BY r.modified DESC, r.key DESC LIMIT ? OFFSET ?"
+        )
+        return [_found(row) for row in self._rows(query, (day, f"{day}\uffff", *given, limit, skip))]
+
     def about(self, text: str, projects: list[str] | None, limit: int, skip: int = 0) -> list[Found]:
         """Resources in whose title, id or description all these words are, or begin; the best first."""
         asked = _words(text)

@@ -22,6 +22,8 @@ _DIGEST = re.compile(
     re.IGNORECASE,
 )
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?\Z")
+
 COLUMNS: tuple[Column[Found], ...] = (
     Column("project", lambda each: each.summary.project),
     Column("id", lambda each: each.summary.id),
@@ -114,6 +116,9 @@ def look(contents: ContentIndex, asked: str, places: list[str] | None, kind: str
     listed = [*exact, *(each for each in about[:_PAGE] if (each.summary.project, each.summary.id) not in known)]
     if listed:
         return Answer("id" if exact and not about else "words", listed, str(skip + _PAGE) if len(about) > _PAGE else "")
+    if _DAY.match(asked):
+        found = contents.put_in(asked, places, _PAGE + 1, skip)
+        return Answer("date", found[:_PAGE], str(skip + _PAGE) if len(found) > _PAGE else "")
     files = _files(contents, asked, places, after)
     return files if files.found else Answer("words", [])
 
