@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,3 +180,25 @@ def test_tiles_and_jpegs_can_be_shown(images: ImageProcess, tmp_path: Path) -> N
     assert images.jpeg(scan, 0, tmp_path / "o.jpg", width=200, height=200) == (200, 108)
     with Image.open(io.BytesIO((tmp_path / "o.jpg").read_bytes())) as shown:
         assert (shown.size, shown.mode) == ((200, 108), "RGB")
+
+
+def test_whatever_a_scan_holds_the_process_answers_or_is_begun_anew(images: ImageProcess, tmp_path: Path) -> None:
+    whole = write_scan(tmp_path / "whole.tif", compression="deflate", tile=True, **KINDS["several pages"]).read_bytes()
+    chance = random.Random(17)
+    refused = 0
+    for number in range(40):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 4, 30))):
+            # The directory of a TIFF and what it points to decide; they lie at both ends.
+            at = chance.randrange(400) if chance.random() < 0.5 else len(data) - 1 - chance.randrange(600)
+            data[at] = chance.randrange(256)
+        scan = tmp_path / f"{number}.tif"
+        scan.write_bytes(data)
+        try:
+            for page in range(min(3, len(images.inspect(scan).pages))):
+                lossless(images, scan, page)
+        except (BadScan, NotLossless, ImagingFailed):
+            refused += 1
+            assert not scan.with_name(f"{scan.stem}-0.jp2.raw.jp2").exists()
+    assert refused
+    assert images.inspect(tmp_path / "whole.tif").pages
