@@ -30,6 +30,8 @@ _STRIP = 64
 """Rows decoded at a time when pixels are compared."""
 _JP2 = b"\0\0\0\x0cjP  "
 _TILE = 512
+_STANDARDS = {"1": "ISO/IEC 15444-1, Profile 0", "2": "ISO/IEC 15444-1, Profile 1"}
+"""What a code stream says it keeps to, where that is more than the standard itself (ISO 15444-1 A.5.1)."""
 _LOSSY = 48
 """How much of a page is kept for the screen, as the imaging library counts it."""
 _GRAY = 2
@@ -140,7 +142,7 @@ class Images:
             "width": facts.width,
             "height": facts.height,
             "pixels": pixels,
-            "standard": judged.findtext(".//rsiz") or "",
+            "standard": _STANDARDS.get(judged.findtext(".//rsiz") or "", "ISO/IEC 15444-1"),
             "transformation": judged.findtext(".//transformation") or "",
             "quantization": judged.findtext(".//qStyle") or "",
             "profile": where,
