@@ -117,7 +117,8 @@ def resource(request: Request, response: Response, id: Segment, project: Project
 def summary(request: Request, id: Segment, project: Project = None) -> SummaryOut:
     """A resource as a list shows it, with when it was last audited."""
     visit = authorized(request)
-    return SummaryOut(**asdict(visit.archive.summary(id, visit.project_of(id, project, READ))))
+    name = text_of(id)
+    return SummaryOut(**asdict(visit.archive.summary(name, visit.project_of(name, project, READ))))
 
 
 @router.delete("/resources/{id}", operation_id="purge", status_code=200)
