@@ -228,7 +228,7 @@ class Campaign:
         self._files: dict[str, list[str]] = defaultdict(list)
         for place, what in sorted(self._before.items()):
             is_file = not what.startswith(("something", "an empty"))
-            if is_file and "/locks/" not in place and not place.endswith(("-wal", "-shm")):
+            if is_file and not place.endswith(("-wal", "-shm")):
                 self._files[kind_of(self.prepared, place)].append(place)
 
     def case(self, seed: int) -> Case | None:

@@ -67,6 +67,11 @@ class Disk:
         self.unmount()
         self.mount()
 
+    def drop_caches(self) -> None:
+        """Let what was read be read from the disk again."""
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("3\n", encoding="ascii")
+
     def __enter__(self) -> Self:
         return self
 

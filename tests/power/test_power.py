@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
+from muniment.errors.base import MunimentError
 from muniment.testing import faults
 from muniment.testing.faults import Fault, Outcome, cut_power
 from muniment.workflows.export import export
@@ -41,11 +42,15 @@ PARITY = frozenset({"M401", "M402", "M403"})
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to change an archive: `change` is made on it, below `outside` lies what was prepared elsewhere."""
+    """One way to change an archive: `change` is made on it, below `outside` lies what was prepared elsewhere.
+
+    With `together` all resources are old afterwards, or all new.
+    """
 
     change: Callable[[Archive, Path], object]
     mode: str = "preservation"
     spoil: bool = False
+    together: bool = False
 
 
 def bring(archive: Archive, outside: Path) -> None:
@@ -55,6 +60,18 @@ def bring(archive: Archive, outside: Path) -> None:
 def copy_from(archive: Archive, outside: Path) -> None:
     with open_archive(outside / "other") as other:
         migrate(other, archive, ["migrated"])
+
+
+def in_a_group(archive: Archive, _: Path) -> None:
+    """Two transactions that belong together, prepared, decided and committed."""
+    group, parts = "01a00000-0000-7000-8000-000000000000", [archive.new("first"), archive.get("old", "a")]
+    for number, transaction in enumerate(parts):
+        transaction.add(f"{number}\n".encode() * 40_000, f"{number}.bin")
+        transaction.prepare(group, archive.config.id)
+    archive.decide(group, [{"archive": archive.config.id, "transaction": part.transaction} for part in parts])
+    for transaction in parts:
+        transaction.commit()
+    archive.forget(group)
 
 
 def mend(archive: Archive, _: Path) -> None:
@@ -68,6 +85,7 @@ WAYS = {
     "purge": Way(lambda archive, _: purge(archive), "dynamic"),
     "import": Way(bring),
     "migrate": Way(copy_from),
+    "two-phase commit": Way(in_a_group, together=True),
     "repair": Way(mend, spoil=True),
 }
 
@@ -118,7 +136,7 @@ def told(error: Exception) -> str:
     return "".join(traceback.format_exception(error)[-4:])
 
 
-def judge(root: Path, states: list[State], *, mend_first: bool) -> None:
+def judge(root: Path, states: list[State], *, mend_first: bool, together: bool = False) -> None:
     """Recover the archive, have it judged, complete its parity, and write to it."""
     found = None
     if not mend_first:
@@ -126,6 +144,7 @@ def judge(root: Path, states: list[State], *, mend_first: bool) -> None:
     with open_archive(root) as archive:
         assert all(done.repaired for done in archive.repair())
     found = assert_whole(root, *states)
+    assert not together or found in states, "some are old and some are new"
     assert_usable(root, found)
 
 
@@ -139,6 +158,52 @@ def test_a_cut_of_power_takes_what_was_not_synced(disk: Disk) -> None:
     disk.remount()
     assert (disk.place / "safe").read_bytes() == b"x" * 10_000
     assert not (disk.place / "lost").exists()
+
+
+def test_an_index_whose_disk_fails_is_kept_in_memory(disk: Disk, folder: Path) -> None:
+    root, state = folder / "archive", disk.place / "state"
+    prepare(root, "preservation")
+    with Archive(root, state=state, agent=AGENT, workers=0) as archive:
+        assert list(archive) == ["old", "twice"]
+        cut_power(str(disk.place))
+        new_resource(archive)
+        assert list(archive) == ["fresh", "old", "twice"]
+        assert archive.count() == 3
+        assert [finding for finding in archive.audit() if finding.failed] == []
+    disk.remount()
+    with Archive(root, state=state, agent=AGENT, workers=0) as archive:
+        assert list(archive) == ["fresh", "old", "twice"]
+
+
+def test_what_is_asked_of_a_disk_that_failed_gets_an_error_with_a_name(disk: Disk) -> None:
+    root = disk.place / "archive"
+    prepare(root, "dynamic", redundancy=5)
+    with open_archive(root) as archive:
+        old = archive.get("old")
+        disk.drop_caches()
+        cut_power(str(disk.place))
+        asked: list[Callable[[], object]] = [
+            lambda: list(archive),
+            archive.count,
+            lambda: old.read("a.txt"),
+            lambda: archive.history("twice"),
+            lambda: list(archive.events()),
+            archive.head,
+            lambda: list(archive.audit()),
+            lambda: list(archive.audit("old")),
+            lambda: list(archive.repair()),
+            lambda: new_resource(archive),
+            lambda: purge(archive),
+            archive.reindex,
+            archive.leftovers,
+            archive.recover,
+            lambda: open_archive(root),
+        ]
+        for ask in asked:
+            try:
+                ask()
+            except MunimentError:
+                continue
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -172,7 +237,7 @@ def test_a_cut_of_power_leaves_what_was_or_what_was_to_be(name: str, disk: Disk,
         disk.remount()
         call = clean.calls[at - 1] if at else "its return"
         try:
-            judge(root, [before, after] if at else [after], mend_first=way.spoil)
+            judge(root, [before, after] if at else [after], mend_first=way.spoil, together=way.together)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told with where it was
             wrong.append(f"cut at {call}: {told(error)}")
     print(f"{name}: {len(points)} cuts, {len(wrong)} faults")

@@ -18,6 +18,7 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.copying import Copier
 from muniment.archive.create import create_archive
 from muniment.archive.disk.layout import ArchiveLayout
+from muniment.archive.disk.storage_errors import errors_stop_here
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import Index
 from muniment.archive.index.rebuild import summary
@@ -54,6 +55,7 @@ _LOOK_EVERY = 0.2
 """Seconds between two looks at the log by who follows it."""
 
 
+@errors_stop_here
 class Archive(AnyArchive):
     """A digital archive in a folder.
 

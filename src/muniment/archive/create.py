@@ -12,6 +12,7 @@ from muniment.archive.config import config_bytes
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_tree, write_file, writing
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, ArchiveLayout
 from muniment.archive.disk.locks import folder_alone
+from muniment.archive.disk.regular import is_regular, read_regular
 from muniment.archive.disk.root_files import PLACES, RootFiles
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.package.bag import profile
@@ -111,20 +112,25 @@ def _is_first_event(layout: ArchiveLayout, path: Path) -> bool:
     """Whether a file of the log, or of its mirror, tells of the making alone."""
     of_the_log = layout.events in path.parents or layout.log_mirror in path.parents
     of_the_log = of_the_log or (path.parent == layout.scratch and path.name.startswith("events-"))
-    return of_the_log and path.stat().st_size < _LARGEST_EVENT and path.read_bytes().count(b"\n") <= 1
+    return (
+        of_the_log
+        and is_regular(path)
+        and path.stat().st_size < _LARGEST_EVENT
+        and read_regular(path).count(b"\n") <= 1
+    )
 
 
 def _is_record(path: Path, place: str) -> bool:
     """Whether a file is a record of the archive's own files, or what a cut of power leaves of one."""
     begin = RootFiles({}).as_bytes().partition(b"{}")[0]
-    return place in PLACES and begin.startswith(path.read_bytes()[: len(begin)].rstrip(b"\0"))
+    return place in PLACES and is_regular(path) and begin.startswith(read_regular(path)[: len(begin)].rstrip(b"\0"))
 
 
 def _is_part(path: Path, whole: bytes | None) -> bool:
     """Whether a file holds `whole`, or what a cut of power leaves of it."""
-    if whole is None or path.stat().st_size > len(whole):
+    if whole is None or not is_regular(path) or path.stat().st_size > len(whole):
         return False
-    found = path.read_bytes()
+    found = read_regular(path)
     return whole.startswith(found.rstrip(b"\0"))
 
 

@@ -279,6 +279,9 @@ def _sync_each(root: str) -> None:
                     _sync_one(entry.path, os.O_NOFOLLOW)
     for folder in reversed(folders):
         _sync_one(folder, os.O_DIRECTORY)
+    # The name of the whole is to last too; a folder that may not be opened is not one of the archive's.
+    with contextlib.suppress(PermissionError):
+        _sync_one(os.path.dirname(root), os.O_DIRECTORY)
 
 
 def _sync_one(path: str, flag: int) -> None:

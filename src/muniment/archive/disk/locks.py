@@ -1,4 +1,7 @@
-"""Locks between processes: advisory, on files that hold nothing, released when a process dies."""
+"""Locks between processes: advisory, on files that hold nothing, released when a process dies.
+
+What stands in the place of a lock and is no file is set aside, so that the work goes on.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,15 +70,34 @@ def folder_alone(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
 def _open(path: Path) -> int:
     with writing(path):
         try:
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(path, _LOCK, 0o644)
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor
+            os.close(descriptor)
+            return _instead(path)
         except FileNotFoundError:
             make_folder(path.parent)
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            return os.open(path, _LOCK, 0o644)
         except OSError as error:
+            if error.errno in {errno.EISDIR, errno.ELOOP, errno.ENXIO}:
+                return _instead(path)
             if error.errno not in {errno.EACCES, errno.EROFS} or not path.exists():
                 raise
             # Who may only read can still ask whether somebody holds it.
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _instead(path: Path) -> int:
+    """Make a lock in the place of what is none, which goes to quarantine, where an audit names it."""
+    quarantine = path.parent.parent / "quarantine"
+    make_folder(quarantine)
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        with contextlib.suppress(FileNotFoundError):  # by somebody else, at this moment
+            os.rename(path, quarantine / f"lock-{path.name}-{secrets.token_hex(4)}")
+    return os.open(path, _LOCK, 0o644)

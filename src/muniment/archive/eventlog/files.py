@@ -102,7 +102,8 @@ class LogFiles:
             following = self.place(json.loads(last_whole_line(path))["seq"] + 1)
         except (ReadFailed, ValueError, TypeError, KeyError, RecursionError):
             return None
-        return following if following.exists() else None
+        # Of files that were exchanged one leads back to the other.
+        return following if following.exists() and following.name > path.name else None
 
 
 def _name(first: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from muniment.archive.disk.layout import TUPLES, ArchiveLayout
@@ -14,16 +14,35 @@ from muniment.content.archive import Summary
 from muniment.content.identity import from_uri
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
-
-def object_roots(layout: ArchiveLayout, after: str = "") -> Iterator[Path]:
-    """The root of every object, sorted by its place below the storage root; only those past `after`."""
-    yield from _below(layout.objects, tuple(after.split("/")) if after else (), 0)
+Unlisted = Callable[[Path, OSError], None]
+"""What is told of a folder that cannot be listed."""
 
 
-def _below(folder: Path, after: tuple[str, ...], depth: int) -> Iterator[Path]:
+def refuse_unlisted(folder: Path, error: OSError) -> None:
+    """Let nobody take for all what is only what could be listed.
+
+    Raises:
+        ReadFailed: Always.
+    """
+    raise ReadFailed(path=folder, reason=error.strerror or str(error)) from error
+
+
+def object_roots(layout: ArchiveLayout, after: str = "", unlisted: Unlisted = refuse_unlisted) -> Iterator[Path]:
+    """The root of every object, sorted by its place below the storage root; only those past `after`.
+
+    Raises:
+        ReadFailed: A folder between the objects cannot be listed, and `unlisted` does not take it upon itself.
+    """
+    yield from _below(layout.objects, tuple(after.split("/")) if after else (), 0, unlisted)
+
+
+def _below(folder: Path, after: tuple[str, ...], depth: int, unlisted: Unlisted) -> Iterator[Path]:
     try:
         names = sorted(os.listdir(folder))
-    except NotADirectoryError:
+    except (NotADirectoryError, FileNotFoundError):
+        return  # a file, or gone with the last object in it
+    except OSError as error:
+        unlisted(folder, error)
         return
     for name in names:
         place = folder / name
@@ -32,7 +51,7 @@ def _below(folder: Path, after: tuple[str, ...], depth: int) -> Iterator[Path]:
         # Only the folders on the cursor's own way are cut short; those past it are walked whole.
         rest = after[1:] if after and name == after[0] else ()
         if depth < TUPLES:
-            yield from _below(place, rest, depth + 1)
+            yield from _below(place, rest, depth + 1, unlisted)
         elif not after or name > after[0]:
             yield place
 

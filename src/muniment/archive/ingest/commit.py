@@ -39,6 +39,7 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.disk.regular import open_regular, read_regular
 from muniment.archive.ingest.checking import drafts_of, tag_files_of
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
@@ -219,7 +220,7 @@ def finish_root(context: ArchiveContext, root: Path, version: int) -> None:
         return
     algorithm = context.config.digests[0]
     with writing(root):
-        data = (root / f"v{version}" / NAME).read_bytes()
+        data = read_regular(root / f"v{version}" / NAME)
     make_folder(context.layout.scratch)
     replace_file(root / NAME, data, scratch=context.layout.scratch)
     replace_file(root / f"{NAME}.{algorithm}", sidecar(data, algorithm), scratch=context.layout.scratch)
@@ -390,5 +391,5 @@ def copy_records(source: Path, target: Path, algorithm: str) -> None:
         DiskFull, WriteFailed: The storage refused.
     """
     for name in (NAME, f"{NAME}.{algorithm}"):
-        with writing(target), (source / name).open("rb", buffering=0) as file:
+        with writing(target), open_regular(source / name) as file:
             write_file(target / name, iter(lambda: file.read(_CHUNK), b""))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from muniment.archive.copying import Copied, Copier, CopyJob, Failed, write_stream
 from muniment.archive.disk.durable import make_folder, rename, writing
+from muniment.archive.disk.regular import open_regular
 from muniment.archive.ingest.staging import StagingArea
 from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers, LogicalPath, Progress
@@ -134,7 +135,7 @@ class ContentWriter:
             return dict(entry.digests)
         hashers = Hashers(further)
         staged = self.staged.get(entry.digests[self._copier.algorithms[0]])
-        with Path(self._root, staged or source).open("rb", buffering=0) as file:
+        with open_regular(Path(self._root, staged or source), follow=True) as file:
             while chunk := file.read(1 << 20):
                 hashers.update(chunk)
         return {**entry.digests, **hashers.values()}

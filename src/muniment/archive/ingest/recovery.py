@@ -18,6 +18,7 @@ from typing import Any
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
+from muniment.archive.disk.regular import open_regular
 from muniment.archive.ingest.commit import append_event, finish_root, publish
 from muniment.archive.ingest.purge import finish_purge, purge_noted_again
 from muniment.archive.ingest.staging import (
@@ -207,7 +208,7 @@ def file_digest(path: Path, algorithm: str) -> str:
     """The digest of a file, empty when it cannot be read."""
     hashers = Hashers([algorithm])
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             while chunk := file.read(1 << 20):
                 hashers.update(chunk)
     except OSError:

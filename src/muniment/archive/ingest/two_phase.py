@@ -8,6 +8,7 @@ part is committed, now or by a replay; while it is not, every part may be rolled
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.durable import make_folder, replace_file, sync_folder, write_file, writing
+from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, sync_folder, write_file, writing
 from muniment.archive.disk.layout import object_digest
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.disk.regular import read_regular
@@ -65,19 +66,13 @@ def refuse_reserved(context: ArchiveContext, record: TransactionRecord) -> None:
         ResourceReserved: Another has it.
     """
     mark = _mark(context, record)
-    try:
-        holder = read_regular(mark).decode("ascii", "replace")
-    except FileNotFoundError:
+    holder = _holder(mark)
+    if holder in {None, record.transaction}:
         return
-    except OSError as error:
-        raise ReadFailed(path=mark, reason=error.strerror or str(error)) from error
-    if holder == record.transaction:
-        return
-    if (context.layout.transactions / holder).is_dir():
+    if holder and (context.layout.transactions / holder).is_dir():
         raise ResourceReserved(id=record.id, transaction=holder)
-    # Whoever reserved it is gone: closed, and killed before this mark was removed.
-    with writing(mark):
-        mark.unlink(missing_ok=True)
+    # Whoever reserved it is gone: closed, and killed before this mark was removed. What is no mark reserves nothing.
+    remove_tree(mark)
 
 
 def unreserve(context: ArchiveContext, record: TransactionRecord) -> None:
@@ -87,12 +82,24 @@ def unreserve(context: ArchiveContext, record: TransactionRecord) -> None:
         WriteFailed: The storage refused; the next commit to the resource removes it.
     """
     mark = _mark(context, record)
-    with writing(mark):
-        try:
-            if read_regular(mark) == record.transaction.encode("ascii"):
-                mark.unlink()
-        except FileNotFoundError:
-            return
+    if _holder(mark) == record.transaction:
+        with writing(mark):
+            mark.unlink(missing_ok=True)
+
+
+def _holder(mark: Path) -> str | None:
+    """The transaction that a mark names, '' where it names none, None where there is no mark."""
+    try:
+        holder = read_regular(mark).decode("ascii")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        return ""
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # it is no file
+            return ""
+        raise ReadFailed(path=mark, reason=error.strerror or str(error)) from error
+    return holder if re.fullmatch(r"[0-9a-f-]{36}", holder) else ""
 
 
 def decide(context: ArchiveContext, group: str, parts: Iterable[Mapping[str, str]]) -> None:
@@ -111,6 +118,7 @@ def decide(context: ArchiveContext, group: str, parts: Iterable[Mapping[str, str
     data = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8")
     replace_file(_group(context, group), data, scratch=context.layout.scratch)
     sync_folder(folder)
+    sync_folder(folder.parent)  # of the first decision the folder itself is new
 
 
 def decision(context: ArchiveContext, group: str) -> dict[str, Any] | None:
@@ -121,15 +129,11 @@ def decision(context: ArchiveContext, group: str) -> dict[str, Any] | None:
     """
     path = _group(context, group)
     try:
-        found = json.loads(read_regular(path))
+        return dict(json.loads(read_regular(path)))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DamagedRecord(path=path, reason=str(error)) from error
-    parts = found.get("parts") if isinstance(found, dict) else None
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        raise DamagedRecord(path=path, reason="it is no decision about parts of a group")
-    return dict(found)
 
 
 def is_decided(context: ArchiveContext, group: str, transaction: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Self
 
 from muniment.archive.disk.regular import descriptor_of, open_regular
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
+from muniment.archive.disk.storage_errors import errors_stop_here
 from muniment.archive.package.bag import FILES, FORMATS, INSTANCE, read_files, read_formats
 from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests, Inventory
 from muniment.archive.package.names import PAYLOAD
@@ -26,6 +27,7 @@ from muniment.errors.base import BadInput
 CHUNK = 1 << 20
 
 
+@errors_stop_here
 class Instance:
     """One immutable version of a resource."""
 

@@ -105,7 +105,7 @@ def find_in_archive(archive: Archive, project: str, wanted: Iterable[str]) -> di
     """
     missing = set(wanted)
     found: dict[str, tuple[Instance, Entry]] = {}
-    for resource in archive.resources(project):
+    for resource in archive.resources(project, whole=True):
         for instance in reversed(archive.history(resource.id, project)):
             if not missing:
                 return found

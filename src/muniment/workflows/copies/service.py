@@ -85,7 +85,7 @@ class CopyService:
         head = self.archive.head().seq
         policies: dict[str, Policy] = {}
         new = 0
-        for found in self.archive.resources():
+        for found in self.archive.resources(whole=True):
             policy = policies.get(found.project) or self.policies.of(found.project)
             policies[found.project] = policy
             new += self._owe(found.project, found.id, (found.head, found.modified), policy)

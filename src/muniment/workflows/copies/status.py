@@ -62,7 +62,7 @@ def protection(service: CopyService, id: str, project: str | None = None) -> Pro
 def protections(service: CopyService, project: str | None = None) -> Iterator[Protection]:
     """How every resource is protected, in the order of their ids."""
     policies: dict[str, Policy] = {}
-    for found in service.archive.resources(project):
+    for found in service.archive.resources(project, whole=True):
         if found.project not in policies:
             policies[found.project] = service.policies.of(found.project)
         yield _judge(service, found.project, found.id, found.head, policies[found.project])

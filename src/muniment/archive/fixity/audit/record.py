@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.context import ArchiveContext
+from muniment.archive.disk.regular import read_regular
 from muniment.archive.fixity.audit.run import audit
 from muniment.archive.index.index import FIXITY_CHECK
 from muniment.archive.package.objects import head_of
@@ -100,9 +101,9 @@ class _Done:
     def read(cls, bookmark: Path) -> _Done | None:
         """What the bookmark says, or None where there is none that can be read."""
         try:
-            found: dict[str, Any] = json.loads(bookmark.read_bytes())
+            found: dict[str, Any] = json.loads(read_regular(bookmark))
             known = cls(str(found["begun"]), str(found["after"]), dict(found["counts"]), dict(found["damaged"]))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         return known
 

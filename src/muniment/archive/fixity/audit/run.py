@@ -14,7 +14,7 @@ from muniment.archive.fixity.audit.repaired import check_repaired
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.fixity.audit.root_files import check_root_files, check_tombstones
 from muniment.archive.fixity.audit.untracked import check_untracked
-from muniment.archive.index.rebuild import object_roots
+from muniment.archive.index.rebuild import Unlisted, object_roots
 from muniment.content import FINDINGS, Finding, Progress, quiet
 from muniment.content.events import Head
 
@@ -60,7 +60,8 @@ def audit(
     done = size = 0
     all_read = True
     index = IndexCheck(context)
-    for group in _groups(context, roots, after, logged):
+    unread: list[Finding] = []
+    for group in _groups(context, roots, after, logged, _said_later(context, unread)):
         for check in group:
             index.note(check.project, check.resource, check.head)
             check_rest(check, fast=fast, seen=large)
@@ -78,12 +79,31 @@ def audit(
         if passed and group:
             passed(str(group[-1].root.relative_to(context.layout.objects)))
     progress("auditing", done, done, size=size)
+    yield from unread
+    all_read = all_read and not unread
     if whole and not after:
-        yield from _lost(context, logged)
         yield from index.find()
-        yield from check_root_files(context)
-        yield from check_tombstones(context, logged)
-        yield from check_untracked(context, large if all_read else None, began)
+        yield from _beside_objects(context, logged, large if all_read else None, began)
+
+
+def _said_later(context: ArchiveContext, unread: list[Finding]) -> Unlisted:
+    """Keep a finding for each folder that cannot be listed: what is in it may be right or wrong."""
+
+    def keep(folder: Path, error: OSError) -> None:
+        place = str(folder.relative_to(context.layout.root))
+        unread.append(Finding(FINDINGS["M104"], place, "", error.strerror or str(error)))
+
+    return keep
+
+
+def _beside_objects(
+    context: ArchiveContext, logged: LoggedDigests, large: set[bytes] | None, began: int
+) -> Iterator[Finding]:
+    """What is wrong that no object tells of; the arguments are as `check_untracked` takes them."""
+    yield from _lost(context, logged)
+    yield from check_root_files(context)
+    yield from check_tombstones(context, logged)
+    yield from check_untracked(context, large, began)
 
 
 def audit_object(context: ArchiveContext, root: Path, logged: LoggedDigests) -> list[Finding]:
@@ -109,11 +129,11 @@ def _settled(check: ObjectCheck, logged: LoggedDigests, *, fast: bool) -> list[F
 
 
 def _groups(
-    context: ArchiveContext, roots: list[Path] | None, after: str, logged: LoggedDigests
+    context: ArchiveContext, roots: list[Path] | None, after: str, logged: LoggedDigests, unlisted: Unlisted
 ) -> Iterator[list[ObjectCheck]]:
     group: list[ObjectCheck] = []
     files = 0
-    for root in roots if roots is not None else object_roots(context.layout, after):
+    for root in roots if roots is not None else object_roots(context.layout, after, unlisted):
         check = check_object(context, root, logged)
         group.append(check)
         files += len(check.files)

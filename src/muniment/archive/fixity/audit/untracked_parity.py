@@ -88,15 +88,15 @@ class UntrackedParity:
                     place = folder / first / second / name
                     root = self._context.layout.objects / first / second / name
                     if not place.is_dir():
-                        yield self._say("M105", place)
+                        yield from self._stray(place)
                     elif not root.is_dir():
                         yield self._say("M403", place)
                     else:
                         yield from self._packs_of(place, root)
                 if not (folder / first / second).is_dir():
-                    yield self._say("M105", folder / first / second)
+                    yield from self._stray(folder / first / second)
             if not (folder / first).is_dir():
-                yield self._say("M105", folder / first)
+                yield from self._stray(folder / first)
 
     def _packs_of(self, place: Path, root: Path) -> Iterator[Finding]:
         for version in _names(place):
@@ -112,6 +112,11 @@ class UntrackedParity:
                     yield self._say("M105", folder / name)
                 elif not is_regular(folder / name):
                     yield self._say("M106", folder / name, "something else")
+
+    def _stray(self, path: Path) -> Iterator[Finding]:
+        """That something is no folder, unless a purge removed it since its name was seen."""
+        if os.path.lexists(path) and not path.is_dir():
+            yield self._say("M105", path)
 
     def _say(self, code: str, path: Path, found: str = "") -> Finding:
         return Finding(FINDINGS[code], str(path.relative_to(self._root)), "", found)
