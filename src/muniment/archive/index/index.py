@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from muniment.archive.disk.regular import regular_size
 from muniment.content.archive import Summary
 from muniment.content.events import UNREADABLE, Event, Head
 from muniment.errors.archive import IndexFailed
@@ -296,7 +297,7 @@ def _connect(path: Path | None) -> sqlite3.Connection:
 
 
 class _WrongTypes(sqlite3.DatabaseError):
-    """A row holds what was never written into it."""
+    """The index holds what was never written into it."""
 
 
 _FAULTS = (sqlite3.DatabaseError, UnicodeDecodeError)
@@ -331,7 +332,7 @@ def _prepare(path: Path | None) -> sqlite3.Connection:
         if version not in {0, _VERSION}:
             connection.executescript("DROP TABLE IF EXISTS resources; DROP TABLE IF EXISTS progress;")
         connection.execute("PRAGMA journal_mode = WAL")
-        if path is not None and path.stat().st_size < _QUICKLY_CHECKED:
+        if path is not None and (regular_size(path) or 0) < _QUICKLY_CHECKED:
             # A page that became zeros looks empty; of a large index the audit compares the rows.
             wrong = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if wrong != "ok":
