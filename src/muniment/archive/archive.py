@@ -93,7 +93,6 @@ class Archive(AnyArchive):
         copier = Copier(config.digests, workers=workers)
         acting = check_agent(agent or Agent.of_this_process())
         self._context = ArchiveContext(layout, config, log, Index(layout.index), acting, copier, parity, checks)
-        self._context.index.refill = self._context.reindex
         self._recovered: list[Event] = []
         if os.access(layout.staging, os.W_OK):
             self._recovered = recovery.recover(self._context)
@@ -585,8 +584,7 @@ class Archive(AnyArchive):
         return [root]
 
     def _refuse_purged(self, project: str, resource: str) -> None:
-        tombstone = read_tombstone(self._context, project, resource)
-        if tombstone:
+        if tombstone := read_tombstone(self._context, project, resource):
             raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])
 
 

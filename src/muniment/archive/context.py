@@ -35,6 +35,10 @@ class ArchiveContext:
     parity: bool = True
     checks: IngestChecks | None = None
 
+    def __post_init__(self) -> None:
+        """Let an index that fails be filled from the objects."""
+        self.index.refill = self.reindex
+
     def reindex(self) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
         head = self.log.head()
