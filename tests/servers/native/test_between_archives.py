@@ -83,7 +83,8 @@ def test_an_audit_behind_a_server_goes_on_where_it_was(tmp_path: Path) -> None:
         with LocalArchive(server.place, parity=False, workers=0) as here:
             list(audit(here.context, passed=passed.append))
         bookmark = server.place / "audit.json"
-        bookmark.write_text(json.dumps({"after": passed[0]}))
+        so_far = {"begun": "2026-11-29T00:00:00Z", "after": passed[0], "counts": {}, "damaged": {}}
+        bookmark.write_text(json.dumps(so_far))
         assert list(archive.audit(resume=True)) == []
         last = list(archive.events())[-1]
         assert (last.event, last.detail["resumed after"]) == ("fixity check", passed[0])
