@@ -22,16 +22,18 @@ class ContentFollower:
         self._contents = contents
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="contents", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, also once more after an end: an application may be started several times."""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._follow, name="contents", daemon=True)
         self._thread.start()
 
     def catch_up(self, seconds: float) -> None:
         """Wait so long at the most for what has happened to be in the index. Large instances take their time."""
         until = time.monotonic() + seconds
-        while self._thread.is_alive() and self._contents.behind() and time.monotonic() < until:
+        while self._alive() and self._contents.behind() and time.monotonic() < until:
             self._wake.set()
             time.sleep(_STEP)
 
@@ -39,9 +41,12 @@ class ContentFollower:
         """End, and let go of the index."""
         self._stop.set()
         self._wake.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(10)
         self._contents.close()
+
+    def _alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _follow(self) -> None:
         while not self._stop.is_set():
