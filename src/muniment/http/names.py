@@ -23,7 +23,7 @@ _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _TIME = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
 
 # What the interface's description says of each. It is checked where the archive checks it, in one place for all doors.
-ID_FORM: dict[str, Any] = {"pattern": r"^[^\x00-\x1f\x7f-\x9f]+$", "minLength": 1, "maxLength": 200}
+ID_FORM: dict[str, Any] = {"pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", "minLength": 1, "maxLength": 200}
 PATH_FORM: dict[str, Any] = {
     "pattern": r"^(?!\.{1,2}(/|$))[^/\x00-\x1f]+(/(?!\.{1,2}(/|$))[^/\x00-\x1f]+)*$",
     "maxLength": 200,

@@ -248,7 +248,9 @@ class EventIn(Given):
         description="A PREMIS event type; not one that only the archive itself writes.",
         json_schema_extra={"pattern": "^[a-z]{2,40}( [a-z]{2,40}){0,3}$"},
     )
-    resource: Text = ""
+    resource: Text = Field(
+        default="", json_schema_extra={**ID_FORM, "pattern": ID_FORM["pattern"].replace("+$", "*$"), "minLength": 0}
+    )
     project: Project | None = None
     instance: int = Field(default=0, ge=0, le=1 << 31, strict=False)  # JSON has 1.0 for 1
     outcome: Literal["success", "failure"] = "success"
