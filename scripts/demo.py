@@ -20,7 +20,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts import demo_ckan, demo_distillery, demo_evidence, demo_fetch, demo_nexus, demo_osf, demo_server
+from scripts import (
+    demo_ckan,
+    demo_copies,
+    demo_distillery,
+    demo_evidence,
+    demo_fetch,
+    demo_nexus,
+    demo_osf,
+    demo_server,
+)
 
 HERE = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -80,6 +89,7 @@ class Demo:
         demo_osf.chapter(self)
         demo_ckan.chapter(self)
         demo_distillery.chapter(self)
+        demo_copies.chapter(self)
         self.leave_without_muniment()
         table = Table(title="What was shown", title_style="bold", show_header=False)
         for what, result in self.summary:

@@ -13,7 +13,7 @@ from muniment.errors.archive import ResourceNotFound, ResourcePurged
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.copies import WrongStore
 from muniment.errors.stores import BadStore, ChangeRefused, StoreFull, StoreNotReady
-from muniment.stores import Store
+from muniment.stores import PutOptions, Store
 from muniment.workflows.copies.policies import Policies
 from muniment.workflows.copies.policy import CopyRule, Policy
 from muniment.workflows.copies.purge import purge_copies
@@ -21,7 +21,7 @@ from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
 from muniment.workflows.copies.retention import keep_new
 from muniment.workflows.copies.root_files import put_foundation, put_log
 from muniment.workflows.copies.table import CopyKey, CopyRow, CopyTable
-from muniment.workflows.copies.writer import CopyWriter, Watch
+from muniment.workflows.copies.writer import CopyWriter, Watch, lock_of
 
 REPLICATION = "replication"
 """The PREMIS type of the event that records a copy."""
@@ -207,6 +207,8 @@ class CopyService:
             MunimentError: As `CopyWriter.make`.
         """
         instance = self.archive.instance(row.resource, row.number, project=row.project)
+        if rule.lock is not None:  # a store that cannot lock is refused before anything is sent
+            store.preflight(PutOptions(lock_of(rule.lock, self.table.now())))
         writer = CopyWriter(self.archive, store, rule, self.scratch, watch)
         later = [
             each

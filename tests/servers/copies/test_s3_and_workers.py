@@ -1,0 +1,128 @@
+"""Copies made by workers of the ledger, in buckets of a real S3 service with Object Lock."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from muniment import Archive
+from muniment.app import App
+from muniment.app.background import BackgroundServices
+from muniment.cli.main import run
+from muniment.settings import Settings
+from muniment.testing.servers import ceph as ceph_keys
+from muniment.testing.services import Service, shared
+from muniment.workflows.copies.checking import troubles
+from muniment.workflows.copies.policy import parse_policy
+from muniment.workflows.copies.status import protections
+from muniment.workflows.copies.steps import schedule
+from tests.timing import eventually
+
+KEYS = {"access_key": ceph_keys.ACCESS_KEY, "secret_key": ceph_keys.SECRET_KEY}
+
+
+@pytest.fixture(scope="module")
+def ceph(run_folder: Path) -> Iterator[Service]:
+    with shared("ceph", run_folder) as service:
+        yield service
+
+
+@pytest.fixture
+def working(tmp_path: Path) -> Iterator[BackgroundServices]:
+    with Archive.init(tmp_path / "archive", workers=1) as archive, archive.new("one") as new:
+        new.add(secrets.token_bytes(150_000), "large.bin")
+        new.add(b"small", "a/small.txt")
+    settings = Settings({}, archive=str(tmp_path / "archive"), scratch=tmp_path / "scratch", digest_processes=1)
+    made = BackgroundServices(App(settings))
+    yield made
+    made.close()
+
+
+def bucket(ceph: Service, *, locks: bool) -> tuple[Any, str, str]:
+    client = boto3.client(
+        "s3",
+        endpoint_url=ceph.url,
+        aws_access_key_id=KEYS["access_key"],
+        aws_secret_access_key=KEYS["secret_key"],
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
+    )
+    name = f"copies-{secrets.token_hex(6)}"
+    client.create_bucket(Bucket=name, **({"ObjectLockEnabledForBucket": True} if locks else {}))
+    return client, name, f"s3://{name}/kept?endpoint={ceph.url}"
+
+
+def test_workers_make_locked_copies_that_nobody_deletes_and_the_archive_comes_back(
+    ceph: Service, working: BackgroundServices, tmp_path: Path
+) -> None:
+    client, name, address = bucket(ceph, locks=True)
+    service = working.copy_service()
+    service.registry.add("cloud", address, KEYS)
+    text = '[[copies]]\nstore = "cloud"\nlayout = "bag"\nlock = "compliance 1d"\n'
+    service.policies.set(service.archive, "*", text)
+    schedule(working.ledger(), every=1.0)
+    engine = working.local_engine(threads=1)
+    engine.start()
+    try:
+        eventually(lambda: all(each.protected for each in protections(service)), every=0.5)
+    finally:
+        engine.stop()
+    key = "kept/bags/main/main/one/v1.tar"
+    (version,) = client.list_object_versions(Bucket=name, Prefix=key).get("Versions", [])[:1]
+    with pytest.raises(ClientError, match=r"AccessDenied|Forbidden|WORM"):
+        client.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
+    keys = tmp_path / "keys"
+    keys.touch(mode=0o600)
+    keys.write_text("".join(f"{key} = {value}\n" for key, value in KEYS.items()))
+    assert run(["restore", "--from", address, "--keys", str(keys), "-o", str(tmp_path / "again")]) == 0
+    with Archive(tmp_path / "again", workers=1) as archive:
+        assert archive.get("one").read("a/small.txt") == b"small"
+        assert not [finding for finding in archive.audit() if finding.failed]
+
+
+def test_a_bucket_without_locks_is_named_when_the_policy_wants_them(ceph: Service, working: BackgroundServices) -> None:
+    _, _, address = bucket(ceph, locks=False)
+    service = working.copy_service()
+    service.registry.add("cloud", address, KEYS)
+    text = '[[copies]]\nstore = "cloud"\nlayout = "bag"\nlock = "governance 1d"\n'
+    (trouble,) = troubles(service, parse_policy("*", text))
+    assert "lock" in trouble.lower()
+    service.policies.set(service.archive, "*", text)
+    service.plan_all()
+    done = service.replicate("cloud")
+    assert done.made == 0
+    assert "lock" in done.reason.lower()
+
+
+def test_wrong_credentials_are_named_and_sealed_ones_are_not_in_the_database(
+    ceph: Service, working: BackgroundServices, tmp_path: Path
+) -> None:
+    _, _, address = bucket(ceph, locks=False)
+    service = working.copy_service()
+    service.registry.add("cloud", address, KEYS)
+    assert KEYS["secret_key"].encode() not in (tmp_path / "archive/control.db").read_bytes()
+    working.close()
+    wrong = Settings(
+        {},
+        archive=str(tmp_path / "archive"),
+        scratch=tmp_path / "scratch",
+        digest_processes=1,
+        store_keys='{"cloud": {"access_key": "nobody", "secret_key": "a word nobody may see"}}',
+    )
+    other = BackgroundServices(App(wrong))
+    try:
+        refused = other.copy_service()
+        refused.policies.set(refused.archive, "*", '[[copies]]\nstore = "cloud"\n')
+        refused.plan_all()
+        done = refused.replicate("cloud")
+        assert "refused" in done.reason
+        assert "a word nobody may see" not in done.reason
+    finally:
+        other.close()
