@@ -35,6 +35,16 @@ class OperationsControl:
         """
         return self._ledger.control.operations()
 
+    def copies(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """How many copies there are and how many bytes, by store and state; the archive itself is a store, too.
+
+        Raises:
+            MunimentError: The ledger cannot be opened or reached.
+        """
+        from muniment.workflows.copies.table import CopyTable  # noqa: PLC0415 - a database library comes with it
+
+        return CopyTable(self._ledger.database).counts()
+
     def workers_alive(self) -> int:
         """How many workers said lately that they live.
 

@@ -243,8 +243,15 @@ def restore_ledger(context: typer.Context, instance: InstanceOption = None, as_j
 @ledger.command("rotate-keys")
 def rotate_keys(context: typer.Context) -> None:
     """Seal all credentials anew under the first key of the key file, so that the others can go."""
-    with _ledger(context) as book:
-        note(f"{book.rotate_secrets()} credentials sealed anew")
+    from muniment.workflows.copies.registry import reseal
+
+    working = _working(context)
+    try:
+        book = working.ledger()
+        count = book.rotate_secrets() + reseal(book.database, working.keyring)
+    finally:
+        working.close()
+    note(f"{count} credentials sealed anew")
 
 
 @registration.command()

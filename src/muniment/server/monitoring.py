@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -66,12 +66,13 @@ class Monitor:
         if self.latest is not None:
             yield from _of_archive(self.latest)
         try:
-            found = self._control.look()
+            found, copies = self._control.look(), self._control.copies()
         except MunimentError:
             yield _gauge("ledger_up", "Whether the ledger can be reached", 0)
             return
         yield _gauge("ledger_up", "Whether the ledger can be reached", 1)
         yield from _of_ledger(found)
+        yield from _of_copies(copies)
 
 
 def _of_archive(usage: Usage) -> Iterator[Metric]:
@@ -87,6 +88,17 @@ def _of_archive(usage: Usage) -> Iterator[Metric]:
         yield _gauge(f"{name}_timestamp_seconds", what, datetime.fromisoformat(at).timestamp() if at else 0)
     if usage.parity_owed is not None:
         yield _gauge("parity_owed_instances", "Instances that lack their parity", usage.parity_owed)
+
+
+def _of_copies(counts: Mapping[tuple[str, str], tuple[int, int]]) -> Iterator[Metric]:
+    what = "Copies by store and state; what is damaged could not be repaired, and 'archive' is the archive itself"
+    copies = GaugeMetricFamily("muniment_copies", what, labels=["store", "state"])
+    size = GaugeMetricFamily("muniment_copies_bytes", "Bytes of copies by store and state", labels=["store", "state"])
+    for (store, state), (count, total) in sorted(counts.items()):
+        copies.add_metric([store, state], count)
+        size.add_metric([store, state], total)
+    yield copies
+    yield size
 
 
 def _of_ledger(found: Operations) -> Iterator[Metric]:

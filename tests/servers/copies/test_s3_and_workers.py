@@ -46,7 +46,7 @@ def working(tmp_path: Path) -> Iterator[BackgroundServices]:
 
 
 def bucket(ceph: Service, *, locks: bool) -> tuple[Any, str, str]:
-    client = boto3.client(
+    client: Any = boto3.client(
         "s3",
         endpoint_url=ceph.url,
         aws_access_key_id=KEYS["access_key"],

@@ -232,16 +232,21 @@ class StoreRegistry:
         if count := self._database.write(work):
             raise StoreNotEmpty(name=name, count=count)
 
-    def reseal(self) -> int:
-        """Seal all credentials anew under the first key of the key file; how many."""
-        query = select(stores.c.name).where(stores.c.sealed.is_not(None))
-        names = self._database.read(lambda connection: connection.scalars(query).all())
-        ring = self._keyring()
-        for name in names:
-            sealed = ring.seal(_SEALED_AS, name, dict(self._credentials(name)))
-            change = update(stores).where(stores.c.name == name).values(key_id=ring.first, sealed=sealed)
-            self._database.write(lambda connection, change=change: connection.execute(change))  # type: ignore[misc] # bound at once
-        return len(names)
+
+def reseal(database: Database, keyring: Keyring) -> int:
+    """Seal the credentials of all stores anew under the first key of the key file; how many stores have some.
+
+    Raises:
+        SecretUnreadable: Some cannot be opened; the others are sealed anew.
+    """
+    query = select(stores.c.name, stores.c.key_id, stores.c.sealed).where(stores.c.sealed.is_not(None))
+    rows = database.read(lambda connection: connection.execute(query).all())
+    for row in rows:
+        value = keyring.unseal(_SEALED_AS, row.name, row.key_id, row.sealed)
+        values = {"key_id": keyring.first, "sealed": keyring.seal(_SEALED_AS, row.name, value)}
+        change = update(stores).where(stores.c.name == row.name).values(values)
+        database.write(lambda connection, change=change: connection.execute(change))  # type: ignore[misc] # bound at once
+    return len(rows)
 
 
 def read_keys(path: Path) -> dict[str, str]:
