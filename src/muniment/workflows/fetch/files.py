@@ -23,7 +23,7 @@ from muniment.errors.archive import PathCollides, PathTaken
 from muniment.errors.base import MunimentError, Refused, RemoteError
 from muniment.errors.content import NameNotUnicode, UnsafePath
 from muniment.errors.jobs import LeaseLost
-from muniment.errors.sources import CredentialRefused, FileError, NotAtService, RateLimited
+from muniment.errors.sources import CredentialRefused, FileCut, FileError, NotAtService, RateLimited
 from muniment.jobs import Context
 from muniment.sources import Failure, Item, Source, SourceEntry, checked, failure_of
 from muniment.sources.documents import NAMES, PRESENT, name_at_source
@@ -326,8 +326,22 @@ class Fetch:
         return [future.result() for future in futures]
 
     def _store(self, transaction: Transaction, data: Addable, path: str, entry: SourceEntry) -> Entry:
+        """Store a file in place of what is there from before.
+
+        Where something is there that was not, an answer was lost in an outage, or another worker was at it after this
+        one's lease had run out: that is no fault of the file, and the same comes in its place.
+        """
         take = transaction.replace if path in self._held else transaction.add
-        (stored,) = take(data, path, modified=entry.modified)
+        try:
+            (stored,) = take(data, path, modified=entry.modified)
+        except PathTaken:
+            if path in self._held:
+                raise
+            self._held.add(path)
+            if not isinstance(data, bytes):
+                service, reason = self._source.service, "it was stored already, and is read again"
+                raise FileCut(path=str(entry.path), service=service, size=0, reason=reason) from None
+            (stored,) = transaction.replace(data, path, modified=entry.modified)
         self._held.add(path)
         return stored
 
