@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from muniment import Archive
+from muniment import Archive, Instance, Transaction
 from muniment.content import archive as kinds
 
 
@@ -30,3 +30,26 @@ def count(archive: kinds.Archive) -> int:
 def both() -> int:
     """A folder and a server, used alike."""
     return count(Archive("folder")) + count(Archive("https://archive.example.org/", key="mun_x"))
+
+
+def fill(transaction: Transaction) -> Instance:
+    """Transactions and instances in annotations, by the names they are imported by."""
+    transaction.add("folder")
+    return transaction.commit()
+
+
+def made(archive: Archive) -> Instance:
+    """As everybody writes it first."""
+    with archive.new("thing") as transaction:
+        fill(transaction)
+    assert_type(archive.get("thing", "a"), Transaction)
+    assert_type(archive.get("thing"), Instance)
+    return archive.get("thing")
+
+
+def begun(place: str) -> Instance:
+    """A new archive, and one behind a server, given to the same function."""
+    with Archive.init(place, mode="worm") as archive:
+        assert_type(archive, Archive)
+        made(archive)
+    return made(Archive("https://archive.example.org/", key="mun_x"))

@@ -102,6 +102,17 @@ def refuse_special(path: str) -> None:
         raise NotAPlainFile(path=path, kind=kind)
 
 
+def refuse_for_folder(path: str, digests: object, modified: object) -> None:
+    """Refuse what can be said of one file only; passed over, it would prove nothing.
+
+    Raises:
+        BadInput: It was said of a folder.
+    """
+    if digests or modified:
+        what = "digests" if digests else "a time of change"
+        raise BadInput(reason=f"{path} is a folder: {what} can be given for one file only")
+
+
 def own_name(source: object) -> str:
     """The name a source brings along: the last segment of its path.
 

@@ -12,6 +12,7 @@ from muniment.content import Finding, Progress, quiet
 from muniment.content.archive import Archive, Leftover, Repair, Start, Summary
 from muniment.content.config import ArchiveConfig
 from muniment.content.events import Event, Head, refuse_own_type
+from muniment.content.identity import check_id
 from muniment.content.times import parse_start
 from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceNotFound
 from muniment.errors.base import BadInput, MissingThing
@@ -463,4 +464,4 @@ class RemoteArchive(Archive):
 
 
 def _resource(id: str) -> str:
-    return f"/resources/{segment(id)}"
+    return f"/resources/{segment(check_id(id))}"

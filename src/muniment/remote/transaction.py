@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
-from muniment.content.folders import Found, own_name, refuse_special, walk
+from muniment.content.folders import Found, own_name, refuse_for_folder, refuse_special, walk
 from muniment.content.times import from_ns
 from muniment.content.transaction import Addable, Expected
 from muniment.errors.archive import FileNotInInstance, LeftoverNotFound, TransactionClosed
@@ -63,14 +63,16 @@ class RemoteTransaction:
 
     def __iter__(self) -> Iterator[str]:
         """The paths the instance would have now."""
-        return (entry.path for entry in self.files())
+        return iter([entry.path for entry in self.files()])
 
     def __contains__(self, path: object) -> bool:
         """Whether the instance would have this file now."""
-        return isinstance(path, str) and self._find(path) is not None
+        self._refuse_closed()
+        return isinstance(path, str) and bool(path) and self._find(path) is not None
 
     def files(self) -> Iterator[Entry]:
         """Every entry the instance would have now, sorted by path."""
+        self._refuse_closed()
         return iter([entry_of(record) for record in pages_of(self._server, f"{self._place}/files", {}, "files")])
 
     def add(
@@ -112,6 +114,7 @@ class RemoteTransaction:
             FileNotInInstance: There is no such file to replace.
             MunimentError: As `add`.
         """
+        self._refuse_unless_open()
         name = path if path is not None else own_name(source)
         if name not in self:
             raise FileNotInInstance(instance=self.number, id=self.id, path=name)
@@ -275,6 +278,7 @@ class RemoteTransaction:
         if isinstance(source, (str, os.PathLike)):
             place = os.fspath(source)
             if os.path.isdir(place):  # noqa: PTH112 - `source` may be any path-like
+                refuse_for_folder(place, digests, modified)
                 return self._take_folder(place, path, progress, replace=replace)
             name = LogicalPath.parse(path if path is not None else own_name(source))
             return [self._take_file(UploadRequest(name, expected, modified, replace), place)]

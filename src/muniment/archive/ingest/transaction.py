@@ -27,7 +27,7 @@ from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.content.acceptable import check_json, check_object, check_target, check_text
 from muniment.content.checks import CheckReport
 from muniment.content.events import Event
-from muniment.content.folders import own_name, refuse_special, walk
+from muniment.content.folders import own_name, refuse_for_folder, refuse_special, walk
 from muniment.content.identity import new_uuid
 from muniment.content.times import check_time, now
 from muniment.content.transaction import Addable, Expected
@@ -106,10 +106,12 @@ class Transaction:
 
     def __iter__(self) -> Iterator[str]:
         """The paths the instance would have now."""
+        self._refuse_closed()
         return iter([entry.path for entry in self._draft])
 
     def __contains__(self, path: object) -> bool:
         """Whether the instance would have this file now."""
+        self._refuse_closed()
         return path in self._draft.entries
 
     @property
@@ -124,6 +126,7 @@ class Transaction:
 
     def files(self) -> Iterator[Entry]:
         """Every entry the instance would have now, sorted by path."""
+        self._refuse_closed()
         return iter(list(self._draft))
 
     def add(
@@ -443,6 +446,7 @@ class Transaction:
         if isinstance(source, (str, os.PathLike)):
             place = os.fspath(source)
             if os.path.isdir(place):
+                refuse_for_folder(place, digests, modified)
                 return self._take_folder(place, path, progress, replace=replace)
             name = self._check(path if path is not None else own_name(source), replace=replace)
             refuse_special(place)

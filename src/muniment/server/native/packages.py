@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +22,7 @@ from muniment.layouts.packages import folder_name
 from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Imported
-from muniment.workflows.export import plan_tar
+from muniment.workflows.export import LAYOUTS, plan_tar
 from muniment.workflows.imports import import_package
 
 router = new_router()
@@ -43,7 +43,7 @@ TAR = "application/x-tar"
 def export(
     request: Request,
     id: Segment,
-    layout: Literal["bag", "instances", "ocfl"] = "bag",
+    layout: Annotated[str, Query(json_schema_extra={"enum": list(LAYOUTS)})] = "bag",
     instance: Annotated[str | None, Query(max_length=100, description="An earlier instance.")] = None,
     project: Project = None,
 ) -> Response:
