@@ -129,11 +129,15 @@ def decision(context: ArchiveContext, group: str) -> dict[str, Any] | None:
     """
     path = _group(context, group)
     try:
-        return dict(json.loads(read_regular(path)))
+        found = json.loads(read_regular(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedRecord(path=path, reason=str(error)) from error
+    parts = found.get("parts") if isinstance(found, dict) else None
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise DamagedRecord(path=path, reason="it is no decision about parts of a group")
+    return dict(found)
 
 
 def is_decided(context: ArchiveContext, group: str, transaction: str) -> bool:
