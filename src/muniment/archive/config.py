@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.disk.layout import LAYOUT, SETTINGS
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.disk.root_files import RootFiles
 from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.identity import check_project, new_uuid
+from muniment.content.regular import read_regular
 from muniment.content.times import now
 from muniment.errors.archive import NewerFormat, NotAnArchive
 from muniment.errors.base import BadInput

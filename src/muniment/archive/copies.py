@@ -10,7 +10,6 @@ from typing import BinaryIO
 
 from muniment.archive.archive import Archive
 from muniment.archive.disk.durable import make_folder, write_file
-from muniment.archive.disk.regular import open_regular, read_regular
 from muniment.archive.disk.repaired import newest_copy
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.ingest.purge import read_tombstone
@@ -19,6 +18,7 @@ from muniment.archive.package.inventory import NAME, Inventory, parse_inventory,
 from muniment.archive.package.objects import newest_inventory
 from muniment.content import Hashers
 from muniment.content.events import UNREADABLE
+from muniment.content.regular import open_regular, read_regular
 from muniment.errors.archive import DamagedRecord, DiskFull, ReadFailed, ResourcePurged
 from muniment.errors.base import MunimentError
 from muniment.errors.parity import CannotRepair

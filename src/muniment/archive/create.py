@@ -12,13 +12,13 @@ from muniment.archive.config import config_bytes
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_tree, write_file, writing
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, TUPLE_SIZE, TUPLES, ArchiveLayout
 from muniment.archive.disk.locks import folder_alone
-from muniment.archive.disk.regular import is_regular, read_regular
 from muniment.archive.disk.root_files import PLACES, RootFiles
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.package.bag import profile
 from muniment.content.config import ArchiveConfig
 from muniment.content.events import Event
 from muniment.content.identity import Agent
+from muniment.content.regular import is_regular, read_regular
 from muniment.content.trees import walk_tree
 from muniment.errors.archive import NotEmpty
 

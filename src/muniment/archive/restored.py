@@ -20,12 +20,12 @@ from typing import BinaryIO
 
 from muniment.archive.disk.durable import make_folder, rename, sync_tree, write_file, writing
 from muniment.archive.disk.layout import LAYOUT, SETTINGS, ArchiveLayout
-from muniment.archive.disk.regular import open_regular
 from muniment.archive.disk.root_files import PLACES, RECORD
 from muniment.archive.package.inventory import NAME, sidecar_of
 from muniment.archive.package.objects import declare, versions_on_disk
 from muniment.content import Hashers
 from muniment.content.paths import LogicalPath
+from muniment.content.regular import open_regular
 from muniment.errors.archive import DamagedFile, NotEmpty
 
 _CHUNK = 1 << 20

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.disk.regular import open_regular, read_regular, regular_size
+from muniment.content.regular import open_regular, read_regular, regular_size
 
 
 def test_a_regular_file_is_read(tmp_path: Path) -> None:

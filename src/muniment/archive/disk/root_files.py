@@ -18,8 +18,8 @@ from typing import Self
 
 from muniment.archive.disk.durable import write_file
 from muniment.archive.disk.layout import LAYOUT, SETTINGS
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.disk.repaired import repaired_copies
+from muniment.content.regular import read_regular
 
 RECORD = "root-files.json"
 PLACES = (RECORD, f"parity/{RECORD}")

@@ -27,11 +27,11 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive, held_if_possible
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.eventlog.files import LogFiles, ends_whole, last_whole_line, opened, seek
 from muniment.archive.eventlog.lines import event_of, line_hash
 from muniment.archive.eventlog.mirror import Mirror, merged
 from muniment.content.events import UNREADABLE, Event, Head
+from muniment.content.regular import read_regular
 from muniment.content.times import now
 from muniment.errors.archive import ReadFailed
 

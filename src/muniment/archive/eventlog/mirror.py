@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file
-from muniment.archive.disk.regular import read_regular, regular_size
 from muniment.archive.eventlog.files import LogFiles, last_whole_line, opened
 from muniment.archive.eventlog.lines import event_of, line_hash
 from muniment.content.events import Event
+from muniment.content.regular import read_regular, regular_size
 from muniment.errors.archive import ReadFailed
 from muniment.errors.base import StorageError
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from muniment.archive.disk.regular import regular_size
 from muniment.content.archive import Summary
 from muniment.content.events import UNREADABLE, Event, Head
+from muniment.content.regular import regular_size
 from muniment.errors.archive import IndexFailed
 
 _VERSION = 3

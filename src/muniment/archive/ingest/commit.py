@@ -39,7 +39,6 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.disk.regular import open_regular, read_regular
 from muniment.archive.ingest.checking import drafts_of, tag_files_of
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
@@ -53,6 +52,7 @@ from muniment.content.checks import CheckReport
 from muniment.content.config import Mode
 from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, to_uri
+from muniment.content.regular import open_regular, read_regular
 from muniment.content.times import now
 from muniment.content.trees import walk_tree
 from muniment.errors.archive import ResourceExists, StaleTransaction

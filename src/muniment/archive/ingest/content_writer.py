@@ -13,11 +13,11 @@ from pathlib import Path
 
 from muniment.archive.copying import Copied, Copier, CopyJob, Failed, write_stream
 from muniment.archive.disk.durable import make_folder, rename, writing
-from muniment.archive.disk.regular import open_regular
 from muniment.archive.ingest.staging import StagingArea
 from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
+from muniment.content.regular import open_regular
 from muniment.content.times import from_ns
 from muniment.content.transaction import Readable
 from muniment.errors.archive import WriteFailed

@@ -21,7 +21,6 @@ from uuid import UUID
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, replace_file, sync_folder
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.disk.regular import is_regular, read_regular
 from muniment.archive.ingest.commit import drop_empty_folders
 from muniment.archive.ingest.staging import DELETION, StagingArea, TransactionRecord
 from muniment.archive.package.objects import head_of
@@ -29,6 +28,7 @@ from muniment.content.acceptable import check_text
 from muniment.content.config import Mode
 from muniment.content.events import Event
 from muniment.content.identity import check_id, check_project, new_uuid
+from muniment.content.regular import is_regular, read_regular
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord, ReasonNeeded, ResourceNotFound, Unfinished
 from muniment.errors.base import StorageError

@@ -18,7 +18,6 @@ from typing import Any
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.disk.regular import open_regular
 from muniment.archive.ingest.commit import append_event, finish_root, publish
 from muniment.archive.ingest.purge import finish_purge, purge_noted_again
 from muniment.archive.ingest.staging import (
@@ -36,6 +35,7 @@ from muniment.archive.package.objects import head_of
 from muniment.content import Hashers
 from muniment.content.archive import Leftover
 from muniment.content.events import Event
+from muniment.content.regular import open_regular
 from muniment.content.times import now
 from muniment.content.trees import files_below, walk_tree
 from muniment.errors.archive import DamagedRecord, ReadFailed

@@ -29,7 +29,6 @@ from typing import Any, Self
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import link, make_folder, rename, sync_folder, sync_tree, write_file
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.disk.regular import open_regular, read_regular
 from muniment.archive.disk.repaired import free_place, repaired_copies
 from muniment.archive.ingest.staging import REPAIR, StagingArea, TransactionRecord
 from muniment.archive.package.objects import head_of
@@ -37,6 +36,7 @@ from muniment.content import Hashers
 from muniment.content.config import Mode
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
+from muniment.content.regular import open_regular, read_regular
 from muniment.content.times import now
 from muniment.errors.archive import ReadFailed
 from muniment.errors.base import StorageError

@@ -34,8 +34,8 @@ from muniment.archive.disk.durable import (
 )
 from muniment.archive.disk.layout import ArchiveLayout, object_parts
 from muniment.archive.disk.locks import try_exclusive
-from muniment.archive.disk.regular import is_regular, open_regular, read_regular
 from muniment.content.identity import Agent, to_uri
+from muniment.content.regular import is_regular, open_regular, read_regular
 from muniment.content.times import from_ns, read_time
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound, TransactionBusy
 

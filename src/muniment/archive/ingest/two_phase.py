@@ -19,10 +19,10 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, sync_folder, write_file, writing
 from muniment.archive.disk.layout import object_digest
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord, read_record
 from muniment.archive.package.objects import head_of
 from muniment.content.identity import to_uri
+from muniment.content.regular import read_regular
 from muniment.content.transaction import names_part
 from muniment.errors.archive import (
     DamagedRecord,

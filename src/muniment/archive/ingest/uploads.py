@@ -25,13 +25,13 @@ from typing import Self
 from muniment.archive.context import Opened
 from muniment.archive.copying.copy_and_digest import THREADED, Digesting
 from muniment.archive.disk.durable import NEW_FILE, make_folder, write_all, write_file, writing
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord, left_behind, read_record
 from muniment.archive.ingest.transaction import Transaction
 from muniment.content import Entry, parse_expected
 from muniment.content.acceptable import check_size
 from muniment.content.digests import ALGORITHMS
 from muniment.content.identity import Agent
+from muniment.content.regular import read_regular
 from muniment.content.times import check_time
 from muniment.errors.archive import LeftoverNotFound
 from muniment.errors.base import MunimentError

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from muniment.archive.disk.regular import descriptor_of, open_regular
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
 from muniment.archive.disk.storage_errors import errors_stop_here
 from muniment.archive.package.bag import FILES, FORMATS, INSTANCE, read_files, read_formats
@@ -21,6 +20,7 @@ from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import archive_of, version_inventory
 from muniment.content import Digest, Entry, Hashers, LogicalPath
 from muniment.content.checks import Format
+from muniment.content.regular import descriptor_of, open_regular
 from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
 from muniment.errors.base import BadInput
 

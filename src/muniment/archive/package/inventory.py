@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.disk.durable import write_file
-from muniment.archive.disk.regular import read_regular
 from muniment.content.identity import Agent
+from muniment.content.regular import read_regular
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 TYPE = "https://ocfl.io/1.1/spec/#inventory"

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from muniment.archive.disk.regular import open_regular
+from muniment.content.regular import open_regular
 from muniment.errors.parity import CannotRepair
 
 FORMAT = "muniment-pack-1"

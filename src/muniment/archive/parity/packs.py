@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from muniment.archive.disk import durable
-from muniment.archive.disk.regular import open_regular
 from muniment.archive.parity import sets as work
 from muniment.archive.parity.files import ParitySet
 from muniment.archive.parity.geometry import geometry
@@ -16,6 +15,7 @@ from muniment.archive.parity.pack_index import Member, PackIndex, index_lines, i
 from muniment.archive.parity.par2 import Par2, Verdict
 from muniment.archive.parity.salvage import salvage
 from muniment.content.digests import Digest, Hashers
+from muniment.content.regular import open_regular
 from muniment.errors.archive import ReadFailed, SourceChanged
 from muniment.errors.base import BadInput
 from muniment.errors.parity import CannotRepair, ParityNotMade

@@ -21,13 +21,13 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive
-from muniment.archive.disk.regular import is_regular, regular_size
 from muniment.archive.disk.repaired import newest_copy, repaired_copies
 from muniment.archive.package.inventory import NAME, sidecar_of
 from muniment.archive.package.objects import version_inventory
 from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, ToPack, make_for_pack, make_many
 from muniment.archive.parity.sidecar import ParityFile, read_digests, sidecar_path
 from muniment.content import Digest, Progress, quiet
+from muniment.content.regular import is_regular, regular_size
 from muniment.errors.archive import DamagedRecord, ReadFailed, SourceChanged
 from muniment.errors.parity import ParityNotMade
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from muniment.archive.disk.regular import descriptor_of
+from muniment.content.regular import descriptor_of
 
 _PIECE = 1 << 20
 _SMALLEST = 4096

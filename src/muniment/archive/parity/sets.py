@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from muniment.archive.disk import durable
-from muniment.archive.disk.regular import open_regular
 from muniment.archive.parity.geometry import Geometry
 from muniment.archive.parity.par2 import Outcome, Par2, Verdict
 from muniment.archive.parity.salvage import salvage
 from muniment.archive.parity.sidecar import ParityFile, read_digests, set_files, sidecar_path, write_sidecar
 from muniment.content.digests import Hashers
+from muniment.content.regular import open_regular
 from muniment.errors.archive import ReadFailed
 from muniment.errors.base import BadInput
 from muniment.errors.parity import CannotRepair

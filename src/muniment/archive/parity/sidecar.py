@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from muniment.archive.disk import durable
-from muniment.archive.disk.regular import open_regular
 from muniment.content.digests import Hashers
+from muniment.content.regular import open_regular
 
 _PIECE = 1 << 20
 _OWN = "sha256"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.locks import held_if_possible
-from muniment.archive.disk.regular import is_regular
 from muniment.archive.fixity.audit.bags import check_bags
 from muniment.archive.fixity.audit.content import judge_file
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.fixity.audit.parity import check_parity
 from muniment.archive.fixity.audit.resource import ObjectCheck, check_presence, check_records
 from muniment.content import Finding
+from muniment.content.regular import is_regular
 
 
 def check_object(context: ArchiveContext, root: Path, logged: LoggedDigests) -> ObjectCheck:

@@ -6,10 +6,10 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.disk.regular import open_regular
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.package.inventory import FurtherDigests, Inventory
 from muniment.archive.package.objects import newest_inventory
+from muniment.content.regular import open_regular
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.copying import Failed, Hashed, HashJob
-from muniment.archive.disk.regular import open_regular
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.content import Finding, Hashers
+from muniment.content.regular import open_regular
 
 
 def check_content(

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.fixity.audit.run import audit
 from muniment.archive.index.index import FIXITY_CHECK
 from muniment.archive.package.objects import head_of
 from muniment.content import Finding, Progress, quiet
 from muniment.content.events import Event, Head
+from muniment.content.regular import read_regular
 from muniment.content.times import now
 from muniment.errors.base import StorageError
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.disk.regular import open_regular
 from muniment.archive.disk.repaired import repaired_copies
 from muniment.archive.fixity.audit.resource import ObjectCheck, everything
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.content import FINDINGS, Finding, Hashers
+from muniment.content.regular import open_regular
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.regular import open_regular, read_regular
 from muniment.archive.disk.repaired import newest_copy
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.package.bag import FILES, INSTANCE, read_files
@@ -22,6 +21,7 @@ from muniment.content.config import Mode
 from muniment.content.events import Head
 from muniment.content.folders import kind_of
 from muniment.content.identity import from_uri
+from muniment.content.regular import open_regular, read_regular
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 _OF_VERSION = re.compile(r"v([1-9][0-9]*)(?:[/ ]|\Z)")

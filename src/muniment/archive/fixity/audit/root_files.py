@@ -9,7 +9,6 @@ from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.layout import TUPLE_SIZE
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.disk.repaired import newest_copy
 from muniment.archive.disk.root_files import PLACES, RootFiles
 from muniment.archive.fixity.audit.again import locked
@@ -17,6 +16,7 @@ from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.content import FINDINGS, Finding
 from muniment.content.events import Event
 from muniment.content.folders import kind_of
+from muniment.content.regular import read_regular
 
 
 def check_root_files(context: ArchiveContext) -> Iterator[Finding]:

@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.regular import is_regular
 from muniment.archive.disk.root_files import RECORD
 from muniment.archive.package.objects import head_of, versions_on_disk
 from muniment.archive.parity.protect import needs_of
 from muniment.content import FINDINGS, Finding
+from muniment.content.regular import is_regular
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 _OF_FILES = re.compile(r"([0-9a-f]{64})\.(?:par2|vol[0-9]+\+[0-9]+\.par2|par2\.json)\Z")

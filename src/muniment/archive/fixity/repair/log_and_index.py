@@ -8,7 +8,6 @@ from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, rename
-from muniment.archive.disk.regular import is_regular
 from muniment.archive.fixity.audit.index import IndexCheck
 from muniment.archive.fixity.audit.log import LoggedDigests, check_log
 from muniment.archive.fixity.repair.damaged_object import left_as_it_is
@@ -18,6 +17,7 @@ from muniment.content import Finding
 from muniment.content.archive import Repair
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
+from muniment.content.regular import is_regular
 
 _OF_LOG = {"M202", "M301", "M306"}
 

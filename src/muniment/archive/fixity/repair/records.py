@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from muniment.archive.disk.durable import write_file
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.disk.repaired import repaired_copies
 from muniment.archive.fixity.repair.damaged_object import DamagedObject, attempt
 from muniment.archive.ingest.repair_transaction import RepairTransaction
@@ -22,6 +21,7 @@ from muniment.archive.package.objects import declare, head_of, version_inventory
 from muniment.archive.parity import pack_members, repair_pack
 from muniment.archive.parity.protect import pack_folder, set_places
 from muniment.content.config import Mode
+from muniment.content.regular import read_regular
 from muniment.errors.archive import DamagedRecord, ReadFailed
 from muniment.errors.base import MunimentError
 from muniment.errors.parity import CannotRepair

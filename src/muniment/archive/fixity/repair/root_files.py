@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.regular import read_regular
 from muniment.archive.disk.root_files import PLACES, ROOT_FILES, RootFiles
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.fixity.audit.root_files import check_root_files, check_tombstones
@@ -14,6 +13,7 @@ from muniment.archive.ingest.purge import finish_from_tombstones, rebuilt_tombst
 from muniment.archive.ingest.repair_transaction import RepairTransaction, Subject
 from muniment.content import Finding
 from muniment.content.archive import Repair
+from muniment.content.regular import read_regular
 from muniment.errors.archive import ReadFailed
 from muniment.errors.parity import CannotRepair
 

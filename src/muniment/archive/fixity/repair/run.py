@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.regular import is_regular
 from muniment.archive.disk.root_files import ROOT_FILES
 from muniment.archive.fixity.audit import audit
 from muniment.archive.fixity.audit.log import LoggedDigests
@@ -25,6 +24,7 @@ from muniment.archive.fixity.repair.unused_parity import remove_unused_parity
 from muniment.archive.package.objects import newest_inventory
 from muniment.content import Finding, Progress, quiet
 from muniment.content.archive import Repair
+from muniment.content.regular import is_regular
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 _FILES = {"M101", "M102", "M103", "M104", "M106"}
