@@ -31,7 +31,7 @@ def descriptor_of(path: str | os.PathLike[str], *, follow: bool = False) -> int:
     try:
         descriptor = os.open(path, _READING | (0 if follow else os.O_NOFOLLOW))
     except OSError as error:
-        if error.errno == errno.ELOOP and not follow and os.path.islink(path):
+        if error.errno == errno.ELOOP and not follow and Path(path).is_symlink():
             raise _refusal(path, "a link") from None
         if error.errno == errno.ENXIO:
             raise _refusal(path, "a socket or a device") from None
@@ -50,6 +50,16 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> io.Fi
         OSError: As `descriptor_of`.
     """
     return io.FileIO(descriptor_of(path, follow=follow), "rb", closefd=True)
+
+
+def open_text(path: str | os.PathLike[str], encoding: str = "utf-8") -> io.TextIOWrapper:
+    """A regular file, or one that a link leads to, as lines of text.
+
+    Raises:
+        OSError: As `descriptor_of`.
+        LookupError: There is no such encoding.
+    """
+    return io.TextIOWrapper(io.BufferedReader(open_regular(path, follow=True)), encoding=encoding)
 
 
 def read_regular(path: str | os.PathLike[str]) -> bytes:

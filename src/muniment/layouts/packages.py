@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from muniment.content import Entry, Hashers
+from muniment.content.regular import open_regular
 from muniment.layouts.streams import Member, TarPlan
 
 _LONGEST_NAME = 100
@@ -155,7 +156,7 @@ def at(place: Path, offset: int = 0) -> BinaryIO:
     Raises:
         OSError: It cannot be read.
     """
-    file = place.open("rb", buffering=0)
+    file = open_regular(place, follow=True)
     file.seek(offset)
     return cast("BinaryIO", file)
 

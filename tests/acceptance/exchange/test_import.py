@@ -302,3 +302,22 @@ def test_a_compressed_tar_is_taken_in(archive: Archive, other: Archive, tmp_path
         tar.add(tmp_path / "out", "out")
     import_package(other, tmp_path / "out.tar.gz")
     assert views(other) == views(archive)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("layout", ["instances", "bag"])
+def test_a_pipe_in_the_place_of_any_record_of_a_folder_makes_nobody_wait(
+    archive: Archive, other: Archive, tmp_path: Path, layout: str
+) -> None:
+    export(archive, ID, layout, tmp_path / "out")
+    records = [path for path in sorted((tmp_path / "out").rglob("*")) if path.is_file() and "data" not in path.parts]
+    assert len(records) > 3
+    for record in records:
+        kept = record.read_bytes()
+        record.unlink()
+        os.mkfifo(record)
+        with pytest.raises((PackageRefused, BadInput)):
+            import_package(other, tmp_path / "out")
+        record.unlink()
+        record.write_bytes(kept)
+    assert list(other) == []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
+from muniment.content.regular import open_text
 from muniment.content.times import from_ns
 from muniment.workflows.imports.resource import (
     ImportedResource,
@@ -110,7 +110,7 @@ def _free_name(taken: set[str]) -> str:
 
 def _declared(found: PackageFiles) -> tuple[str, bool]:
     """The character encoding of the tag files, and whether the percent sign is escaped (BagIt 1.0)."""
-    with Path(found.place("bagit.txt")).open(encoding="utf-8-sig") as file:
+    with open_text(found.place("bagit.txt"), "utf-8-sig") as file:
         text = file.read(4096)
     encoding = re.search(r"Tag-File-Character-Encoding\s*:\s*(\S+)", text, re.IGNORECASE)
     version = re.search(r"BagIt-Version\s*:\s*(\d+)\.(\d+)", text, re.IGNORECASE)
@@ -126,7 +126,7 @@ def _digests(found: PackageFiles) -> dict[str, dict[str, str]]:
         algorithm = match[2].lower().replace("-", "") if match else ""
         if algorithm not in ALGORITHMS:
             continue
-        with Path(found.place(name)).open(encoding=encoding) as file:
+        with open_text(found.place(name), encoding) as file:
             for line in file:
                 parts = _LINE.fullmatch(line.removeprefix("\ufeff").rstrip("\r\n"))
                 if parts:
@@ -150,7 +150,7 @@ def _info(found: PackageFiles) -> list[tuple[str, str]]:
         return []
     encoding, _ = _declared(found)
     info: list[tuple[str, str]] = []
-    with Path(found.place(name)).open(encoding=encoding) as file:
+    with open_text(found.place(name), encoding) as file:
         for line in file:
             text = line.removeprefix("\ufeff").rstrip("\r\n")
             if text[:1].isspace() and info:

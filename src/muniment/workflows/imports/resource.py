@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 
 from muniment.archive import Agent, ImportedFile, ImportedInstance
 from muniment.content.acceptable import check_identifier
+from muniment.content.regular import open_regular
 from muniment.content.times import check_time
 from muniment.errors.archive import PackageRefused
 
@@ -99,7 +101,7 @@ def read_json(place: str) -> Json:
     try:
         if Path(place).stat().st_size > _LARGEST_RECORD:
             refuse(place, f"it is larger than {_LARGEST_RECORD} bytes")
-        with Path(place).open("rb") as file:
+        with io.BufferedReader(open_regular(place, follow=True)) as file:
             record = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
         refuse(place, f"it is not JSON ({error})")
@@ -114,7 +116,7 @@ def read_lines(place: str) -> Iterable[Json]:
     Raises:
         PackageRefused: A line is not one.
     """
-    with Path(place).open("rb") as file:
+    with io.BufferedReader(open_regular(place, follow=True)) as file:
         for line in file:
             try:
                 record = json.loads(line)
