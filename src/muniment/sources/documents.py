@@ -21,7 +21,7 @@ NAMES = "names.json"
 """Below `@about`: path and true name of each file whose name no path can carry; whoever stores the files writes it."""
 
 
-PRESENT = "versions.json"
+PRESENT = "present-versions.json"
 """Below `@about`: path and version of each file whose service numbers its versions; written like `NAMES`."""
 
 

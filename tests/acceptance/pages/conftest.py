@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
 from muniment.archive import Archive
+from tests.servers.browser.conftest import fill
 from tests.servers.native.running import Running, make_archive, serving
-from tests.servers.pages.conftest import fill
 
 BROWSER = "/usr/bin/chromium-headless-shell"
 WATCH = (

@@ -54,7 +54,12 @@ class Keeping(Fixtures):
     def test_a_credential_in_the_content_is_refused(self, ledger: Ledger) -> None:
         """It would stand in the ledger for ever."""
         with pytest.raises(BadSubmission):
-            ledger.submit("x", Call("fetch", {"url": "https://tok3n@host/"}), requester="a", secrets={"t": "tok3n"})
+            ledger.submit(
+                "x",
+                Call("fetch", {"url": "https://tok3n-of-twenty-letters@host/"}),
+                requester="a",
+                secrets={"t": "tok3n-of-twenty-letters"},
+            )
 
     def test_without_a_key_file_credentials_are_refused(self, place: str | Path, ledger: Ledger) -> None:
         """They are never kept in clear."""

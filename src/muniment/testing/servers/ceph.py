@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import time
 import uuid
@@ -83,6 +84,7 @@ class CephDaemons:
             ServiceMissing: A Debian package is not installed.
             RuntimeError: It did not come up; its log is in the message.
         """
+        shutil.rmtree(self._place, ignore_errors=True)  # what an earlier start left that did not come up
         for name in ("mon", "osd", "rgw", "run", "log"):
             (self._place / name).mkdir(parents=True, exist_ok=True)
         try:

@@ -9,8 +9,8 @@ import os
 
 import pytest
 
+from tests.servers.browser.visiting import Answer, Visitor
 from tests.servers.native.running import Running, make_key
-from tests.servers.pages.visiting import Answer, Visitor
 from tests.timing import eventually
 
 BOUNDARY = "a-boundary"

@@ -11,9 +11,9 @@ import pytest
 from muniment.archive import Archive
 from muniment.database import Database
 from muniment.workflows.copies.table import CopyKey, CopyTable
+from tests.servers.browser.conftest import fill
+from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, make_archive, serving
-from tests.servers.pages.conftest import fill
-from tests.servers.pages.visiting import Visitor
 from tests.timing import eventually
 
 RIGHTS = "keys/users/guest: resources/read"

@@ -13,8 +13,8 @@ from muniment.doors.ckan.portals import Portals, PortalSettings
 from muniment.doors.ckan.records import Links
 from muniment.doors.ckan.statuses import Status
 from muniment.jobs import Call, Ledger
+from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, make_archive, serving
-from tests.servers.pages.visiting import Visitor
 
 EVIL = '<b>x</b>" onload="alert(1)'
 

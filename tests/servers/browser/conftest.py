@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
+from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, make_archive, serving
-from tests.servers.pages.visiting import Visitor
 
 HOSTILE_TITLE = '<script>alert("title")</script> \u202eevil & "quoted"'
 HOSTILE_NAME = "soundings\n\u202e1911.csv"

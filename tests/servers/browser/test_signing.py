@@ -10,8 +10,8 @@ import pytest
 
 from muniment.access import Authority, Identity
 from muniment.access.authority import LOOK_SECONDS
+from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, make_archive, make_key, serving
-from tests.servers.pages.visiting import Visitor
 from tests.timing import eventually
 
 

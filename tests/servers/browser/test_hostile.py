@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from muniment.archive import Archive
+from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, make_archive, serving
-from tests.servers.pages.visiting import Visitor
 
 MANY = 10_000
 LONG = "A title that never ends " * 400

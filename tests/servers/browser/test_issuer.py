@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from muniment.access import Authority, Identity, Realm
+from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, make_archive, serving
-from tests.servers.pages.visiting import Visitor
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the provider's own libraries are being renamed

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, serving
-from tests.servers.pages.visiting import Visitor
 from tests.timing import eventually
 
 

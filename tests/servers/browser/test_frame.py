@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.servers.browser.conftest import HOSTILE_TITLE
+from tests.servers.browser.visiting import Answer, Visitor
 from tests.servers.native.running import Running, serving
-from tests.servers.pages.conftest import HOSTILE_TITLE
-from tests.servers.pages.visiting import Answer, Visitor
 
 _MOST = 90
 _ELSEWHERE = ("/archive/", "/-/assets/", "/sign-out")
