@@ -105,16 +105,7 @@ class CopyTable:
             for column, value in ((copies.c.store, store), (copies.c.state, state), (copies.c.project, project))
             if value is not None
         ]
-        after: CopyRow | None = None
-        while True:
-            query = select(copies).where(*wanted).order_by(*names).limit(_PAGE)
-            if after is not None:
-                query = query.where(_after(names, after))
-            page = self._all(query)
-            yield from page
-            if len(page) < _PAGE:
-                return
-            after = page[-1]
+        yield from self._pages(names, wanted)
 
     def oldest(
         self, stores: Iterable[str] | None, before: float | None = None, project: str | None = None
@@ -140,16 +131,7 @@ class CopyTable:
         )
         limit = self.now()
         wanted.append(copies.c.verified_at <= limit)
-        after: CopyRow | None = None
-        while True:
-            query = select(copies).where(*wanted).order_by(*names).limit(_PAGE)
-            if after is not None:
-                query = query.where(_after(names, after))
-            page = self._all(query)
-            yield from page
-            if len(page) < _PAGE:
-                return
-            after = page[-1]
+        yield from self._pages(names, wanted)
 
     def counts(self) -> dict[tuple[str, str], tuple[int, int]]:
         """How many copies there are and how many bytes, by store and state."""
@@ -213,6 +195,19 @@ class CopyTable:
             connection.execute(insert(copy_marks), {"name": name, "value": value})
 
         self.database.write(work)
+
+    def _pages(self, order: tuple[ColumnElement[Any], ...], wanted: Iterable[ColumnElement[bool]]) -> Iterator[CopyRow]:
+        """The rows that are wanted, in this order, a page at a time."""
+        after: CopyRow | None = None
+        while True:
+            query = select(copies).where(*wanted).order_by(*order).limit(_PAGE)
+            if after is not None:
+                query = query.where(_after(order, after))
+            page = self._all(query)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1]
 
     def _all(self, query: Select[Any]) -> list[CopyRow]:
         rows = self.database.read(lambda connection: connection.execute(query).mappings().all())
