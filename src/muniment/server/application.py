@@ -24,13 +24,13 @@ from muniment.errors.base import MunimentError
 from muniment.http import problems
 from muniment.http.authorization import Authorizer
 from muniment.http.idempotency import Idempotency
+from muniment.http.live import Streams
 from muniment.http.metrics import Metrics
 from muniment.http.middleware import Application, Limits, Middleware
 from muniment.layouts.selection import NameLayout
 from muniment.server import health, native, pages, tracing
 from muniment.server.background_jobs import BackgroundJobs
 from muniment.server.monitoring import Monitor
-from muniment.server.native.events import Streams
 from muniment.server.native.fast_path import FastFilePath
 from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.resources import RecentInstances

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import json
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from muniment.archive import Event
 from muniment.content.acceptable import check_json
-from muniment.errors.remote import TooMuchAtOnce
 from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.live import STREAM, News, live
 from muniment.http.names import START_FORM, Limit, Project
 from muniment.http.throttling import ADMIN, EVENTS, WRITE
 from muniment.server.native.given import IdempotencyKey
@@ -25,9 +23,6 @@ from muniment.server.native.schemas import EventIn, EventOut, EventPage, LogHead
 
 router = new_router()
 
-STREAM = "text/event-stream"
-_LOOK_EVERY = 0.25
-_SIGN_OF_LIFE = 15.0
 _AT_ONCE = 500
 
 Start = Annotated[
@@ -49,17 +44,12 @@ Start = Annotated[
 async def events(request: Request, start: Start = None, project: Project = None, limit: Limit = 100) -> Response:
     """The log, a page at a time, or with `Accept: text/event-stream` live from `start` (or `Last-Event-ID`) on."""
     visit = await run_in_threadpool(_let_in, request, project)
-    live = STREAM in request.headers.get("accept", "")
-    begin = request.headers.get("last-event-id", start) if live else start
-    if not live:
+    follow = STREAM in request.headers.get("accept", "")
+    begin = request.headers.get("last-event-id", start) if follow else start
+    if not follow:
         return await run_in_threadpool(_page, visit, begin, project, limit)
-    streams = request.app.state.streams
-    if streams.open >= streams.most:
-        raise TooMuchAtOnce(what="event streams")
     first = await run_in_threadpool(_first_number, visit, begin)
-    return StreamingResponse(
-        _stream(request, visit, project, first), media_type=STREAM, headers={"Cache-Control": "no-store"}
-    )
+    return live(request.app.state.streams, functools.partial(_news, visit, project), first, what="event streams")
 
 
 @router.get("/events/head", operation_id="head")
@@ -91,15 +81,6 @@ def record_event(request: Request, given: EventIn, idempotency_key: IdempotencyK
 
     record = request.app.state.idempotency.once(idempotency_key, visit.caller.agent, given.model_dump(), make)
     return EventOut(**record)
-
-
-class Streams:
-    """How many live streams there are, and whether they are to end."""
-
-    def __init__(self, most: int, stopping: asyncio.Event | None = None) -> None:
-        self.most = most
-        self.open = 0
-        self.stopping = stopping or asyncio.Event()
 
 
 def _let_in(request: Request, project: str | None) -> AuthorizedRequest:
@@ -153,37 +134,12 @@ def _seen(visit: AuthorizedRequest, project: str | None, found: Iterator[Event])
         yield event, known[event.project] and project in {None, event.project}
 
 
-async def _stream(request: Request, visit: AuthorizedRequest, project: str | None, start: int) -> AsyncIterator[bytes]:
-    streams: Streams = request.app.state.streams
-    streams.open += 1
-    try:
-        at = start
-        quiet_since = time.monotonic()
-        yield b": the log, live\n\n"
-        while not streams.stopping.is_set():
-            at, lines = await run_in_threadpool(_next_lines, visit, project, at)
-            if lines:
-                yield lines
-                quiet_since = time.monotonic()
-                continue
-            if time.monotonic() - quiet_since > _SIGN_OF_LIFE:
-                yield b": nothing new\n\n"
-                quiet_since = time.monotonic()
-            try:
-                async with asyncio.timeout(_LOOK_EVERY):
-                    await streams.stopping.wait()
-            except TimeoutError:
-                continue
-    finally:
-        streams.open -= 1
-
-
-def _next_lines(visit: AuthorizedRequest, project: str | None, at: int) -> tuple[int, bytes]:
+def _news(visit: AuthorizedRequest, project: str | None, at: int) -> News:
     if _newest(visit) <= at:
-        return at, b""
+        return News(at)
     lines: list[bytes] = []
     for event, shown in islice(_seen(visit, project, visit.archive.events(at)), _AT_ONCE):
         at = event.seq
         if shown:
             lines.append(b"id: %d\nevent: event\ndata: %s\n\n" % (event.seq, event.as_line()))
-    return at, b"".join(lines)
+    return News(at, b"".join(lines), more=bool(lines))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from muniment.app import App
 from muniment.archive import Archive
 from muniment.errors.base import MunimentError
-from muniment.server.native.events import Streams
+from muniment.http.live import Streams
 from muniment.server.pages import (
     about,
     administration,

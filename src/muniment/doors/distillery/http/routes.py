@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import json
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from muniment.doors.distillery.audit import audit
 from muniment.doors.distillery.batches import Line
@@ -28,16 +27,14 @@ from muniment.doors.distillery.requests import (
 )
 from muniment.doors.distillery.steps import KIND, KIND_PREVIEW
 from muniment.errors.distillery import BatchNotFound
-from muniment.errors.remote import BadRequest, TooMuchAtOnce
+from muniment.errors.remote import BadRequest
+from muniment.http.live import STREAM, News, live
 from muniment.jobs import Job, JobState
 
 if TYPE_CHECKING:
     from muniment.doors.distillery.context import DistilleryContext
 
 PREFIX = "/distillery"
-STREAM = "text/event-stream"
-_LOOK_EVERY = 0.25
-_SIGN_OF_LIFE = 15.0
 _AT_ONCE = 500
 
 router = APIRouter(prefix=PREFIX, tags=["distillery"], include_in_schema=False)
@@ -175,12 +172,7 @@ async def log(request: Request, batch: str, after: int = 0) -> Response:
         if not known.isdecimal() or len(known) > 9:  # noqa: PLR2004 - a line's number has fewer digits
             raise BadRequest(reason="Last-Event-ID is the number of a line")
         after = int(known)
-    streams = request.app.state.streams
-    if streams.open >= streams.most:
-        raise TooMuchAtOnce(what="event streams")
-    return StreamingResponse(
-        _stream(request, given, job.id, after), media_type=STREAM, headers={"Cache-Control": "no-store"}
-    )
+    return live(request.app.state.streams, functools.partial(_news, given, job.id), after, what="event streams")
 
 
 # --- inside
@@ -197,39 +189,16 @@ def _lines(given: DistilleryContext, job: Job, after: int) -> Response:
     return JSONResponse({"batch": job.id, "lines": found, "next": following})
 
 
-async def _stream(request: Request, given: DistilleryContext, batch: str, after: int) -> AsyncIterator[bytes]:
-    streams = request.app.state.streams
-    streams.open += 1
-    try:
-        yield b": the log, live\n\n"
-        quiet_since = time.monotonic()
-        while not streams.stopping.is_set():
-            # The state is read before the lines: what was written before the end is then among them.
-            ended, lines = await run_in_threadpool(_next, given, batch, after)
-            for line in lines:
-                after = line.number
-                yield _event(line)
-            if ended and len(lines) < _AT_ONCE:
-                yield b"event: end\ndata: %s\n\n" % json.dumps({"state": ended}).encode()
-                return
-            if lines:
-                quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > _SIGN_OF_LIFE:
-                yield b": nothing new\n\n"
-                quiet_since = time.monotonic()
-            try:
-                async with asyncio.timeout(_LOOK_EVERY):
-                    await streams.stopping.wait()
-            except TimeoutError:
-                continue
-    finally:
-        streams.open -= 1
-
-
-def _next(given: DistilleryContext, batch: str, after: int) -> tuple[str, list[Line]]:
+def _news(given: DistilleryContext, batch: str, after: int) -> News:
+    # The state is read before the lines: what was written before the end is then among them.
     job = given.ledger.job(batch)
-    state = "" if job.state is JobState.RUNNING else str(job.state)
-    return state, list(islice(given.batches.log(batch, after), _AT_ONCE))
+    lines = list(islice(given.batches.log(batch, after), _AT_ONCE))
+    data = b"".join(map(_event, lines))
+    more = len(lines) == _AT_ONCE
+    ended = job.state is not JobState.RUNNING and not more
+    if ended:
+        data += b"event: end\ndata: %s\n\n" % json.dumps({"state": str(job.state)}).encode()
+    return News(lines[-1].number if lines else after, data, more=more, ended=ended)
 
 
 def _event(line: Line) -> bytes:
