@@ -81,7 +81,7 @@ def make_folder(path: Path) -> None:
             try:
                 os.mkdir(missing[-1])
             except FileExistsError:
-                pass
+                pass  # made by another meanwhile, or there before: what was wanted
             except FileNotFoundError:
                 missing.append(missing[-1].parent)
                 continue

@@ -64,7 +64,7 @@ def folder_alone(path: Path) -> Iterator[bool]:
         except BlockingIOError:
             alone = False
         except OSError:
-            pass
+            pass  # a filesystem without locks: nobody can be told to wait
         yield alone
     finally:
         os.close(descriptor)

@@ -353,7 +353,7 @@ def drop_empty_folders(folder: Path, stop: Path) -> None:
             try:
                 os.rmdir(folder)
             except FileNotFoundError:
-                pass
+                pass  # removed by another, or before a crash
             except OSError as error:
                 if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
                     return

@@ -76,7 +76,7 @@ class CuttingProxy:
                     return
                 target.sendall(data)
         except OSError:
-            pass
+            pass  # either end hung up: what this line is for
         finally:
             for each in (source, target):
                 with contextlib.suppress(OSError):
