@@ -208,3 +208,23 @@ def test_what_nothing_can_repair_is_listed_until_it_can(kept: Kept, capsys: pyte
     own.write_bytes(keep)
     assert not repair_all(kept.service).left
     assert all(each.protected for each in protections(kept.service))
+
+
+@pytest.mark.parametrize("budget", ["1%", "2h"])
+def test_the_archive_itself_is_verified_where_no_policy_asks_for_copies(
+    bare: Kept, budget: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(one(bare.root, "objects/**/v1/content/data/large.bin"))
+    capsys.readouterr()
+    assert bare.cli("audit", "--budget", budget) == 1
+    assert "DAMAGED  archive ocfl one itself: M101" in capsys.readouterr().out
+    assert sum(row.size for row in bare.service.table.each(store="archive")) > 300_000
+
+
+def test_an_audit_counts_as_a_verification_of_the_archive_itself(bare: Kept) -> None:
+    bare.service.plan_all()
+    age(bare, 80)
+    bare.cli("audit")
+    bare.service.plan_all()
+    now = bare.service.table.now()
+    assert all(now - (row.verified_at or 0.0) < 3600 for row in bare.service.table.each())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from muniment.archive import Archive
+from muniment.content.archive import Summary
 from muniment.content.times import seconds
 from muniment.errors.archive import ResourceNotFound, ResourcePurged
 from muniment.errors.base import MunimentError, RemoteError
@@ -75,7 +77,10 @@ class CopyService:
                 touched[event.project, event.resource] = None
             elif event.event == "deletion":
                 self._end(event.project, event.resource)
-        new = sum(self._owe(project, resource) for project, resource in touched)
+        new = 0
+        for project, resource in touched:
+            with contextlib.suppress(ResourceNotFound, ResourcePurged):  # purged meanwhile
+                new += self._owe(self.archive.summary(resource, project), self.policies.of(project))
         if head > seen:
             self.table.set_mark(_SEEN, head)
         return new
@@ -88,33 +93,24 @@ class CopyService:
         for found in self.archive.resources(whole=True):
             policy = policies.get(found.project) or self.policies.of(found.project)
             policies[found.project] = policy
-            new += self._owe(found.project, found.id, (found.head, found.modified), policy)
+            new += self._owe(found, policy)
         self.table.set_mark(_SEEN, head)
         return new
 
-    def _owe(
-        self, project: str, resource: str, known: tuple[int, str] | None = None, policy: Policy | None = None
-    ) -> int:
-        policy = policy or self.policies.of(project)
+    def _owe(self, found: Summary, policy: Policy) -> int:
+        # The archive's own is verified like every copy, whether a policy asks for others or not. When it was committed,
+        # its bytes were digested: that is the first verification.
+        verified = seconds(found.audited) if found.audited and not found.damaged else 0
+        verified_at = float(max(verified, seconds(found.modified)))
+        self.table.note_archive(CopyKey(ARCHIVE, "ocfl", found.project, found.id, 0), found.bytes, verified_at)
         if not policy.copies and policy.keep is None:
             return 0
-        if known is None:
-            try:
-                newest = self.archive.instance(resource, project=project)
-            except (ResourceNotFound, ResourcePurged):
-                return 0
-            known = newest.head, newest.created
-        head, modified = known
-        keep_new(self.table.database, self.archive, policy, (project, resource), modified)
-        wanted = [
-            CopyKey(rule.store, rule.layout, project, resource, number)
+        keep_new(self.table.database, self.archive, policy, (found.project, found.id), found.modified)
+        return self.table.owe(
+            CopyKey(rule.store, rule.layout, found.project, found.id, number)
             for rule in policy.copies
-            for number in range(1, head + 1)
-        ]
-        # When it was committed, its bytes were digested: that is the first verification of the archive itself.
-        here = CopyRow(ARCHIVE, "ocfl", project, resource, 0, "made", verified_at=float(seconds(modified)))
-        self.table.add(here)
-        return self.table.owe(wanted)
+            for number in range(1, found.head + 1)
+        )
 
     def _end(self, project: str, resource: str) -> None:
         """A resource was purged: what of it is owed is owed no more, and what was made is to be purged as well."""

@@ -157,6 +157,15 @@ class CopyTable:
         """Note a copy, unless it is known."""
         self.database.write(lambda connection: connection.execute(_insert_new(connection, asdict(row))))
 
+    def note_archive(self, key: CopyKey, size: int, verified_at: float) -> None:
+        """Note how large the archive's own of a resource is, and when it was last found whole, if later than known."""
+        known = self.get(key)
+        if known is None:
+            self.add(CopyRow(**asdict(key), state="made", size=size, verified_at=verified_at))
+        elif known.size != size or (known.verified_at or 0.0) < verified_at:
+            later = max(known.verified_at or 0.0, verified_at)
+            self.change(known, size=size, verified_at=later)
+
     def put(self, row: CopyRow) -> None:
         """Note a copy as it is now."""
 
