@@ -111,5 +111,5 @@ def _tell(done: Restored, *, as_json: bool) -> None:
         for what, reason in done.lacking.items():
             typer.echo(f"  lacks: {what}: {reason}")
     if done.lacking:
-        note("what lacks may be in another store; run the same command again after the trouble is over")
+        note("what lacks may be in another store, and resources come back one by one: `muniment restore ID --from …`")
         raise typer.Exit(EXIT_FINDINGS)

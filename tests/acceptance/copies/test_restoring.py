@@ -118,3 +118,19 @@ def test_the_table_can_be_made_again_from_the_stores_and_the_log(kept: Kept) -> 
     assert kept.service.policies.rebuild(kept.service.archive) == 1
     (kept.store("vault") / "copies/ocfl/main/main/one/v2.json").write_text("{}")
     assert rebuild(kept.service, "vault") == (2, ["copies/ocfl/main/main/one/v2.json"])
+
+
+def test_what_a_store_never_got_is_named_when_the_archive_comes_back_from_it(
+    kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Archive(kept.root, workers=1) as archive, archive.get("one", "a") as new:
+        new.add(b"later", "third.txt")
+    with Archive(kept.root, workers=1) as archive, archive.new("three") as new:
+        new.add(b"x", "x.txt")
+    kept.service.replicate("vault")  # nothing is owed yet, but the log goes over
+    found = kept.documents(capsys, "restore", "--from", "vault", "-o", kept.folder / "again")
+    assert found["lacking"] == {
+        "one v3": "this store holds no copy of it",
+        "three v1": "this store holds no copy of it",
+    }
+    assert kept.cli("restore", "--from", "vault", "-o", kept.folder / "once more") == 1

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from muniment.archive import RestoredArchive, RestoredFiles, repair_copy
+from muniment.archive import Archive, RestoredArchive, RestoredFiles, repair_copy
 from muniment.content.identity import to_uri
-from muniment.errors.archive import DamagedFile
+from muniment.errors.archive import DamagedFile, ResourceNotFound, ResourcePurged
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.copies import NothingToRestore
 from muniment.errors.stores import KeyNotFound, StoreNotReady
@@ -131,7 +131,30 @@ def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> 
         with _noting(done, name):
             done.size += made.put(name, partial(store.open, key), {})
     made.finish(settings, done.objects.items())
+    for what in _unrestored(target):
+        done.lacking[what] = "this store holds no copy of it"
     return done
+
+
+def _unrestored(target: Path) -> Iterator[str]:
+    """The instances that the restored log tells of and the restored archive does not have: no policy sent them here."""
+    with Archive(target, parity=False) as archive:
+        newest: dict[tuple[str, str], int] = {}
+        for event in archive.events():
+            place = event.project, event.resource
+            if event.event == "ingestion" and event.resource and event.outcome == "success":
+                newest[place] = max(newest.get(place, 0), event.instance)
+            elif event.event == "deletion":
+                newest.pop(place, None)
+        for (project, resource), number in newest.items():
+            try:
+                head = archive.instance(resource, project=project).head
+            except (ResourceNotFound, ResourcePurged):
+                head = 0
+            except MunimentError:
+                continue  # not whole: the files of it that could not be had are named already
+            if head < number:
+                yield f"{resource} v{number}" if number == head + 1 else f"{resource} v{head + 1}-v{number}"
 
 
 def _digest_of(record: CopyRecord) -> str:
