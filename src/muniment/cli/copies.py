@@ -24,7 +24,6 @@ from muniment.errors.base import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from muniment.content import Progress
-    from muniment.workflows.copies.service import Replicated
     from muniment.workflows.copies.status import Protection
 
 
@@ -96,6 +95,8 @@ def make(
     as_json: Json = False,
 ) -> None:
     """Make the copies that are owed now, here and without waiting for a worker; exit 1 when some stay owed."""
+    from muniment.workflows.copies.service import Replicated
+
     rows: list[tuple[str, Replicated]] = []
     with copying(context) as service, context.obj.progress() as progress:
         service.plan_all() if id is None else service.plan()
@@ -103,6 +104,10 @@ def make(
         for name in names:
             watch = _Told(f"copies to {name}", progress)
             rows.append((name, service.replicate(name, only=id, watch=watch, force=True)))
+        if store is None:
+            unknown = service.table.stores_owed(service.table.now()).keys() - set(names)
+            reason = "there is no store of this name: add it, or name another in the policy"
+            rows += [(name, Replicated(reason=reason)) for name in sorted(unknown)]
     if as_json:
         print_json([{"store": name, **asdict(done)} for name, done in rows])
     else:

@@ -204,3 +204,12 @@ def test_commands_say_what_is_protected_and_make_what_is_owed(bare: Kept, capsys
     assert bare.cli("policy", "check") == 1
     assert "no store called 'vault'" in capsys.readouterr().out
     assert not list(bare.store("vault").glob("trial-*"))
+
+
+def test_copies_for_a_store_that_nobody_added_are_named_and_no_success(
+    bare: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare.service.policies.set(bare.service.archive, "*", '[[copies]]\nstore = "nowhere"\nlayout = "ocfl"\n')
+    capsys.readouterr()
+    assert bare.cli("copies", "make") == 1
+    assert "nowhere: 0 copies made, 0 B  there is no store of this name" in capsys.readouterr().out

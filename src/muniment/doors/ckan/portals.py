@@ -140,7 +140,7 @@ class Portals:
         try:
             Origin.of(url)
         except MunimentError as error:
-            raise BadPortal(name=name, reason=error.message) from None
+            raise BadPortal(name=name, reason=error.message.rstrip(".")) from None
         row = {
             "name": name,
             "url": url.rstrip("/"),
@@ -296,7 +296,7 @@ def _refuse_impossible(name: str, made: PortalSettings) -> None:
         try:
             origin = Origin.of(made.proxy)
         except MunimentError as error:
-            raise BadPortal(name=name, reason=f"proxy: {error.message}") from None
+            raise BadPortal(name=name, reason=f"proxy: {error.message.rstrip('.')}") from None
         if origin.scheme != "http":
             raise BadPortal(name=name, reason="a proxy is reached by http://host:port, also for https addresses")
     if made.host_delay < 0 or made.retry_after < 0:
