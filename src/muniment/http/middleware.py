@@ -12,7 +12,7 @@ import structlog
 
 from muniment.archive import new_uuid
 from muniment.errors.base import BadInput, MunimentError
-from muniment.errors.remote import BodyTooLarge, HeadersTooLarge, TooSlow
+from muniment.errors.remote import BadRequest, BodyTooLarge, HeadersTooLarge, TooSlow
 from muniment.http.metrics import Metrics
 from muniment.http.problems import ProblemResponse
 
@@ -157,6 +157,10 @@ class Middleware:
 
     def _refusal(self, scope: Scope, body: _Body) -> MunimentError | None:
         headers = scope["headers"]
+        # RFC 9112 §3.2: one Host, and none missing. Only HTTP/1.0 may go without.
+        hosts = [value for name, value in headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and scope.get("http_version") == "1.1"):
+            return BadRequest(reason="it has no Host header" if not hosts else "it has more than one Host header")
         if len(headers) > self._limits.headers:
             return HeadersTooLarge(found=len(headers), limit=self._limits.headers)
         size = sum(len(name) + len(value) for name, value in headers) + len(scope.get("query_string", b""))

@@ -32,8 +32,7 @@ class ProblemResponse(Response):
     media_type = MEDIA_TYPE
 
     def __init__(self, error: MunimentError, *, root: str = "", headers: Mapping[str, str] | None = None) -> None:
-        document = problem(error, root=root)
-        super().__init__(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"), error.http_status)
+        super().__init__(document_of(error, root=root), error.http_status)
         self.headers.update(headers or {})
         self.headers.update(getattr(error, "http_headers", {}))
         if isinstance(error, Unauthenticated):
@@ -41,6 +40,11 @@ class ProblemResponse(Response):
                 self.headers.append("WWW-Authenticate", challenge)
         if error.retry:
             self.headers["Retry-After"] = str(error.details.get("seconds", RETRY_AFTER))
+
+
+def document_of(error: MunimentError, *, root: str = "") -> bytes:
+    """The document as it is sent."""
+    return json.dumps(problem(error, root=root), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def problem(error: MunimentError, *, root: str = "") -> dict[str, Any]:

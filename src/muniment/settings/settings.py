@@ -69,7 +69,7 @@ class Settings(WorkSettings):
     serve_grace = fields.seconds("Seconds a stopping server lets requests finish.", 30.0, zero=True)
     serve_patience = fields.seconds("Seconds without a byte after which a client is cut.", 60.0)
     serve_headers = fields.whole("Headers a request may have.", 100, least=10)
-    serve_header_bytes = fields.whole("Bytes of headers a request may have.", 65536, least=4096)
+    serve_header_bytes = fields.whole("Bytes of headers a request may have.", 65536, least=4096, most=262144)
     serve_body = fields.whole("Bytes of a body that is no file.", 1 << 20, least=1024)
     serve_upload = fields.whole("Bytes of one uploaded file or package.", 1 << 44, least=1)
     serve_streams = fields.whole("Live event streams of one process.", 100, least=1)

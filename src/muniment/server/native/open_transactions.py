@@ -19,6 +19,16 @@ _WAIT = 20.0
 _STEP = 0.02
 
 
+class _Turns:
+    """A lock, and how many hold it or wait for it."""
+
+    __slots__ = ("lock", "wanted")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.wanted = 0
+
+
 class OpenTransactions:
     """Knows the transactions this process has worked on; any other may go on with them.
 
@@ -30,10 +40,10 @@ class OpenTransactions:
         self.lease = lease
         self._archive = archive
         self._kept: OrderedDict[str, Transaction] = OrderedDict()
-        self._leased: dict[str, float] = {}
+        self._leased: OrderedDict[str, float] = OrderedDict()
         self._begun: OrderedDict[str, tuple[Agent, str]] = OrderedDict()
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
-        self._locks: dict[str, threading.Lock] = {}
+        self._locks: dict[str, _Turns] = {}
         self._guard = threading.Lock()
 
     def keep(self, transaction: Transaction) -> None:
@@ -52,17 +62,12 @@ class OpenTransactions:
             LeftoverNotFound: There is none such: it was closed, or it expired.
             TransactionBusy: Others work on it for longer than one wants to wait.
         """
-        lock = self._lock(name)
-        if not lock.acquire(timeout=_WAIT):
-            raise TransactionBusy(transaction=name)
-        try:
+        with self._alone(name):
             transaction = self._take(name, archive)
             try:
                 yield transaction
             finally:
                 self._park(transaction)
-        finally:
-            lock.release()
 
     def begun_by(self, name: str) -> tuple[Agent, str]:
         """Who began a transaction and in which project, without taking it.
@@ -117,11 +122,34 @@ class OpenTransactions:
             extend_lease(self._archive, name, self.lease)
         except MunimentError as error:
             raise UploadNotFound(transaction=name, upload="") from error
-        self._leased[name] = time.monotonic()
-
-    def _lock(self, name: str) -> threading.Lock:
         with self._guard:
-            return self._locks.setdefault(name, threading.Lock())
+            self._note_lease(name)
+
+    @contextlib.contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Be the only one of this process at a name; when nobody is, nothing is remembered of it."""
+        with self._guard:
+            turns = self._locks.setdefault(name, _Turns())
+            turns.wanted += 1
+        try:
+            if not turns.lock.acquire(timeout=_WAIT):
+                raise TransactionBusy(transaction=name)
+            try:
+                yield
+            finally:
+                turns.lock.release()
+        finally:
+            with self._guard:
+                turns.wanted -= 1
+                if not turns.wanted:
+                    del self._locks[name]
+
+    def _note_lease(self, name: str) -> None:
+        self._leased[name] = time.monotonic()
+        self._leased.move_to_end(name)
+        # One that is forgotten is written once more than it had to be.
+        while len(self._leased) > _MOST_UPLOADS:
+            self._leased.popitem(last=False)
 
     def _take(self, name: str, archive: Archive) -> Transaction:
         until = time.monotonic() + _WAIT
@@ -160,7 +188,7 @@ class OpenTransactions:
             raise
         with self._guard:
             if not fresh:
-                self._leased[name] = time.monotonic()
+                self._note_lease(name)
             self._kept[name] = transaction
             self._kept.move_to_end(name)
             while len(self._kept) > _MOST_KEPT:
@@ -171,6 +199,5 @@ class OpenTransactions:
             self._kept.pop(name, None)
             self._begun.pop(name, None)
             self._leased.pop(name, None)
-            self._locks.pop(name, None)
             for known in [key for key in self._uploads if key.startswith(f"{name}/")]:
                 del self._uploads[known]
