@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from muniment.workflows.copies.service import CopyService
     from muniment.workflows.copies.steps import CopyContext
     from muniment.workflows.fetch import Fetches
+    from muniment.workflows.reports.steps import ReportWriter
 
 
 _COMMAND_LEASE = 10.0
@@ -201,6 +202,19 @@ class BackgroundServices:
         registry = StoreRegistry(database, lambda: self.keyring, archive.config.id, folders, keys)
         return CopyService(archive, registry, CopyTable(database), scratch)
 
+    def report_writer(self, answers: Path | None = None) -> ReportWriter:
+        """What computes reports, with `answers` in place of those that the settings name.
+
+        Raises:
+            MunimentError: As `copy_service`.
+        """
+        from muniment.access import AccessStore  # noqa: PLC0415 - as above
+        from muniment.workflows.reports.steps import ReportSettings, ReportWriter  # noqa: PLC0415 - as above
+
+        service = self.copy_service()
+        settings = ReportSettings(self._settings.format_policy, answers or self._settings.ndsa_answers)
+        return ReportWriter(service, lambda: AccessStore(service.table.database).picture().rules, settings)
+
     # --- the engines
 
     def registry(self) -> Registry:
@@ -216,7 +230,7 @@ class BackgroundServices:
             from muniment.doors.distillery.watching import WatchStep  # noqa: PLC0415 - as above
 
             known += [*distillery_steps(self.distillery), WatchStep(self.distillery)]
-        known.append(self._control_backup())
+        known += [self._control_backup(), self._reports()]
         return Registry(known)
 
     def _fetch_steps(self) -> list[Step]:
@@ -350,6 +364,14 @@ class BackgroundServices:
             lambda: office.archive, lambda: office.ledger.database, lambda: self.keyring, office.scratch
         )
 
+    def _reports(self) -> Step:
+        from muniment.workflows.reports.steps import ReportStep  # noqa: PLC0415 - as above
+
+        def clock() -> float:  # the ledger is opened when it is asked
+            return self.office.ledger.database.now()
+
+        return ReportStep(self.report_writer, clock)
+
     def _keep_periods(self, ledger: Ledger) -> None:
         """Have the ledger submit what the settings want done again and again; what they do not say stays as it was."""
         from muniment.jobs import Call, Period  # noqa: PLC0415 - as above
@@ -360,6 +382,10 @@ class BackgroundServices:
             ledger.unschedule(PERIOD)
         elif rule is not None:
             ledger.schedule(Period(PERIOD, rule, "control-backup", Call(STEP), "archive"))
+        if not self._app.remote:
+            from muniment.workflows.reports.steps import schedule_reports  # noqa: PLC0415 - as above
+
+            schedule_reports(ledger, self._settings.reports)
 
     def _archive(self) -> Archive:
         """The archive in the hands of all workers as one: what one of them began another may finish."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +13,12 @@ import typer
 from muniment.cli.context import print_json, refuse_inside, size_text
 from muniment.cli.options import Id, Json, ProjectOption
 from muniment.errors.base import EXIT_FINDINGS
+from muniment.errors.reports import ReportNotMade
 
 if TYPE_CHECKING:
     from muniment.archive import Archive as LocalArchive
     from muniment.cli.context import Context
-    from muniment.workflows.reports.ndsa.facts import Facts
+    from muniment.workflows.reports.steps import ReportWriter
 
 report = typer.Typer(
     help="Reports: what an archive can show of what it keeps.", no_args_is_help=True, rich_markup_mode=None
@@ -101,55 +101,53 @@ def ndsa(
     context: typer.Context,
     answers: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A TOML file with what no program can know, who said it and when."),
+        typer.Option(
+            metavar="FILE",
+            help="A TOML file with what no program can know, who said it and when; by default that of "
+            "MUNIMENT_NDSA_ANSWERS. What is judged by another is shown and not kept.",
+        ),
     ] = None,
     least: Annotated[
         int, typer.Option("--at-least", metavar="LEVEL", min=0, max=4, help="Exit with 1 where an area is below it.")
     ] = 0,
+    project: ProjectOption = None,
     as_json: Json = False,
 ) -> None:
-    """Judge the archive by the NDSA Levels of Preservation, from facts, and name what is missing."""
-    from muniment.workflows.reports.ndsa.answers import Answers
-    from muniment.workflows.reports.ndsa.criteria import answerable
-    from muniment.workflows.reports.ndsa.report import judge
+    """Judge the archive by the NDSA Levels of Preservation, from facts, and name what is missing.
 
-    today = datetime.now(UTC).date()
-    given = Answers.read(answers, answerable(), today) if answers is not None else Answers()
-    areas = judge(_facts(context), given)
+    Every project is judged and the result kept for the pages and for HTTP; shown is the whole, or one project.
+    """
+    from muniment.workflows.reports.ndsa.report import LEVELS
+    from muniment.workflows.reports.stored import WHOLE
+
+    with _writing(context, answers) as writer:
+        found = writer.ndsa(keep=answers is None)
+    areas = found.get(project or WHOLE)
+    if areas is None:
+        raise ReportNotMade(kind="ndsa", what=f"the project {project!r}, which has no resources,")
     if as_json:
-        print_json({"levels": "NDSA 2.0 (2019)", "areas": [each.as_json() for each in areas]})
+        print_json({"levels": LEVELS, "areas": [each.as_json() for each in areas]})
     else:
         for area in areas:
             typer.echo(f"{area.area}: level {area.level}")
-            for found in area.results:
-                word = {True: "met", False: "NOT MET", None: "unknown"}[found.judgement.met]
-                typer.echo(f"  {found.criterion.level}  {word:>7}  {found.criterion.text}: {found.judgement.fact}")
-                if found.judgement.met is not True and found.judgement.advice:
-                    typer.echo(f"              {found.judgement.advice}  [{found.criterion.name}]")
+            for result in area.results:
+                word = {True: "met", False: "NOT MET", None: "unknown"}[result.judgement.met]
+                typer.echo(f"  {result.criterion.level}  {word:>7}  {result.criterion.text}: {result.judgement.fact}")
+                if result.judgement.met is not True and result.judgement.advice:
+                    typer.echo(f"              {result.judgement.advice}  [{result.criterion.name}]")
     if any(area.level < least for area in areas):
         raise typer.Exit(EXIT_FINDINGS)
 
 
-def _facts(context: typer.Context) -> Facts:
-    from muniment.access import AccessStore
-    from muniment.cli.stores import copying
-    from muniment.workflows.checks.policy import FormatPolicy
-    from muniment.workflows.copies.status import protections
-    from muniment.workflows.reports.ndsa.facts import gather
+@contextlib.contextmanager
+def _writing(context: typer.Context, answers: Path | None) -> Iterator[ReportWriter]:
+    from muniment.app.background import BackgroundServices
 
-    place = context.obj.opening().settings.format_policy
-    formats = FormatPolicy.read(place) if place is not None else None
-    with copying(context) as service:
-        service.plan()
-        return gather(
-            service.archive,
-            stores=service.registry.all(),
-            protections=protections(service),
-            policies=len(service.policies.all()),
-            rules=AccessStore(service.table.database).picture().rules,
-            formats=formats,
-            now=service.table.now(),
-        )
+    working = BackgroundServices(context.obj.app())
+    try:
+        yield working.report_writer(answers)
+    finally:
+        working.close()
 
 
 def _local_premis(

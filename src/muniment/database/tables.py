@@ -560,6 +560,17 @@ copy_marks = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# --- reports that were computed (`muniment.workflows.reports`); they can be computed again at any time
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("kind", String(16), primary_key=True),  # ndsa, formats
+    Column("project", String(129), primary_key=True),  # empty for the whole archive
+    Column("made_at", Double, nullable=False),
+    Column("document", Text, nullable=False),  # as JSON
+)
+
 # --- what the database belongs to (`muniment.app`)
 
 belongings = Table(

@@ -53,6 +53,9 @@ class Settings(WorkSettings):
         choices=("none", "fido", "siegfried"),
     )
     format_policy = fields.path("The format policy, a TOML file: what is accepted, at risk and refused.")
+    ndsa_answers = fields.path(
+        "What no program can know for the NDSA Levels, who said it and when: a TOML file, as `report ndsa` reads it."
+    )
 
     key = fields.secret("The key to sign in at a server with.")
     key_file = fields.path("A file whose first line is that key.")

@@ -40,6 +40,11 @@ class WorkSettings:
         "When the control database is backed up into the archive: seconds, or five cron fields in UTC such as "
         "'30 1 * * *'; 'never' ends that. Without it everything stays as it was said before."
     )
+    reports = fields.text(
+        "When workers compute the reports that are kept (NDSA Levels, formats): seconds, or five cron fields in UTC; "
+        "'never' ends that.",
+        "15 3 * * *",
+    )
     scratch = fields.path("Where workers keep what is on its way. By default in the system's temporary folder.")
 
     distillery = fields.path("The TOML file with the section [distillery]; without it there is no Distillery.")

@@ -12,11 +12,13 @@ import pytest
 
 from muniment.archive import Archive
 from muniment.cli.main import run
+from muniment.database import Database
 from muniment.errors.reports import BadAnswers
 from muniment.workflows.reports.ndsa.answers import Answer, Answers, StoreAnswer
 from muniment.workflows.reports.ndsa.criteria import AREAS, CRITERIA, answerable
 from muniment.workflows.reports.ndsa.facts import Facts, Tally, medium_of
 from muniment.workflows.reports.ndsa.report import judge
+from muniment.workflows.reports.stored import StoredReports
 
 NOW = 1_780_000_000.0
 TODAY = date(2026, 5, 28)
@@ -215,3 +217,42 @@ def test_a_real_archive_climbs_as_what_was_lacking_is_done(
         events = next((archive.path / "events").rglob("*.jsonl"))
     events.write_bytes(events.read_bytes().replace(b'"event":"creation"', b'"event":"creatiom"', 1))
     assert criteria()["control-3-1"]["met"] is False
+
+
+def test_each_project_is_judged_by_what_is_its_own_and_the_result_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MUNIMENT_ARCHIVE", str(tmp_path / "archive"))
+    (tmp_path / "one.txt").write_text("one")
+    assert run(["init"]) == 0
+    metadata = json.dumps({"title": "One", "creator": "Ada"})
+    described = ["add", str(tmp_path / "one.txt"), "--id", "r", "--project", "org/good", "--metadata", metadata]
+    assert run(described) == 0
+    assert run(["add", str(tmp_path / "one.txt"), "--id", "r", "--project", "org/bad"]) == 0
+    (tmp_path / "policy.toml").write_text('[[copies]]\nstore = "vault"\n')
+    assert run(["store", "add", "vault", str(tmp_path / "vault")]) == 0
+    assert run(["policy", "set", "org/good", str(tmp_path / "policy.toml")]) == 0
+    assert run(["copies", "make"]) == 0
+    assert run(["report", "ndsa"]) == 0
+    database = Database.open(tmp_path / "archive/control.db")
+    stored = StoredReports(database)
+    assert stored.projects("ndsa") == ["org/bad", "org/good"]
+    kept = {project: stored.get("ndsa", project) for project in ("", "org/good", "org/bad")}
+
+    def met(project: str, name: str) -> bool | None:
+        document = kept[project]
+        assert document is not None
+        results = [each for area in document.document["areas"] for each in area["criteria"]]
+        found: bool | None = next(each["met"] for each in results if each["name"] == name)
+        return found
+
+    assert [met(project, "metadata-2-1") for project in kept] == [False, True, False]
+    assert [met(project, "integrity-2-3") for project in kept] == [False, True, False]
+    assert all(each is not None and abs(each.made_at - database.now()) < 600 for each in kept.values())
+    # A look by other answers is shown and not kept; a project without resources has no result.
+    (tmp_path / "answers.toml").write_text('[stores.archive]\nplace = "Graz"\n')
+    before = kept["org/good"]
+    assert run(["report", "ndsa", "--answers", str(tmp_path / "answers.toml"), "--project", "org/good"]) == 0
+    assert stored.get("ndsa", "org/good") == before
+    assert run(["report", "ndsa", "--project", "org/none"]) == 3
+    database.close()

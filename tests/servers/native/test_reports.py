@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 
 from muniment import Archive
 from muniment.errors.base import MunimentError
 from muniment.errors.remote import TransferCut
 from tests.servers.native.running import Running, serving
+from tests.timing import eventually
 
 P = "{http://www.loc.gov/premis/v3}"
 
@@ -70,3 +73,36 @@ def test_a_damaged_record_breaks_the_document_off(server: Running) -> None:
     record.write_bytes(record.read_bytes().replace(b"one", b"two"))
     with pytest.raises((TransferCut, MunimentError)):
         premis(server, server.key)
+
+
+def get(server: Running, key: str, path: str, method: str = "GET") -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = httpx.request(method, f"{server.url}archive/v1/{path}", headers=headers, timeout=30)
+    return answer.status_code, answer.json()
+
+
+def test_a_report_is_computed_by_a_job_and_then_answered_at_once_by_project_and_whole(server: Running) -> None:
+    missing, problem = get(server, server.key, "reports/ndsa")
+    assert (missing, "not computed" in problem["detail"]) == (404, True)
+    for kind in ("ndsa", "formats"):
+        status, job = get(server, server.key, f"reports/{kind}", "POST")
+        assert status == 202
+        place = f"jobs/{job['id']}"
+        eventually(lambda: get(server, server.key, place)[1]["state"] == "done", every=0.1)  # noqa: B023 - asked here
+    for query in ("", "?project=main/main"):
+        _, found = get(server, server.key, f"reports/ndsa{query}")
+        cells = {(area["area"], each["level"]) for area in found["report"]["areas"] for each in area["criteria"]}
+        assert len(cells) == 20
+        assert all(each["fact"] for area in found["report"]["areas"] for each in area["criteria"])
+        assert found["made"].endswith("Z")
+    _, found = get(server, server.key, "reports/formats?project=main/main")
+    assert found["report"]["not identified"] == 1
+
+
+def test_levels_are_told_to_administrators_and_formats_to_readers_of_the_project(server: Running) -> None:
+    key = server.new_key("reader", _main_main={"resources/read"})
+    assert get(server, key, "reports/ndsa?project=main/main")[0] == 403
+    assert get(server, key, "reports/formats")[0] == 403
+    assert get(server, key, "reports/formats?project=main/main")[0] == 404
+    assert get(server, key, "reports/formats", "POST")[0] == 403
+    assert get(server, server.key, "reports/nothing")[0] == 422

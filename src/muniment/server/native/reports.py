@@ -1,4 +1,4 @@
-"""Routes that report: the preservation metadata of a resource."""
+"""Routes that report: the preservation metadata of a resource, and the reports that were computed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from muniment.app.operations import job_document
 from muniment.errors.archive import ResourcePurged
+from muniment.errors.reports import ReportNotMade
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.names import Project, Segment, text_of
 from muniment.http.streaming import PumpResponse
 from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.server.native.routes import new_router
+from muniment.server.native.schemas import JobOut, ReportOut
 from muniment.workflows.reports.premis import PremisRecord
 from muniment.workflows.reports.rights import copies_of, grants_of
+from muniment.workflows.reports.steps import submit_report
+from muniment.workflows.reports.stored import WHOLE, ReportKind, StoredReports
 from muniment.workflows.reports.write import pieces
 
 router = new_router()
@@ -48,6 +53,30 @@ def premis(
     whole = visit.may(EVENTS, None)
     record = PremisRecord(visit.archive, name, place, grants=grants, copies=copies, whole=whole)
     return PumpResponse(lambda: pieces(record, mets=mets), headers={"Content-Type": XML, "Cache-Control": "no-store"})
+
+
+@router.get("/reports/{kind}", operation_id="report")
+def report(request: Request, kind: ReportKind, project: Project = None) -> ReportOut:
+    """A report as it was last computed, of one project or of the whole archive: NDSA Levels, formats.
+
+    The NDSA Levels name rules and stores: they are told to administrators of the project, or of everything. Formats
+    are told to who may read it.
+    """
+    visit = authorized(request)
+    visit.require(ADMIN if kind == "ndsa" else READ, project)
+    found = StoredReports(request.app.state.app.database()).get(kind, project or WHOLE)
+    if found is None:
+        raise ReportNotMade(kind=kind, what=f"the project {project!r}" if project else "the whole archive")
+    return ReportOut(kind=kind, project=project, made=found.made, report=dict(found.document))
+
+
+@router.post("/reports/{kind}", operation_id="compute_report", status_code=202)
+def compute_report(request: Request, kind: ReportKind) -> JobOut:
+    """Have a report computed anew, for the whole archive and each project; the job that does it."""
+    visit = authorized(request)
+    visit.require(ADMIN, None)
+    ledger = request.app.state.osf.ledger
+    return JobOut(**job_document(submit_report(ledger, kind, visit.caller.agent)))
 
 
 def _place(visit: AuthorizedRequest, id: str, project: str | None) -> str:

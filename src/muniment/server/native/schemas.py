@@ -511,3 +511,12 @@ class OperationsOut(BaseModel):
     jobs: list[WaitingJobOut] = Field(default=[], description="The oldest fifty that have not ended.")
     failed: list[JobOut] = Field(default=[], description="The newest fifty of the last thirty days.")
     archive: UsageOut | None = None
+
+
+class ReportOut(BaseModel):
+    """A report as it was last computed."""
+
+    kind: str
+    project: str | None = Field(description="Null for the whole archive.")
+    made: str = Field(description="When it was computed.")
+    report: dict[str, Any] = Field(description="As `muniment report … --json` writes it.")

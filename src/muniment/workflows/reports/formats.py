@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from muniment.archive import Archive
+from muniment.archive import Archive, Instance
 from muniment.content.checks import Format
 from muniment.workflows.checks.policy import FormatPolicy, Rule, Status
 
@@ -72,11 +72,37 @@ def report_formats(archive: Archive, policy: FormatPolicy, project: str | None =
     Raises:
         DamagedRecord, ReadFailed: A resource cannot be read.
     """
-    counts: dict[tuple[str, ...], FormatCount] = {}
-    report = FormatReport([])
+    counting = _Counting(policy)
     for item in archive.resources(project):
+        counting.add(archive.instance(item.id, project=item.project))
+    return counting.report()
+
+
+def report_formats_by_project(archive: Archive, policy: FormatPolicy) -> dict[str, FormatReport]:
+    """The same for each project, by its name, and under '' for the whole archive, in one pass.
+
+    Raises:
+        DamagedRecord, ReadFailed: A resource cannot be read.
+    """
+    found = {"": _Counting(policy)}
+    for item in archive.resources():
         instance = archive.instance(item.id, project=item.project)
-        formats = dict(instance.formats())
+        for project in ("", item.project):
+            found.setdefault(project, _Counting(policy)).add(instance)
+    return {project: counting.report() for project, counting in found.items()}
+
+
+class _Counting:
+    """Formats that are being counted."""
+
+    def __init__(self, policy: FormatPolicy) -> None:
+        self._policy = policy
+        self._counts: dict[tuple[str, ...], FormatCount] = {}
+        self._report = FormatReport([])
+
+    def add(self, instance: Instance) -> None:
+        """Count those of one instance."""
+        formats, report = dict(instance.formats()), self._report
         said = instance.record.get("checks", {}).get("format identification")
         if said:
             tool = f"{said.get('tool')}, {said.get('signatures')}"
@@ -88,18 +114,21 @@ def report_formats(archive: Archive, policy: FormatPolicy, project: str | None =
                 continue
             found = formats[entry.path]
             key = tuple(each.puid for each in found)
-            count = counts.get(key)
+            count = self._counts.get(key)
             if count is None:
-                count = counts[key] = FormatCount(found, policy.of(found))
+                count = self._counts[key] = FormatCount(found, self._policy.of(found))
             count.files += 1
             count.bytes += entry.size or 0
             if key not in seen:
                 seen.add(key)
                 count.resources += 1
                 if len(count.examples) < _SHOWN:
-                    count.examples.append(f"{item.project}/{item.id}")
-    report.counts = sorted(counts.values(), key=_order)
-    return report
+                    count.examples.append(f"{instance.project}/{instance.id}")
+
+    def report(self) -> FormatReport:
+        """What was counted."""
+        self._report.counts = sorted(self._counts.values(), key=_order)
+        return self._report
 
 
 def at_risk(counts: Sequence[FormatCount]) -> list[FormatCount]:

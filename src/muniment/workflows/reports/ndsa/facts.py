@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -39,6 +39,11 @@ class Tally:
         self.count += 1
         if len(self.examples) < _EXAMPLES:
             self.examples.append(what)
+
+    def join(self, other: Tally) -> None:
+        """All that another has counted."""
+        self.count += other.count
+        self.examples = [*self.examples, *other.examples][:_EXAMPLES]
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -83,6 +88,20 @@ class Facts:
     """In how many stores the newest backup of the control database is, the archive not counted."""
 
 
+_TALLIES = (
+    "late",
+    "damaged",
+    "unread",
+    "unscanned",
+    "unidentified",
+    "unjudged",
+    "at_risk",
+    "undescribed",
+    "ruleless",
+)
+"""The facts that are lists of what is wrong."""
+
+
 def medium_of(address: str) -> str:
     """What a store is, by its address."""
     return _MEDIA.get(urlsplit(address).scheme if "://" in address else "", "another kind of store")
@@ -97,47 +116,93 @@ def gather(
     rules: Rules,
     formats: FormatPolicy | None,
     now: float,
-) -> Facts:
-    """Look at everything once.
+) -> dict[str, Facts]:
+    """Look at everything once: the facts of each project, by its name, and under '' those of the whole archive.
+
+    What is of the archive and of no project alone (the chain of the log, audits of everything, the backup of the
+    control database) counts for every project.
 
     Raises:
         ReadFailed, DatabaseUnavailable: It cannot be read.
     """
-    media = {ARCHIVE: "disk", **{each.name: medium_of(each.address) for each in stores}}
-    facts = Facts(now, media, policies=policies, leftovers=len(archive.leftovers()), has_rules=bool(rules))
-    scanned = _read_log(archive, facts)
-    sets: set[frozenset[str]] = set()
-    for found in protections:
-        where = _count_copies(found, facts)
-        if (found.project, found.id) == (CONTROL_PROJECT, CONTROL_ID):
-            facts.backed_up_in = len(where - {ARCHIVE})
-            facts.backed_up = float(seconds(archive.instance(found.id, project=found.project).created))
-        sets.add(where)
+    media = {each.name: medium_of(each.address) for each in stores}
+    whole = Facts(
+        now,
+        {ARCHIVE: "disk", **media},
+        policies=policies,
+        leftovers=len(archive.leftovers()),
+        has_rules=bool(rules),
+    )
+    log = _read_log(archive, whole)
+    found: dict[str, Facts] = {}
+    sets: dict[str, set[frozenset[str]]] = {}
+    for each in protections:
+        facts = found.get(each.project)
+        if facts is None:
+            facts = found[each.project] = _of_project(whole, log.events[""] + log.events[each.project])
+            sets[each.project] = set()
+            if not any(rules.get(address) for address in ancestors(f"/{each.project}")):
+                facts.ruleless.add(each.project)
+        where = _count_copies(each, facts)
+        sets[each.project].add(where)
+        facts.media = {**facts.media, **{row.store: media[row.store] for row in each.rows if row.store in media}}
+        if (each.project, each.id) == (CONTROL_PROJECT, CONTROL_ID):
+            whole.backed_up_in = len(where - {ARCHIVE})
+            whole.backed_up = float(seconds(archive.instance(each.id, project=each.project).created))
         facts.resources += 1
-        if not any(rules.get(address) for address in ancestors(f"/{found.project}")):
-            facts.ruleless.add(found.project)
-        _look_at(archive, found, formats, scanned, facts)
-    facts.kept_in = sorted(sets, key=lambda each: (len(each), sorted(each)))
-    return facts
+        _look_at(archive, each, formats, log.scanned, facts)
+    for project, facts in found.items():
+        facts.backed_up, facts.backed_up_in = whole.backed_up, whole.backed_up_in
+        facts.kept_in = sorted(sets[project], key=lambda each: (len(each), sorted(each)))
+        whole.resources += facts.resources
+        for name in _TALLIES:
+            getattr(whole, name).join(getattr(facts, name))
+    whole.kept_in = sorted(set().union(*sets.values()), key=lambda each: (len(each), sorted(each)))
+    return {"": whole, **found}
 
 
-def _read_log(archive: Archive, facts: Facts) -> dict[tuple[str, str, int], bool]:
-    """Go through the log once; which instances a virus check passed whole."""
-    scanned: dict[tuple[str, str, int], bool] = {}
+def _of_project(whole: Facts, events: Counter[str]) -> Facts:
+    """Where the facts of a project begin: with those of the archive and its log."""
+    return Facts(
+        whole.now,
+        {ARCHIVE: "disk"},
+        policies=whole.policies,
+        leftovers=whole.leftovers,
+        events=events,
+        chained=whole.chained,
+        nameless=whole.nameless,
+        audited=whole.audited,
+        audit_well=whole.audit_well,
+        has_rules=whole.has_rules,
+    )
+
+
+@dataclass(slots=True)
+class _Log:
+    """What the log tells: events by project ('' for those of the whole) and kind, and which instances were scanned."""
+
+    events: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    scanned: dict[tuple[str, str, int], bool] = field(default_factory=dict)
+
+
+def _read_log(archive: Archive, facts: Facts) -> _Log:
+    """Go through the log once; which instances a virus check passed whole, and the facts of the log itself."""
+    log = _Log()
     before = ""
     for event in archive.events():
         facts.events[event.event] += 1
+        log.events[event.project][event.event] += 1
         facts.nameless += not event.agent
         if event.event == UNREADABLE or (before and event.previous != before):
             facts.chained = False
         before = hashlib.sha256(event.as_line()).hexdigest()
         if event.event == VIRUS_CHECK and event.instance:
-            scanned[event.project, event.resource, event.instance] = event.outcome == "success"
+            log.scanned[event.project, event.resource, event.instance] = event.outcome == "success"
         whole = event.event == "fixity check" and not event.resource and not event.project
         if whole and not event.detail.get("fast"):
             facts.audited = float(seconds(event.timestamp))
             facts.audit_well = event.outcome == "success"
-    return scanned
+    return log
 
 
 def _count_copies(found: Protection, facts: Facts) -> frozenset[str]:

@@ -12,6 +12,8 @@ from muniment.workflows.reports.ndsa.criteria import AREAS, CRITERIA, Criterion,
 from muniment.workflows.reports.ndsa.facts import Facts
 
 HIGHEST = 4
+LEVELS = "NDSA 2.0 (2019)"
+"""What is judged by."""
 
 
 @dataclass(frozen=True, slots=True)
