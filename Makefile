@@ -11,7 +11,8 @@ SHELL := /bin/bash
 .PHONY: help setup demo test check bench lock upgrade docs format mutants nightly test-power release-notes clean
 
 BIN := .venv/bin
-JOBS ?= auto
+# Two for each core, for half of the tests wait for a server or a disk.
+JOBS ?= $(shell echo $$((2 * $$(nproc))))
 
 help:
 	@sed -n '3,7s/^#  //p' Makefile

@@ -388,7 +388,7 @@ class SourceContract:
         assert self.bodies is not None
         item, entry, _ = self.largest(source, server)
         monkeypatch.setattr(body, "_WATCHED_SECONDS", 0.1)
-        server.fail(self.bodies, trickle=0.05, times=9999)
+        server.fail(self.bodies, trickle=0.3, times=9999)
         with pytest.raises(FileError):
             read(source, item, entry)
 

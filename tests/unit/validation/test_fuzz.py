@@ -100,7 +100,7 @@ def _spoil_tree(made: Path, data: st.DataObject) -> None:
 def _in_a_bag(changed: set[str]) -> bool:
     """Whether a manifest speaks of one of them; the tag manifest itself is optional, and its spaces are free."""
     return any(
-        path.startswith("data") or path in {"bagit.txt", "bag-info.txt", "manifest-sha512.txt"} for path in changed
+        path.split("/")[0] == "data" or path in {"bagit.txt", "bag-info.txt", "manifest-sha512.txt"} for path in changed
     )
 
 

@@ -32,10 +32,12 @@ class Upload extends HTMLElement {
     this.signlink = this.querySelector("[data-signlink]");
     this.drop.hidden = false;
     for (const input of this.querySelectorAll("input[type=file]")) {
-      input.addEventListener("change", () => {
+      const given = () => {
         this.take(Array.from(input.files, (file) => ({ file, path: file.webkitRelativePath || file.name })));
         input.value = "";
-      });
+      };
+      input.addEventListener("change", given);
+      given(); // somebody may have chosen files while this script was still on its way
     }
     this.drop.addEventListener("dragover", (event) => { event.preventDefault(); this.drop.classList.add("over"); });
     this.drop.addEventListener("dragleave", () => this.drop.classList.remove("over"));
