@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -119,10 +119,10 @@ def options_first(arguments: Sequence[str]) -> list[str]:
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:
-    """The command line: all of it, or what `arguments` may ask for when they name commands.
+    """The command line: the commands that `arguments` name, or all of them with nothing but their help.
 
     Typer takes each command's signature apart when it starts; for all of them that takes longer than
-    most commands have work.
+    most commands have work. A shell that asks how a word may go on gets everything.
     """
     app = typer.Typer(
         name="muniment",
@@ -133,15 +133,28 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     )
     app.callback()(begin)
     named = {*_COMMANDS, *_GROUPS}.intersection(arguments)
+    whole = bool(named) or not arguments or "_MUNIMENT_COMPLETE" in os.environ
     for name, module in {**_COMMANDS, **_GROUPS}.items():
         if named and name not in named:
             continue
         commands = import_module(f"muniment.cli.{module}")
         if name in _GROUPS:
-            app.add_typer(getattr(commands, name), name=name)
+            group: typer.Typer = getattr(commands, name)
+            app.add_typer(group if whole else typer.Typer(help=group.info.help), name=name)
         else:
-            app.command(name=name)(getattr(commands, f"{name}_" if name == "import" else name))
+            function = getattr(commands, f"{name}_" if name == "import" else name)
+            app.command(name=name)(function if whole else _listed(function))
     return app
+
+
+def _listed(function: Callable[..., object]) -> Callable[[], None]:
+    """What stands for a command in the list of all: its help, and none of its parameters."""
+
+    def listed() -> None:
+        raise AssertionError(function)
+
+    listed.__doc__ = function.__doc__
+    return listed
 
 
 def main() -> None:

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import muniment
 from muniment.archive import Archive
-from muniment.cli.main import run
+from muniment.cli.main import application, run
 from muniment.errors.base import BadInput
 
 
@@ -201,6 +204,14 @@ def test_a_command_loads_only_the_module_it_is_in() -> None:
         done.stdout.strip()
         == "['muniment.cli.context', 'muniment.cli.main', 'muniment.cli.options', 'muniment.cli.read']"
     )
+
+
+def test_the_help_lists_every_command_as_the_command_itself_would() -> None:
+    quick, whole = (get_command(application(words)) for words in (["--help"], []))
+    assert isinstance(quick, TyperGroup)
+    assert isinstance(whole, TyperGroup)
+    assert quick.get_help(Context(quick)) == whole.get_help(Context(whole))
+    assert all(command.params == [] for command in quick.commands.values() if not isinstance(command, TyperGroup))
 
 
 def test_a_folder_with_a_commands_name_is_a_folder(
