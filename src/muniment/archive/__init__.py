@@ -15,7 +15,11 @@ from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
     from muniment.archive.copies import CopyRepair as CopyRepair
+    from muniment.archive.copies import LogRepair as LogRepair
     from muniment.archive.copies import log_lines as log_lines
+    from muniment.archive.copies import own_files as own_files
+    from muniment.archive.copies import parse_own_files as parse_own_files
+    from muniment.archive.copies import repair_own_files as repair_own_files
     from muniment.archive.copies import tombstone_files as tombstone_files
     from muniment.archive.index.contents import ContentIndex as ContentIndex
     from muniment.archive.index.contents import Found as Found
@@ -41,7 +45,15 @@ if TYPE_CHECKING:
 
 _LATE = {
     "index.contents": ("ContentIndex", "Found", "LastCheck", "Totals"),
-    "copies": ("CopyRepair", "log_lines", "tombstone_files"),
+    "copies": (
+        "CopyRepair",
+        "LogRepair",
+        "log_lines",
+        "own_files",
+        "parse_own_files",
+        "repair_own_files",
+        "tombstone_files",
+    ),
     "restored": ("RestoredArchive", "RestoredFiles"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
@@ -73,6 +85,7 @@ __all__ = [
     "Instance",
     "LastCheck",
     "Leftover",
+    "LogRepair",
     "Mode",
     "ParkedTransaction",
     "Receiving",
@@ -91,10 +104,13 @@ __all__ = [
     "log_lines",
     "make_parity",
     "new_uuid",
+    "own_files",
     "parity_of",
     "parked_transactions",
+    "parse_own_files",
     "receiving",
     "repair_copy",
+    "repair_own_files",
     "tombstone_files",
 ]
 

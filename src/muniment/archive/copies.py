@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from muniment.archive.archive import Archive
 from muniment.archive.disk.durable import make_folder, write_file
 from muniment.archive.disk.repaired import newest_copy
-from muniment.archive.fixity.audit.log import LoggedDigests
+from muniment.archive.disk.root_files import RECORD, ROOT_FILES, RootFiles
+from muniment.archive.eventlog.missing_lines import LinesOf, lines_behind, lines_for, missing_lines
+from muniment.archive.fixity.audit.log import LoggedDigests, check_log
+from muniment.archive.fixity.audit.root_files import check_root_files, check_tombstones
+from muniment.archive.fixity.repair.log_and_index import is_of_log, repair_log
+from muniment.archive.fixity.repair.root_files import repair_root_files
 from muniment.archive.ingest.purge import read_tombstone
 from muniment.archive.ingest.repair_transaction import RepairTransaction, Subject
 from muniment.archive.package.inventory import NAME, Inventory, parse_inventory, sidecar_of
 from muniment.archive.package.objects import newest_inventory
 from muniment.content import Hashers
-from muniment.content.events import UNREADABLE
+from muniment.content.archive import Repair
+from muniment.content.events import UNREADABLE, Event
 from muniment.content.regular import open_regular, read_regular
 from muniment.errors.archive import DamagedRecord, DiskFull, ReadFailed, ResourcePurged
 from muniment.errors.base import MunimentError
@@ -44,6 +50,99 @@ def tombstone_files(archive: Archive) -> Iterator[tuple[str, Path]]:
     layout = archive.context.layout
     for path in sorted(layout.tombstones.glob("*/*.json")):
         yield path.relative_to(layout.root).as_posix(), path
+
+
+def own_files(archive: Archive) -> dict[str, bytes]:
+    """The archive's own files, which never change, by their paths below its root: as its record has them.
+
+    Where the record is lost in both its places, as they lie there.
+    """
+    root = archive.path
+    record = RootFiles.read(root)
+    if record is not None:
+        return {**record.contents, RECORD: record.as_bytes()}
+    found = {}
+    for place in (*ROOT_FILES, RECORD):
+        with contextlib.suppress(OSError):
+            found[place] = read_regular(root / place)
+    return found
+
+
+def parse_own_files(record: bytes) -> Mapping[str, bytes]:
+    """An archive's own files by their paths, from the bytes of their record (`root-files.json`).
+
+    Raises:
+        ValueError: They are not exactly what was once written.
+    """
+    return RootFiles.parse(record).contents
+
+
+def repair_own_files(archive: Archive) -> Iterator[Repair]:
+    """Look at what of the archive is no object (the log, its own files, tombstones) and repair it from what it has.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused.
+    """
+    context = archive.context
+    found = list(check_log(context.log, LoggedDigests(), context.layout.locks / "events"))
+    yield from repair_log(context, [each for each in found if each.failed and is_of_log(each)])
+    logged = LoggedDigests()
+    logged.catch_up(context.log)
+    others = [*check_root_files(context), *check_tombstones(context, logged)]
+    yield from repair_root_files(context, [each for each in others if each.failed], logged)
+
+
+class LogRepair:
+    """Puts back into an archive's log what it lost in both its places, from what copies have of it."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._context = archive.context
+
+    def lacking(self) -> list[str]:
+        """Where the chain of the log is broken, in words."""
+        return [f"events before event {gap.number}" for gap in missing_lines(self._context.log)]
+
+    def put_back(self, lines_of: LinesOf, source: str) -> list[int]:
+        """Take the lines that are lacking, as far as the chain of hashes proves them; the numbers that came back.
+
+        `lines_of` gives lines without their ends.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused.
+            MunimentError: Whatever `lines_of` raises.
+        """
+        lines: dict[int, bytes] = {}
+        for gap in list(missing_lines(self._context.log)):
+            lines |= lines_for(self._context.log, gap, lines_of)
+        return self._fill(lines, source)
+
+    def put_back_end(self, lines_of: LinesOf, newest: int, source: str) -> list[int]:
+        """Take the lines behind the log's end up to event `newest`, which go on from it; the numbers that came back.
+
+        Nothing proves these but that this archive put them where they come from. It has to come before anything is
+        appended: what is appended takes their numbers.
+
+        Raises:
+            MunimentError: As `put_back`.
+        """
+        lines: dict[int, bytes] = {}
+        while more := lines_behind(self._context.log, newest, lines_of):
+            self._context.log.fill(more)
+            lines |= more
+        return self._fill({}, source, sorted(lines))
+
+    def _fill(self, lines: Mapping[int, bytes], source: str, numbers: Sequence[int] = ()) -> list[int]:
+        log = self._context.log
+        done = log.fill(lines) if lines else []
+        numbers = sorted(lines) or list(numbers)
+        if not numbers:
+            return []
+        agent = f"{self._context.agent.name} <{self._context.agent.address}>"
+        paths = [f"events/{each.path.parent.name}/{each.path.name}" for each in done]
+        about = {"first": numbers[0], "last": numbers[-1], "count": len(numbers)}
+        detail = {"note": f"events taken from the copy in {source}", "paths": paths, "events": about}
+        log.append([Event("repair", agent, detail=detail)])
+        return numbers
 
 
 class CopyRepair:

@@ -131,12 +131,7 @@ def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption
             if not as_json and each.repaired:
                 typer.echo(f"repaired: {each.where}: {each.how}")
     from_copies = climb(context, done, id)
-    outdated = from_copies.resources
-    done = [
-        each
-        for each in done
-        if each.repaired or (each.resource not in outdated and each.where not in from_copies.filled)
-    ]
+    done = [each for each in done if each.repaired or not from_copies.settles(each)]
     done += from_copies.repairs
     failed = not all(each.repaired for each in done)
     rows = [{name: getattr(each, name) for name in each.__slots__} for each in done]

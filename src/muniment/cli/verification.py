@@ -36,6 +36,12 @@ class VerificationRequest:
     repair: bool = True
     as_json: bool = False
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is to be left out: then what stores have beside copies is read back too."""
+        limits = (self.budget, self.not_since, self.sample, self.stores, self.id, self.project)
+        return not any(limits)
+
 
 def verify(context: typer.Context, wanted: VerificationRequest) -> None:
     """Do it, say what came of it, and exit 1 when something is damaged and stays so.
@@ -46,6 +52,7 @@ def verify(context: typer.Context, wanted: VerificationRequest) -> None:
     from muniment.content.durations import parse_duration
     from muniment.workflows.copies.budget import parse_budget, parse_sample
     from muniment.workflows.copies.ladder import Repaired, repair_all
+    from muniment.workflows.copies.own_files import repair_log_and_files, repair_stores
     from muniment.workflows.copies.verification import Verification
 
     budget = parse_budget(wanted.budget)
@@ -75,7 +82,14 @@ def verify(context: typer.Context, wanted: VerificationRequest) -> None:
             progress("verifying", count, expected.copies, size=0)
 
         done = verification.run(rows, budget, watch)
-        climbed = repair_all(service, wanted.id) if wanted.repair and done.damaged else Repaired()
+        climbed = Repaired()
+        if wanted.repair:
+            if wanted.id is None:
+                climbed.add(repair_log_and_files(service))
+            if done.damaged:
+                climbed.add(repair_all(service, wanted.id))
+            if wanted.whole:
+                climbed.add(repair_stores(service))
         left = list(service.table.each(state="damaged"))
     _tell(done, climbed, wanted)
     if left:
@@ -92,6 +106,13 @@ class CopyRepairs:
     resources: frozenset[str] = frozenset()
     filled: frozenset[str] = frozenset()
     """Empty folders, as findings name them, that hold again what was lost from them."""
+    log_whole: bool = False
+    """Whether the log is whole now."""
+
+    def settles(self, each: Repair) -> bool:
+        """Whether what the archive itself could not repair is outdated."""
+        of_log = each.where.startswith("events")
+        return each.resource in self.resources or each.where in self.filled or (of_log and self.log_whole)
 
 
 def climb(context: typer.Context, done: Sequence[Repair], id: str | None) -> CopyRepairs:
@@ -102,6 +123,7 @@ def climb(context: typer.Context, done: Sequence[Repair], id: str | None) -> Cop
     from muniment.app.opener import ArchiveOpener
     from muniment.content.archive import Repair
     from muniment.workflows.copies.ladder import Repaired, repair_all, repair_resource
+    from muniment.workflows.copies.own_files import repair_log_and_files
 
     app = context.obj.app()
     if ArchiveOpener(app.settings).remote:
@@ -120,10 +142,15 @@ def climb(context: typer.Context, done: Sequence[Repair], id: str | None) -> Cop
             climbed.add(repair_resource(service, project, resource))
             resources.add(resource)
         climbed.add(repair_all(service, id))
+        log_whole = False
+        if id is None:
+            beside = repair_log_and_files(service)
+            log_whole = not any(where.startswith("events") for where in beside.left)
+            climbed.add(beside)
     repairs = [Repair(where, repaired=True, how=how) for where, how in climbed.repaired.items()]
     repairs += [Repair(where, repaired=False, how=why) for where, why in climbed.left.items()]
     filled = {f"{place} {_EMPTY}" for place in where_lost if any(where.startswith(place) for where in climbed.repaired)}
-    return CopyRepairs(repairs, frozenset(resources), frozenset(filled))
+    return CopyRepairs(repairs, frozenset(resources), frozenset(filled), log_whole)
 
 
 def _tell(done: Verified, climbed: Repaired, wanted: VerificationRequest) -> None:

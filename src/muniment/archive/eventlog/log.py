@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -193,12 +193,28 @@ class EventLog:
             DiskFull, WriteFailed: The storage refused.
         """
         with exclusive(self._layout.locks / "events"):
-            self._known = None
-            yield from (Difference(path, "put back from the mirror") for path in self._restore_files())
-            for path, _ in list(self.differences()):
-                done = self._repair_file(path)
-                if done:
-                    yield Difference(path, done)
+            yield from self._repair_files()
+
+    def fill(self, lines: Mapping[int, bytes]) -> list[Difference]:
+        """Take in lines by their numbers, each without its end, that others kept and that the chain of hashes proves.
+
+        They go into the mirror, from which the log is repaired as by `repair`; in worm mode they stay there and are
+        read from it. What was done is said of each file.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused; running it again goes on.
+        """
+        with exclusive(self._layout.locks / "events"):
+            self._mirror.fill(self.files(), lines)
+            return list(self._repair_files())
+
+    def _repair_files(self) -> Iterator[Difference]:
+        self._known = None
+        yield from (Difference(path, "put back from the mirror") for path in self._restore_files())
+        for path, _ in list(self.differences()):
+            done = self._repair_file(path)
+            if done:
+                yield Difference(path, done)
 
     def _raw(self, start: int | str) -> Iterator[tuple[Path, int, bytes]]:
         """Lines with their file and the place in it they begin at."""
@@ -324,7 +340,7 @@ class EventLog:
             # A pipe or folder in the mirror's place stays there, and is named.
             self._mirror.catch_up(path)
             return _CAUGHT_UP
-        right = merged(own or b"", mirrored or b"", int(path.stem))
+        right = merged(own or b"", mirrored or b"", int(path.stem), self._following(path))
         if right != own and not self._worm and right:
             self._set_file_aside(path)
             replace_file(path, right, scratch=self._scratch())
@@ -334,6 +350,17 @@ class EventLog:
         if right != mirrored and not _is_chained(mirrored or b""):
             replace_file(mirror, right, scratch=self._scratch())
         return "repaired from its mirror" if right != own and not self._worm else ""
+
+    def _following(self, path: Path) -> str:
+        """The hash that the first event of the file after this one holds, or '' where that cannot be told."""
+        files = self.files()
+        after = files[files.index(path) + 1 :] if path in files else []
+        if not after:
+            return ""
+        with contextlib.suppress(ReadFailed), opened(after[0]) as file:
+            found = event_of(file.readline())
+            return found[1].previous if found else ""
+        return ""
 
     def _set_file_aside(self, path: Path) -> None:
         """Keep a damaged file, or what stands in its place, in quarantine too before it is replaced."""

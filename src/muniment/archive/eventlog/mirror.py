@@ -11,10 +11,18 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from muniment.archive.disk.durable import NEW_FILE, make_folder, rename, write_all, write_file
+from muniment.archive.disk.durable import (
+    NEW_FILE,
+    make_folder,
+    rename,
+    replace_file,
+    sync_folder,
+    write_all,
+    write_file,
+)
 from muniment.archive.eventlog.files import LogFiles, last_whole_line, opened
 from muniment.archive.eventlog.lines import event_of, line_hash
 from muniment.content.events import Event
@@ -85,6 +93,34 @@ class Mirror:
         write_file(fresh, data, sync=True)
         rename(fresh, mirror)
 
+    def fill(self, own: Iterable[Path], lines: Mapping[int, bytes]) -> None:
+        """Take in events by their number, each line without its end, that neither log nor mirror has whole.
+
+        `own` are the files of the log. A line goes into the file whose numbers it lies among, else into a new one.
+
+        Raises:
+            DiskFull, WriteFailed: The storage refused; each file is as it was or whole.
+        """
+        places = {int(path.stem): path for path in (*self.files.all(), *(self.of(path) for path in own))}
+        logs = {self.of(path): path for path in own}
+        held = {path: _newest_in(path, logs.get(path)) for path in places.values()}
+        fresh: dict[Path, dict[int, bytes]] = {}
+        for number, line in sorted(lines.items()):
+            first = max((each for each in places if each <= number), default=0)
+            place = places.get(first)
+            grows = place is not None and place.parent == self.files.bucket(number)
+            grows = grows and (not self._one_each or (place in fresh and place not in logs))
+            if place is None or not (number <= held[place] or grows):
+                place = places[number] = self.files.place(number)
+            held[place] = max(number, held.get(place, 0))
+            fresh.setdefault(place, {})[number] = line
+        make_folder(self._scratch)
+        for place, taken in fresh.items():
+            known = {**_numbered(logs.get(place)), **_numbered(place), **taken}
+            make_folder(place.parent)
+            replace_file(place, b"".join(known[number] + b"\n" for number in sorted(known)), scratch=self._scratch)
+            sync_folder(place.parent)
+
     def line(self, path: Path, offset: int, seq: int | None) -> tuple[bytes, Event] | None:
         """The event that stands in a file of the log at `offset` by the mirror, or None where that cannot tell.
 
@@ -115,8 +151,31 @@ class Mirror:
             return b""
 
 
-def merged(own: bytes, mirrored: bytes, first: int) -> bytes:
+def _newest_in(*paths: Path | None) -> int:
+    """The number of the last line in files of the same name: its own or, where no event tells it, by counting."""
+    newest = 0
+    for path in paths:
+        data = _content(path)
+        counted = int(path.stem) + data.count(b"\n") - 1 if path is not None else 0
+        newest = max(newest, max(_by_number(data), default=counted))
+    return newest
+
+
+def _numbered(path: Path | None) -> dict[int, bytes]:
+    """The whole events of a file by their numbers."""
+    return {number: line for number, (line, event) in _by_number(_content(path)).items() if event}
+
+
+def _content(path: Path | None) -> bytes:
+    with contextlib.suppress(OSError):
+        return read_regular(path) if path is not None else b""
+    return b""
+
+
+def merged(own: bytes, mirrored: bytes, first: int, following: str = "") -> bytes:
     """A file of the log made whole from its own bytes and those of its mirror; `first` is its first event's number.
+
+    `following` is the hash that the first event of the next file holds, where there is one.
 
     Of two lines that differ, that one is right whose hash the line after it holds, and of the newest the one
     that holds the hash of a line before; where that does not tell either, the log's own. A line that is an
@@ -125,7 +184,7 @@ def merged(own: bytes, mirrored: bytes, first: int) -> bytes:
     ours = {number: found for number, found in _by_number(own).items() if number >= first}
     theirs = {number: found for number, found in _by_number(mirrored).items() if number >= first and found[1]}
     kept: list[bytes] = []
-    expected = ""
+    expected = following
     for number in range(max((*ours, *theirs), default=0), first - 1, -1):
         candidates = [lines[number] for lines in (ours, theirs) if number in lines]
         before = {line_hash(lines[number - 1][0]) for lines in (ours, theirs) if number - 1 in lines}

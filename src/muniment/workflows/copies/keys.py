@@ -22,12 +22,14 @@ SETTINGS = "muniment.json"
 EVENTS = "events"
 TOMBSTONES = "tombstones"
 RECORDS = "copies"
+OWN_FILES = "root-files.json"
+"""The record of the archive's own files."""
 FOUNDATION = (
     SETTINGS,
     "README.txt",
     "muniment_exit.py",
     "bagit-profile.json",
-    "root-files.json",
+    OWN_FILES,
     "objects/0=ocfl_1.1",
     "objects/ocfl_layout.json",
 )

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from muniment.archive import Archive, RestoredArchive, RestoredFiles, repair_copy
+from muniment.archive import Archive, RestoredArchive, RestoredFiles, parse_own_files, repair_copy
 from muniment.content.identity import to_uri
 from muniment.errors.archive import DamagedFile, ResourceNotFound, ResourcePurged
 from muniment.errors.base import MunimentError, RemoteError
@@ -23,7 +23,15 @@ from muniment.errors.copies import NothingToRestore
 from muniment.errors.stores import KeyNotFound, StoreNotReady
 from muniment.layouts.packages import folder_name
 from muniment.stores import Store, read_bytes
-from muniment.workflows.copies.keys import EVENTS, FOUNDATION, RECORDS, SETTINGS, TOMBSTONES, parse_record_key
+from muniment.workflows.copies.keys import (
+    EVENTS,
+    FOUNDATION,
+    OWN_FILES,
+    RECORDS,
+    SETTINGS,
+    TOMBSTONES,
+    parse_record_key,
+)
 from muniment.workflows.copies.record import LARGEST, CopiedFile, CopyRecord, parse_record
 from muniment.workflows.copies.root_files import events_of
 
@@ -107,8 +115,11 @@ def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> 
         StoreUnreachable, StoreRefused: The store cannot be used; run it again.
     """
     done = Restored(target)
+    own: Mapping[str, bytes] = {}
+    with contextlib.suppress(KeyNotFound, ValueError):  # their record vouches for itself
+        own = parse_own_files(read_bytes(store, OWN_FILES, _LARGEST_SETTINGS))
     try:
-        settings = read_bytes(store, SETTINGS, _LARGEST_SETTINGS)
+        settings = own.get(SETTINGS) or read_bytes(store, SETTINGS, _LARGEST_SETTINGS)
         archive = str(json.loads(settings)["id"])
     except (KeyNotFound, ValueError, KeyError, TypeError) as error:
         raise NothingToRestore(store=str(store), what=f"an archive ({error})") from error
@@ -129,7 +140,8 @@ def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> 
     }
     for name, key in places.items():
         with _noting(done, name):
-            done.size += made.put(name, partial(store.open, key), {})
+            source = partial(io.BytesIO, own[name]) if name in own else partial(store.open, key)
+            done.size += made.put(name, source, {})
     made.finish(settings, done.objects.items())
     for what in _unrestored(target):
         done.lacking[what] = "this store holds no copy of it"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
-from pathlib import Path
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import islice
 
-from muniment.archive import Archive, log_lines, tombstone_files
+from muniment.archive import Archive, log_lines, own_files, tombstone_files
 from muniment.content import Entry, LogicalPath
+from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.copies import WrongStore
-from muniment.errors.stores import ChangeRefused, KeyTaken
+from muniment.errors.stores import ChangeRefused, KeyNotFound, KeyTaken
 from muniment.stores import PutOptions, Receipt, Store, put_bytes, read_bytes
-from muniment.workflows.copies.keys import EVENTS, FOUNDATION, SETTINGS, TOMBSTONES, segment_key, within
+from muniment.workflows.copies.keys import EVENTS, SETTINGS, TOMBSTONES, segment_key, within
 
 _WARM = PutOptions(warm=True)
 _MOST_EVENTS = 10_000
@@ -28,19 +32,19 @@ def put_foundation(archive: Archive, store: Store, name: str) -> None:
         WrongStore: The settings there are another archive's.
         MunimentError: As `Store.put`.
     """
-    root = archive.path
-    names = [*FOUNDATION, *_extensions(root)]
+    wanted = own_files(archive)
     if store.stat(SETTINGS) is not None:
         if store.capabilities.cold:
             return
-        there = json.loads(read_bytes(store, SETTINGS, _LARGEST_FILE))
-        if there.get("id") != archive.config.id:
-            raise WrongStore(name=name, address=str(store), reason=f"it holds the archive {there.get('id')}")
-        names = [each for each in names if store.stat(each) is None]
+        with contextlib.suppress(ValueError):  # damaged ones are found by `check_root_files`
+            there = json.loads(read_bytes(store, SETTINGS, _LARGEST_FILE)).get("id")
+            if there != archive.config.id:
+                raise WrongStore(name=name, address=str(store), reason=f"it holds the archive {there}")
+        wanted = {key: data for key, data in wanted.items() if store.stat(key) is None}
     receipts = []
-    for each in sorted(names, key=lambda one: one == SETTINGS):  # last: with it, the rest is there
-        with contextlib.suppress(KeyTaken, FileNotFoundError):
-            receipts.append(put_bytes(store, each, (root / each).read_bytes(), _WARM))
+    for key in sorted(wanted, key=lambda one: one == SETTINGS):  # last: with it, the rest is there
+        with contextlib.suppress(KeyTaken):
+            receipts.append(put_bytes(store, key, wanted[key], _WARM))
     _prove(store, receipts)
 
 
@@ -100,6 +104,91 @@ def begin_log_again(archive: Archive, store: Store, name: str) -> int:
     return put_log(archive, store, name, seq)
 
 
+def check_root_files(archive: Archive, store: Store, name: str, logged: int) -> dict[str, str]:
+    """Read back what a store has beside copies, its log up to event `logged` included, and put anew what is damaged.
+
+    The answer is what was not as it should be, by its key: '' where it is now, else why not. The archive's own log has
+    to be whole.
+
+    Raises:
+        DamagedRecord: The archive's own log is damaged.
+        StoreUnreachable, StoreRefused: The store cannot be used.
+    """
+    wanted = {**own_files(archive), **{key: path.read_bytes() for key, path in tombstone_files(archive)}}
+    said: dict[str, str] = {}
+    for key, data in wanted.items():
+        if not _is_there(store, key, data):
+            said[key] = _put_anew(store, key, data)
+    keys = events_of(store)
+    firsts = [int(key.rpartition("/")[2].partition(".")[0]) for key in keys]
+    places = dict(zip(firsts, keys, strict=True))
+    if 1 not in places:
+        places[1] = within(log_generation(store), segment_key(1))
+    lines = log_lines(archive, 0)
+    for first, after in zip(sorted(places), [*sorted(places)[1:], logged + 1], strict=True):
+        data = b"".join(line for _, line in islice(lines, max(0, after - first)))
+        key = places[first]
+        if data and not _is_there(store, key, data):
+            said[key] = _put_anew(store, key, data)
+    if any(said[key] for key in said if key in places.values()):
+        begin_log_again(archive, store, name)  # beside the one that nothing can be changed of
+        said |= {key: "" for key in places.values() if key in said}
+    return said
+
+
+def _is_there(store: Store, key: str, data: bytes) -> bool:
+    try:
+        return read_bytes(store, key, max(len(data), _LARGEST_FILE)) == data
+    except RemoteError:
+        raise
+    except MunimentError:
+        return False
+
+
+def _put_anew(store: Store, key: str, data: bytes) -> str:
+    """Let `data` lie under a key; '' or why it does not."""
+    entry = Entry(LogicalPath.parse(key), len(data), {"sha256": hashlib.sha256(data).hexdigest()})
+    try:
+        try:
+            receipt = store.put(key, entry, lambda: io.BytesIO(data), _WARM)
+        except KeyTaken:
+            receipt = store.replace(key, entry, lambda: io.BytesIO(data), _WARM)
+        _prove(store, [receipt])
+    except RemoteError:
+        raise
+    except MunimentError as error:
+        return error.message
+    return ""
+
+
+LinesOf = Callable[[int], list[bytes]]
+"""The lines, without their ends, that a store has of the event with a number."""
+
+
+def log_lines_of(store: Store) -> LinesOf:
+    """What gives the line of an event in a store, without its end; none where the store has it not, or damaged."""
+    keys = events_of(store)
+    firsts = [int(key.rpartition("/")[2].partition(".")[0]) for key in keys]
+    held: dict[int, bytes] = {}
+    opened = -1
+
+    def lines_of(number: int) -> list[bytes]:
+        nonlocal opened
+        place = bisect_right(firsts, number) - 1
+        if place < 0:
+            return []
+        if place != opened:
+            held.clear()
+            opened = place
+            with contextlib.suppress(KeyNotFound):
+                for each in read_bytes(store, keys[place], _LARGEST_SEGMENT).splitlines():
+                    with contextlib.suppress(ValueError, KeyError, TypeError):
+                        held[int(json.loads(each)["seq"])] = each
+        return [held[number]] if number in held else []
+
+    return lines_of
+
+
 class _Segments:
     """The files of a log in a store."""
 
@@ -142,10 +231,6 @@ class _Segments:
 def events_of(store: Store) -> list[str]:
     """The keys of all events of the log that counts, in the order of their numbers."""
     return [each.key for each in store.list(within(log_generation(store), f"{EVENTS}/"))]
-
-
-def _extensions(root: Path) -> list[str]:
-    return [path.relative_to(root).as_posix() for path in sorted(root.glob("objects/extensions/*/*.json"))]
 
 
 def _prove(store: Store, receipts: list[Receipt]) -> None:

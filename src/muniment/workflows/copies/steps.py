@@ -22,6 +22,7 @@ from muniment.jobs import Again, Call, Done, Period, Step
 from muniment.workflows.copies.budget import parse_budget
 from muniment.workflows.copies.drill import drill
 from muniment.workflows.copies.ladder import repair_copy_of, repair_resource
+from muniment.workflows.copies.own_files import repair_log_and_files, repair_stores
 from muniment.workflows.copies.registry import ARCHIVE
 from muniment.workflows.copies.service import CopyService
 from muniment.workflows.copies.table import CopyRow
@@ -144,7 +145,7 @@ class VerifyStep:
             count += 1
 
         done = verification.run(verification.due(), budget, watch)
-        left = {}
+        left = repair_log_and_files(service).left
         for row in service.table.each(state="damaged"):
             context.check()
             if service.policies.of(row.project).repair:
@@ -161,7 +162,7 @@ class VerifyStep:
 
 
 class DrillStep:
-    """Restores a random instance from each store, and has it judged."""
+    """Restores a random instance from each store, has it judged, and reads back what lies there beside copies."""
 
     name = DRILL
 
@@ -184,7 +185,9 @@ class DrillStep:
                 found[known.name] = f"not done: {error.message}"
             else:
                 found[known.name] = "nothing to restore" if done is None else done.reason or "passed"
-        return Done({"stores": found})
+        context.check()
+        beside = repair_stores(service)
+        return Done({"stores": found, "put again": list(beside.repaired), "left": beside.left})
 
 
 def store_of(given: Json) -> str:
