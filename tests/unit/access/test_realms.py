@@ -83,7 +83,8 @@ def test_a_realm_is_discovered_by_the_address_of_its_description(book: AccessSto
     issuer = Issuer()
     authority = Authority(book, fetch=issuer.fetch)
     book.realms.create(authority.discover("museum", CONFIG, name="Museum", audiences=(AUDIENCE,)))
-    assert book.realms.fetch("museum").realm.issuer == ISSUER
+    found = book.realms.fetch("museum").realm
+    assert (found.issuer, found.config_url) == (ISSUER, CONFIG)
     assert authority.identify(bearer(issuer.token()), "").subject == "u-1"
 
 

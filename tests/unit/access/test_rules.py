@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import threading
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -261,3 +263,20 @@ def test_more_identities_never_have_fewer_rights(
     rules: dict[str, dict[Identity, frozenset[str]]], who: frozenset[Identity], more: Identity, address: str
 ) -> None:
     assert effective(rules, who, address) <= effective(rules, who | {more}, address)
+
+
+def test_the_names_of_permissions_are_those_that_the_how_to_tells() -> None:
+    page = (Path(__file__).parents[3] / "docs/howto/access.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"\$ muniment access permissions\n([^`$]*)```", page)
+    assert told.split() == list(PERMISSIONS)
+
+
+def test_what_is_remembered_of_who_may_do_what_is_bounded(
+    book: AccessStore, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muniment.access.authority._MOST_REMEMBERED", 3)
+    book.rules.append("/", {ANONYMOUS: frozenset({"resources/read"})})
+    for number in range(20):
+        assert authority.permissions(NOBODY, f"org/p{number}") == {"resources/read"}
+    present = authority._now()
+    assert 1 <= len(present.rights) <= 4

@@ -226,9 +226,10 @@ def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, book: AccessStore)
     authority = Authority(book, fetch=issuer.fetch, clock=lambda: moment[0])
     token = issuer.token(exp=moment[0] + 10, iat=moment[0])
     assert authority.identify(bearer(token), HERE).subject == "u-1"
-    moment[0] += 9.9
+    end = moment[0] + 10
+    moment[0] = end - 0.001
     assert authority.identify(bearer(token), HERE).subject == "u-1"
-    moment[0] += 0.2
+    moment[0] = end  # RFC 7519 §4.1.4: on that time it must not be accepted any more
     with pytest.raises(InvalidAccessToken, match="expired"):
         authority.identify(bearer(token), HERE)
 

@@ -99,3 +99,16 @@ def test_a_lease_that_is_no_time_is_none(archive: Archive) -> None:
     (folder / "lease").write_bytes(b"until the cows come home")
     archive.recover()
     assert len(archive.leftovers()) == 1
+
+
+def test_a_transaction_whose_note_cannot_be_read_goes_to_quarantine_and_the_log_says_so(archive: Archive) -> None:
+    transaction, folder = left(archive)
+    (folder / "transaction.json").write_bytes(b"?")
+    archive.recover()
+    assert archive.leftovers() == []
+    assert not folder.exists()
+    assert (archive.path / "staging/quarantine" / transaction / "journal.jsonl").is_file()
+    (event,) = (event for event in archive.events() if event.event == "quarantine")
+    assert (event.agent, event.resource, event.instance) == ("muniment", "", 0)
+    assert event.detail["quarantine"] == transaction
+    assert "transaction.json" in event.detail["note"]

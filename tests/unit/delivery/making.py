@@ -25,7 +25,7 @@ class Counted:
     """A member's bytes that remember how often, and from where, they were opened."""
 
     def __init__(self, data: bytes) -> None:
-        """TransactionLease `data`."""
+        """Hold `data`."""
         self.data = data
         self.opened: list[int] = []
 

@@ -245,6 +245,16 @@ def test_a_file_of_8_gib_and_more_has_its_size_in_a_pax_record(tmp_path: Path) -
     assert len(_run("bsdtar", "-tf", path).splitlines()) == len(sizes) + 1
 
 
+@pytest.mark.parametrize(
+    ("modified", "told"), [(-5, 0), (8**11 - 1, 8**11 - 1), (8**11, 8**11 - 1), (8**14, 8**11 - 1)]
+)
+def test_a_time_that_a_tar_header_cannot_say_is_the_nearest_it_can(tmp_path: Path, modified: int, told: int) -> None:
+    path = tmp_path / "x.tar"
+    path.write_bytes(b"".join(TarPlan([member("a", b"abc", modified=modified)]).read()))
+    with tarfile.open(path) as archive:
+        assert [(info.mtime, info.pax_headers) for info in archive] == [(told, {})]
+
+
 def test_zip64_appears_only_where_a_number_does_not_fit(tmp_path: Path) -> None:
     small = b"".join(ZipPlan([member("a", b"abc")]).read())
     assert b"PK\6\6" not in small

@@ -111,8 +111,35 @@ def test_missing_and_damaged_parity_is_made_anew(archive: Archive) -> None:
     sets[0].unlink()
     flip(sets[-1], count=10)
     assert codes(archive)
-    assert all(done.repaired for done in archive.repair())
+    for done in archive.repair():
+        assert done.repaired
+        assert "parity sets made" in done.how, "it says what was done, not only that it is right again"
     assert [finding.code for finding in archive.audit() if finding.code.startswith("M4")] == []
+
+
+def test_what_stands_in_the_place_of_parity_makes_room_for_it(archive: Archive) -> None:
+    places = sorted((archive.path / "parity").rglob("*.par2"))
+    for place in (places[0], places[-1]):
+        place.unlink()
+        os.mkfifo(place)
+    done = list(archive.repair())
+    assert done
+    assert all(each.repaired for each in done)
+    assert codes(archive) == []
+    assert all(place.is_file() for place in places)
+
+
+def test_a_parity_file_that_no_longer_belongs_to_its_set_is_kept_aside(archive: Archive) -> None:
+    volume = next(path for path in (archive.path / "parity/packs").rglob("*.par2") if ".vol" in path.name)
+    stale = volume.with_name("pack.vol007+99.par2")
+    rotten = bytes(len(volume.read_bytes()))
+    volume.unlink()
+    stale.write_bytes(rotten)
+    assert codes(archive)
+    assert all(done.repaired for done in archive.repair())
+    assert not stale.exists()
+    assert rotten in [path.read_bytes() for path in (archive.path / "staging/quarantine").iterdir()]
+    assert codes(archive) == []
 
 
 def test_parity_left_out_at_commit_is_only_a_warning_and_repair_makes_it(tmp_path: Path) -> None:
