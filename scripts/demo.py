@@ -155,7 +155,7 @@ class Demo:
         self.note("audit after damage", f"{len(named)} findings, both files named, exit status {FINDINGS}")
         self.muniment("repair")
         self.muniment("audit", show=False)
-        self.note("repair", "both files mended from parity, the next audit is clean")
+        self.note("repair", "both files repaired from parity, the next audit is clean")
 
     def carry_away(self) -> None:
         """Export, and let programs that are not ours judge what was written."""
@@ -179,7 +179,7 @@ class Demo:
         self.note("muniment_exit.py verify", "every digest, by the standard library alone")
 
     def _choose_victims(self) -> tuple[Path, Path]:
-        """A large file and a small one: they are mended by different kinds of parity."""
+        """A large file and a small one: they are repaired by different kinds of parity."""
         listing: list[dict[str, Any]] = json.loads(self.muniment("show", "documentation", "--json", show=False))[
             "instances"
         ]

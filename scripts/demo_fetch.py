@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 
 
 class Demo(Protocol):
@@ -28,7 +28,7 @@ class Demo(Protocol):
 def chapter(demo: Demo) -> None:
     """Fetch a web folder, and its next instance after one file changed."""
     demo.say("Fetched from where it lives")
-    with Site(style="json") as site:
+    with WebServer(style="json") as site:
         site.files = {f"tides/{year}.csv": os.urandom(50_000) for year in range(1990, 2020)}
         # Everything here is on this machine.
         demo.environment["MUNIMENT_ALLOW_PRIVATE_ADDRESSES"] = "true"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from muniment.doors.osf import Signer
-from muniment.errors.register import NotSigned
+from muniment.errors.registration import NotSigned
 from muniment.testing.servers import Loopback, Reply, Request
 from muniment.testing.servers.gitserver import GitServer
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 
 BIN = Path(sys.executable).parent
 PATIENCE = 120.0
@@ -68,7 +68,7 @@ def chapter(demo: Demo) -> None:
     home = demo.work / "osf"
     home.mkdir()
     word = secrets.token_urlsafe(18)
-    with GitServer(home / "git") as git, Site() as site, Platform(word) as platform:
+    with GitServer(home / "git") as git, WebServer() as site, Platform(word) as platform:
         _fill(git, site)
         key = home / "key.txt"
         made = demo.muniment("key", "create", "demo-osf", "--admin", show=False).strip()
@@ -95,7 +95,7 @@ def chapter(demo: Demo) -> None:
                 server.terminate()
 
 
-def _fill(git: GitServer, site: Site) -> None:
+def _fill(git: GitServer, site: WebServer) -> None:
     """What the project has: a repository with a history, and two folders of measurements."""
     repository = git.repository("analysis")
     files = {"README.md": b"# Tides\n", "src/tides.py": b"print('high')\n"}
@@ -116,7 +116,7 @@ class _Visit:
         self.home = home
         self.platform = platform
 
-    def all(self, git: GitServer, site: Site) -> None:
+    def all(self, git: GitServer, site: WebServer) -> None:
         """Everything, in order."""
         self.submit(git, site)
         self.follow()
@@ -124,7 +124,7 @@ class _Visit:
         self.show_registration()
         self.fetch()
 
-    def submit(self, git: GitServer, site: Site) -> None:
+    def submit(self, git: GitServer, site: WebServer) -> None:
         """Post the container."""
         child = self._container("kid42", "Photographs", [{"http": {"url": f"{site.url}/photos/"}}], [])
         services = [{"git": {"url": f"{git.url}/analysis.git"}}, {"http": {"url": f"{site.url}/tides/"}}]

@@ -188,7 +188,7 @@ def _muniment(home: Path) -> Iterator[tuple[int, str, str]]:
     place, port = home / "archive", _free_port()
     LocalArchive.init(place, redundancy=0).close()
     with Authority.open(place / "control.db") as authority:
-        key = authority.book.keys.create("bench", grants={"/": frozenset({"admin"})}).text
+        key = authority.store.keys.create("bench", grants={"/": frozenset({"admin"})}).text
     command = [sys.executable, "-m", "muniment", "--archive", str(place), "serve", "--port", str(port)]
     with _running(command, port, home / "serve.out") as process:
         yield process, f"http://127.0.0.1:{port}/", key

@@ -1,4 +1,4 @@
-"""Crashes while parity is made or files are mended: nothing is lost, and doing it again completes it."""
+"""Crashes while parity is made or files are repaired: nothing is lost, and doing it again completes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def damage(root: Path) -> None:
         path.write_bytes(b"!" + path.read_bytes()[1:])
 
 
-def mend(archive: Archive) -> None:
+def repair(archive: Archive) -> None:
     list(archive.repair())
 
 
@@ -30,7 +30,7 @@ def spoil_nothing(_: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "change"),
-    [(spoil_nothing, new_resource), (spoil_nothing, next_instance), (damage, mend)],
+    [(spoil_nothing, new_resource), (spoil_nothing, next_instance), (damage, repair)],
     ids=["new", "next", "repair"],
 )
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
@@ -61,8 +61,8 @@ def test_killed_while_parity_is_made_or_used_everything_can_be_completed(
             assert strike(root, Fault(at)).killed
             try:
                 with open_archive(root) as archive:
-                    mended = list(archive.repair())
-                assert all(repair.repaired for repair in mended), mended
+                    repaired = list(archive.repair())
+                assert all(repair.repaired for repair in repaired), repaired
                 assert_whole(root, before, after)
             except Exception as error:
                 raise AssertionError(f"killed at {clean.calls[at - 1]}") from error

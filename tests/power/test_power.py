@@ -74,7 +74,7 @@ def in_a_group(archive: Archive, _: Path) -> None:
     archive.forget(group)
 
 
-def mend(archive: Archive, _: Path) -> None:
+def repair(archive: Archive, _: Path) -> None:
     list(archive.repair())
 
 
@@ -86,7 +86,7 @@ WAYS = {
     "import": Way(bring),
     "migrate": Way(copy_from),
     "two-phase commit": Way(in_a_group, together=True),
-    "repair": Way(mend, spoil=True),
+    "repair": Way(repair, spoil=True),
 }
 
 
@@ -136,10 +136,10 @@ def told(error: Exception) -> str:
     return "".join(traceback.format_exception(error)[-4:])
 
 
-def judge(root: Path, states: list[State], *, mend_first: bool, together: bool = False) -> None:
+def judge(root: Path, states: list[State], *, repair_first: bool, together: bool = False) -> None:
     """Recover the archive, have it judged, complete its parity, and write to it."""
     found = None
-    if not mend_first:
+    if not repair_first:
         found = assert_whole(root, *states, allowed=PARITY)
     with open_archive(root) as archive:
         assert all(done.repaired for done in archive.repair())
@@ -237,7 +237,7 @@ def test_a_cut_of_power_leaves_what_was_or_what_was_to_be(name: str, disk: Disk,
         disk.remount()
         call = clean.calls[at - 1] if at else "its return"
         try:
-            judge(root, [before, after] if at else [after], mend_first=way.spoil, together=way.together)
+            judge(root, [before, after] if at else [after], repair_first=way.spoil, together=way.together)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told with where it was
             wrong.append(f"cut at {call}: {told(error)}")
     print(f"{name}: {len(points)} cuts, {len(wrong)} faults")

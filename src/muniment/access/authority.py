@@ -45,10 +45,10 @@ _LONGEST_HEADER = 32 * 1024
 class _Present:
     """What counts now, with all that was concluded from it: they are dropped together."""
 
-    __slots__ = ("picture", "rights", "tokens")
+    __slots__ = ("rights", "snapshot", "tokens")
 
-    def __init__(self, picture: Snapshot) -> None:
-        self.picture = picture
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
         self.rights: dict[tuple[Caller, str | None], frozenset[str]] = {}
         self.tokens: OrderedDict[bytes, tuple[RealmKeys, Checked]] = OrderedDict()
 
@@ -58,20 +58,20 @@ class Authority:
 
     def __init__(
         self,
-        book: AccessStore,
+        store: AccessStore,
         *,
         proxy: TrustedProxy | None = None,
         fetch: Fetch | None = None,
         look_every: float = LOOK_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Decide by `book`.
+        """Decide by `store`.
 
         `proxy` is the reverse proxy whose users are believed. `fetch` gets the public keys of OIDC realms by
         their URL; without it no token of theirs is taken. `look_every` are the seconds after which a change by
         another process counts at the latest; `clock` gives seconds since 1970 UTC.
         """
-        self.book = book
+        self.store = store
         self._proxy = proxy
         self._fetch = fetch
         self._look_every = look_every
@@ -85,7 +85,7 @@ class Authority:
 
     @classmethod
     def open(cls, place: str | Path, *, proxy: TrustedProxy | None = None, fetch: Fetch | None = None) -> Self:
-        """An authority on the book in the database at `place`: the archive's `control.db`, or `postgresql://...`.
+        """An authority on the store in the database at `place`: the archive's `control.db`, or `postgresql://...`.
 
         Raises:
             DatabaseUnavailable, DatabaseNotThere, DatabaseBehind, DatabaseNewer: As `Database.open`.
@@ -94,7 +94,7 @@ class Authority:
 
     def close(self) -> None:
         """Give up the database."""
-        self.book.close()
+        self.store.close()
 
     def __enter__(self) -> Self:
         """Use the authority in a `with` block."""
@@ -147,7 +147,7 @@ class Authority:
         return self._token(token)
 
     def _key(self, token: str, otherwise: AuthenticationFailed) -> Caller:
-        found = keys.checked(token, self.picture().keys)
+        found = keys.checked(token, self.snapshot().keys)
         if found is None:
             raise otherwise
         now = self.clock()
@@ -163,7 +163,7 @@ class Authority:
         self._used[key] = now
         # A read-only or busy database must not turn a valid key away; the next hour tries again.
         with contextlib.suppress(DatabaseUnavailable, DatabaseBroken):
-            self.book.keys.touch(key, now)
+            self.store.keys.touch(key, now)
 
     def _token(self, token: str) -> Caller:
         from muniment.access import tokens  # noqa: PLC0415 - keys alone need no cryptography
@@ -177,7 +177,7 @@ class Authority:
             if checked.generation == realm_keys.generation and self.clock() < checked.until:
                 return checked.caller
         apart = tokens.take_apart(token)
-        realm = present.picture.realms.get(apart.issuer)
+        realm = present.snapshot.realms.get(apart.issuer)
         if realm is None:
             raise UnknownAccessTokenIssuer
         realm_keys = self.keys_of(realm)
@@ -205,7 +205,7 @@ class Authority:
             return found
 
     def discover(self, label: str, config_url: str, **settings: Any) -> Realm:
-        """The realm that an issuer's description at `config_url` speaks of, for `book.realms` to create or update.
+        """The realm that an issuer's description at `config_url` speaks of, for `store.realms` to create or update.
 
         `settings` are further fields of `Realm`, such as audiences.
 
@@ -237,7 +237,7 @@ class Authority:
         rights = present.rights
         known = rights.get((caller, project))
         if known is None:
-            known = effective(present.picture.rules, caller.identities, address_of(project))
+            known = effective(present.snapshot.rules, caller.identities, address_of(project))
             if len(rights) > _MOST_REMEMBERED:
                 rights.clear()
             rights[caller, project] = known
@@ -269,25 +269,25 @@ class Authority:
 
     # ------------------------------------------------------------------------------------ what counts
 
-    def picture(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """The keys, rules and realms that count now; changes by other processes within `look_every` seconds.
 
         Raises:
-            DatabaseUnavailable: The database cannot be reached. Nothing is decided by an old picture.
+            DatabaseUnavailable: The database cannot be reached. Nothing is decided by an old snapshot.
         """
-        return self._now().picture
+        return self._now().snapshot
 
     def _now(self) -> _Present:
         present = self._present
-        if present is not None and time.monotonic() < self._look_at and self._changes == self.book.changes:
+        if present is not None and time.monotonic() < self._look_at and self._changes == self.store.changes:
             return present
         with self._lock:
             present = self._present
-            changes = self.book.changes
+            changes = self.store.changes
             now = time.monotonic()
             if present is None or self._changes != changes or now >= self._look_at:
-                if present is None or self._changes != changes or present.picture.version != self.book.version():
-                    present = self._present = _Present(self.book.picture())
+                if present is None or self._changes != changes or present.snapshot.version != self.store.version():
+                    present = self._present = _Present(self.store.snapshot())
                 self._changes = changes
                 self._look_at = now + self._look_every
             return present

@@ -151,10 +151,10 @@ def check_name(name: str) -> str:
 
 
 class Keys:
-    """The keys in the book."""
+    """The keys in the store."""
 
-    def __init__(self, book: AccessStore) -> None:
-        self._book = book
+    def __init__(self, store: AccessStore) -> None:
+        self._store = store
 
     def create(
         self,
@@ -230,7 +230,7 @@ class Keys:
         Raises:
             DatabaseUnavailable: The database cannot be reached.
         """
-        return self._book.database.read(lambda connection: [_key(row) for row in connection.execute(_ALL)])
+        return self._store.database.read(lambda connection: [_key(row) for row in connection.execute(_ALL)])
 
     def touch(self, id: str, now: float) -> None:
         """Note that a key was used, unless another writer is at work. No process reads its rules anew for that.
@@ -238,12 +238,12 @@ class Keys:
         Raises:
             DatabaseUnavailable: The database cannot be reached.
         """
-        self._book.database.write(
+        self._store.database.write(
             lambda connection: connection.execute(_TOUCH, {"key": id, "now": now}), patience=_SHORT_PATIENCE
         )
 
     def _change(self, work: Callable[[Connection], Result]) -> Result:
-        return self._book.change(work)
+        return self._store.change(work)
 
 
 def stored(connection: Connection) -> dict[str, StoredKey]:

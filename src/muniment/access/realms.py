@@ -74,7 +74,7 @@ class Realm:
 
 @dataclass(frozen=True, slots=True)
 class RealmRecord:
-    """A realm as the book has it. Times are seconds since 1970 UTC."""
+    """A realm as the store has it. Times are seconds since 1970 UTC."""
 
     realm: Realm
     rev: int
@@ -102,11 +102,11 @@ def is_safe_address(address: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
 
 
-class RealmBook:
-    """The realms in the book."""
+class RealmStore:
+    """The realms in the store."""
 
-    def __init__(self, book: AccessStore) -> None:
-        self._book = book
+    def __init__(self, store: AccessStore) -> None:
+        self._store = store
 
     def all(self) -> list[RealmRecord]:
         """All realms, deprecated ones too, by label.
@@ -114,7 +114,7 @@ class RealmBook:
         Raises:
             DatabaseUnavailable: The database cannot be reached.
         """
-        return self._book.database.read(records)
+        return self._store.database.read(records)
 
     def fetch(self, label: str) -> RealmRecord:
         """One realm.
@@ -180,7 +180,7 @@ class RealmBook:
             connection.execute(_UPDATE if old else _INSERT, values)
             return {record.realm.label: record for record in records(connection)}[realm.label]
 
-        return self._book.change(work)
+        return self._store.change(work)
 
 
 def records(connection: Connection) -> list[RealmRecord]:

@@ -45,15 +45,15 @@ class AclRevision:
         ]
 
 
-class AclBook:
-    """The rules in the book.
+class AclStore:
+    """The rules in the store.
 
     `rev` is the newest revision as the caller knows it, 0 where there is none; None goes without that check.
     `by` says who makes the change.
     """
 
-    def __init__(self, book: AccessStore) -> None:
-        self._book = book
+    def __init__(self, store: AccessStore) -> None:
+        self._store = store
 
     def fetch(self, address: str, rev: int | None = None) -> AclRevision:
         """The rules on an address, by default the newest.
@@ -77,7 +77,7 @@ class AclBook:
                 raise RevisionNotFound(rev=rev, newest=newest.rev)
             return found
 
-        return self._book.database.read(work)
+        return self._store.database.read(work)
 
     def all(self) -> list[AclRevision]:
         """The newest rules of every address that has some, by address.
@@ -85,7 +85,7 @@ class AclBook:
         Raises:
             DatabaseUnavailable: The database cannot be reached.
         """
-        return self._book.database.read(current)
+        return self._store.database.read(current)
 
     def replace(self, address: str, acl: Acl, rev: int | None = None, *, by: str = "") -> AclRevision:
         """Put these rules in the place of all that were on the address.
@@ -166,7 +166,7 @@ class AclBook:
                 raise IncorrectRev(provided=rev, expected=newest)
             return _record(connection, address, newest + 1, work(old), by)
 
-        return self._book.change(write)
+        return self._store.change(write)
 
 
 def add(connection: Connection, address: str, acl: Acl, *, by: str) -> None:

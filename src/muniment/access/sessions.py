@@ -51,7 +51,7 @@ class Sessions:
 
     @property
     def _database(self) -> Database:
-        return self._authority.book.database
+        return self._authority.store.database
 
     def begin(self, caller: Caller, key: str = "") -> str:
         """A new session of somebody who has just shown who they are; returns what their cookie holds.
@@ -100,13 +100,13 @@ class Sessions:
         return self._of(row, now)
 
     def _of(self, row: Mapping[Any, Any], now: float) -> Caller:
-        picture = self._authority.picture()
+        snapshot = self._authority.snapshot()
         if row["realm"] == KEYS_REALM:
-            stored = picture.keys.get(row["key_id"] or "")
+            stored = snapshot.keys.get(row["key_id"] or "")
             if stored is None or stored.key.dead(now):
                 raise SessionEnded
             return stored.caller
-        if row["realm"] not in {realm.label for realm in picture.realms.values()}:
+        if row["realm"] not in {realm.label for realm in snapshot.realms.values()}:
             raise SessionEnded
         return Caller.known(
             Identity.user(row["realm"], row["subject"]),

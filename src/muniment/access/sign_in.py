@@ -69,7 +69,7 @@ class CodeFlow:
 
     def realms(self) -> list[Realm]:
         """The realms at which somebody can sign in, by their labels."""
-        known = self._authority.picture().realms.values()
+        known = self._authority.snapshot().realms.values()
         return sorted((realm for realm in known if realm.label in self._clients), key=lambda realm: realm.label)
 
     def address(self, label: str, state: str, made: SignIn, back: str) -> str:

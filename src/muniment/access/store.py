@@ -35,8 +35,8 @@ class AccessStore:
         self.database = database
         self._opened_here = False
         self.keys = keys.Keys(self)
-        self.rules = rules.AclBook(self)
-        self.realms = realms.RealmBook(self)
+        self.rules = rules.AclStore(self)
+        self.realms = realms.RealmStore(self)
         self.changes = 0
         """Grows with each change made through this object, so that its own process need not look."""
 
@@ -52,7 +52,7 @@ class AccessStore:
         return opened
 
     def __enter__(self) -> Self:
-        """Use the book in a `with` block."""
+        """Use the store in a `with` block."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,7 +65,7 @@ class AccessStore:
             self.database.close()
 
     def change(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in one transaction that every process with the book open will notice.
+        """Run `work` in one transaction that every process with the store open will notice.
 
         Raises:
             DatabaseUnavailable: The database cannot be reached, or stays locked.
@@ -89,7 +89,7 @@ class AccessStore:
         """
         return self.database.read(lambda connection: int(connection.scalar(_VERSION) or 0))
 
-    def picture(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """All of it at one moment.
 
         Raises:

@@ -15,7 +15,7 @@ from muniment.archive import Agent
 from muniment.archive import Archive as LocalArchive
 from muniment.content.extras import need
 from muniment.errors.base import BadInput, BadSetting
-from muniment.settings.working import words
+from muniment.settings.jobs import words
 
 if TYPE_CHECKING:
     from muniment.content.archive import Archive
@@ -68,10 +68,10 @@ class BackgroundServices:
 
         return Ledger(self._app.database(), self.keyring)
 
-    # --- the office
+    # --- registrations
 
     @cached_property
-    def office(self) -> RegistrationContext:
+    def registration_context(self) -> RegistrationContext:
         """What the registration of containers works with.
 
         Raises:
@@ -119,7 +119,7 @@ class BackgroundServices:
         from muniment.doors.osf import Foreman, Links  # noqa: PLC0415 - as above
 
         links = Links(self._derived("download links"), life=self._settings.link_life)
-        return Foreman(self.office, links, signed_submissions=self._settings.signed_submissions)
+        return Foreman(self.registration_context, links, signed_submissions=self._settings.signed_submissions)
 
     def fetches(self) -> Fetches:
         """The requesters' side of fetching.
@@ -129,7 +129,7 @@ class BackgroundServices:
         """
         from muniment.workflows.fetch import Fetches  # noqa: PLC0415 - as above
 
-        return Fetches(self.office.fetching)
+        return Fetches(self.registration_context.fetching)
 
     @cached_property
     def ckan(self) -> CkanContext:
@@ -140,15 +140,15 @@ class BackgroundServices:
         """
         from muniment.doors.ckan.context import CkanContext  # noqa: PLC0415 - as above
 
-        office = self.office
+        registration_context = self.registration_context
         return CkanContext(
-            lambda: office.archive,
-            lambda: office.ledger,
+            lambda: registration_context.archive,
+            lambda: registration_context.ledger,
             lambda: self.keyring,
             self._portal_session,
-            scratch=office.scratch,
+            scratch=registration_context.scratch,
             public_url=self._settings.public_url,
-            signer=office.signer,
+            signer=registration_context.signer,
         )
 
     @cached_property
@@ -161,13 +161,13 @@ class BackgroundServices:
         """
         from muniment.app.distillery import distillery_context  # noqa: PLC0415 - as above
 
-        office = self.office
+        registration_context = self.registration_context
         return distillery_context(
             self._app,
-            lambda: office.archive,
-            lambda: office.ledger,
+            lambda: registration_context.archive,
+            lambda: registration_context.ledger,
             lambda: self._session(60.0, attempts=5),
-            office.scratch,
+            registration_context.scratch,
         )
 
     # --- copies
@@ -177,7 +177,7 @@ class BackgroundServices:
         """What the steps of copies work with."""
         from muniment.workflows.copies.steps import CopyContext  # noqa: PLC0415 - as above
 
-        return CopyContext(self.copy_service, lambda: self.office.ledger)
+        return CopyContext(self.copy_service, lambda: self.registration_context.ledger)
 
     def copy_service(self) -> CopyService:
         """The copies of the archive that the settings name.
@@ -191,13 +191,13 @@ class BackgroundServices:
         from muniment.workflows.copies.service import CopyService  # noqa: PLC0415 - as above
         from muniment.workflows.copies.table import CopyTable  # noqa: PLC0415 - as above
 
-        archive = self.office.archive
+        archive = self.registration_context.archive
         if not isinstance(archive, Archive):
             raise BadInput(reason="copies are made where the archive's folder is, not from behind a server")
-        database = self.office.ledger.database
+        database = self.registration_context.ledger.database
         given = self._settings.store_keys
         keys = keys_of(given.get_secret_value()) if given else {}
-        scratch = self.office.scratch("copies")
+        scratch = self.registration_context.scratch("copies")
         folders = StoreFolders(archive.state / "stores", scratch)
         registry = StoreRegistry(database, lambda: self.keyring, archive.config.id, folders, keys)
         return CopyService(archive, registry, CopyTable(database), scratch)
@@ -213,7 +213,7 @@ class BackgroundServices:
 
         service = self.copy_service()
         settings = ReportSettings(self._settings.format_policy, answers or self._settings.ndsa_answers)
-        return ReportWriter(service, lambda: AccessStore(service.table.database).picture().rules, settings)
+        return ReportWriter(service, lambda: AccessStore(service.table.database).snapshot().rules, settings)
 
     # --- the engines
 
@@ -224,7 +224,12 @@ class BackgroundServices:
         from muniment.jobs import Registry  # noqa: PLC0415 - as above
         from muniment.workflows.copies.steps import steps as copy_steps  # noqa: PLC0415 - as above
 
-        known = [*steps(self.office), *ckan_steps(self.ckan), *self._fetch_steps(), *copy_steps(self.copies)]
+        known = [
+            *steps(self.registration_context),
+            *ckan_steps(self.ckan),
+            *self._fetch_steps(),
+            *copy_steps(self.copies),
+        ]
         if self._settings.distillery is not None:
             from muniment.doors.distillery.steps import steps as distillery_steps  # noqa: PLC0415 - as above
             from muniment.doors.distillery.watching import WatchStep  # noqa: PLC0415 - as above
@@ -236,7 +241,7 @@ class BackgroundServices:
     def _fetch_steps(self) -> list[Step]:
         from muniment.workflows.fetch import steps  # noqa: PLC0415 - as above
 
-        return steps(self.office.fetching)
+        return steps(self.registration_context.fetching)
 
     def fetch_engine(self) -> LocalEngine:
         """Threads that fetch and do nothing else of what is owed, for a command that waits for them.
@@ -251,7 +256,9 @@ class BackgroundServices:
         lease = min(_COMMAND_LEASE, self._settings.work_lease)
         pace = Pace(lease=lease, sweep=lease / 4)
         threads = self._settings.work_threads
-        return LocalEngine(self.office.ledger, Registry(self._fetch_steps()), threads=threads, reserve=0, pace=pace)
+        return LocalEngine(
+            self.registration_context.ledger, Registry(self._fetch_steps()), threads=threads, reserve=0, pace=pace
+        )
 
     def local_engine(self, *, threads: int | None = None, queues: Sequence[str] = ()) -> LocalEngine:
         """Threads that do what is owed.
@@ -265,7 +272,7 @@ class BackgroundServices:
         self._schedule()
         chosen = tuple(Priority(name) for name in queues) or tuple(Priority)
         pace = Pace(lease=self._settings.work_lease, sweep=min(5.0, self._settings.work_lease / 2))
-        ledger = self.office.ledger
+        ledger = self.registration_context.ledger
         return LocalEngine(
             ledger, self.registry(), threads=threads or self._settings.work_threads, queues=chosen, pace=pace
         )
@@ -302,15 +309,20 @@ class BackgroundServices:
             self.celery_engine().close()
         try:
             if self._settings.registration_stores:
-                _ = self.office.stores
+                _ = self.registration_context.stores
             named = bool(self._settings.registration_stores)
             stores = self._store_addresses() if named or not self._app.remote else []
             used = named or (bool(stores) and Path(stores[0]).exists())
-            ledger_identity.check(self.office.ledger.database, self.office.archive.config.id, stores, used=used)
+            ledger_identity.check(
+                self.registration_context.ledger.database,
+                self.registration_context.archive.config.id,
+                stores,
+                used=used,
+            )
             if stores:
                 from muniment.doors.osf import check  # noqa: PLC0415 - as above
 
-                check.schedule(self.office, self._settings.registration_check)
+                check.schedule(self.registration_context, self._settings.registration_check)
         finally:
             self.close()
 
@@ -322,7 +334,9 @@ class BackgroundServices:
         """
         from muniment.app import ledger_identity  # noqa: PLC0415 - a database library
 
-        ledger_identity.check(self.office.ledger.database, self.office.archive.config.id, [], used=False)
+        ledger_identity.check(
+            self.registration_context.ledger.database, self.registration_context.archive.config.id, [], used=False
+        )
 
     def assign(self) -> None:
         """Say that the ledger belongs to the archive and the stores that the settings name.
@@ -333,8 +347,10 @@ class BackgroundServices:
         from muniment.app import ledger_identity  # noqa: PLC0415 - a database library
 
         try:
-            office = self.office
-            ledger_identity.change(office.ledger.database, office.archive.config.id, self._store_addresses())
+            registration_context = self.registration_context
+            ledger_identity.change(
+                registration_context.ledger.database, registration_context.archive.config.id, self._store_addresses()
+            )
         finally:
             self.close()
 
@@ -342,8 +358,8 @@ class BackgroundServices:
         """Close all that was opened; what is needed again is opened again."""
         if "distillery" in self.__dict__:
             self.distillery.close()
-        if "office" in self.__dict__:
-            self.office.close()
+        if "registration_context" in self.__dict__:
+            self.registration_context.close()
         self._app.close()
 
     # --- inside
@@ -354,21 +370,24 @@ class BackgroundServices:
             from muniment.doors.distillery.watching import schedule_watch  # noqa: PLC0415 - as above
 
             schedule_watch(self.distillery)
-        self._keep_periods(self.office.ledger)
+        self._keep_periods(self.registration_context.ledger)
 
     def _control_backup(self) -> ControlBackupStep:
         from muniment.workflows.control_backup import ControlBackupStep  # noqa: PLC0415 - as above
 
-        office = self.office
+        registration_context = self.registration_context
         return ControlBackupStep(
-            lambda: office.archive, lambda: office.ledger.database, lambda: self.keyring, office.scratch
+            lambda: registration_context.archive,
+            lambda: registration_context.ledger.database,
+            lambda: self.keyring,
+            registration_context.scratch,
         )
 
     def _reports(self) -> Step:
         from muniment.workflows.reports.steps import ReportStep  # noqa: PLC0415 - as above
 
         def clock() -> float:  # the ledger is opened when it is asked
-            return self.office.ledger.database.now()
+            return self.registration_context.ledger.database.now()
 
         return ReportStep(self.report_writer, clock)
 
@@ -408,7 +427,9 @@ class BackgroundServices:
         guard = Guard(allow_private_addresses=self._settings.allow_private_addresses)
         limits = None
         if together:
-            limits = Limits(SystemClock(), shared=lambda: self.office.ledger.limits, key=self._derived("limits"))
+            limits = Limits(
+                SystemClock(), shared=lambda: self.registration_context.ledger.limits, key=self._derived("limits")
+            )
         return Session(guard, limits=limits, timeout=timeout, attempts=attempts)
 
     def _portal_session(self, settings: PortalSettings) -> Session:
@@ -422,7 +443,7 @@ class BackgroundServices:
             tls = ssl.create_default_context()
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         guard = Guard(allow_private_addresses=self._settings.allow_private_addresses)
-        shared = lambda: self.office.ledger.limits  # noqa: E731 - opened when it is used
+        shared = lambda: self.registration_context.ledger.limits  # noqa: E731 - opened when it is used
         limits = Limits(SystemClock(), patience=0.0, shared=shared, key=self._derived("limits"))
         return Session(
             guard,

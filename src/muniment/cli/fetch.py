@@ -137,7 +137,7 @@ def _here(shared: Context, elements: Elements, given: Mapping[str, Any], *, queu
         if not queue:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             with working.fetch_engine(), shared.progress() as progress:
-                for now in working.office.ledger.watch(job.id, every=_EVERY):
+                for now in working.registration_context.ledger.watch(job.id, every=_EVERY):
                     for step in now.running:
                         progress(step.what or step.name, step.done, step.total, size=step.size)
         return fetches.show(job.id)

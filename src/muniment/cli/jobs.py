@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 job = typer.Typer(help="What was asked for, how far it is, and what became of it.", no_args_is_help=True)
 ledger = typer.Typer(help="Look after the ledger, which remembers what is owed.", no_args_is_help=True)
 
-registration = typer.Typer(help="Check and mend what lies in a registration store.", no_args_is_help=True)
+registration = typer.Typer(help="Check and repair what lies in a registration store.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or the id of a container.")]
 
@@ -99,8 +99,8 @@ def ls(
 
     if state is not None and state not in set(JobState):
         raise BadInput(reason=f"there is no state {state!r}; there are {', '.join(JobState)}")
-    with _ledger(context) as book:
-        found = book.jobs(kind=kind, state=JobState(state) if state else None, limit=limit)
+    with _ledger(context) as opened:
+        found = opened.jobs(kind=kind, state=JobState(state) if state else None, limit=limit)
     if as_json:
         print_json([_record(each) for each in found])
         return
@@ -116,15 +116,15 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show how far a job is, what runs, what failed, and its history."""
-    with _ledger(context) as book:
-        found = _find(book, id)
+    with _ledger(context) as opened:
+        found = _find(opened, id)
         if follow:
-            for progress in book.watch(found.id):
+            for progress in opened.watch(found.id):
                 typer.echo(_line(progress))
-            found = book.job(found.id)
-        progress = book.progress(found.id)
-        failed = list(book.steps(found.id, state=_failed()))
-        history = book.history(found.id)
+            found = opened.job(found.id)
+        progress = opened.progress(found.id)
+        failed = list(opened.steps(found.id, state=_failed()))
+        history = opened.history(found.id)
     if as_json:
         steps = [{"step": step.name, "given": step.given, "reason": step.reason} for step in failed]
         lines = [{"at": _when(line.at), "what": line.what, "detail": line.detail} for line in history]
@@ -212,8 +212,13 @@ def backup(context: typer.Context, as_json: Json = False) -> None:
 
     working = _working(context)
     try:
-        office = working.office
-        made = back_up(office.archive, working.ledger().database, working.keyring, office.scratch("control backup"))
+        registration_context = working.registration_context
+        made = back_up(
+            registration_context.archive,
+            working.ledger().database,
+            working.keyring,
+            registration_context.scratch("control backup"),
+        )
     finally:
         working.close()
     if as_json:
@@ -247,8 +252,8 @@ def rotate_keys(context: typer.Context) -> None:
 
     working = _working(context)
     try:
-        book = working.ledger()
-        count = book.rotate_secrets() + reseal(book.database, working.keyring)
+        opened = working.ledger()
+        count = opened.rotate_secrets() + reseal(opened.database, working.keyring)
     finally:
         working.close()
     note(f"{count} credentials sealed anew")
@@ -278,12 +283,17 @@ def repair_registration(context: typer.Context) -> None:
     working, left = _working(context), 0
     stores = working.existing_stores()
     try:
-        office = working.office
+        registration_context = working.registration_context
         for store in stores:
-            mending = StoreRepair(store, office.archive, office.policy.project, office.scratch("repair"))
-            for damage, done in mending.repair(list(damages(store))):
+            repairing = StoreRepair(
+                store,
+                registration_context.archive,
+                registration_context.policy.project,
+                registration_context.scratch("repair"),
+            )
+            for damage, done in repairing.repair(list(damages(store))):
                 left += isinstance(done, MunimentError)
-                said = str(done) if isinstance(done, MunimentError) else f"mended {done}"
+                said = str(done) if isinstance(done, MunimentError) else f"repaired {done}"
                 typer.echo(f"{store.container}: {damage.key}: {said}")
     finally:
         working.close()
@@ -312,7 +322,7 @@ def _ledger(context: typer.Context) -> Iterator[Ledger]:
         working.close()
 
 
-def _find(book: Ledger, id: str) -> Job:
+def _find(opened: Ledger, id: str) -> Job:
     """A job by its id, or the newest of a container.
 
     Raises:
@@ -320,7 +330,7 @@ def _find(book: Ledger, id: str) -> Job:
     """
     from muniment.doors.osf import KIND
 
-    return book.find(KIND, id) or book.job(id)
+    return opened.find(KIND, id) or opened.job(id)
 
 
 def _record(found: Job) -> dict[str, Any]:

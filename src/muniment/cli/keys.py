@@ -33,7 +33,7 @@ Days = Annotated[float | None, typer.Option(min=0, metavar="DAYS", help="The key
 
 
 @contextmanager
-def open_book(context: typer.Context) -> Iterator[tuple[AccessStore, str]]:
+def open_access_store(context: typer.Context) -> Iterator[tuple[AccessStore, str]]:
     """The keys and rules of the archive, and the name of who changes them.
 
     Raises:
@@ -80,8 +80,8 @@ def create(
         grants[address_of(project)] = frozenset(permission)
     if admin:
         grants["/"] = grants.get("/", frozenset()) | {ADMIN}
-    with open_book(context) as (book, agent):
-        made = book.keys.create(name, grants=grants, expires_at=_end(days), by=agent)
+    with open_access_store(context) as (store, agent):
+        made = store.keys.create(name, grants=grants, expires_at=_end(days), by=agent)
     _print_new(made, as_json=as_json)
     if not grants:
         note(f"the key has no rights of its own yet: see `muniment access grant {made.key.identity} ...`")
@@ -98,16 +98,16 @@ def renew(
     as_json: Json = False,
 ) -> None:
     """Give a key a new secret and print it; the rights stay, the old secret ends."""
-    with open_book(context) as (book, agent):
-        made = book.keys.renew(name, expires_at=_end(days), keep=keep, by=agent)
+    with open_access_store(context) as (store, agent):
+        made = store.keys.renew(name, expires_at=_end(days), keep=keep, by=agent)
     _print_new(made, as_json=as_json)
 
 
 @key.command(name="list")
 def list_(context: typer.Context, as_json: Json = False) -> None:
     """List all keys that ever were. Their secrets are kept nowhere."""
-    with open_book(context) as (book, _):
-        keys = book.keys.all()
+    with open_access_store(context) as (store, _):
+        keys = store.keys.all()
     if as_json:
         print_json([item.as_json() for item in keys])
         return
@@ -122,8 +122,8 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Take a key back: it counts no more, on a running server within a second."""
-    with open_book(context) as (book, _):
-        revoked = book.keys.revoke(key)
+    with open_access_store(context) as (store, _):
+        revoked = store.keys.revoke(key)
     if as_json:
         print_json([item.as_json() for item in revoked])
         return
@@ -141,8 +141,8 @@ def administrator_key(app: App) -> NewKey | None:
     from muniment.errors.access import KeyNameTaken
 
     try:
-        book = AccessStore(app.database())
-        return book.keys.create(ADMINISTRATOR, grants={"/": frozenset({ADMIN})}, by=_text(app.agent()))
+        store = AccessStore(app.database())
+        return store.keys.create(ADMINISTRATOR, grants={"/": frozenset({ADMIN})}, by=_text(app.agent()))
     except KeyNameTaken:
         return None
     finally:

@@ -167,6 +167,6 @@ def _local_premis(
     place = archive.get(id, project=project).project if archive.exists(id, project) else project
     where = place or archive.config.project
     with contextlib.closing(shared.app()) as app:
-        grants = grants_of(AccessStore(app.database()).picture().rules, where, named=True)
+        grants = grants_of(AccessStore(app.database()).snapshot().rules, where, named=True)
         copies = copies_of(app.database(), where, id)
     return write_premis(archive, id, write, project=place, mets=mets, grants=grants, copies=copies)

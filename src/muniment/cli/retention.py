@@ -76,8 +76,8 @@ def list_retentions(
     from muniment.workflows.copies.retention import Retentions
 
     with copying(context) as service:
-        book = Retentions(service.table.database)
-        found = book.all(ending_before=service.table.now() + parse_duration(expiring) if expiring else None)
+        retentions = Retentions(service.table.database)
+        found = retentions.all(ending_before=service.table.now() + parse_duration(expiring) if expiring else None)
     if as_json:
         names = ("project", "resource", "mode", "until", "hold")
         print_json([{name: getattr(each, name) for name in names} for each in found])

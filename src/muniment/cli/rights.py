@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from muniment.cli.context import note, print_json
-from muniment.cli.keys import open_book
+from muniment.cli.keys import open_access_store
 from muniment.cli.options import Json
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def show(
     """Show the rules as they were set."""
     from muniment.access import address_of
 
-    with open_book(context) as (book, _):
-        found = book.rules.all() if on is None else [book.rules.fetch(address_of(on))]
+    with open_access_store(context) as (store, _):
+        found = store.rules.all() if on is None else [store.rules.fetch(address_of(on))]
     if as_json:
         print_json([_as_json(revision) for revision in found])
         return
@@ -54,9 +54,9 @@ def grant(context: typer.Context, who: Who, what: What, on: On = "/", as_json: J
     """Let somebody do more, there and on everything below."""
     from muniment.access import Identity, address_of
 
-    with open_book(context) as (book, agent):
+    with open_access_store(context) as (store, agent):
         acl = {Identity.parse(who): frozenset(what)}
-        _print(book.rules.append(address_of(on), acl, by=agent), as_json=as_json)
+        _print(store.rules.append(address_of(on), acl, by=agent), as_json=as_json)
 
 
 @access.command()
@@ -64,9 +64,9 @@ def withdraw(context: typer.Context, who: Who, what: What, on: On = "/", as_json
     """Take back what was granted there; what is granted above or to others still counts."""
     from muniment.access import Identity, address_of
 
-    with open_book(context) as (book, agent):
+    with open_access_store(context) as (store, agent):
         acl = {Identity.parse(who): frozenset(what)}
-        _print(book.rules.subtract(address_of(on), acl, by=agent), as_json=as_json)
+        _print(store.rules.subtract(address_of(on), acl, by=agent), as_json=as_json)
 
 
 @access.command()
@@ -78,8 +78,8 @@ def clear(
     """Take all rules off an address. Those on other addresses stay."""
     from muniment.access import address_of
 
-    with open_book(context) as (book, agent):
-        _print(book.rules.delete(address_of(on), by=agent), as_json=as_json)
+    with open_access_store(context) as (store, agent):
+        _print(store.rules.delete(address_of(on), by=agent), as_json=as_json)
 
 
 @access.command()
@@ -94,8 +94,8 @@ def rights(
 
     identities = {ANONYMOUS, *map(Identity.parse, who)}
     identities |= {Identity.authenticated(identity.realm) for identity in identities if identity.kind != Kind.ANONYMOUS}
-    with open_book(context) as (book, _):
-        found = sorted(Authority(book).permissions(Caller(frozenset(identities)), on))
+    with open_access_store(context) as (store, _):
+        found = sorted(Authority(store).permissions(Caller(frozenset(identities)), on))
     if as_json:
         print_json(found)
     else:
@@ -116,8 +116,8 @@ def permissions(as_json: Json = False) -> None:
 @access.command()
 def realms(context: typer.Context, as_json: Json = False) -> None:
     """List the issuers of tokens that are trusted, or were."""
-    with open_book(context) as (book, _):
-        found = book.realms.all()
+    with open_access_store(context) as (store, _):
+        found = store.realms.all()
     if as_json:
         print_json([record.as_json() for record in found])
         return
@@ -149,9 +149,9 @@ def trust(
     if bool(audience) == any_audience:
         raise BadRealm(realm=label[:64], reason="give --audience, or --any-audience, and not both")
     realm = Realm(label, issuer, tuple(audience or ()), name=label, config_url=config, groups_claim=groups)
-    with open_book(context) as (book, agent):
-        known = any(record.realm.label == label for record in book.realms.all())
-        record = (book.realms.update if known else book.realms.create)(realm, by=agent)
+    with open_access_store(context) as (store, agent):
+        known = any(record.realm.label == label for record in store.realms.all())
+        record = (store.realms.update if known else store.realms.create)(realm, by=agent)
     if as_json:
         print_json(record.as_json())
     else:
@@ -165,8 +165,8 @@ def distrust(
     as_json: Json = False,
 ) -> None:
     """Trust an issuer no longer. Rules that name its users stay, and grant nothing."""
-    with open_book(context) as (book, agent):
-        record = book.realms.deprecate(label, by=agent)
+    with open_access_store(context) as (store, agent):
+        record = store.realms.deprecate(label, by=agent)
     if as_json:
         print_json(record.as_json())
     else:

@@ -404,7 +404,7 @@ class Archive(Protocol):
     def repair(
         self, id: str | None = None, *, project: str | None = None, progress: Progress = quiet
     ) -> Iterator[Repair]:
-        """Mend what an audit finds, from parity; says of each place what was done.
+        """Repair what an audit finds, from parity; says of each place what was done.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.

@@ -519,7 +519,9 @@ copies = Table(
     ),  # of the instance; 0 for the archive itself, which is checked whole
     Column("state", Word, nullable=False),  # owed, made, damaged, purging
     Column("reason", Text, nullable=False),
-    Column("generation", Integer, nullable=False),  # a copy that cannot be mended in its place is made again beside it
+    Column(
+        "generation", Integer, nullable=False
+    ),  # a copy that cannot be repaired in its place is made again beside it
     Column("keys", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("record", String(64), nullable=False),  # sha256 of its record in the store

@@ -32,11 +32,11 @@ class AuthorizedRequest:
 
     caller: Caller
     archive: Archive
-    gate: Authorizer
+    authorizer: Authorizer
 
     def may(self, permission: str, project: str | None) -> bool:
         """Whether the caller has a right."""
-        return self.gate.authority.allowed(self.caller, permission, project)
+        return self.authorizer.authority.allowed(self.caller, permission, project)
 
     def require(self, permission: str, project: str | None) -> None:
         """Refuse what the caller has no right to.
@@ -45,9 +45,9 @@ class AuthorizedRequest:
             MunimentError: 401 or 403.
         """
         try:
-            self.gate.authority.require(self.caller, permission, project)
+            self.authorizer.authority.require(self.caller, permission, project)
         except MunimentError as error:
-            self.gate.refused(error, self.caller.agent, permission, project)
+            self.authorizer.refused(error, self.caller.agent, permission, project)
             raise
 
     def require_somewhere(self, permission: str) -> None:
@@ -62,7 +62,7 @@ class AuthorizedRequest:
     def may_somewhere(self, permission: str) -> bool:
         """Whether the caller has a right anywhere."""
         # Rights are granted by rules, so who has one somewhere has it at the address of a rule.
-        return any(self.may(permission, address) for address in self.gate.authority.picture().rules)
+        return any(self.may(permission, address) for address in self.authorizer.authority.snapshot().rules)
 
     def project_of(self, id: str, project: str | None, permission: str) -> str:
         """The project of a resource the caller has a right to; what they may not see looks as if it were not there.
@@ -118,7 +118,7 @@ class Authorizer:
         self._failures = Failures(failures)
         self._recorded = Sparse(_MOST_RECORDED)
 
-    def visit(self, request: Request) -> AuthorizedRequest:
+    def access(self, request: Request) -> AuthorizedRequest:
         """Let a request in.
 
         Raises:
@@ -199,10 +199,10 @@ def authorized(request: Request) -> AuthorizedRequest:
     """Let a request in: for use in a route.
 
     Raises:
-        MunimentError: As `Authorizer.visit`.
+        MunimentError: As `Authorizer.access`.
     """
-    gate: Authorizer = request.app.state.gate
-    return gate.visit(request)
+    authorizer: Authorizer = request.app.state.authorizer
+    return authorizer.access(request)
 
 
 def etag_of(instance: Instance) -> str:

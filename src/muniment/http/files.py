@@ -59,7 +59,7 @@ class FileResponse(PumpResponse):
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         else:
             headers["Content-Digest"] = headers["Repr-Digest"]
-        damaged = request.app.state.gate.metrics.damaged
+        damaged = request.app.state.authorizer.metrics.damaged
         # A small file is read where its request is answered: handing it over in pieces would cost more than reading it.
         short = b"".join(read_checked(instance, entry, start, stop)) if stop - start <= PIECE else None
         super().__init__(

@@ -22,7 +22,7 @@ from muniment.errors.jobs import (
     StorageStalled,
 )
 from muniment.jobs import verdicts
-from muniment.jobs.keyring import Blackout
+from muniment.jobs.keyring import Redaction
 from muniment.jobs.ledger import Ledger
 from muniment.jobs.model import Again, Call, Claim, Done, Json, Outcome, State, StepRow, to_text
 from muniment.jobs.steps import Deadlines, Registry, Step
@@ -55,7 +55,7 @@ class StepContext:
     def __init__(self, ledger: Ledger, claim: Claim, stopping: Raised | None = None) -> None:
         """For `claim`, which this worker holds."""
         self.claim = claim
-        self.blackout = Blackout({})
+        self.redaction = Redaction({})
         self.line: ProgressLine | None = None
         self.began = self.moved = time.monotonic()
         self._ledger = ledger
@@ -147,7 +147,7 @@ class StepContext:
         Raises:
             SecretInTheOpen: One is.
         """
-        if self.blackout.in_json(value):
+        if self.redaction.in_json(value):
             raise SecretInTheOpen(name=self.claim.name, where=where)
 
     def show_secrets(self) -> None:
@@ -158,7 +158,7 @@ class StepContext:
             SecretUnreadable: One cannot be decrypted.
         """
         self._secrets = self._ledger.secrets_for(self.claim)
-        self.blackout = Blackout(self._secrets)
+        self.redaction = Redaction(self._secrets)
 
     def forget_secrets(self) -> None:
         """Drop the credentials from memory."""
@@ -260,13 +260,13 @@ def _clean(context: StepContext) -> ProgressLine | None:
     if context.line is None:
         return None
     what, done, total, size = context.line
-    return (context.blackout.redact(what), done, total, size)
+    return (context.redaction.redact(what), done, total, size)
 
 
 def _answered(context: StepContext, answer: object) -> Outcome:
     claim = context.claim
     if isinstance(answer, Again):
-        reason = context.blackout.redact(answer.because)
+        reason = context.redaction.redact(answer.because)
         if context.now() - claim.first_at > PATIENCE and not context.stopping:
             days = PATIENCE / 86400
             return Outcome(
@@ -291,7 +291,7 @@ def _raised(registry: Registry, context: StepContext, error: Exception) -> Outco
     if isinstance(error, AttemptTooLong):
         return _answered(context, Again(now, error.message))
     text = error.message if isinstance(error, MunimentError) else f"{type(error).__name__}: {error}"
-    return verdicts.outcome(context.claim, registry.get(context.claim.name), error, context.blackout.redact(text), now)
+    return verdicts.outcome(context.claim, registry.get(context.claim.name), error, context.redaction.redact(text), now)
 
 
 def record_apart(ledger: Ledger, owner: str, outcomes: Sequence[Outcome]) -> bool:

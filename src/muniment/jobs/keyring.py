@@ -130,7 +130,7 @@ def _bound(job: str, name: str) -> bytes:
     return f"{job}/{name}".encode()
 
 
-class Blackout:
+class Redaction:
     """Knows the credentials a step was shown, and finds them in what it wants to write."""
 
     def __init__(self, secrets: Mapping[str, Json]) -> None:

@@ -28,7 +28,7 @@ from muniment.errors.jobs import (
 from muniment.jobs import rows
 from muniment.jobs import statements as sql
 from muniment.jobs.control import JobControl
-from muniment.jobs.keyring import Blackout, Keyring
+from muniment.jobs.keyring import Keyring, Redaction
 from muniment.jobs.leases import Leases
 from muniment.jobs.limits import ServiceLimits
 from muniment.jobs.model import (
@@ -440,8 +440,8 @@ class Ledger:
         for name in call.secrets:
             if name not in secrets:
                 raise SecretNotGiven(name=call.name, secret=name)
-        blackout = Blackout(secrets)
-        if blackout.in_json(given) or blackout.in_json(call.given):
+        redaction = Redaction(secrets)
+        if redaction.in_json(given) or redaction.in_json(call.given):
             raise BadSubmission(reason="a credential stands in its content; credentials go into `secrets` alone")
 
     def _paged(self, query: Callable[[int], Select[Any]]) -> Iterator[StepRow]:

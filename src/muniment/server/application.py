@@ -62,9 +62,9 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
     # Traces are made inside the framework, so what is to be traced must pass through it.
     if settings.otel:
         server.state.tracer = tracing.trace(server)
-        return Middleware(server, limits, server.state.gate.metrics)
+        return Middleware(server, limits, server.state.authorizer.metrics)
     quick = nexus.FastPath(FastFilePath(server, str(archive.path)), server.state.nexus)
-    return Middleware(quick, limits, server.state.gate.metrics)
+    return Middleware(quick, limits, server.state.authorizer.metrics)
 
 
 def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
@@ -81,8 +81,8 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     )
     server.state.app = app
     server.state.archive = archive
-    server.state.desk = OpenTransactions(archive, settings.transaction_lease)
-    server.state.gate = Authorizer(archive, authority, Metrics(), settings.serve_failures, settings.session_life)
+    server.state.open_transactions = OpenTransactions(archive, settings.transaction_lease)
+    server.state.authorizer = Authorizer(archive, authority, Metrics(), settings.serve_failures, settings.session_life)
     server.state.idempotency = Idempotency(app.database())
     server.state.recent = RecentInstances()
     server.state.streams = Streams(settings.serve_streams)
@@ -100,7 +100,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
         pages.install(server, app, archive)
     options = nexus_options(settings)
     mine = app.folder_archive(parity=False)
-    server.state.nexus = nexus.install(server, mine, server.state.gate, options, app.database())
+    server.state.nexus = nexus.install(server, mine, server.state.authorizer, options, app.database())
     return server
 
 

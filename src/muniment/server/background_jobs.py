@@ -130,4 +130,4 @@ class BackgroundJobs:
             self._celery.close()
         if "distillery" in self._working.__dict__:
             self._working.distillery.close()
-        self._working.office.close()
+        self._working.registration_context.close()

@@ -46,9 +46,9 @@ def ready(request: Request, response: Response) -> dict[str, str]:
 @router.get("/metrics", operation_id="metrics", response_class=Response)
 def metrics(request: Request) -> Response:
     """Numbers for Prometheus, for who may administer the archive."""
-    visit = authorized(request)
-    visit.require(ADMIN, None)
-    text = visit.gate.metrics.text() + request.app.state.monitor.text()
+    access = authorized(request)
+    access.require(ADMIN, None)
+    text = access.authorizer.metrics.text() + request.app.state.monitor.text()
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 if TYPE_CHECKING:
-    from muniment.settings.working import WorkSettings
+    from muniment.settings.jobs import JobSettings
 
 Value = TypeVar("Value")
 
@@ -86,14 +86,14 @@ class Setting(Generic[Value]):
     def __get__(self, settings: None, owner: type) -> Self: ...
 
     @overload
-    def __get__(self, settings: WorkSettings, owner: type) -> Value: ...
+    def __get__(self, settings: JobSettings, owner: type) -> Value: ...
 
-    def __get__(self, settings: WorkSettings | None, owner: type) -> Self | Value:
+    def __get__(self, settings: JobSettings | None, owner: type) -> Self | Value:
         if settings is None:
             return self
         return cast("Value", settings.given.get(self.name, self.default))
 
-    def __set__(self, settings: WorkSettings, value: object) -> None:
+    def __set__(self, settings: JobSettings, value: object) -> None:
         message = f"settings are read once; {self.name} cannot be changed"
         raise AttributeError(message)
 

@@ -10,10 +10,10 @@ from typing import Self
 from muniment.errors.base import BadSetting
 from muniment.settings import fields
 from muniment.settings.fields import PREFIX, Setting
-from muniment.settings.working import WorkSettings
+from muniment.settings.jobs import JobSettings
 
 
-class Settings(WorkSettings):
+class Settings(JobSettings):
     """Everything a keeper may set; each field is also an environment variable with `MUNIMENT_` before it.
 
     Read once, checked as a whole, and handed down: it does not change, and nothing is written into the environment.
@@ -156,7 +156,7 @@ class Settings(WorkSettings):
 @cache
 def described() -> dict[str, Setting[object]]:
     """All settings by name, those of the work first."""
-    parts = (WorkSettings, Settings)
+    parts = (JobSettings, Settings)
     return {name: item for part in parts for name, item in vars(part).items() if isinstance(item, Setting)}
 
 

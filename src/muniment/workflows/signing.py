@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from muniment.errors.register import NotSigned
+from muniment.errors.registration import NotSigned
 
 HEADER_TIMESTAMP = "X-Muniment-Timestamp"
 HEADER_SIGNATURE = "X-Muniment-Signature"

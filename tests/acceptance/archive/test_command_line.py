@@ -158,7 +158,7 @@ def test_what_was_left_behind_is_listed_replayed_and_rolled_back(
         assert archive.leftovers() == []
 
 
-def test_damage_makes_the_audit_fail_and_repair_mends_it(
+def test_damage_makes_the_audit_fail_and_repair_restores_it(
     root: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["add", str(folder), "--id", "r"]) == 0

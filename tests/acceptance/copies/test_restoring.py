@@ -66,7 +66,7 @@ def test_what_a_store_lost_is_named_and_the_rest_comes_back(kept: Kept, capsys: 
         assert archive.get("one").read("a/small.txt") == b"small\n"
 
 
-def test_a_damaged_tar_is_mended_from_the_parity_beside_it(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_tar_is_repaired_from_the_parity_beside_it(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
     tar = kept.store("shelf") / "bags/org/other/two/v1.tar"
     data = bytearray(tar.read_bytes())
     data[50_000:52_000] = bytes(2000)

@@ -14,7 +14,7 @@ import pytest
 
 from muniment import Archive
 from muniment.testing.servers import Reply, Request
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.acceptance.fetch.keeping import Keeper
 from tests.timing import eventually
 
@@ -25,13 +25,13 @@ def keeper(tmp_path: Path) -> Keeper:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with Site(style="json") as server:
+def site() -> Iterator[WebServer]:
+    with WebServer(style="json") as server:
         server.files = {"data/a.txt": b"alpha", "data/deep/b.bin": b"\x00" * 3000, "data/empty": b""}
         yield server
 
 
-def test_an_address_becomes_a_resource_with_the_sources_files_at_its_root(keeper: Keeper, site: Site) -> None:
+def test_an_address_becomes_a_resource_with_the_sources_files_at_its_root(keeper: Keeper, site: WebServer) -> None:
     done = keeper.run("fetch", f"{site.url}/data/", "--id", "tides", "--into", "sea/north", "-m", "the first")
     assert done.stdout == "tides\n"
     assert "instance 1: 3 files" in done.stderr
@@ -42,7 +42,9 @@ def test_an_address_becomes_a_resource_with_the_sources_files_at_its_root(keeper
     assert source["not_taken"], "what the source leaves behind is recorded"
 
 
-def test_the_same_sources_without_an_id_are_the_next_instance_of_the_same_resource(keeper: Keeper, site: Site) -> None:
+def test_the_same_sources_without_an_id_are_the_next_instance_of_the_same_resource(
+    keeper: Keeper, site: WebServer
+) -> None:
     first = keeper.fetch(f"{site.url}/data/")
     site.files["data/new"] = b"new"
     del site.files["data/a.txt"]
@@ -53,7 +55,7 @@ def test_the_same_sources_without_an_id_are_the_next_instance_of_the_same_resour
     assert sorted(keeper.files(first["id"], 1)) == ["a.txt", "deep/b.bin", "empty"]
 
 
-def test_what_did_not_change_is_neither_fetched_nor_stored_again(keeper: Keeper, site: Site) -> None:
+def test_what_did_not_change_is_neither_fetched_nor_stored_again(keeper: Keeper, site: WebServer) -> None:
     keeper.fetch(f"{site.url}/data/", "--id", "tides")
     before = len(site.asked(r"a\.txt$"))
     again = keeper.fetch(f"{site.url}/data/", "--id", "tides")
@@ -64,7 +66,7 @@ def test_what_did_not_change_is_neither_fetched_nor_stored_again(keeper: Keeper,
     assert len(site.asked(r"a\.txt$")) > before
 
 
-def test_several_sources_have_a_folder_each(keeper: Keeper, site: Site, tmp_path: Path) -> None:
+def test_several_sources_have_a_folder_each(keeper: Keeper, site: WebServer, tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "one.tif").write_bytes(b"II*")
     keeper.fetch(f"{site.url}/data/deep/", f"{site.url}/data/a.txt", str(tmp_path / "scans"), "--id", "all")
@@ -73,7 +75,7 @@ def test_several_sources_have_a_folder_each(keeper: Keeper, site: Site, tmp_path
     assert sorted(keeper.files("all")) == ["one.tif"]
 
 
-def test_files_that_cannot_be_had_are_named_and_the_rest_is_archived(keeper: Keeper, site: Site) -> None:
+def test_files_that_cannot_be_had_are_named_and_the_rest_is_archived(keeper: Keeper, site: WebServer) -> None:
     site.fail(r"a\.txt$", status=403, times=99)
     done = keeper.run("fetch", f"{site.url}/data/", "--id", "tides", status=1)
     assert "not had: a.txt" in done.stderr
@@ -84,7 +86,7 @@ def test_files_that_cannot_be_had_are_named_and_the_rest_is_archived(keeper: Kee
 
 
 def test_a_source_that_fails_makes_no_instance_and_the_next_fetch_goes_on_with_what_came(
-    keeper: Keeper, site: Site, tmp_path: Path
+    keeper: Keeper, site: WebServer, tmp_path: Path
 ) -> None:
     gone = f"{site.url}/gone/"
     failed = keeper.run("fetch", f"{site.url}/data/", gone, "--id", "tides", status=8)
@@ -103,7 +105,7 @@ def test_sources_without_a_file_make_no_instance(keeper: Keeper, tmp_path: Path)
     assert "gave no file" in keeper.run("fetch", str(tmp_path / "nothing"), "--id", "x", status=8).stderr
 
 
-class SlowSite(Site):
+class SlowSite(WebServer):
     """Takes a while for each file, so that there is a middle to be killed in."""
 
     def answer(self, request: Request) -> Reply:
@@ -136,7 +138,7 @@ def test_a_fetch_that_is_ended_in_the_middle_goes_on_with_the_same_command(
 
 def test_a_secret_is_given_in_a_file_or_on_standard_input_and_never_shown(keeper: Keeper, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("correct-horse\n", "utf-8")
-    with Site(style="json", password="correct-horse") as site:
+    with WebServer(style="json", password="correct-horse") as site:
         site.files = {"d/a": b"1"}
         words = ("fetch", "http", f"url={site.url}/d/", "username=reader", "--id", "x")
         refused = keeper.run(*words, "password=correct-horse", status=4)
@@ -150,7 +152,7 @@ def test_a_secret_is_given_in_a_file_or_on_standard_input_and_never_shown(keeper
     assert "correct-horse" not in said + keeper.run("show", "x", "--json").stdout
 
 
-def test_a_fetch_of_other_sources_into_the_same_resource_waits_its_turn(keeper: Keeper, site: Site) -> None:
+def test_a_fetch_of_other_sources_into_the_same_resource_waits_its_turn(keeper: Keeper, site: WebServer) -> None:
     job = keeper.run("fetch", f"{site.url}/data/", "--id", "tides", "--queue").stdout.strip()
     assert keeper.run("fetch", f"{site.url}/data/", "--id", "tides", "--queue").stdout.strip() == job
     other = keeper.run("fetch", f"{site.url}/data/deep/", "--id", "tides", status=5)

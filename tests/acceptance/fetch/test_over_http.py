@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from muniment import Archive
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.acceptance.fetch.keeping import Keeper
 from tests.servers.native.running import Running, serving
 from tests.timing import eventually
@@ -20,8 +20,8 @@ WRITER = {"resources/read", "resources/write"}
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with Site(style="json") as server:
+def site() -> Iterator[WebServer]:
+    with WebServer(style="json") as server:
         server.files = {"data/a.txt": b"alpha", "data/b.bin": b"\x00" * 3000}
         yield server
 
@@ -49,7 +49,7 @@ def ended(client: httpx.Client, place: str) -> dict[str, Any]:
     return found
 
 
-def test_a_fetch_is_accepted_and_becomes_an_instance(client: httpx.Client, site: Site) -> None:
+def test_a_fetch_is_accepted_and_becomes_an_instance(client: httpx.Client, site: WebServer) -> None:
     answer = asked(client, {"http": {"url": f"{site.url}/data/"}}, id="tides", message="from the web")
     assert answer.status_code == 202
     done = ended(client, answer.headers["Location"])
@@ -60,7 +60,7 @@ def test_a_fetch_is_accepted_and_becomes_an_instance(client: httpx.Client, site:
     assert done["fetch"] in [each["fetch"] for each in listed]
 
 
-def test_the_same_key_for_the_same_request_is_one_fetch(client: httpx.Client, site: Site) -> None:
+def test_the_same_key_for_the_same_request_is_one_fetch(client: httpx.Client, site: WebServer) -> None:
     given = {"sources": [{"http": {"url": f"{site.url}/data/"}}], "id": "once"}
     answers = {client.post(FETCHES, json=given, headers={"Idempotency-Key": "k"}).json()["fetch"] for _ in range(2)}
     assert len(answers) == 1
@@ -87,7 +87,7 @@ def test_what_cannot_be_fetched_is_refused_with_its_place(
 
 
 def test_credentials_are_in_no_answer(client: httpx.Client) -> None:
-    with Site(style="json", password="correct-horse") as site:
+    with WebServer(style="json", password="correct-horse") as site:
         site.files = {"d/a": b"1"}
         fields = {"url": f"{site.url}/d/", "username": "reader", "password": "correct-horse"}
         answer = asked(client, {"http": fields}, id="sealed")
@@ -97,7 +97,7 @@ def test_credentials_are_in_no_answer(client: httpx.Client) -> None:
 
 
 def test_rights_on_the_project_are_asked_for_fetching_looking_and_cancelling(
-    running: Running, client: httpx.Client, site: Site
+    running: Running, client: httpx.Client, site: WebServer
 ) -> None:
     mine, reader, other = (
         running.new_key(name, **{place: rights})
@@ -126,7 +126,7 @@ def test_rights_on_the_project_are_asked_for_fetching_looking_and_cancelling(
     ended(client, place)
 
 
-def test_pages_of_fetches_go_on_after_each_other(client: httpx.Client, site: Site) -> None:
+def test_pages_of_fetches_go_on_after_each_other(client: httpx.Client, site: WebServer) -> None:
     for number in range(3):
         ended(client, asked(client, {"http": {"url": f"{site.url}/data/"}}, id=f"p{number}").headers["Location"])
     whole = [each["fetch"] for each in client.get(FETCHES).json()["fetches"]]
@@ -141,7 +141,7 @@ def test_pages_of_fetches_go_on_after_each_other(client: httpx.Client, site: Sit
     assert client.get(FETCHES, params={"after": "nobody"}).status_code == 404
 
 
-def test_the_command_has_a_server_do_it(running: Running, site: Site, tmp_path: Path) -> None:
+def test_the_command_has_a_server_do_it(running: Running, site: WebServer, tmp_path: Path) -> None:
     keeper = Keeper(tmp_path, running.url, {"MUNIMENT_KEY": running.key})
     assert keeper.run("fetch", f"{site.url}/data/", "--id", "by-server").stdout == "by-server\n"
     with Archive(running.url, key=running.key) as archive:

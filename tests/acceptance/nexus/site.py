@@ -149,7 +149,7 @@ class Site:
         self.settings = settings
         if not (folder / "muniment.json").exists():
             Archive.init(folder).close()
-        self.book = AccessStore.open(folder / "control.db")
+        self.store = AccessStore.open(folder / "control.db")
         self.keys: dict[str, str] = {}
         self._start()
 
@@ -182,24 +182,24 @@ class Site:
 
     def user(self, name: str, **rights: set[str]) -> Client:
         """Somebody with rights: `o__p1={"resources/read"}` for /o/p1, `o=...` for /o, `root=...` for /."""
-        self.keys[name] = self.book.keys.create(name).text
+        self.keys[name] = self.store.keys.create(name).text
         for place, names in rights.items():
             address = "/" if place == "root" else "/" + place.replace("__", "/")
-            self.book.rules.append(address, {Identity.user("keys", name): frozenset(names)})
+            self.store.rules.append(address, {Identity.user("keys", name): frozenset(names)})
         return Client(self.port, self.keys[name])
 
     def grant(self, name: str, address: str, names: set[str]) -> None:
         """Give somebody more rights."""
-        self.book.rules.append(address, {Identity.user("keys", name): frozenset(names)})
+        self.store.rules.append(address, {Identity.user("keys", name): frozenset(names)})
 
     def deny(self, name: str, address: str, names: set[str]) -> None:
         """Take rights away."""
-        self.book.rules.subtract(address, {Identity.user("keys", name): frozenset(names)})
+        self.store.rules.subtract(address, {Identity.user("keys", name): frozenset(names)})
 
     def close(self) -> None:
         """Stop everything."""
         self.stop()
-        self.book.close()
+        self.store.close()
 
 
 EVERYTHING = set(EVERY_PERMISSION) - {"admin"}

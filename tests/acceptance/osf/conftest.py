@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from muniment.settings import Secret
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.servers.native.running import Running, serving
 from tests.servers.osf.house import KEY, Sink
 
@@ -55,8 +55,8 @@ ArchiveOpener = Callable[..., OpenTransactions]
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with Site(style="json") as server:
+def site() -> Iterator[WebServer]:
+    with WebServer(style="json") as server:
         server.files = {"data/a.txt": b"alpha", "data/b.bin": b"\x00" * 3000, "data/empty": b""}
         yield server
 
@@ -83,15 +83,15 @@ def opening(tmp_path: Path, sink: Sink) -> Iterator[ArchiveOpener]:
                 **settings,
             }
             running = stack.enter_context(serving(tmp_path / "archive", **given))
-            desk = OpenTransactions(running, tmp_path)
-            stack.callback(desk.client.close)
-            return desk
+            open_transactions = OpenTransactions(running, tmp_path)
+            stack.callback(open_transactions.client.close)
+            return open_transactions
 
         yield open_one
 
 
 @pytest.fixture
-def desk(opening: ArchiveOpener) -> OpenTransactions:
+def open_transactions(opening: ArchiveOpener) -> OpenTransactions:
     return opening()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.servers.osf.house import House, container, http
 
 
@@ -46,7 +46,7 @@ def test_jobs_are_listed_shown_and_cancelled(tmp_path: Path) -> None:
 
 
 def test_a_job_is_followed_until_it_has_ended(tmp_path: Path) -> None:
-    with Site(style="json") as site, House(tmp_path) as house:
+    with WebServer(style="json") as site, House(tmp_path) as house:
         site.files = {"d/a": b"1"}
         house.submit(container("abc12", [http(site, "d/")]))
         shown = muniment(house, "job", "show", "abc12", "--follow")
@@ -98,17 +98,17 @@ def test_the_ledger_is_made_moved_and_its_keys_are_changed(tmp_path: Path) -> No
         muniment(other, "ledger", "migrate", "--from", str(tmp_path / "archive" / "control.db"), status=5)
 
 
-def test_a_damaged_file_of_a_registration_is_found_and_mended_from_the_archive(tmp_path: Path) -> None:
+def test_a_damaged_file_of_a_registration_is_found_and_repaired_from_the_archive(tmp_path: Path) -> None:
     data = bytes(range(256)) * 2000
     sha256 = hashlib.sha256(data).hexdigest()
-    with Site(style="json") as site, House(tmp_path) as house:
+    with WebServer(style="json") as site, House(tmp_path) as house:
         site.files = {"d/a": data, "d/small": b"s"}
         house.finish(container("abc", [http(site, "d/")]))
         assert "as it was recorded" in muniment(house, "registration", "verify")
         place = house.store / "Files" / sha256
         place.write_bytes(data[:999] + b"\xaa\xbb\xcc\xdd" + data[1003:])
         assert sha256 in muniment(house, "registration", "verify", status=1)
-        assert "mended" in muniment(house, "registration", "repair")
+        assert "repaired" in muniment(house, "registration", "repair")
         assert place.read_bytes() == data
         assert "as it was recorded" in muniment(house, "registration", "verify")
         place.unlink()

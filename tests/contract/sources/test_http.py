@@ -14,7 +14,7 @@ from muniment.sources import Failure, SourceContext, SourceEntry, open_source
 from muniment.testing.clock import FakeClock
 from muniment.testing.servers import Loopback, Reply, Request, Wrong
 from muniment.testing.servers.listings import STYLES
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from muniment.testing.sources import SourceContract, read
 
 FILES = {
@@ -35,21 +35,21 @@ class TestHttp(SourceContract):
     style = "nginx"
 
     @pytest.fixture
-    def server(self) -> Iterator[Site]:
-        with Site(self.style, password="sesame street") as server:
+    def server(self) -> Iterator[WebServer]:
+        with WebServer(self.style, password="sesame street") as server:
             server.files = {f"data/{name}": data for name, data in FILES.items()} | {"above.txt": b"not below"}
             yield server
 
-    def given(self, server: Site) -> dict[str, Any]:
+    def given(self, server: WebServer) -> dict[str, Any]:
         return {"url": f"{server.url}/data/", "username": "reader", "password": "sesame street"}
 
-    def refused(self, server: Site) -> dict[str, str]:
+    def refused(self, server: WebServer) -> dict[str, str]:
         return {"password": "wrong-password"}
 
-    def missing(self, server: Site) -> dict[str, str]:
+    def missing(self, server: WebServer) -> dict[str, str]:
         return {"url": f"{server.url}/nothing/"}
 
-    def files(self, server: Site) -> dict[str, bytes]:
+    def files(self, server: WebServer) -> dict[str, bytes]:
         return {name.replace("@about", "@@about"): data for name, data in FILES.items()}
 
 
@@ -66,11 +66,11 @@ class TestThredds(TestHttp):
     style = "thredds"
     calls = r"/catalog\.xml$"
 
-    def given(self, server: Site) -> dict[str, Any]:
+    def given(self, server: WebServer) -> dict[str, Any]:
         url = f"{server.url}/thredds/catalog/data/catalog.html"
         return {"url": url, "username": "reader", "password": "sesame street"}
 
-    def missing(self, server: Site) -> dict[str, str]:
+    def missing(self, server: WebServer) -> dict[str, str]:
         return {"url": f"{server.url}/thredds/catalog/nothing/catalog.xml"}
 
 
@@ -92,7 +92,7 @@ def found(session: Session, folder: Path, url: str) -> tuple[dict[str, SourceEnt
 
 @pytest.mark.parametrize("style", sorted(STYLES))
 def test_a_folder_comes_whole_in_every_style(session: Session, tmp_path: Path, style: str) -> None:
-    with Site(style) as site:
+    with WebServer(style) as site:
         site.files = {f"data set/{name}": data for name, data in FILES.items()} | {"above.txt": b"not below"}
         url = f"{site.url}/thredds/catalog/data%20set/catalog.xml" if style == "thredds" else f"{site.url}/data%20set/"
         entries, failures, contents = found(session, tmp_path, url)

@@ -45,10 +45,10 @@ def fetch(url: str) -> bytes:
 
 @pytest.fixture
 def authority(tmp_path: Path, provider: str) -> Authority:
-    book = AccessStore.open(tmp_path / "control.db")
-    book.realms.create(Realm("museum", provider, ("archive",)))
-    book.rules.append("/o", {Identity.group("museum", "staff"): frozenset({"resources/read"})})
-    return Authority(book, fetch=fetch)
+    store = AccessStore.open(tmp_path / "control.db")
+    store.realms.create(Realm("museum", provider, ("archive",)))
+    store.rules.append("/o", {Identity.group("museum", "staff"): frozenset({"resources/read"})})
+    return Authority(store, fetch=fetch)
 
 
 def test_a_user_signs_in_and_has_the_rights_of_the_group(sign_in: SignIn, authority: Authority) -> None:
@@ -84,9 +84,9 @@ def test_a_provider_that_is_gone_makes_tokens_wait_not_pass(tmp_path: Path, sign
     def unreachable(_: str) -> bytes:
         return fetch("http://127.0.0.1:9/nothing-listens-here")
 
-    with AccessStore.open(tmp_path / "other.db") as book:
-        book.realms.create(Realm("museum", provider, ("archive",)))
+    with AccessStore.open(tmp_path / "other.db") as store:
+        store.realms.create(Realm("museum", provider, ("archive",)))
         with pytest.raises(RealmUnavailable) as refused:
-            Authority(book, fetch=unreachable).identify({"authorization": f"Bearer {token}"}, HERE)
+            Authority(store, fetch=unreachable).identify({"authorization": f"Bearer {token}"}, HERE)
     assert refused.value.http_status == 503
     assert token not in str(refused.value)

@@ -29,9 +29,9 @@ def signing(issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     place = tmp_path_factory.mktemp("issuer") / "archive"
     key = make_archive(place)
     with Authority.open(place / "control.db") as authority:
-        authority.book.realms.create(Realm(label="library", issuer=issuer, name="The library"), by="test")
+        authority.store.realms.create(Realm(label="library", issuer=issuer, name="The library"), by="test")
         ann = Identity.user("library", "ann@example.org")
-        authority.book.rules.append("/", {ann: frozenset({"resources/read"})}, 1, by="test")
+        authority.store.rules.append("/", {ann: frozenset({"resources/read"})}, 1, by="test")
     with serving(place, key=key, sign_in_clients="library=muniment:secret") as running:
         yield running
 
@@ -91,7 +91,7 @@ def test_an_issuer_that_is_away_is_said_so(tmp_path: Path) -> None:
     place = tmp_path / "archive"
     key = make_archive(place)
     with Authority.open(place / "control.db") as authority:
-        authority.book.realms.create(Realm(label="away", issuer="http://127.0.0.1:9"), by="test")
+        authority.store.realms.create(Realm(label="away", issuer="http://127.0.0.1:9"), by="test")
     with serving(place, key=key, sign_in_clients="away=muniment") as running:
         answer = Visitor(running.url).ask("GET", "/sign-in/away")
         assert answer.status == 503

@@ -91,7 +91,7 @@ def test_a_revoked_key_ends_its_sessions(site: Running, visitor: Visitor) -> Non
     eventually(signed_in, every=2 * LOOK_SECONDS)
     assert visitor.get("/").heading != "Who are you?"
     with Authority.open(site.place / "control.db") as authority:
-        authority.book.keys.revoke("guest")
+        authority.store.keys.revoke("guest")
     eventually(lambda: visitor.get("/").heading == "Who are you?", every=LOOK_SECONDS)
 
 
@@ -152,7 +152,7 @@ def test_the_user_a_proxy_names_needs_no_session(tmp_path: Path) -> None:
     users.write_text("email_address,display_name\nann@example.org,Ann Lee\n")
     with Authority.open(place / "control.db") as authority:
         ann_lee = Identity.user("proxy", "ann@example.org")
-        authority.book.rules.append("/", {ann_lee: frozenset({"admin"})}, 1, by="test")
+        authority.store.rules.append("/", {ann_lee: frozenset({"admin"})}, 1, by="test")
     with serving(place, key=key, serve_trusted_proxies="127.0.0.1", proxy_users=str(users)) as running:
         ann = Visitor(running.url)
         ann.headers["Remote-User"] = "ann@example.org"

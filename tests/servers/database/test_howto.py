@@ -17,7 +17,7 @@ from muniment import Archive
 from muniment.access import AccessStore, Authority
 from muniment.database import Database
 from muniment.jobs import Call, Ledger
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from muniment.testing.services import Service, free_port
 from tests.timing import eventually
 
@@ -135,7 +135,7 @@ def test_all_stages_are_run_as_printed_from_an_empty_machine(
     blocks = {int(stage[0]): re.findall(r"```sh\n(.*?)```", stage, re.DOTALL) for stage in stages if stage[0].isdigit()}
     port, name = free_port(), place.rpartition("/")[2]
     (tmp_path / "etc").mkdir()
-    with Site(style="json") as site:
+    with WebServer(style="json") as site:
         site.files = {"tides/a": b"alpha", "tides/b": b"beta" * 1000}
         replaced = {
             "/srv/": f"{tmp_path}/",

@@ -52,7 +52,7 @@ def make_archive(place: Path, **settings: Any) -> str:
 
 def make_key(place: Path, name: str, grants: dict[str, set[str]]) -> str:
     with Authority.open(place / "control.db") as authority:
-        made = authority.book.keys.create(name, grants={where: frozenset(what) for where, what in grants.items()})
+        made = authority.store.keys.create(name, grants={where: frozenset(what) for where, what in grants.items()})
         return made.text
 
 

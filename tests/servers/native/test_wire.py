@@ -168,15 +168,15 @@ def test_the_second_request_of_a_connection_is_not_waited_for_endlessly_either()
 def test_names_nobody_has_seen_are_not_remembered(tmp_path: Path) -> None:
     Archive.init(tmp_path / "archive").close()
     with Archive(tmp_path / "archive", workers=0) as archive:
-        desk = OpenTransactions(archive, 60)
+        open_transactions = OpenTransactions(archive, 60)
         with archive.new("known") as transaction:
             transaction.add(b"x", "x")
-            desk.keep(transaction)
-            with desk.hold(transaction.transaction, archive):
+            open_transactions.keep(transaction)
+            with open_transactions.hold(transaction.transaction, archive):
                 pass
             for number in range(10):
                 name = f"00000000-0000-4000-8000-{number:012}"
-                with pytest.raises(LeftoverNotFound), desk.hold(name, archive):
+                with pytest.raises(LeftoverNotFound), open_transactions.hold(name, archive):
                     pass
-            assert not desk._locks
+            assert not open_transactions._locks
             transaction.unpark()

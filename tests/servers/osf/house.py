@@ -16,7 +16,7 @@ from muniment.app import App
 from muniment.app.background import BackgroundServices
 from muniment.content.archive import Archive as AnyArchive
 from muniment.doors.osf import Accepted, Signer
-from muniment.errors.register import NotSigned
+from muniment.errors.registration import NotSigned
 from muniment.jobs import Job
 from muniment.settings import Secret, Settings
 from muniment.testing.servers import Loopback, Reply, Request
@@ -82,15 +82,15 @@ class House:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._engine is not None:
             self._engine.stop(5)
-        self.working.office.close()
+        self.working.registration_context.close()
 
     @property
     def archive(self) -> AnyArchive:
-        return self.working.office.archive
+        return self.working.registration_context.archive
 
     @property
     def ledger(self) -> Any:
-        return self.working.office.ledger
+        return self.working.registration_context.ledger
 
     def submit(self, body: Any) -> Accepted:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -17,13 +17,13 @@ from muniment.doors.osf.context import Parity
 from muniment.doors.osf.registration import Registration
 from muniment.doors.osf.repair import StoreRepair, damages
 from muniment.errors.base import MunimentError
-from muniment.errors.register import ContainerExists
+from muniment.errors.registration import ContainerExists
 from muniment.errors.stores import StoreFailed
 from muniment.jobs import Call, JobState
 from muniment.stores import Receipt
 from muniment.stores.folder import FolderStore
 from muniment.stores.protocol import DEFAULTS, Open, PutOptions
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.servers.osf.house import PROJECT, House, container, http
 
 
@@ -45,8 +45,8 @@ class Breaking(FolderStore):
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with Site(style="json") as server:
+def site() -> Iterator[WebServer]:
+    with WebServer(style="json") as server:
         server.files = {"d/a": b"alpha", "d/large": bytes(range(256)) * 600}
         yield server
 
@@ -113,7 +113,7 @@ def test_a_registration_that_is_complete_is_never_written_over(tmp_path: Path) -
         assert before.items() <= {p: (tmp_path / "store" / p).read_bytes() for p in _tree(tmp_path / "store")}.items()
 
 
-def test_the_tree_has_nothing_beside_it_and_no_child_of_a_parent_that_failed(tmp_path: Path, site: Site) -> None:
+def test_the_tree_has_nothing_beside_it_and_no_child_of_a_parent_that_failed(tmp_path: Path, site: WebServer) -> None:
     kid = container("kid", [http(site, "d/")])
     with House(tmp_path) as house:
         assert house.finish(container("top", [http(site, "gone/")], [kid])).state is JobState.FAILED
@@ -133,7 +133,7 @@ def test_the_tree_has_nothing_beside_it_and_no_child_of_a_parent_that_failed(tmp
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_content_known_from_an_earlier_registration_is_looked_at_before_it_is_believed(
-    tmp_path: Path, site: Site, *, lost: bool
+    tmp_path: Path, site: WebServer, *, lost: bool
 ) -> None:
     with House(tmp_path) as house:
         house.finish(container("abc", [http(site, "d/")]))
@@ -145,7 +145,7 @@ def test_content_known_from_an_earlier_registration_is_looked_at_before_it_is_be
         assert kept == ([] if lost else [b"alphA"])
 
 
-def test_damage_is_put_right_from_the_archive_and_without_it_from_parity(tmp_path: Path, site: Site) -> None:
+def test_damage_is_put_right_from_the_archive_and_without_it_from_parity(tmp_path: Path, site: WebServer) -> None:
     large = site.files["d/large"]
     with House(tmp_path) as house:
         house.finish(container("abc", [http(site, "d/")]))
@@ -155,32 +155,32 @@ def test_damage_is_put_right_from_the_archive_and_without_it_from_parity(tmp_pat
         record = house.store / "File Metadata" / f"{sha256(b'alpha')}.json"
         was = {path: path.read_bytes() for path in (place, small, parity, record)}
 
-        def mended(archive: Any) -> dict[str, str]:
+        def repaired(archive: Any) -> dict[str, str]:
             repair = StoreRepair(store, archive, PROJECT, tmp_path)
             return {damage.key.partition("/")[0]: str(done) for damage, done in repair.repair(list(damages(store)))}
 
         place.write_bytes(bytes(len(large)))
         small.unlink()
         parity.write_bytes(b"PAR2")
-        said = mended(house.archive)
+        said = repaired(house.archive)
         assert {path: path.read_bytes() for path in was} == was
         assert "from the archive, abc" in said["Files"]
         assert "made anew" in said["Parities"]
         with Archive.init(tmp_path / "empty", workers=0) as empty:
             place.write_bytes(large[:999] + b"\xaa\xbb" + large[1001:])
-            assert mended(empty) == {"Files": "from its parity"}
+            assert repaired(empty) == {"Files": "from its parity"}
             record.write_bytes(b"{}")
-            assert mended(empty) == {"File Metadata": "from its content"}
+            assert repaired(empty) == {"File Metadata": "from its content"}
             assert {path: path.read_bytes() for path in (place, small, parity)} == {
                 path: was[path] for path in (place, small, parity)
             }
             assert json.loads(record.read_bytes())["md5"] == json.loads(was[record])["md5"]
             small.write_bytes(b"gone")
-            assert "cannot be repaired" in mended(empty)["Files"]
+            assert "cannot be repaired" in repaired(empty)["Files"]
         assert [damage.key for damage in damages(store)] == [f"Files/{sha256(b'alpha')}"]
 
 
-def test_a_check_reads_as_much_as_it_may_and_goes_on_the_next_night(tmp_path: Path, site: Site) -> None:
+def test_a_check_reads_as_much_as_it_may_and_goes_on_the_next_night(tmp_path: Path, site: WebServer) -> None:
     site.files = {f"d/{number}": b"%d" % number * 1000 for number in range(6)}
     with House(tmp_path) as house:
         house.finish(container("abc", [http(site, "d/")]))

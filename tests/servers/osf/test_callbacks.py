@@ -57,7 +57,7 @@ def test_the_original_s_signature_is_added_where_that_is_set(tmp_path: Path, sin
     with House(tmp_path, callback_addresses=sink.url, hmac_legacy=True) as house:
         house.finish(container("12345"))
         (payload,) = sink.payloads()
-        assert payload["signature"] == house.working.office.signer.legacy_signature(payload, ("id",))  # type: ignore[union-attr]  # it is set
+        assert payload["signature"] == house.working.registration_context.signer.legacy_signature(payload, ("id",))  # type: ignore[union-attr]  # it is set
         assert sink.unsigned == []
 
 
@@ -86,7 +86,7 @@ def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
 def test_a_certificate_that_is_vouched_for_is_taken(tmp_path: Path) -> None:
     context, client = server_and_client_contexts(tmp_path)
     with Sink(context) as sink, House(tmp_path / "house", work=False, callback_addresses=sink.url) as house:
-        makers = house.working.office._makers
+        makers = house.working.registration_context._makers
         makers["callback_session"] = lambda: Session(Guard(allow_private_addresses=True), tls=client)
         accepted = house.submit(container("tls"))
         with house.working.local_engine():
@@ -156,7 +156,7 @@ def test_a_store_that_cannot_be_written_is_waited_for_and_nobody_is_told_before(
 def test_callbacks_without_a_key_are_refused_at_the_start(tmp_path: Path) -> None:
     settings = Settings(archive=str(tmp_path), callback_addresses=Secret("https://example.org/done"))
     with pytest.raises(BadInput, match="MUNIMENT_HMAC_KEY"):
-        _ = BackgroundServices(App(settings)).office
+        _ = BackgroundServices(App(settings)).registration_context
 
 
 @pytest.mark.parametrize("address", ["ftp://example.org/", "example.org", "http://", "http://host:port/"])

@@ -11,7 +11,7 @@ from muniment.app import App
 from muniment.app.background import BackgroundServices
 from muniment.jobs import JobState, LocalEngine
 from muniment.jobs.local import Pace
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.servers.osf.house import House, container, http
 from tests.timing import eventually
 
@@ -46,7 +46,7 @@ def worker(house: House) -> LocalEngine:
 
 def test_beside_four_hanging_hosts_a_healthy_container_ends_before_any_of_them_is_given_up(tmp_path: Path) -> None:
     """On two workers, with one thread each for it: it waits for no deadline of theirs."""
-    with House(tmp_path, work=False) as house, hosts(4) as hanging, Site(style="json") as site:
+    with House(tmp_path, work=False) as house, hosts(4) as hanging, WebServer(style="json") as site:
         site.files = {f"d/{number}": b"x" * 100 for number in range(5)}
         engines = [worker(house), worker(house)]
         for engine in engines:

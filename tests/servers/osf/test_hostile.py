@@ -12,7 +12,7 @@ import pytest
 from muniment.jobs import JobState
 from muniment.testing.servers import Reply, Request
 from muniment.testing.servers.gitserver import GitServer
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.servers.osf.house import PROJECT, House, Sink, container, http
 from tests.timing import eventually
 
@@ -24,13 +24,13 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with Site(style="json") as server:
+def site() -> Iterator[WebServer]:
+    with WebServer(style="json") as server:
         server.files = {f"d/{name}": name.encode() * 50 for name in ("good", "bad", "other")}
         yield server
 
 
-def test_an_error_page_in_place_of_a_file_is_a_failure(tmp_path: Path, site: Site, sink: Sink) -> None:
+def test_an_error_page_in_place_of_a_file_is_a_failure(tmp_path: Path, site: WebServer, sink: Sink) -> None:
     with House(tmp_path, callback_addresses=sink.url) as house:
         site.fail("/d/bad$", times=99, body=b"<html>Sorry, our fault</html>")
         assert house.finish(container("page", [http(site, "d/")])).state is JobState.DONE
@@ -42,7 +42,7 @@ def test_an_error_page_in_place_of_a_file_is_a_failure(tmp_path: Path, site: Sit
         assert set(house.archive.get("page", project=PROJECT)) == {"http/d/good", "http/d/other"}
 
 
-def test_a_file_that_is_never_given_is_a_failure_and_not_the_end(tmp_path: Path, site: Site, sink: Sink) -> None:
+def test_a_file_that_is_never_given_is_a_failure_and_not_the_end(tmp_path: Path, site: WebServer, sink: Sink) -> None:
     with House(tmp_path, callback_addresses=sink.url) as house:
         site.fail("/d/bad$", times=999, status=403)
         assert house.finish(container("shut", [http(site, "d/")])).state is JobState.DONE
@@ -50,7 +50,7 @@ def test_a_file_that_is_never_given_is_a_failure_and_not_the_end(tmp_path: Path,
         assert "403" in failure["reason"]
 
 
-def test_a_cut_stream_is_taken_up_again(tmp_path: Path, site: Site, sink: Sink) -> None:
+def test_a_cut_stream_is_taken_up_again(tmp_path: Path, site: WebServer, sink: Sink) -> None:
     site.files["d/large"] = bytes(range(256)) * 8000
     with House(tmp_path, callback_addresses=sink.url) as house:
         site.fail("/d/large$", times=2, cut_after=500_000)
@@ -63,7 +63,7 @@ def test_large_files_are_stored_side_by_side_and_one_fault_is_one_failure(
     tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("muniment.workflows.fetch.files._SIDE_BY_SIDE", 3)
-    with Site(style="json") as site, House(tmp_path, callback_addresses=sink.url) as house:
+    with WebServer(style="json") as site, House(tmp_path, callback_addresses=sink.url) as house:
         site.files = {f"d/{number}": bytes([number]) * (2 << 20) for number in range(7)}
         site.files["d/again"] = site.files["d/2"]
         site.files["d/small"] = b"x"
@@ -80,7 +80,7 @@ def test_large_files_are_stored_side_by_side_and_one_fault_is_one_failure(
 
 
 def test_a_listing_that_never_ends_fails_the_container_by_name(tmp_path: Path, sink: Sink) -> None:
-    class Endless(Site):
+    class Endless(WebServer):
         def answer(self, request: Request) -> Reply:
             return Reply.json([{"name": "deeper", "type": "directory", "mtime": "x"}])
 
@@ -94,7 +94,7 @@ def test_a_listing_that_never_ends_fails_the_container_by_name(tmp_path: Path, s
 def test_a_redirect_to_a_private_address_is_refused_for_that_file_alone(tmp_path: Path, sink: Sink) -> None:
     from muniment.sources import Guard, Session
 
-    class Luring(Site):
+    class Luring(WebServer):
         def answer(self, request: Request) -> Reply:
             if request.path == "/d/bad":
                 return Reply(302, headers={"Location": "http://inside.example/latest/meta-data"})
@@ -111,8 +111,8 @@ def test_a_redirect_to_a_private_address_is_refused_for_that_file_alone(tmp_path
 
     with Luring(style="json") as site, House(tmp_path, callback_addresses=sink.url, work=False) as house:
         site.files = {"d/good": b"good", "d/bad": b"bad"}
-        office = house.working.office
-        office._makers["session"] = lambda: Session(Outside(resolve=resolve), attempts=1)
+        registration_context = house.working.registration_context
+        registration_context._makers["session"] = lambda: Session(Outside(resolve=resolve), attempts=1)
         job = house.submit(container("lured", [http(site, "d/")])).job
         engine = house.working.local_engine()
         with engine:
@@ -123,7 +123,7 @@ def test_a_redirect_to_a_private_address_is_refused_for_that_file_alone(tmp_path
         assert set(house.archive.get("lured", project=PROJECT)) == {"http/d/good"}
 
 
-def test_private_addresses_are_refused_by_default(tmp_path: Path, site: Site) -> None:
+def test_private_addresses_are_refused_by_default(tmp_path: Path, site: WebServer) -> None:
     with House(tmp_path, allow_private_addresses=False) as house:
         job = house.finish(container("inside", [http(site, "d/")]))
         assert job.state is JobState.FAILED
@@ -167,7 +167,7 @@ def test_a_repository_with_hostile_names_submodules_and_hooks_harms_nobody(tmp_p
 def test_a_file_and_a_folder_of_one_name_come_both_and_their_true_names_are_recorded(
     tmp_path: Path, sink: Sink
 ) -> None:
-    class Twice(Site):
+    class Twice(WebServer):
         """A folder and a file of one name, as S3 has them."""
 
         def answer(self, request: Request) -> Reply:
@@ -188,7 +188,7 @@ def test_a_file_and_a_folder_of_one_name_come_both_and_their_true_names_are_reco
             assert json.load(names) == [{"path": "a (2)/b", "name": "a/b"}]
 
 
-def test_a_service_that_asks_to_be_left_alone_is_left_alone_and_the_job_waits(tmp_path: Path, site: Site) -> None:
+def test_a_service_that_asks_to_be_left_alone_is_left_alone_and_the_job_waits(tmp_path: Path, site: WebServer) -> None:
     import time
 
     with House(tmp_path) as house:
@@ -209,7 +209,7 @@ def test_a_service_that_asks_to_be_left_alone_is_left_alone_and_the_job_waits(tm
 def test_parity_follows_the_cut_off_and_the_service_s_wish(tmp_path: Path, sink: Sink) -> None:
     files = {"d/under": b"u" * 102_399, "d/at": b"a" * 102_400, "d/empty": b"", "d/small": b"s" * 10}
     names = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    with Site(style="json") as site, House(tmp_path, callback_addresses=sink.url) as house:
+    with WebServer(style="json") as site, House(tmp_path, callback_addresses=sink.url) as house:
         site.files = files
         assert house.finish(container("plain", [http(site, "d/")])).state is JobState.DONE
         parities = sorted(house.stored("Parities"))
@@ -232,7 +232,7 @@ def test_parity_follows_the_cut_off_and_the_service_s_wish(tmp_path: Path, sink:
         assert sink.of("forced")[0]["failures"] == []
 
 
-def test_parity_of_a_registration_mends_its_file(tmp_path: Path) -> None:
+def test_parity_of_a_registration_repairs_its_file(tmp_path: Path) -> None:
     import shutil
     import subprocess
 
@@ -240,9 +240,9 @@ def test_parity_of_a_registration_mends_its_file(tmp_path: Path) -> None:
 
     data = bytes(range(256)) * 1000
     sha256 = hashlib.sha256(data).hexdigest()
-    with Site(style="json") as site, House(tmp_path / "house") as house:
+    with WebServer(style="json") as site, House(tmp_path / "house") as house:
         site.files = {"d/x": data}
-        assert house.finish(container("mended", [http(site, "d/")])).state is JobState.DONE
+        assert house.finish(container("repaired", [http(site, "d/")])).state is JobState.DONE
         bench = tmp_path / "bench"
         bench.mkdir()
         for name in house.stored("Parities"):

@@ -13,7 +13,7 @@ import pytest
 from muniment.jobs import JobState
 from muniment.settings import Secret
 from muniment.testing.servers import Reply, Request
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from muniment.testing.services import Service
 from tests.servers.osf.crew import Crew
 from tests.servers.osf.house import PROJECT, House, Sink, container, http
@@ -21,7 +21,7 @@ from tests.servers.osf.house import PROJECT, House, Sink, container, http
 SEED = 20261121
 
 
-class SlowSite(Site):
+class SlowSite(WebServer):
     """Takes a while for each file, so that there is a middle to be killed in."""
 
     def answer(self, request: Request) -> Reply:
@@ -57,7 +57,7 @@ def storm(folder: Path, *, files: int, kills: int, every: float, pause: float = 
             check(house, site, sink, kills)
 
 
-def check(house: House, site: Site, sink: Sink, kills: int) -> None:
+def check(house: House, site: WebServer, sink: Sink, kills: int) -> None:
     stored = {
         f"{part}/{path.rpartition('/')[2]}": instance.read(path)
         for id, parts in (("top", {"http/0": 0, "http-2/1": 1}), ("kid", {"http/2": 2}))

@@ -9,14 +9,14 @@ import pytest
 
 from muniment.errors.base import BadInput
 from muniment.jobs import State
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.servers.osf.house import House, container, http
 from tests.timing import eventually
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with Site(style="json") as server:
+def site() -> Iterator[WebServer]:
+    with WebServer(style="json") as server:
         server.files = {f"d/{number}": b"%d" % number for number in range(20)}
         yield server
 
@@ -31,25 +31,25 @@ def until_waiting(house: House, job: str) -> str:
     return eventually(reasons, told=lambda: list(house.ledger.steps(job)))[0]
 
 
-def test_a_service_that_is_busy_for_one_worker_is_not_asked_by_another(tmp_path: Path, site: Site) -> None:
-    with House(tmp_path, work=False) as office:
+def test_a_service_that_is_busy_for_one_worker_is_not_asked_by_another(tmp_path: Path, site: WebServer) -> None:
+    with House(tmp_path, work=False) as registration_context:
         with House(tmp_path):
             site.fail("/d/$", status=429, headers={"Retry-After": "3000"})
-            first = office.submit(container("one", [http(site, "d/")]))
-            assert "before" in until_waiting(office, first.job)
+            first = registration_context.submit(container("one", [http(site, "d/")]))
+            assert "before" in until_waiting(registration_context, first.job)
         asked = len(site.requests)
         with House(tmp_path):
-            second = office.submit(container("two", [http(site, "d/")]))
-            assert "before" in until_waiting(office, second.job)
+            second = registration_context.submit(container("two", [http(site, "d/")]))
+            assert "before" in until_waiting(registration_context, second.job)
         assert len(site.requests) == asked == 1
 
 
-def test_a_budget_is_kept_by_all_workers_together(tmp_path: Path, site: Site) -> None:
-    with House(tmp_path, work=False) as office:
+def test_a_budget_is_kept_by_all_workers_together(tmp_path: Path, site: WebServer) -> None:
+    with House(tmp_path, work=False) as registration_context:
         for id in ("one", "two"):
             with House(tmp_path, hourly_calls="http=15"):
-                job = office.submit(container(id, [http(site, "d/")])).job
-                assert "before" in until_waiting(office, job)
+                job = registration_context.submit(container(id, [http(site, "d/")])).job
+                assert "before" in until_waiting(registration_context, job)
         assert len(site.requests) == 15
 
 

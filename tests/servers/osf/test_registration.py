@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from muniment.errors.register import ContainerExists, ContainerNotFound
+from muniment.errors.registration import ContainerExists, ContainerNotFound
 from muniment.jobs import JobState
 from muniment.testing.servers.bucket import Bucket
 from muniment.testing.servers.gitserver import GitServer
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.servers.osf.house import PROJECT, House, Sink, container, http
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with Site() as server:
+def site() -> Iterator[WebServer]:
+    with WebServer() as server:
         server.files = {"data/a.txt": b"alpha", "data/sub/b.bin": b"beta" * 100, "data/same.txt": b"alpha"}
         yield server
 
@@ -35,7 +35,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_a_container_becomes_the_tree_of_the_seed(tmp_path: Path, site: Site, sink: Sink) -> None:
+def test_a_container_becomes_the_tree_of_the_seed(tmp_path: Path, site: WebServer, sink: Sink) -> None:
     with House(tmp_path, callback_addresses=sink.url + "/done") as house:
         job = house.finish(container("abc12", [http(site, "data/")]))
         assert job.state is JobState.DONE, job.reason
@@ -79,7 +79,9 @@ def test_a_container_becomes_the_tree_of_the_seed(tmp_path: Path, site: Site, si
         assert list(house.archive.audit()) == []
 
 
-def test_children_at_any_depth_are_resources_and_nest_in_the_manifest(tmp_path: Path, site: Site, sink: Sink) -> None:
+def test_children_at_any_depth_are_resources_and_nest_in_the_manifest(
+    tmp_path: Path, site: WebServer, sink: Sink
+) -> None:
     tree = container("top", children=[container("mid", [http(site, "data/")], [container("low")])])
     with House(tmp_path, callback_addresses=sink.url) as house:
         assert house.finish(tree).state is JobState.DONE
@@ -106,7 +108,7 @@ def test_a_manifest_says_which_version_a_file_has_at_present(tmp_path: Path) -> 
         assert file["version"] not in file["versions"]
 
 
-def test_two_services_of_one_kind_are_both_kept(tmp_path: Path, site: Site) -> None:
+def test_two_services_of_one_kind_are_both_kept(tmp_path: Path, site: WebServer) -> None:
     with House(tmp_path) as house:
         assert house.finish(container("two", [http(site, "data/"), http(site, "data/sub/")])).state is JobState.DONE
         services = house.document("Manifests/two.manifest.json")["services"]
@@ -126,7 +128,7 @@ def test_a_git_repository_is_taken_in_by_its_tree(tmp_path: Path, sink: Sink) ->
 
 
 def test_of_six_submissions_with_one_child_at_once_one_is_accepted_and_told_of(
-    tmp_path: Path, site: Site, sink: Sink
+    tmp_path: Path, site: WebServer, sink: Sink
 ) -> None:
     with House(tmp_path, callback_addresses=sink.url) as house:
 
@@ -144,7 +146,7 @@ def test_of_six_submissions_with_one_child_at_once_one_is_accepted_and_told_of(
         assert sum(len(sink.of(f"parent{number}")) for number in range(6)) == 1
 
 
-def test_the_same_id_is_refused_while_it_runs_and_after(tmp_path: Path, site: Site) -> None:
+def test_the_same_id_is_refused_while_it_runs_and_after(tmp_path: Path, site: WebServer) -> None:
     body = container("same", [http(site, "data/")], [container("child")])
     with House(tmp_path, work=False) as house:
         first = house.submit(body)
@@ -165,7 +167,7 @@ def test_the_same_id_is_refused_while_it_runs_and_after(tmp_path: Path, site: Si
 
 
 def test_files_that_are_too_large_are_failures_and_the_rest_is_kept(tmp_path: Path, sink: Sink) -> None:
-    with Site(style="json") as site, House(tmp_path, callback_addresses=sink.url, max_file_size=500) as house:
+    with WebServer(style="json") as site, House(tmp_path, callback_addresses=sink.url, max_file_size=500) as house:
         site.files = {"d/small": b"x" * 400, "d/exact": b"z" * 500, "d/large": b"y" * 600}
         assert house.finish(container("big", [http(site, "d/")])).state is JobState.DONE
         failures = [{"file": "large", "reason": "File is too large.", "service": "http"}]
@@ -178,7 +180,7 @@ def test_files_that_are_too_large_are_failures_and_the_rest_is_kept(tmp_path: Pa
 
 
 def test_a_refused_credential_fails_the_container_by_name_and_leaves_nothing(tmp_path: Path, sink: Sink) -> None:
-    with Site(password="right-word") as site, House(tmp_path, callback_addresses=sink.url) as house:
+    with WebServer(password="right-word") as site, House(tmp_path, callback_addresses=sink.url) as house:
         site.files = {"d/a": b"1"}
         body = container("locked", [http(site, "d/", username="reader", password="wrong-word")])
         job = house.finish(body)
@@ -199,7 +201,7 @@ def test_a_refused_credential_fails_the_container_by_name_and_leaves_nothing(tmp
 
 
 def test_a_failed_child_fails_its_parents_with_the_cause_and_everybody_is_told(
-    tmp_path: Path, site: Site, sink: Sink
+    tmp_path: Path, site: WebServer, sink: Sink
 ) -> None:
     bad = container("bad", [http(site, "nowhere/")])
     tree = container("top", [http(site, "data/")], [container("good", [http(site, "data/")]), bad])
@@ -228,7 +230,7 @@ def test_a_container_without_services_and_children_is_registered(tmp_path: Path,
         assert sink.of("empty")[0]["status"] == "success"
 
 
-def test_equal_content_of_two_containers_is_one_object(tmp_path: Path, site: Site) -> None:
+def test_equal_content_of_two_containers_is_one_object(tmp_path: Path, site: WebServer) -> None:
     with House(tmp_path) as house:
         house.finish(container("one", [http(site, "data/")]))
         before = {key: (house.store / key).stat().st_mtime_ns for key in house.stored("Files")}
@@ -239,7 +241,7 @@ def test_equal_content_of_two_containers_is_one_object(tmp_path: Path, site: Sit
         assert house.foreman.containers(after="one", limit=1) == (["two"], None)
 
 
-def test_registrations_go_to_every_store(tmp_path: Path, site: Site) -> None:
+def test_registrations_go_to_every_store(tmp_path: Path, site: WebServer) -> None:
     stores = f"{tmp_path / 'store'},{tmp_path / 'second'}"
     with House(tmp_path, registration_stores=stores) as house:
         assert house.finish(container("both", [http(site, "data/")])).state is JobState.DONE

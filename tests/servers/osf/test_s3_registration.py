@@ -14,11 +14,11 @@ import pytest
 from botocore.config import Config
 
 from muniment.doors.osf.repair import StoreRepair, damages
-from muniment.errors.register import FileNotFound
+from muniment.errors.registration import FileNotFound
 from muniment.jobs import JobState
 from muniment.settings import Secret
-from muniment.testing.servers.site import Site
 from muniment.testing.servers.swift import Swift
+from muniment.testing.servers.web import WebServer
 from muniment.testing.services import Service, shared
 from tests.servers.osf.house import PROJECT, House, container, http
 
@@ -56,7 +56,7 @@ def test_a_registration_in_a_bucket_is_handed_out_by_presigned_links(
         "registration_access_key": Secret(Swift.access_key),
         "registration_secret_key": Secret(Swift.secret_key),
     }
-    with Site(style="json") as site, House(tmp_path, **given) as house:
+    with WebServer(style="json") as site, House(tmp_path, **given) as house:
         site.files = {"d/a b": b"alpha", "d/large": b"x" * 150_000}
         assert house.finish(container("inS3", [http(site, "d/")])).state is JobState.DONE
         sha256 = hashlib.sha256(b"alpha").hexdigest()

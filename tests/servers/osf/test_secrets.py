@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import pytest
 
-from muniment.errors.register import ContainerField
+from muniment.errors.registration import ContainerField
 from muniment.jobs import JobState
 from muniment.testing.servers.gitserver import GitServer
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from tests.servers.osf.house import House, Sink, container, http
 
 WORD = "S3cr3t+Word/that=nobody%sees"
@@ -71,7 +71,7 @@ def test_a_credential_is_nowhere_while_it_is_used_and_after(
     password = WORD if right else "another-word"
     folder = tmp_path / "house"
     git = GitServer(tmp_path / "git", password=password)
-    with Site(style="json", password=password) as site, git, Sink() as sink, Watcher() as watcher:
+    with WebServer(style="json", password=password) as site, git, Sink() as sink, Watcher() as watcher:
         repository = git.repository("paper")
         repository.commit(repository.folder_of({"README.md": b"hello"}))
         site.files = {"d/a": b"1", "d/b": b"2" * 200_000}
@@ -111,7 +111,7 @@ def test_a_credential_that_stands_in_an_open_field_is_refused(tmp_path: Path) ->
 
 
 def test_a_password_that_is_part_of_a_files_name_fails_nothing(tmp_path: Path) -> None:
-    with Site(style="json", password="data") as site, House(tmp_path) as house:
+    with WebServer(style="json", password="data") as site, House(tmp_path) as house:
         site.files = {"data/data.csv": b"1", "data/gone.csv": b"2"}
         site.fail(r"gone\.csv$", status=403, times=99)
         done = house.finish(container("x", [http(site, "data/", username="reader", password="data")]))

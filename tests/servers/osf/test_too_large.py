@@ -20,7 +20,7 @@ from muniment.testing.servers.figshare import Figshare
 from muniment.testing.servers.forges import Forge, GitHub, GitLab
 from muniment.testing.servers.gitserver import GitServer
 from muniment.testing.servers.osf import Osf
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from muniment.testing.servers.zenodo import Zenodo
 from tests.servers.osf.house import PROJECT, House, Sink, container
 
@@ -49,7 +49,7 @@ class Case:
     @contextmanager
     def _http(self, _: Path) -> Iterator[dict[str, Any]]:
         # Listings in HTML state no sizes that are exact: only the download shows how large a file is.
-        with Site(style="nginx" if self.extra == "without sizes" else "json") as site:
+        with WebServer(style="nginx" if self.extra == "without sizes" else "json") as site:
             site.files = {f"d/{name}": data for name, data in FILES.items()}
             yield {"url": f"{site.url}/d/"}
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from muniment.jobs import JobState
 from muniment.testing.servers.loopback import Reply, Request
-from muniment.testing.servers.site import Site
+from muniment.testing.servers.web import WebServer
 from muniment.workflows.fetch.transactions import TransactionLease
 from tests.servers.osf.house import PROJECT, House, Sink, container, http
 
 
-class Contended(Site):
+class Contended(WebServer):
     """Before it gives a file, another worker has stored one at its place."""
 
     house: Any = None

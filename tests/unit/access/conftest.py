@@ -1,4 +1,4 @@
-"""A book of keys, rules and realms, and an authority that decides by it."""
+"""A store of keys, rules and realms, and an authority that decides by it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def book(place: Path) -> Iterator[AccessStore]:
+def store(place: Path) -> Iterator[AccessStore]:
     with AccessStore.open(place) as opened:
         yield opened
 
 
 @pytest.fixture
-def authority(book: AccessStore) -> Authority:
-    return Authority(book)
+def authority(store: AccessStore) -> Authority:
+    return Authority(store)

@@ -90,10 +90,10 @@ def realm(**settings: Any) -> Realm:
     return Realm(**{"label": "museum", "issuer": ISSUER, "audiences": (AUDIENCE,), **settings})
 
 
-def authority_for(issuer: Issuer, book: AccessStore, **settings: Any) -> Authority:
+def authority_for(issuer: Issuer, store: AccessStore, **settings: Any) -> Authority:
     """An authority that trusts the issuer."""
-    book.realms.create(realm(**settings))
-    return Authority(book, fetch=issuer.fetch)
+    store.realms.create(realm(**settings))
+    return Authority(store, fetch=issuer.fetch)
 
 
 def bearer(token: str) -> dict[str, str]:

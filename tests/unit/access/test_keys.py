@@ -30,8 +30,8 @@ CHANGE_PATIENCE = 30
 """Seconds that a change waits for another one."""
 
 
-def test_a_key_comes_in_as_bearer_token_and_as_basic_user_name(book: AccessStore, authority: Authority) -> None:
-    made = book.keys.create("alice")
+def test_a_key_comes_in_as_bearer_token_and_as_basic_user_name(store: AccessStore, authority: Authority) -> None:
+    made = store.keys.create("alice")
     for headers in (
         bearer(made.text),
         {"authorization": f"bearer {made.text}"},
@@ -54,23 +54,23 @@ def test_without_credentials_nobody_is_known(authority: Authority) -> None:
     assert authority.identify({"authorization": ""}, HERE) is NOBODY
 
 
-def test_a_key_has_256_random_bits_and_no_other_has_them(book: AccessStore) -> None:
-    made = [book.keys.create(f"k{number}") for number in range(20)]
+def test_a_key_has_256_random_bits_and_no_other_has_them(store: AccessStore) -> None:
+    made = [store.keys.create(f"k{number}") for number in range(20)]
     for new in made:
         assert re.fullmatch(r"mun_[a-z2-7]{16}_[a-z2-7]{52}", new.text)
     assert len({new.text.split("_")[2] for new in made}) == len(made)
 
 
-def test_the_secret_is_neither_on_disk_nor_in_any_repr(book: AccessStore, place: Path) -> None:
-    made = book.keys.create("alice")
+def test_the_secret_is_neither_on_disk_nor_in_any_repr(store: AccessStore, place: Path) -> None:
+    made = store.keys.create("alice")
     secret = made.text.rsplit("_", 1)[1]
-    book.close()
+    store.close()
     for path in place.parent.iterdir():
         assert secret.encode() not in path.read_bytes()
     with AccessStore.open(place) as again:
         authority = Authority(again)
         caller = authority.identify(bearer(made.text), HERE)
-        for thing in (made, again.keys.all(), authority.picture(), caller, caller.agent):
+        for thing in (made, again.keys.all(), authority.snapshot(), caller, caller.agent):
             assert secret not in repr(thing)
             assert secret not in str(thing)
 
@@ -93,10 +93,10 @@ def wrong_keys(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("what", wrong_keys("mun_b_cd"))
 def test_a_wrong_key_is_refused_and_never_repeated(
-    what: str, book: AccessStore, authority: Authority, caplog: pytest.LogCaptureFixture
+    what: str, store: AccessStore, authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    made = book.keys.create("alice")
+    made = store.keys.create("alice")
     wrong = wrong_keys(made.text)[what]
     for headers in (bearer(wrong), basic(wrong)):
         if what == "a line after it" and headers == bearer(wrong):
@@ -119,9 +119,9 @@ def test_other_credentials_are_refused_and_not_taken_for_anonymous(authority: Au
     assert [challenge.split()[0] for challenge in challenges] == ["Bearer", "Basic"]
 
 
-def test_only_the_one_with_the_secret_learns_that_a_key_was_revoked(book: AccessStore, authority: Authority) -> None:
-    made = book.keys.create("alice")
-    book.keys.revoke("alice")
+def test_only_the_one_with_the_secret_learns_that_a_key_was_revoked(store: AccessStore, authority: Authority) -> None:
+    made = store.keys.create("alice")
+    store.keys.revoke("alice")
     with pytest.raises(InvalidAccessToken, match="revoked"):
         authority.identify(bearer(made.text), HERE)
     with pytest.raises(InvalidAccessToken) as refused:
@@ -129,126 +129,126 @@ def test_only_the_one_with_the_secret_learns_that_a_key_was_revoked(book: Access
     assert "revoked" not in str(refused.value)
 
 
-def test_a_key_ends_when_it_was_to_end(book: AccessStore) -> None:
+def test_a_key_ends_when_it_was_to_end(store: AccessStore) -> None:
     now = time.time()
-    made = book.keys.create("alice", expires_at=now + 10)
-    assert Authority(book, clock=lambda: now + 9.9).identify(bearer(made.text), HERE).subject == "alice"
+    made = store.keys.create("alice", expires_at=now + 10)
+    assert Authority(store, clock=lambda: now + 9.9).identify(bearer(made.text), HERE).subject == "alice"
     with pytest.raises(InvalidAccessToken, match="expired"):
-        Authority(book, clock=lambda: now + 10).identify(bearer(made.text), HERE)
+        Authority(store, clock=lambda: now + 10).identify(bearer(made.text), HERE)
 
 
-def test_a_renewed_key_keeps_its_rights_and_ends_the_old_secret(book: AccessStore, authority: Authority) -> None:
-    old = book.keys.create("alice", grants={"/o": frozenset({"resources/read"})})
-    new = book.keys.renew("alice")
+def test_a_renewed_key_keeps_its_rights_and_ends_the_old_secret(store: AccessStore, authority: Authority) -> None:
+    old = store.keys.create("alice", grants={"/o": frozenset({"resources/read"})})
+    new = store.keys.renew("alice")
     assert authority.permissions(authority.identify(bearer(new.text), HERE), "o/p") == {"resources/read"}
     with pytest.raises(InvalidAccessToken, match="revoked"):
         authority.identify(bearer(old.text), HERE)
 
 
 def test_a_renewal_may_let_the_old_secret_live_until_it_is_revoked_by_its_id(
-    book: AccessStore, authority: Authority
+    store: AccessStore, authority: Authority
 ) -> None:
-    old = book.keys.create("alice")
-    new = book.keys.renew("alice", keep=True)
+    old = store.keys.create("alice")
+    new = store.keys.renew("alice", keep=True)
     assert authority.identify(bearer(old.text), HERE) == authority.identify(bearer(new.text), HERE)
-    book.keys.revoke(old.key.id)
+    store.keys.revoke(old.key.id)
     with pytest.raises(InvalidAccessToken):
         authority.identify(bearer(old.text), HERE)
     assert authority.identify(bearer(new.text), HERE).subject == "alice"
 
 
-def test_a_leaked_key_is_revoked_by_its_text(book: AccessStore) -> None:
-    made = book.keys.create("alice")
-    assert [key.id for key in book.keys.revoke(made.text)] == [made.key.id]
-    assert book.keys.all()[0].revoked_at is not None
+def test_a_leaked_key_is_revoked_by_its_text(store: AccessStore) -> None:
+    made = store.keys.create("alice")
+    assert [key.id for key in store.keys.revoke(made.text)] == [made.key.id]
+    assert store.keys.all()[0].revoked_at is not None
 
 
-def test_revoking_twice_keeps_the_first_time(book: AccessStore) -> None:
-    book.keys.create("alice")
-    first = book.keys.revoke("alice")
-    assert book.keys.revoke("alice") == first
+def test_revoking_twice_keeps_the_first_time(store: AccessStore) -> None:
+    store.keys.create("alice")
+    first = store.keys.revoke("alice")
+    assert store.keys.revoke("alice") == first
 
 
-def test_the_name_of_a_revoked_key_is_never_given_away(book: AccessStore) -> None:
-    book.keys.create("alice", grants={"/": frozenset({"admin"})})
-    book.keys.revoke("alice")
+def test_the_name_of_a_revoked_key_is_never_given_away(store: AccessStore) -> None:
+    store.keys.create("alice", grants={"/": frozenset({"admin"})})
+    store.keys.revoke("alice")
     with pytest.raises(KeyNameTaken):
-        book.keys.create("alice")
+        store.keys.create("alice")
 
 
-def test_what_is_not_there_cannot_be_revoked_or_renewed(book: AccessStore) -> None:
+def test_what_is_not_there_cannot_be_revoked_or_renewed(store: AccessStore) -> None:
     with pytest.raises(ApiKeyNotFound):
-        book.keys.revoke("nobody")
+        store.keys.revoke("nobody")
     with pytest.raises(ApiKeyNotFound):
-        book.keys.renew("nobody")
+        store.keys.renew("nobody")
     with pytest.raises(ApiKeyNotFound) as missing:
-        book.keys.revoke("mun_" + "a" * 16 + "x_" + "b" * 52)
+        store.keys.revoke("mun_" + "a" * 16 + "x_" + "b" * 52)
     assert "bbbb" not in str(missing.value)
 
 
 @pytest.mark.parametrize("name", ["", " a", "a ", "a\nb", "a\x00", "x" * 65, "mun_abc"])
-def test_some_names_are_no_names(book: AccessStore, name: str) -> None:
+def test_some_names_are_no_names(store: AccessStore, name: str) -> None:
     with pytest.raises(BadKeyName):
-        book.keys.create(name)
-    assert book.keys.all() == []
+        store.keys.create(name)
+    assert store.keys.all() == []
 
 
 @pytest.mark.parametrize("name", ["alice", "Réka Kiss", "build-7@ci", "書庫", 'o\'brien "x"'])
-def test_names_may_be_in_any_script(book: AccessStore, authority: Authority, name: str) -> None:
-    made = book.keys.create(name, grants={"/": frozenset({"resources/read"})})
+def test_names_may_be_in_any_script(store: AccessStore, authority: Authority, name: str) -> None:
+    made = store.keys.create(name, grants={"/": frozenset({"resources/read"})})
     caller = authority.identify(bearer(made.text), HERE)
     assert caller.subject == name
     assert authority.allowed(caller, "resources/read", "o/p")
 
 
-def test_a_key_with_impossible_rights_is_not_made(book: AccessStore) -> None:
+def test_a_key_with_impossible_rights_is_not_made(store: AccessStore) -> None:
     with pytest.raises(UnknownPermissions):
-        book.keys.create("alice", grants={"/": frozenset({"resources/fly"})})
-    assert book.keys.all() == []
+        store.keys.create("alice", grants={"/": frozenset({"resources/fly"})})
+    assert store.keys.all() == []
 
 
-def test_the_last_use_is_noted_once_an_hour(book: AccessStore) -> None:
-    made = book.keys.create("alice")
+def test_the_last_use_is_noted_once_an_hour(store: AccessStore) -> None:
+    made = store.keys.create("alice")
     now = time.time()
     moment = [now]
-    authority = Authority(book, clock=lambda: moment[0])
+    authority = Authority(store, clock=lambda: moment[0])
     for later in (0, 60, 3599):
         moment[0] = now + later
         authority.identify(bearer(made.text), HERE)
-        assert book.keys.all()[0].used_at == now
+        assert store.keys.all()[0].used_at == now
     moment[0] = now + 3600
     authority.identify(bearer(made.text), HERE)
-    assert book.keys.all()[0].used_at == now + 3600
+    assert store.keys.all()[0].used_at == now + 3600
 
 
 def test_a_database_that_others_write_to_keeps_no_key_waiting(
-    book: AccessStore, authority: Authority, place: Path
+    store: AccessStore, authority: Authority, place: Path
 ) -> None:
-    made = book.keys.create("alice")
+    made = store.keys.create("alice")
     other = sqlite3.connect(place, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     begun = time.monotonic()
     assert authority.identify(bearer(made.text), HERE).subject == "alice"
     # Who changes something waits for the other, which here never ends; so long nobody waited.
     assert time.monotonic() - begun < CHANGE_PATIENCE / 2
-    assert book.keys.all()[0].used_at is None
+    assert store.keys.all()[0].used_at is None
     other.execute("ROLLBACK")
     other.close()
-    book.keys.create("bob")  # whoever changes something waits as long as ever
+    store.keys.create("bob")  # whoever changes something waits as long as ever
 
 
-def test_in_the_same_process_a_revocation_counts_at_once(book: AccessStore) -> None:
-    authority = Authority(book, look_every=3600)
-    made = book.keys.create("alice")
+def test_in_the_same_process_a_revocation_counts_at_once(store: AccessStore) -> None:
+    authority = Authority(store, look_every=3600)
+    made = store.keys.create("alice")
     authority.identify(bearer(made.text), HERE)
-    book.keys.revoke("alice")
+    store.keys.revoke("alice")
     with pytest.raises(InvalidAccessToken):
         authority.identify(bearer(made.text), HERE)
 
 
-def test_a_revocation_by_another_process_counts_within_a_second(book: AccessStore, place: Path) -> None:
-    authority, looks_once_an_hour = Authority(book), Authority(book, look_every=3600)
-    made = book.keys.create("alice")
+def test_a_revocation_by_another_process_counts_within_a_second(store: AccessStore, place: Path) -> None:
+    authority, looks_once_an_hour = Authority(store), Authority(store, look_every=3600)
+    made = store.keys.create("alice")
     revoke = f"from muniment.access import AccessStore\nAccessStore.open({str(place)!r}).keys.revoke('alice')"
     assert authority.identify(bearer(made.text), HERE) == looks_once_an_hour.identify(bearer(made.text), HERE)
     subprocess.run([sys.executable, "-c", revoke], check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
@@ -266,17 +266,17 @@ def is_let_in(authority: Authority, key: str) -> bool:
     return True
 
 
-def test_many_threads_make_use_and_revoke_keys_at_once(book: AccessStore) -> None:
-    authority = Authority(book, look_every=0)
+def test_many_threads_make_use_and_revoke_keys_at_once(store: AccessStore) -> None:
+    authority = Authority(store, look_every=0)
     wrong: list[BaseException] = []
 
     def live(number: int) -> None:
         try:
             for round_ in range(5):
-                made = book.keys.create(f"k{number}-{round_}", grants={"/": frozenset({"resources/read"})})
+                made = store.keys.create(f"k{number}-{round_}", grants={"/": frozenset({"resources/read"})})
                 caller = authority.identify(bearer(made.text), HERE)
                 authority.require(caller, "resources/read", "o/p")
-                book.keys.revoke(made.key.id)
+                store.keys.revoke(made.key.id)
                 with pytest.raises(InvalidAccessToken):
                     authority.identify(bearer(made.text), HERE)
         except BaseException as error:  # noqa: BLE001 - a thread's failure is judged below
@@ -288,12 +288,12 @@ def test_many_threads_make_use_and_revoke_keys_at_once(book: AccessStore) -> Non
     for thread in threads:
         thread.join(60)
     assert wrong == []
-    assert len(book.keys.all()) == 30
-    assert all(key.revoked_at for key in book.keys.all())
+    assert len(store.keys.all()) == 30
+    assert all(key.revoked_at for key in store.keys.all())
 
 
-def test_a_key_is_checked_in_well_under_fifty_microseconds(book: AccessStore, authority: Authority) -> None:
-    made = book.keys.create("alice", grants={"/o": frozenset({"resources/read"})})
+def test_a_key_is_checked_in_well_under_fifty_microseconds(store: AccessStore, authority: Authority) -> None:
+    made = store.keys.create("alice", grants={"/o": frozenset({"resources/read"})})
     headers = bearer(made.text)
 
     def check() -> None:

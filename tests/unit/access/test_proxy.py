@@ -22,8 +22,8 @@ def users(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def behind(book: AccessStore, users: Path) -> Authority:
-    return Authority(book, proxy=TrustedProxy(["10.0.0.0/8", "::1"], users))
+def behind(store: AccessStore, users: Path) -> Authority:
+    return Authority(store, proxy=TrustedProxy(["10.0.0.0/8", "::1"], users))
 
 
 def settle(path: Path) -> None:
@@ -54,8 +54,8 @@ def test_without_a_proxy_the_header_means_nothing(authority: Authority) -> None:
     assert authority.identify(ANN, PROXY) is NOBODY
 
 
-def test_a_unix_socket_is_trusted_when_named(book: AccessStore, users: Path) -> None:
-    authority = Authority(book, proxy=TrustedProxy(["unix"], users))
+def test_a_unix_socket_is_trusted_when_named(store: AccessStore, users: Path) -> None:
+    authority = Authority(store, proxy=TrustedProxy(["unix"], users))
     assert authority.identify(ANN, "").subject == "ann@example.org"
     assert authority.identify(ANN, PROXY) is NOBODY
 
@@ -143,11 +143,11 @@ def test_a_list_as_spreadsheets_write_it_is_read(behind: Authority, users: Path)
     assert behind.identify({"remote-user": "bob@example.org"}, PROXY).display_name == "Bob"
 
 
-def test_a_key_goes_before_the_user_of_the_proxy(behind: Authority, book: AccessStore) -> None:
-    made = book.keys.create("robot")
+def test_a_key_goes_before_the_user_of_the_proxy(behind: Authority, store: AccessStore) -> None:
+    made = store.keys.create("robot")
     assert behind.identify(bearer(made.text) | ANN, PROXY).subject == "robot"
     assert behind.identify(basic(made.text) | ANN, PROXY).subject == "robot"
-    book.keys.revoke("robot")
+    store.keys.revoke("robot")
     with pytest.raises(InvalidAccessToken):
         behind.identify(bearer(made.text) | ANN, PROXY)
 
@@ -169,7 +169,7 @@ def test_a_proxy_that_cannot_be_meant_is_refused(users: Path, trusted: list[str]
         TrustedProxy(trusted, users, header=header)
 
 
-def test_the_header_may_have_another_name(book: AccessStore, users: Path) -> None:
-    authority = Authority(book, proxy=TrustedProxy([PROXY], users, header="X-Shib-Mail"))
+def test_the_header_may_have_another_name(store: AccessStore, users: Path) -> None:
+    authority = Authority(store, proxy=TrustedProxy([PROXY], users, header="X-Shib-Mail"))
     assert authority.identify({"x-shib-mail": "ann@example.org"}, PROXY).subject == "ann@example.org"
     assert authority.identify(ANN, PROXY) is NOBODY

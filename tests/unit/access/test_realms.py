@@ -32,18 +32,18 @@ from tests.unit.access.making import AUDIENCE, CONFIG, ISSUER, Issuer, bearer, r
         {"audiences": ("",)},
     ],
 )
-def test_a_realm_that_would_be_unsafe_is_refused(book: AccessStore, settings: dict[str, Any]) -> None:
+def test_a_realm_that_would_be_unsafe_is_refused(store: AccessStore, settings: dict[str, Any]) -> None:
     with pytest.raises(BadRealm):
-        book.realms.create(realm(**settings))
-    assert book.realms.all() == []
+        store.realms.create(realm(**settings))
+    assert store.realms.all() == []
 
 
-def test_a_realm_is_read_as_it_was_written(book: AccessStore) -> None:
+def test_a_realm_is_read_as_it_was_written(store: AccessStore) -> None:
     given = realm(name="Museum", groups_claim="roles", leeway=5, logo="https://x.example.org/l.png")
-    record = book.realms.create(given, by="keys/users/root")
+    record = store.realms.create(given, by="keys/users/root")
     assert (record.realm, record.rev, record.deprecated, record.created_by) == (given, 1, False, "keys/users/root")
-    assert book.realms.fetch("museum") == record
-    changed = book.realms.update(realm(name="New"), 1, by="x")
+    assert store.realms.fetch("museum") == record
+    changed = store.realms.update(realm(name="New"), 1, by="x")
     assert (changed.realm.name, changed.rev, changed.created_by, changed.changed_by) == (
         "New",
         2,
@@ -52,56 +52,56 @@ def test_a_realm_is_read_as_it_was_written(book: AccessStore) -> None:
     )
 
 
-def test_neither_label_nor_issuer_can_be_taken_twice(book: AccessStore) -> None:
-    book.realms.create(realm())
+def test_neither_label_nor_issuer_can_be_taken_twice(store: AccessStore) -> None:
+    store.realms.create(realm())
     with pytest.raises(RealmTaken):
-        book.realms.create(realm(issuer="https://other.example.org"))
+        store.realms.create(realm(issuer="https://other.example.org"))
     with pytest.raises(RealmTaken):
-        book.realms.create(realm(label="second", issuer=ISSUER))
-    book.realms.deprecate("museum")
+        store.realms.create(realm(label="second", issuer=ISSUER))
+    store.realms.deprecate("museum")
     with pytest.raises(RealmTaken):
-        book.realms.create(realm())
+        store.realms.create(realm())
 
 
-def test_a_stale_revision_is_refused(book: AccessStore) -> None:
-    book.realms.create(realm())
+def test_a_stale_revision_is_refused(store: AccessStore) -> None:
+    store.realms.create(realm())
     with pytest.raises(IncorrectRev):
-        book.realms.update(realm(name="x"), 7)
+        store.realms.update(realm(name="x"), 7)
     with pytest.raises(IncorrectRev):
-        book.realms.deprecate("museum", 7)
-    assert book.realms.fetch("museum").rev == 1
+        store.realms.deprecate("museum", 7)
+    assert store.realms.fetch("museum").rev == 1
 
 
-def test_a_realm_that_is_not_there_cannot_be_changed(book: AccessStore) -> None:
+def test_a_realm_that_is_not_there_cannot_be_changed(store: AccessStore) -> None:
     with pytest.raises(RealmNotFound):
-        book.realms.update(realm())
+        store.realms.update(realm())
     with pytest.raises(RealmNotFound):
-        book.realms.deprecate("museum")
+        store.realms.deprecate("museum")
 
 
-def test_a_realm_is_discovered_by_the_address_of_its_description(book: AccessStore) -> None:
+def test_a_realm_is_discovered_by_the_address_of_its_description(store: AccessStore) -> None:
     issuer = Issuer()
-    authority = Authority(book, fetch=issuer.fetch)
-    book.realms.create(authority.discover("museum", CONFIG, name="Museum", audiences=(AUDIENCE,)))
-    found = book.realms.fetch("museum").realm
+    authority = Authority(store, fetch=issuer.fetch)
+    store.realms.create(authority.discover("museum", CONFIG, name="Museum", audiences=(AUDIENCE,)))
+    found = store.realms.fetch("museum").realm
     assert (found.issuer, found.config_url) == (ISSUER, CONFIG)
     assert authority.identify(bearer(issuer.token()), "").subject == "u-1"
 
 
 @pytest.mark.parametrize("document", [b"<html>", {}, {"issuer": 7}])
-def test_what_is_no_description_discovers_nothing(book: AccessStore, document: Any) -> None:
+def test_what_is_no_description_discovers_nothing(store: AccessStore, document: Any) -> None:
     issuer = Issuer()
     issuer.documents[CONFIG] = document
     with pytest.raises(RealmUnavailable):
-        Authority(book, fetch=issuer.fetch).discover("museum", CONFIG)
+        Authority(store, fetch=issuer.fetch).discover("museum", CONFIG)
 
 
-def test_nothing_is_discovered_where_it_is_not_safe(book: AccessStore) -> None:
+def test_nothing_is_discovered_where_it_is_not_safe(store: AccessStore) -> None:
     issuer = Issuer()
     for address in ("http://sso.example.org/x", "file:///etc/passwd", "https://a:b@sso.example.org/x"):
         with pytest.raises(BadRealm):
-            Authority(book, fetch=issuer.fetch).discover("museum", address)
+            Authority(store, fetch=issuer.fetch).discover("museum", address)
     assert issuer.asked == []
     issuer.documents[CONFIG] = {"issuer": "http://elsewhere.example.org"}
     with pytest.raises(BadRealm):
-        Authority(book, fetch=issuer.fetch).discover("museum", CONFIG)
+        Authority(store, fetch=issuer.fetch).discover("museum", CONFIG)

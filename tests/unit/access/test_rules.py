@@ -43,17 +43,17 @@ READ = frozenset({"resources/read"})
 WRITE = frozenset({"resources/write"})
 
 
-def test_a_new_archive_grants_nothing_to_anybody(book: AccessStore, authority: Authority) -> None:
-    made = book.keys.create("alice")
+def test_a_new_archive_grants_nothing_to_anybody(store: AccessStore, authority: Authority) -> None:
+    made = store.keys.create("alice")
     caller = authority.identify(bearer(made.text), "127.0.0.1")
     for project in (None, "o", "o/p"):
         assert authority.permissions(NOBODY, project) == set()
         assert authority.permissions(caller, project) == set()
 
 
-def test_a_grant_counts_there_and_below_but_nowhere_else(book: AccessStore, authority: Authority) -> None:
-    book.rules.append("/o", {ALICE: READ})
-    book.rules.append("/o/p", {ALICE: WRITE})
+def test_a_grant_counts_there_and_below_but_nowhere_else(store: AccessStore, authority: Authority) -> None:
+    store.rules.append("/o", {ALICE: READ})
+    store.rules.append("/o/p", {ALICE: WRITE})
     alice = Caller.known(ALICE)
     assert authority.permissions(alice, None) == set()
     assert authority.permissions(alice, "o") == READ
@@ -63,14 +63,14 @@ def test_a_grant_counts_there_and_below_but_nowhere_else(book: AccessStore, auth
     assert authority.permissions(alice, "o2/p") == set()
 
 
-def test_what_anonymous_may_do_everybody_may(book: AccessStore, authority: Authority) -> None:
-    book.rules.append("/", {ANONYMOUS: READ})
+def test_what_anonymous_may_do_everybody_may(store: AccessStore, authority: Authority) -> None:
+    store.rules.append("/", {ANONYMOUS: READ})
     assert authority.allowed(NOBODY, "resources/read", "o/p")
     assert authority.allowed(Caller.known(ALICE), "resources/read", "o/p")
 
 
-def test_a_group_of_another_realm_is_another_group(book: AccessStore, authority: Authority) -> None:
-    book.rules.append("/", {STAFF: READ})
+def test_a_group_of_another_realm_is_another_group(store: AccessStore, authority: Authority) -> None:
+    store.rules.append("/", {STAFF: READ})
     member = Caller.known(Identity.user("museum", "u"), groups=("staff",))
     stranger = Caller.known(Identity.user("sso", "u"), groups=("staff",))
     user_of_that_name = Caller.known(Identity.user("museum", "staff"))
@@ -79,8 +79,8 @@ def test_a_group_of_another_realm_is_another_group(book: AccessStore, authority:
     assert not authority.allowed(user_of_that_name, "resources/read")
 
 
-def test_admin_stands_for_everything_there_and_below(book: AccessStore, authority: Authority) -> None:
-    book.rules.append("/o", {ALICE: frozenset({ADMIN})})
+def test_admin_stands_for_everything_there_and_below(store: AccessStore, authority: Authority) -> None:
+    store.rules.append("/o", {ALICE: frozenset({ADMIN})})
     alice = Caller.known(ALICE)
     assert authority.permissions(alice, "o/p") == EVERY_PERMISSION == set(PERMISSIONS)
     assert authority.permissions(alice, None) == set()
@@ -117,86 +117,86 @@ def test_addresses_are_written_with_or_without_their_first_slash() -> None:
     ]
 
 
-def test_a_change_of_rules_counts_at_once(book: AccessStore) -> None:
-    authority = Authority(book, look_every=3600)
+def test_a_change_of_rules_counts_at_once(store: AccessStore) -> None:
+    authority = Authority(store, look_every=3600)
     alice = Caller.known(ALICE)
     assert not authority.allowed(alice, "resources/read", "o/p")
-    book.rules.append("/o/p", {ALICE: READ})
+    store.rules.append("/o/p", {ALICE: READ})
     assert authority.allowed(alice, "resources/read", "o/p")
-    book.rules.delete("/o/p")
+    store.rules.delete("/o/p")
     assert not authority.allowed(alice, "resources/read", "o/p")
 
 
-def test_each_change_is_a_revision_and_all_stay(book: AccessStore) -> None:
-    first = book.rules.replace("/o", {ALICE: READ}, 0, by="keys/users/root")
+def test_each_change_is_a_revision_and_all_stay(store: AccessStore) -> None:
+    first = store.rules.replace("/o", {ALICE: READ}, 0, by="keys/users/root")
     assert (first.rev, first.acl, first.changed_by) == (1, {ALICE: READ}, "keys/users/root")
-    assert book.rules.append("/o", {ALICE: WRITE, STAFF: READ}, 1, by="x").acl == {ALICE: READ | WRITE, STAFF: READ}
-    assert book.rules.subtract("/o", {ALICE: READ, STAFF: READ}, 2).acl == {ALICE: WRITE}
-    gone = book.rules.delete("/o", 3)
+    assert store.rules.append("/o", {ALICE: WRITE, STAFF: READ}, 1, by="x").acl == {ALICE: READ | WRITE, STAFF: READ}
+    assert store.rules.subtract("/o", {ALICE: READ, STAFF: READ}, 2).acl == {ALICE: WRITE}
+    gone = store.rules.delete("/o", 3)
     assert (gone.rev, gone.acl) == (4, {})
     assert gone.created_by == "keys/users/root"
     assert gone.created_at == first.created_at
-    assert [book.rules.fetch("/o", rev).acl for rev in (1, 2, 3, 4)] == [
+    assert [store.rules.fetch("/o", rev).acl for rev in (1, 2, 3, 4)] == [
         {ALICE: READ},
         {ALICE: READ | WRITE, STAFF: READ},
         {ALICE: WRITE},
         {},
     ]
-    assert book.rules.fetch("/o").rev == 4
-    assert book.rules.all() == []
-    assert book.rules.append("/o", {ALICE: READ}, 4).rev == 5
+    assert store.rules.fetch("/o").rev == 4
+    assert store.rules.all() == []
+    assert store.rules.append("/o", {ALICE: READ}, 4).rev == 5
 
 
-def test_a_stale_revision_is_refused_and_changes_nothing(book: AccessStore) -> None:
-    book.rules.replace("/o", {ALICE: READ}, 0)
+def test_a_stale_revision_is_refused_and_changes_nothing(store: AccessStore) -> None:
+    store.rules.replace("/o", {ALICE: READ}, 0)
     for change, rev in product(("replace", "append", "subtract"), (0, 2, -1)):
         with pytest.raises(IncorrectRev) as refused:
-            getattr(book.rules, change)("/o", {ALICE: READ}, rev)
+            getattr(store.rules, change)("/o", {ALICE: READ}, rev)
         assert refused.value.details == {"provided": rev, "expected": 1}
     with pytest.raises(IncorrectRev):
-        book.rules.delete("/o", 7)
+        store.rules.delete("/o", 7)
     with pytest.raises(IncorrectRev):
-        book.rules.append("/never", {ALICE: READ}, 1)
-    assert book.rules.fetch("/o").rev == 1
+        store.rules.append("/never", {ALICE: READ}, 1)
+    assert store.rules.fetch("/o").rev == 1
 
 
-def test_changes_that_change_nothing_are_refused(book: AccessStore) -> None:
+def test_changes_that_change_nothing_are_refused(store: AccessStore) -> None:
     with pytest.raises(AclNotFound):
-        book.rules.subtract("/o", {ALICE: READ})
+        store.rules.subtract("/o", {ALICE: READ})
     with pytest.raises(AclNotFound):
-        book.rules.delete("/o")
+        store.rules.delete("/o")
     with pytest.raises(AclNotFound):
-        book.rules.fetch("/o")
-    book.rules.append("/o", {ALICE: READ})
+        store.rules.fetch("/o")
+    store.rules.append("/o", {ALICE: READ})
     with pytest.raises(NothingToBeUpdated):
-        book.rules.append("/o", {ALICE: READ})
+        store.rules.append("/o", {ALICE: READ})
     with pytest.raises(NothingToBeUpdated):
-        book.rules.subtract("/o", {ALICE: WRITE})
+        store.rules.subtract("/o", {ALICE: WRITE})
     with pytest.raises(NothingToBeUpdated):
-        book.rules.subtract("/o", {STAFF: READ})
+        store.rules.subtract("/o", {STAFF: READ})
     with pytest.raises(RevisionNotFound):
-        book.rules.fetch("/o", 2)
-    book.rules.delete("/o")
+        store.rules.fetch("/o", 2)
+    store.rules.delete("/o")
     with pytest.raises(AclIsEmpty):
-        book.rules.delete("/o")
+        store.rules.delete("/o")
 
 
-def test_rules_that_make_no_sense_are_refused(book: AccessStore) -> None:
+def test_rules_that_make_no_sense_are_refused(store: AccessStore) -> None:
     with pytest.raises(AclCannotContainEmptyPermissionCollection, match="keys/users/alice"):
-        book.rules.replace("/", {ALICE: frozenset()})
+        store.rules.replace("/", {ALICE: frozenset()})
     with pytest.raises(UnknownPermissions, match="resources/fly"):
-        book.rules.append("/", {ALICE: frozenset({"resources/fly", "resources/read"})})
+        store.rules.append("/", {ALICE: frozenset({"resources/fly", "resources/read"})})
     with pytest.raises(BadAddress):
-        book.rules.append("/a/b/c", {ALICE: READ})
-    assert book.rules.all() == []
+        store.rules.append("/a/b/c", {ALICE: READ})
+    assert store.rules.all() == []
 
 
-def test_of_many_who_change_the_same_revision_one_wins(book: AccessStore) -> None:
+def test_of_many_who_change_the_same_revision_one_wins(store: AccessStore) -> None:
     results: list[object] = []
 
     def change(number: int) -> None:
         try:
-            results.append(book.rules.append("/o", {Identity.user("keys", f"u{number}"): READ}, 0).rev)
+            results.append(store.rules.append("/o", {Identity.user("keys", f"u{number}"): READ}, 0).rev)
         except IncorrectRev as error:
             results.append(error)
 
@@ -207,20 +207,20 @@ def test_of_many_who_change_the_same_revision_one_wins(book: AccessStore) -> Non
         thread.join(60)
     assert results.count(1) == 1
     assert sum(isinstance(result, IncorrectRev) for result in results) == 7
-    assert len(book.rules.fetch("/o").acl) == 1
+    assert len(store.rules.fetch("/o").acl) == 1
 
 
-def test_of_many_who_add_without_a_revision_nobody_is_lost(book: AccessStore) -> None:
+def test_of_many_who_add_without_a_revision_nobody_is_lost(store: AccessStore) -> None:
     def change(number: int) -> None:
-        book.rules.append("/o", {Identity.user("keys", f"u{number}"): READ})
+        store.rules.append("/o", {Identity.user("keys", f"u{number}"): READ})
 
     threads = [threading.Thread(target=change, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(book.rules.fetch("/o").acl) == 8
-    assert book.rules.fetch("/o").rev == 8
+    assert len(store.rules.fetch("/o").acl) == 8
+    assert store.rules.fetch("/o").rev == 8
 
 
 labels = st.sampled_from(["a", "b", "c"])
@@ -272,10 +272,10 @@ def test_the_names_of_permissions_are_those_that_the_how_to_tells() -> None:
 
 
 def test_what_is_remembered_of_who_may_do_what_is_bounded(
-    book: AccessStore, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    store: AccessStore, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("muniment.access.authority._MOST_REMEMBERED", 3)
-    book.rules.append("/", {ANONYMOUS: frozenset({"resources/read"})})
+    store.rules.append("/", {ANONYMOUS: frozenset({"resources/read"})})
     for number in range(20):
         assert authority.permissions(NOBODY, f"org/p{number}") == {"resources/read"}
     present = authority._now()

@@ -46,8 +46,8 @@ def issuer() -> Issuer:
 
 
 @pytest.fixture
-def trusting(issuer: Issuer, book: AccessStore) -> Authority:
-    return authority_for(issuer, book)
+def trusting(issuer: Issuer, store: AccessStore) -> Authority:
+    return authority_for(issuer, store)
 
 
 def test_a_good_token_names_user_groups_and_mail(issuer: Issuer, trusting: Authority) -> None:
@@ -70,9 +70,9 @@ def test_a_mail_address_nobody_verified_is_not_believed(issuer: Issuer, trusting
 
 
 @pytest.mark.parametrize("key", [rsa_key("r"), ec_key("e"), okp_key("o")], ids=["RSA", "EC", "Ed25519"])
-def test_signatures_of_every_kind_of_key_hold(key: Any, book: AccessStore) -> None:
+def test_signatures_of_every_kind_of_key_hold(key: Any, store: AccessStore) -> None:
     issuer = Issuer(rsa_key("one"), key)
-    assert authority_for(issuer, book).identify(bearer(issuer.token(key)), HERE).subject == "u-1"
+    assert authority_for(issuer, store).identify(bearer(issuer.token(key)), HERE).subject == "u-1"
 
 
 def test_a_name_stands_in_for_a_missing_subject(issuer: Issuer, trusting: Authority) -> None:
@@ -85,8 +85,8 @@ def test_a_token_made_for_this_archive_is_taken(issuer: Issuer, trusting: Author
     assert trusting.identify(bearer(issuer.token(aud=audience)), HERE).subject == "u-1"
 
 
-def test_groups_may_lie_deeper(issuer: Issuer, book: AccessStore) -> None:
-    authority = authority_for(issuer, book, groups_claim="realm_access.roles")
+def test_groups_may_lie_deeper(issuer: Issuer, store: AccessStore) -> None:
+    authority = authority_for(issuer, store, groups_claim="realm_access.roles")
     caller = authority.identify(bearer(issuer.token(realm_access={"roles": ["curator"]})), HERE)
     assert Identity.group("museum", "curator") in caller.identities
     for odd in ({"roles": {"x": 1}}, "curator", [1], {"roles": None}):
@@ -220,10 +220,10 @@ def test_clocks_may_differ_by_the_leeway(issuer: Issuer, trusting: Authority) ->
         assert trusting.identify(bearer(token), HERE).subject == "u-1"
 
 
-def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, book: AccessStore) -> None:
-    book.realms.create(realm(leeway=0))
+def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, store: AccessStore) -> None:
+    store.realms.create(realm(leeway=0))
     moment = [time.time()]
-    authority = Authority(book, fetch=issuer.fetch, clock=lambda: moment[0])
+    authority = Authority(store, fetch=issuer.fetch, clock=lambda: moment[0])
     token = issuer.token(exp=moment[0] + 10, iat=moment[0])
     assert authority.identify(bearer(token), HERE).subject == "u-1"
     end = moment[0] + 10
@@ -234,12 +234,12 @@ def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, book: AccessStore)
         authority.identify(bearer(token), HERE)
 
 
-def test_the_older_name_of_ed25519_is_understood(book: AccessStore) -> None:
+def test_the_older_name_of_ed25519_is_understood(store: AccessStore) -> None:
     issuer = Issuer(okp_key("o"))
     header = {"alg": "EdDSA", "kid": "o"}
     private: Any = okp_key("o").private_key
     token = by_hand(header, issuer.claims(), private.sign)
-    assert authority_for(issuer, book).identify(bearer(token), HERE).subject == "u-1"
+    assert authority_for(issuer, store).identify(bearer(token), HERE).subject == "u-1"
 
 
 def test_certificates_in_the_header_do_no_harm(issuer: Issuer, trusting: Authority) -> None:
@@ -247,9 +247,9 @@ def test_certificates_in_the_header_do_no_harm(issuer: Issuer, trusting: Authori
     assert trusting.identify(bearer(token), HERE).subject == "u-1"
 
 
-def test_an_algorithm_the_realm_does_not_allow_is_refused(book: AccessStore) -> None:
+def test_an_algorithm_the_realm_does_not_allow_is_refused(store: AccessStore) -> None:
     issuer = Issuer(rsa_key("one"), ec_key("e"))
-    authority = authority_for(issuer, book, algorithms=("ES256",))
+    authority = authority_for(issuer, store, algorithms=("ES256",))
     assert authority.identify(bearer(issuer.token(ec_key("e"))), HERE).subject == "u-1"
     with pytest.raises(InvalidAccessToken, match="algorithm"):
         authority.identify(bearer(issuer.token(rsa_key("one"))), HERE)
@@ -258,25 +258,25 @@ def test_an_algorithm_the_realm_does_not_allow_is_refused(book: AccessStore) -> 
 def test_a_realm_that_is_no_longer_trusted_lets_nobody_in(issuer: Issuer, trusting: Authority) -> None:
     token = issuer.token()
     trusting.identify(bearer(token), HERE)
-    trusting.book.realms.deprecate("museum")
+    trusting.store.realms.deprecate("museum")
     with pytest.raises(UnknownAccessTokenIssuer):
         trusting.identify(bearer(token), HERE)
-    trusting.book.realms.update(realm())
+    trusting.store.realms.update(realm())
     assert trusting.identify(bearer(token), HERE).subject == "u-1"
 
 
 def test_another_audience_in_the_settings_counts_for_tokens_already_known(issuer: Issuer, trusting: Authority) -> None:
     token = issuer.token()
     trusting.identify(bearer(token), HERE)
-    trusting.book.realms.update(realm(audiences=("archive",)))
+    trusting.store.realms.update(realm(audiences=("archive",)))
     with pytest.raises(InvalidAccessToken, match="audience"):
         trusting.identify(bearer(token), HERE)
 
 
-def test_without_a_way_to_fetch_no_token_is_taken(issuer: Issuer, book: AccessStore) -> None:
-    book.realms.create(realm())
+def test_without_a_way_to_fetch_no_token_is_taken(issuer: Issuer, store: AccessStore) -> None:
+    store.realms.create(realm())
     with pytest.raises(RealmUnavailable, match="no way to fetch"):
-        Authority(book).identify(bearer(issuer.token()), HERE)
+        Authority(store).identify(bearer(issuer.token()), HERE)
 
 
 def test_a_known_token_is_checked_in_well_under_fifty_microseconds(issuer: Issuer, trusting: Authority) -> None:

@@ -52,7 +52,7 @@ def test_events_come_after_a_number_a_time_and_a_unix_time(archive: Archive) -> 
         list(archive.events("yesterday-ish"))
 
 
-def test_a_torn_last_line_is_ignored_then_mended_and_never_doubled(archive: Archive) -> None:
+def test_a_torn_last_line_is_ignored_then_repaired_and_never_doubled(archive: Archive) -> None:
     add(archive, "r")
     (log,) = (archive.path / "events").rglob("*.jsonl")
     with log.open("ab") as file:

@@ -81,20 +81,20 @@ def _ledger(ledger: Ledger) -> None:
     assert [line.what for line in ledger.history(fresh.id)] == ["submitted"]
 
 
-def _access(book: AccessStore, name: str) -> None:
+def _access(store: AccessStore, name: str) -> None:
     [key] = re.findall(r"-- key of the administrator: (\S+)", (RELEASED / f"{name}.sql").read_text())
-    authority = Authority(book)
+    authority = Authority(store)
     caller = authority.identify({"authorization": f"Bearer {key}"}, "")
     assert "admin" in authority.permissions(caller, "/")
-    assert {each.name: bool(each.revoked_at) for each in book.keys.all()} == {"administrator": False, "alice": True}
+    assert {each.name: bool(each.revoked_at) for each in store.keys.all()} == {"administrator": False, "alice": True}
     alice = Identity.user("keys", "alice")
-    assert book.rules.fetch("/museum").acl == {alice: frozenset({"resources/read"})}
-    assert book.rules.fetch("/museum/photos").changed_by == "é"
-    assert {each.realm.label: each.deprecated for each in book.realms.all()} == {"museum": False, "old": True}
-    version = book.version()
-    made = book.keys.create("fresh")
-    assert book.version() == version + 1
-    book.keys.revoke("fresh")
+    assert store.rules.fetch("/museum").acl == {alice: frozenset({"resources/read"})}
+    assert store.rules.fetch("/museum/photos").changed_by == "é"
+    assert {each.realm.label: each.deprecated for each in store.realms.all()} == {"museum": False, "old": True}
+    version = store.version()
+    made = store.keys.create("fresh")
+    assert store.version() == version + 1
+    store.keys.revoke("fresh")
     with pytest.raises(InvalidAccessToken):
         authority.identify({"authorization": f"Bearer {made.text}"}, "")
 

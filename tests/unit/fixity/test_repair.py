@@ -34,13 +34,13 @@ def codes(archive: Archive) -> list[str]:
     return sorted(finding.code for finding in archive.audit() if finding.failed)
 
 
-def test_an_intact_archive_has_nothing_to_mend(archive: Archive) -> None:
+def test_an_intact_archive_has_nothing_to_repair(archive: Archive) -> None:
     assert codes(archive) == []
     assert list(archive.repair()) == []
 
 
 @pytest.mark.parametrize("name", ["large.bin", "small/7"])
-def test_a_damaged_file_is_mended_and_the_rotten_bytes_are_kept_aside(archive: Archive, name: str) -> None:
+def test_a_damaged_file_is_repaired_and_the_rotten_bytes_are_kept_aside(archive: Archive, name: str) -> None:
     instance = archive.get("thing")
     before = instance.read(name)
     flip(instance.location(name), count=500, start=1000)
@@ -54,7 +54,7 @@ def test_a_damaged_file_is_mended_and_the_rotten_bytes_are_kept_aside(archive: A
 
 
 @pytest.mark.parametrize("name", ["large.bin", "small/7"])
-def test_a_file_cut_short_is_mended(archive: Archive, name: str) -> None:
+def test_a_file_cut_short_is_repaired(archive: Archive, name: str) -> None:
     instance = archive.get("thing")
     before = instance.read(name)
     location = instance.location(name)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.errors.jobs import BadKeyFile, SecretUnreadable
-from muniment.jobs.keyring import Blackout, Keyring
+from muniment.jobs.keyring import Keyring, Redaction
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ TOKEN = 16
 
 @given(SECRETS)
 def test_a_credential_is_blacked_out_in_every_usual_form(secret: str) -> None:
-    blackout = Blackout({"any": {"inner": [secret]}})
+    redaction = Redaction({"any": {"inner": [secret]}})
     forms = [
         secret,
         quote(secret, safe=""),
@@ -94,24 +94,24 @@ def test_a_credential_is_blacked_out_in_every_usual_form(secret: str) -> None:
         base64.b64encode(secret.encode()).decode().rstrip("="),
     ]
     for form in forms:
-        assert form not in blackout.redact(f"before {form} after")
-        assert blackout.in_json({"deep": [{"er": f"x{form}x"}]}) == (len(secret) >= TOKEN)
+        assert form not in redaction.redact(f"before {form} after")
+        assert redaction.in_json({"deep": [{"er": f"x{form}x"}]}) == (len(secret) >= TOKEN)
 
 
 def test_without_credentials_nothing_is_touched() -> None:
-    blackout = Blackout({})
-    assert blackout.redact("nothing to see") == "nothing to see"
-    assert not blackout.in_json({"a": "b"})
+    redaction = Redaction({})
+    assert redaction.redact("nothing to see") == "nothing to see"
+    assert not redaction.in_json({"a": "b"})
 
 
 def test_a_word_that_a_files_name_may_hold_is_redacted_and_never_refused() -> None:
-    blackout = Blackout({"password": "data"})
-    assert not blackout.in_json({"file": "data/b.bin"})
-    assert blackout.redact("the password data was refused") == "the password [secret] was refused"
+    redaction = Redaction({"password": "data"})
+    assert not redaction.in_json({"file": "data/b.bin"})
+    assert redaction.redact("the password data was refused") == "the password [secret] was refused"
 
 
 def test_very_short_values_are_left_alone() -> None:
-    assert Blackout({"pin": "1"}).redact("10 of 11 files") == "10 of 11 files"
+    assert Redaction({"pin": "1"}).redact("10 of 11 files") == "10 of 11 files"
 
 
 def test_all_who_make_a_key_file_at_once_have_the_same_key(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_too_many_errors_fail_the_step_with_the_last_reason(ledger: Ledger) -> N
     assert (job.state, job.reason) == (JobState.FAILED, "it: ZeroDivisionError: attempt 2")
 
 
-def test_an_error_that_trying_again_cannot_mend_fails_at_once(ledger: Ledger) -> None:
+def test_an_error_that_trying_again_cannot_repair_fails_at_once(ledger: Ledger) -> None:
     def work(given: Json, context: Context) -> Done:
         raise BadInput(reason="the token is wrong")
 

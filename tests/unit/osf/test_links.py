@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from muniment.doors.osf.links import Links, disposition
-from muniment.errors.register import BadFileName, LinkRefused
+from muniment.errors.registration import BadFileName, LinkRefused
 
 SHA = "a" * 64
 

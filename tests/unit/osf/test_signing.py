@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from muniment.errors.register import NotSigned
+from muniment.errors.registration import NotSigned
 from muniment.workflows.signing import CALLBACK, SUBMISSION, Signer
 
 NOW = 1_700_000_000.0

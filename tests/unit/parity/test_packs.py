@@ -35,7 +35,7 @@ def test_a_thousand_files_of_4_kib_cost_at_most_twelve_percent(tmp_path: Path) -
     assert sum(path.stat().st_size for path in parity.iterdir()) <= 0.12 * made.protected
 
 
-def test_lost_short_long_and_damaged_files_are_mended_together(tmp_path: Path) -> None:
+def test_lost_short_long_and_damaged_files_are_repaired_together(tmp_path: Path) -> None:
     parity, scratch = folders(tmp_path, "parity", "scratch")
     files = small_files(tmp_path / "files", 300)
     right = {name: sha256(path) for name, path, _ in files}
@@ -50,7 +50,7 @@ def test_lost_short_long_and_damaged_files_are_mended_together(tmp_path: Path) -
     del present[names[200]]
     verdict = verify_pack(parity, present, scratch)
     assert verdict.outcome is Outcome.REPAIRABLE
-    wanted = {names[number]: scratch / f"mended-{number}" for number in (7, 80, 150, 200, 299)}
+    wanted = {names[number]: scratch / f"repaired-{number}" for number in (7, 80, 150, 200, 299)}
     written = repair_pack(parity, present, wanted, scratch)
     assert sorted(written) == sorted(wanted.values())
     assert {name: sha256(path) for name, path in wanted.items()} == {name: right[name] for name in wanted}
@@ -66,7 +66,7 @@ def test_more_than_the_parity_reaches_is_refused(tmp_path: Path) -> None:
     for name, _, _ in files[40:48]:
         del present[name]
     with pytest.raises(CannotRepair, match=r"\d+ of its \d+ blocks are lost"):
-        repair_pack(parity, present, {files[40][0]: scratch / "mended"}, scratch)
+        repair_pack(parity, present, {files[40][0]: scratch / "repaired"}, scratch)
     assert os.listdir(scratch) == []
 
 
@@ -78,8 +78,8 @@ def test_a_few_files_make_a_pack(tmp_path: Path, count: int) -> None:
     make_for_pack(files, parity, 5)
     assert [member.name for member in pack_members(parity)] == [name for name, _, _ in files]
     damage(files[0][1], 500, 20)
-    repair_pack(parity, layout(files), {files[0][0]: scratch / "mended"}, scratch)
-    assert sha256(scratch / "mended") == right
+    repair_pack(parity, layout(files), {files[0][0]: scratch / "repaired"}, scratch)
+    assert sha256(scratch / "repaired") == right
 
 
 def test_empty_files_and_any_names_find_their_place(tmp_path: Path) -> None:
@@ -159,4 +159,4 @@ def test_twin_and_unknown_names_are_refused(tmp_path: Path) -> None:
         make_for_pack([*files, files[0]], parity, 5)
     make_for_pack(files, parity, 5)
     with pytest.raises(BadInput, match="is not in the pack"):
-        repair_pack(parity, layout(files), {"other": scratch / "mended"}, scratch)
+        repair_pack(parity, layout(files), {"other": scratch / "repaired"}, scratch)

@@ -1,4 +1,4 @@
-"""A file of 100 KiB and up has a set of its own: small, named by its sha256, and able to mend it."""
+"""A file of 100 KiB and up has a set of its own: small, named by its sha256, and able to repair it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_set_at_five_percent_takes_at_most_twelve_percent_of_the_file(tmp_path
 
 @pytest.mark.parametrize("size", EDGES)
 @pytest.mark.parametrize("start", [0.0, 0.333, 0.97])
-def test_three_percent_lost_in_one_place_is_mended(tmp_path: Path, size: int, start: float) -> None:
+def test_three_percent_lost_in_one_place_is_repaired(tmp_path: Path, size: int, start: float) -> None:
     parity, scratch = folders(tmp_path, "parity", "scratch")
     file = tmp_path / "file"
     digest = random_file(file, size)
@@ -40,10 +40,10 @@ def test_three_percent_lost_in_one_place_is_mended(tmp_path: Path, size: int, st
     damage(file, int(size * start), int(size * 0.03))
     damaged = sha256(file)
     assert damaged != digest
-    mended = repair_file(file, digest, parity, scratch, scratch / "mended")
-    assert sha256(mended) == digest
+    repaired = repair_file(file, digest, parity, scratch, scratch / "repaired")
+    assert sha256(repaired) == digest
     assert sha256(file) == damaged, "the original is the caller's to replace"
-    assert os.listdir(scratch) == ["mended"]
+    assert os.listdir(scratch) == ["repaired"]
 
 
 @pytest.mark.parametrize("size", EDGES)
@@ -55,7 +55,7 @@ def test_eight_percent_lost_is_refused_and_nothing_changes(tmp_path: Path, size:
     damage(file, size // 3, int(size * 0.08))
     before = (sha256(file), file.stat().st_mtime_ns, file.stat().st_ino)
     with pytest.raises(CannotRepair, match=r"\d+ of its \d+ blocks are lost and the parity can stand in for \d+"):
-        repair_file(file, digest, parity, scratch, scratch / "mended")
+        repair_file(file, digest, parity, scratch, scratch / "repaired")
     assert (sha256(file), file.stat().st_mtime_ns, file.stat().st_ino) == before
     assert os.listdir(scratch) == []
     assert check_set(parity, digest) == []
@@ -71,7 +71,7 @@ def test_no_name_of_a_file_or_folder_confuses_par2(tmp_path: Path, name: str) ->
     make_for_file(file, digest, parity, 5)
     damage(file, 1_000, 10)
     assert verify_file(file, digest, parity, scratch).outcome is Outcome.REPAIRABLE
-    assert sha256(repair_file(file, digest, parity, scratch, scratch / "mended")) == digest
+    assert sha256(repair_file(file, digest, parity, scratch, scratch / "repaired")) == digest
 
 
 def test_a_relative_path_means_the_file_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +80,8 @@ def test_a_relative_path_means_the_file_in_the_working_folder(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     make_for_file(Path("file"), digest, Path("parity"), 5)
     damage(tmp_path / "file", 1_000, 10)
-    repair_file(Path("file"), digest, Path("parity"), Path("scratch"), Path("scratch/mended"))
-    assert sha256(scratch / "mended") == digest
+    repair_file(Path("file"), digest, Path("parity"), Path("scratch"), Path("scratch/repaired"))
+    assert sha256(scratch / "repaired") == digest
     assert check_set(parity, digest) == []
 
 
@@ -132,7 +132,7 @@ def test_a_small_file_can_have_a_set_too(tmp_path: Path, size: int) -> None:
     digest = random_file(file, size)
     make_for_file(file, digest, parity, 5)
     damage(file, size // 2, 1)
-    assert sha256(repair_file(file, digest, parity, scratch, scratch / "mended")) == digest
+    assert sha256(repair_file(file, digest, parity, scratch, scratch / "repaired")) == digest
 
 
 @pytest.mark.parametrize("size", [150_000, 5_000_000])
@@ -159,7 +159,7 @@ def test_a_set_is_never_named_by_anything_but_plain_letters_and_digits(tmp_path:
 
 
 @pytest.mark.parametrize("change", ["cut", "grown", "shifted", "intact"])
-def test_a_file_cut_grown_or_shifted_is_mended(tmp_path: Path, change: str) -> None:
+def test_a_file_cut_grown_or_shifted_is_repaired(tmp_path: Path, change: str) -> None:
     parity, scratch = folders(tmp_path, "parity", "scratch")
     file = tmp_path / "file"
     digest = random_file(file, 500_000)
@@ -167,7 +167,7 @@ def test_a_file_cut_grown_or_shifted_is_mended(tmp_path: Path, change: str) -> N
     data = file.read_bytes()
     changed = {"cut": data[:-9_000], "grown": data + b"x" * 50_000, "shifted": b"abc" + data, "intact": data}[change]
     file.write_bytes(changed)
-    assert sha256(repair_file(file, digest, parity, scratch, scratch / "mended")) == digest
+    assert sha256(repair_file(file, digest, parity, scratch, scratch / "repaired")) == digest
     assert file.read_bytes() == changed
 
 
@@ -178,12 +178,12 @@ def test_a_lost_file_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     make_for_file(file, digest, parity, 5)
     file.unlink()
     with pytest.raises(CannotRepair, match="nothing of it is left, and the parity is 47 blocks short"):
-        repair_file(file, digest, parity, scratch, scratch / "mended")
+        repair_file(file, digest, parity, scratch, scratch / "repaired")
     assert os.listdir(scratch) == []
 
 
 @pytest.mark.parametrize("kind", ["index gone", "index garbage", "volume torn"])
-def test_a_set_that_is_itself_damaged_still_mends(tmp_path: Path, kind: str) -> None:
+def test_a_set_that_is_itself_damaged_still_repairs(tmp_path: Path, kind: str) -> None:
     parity, scratch = folders(tmp_path, "parity", "scratch")
     file = tmp_path / "file"
     digest = random_file(file, 1_000_000)
@@ -196,7 +196,7 @@ def test_a_set_that_is_itself_damaged_still_mends(tmp_path: Path, kind: str) -> 
     else:
         damage(volume, 1_000, 12_000)
     damage(file, 7_000, 6_000)
-    assert sha256(repair_file(file, digest, parity, scratch, scratch / "mended")) == digest
+    assert sha256(repair_file(file, digest, parity, scratch, scratch / "repaired")) == digest
 
 
 def test_an_index_alone_still_tells_intact_from_damaged(tmp_path: Path) -> None:
@@ -211,11 +211,11 @@ def test_an_index_alone_still_tells_intact_from_damaged(tmp_path: Path) -> None:
     verdict = verify_file(file, digest, parity, scratch)
     assert (verdict.outcome, verdict.lost, verdict.short) == (Outcome.BEYOND_REPAIR, 1, 1)
     with pytest.raises(CannotRepair, match="1 of its 80 blocks are lost and the parity can stand in for 0"):
-        repair_file(file, digest, parity, scratch, scratch / "mended")
+        repair_file(file, digest, parity, scratch, scratch / "repaired")
 
 
 @pytest.mark.parametrize("left", ["nothing", "garbage"])
-def test_without_a_set_nothing_is_mended(tmp_path: Path, left: str) -> None:
+def test_without_a_set_nothing_is_repaired(tmp_path: Path, left: str) -> None:
     parity, scratch = folders(tmp_path, "parity", "scratch")
     digest = random_file(tmp_path / "file", 102_400)
     make_for_file(tmp_path / "file", digest, parity, 5)
@@ -226,7 +226,7 @@ def test_without_a_set_nothing_is_mended(tmp_path: Path, left: str) -> None:
         else:
             random_file(path, path.stat().st_size, seed=9)
     with pytest.raises(CannotRepair):
-        repair_file(tmp_path / "file", digest, parity, scratch, scratch / "mended")
+        repair_file(tmp_path / "file", digest, parity, scratch, scratch / "repaired")
     assert os.listdir(scratch) == []
 
 
@@ -236,14 +236,14 @@ def test_parity_of_other_bytes_never_passes_for_the_file(tmp_path: Path) -> None
     digest = random_file(tmp_path / "file", 200_000)
     make_for_file(tmp_path / "other", digest, parity, 5, check_source=False)
     with pytest.raises(CannotRepair, match="sha256"):
-        repair_file(tmp_path / "other", digest, parity, scratch, scratch / "mended")
+        repair_file(tmp_path / "other", digest, parity, scratch, scratch / "repaired")
     assert os.listdir(scratch) == []
 
 
-def test_more_redundancy_mends_more(tmp_path: Path) -> None:
+def test_more_redundancy_repairs_more(tmp_path: Path) -> None:
     parity, scratch = folders(tmp_path, "parity", "scratch")
     file = tmp_path / "file"
     digest = random_file(file, 400_000)
     make_for_file(file, digest, parity, 30)
     damage(file, 50_000, 100_000)
-    assert sha256(repair_file(file, digest, parity, scratch, scratch / "mended")) == digest
+    assert sha256(repair_file(file, digest, parity, scratch, scratch / "repaired")) == digest

@@ -1,8 +1,8 @@
-"""Parity: PAR2 sets beside the archived files, from which damaged ones are mended.
+"""Parity: PAR2 sets beside the archived files, from which damaged ones are repaired.
 
 A file of 102,400 bytes and up has a set of its own, named by its sha256; smaller ones share a pack.
 Everything here works on plain files in folders the caller names: sets are made complete in a scratch folder and
-handed over as a list, mended bytes go to a new path. Syncing, publishing and swapping are the caller's.
+handed over as a list, repaired bytes go to a new path. Syncing, publishing and swapping are the caller's.
 """
 
 from __future__ import annotations

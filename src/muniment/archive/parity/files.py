@@ -1,4 +1,4 @@
-"""Parity for one file: a PAR2 set named by the file's sha256, made, verified and used to mend it."""
+"""Parity for one file: a PAR2 set named by the file's sha256, made, verified and used to repair it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def make_for_file(
 
 
 def verify_file(source: Path, sha256: str, parity_folder: Path, scratch: Path, *, tool: Par2 | None = None) -> Verdict:
-    """Whether the file agrees with its parity and, if not, whether it can be mended. Nothing is changed.
+    """Whether the file agrees with its parity and, if not, whether it can be repaired. Nothing is changed.
 
     Raises:
         CannotRepair: There are no parity files.
@@ -93,10 +93,10 @@ def verify_file(source: Path, sha256: str, parity_folder: Path, scratch: Path, *
 def repair_file(
     source: Path, sha256: str, parity_folder: Path, scratch: Path, target: Path, *, tool: Par2 | None = None
 ) -> Path:
-    """Write the mended bytes of `source` to `target` (new, on the filesystem of `scratch`); the source is only read.
+    """Write the repaired bytes of `source` to `target` (new, on the filesystem of `scratch`); the source is only read.
 
     The result has the sha256 asked for, or there is no result. A source that is missing, too short, too long
-    or unreadable in layout is mended as far as the parity reaches.
+    or unreadable in layout is repaired as far as the parity reaches.
 
     Raises:
         CannotRepair: More is lost than the parity can stand in for; the message says how much.
@@ -118,7 +118,7 @@ def repair_file(
             work.repair(tool or Par2(), folder, sha256, str(source))
         found = work.sha256_of(data)
         if found != sha256:
-            raise CannotRepair(path=source, reason=f"the mended bytes have the sha256 {found}, not {sha256}")
+            raise CannotRepair(path=source, reason=f"the repaired bytes have the sha256 {found}, not {sha256}")
         durable.rename(data, target)
     return target
 

@@ -1,4 +1,4 @@
-"""How many blocks a PAR2 set has: enough to mend scattered damage, few enough to stay small.
+"""How many blocks a PAR2 set has: enough to repair scattered damage, few enough to stay small.
 
 PAR2 spends about 20 bytes a block on checksums, and repeats them in the volume the more often the
 more recovery blocks there are. With the tool's default of 2,000 blocks that is 322 % of a file of

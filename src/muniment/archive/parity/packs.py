@@ -82,7 +82,7 @@ def pack_members(parity_folder: Path, *, name: str = PACK) -> tuple[Member, ...]
 def verify_pack(
     parity_folder: Path, present: Mapping[str, Path], scratch: Path, *, name: str = PACK, tool: Par2 | None = None
 ) -> Verdict:
-    """Whether the files of a pack agree with its parity and, if not, whether they can be mended.
+    """Whether the files of a pack agree with its parity and, if not, whether they can be repaired.
 
     `present` says where each file of the pack is now; those it leaves out count as lost.
 
@@ -108,7 +108,7 @@ def repair_pack(
     name: str = PACK,
     tool: Par2 | None = None,
 ) -> list[Path]:
-    """Write the mended bytes of the `wanted` files (name → new path); those in `present` are only read.
+    """Write the repaired bytes of the `wanted` files (name → new path); those in `present` are only read.
 
     All files of the pack that are left (`present`: name → path, damaged ones included) take part. The stream's
     sha256 is checked before anything is written out, so a result is right or there is none.
@@ -131,7 +131,7 @@ def repair_pack(
             work.repair(tool or Par2(), folder, name, str(parity_folder / name))
             found = work.sha256_of(folder / name)
             if found != index.sha256:
-                reason = f"the mended bytes have the sha256 {found}, not {index.sha256}"
+                reason = f"the repaired bytes have the sha256 {found}, not {index.sha256}"
                 raise CannotRepair(path=parity_folder / name, reason=reason)
         return _cut(index, folder / name, wanted)
 

@@ -135,7 +135,7 @@ class Par2:
         return self._judge("verify", folder, name)
 
     def repair(self, folder: Path, name: str) -> Verdict:
-        """Mend the file `name` in `folder`; what had the name is moved aside to `name`.1, never written to.
+        """Repair the file `name` in `folder`; what had the name is moved aside to `name`.1, never written to.
 
         Raises:
             DiskFull: No room was left.

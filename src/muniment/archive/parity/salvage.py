@@ -1,4 +1,4 @@
-"""Copying what can still be read of a failing file: unreadable stretches become zeros, for parity to mend."""
+"""Copying what can still be read of a failing file: unreadable stretches become zeros, for parity to repair."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def check_set(folder: Path, name: str) -> list[SetFault]:
     """Everything that is wrong with the set `name` in `folder`; an empty list when all is as recorded.
 
     The files are read and compared with the sidecar by size and sha256. A sidecar that is itself missing
-    or damaged is a fault; the set may still mend its data, and is best made anew from the intact original.
+    or damaged is a fault; the set may still repair its data, and is best made anew from the intact original.
     """
     path = sidecar_path(folder, name)
     try:

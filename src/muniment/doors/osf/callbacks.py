@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.jobs import KeyUsed
-from muniment.errors.register import CallbackAddressGone, CallbackFailed, NoCallbackKey
+from muniment.errors.registration import CallbackAddressGone, CallbackFailed, NoCallbackKey
 from muniment.errors.sources import AddressRefused, RateLimited
 from muniment.jobs import Again, Call, Context, Deadlines, Done, Job, Json, Priority, State
 from muniment.session import Account
@@ -92,21 +92,21 @@ def failed(id: str, reasons: Sequence[str]) -> dict[str, Any]:
     return {"status": "failed", "id": id, "reasons": list(reasons)}
 
 
-def tell(office: RegistrationContext, job: str, payload: Mapping[str, Any]) -> None:
+def tell(registration_context: RegistrationContext, job: str, payload: Mapping[str, Any]) -> None:
     """Owe every address a callback; what was told of a container in a job is told once.
 
     Raises:
         DatabaseUnavailable: Not all of it was recorded; do it again.
     """
-    for address in office.callbacks:
+    for address in registration_context.callbacks:
         call = Call(
             STEP,
             cast("Json", {"address": address.reference, "shown": address.shown, "payload": dict(payload)}),
-            failures=office.policy.callback_failures,
+            failures=registration_context.policy.callback_failures,
         )
         given: Json = {"id": str(payload["id"]), "job": job, "address": address.shown, "status": payload["status"]}
         try:
-            office.ledger.submit(
+            registration_context.ledger.submit(
                 _KIND,
                 call,
                 requester="osf",
@@ -159,8 +159,8 @@ class CallbackStep:
     name = STEP
     deadlines = Deadlines(total=600.0, silence=600.0)
 
-    def __init__(self, office: RegistrationContext) -> None:
-        self._office = office
+    def __init__(self, registration_context: RegistrationContext) -> None:
+        self._office = registration_context
 
     def run(self, given: Json, context: Context) -> Done | Again:
         """Send it; anything but a status of success is tried again with growing waits.

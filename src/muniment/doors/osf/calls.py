@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from muniment.doors.osf.context import RegistrationContext
 from muniment.errors.archive import InstanceNotFound, ResourceNotFound
-from muniment.errors.register import InstanceGone
+from muniment.errors.registration import InstanceGone
 from muniment.jobs import Call, Deadlines, Json, State
 from muniment.jobs.model import derived
 
@@ -24,12 +24,12 @@ END = "osf.end"
 
 
 class OsfStep:
-    """What all steps share: the office, and that they ask nobody else where nothing else is said."""
+    """What all steps share: the registration_context, and that they ask nobody else where nothing else is said."""
 
     deadlines = Deadlines(ours=True)
 
-    def __init__(self, office: RegistrationContext) -> None:
-        self._office = office
+    def __init__(self, registration_context: RegistrationContext) -> None:
+        self._office = registration_context
 
     def _already(self, id: str, digest: str) -> Any:
         """The instance a container was committed as by this submission or an equal one before it, or None."""
@@ -77,9 +77,9 @@ def digests_of(tree: Given, parents: tuple[str, ...] = ()) -> Iterator[tuple[str
         yield from digests_of(child, (*parents, id))
 
 
-def why(office: RegistrationContext, job: str, id: str) -> str:
+def why(registration_context: RegistrationContext, job: str, id: str) -> str:
     """Why a container of a job failed, in the words of the step that did; nothing where none says."""
-    for row in office.ledger.steps(job, state=State.FAILED):
+    for row in registration_context.ledger.steps(job, state=State.FAILED):
         given = cast("Given", row.given) if isinstance(row.given, Mapping) else {}
         known = given.get("id") or given.get("tree", {}).get("metadata", {}).get("id")
         if known == id and row.reason:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from muniment.doors.osf.calls import OsfStep
 from muniment.doors.osf.context import RegistrationContext
 from muniment.doors.osf.repair import Damage, look
-from muniment.errors.register import RegistrationDamaged
+from muniment.errors.registration import RegistrationDamaged
 from muniment.jobs import Call, Context, Done, Json
 from muniment.jobs.schedules import Period
 from muniment.stores import Store
@@ -93,13 +93,13 @@ class DamagedStep(OsfStep):
         raise RegistrationDamaged(count=known["count"], first=known["named"][0])
 
 
-def schedule(office: RegistrationContext, budget: int) -> None:
+def schedule(registration_context: RegistrationContext, budget: int) -> None:
     """Have `budget` bytes of each store read back every night; none with 0.
 
     Raises:
         DatabaseUnavailable: Nothing was changed.
     """
     if budget:
-        office.ledger.schedule(Period(PERIOD, AT, KIND, Call(CHECK, {"bytes": budget}), "osf"))
+        registration_context.ledger.schedule(Period(PERIOD, AT, KIND, Call(CHECK, {"bytes": budget}), "osf"))
     else:
-        office.ledger.unschedule(PERIOD)
+        registration_context.ledger.unschedule(PERIOD)

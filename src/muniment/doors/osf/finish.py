@@ -11,7 +11,7 @@ from muniment.doors.osf import calls
 from muniment.doors.osf.callbacks import failed, success, tell, told
 from muniment.doors.osf.calls import Given, OsfStep, sentence, why
 from muniment.doors.osf.registration import Registration
-from muniment.errors.register import ContainerFailed, TransactionGone
+from muniment.errors.registration import ContainerFailed, TransactionGone
 from muniment.jobs import Call, Context, Done, Json, State, StepRow
 from muniment.workflows.fetch.transactions import TransactionLease
 
@@ -130,17 +130,17 @@ class RegistrationStep(OsfStep):
             MunimentError: Archive, store or par2 failed.
         """
         wanted = cast("Given", given)
-        office, id = self._office, str(wanted["id"])  # noqa: A001 - the field's name
-        store = office.stores[int(wanted["store"])]
+        registration_context, id = self._office, str(wanted["id"])  # noqa: A001 - the field's name
+        store = registration_context.stores[int(wanted["store"])]
         instance = self._committed(id, wanted["instance"])
-        scratch = office.scratch(context.job, f"{id}-{wanted['store']}-registration")
+        scratch = registration_context.scratch(context.job, f"{id}-{wanted['store']}-registration")
         try:
             registration = Registration(
                 store,
                 instance,
                 list(wanted["parents"]),
-                archive=office.archive,
-                parity=office.policy.parity,
+                archive=registration_context.archive,
+                parity=registration_context.policy.parity,
                 scratch=scratch,
                 context=context,
             )

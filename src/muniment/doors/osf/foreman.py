@@ -19,7 +19,7 @@ from muniment.doors.osf.registration import MANIFEST_LIMIT
 from muniment.doors.osf.submission import Submission, read_body, read_submission
 from muniment.errors.archive import ResourceNotFound
 from muniment.errors.jobs import BadSubmission, KeyUsed, SubjectTaken
-from muniment.errors.register import (
+from muniment.errors.registration import (
     ContainerExists,
     ContainerField,
     ContainerNotFound,
@@ -57,8 +57,10 @@ class Download:
 class Foreman:
     """What a door speaks with. Thread-safe."""
 
-    def __init__(self, office: RegistrationContext, links: Links, *, signed_submissions: bool = False) -> None:
-        self.office = office
+    def __init__(
+        self, registration_context: RegistrationContext, links: Links, *, signed_submissions: bool = False
+    ) -> None:
+        self.registration_context = registration_context
         self._links = links
         self._signed = signed_submissions
         self._manifests: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
@@ -77,13 +79,13 @@ class Foreman:
         """
         document = read_body(body)
         if self._signed:
-            assert self.office.signer is not None
-            self.office.signer.check(headers or {}, body, document, SUBMISSION)
+            assert self.registration_context.signer is not None
+            self.registration_context.signer.check(headers or {}, body, document, SUBMISSION)
         submission = read_submission(document)
         self._refuse_known(submission)
         given = {"tree": submission.tree}
         try:
-            job = self.office.ledger.submit(
+            job = self.registration_context.ledger.submit(
                 KIND,
                 Call(SUBMISSION_STEP, cast("Json", given)),
                 requester=requester,
@@ -107,7 +109,7 @@ class Foreman:
         return Accepted(submission.id, int(time.time()), job.id)
 
     def _refuse_known(self, submission: Submission) -> None:
-        former = self.office.ledger.find(KIND, submission.id)
+        former = self.registration_context.ledger.find(KIND, submission.id)
         for id, digest in digests_of(submission.tree):  # noqa: A001 - the field's name
             if self._store.stat(layout.manifest_key(id)) is None:
                 continue
@@ -121,7 +123,7 @@ class Foreman:
     def _is_archived(self, id: str, digest: str) -> bool:
         """Whether the archive has a container as it was submitted with this digest."""
         try:
-            found = self.office.archive.get(id, project=self.office.policy.project)
+            found = self.registration_context.archive.get(id, project=self.registration_context.policy.project)
         except ResourceNotFound:
             return False
         return found.metadata.get("submission") == digest
@@ -135,10 +137,10 @@ class Foreman:
         job = self._job(id)
         if job is None:
             raise ContainerNotFound(id=id)
-        ended = self.office.ledger.cancel(job.id, by=by)
+        ended = self.registration_context.ledger.cancel(job.id, by=by)
         for each in _ids(job):
-            if not told(self.office.ledger, job.id, each, self.office.callbacks):
-                tell(self.office, job.id, failed(each, [f"It was cancelled by {by}."]))
+            if not told(self.registration_context.ledger, job.id, each, self.registration_context.callbacks):
+                tell(self.registration_context, job.id, failed(each, [f"It was cancelled by {by}."]))
         return ended
 
     # --- what there is
@@ -229,7 +231,7 @@ class Foreman:
             raise ContainerNotFound(id=id)
         if job is None:
             return {"id": id, "status": "SUCCESS", "registered": True}
-        ledger = self.office.ledger
+        ledger = self.registration_context.ledger
         progress = ledger.progress(job.id)
         return {
             "id": id,
@@ -256,7 +258,7 @@ class Foreman:
                 for step in _some(ledger.steps(job.id, state=State.READY))
                 if step.reason
             ],
-            "callbacks": deliveries(ledger, job.id, id, self.office.callbacks),
+            "callbacks": deliveries(ledger, job.id, id, self.registration_context.callbacks),
         }
 
     def _failures(self, id: str, *, registered: bool) -> Any:
@@ -271,7 +273,7 @@ class Foreman:
 
     @property
     def _store(self) -> Store:
-        return self.office.stores[0]
+        return self.registration_context.stores[0]
 
     def _manifest(self, id: str) -> Mapping[str, Any]:
         """A container's manifest. It never changes, so the last few are kept."""
@@ -298,10 +300,10 @@ class Foreman:
 
     def _job(self, id: str) -> Job | None:
         """The newest job a container belongs to, as the outermost or as a child."""
-        found = self.office.ledger.find(KIND, id)
+        found = self.registration_context.ledger.find(KIND, id)
         if found is not None:
             return found
-        return self.office.ledger.about(KIND, id)
+        return self.registration_context.ledger.about(KIND, id)
 
 
 def _ids(job: Job) -> Sequence[str]:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
-from muniment.errors.register import BadFileName, LinkRefused
+from muniment.errors.registration import BadFileName, LinkRefused
 
 _LONGEST_NAME = 255
 

@@ -177,7 +177,7 @@ class StoreRepair:
         return self._from_parity(damage, work)
 
     def _from_parity(self, damage: Damage, work: Path) -> str:
-        """Mend content from the parity in the store.
+        """Repair content from the parity in the store.
 
         Raises:
             CannotRepair: There is none, or more is lost than it can stand in for.
@@ -192,9 +192,9 @@ class StoreRepair:
             self._copy(damage.key, damaged)
         except KeyNotFound:
             damaged.touch()
-        mended = repair_copy(damaged, sha256, parity, work, work / "mended")
-        facts = Entry(LogicalPath.parse(damage.key), mended.stat().st_size, {"sha256": sha256})
-        put_right(self._store, damage.key, facts, lambda: mended.open("rb"))
+        repaired = repair_copy(damaged, sha256, parity, work, work / "repaired")
+        facts = Entry(LogicalPath.parse(damage.key), repaired.stat().st_size, {"sha256": sha256})
+        put_right(self._store, damage.key, facts, lambda: repaired.open("rb"))
         return "from its parity"
 
     def _remake_parity(self, damage: Damage, work: Path) -> str:

@@ -23,16 +23,21 @@ from muniment.doors.osf.start import ContainerStep, ServiceStep, SubmissionStep
 from muniment.jobs import Step
 
 
-def steps(office: RegistrationContext) -> list[Step]:
+def steps(registration_context: RegistrationContext) -> list[Step]:
     """Every step a worker has to know to register containers."""
-    first = (SubmissionStep(office), ContainerStep(office), ServiceStep(office), SealStep(office))
+    first = (
+        SubmissionStep(registration_context),
+        ContainerStep(registration_context),
+        ServiceStep(registration_context),
+        SealStep(registration_context),
+    )
     return [
         *first,
-        AgainStep(office),
-        RegistrationStep(office),
-        FinishStep(office),
-        EndStep(office),
-        CallbackStep(office),
-        CheckStep(office),
-        DamagedStep(office),
+        AgainStep(registration_context),
+        RegistrationStep(registration_context),
+        FinishStep(registration_context),
+        EndStep(registration_context),
+        CallbackStep(registration_context),
+        CheckStep(registration_context),
+        DamagedStep(registration_context),
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muniment.errors.base import BadInput
-from muniment.errors.register import ContainerField, SubmissionNotJson
+from muniment.errors.registration import ContainerField, SubmissionNotJson
 from muniment.sources import faults
 from muniment.workflows.fetch.request import shown_secrets, split_secrets
 

@@ -43,13 +43,13 @@ Start = Annotated[
 )
 async def events(request: Request, start: Start = None, project: Project = None, limit: Limit = 100) -> Response:
     """The log, a page at a time, or with `Accept: text/event-stream` live from `start` (or `Last-Event-ID`) on."""
-    visit = await run_in_threadpool(_let_in, request, project)
+    access = await run_in_threadpool(_let_in, request, project)
     follow = STREAM in request.headers.get("accept", "")
     begin = request.headers.get("last-event-id", start) if follow else start
     if not follow:
-        return await run_in_threadpool(_page, visit, begin, project, limit)
-    first = await run_in_threadpool(_first_number, visit, begin)
-    return live(request.app.state.streams, functools.partial(_news, visit, project), first, what="event streams")
+        return await run_in_threadpool(_page, access, begin, project, limit)
+    first = await run_in_threadpool(_first_number, access, begin)
+    return live(request.app.state.streams, functools.partial(_news, access, project), first, what="event streams")
 
 
 @router.get("/events/head", operation_id="head")
@@ -62,15 +62,15 @@ def head(request: Request) -> LogHead:
 def record_event(request: Request, given: EventIn, idempotency_key: IdempotencyKey = "") -> EventOut:
     """Write an event of one's own into the log: about a resource, a project, or with every right about the archive."""
     check_json(given.model_dump(), "the event")
-    visit = authorized(request)
+    access = authorized(request)
     if given.resource:
-        place: str | None = visit.project_of(given.resource, given.project or None, WRITE)
+        place: str | None = access.project_of(given.resource, given.project or None, WRITE)
     else:
         place = given.project or None
-    visit.require(WRITE if place else ADMIN, place)
+    access.require(WRITE if place else ADMIN, place)
 
     def make() -> dict[str, Any]:
-        return visit.archive.record_event(
+        return access.archive.record_event(
             given.event,
             resource=given.resource,
             project=place or "",
@@ -79,24 +79,24 @@ def record_event(request: Request, given: EventIn, idempotency_key: IdempotencyK
             detail=given.detail,
         ).as_json()
 
-    record = request.app.state.idempotency.once(idempotency_key, visit.caller.agent, given.model_dump(), make)
+    record = request.app.state.idempotency.once(idempotency_key, access.caller.agent, given.model_dump(), make)
     return EventOut(**record)
 
 
 def _let_in(request: Request, project: str | None) -> AuthorizedRequest:
-    visit = authorized(request)
+    access = authorized(request)
     if project:
-        visit.require(EVENTS, project)
+        access.require(EVENTS, project)
     else:
-        visit.require_somewhere(EVENTS)
-    return visit
+        access.require_somewhere(EVENTS)
+    return access
 
 
-def _page(visit: AuthorizedRequest, start: str | None, project: str | None, limit: int) -> Response:
-    after = _first_number(visit, start)
+def _page(access: AuthorizedRequest, start: str | None, project: str | None, limit: int) -> Response:
+    after = _first_number(access, start)
     page: list[dict[str, Any]] = []
     last = after
-    for event, shown in _seen(visit, project, visit.archive.events(after)):
+    for event, shown in _seen(access, project, access.archive.events(after)):
         last = event.seq
         if shown:
             page.append(event.as_json())
@@ -108,37 +108,37 @@ def _page(visit: AuthorizedRequest, start: str | None, project: str | None, limi
     )
 
 
-def _first_number(visit: AuthorizedRequest, start: str | None) -> int:
+def _first_number(access: AuthorizedRequest, start: str | None) -> int:
     """The number of the last event that is not after `start`."""
     if start is None or start == "":
         return 0
     if start.isdecimal() and len(start) < 10:  # noqa: PLR2004 - as `Archive.events`: below 1,000,000,000
         return int(start)
-    first = next(iter(islice(visit.archive.events(start), 1)), None)
+    first = next(iter(islice(access.archive.events(start), 1)), None)
     if first is not None:
         return first.seq - 1
-    return _newest(visit)
+    return _newest(access)
 
 
-def _newest(visit: AuthorizedRequest) -> int:
-    newest: int = visit.archive.head().seq
+def _newest(access: AuthorizedRequest) -> int:
+    newest: int = access.archive.head().seq
     return newest
 
 
-def _seen(visit: AuthorizedRequest, project: str | None, found: Iterator[Event]) -> Iterator[tuple[Event, bool]]:
-    everything = visit.may(EVENTS, None)
+def _seen(access: AuthorizedRequest, project: str | None, found: Iterator[Event]) -> Iterator[tuple[Event, bool]]:
+    everything = access.may(EVENTS, None)
     known: dict[str, bool] = {}
     for event in found:
         if event.project not in known:
-            known[event.project] = everything or bool(event.project and visit.may(EVENTS, event.project))
+            known[event.project] = everything or bool(event.project and access.may(EVENTS, event.project))
         yield event, known[event.project] and project in {None, event.project}
 
 
-def _news(visit: AuthorizedRequest, project: str | None, at: int) -> News:
-    if _newest(visit) <= at:
+def _news(access: AuthorizedRequest, project: str | None, at: int) -> News:
+    if _newest(access) <= at:
         return News(at)
     lines: list[bytes] = []
-    for event, shown in islice(_seen(visit, project, visit.archive.events(at)), _AT_ONCE):
+    for event, shown in islice(_seen(access, project, access.archive.events(at)), _AT_ONCE):
         at = event.seq
         if shown:
             lines.append(b"id: %d\nevent: event\ndata: %s\n\n" % (event.seq, event.as_line()))

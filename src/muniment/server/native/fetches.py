@@ -23,18 +23,18 @@ router = new_router("/fetches")
 @router.post("", operation_id="fetch", status_code=202)
 def submit(request: Request, response: Response, given: FetchIn, idempotency_key: IdempotencyKey = "") -> FetchOut:
     """Fetch a resource or its next instance in the background; the same once more, while it runs, is the same fetch."""
-    visit = authorized(request)
-    project = given.project or visit.archive.config.project
-    visit.require(WRITE, project)
+    access = authorized(request)
+    project = given.project or access.archive.config.project
+    access.require(WRITE, project)
     for place, fault in source_faults(given.sources):
         raise UnusableRequest(where=f"body.sources{place}", reason=fault.message.rstrip("."))
     services, secrets = read_sources(given.sources)
     wanted = FetchRequest(services, secrets, given.id, project, given.message, given.again)
 
     def make() -> dict[str, Any]:
-        return summary(_fetches(request).submit(wanted, requester=visit.caller.agent))
+        return summary(_fetches(request).submit(wanted, requester=access.caller.agent))
 
-    record = request.app.state.idempotency.once(idempotency_key, visit.caller.agent, wanted.as_json(project), make)
+    record = request.app.state.idempotency.once(idempotency_key, access.caller.agent, wanted.as_json(project), make)
     response.headers["Location"] = f"{request.url.path}/{record['fetch']}"
     return FetchOut(**record)
 
@@ -46,15 +46,15 @@ def newest(
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
 ) -> FetchPage:
     """Fetches into projects one may read, the newest first, a page at a time."""
-    visit = authorized(request)
-    visit.require_somewhere(READ)
+    access = authorized(request)
+    access.require_somewhere(READ)
     if after is not None:
-        _readable(request, visit, after, READ)
+        _readable(request, access, after, READ)
     found: list[dict[str, Any]] = []
     following = after
     while len(found) <= limit:
         page = _fetches(request).newest(after=following, limit=limit + 1)
-        found += [each for each in map(summary, page) if visit.may(READ, each["project"])]
+        found += [each for each in map(summary, page) if access.may(READ, each["project"])]
         if len(page) <= limit:
             break
         following = page[-1].id
@@ -67,8 +67,8 @@ def newest(
 @router.get("/{fetch}", operation_id="show_fetch")
 def show(request: Request, response: Response, fetch: str) -> FetchOut:
     """How far a fetch is, what it waits for, or what came of it."""
-    visit = authorized(request)
-    _readable(request, visit, fetch, READ)
+    access = authorized(request)
+    _readable(request, access, fetch, READ)
     response.headers["Cache-Control"] = "no-store"
     return FetchOut(**_fetches(request).show(fetch))
 
@@ -76,19 +76,19 @@ def show(request: Request, response: Response, fetch: str) -> FetchOut:
 @router.delete("/{fetch}", operation_id="cancel_fetch")
 def cancel(request: Request, fetch: str) -> FetchOut:
     """Stop a fetch; no instance comes of it."""
-    visit = authorized(request)
-    _readable(request, visit, fetch, WRITE)
-    return FetchOut(**summary(_fetches(request).cancel(fetch, by=visit.caller.agent)))
+    access = authorized(request)
+    _readable(request, access, fetch, WRITE)
+    return FetchOut(**summary(_fetches(request).cancel(fetch, by=access.caller.agent)))
 
 
-def _readable(request: Request, visit: AuthorizedRequest, fetch: str, permission: str) -> None:
+def _readable(request: Request, access: AuthorizedRequest, fetch: str, permission: str) -> None:
     """See that there is such a fetch for this caller.
 
     Raises:
         FetchNotFound: There is none, or it is into a project that the caller has no right to.
     """
-    visit.require_somewhere(permission)
-    if not visit.may(permission, summary(_fetches(request).find(fetch))["project"]):
+    access.require_somewhere(permission)
+    if not access.may(permission, summary(_fetches(request).find(fetch))["project"]):
         raise FetchNotFound(job=fetch)
 
 

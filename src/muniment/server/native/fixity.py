@@ -31,16 +31,16 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
 @router.post("/audit", operation_id="audit", response_class=Response, responses=_ANSWER)
 def audit(request: Request, given: AuditIn | None = None) -> Response:
     """Check that everything recorded is there and right. Without the line `summary` it was broken off."""
-    visit = authorized(request)
+    access = authorized(request)
     wanted = given or AuditIn()
-    place = _place(visit, wanted.id, wanted.project, READ)
+    place = _place(access, wanted.id, wanted.project, READ)
     since = Head.parse(wanted.since) if wanted.since else None
-    metrics = visit.gate.metrics
+    metrics = access.authorizer.metrics
 
     def rows() -> Iterator[dict[str, Any]]:
         counts: Counter[str] = Counter()
         failed = False
-        found = visit.archive.audit(
+        found = access.archive.audit(
             wanted.id,
             project=place,
             fast=wanted.fast,
@@ -55,57 +55,57 @@ def audit(request: Request, given: AuditIn | None = None) -> Response:
             yield {"finding": finding.as_json()}
         yield {"summary": {"ok": not failed, "counts": dict(counts)}}
 
-    return _lines(rows, str(visit.archive.path))
+    return _lines(rows, str(access.archive.path))
 
 
 @router.post("/repair", operation_id="repair", response_class=Response, responses=_ANSWER)
 def repair(request: Request, given: RepairIn | None = None) -> Response:
     """Repair what an audit finds, from parity; name what cannot be repaired."""
-    visit = authorized(request)
+    access = authorized(request)
     wanted = given or RepairIn()
-    place = _place(visit, wanted.id, wanted.project, ADMIN)
+    place = _place(access, wanted.id, wanted.project, ADMIN)
 
     def rows() -> Iterator[dict[str, Any]]:
         failed = False
-        for done in visit.archive.repair(wanted.id, project=place):
+        for done in access.archive.repair(wanted.id, project=place):
             failed = failed or not done.repaired
             yield {"repair": asdict(done)}
         yield {"summary": {"ok": not failed}}
 
-    return _lines(rows, str(visit.archive.path))
+    return _lines(rows, str(access.archive.path))
 
 
 @router.post("/resources/{id}/parity", operation_id="protect")
 def protect(request: Request, id: Segment, project: Project = None) -> ParityOut:
     """Make the parity that a resource's instances lack."""
-    visit = authorized(request)
+    access = authorized(request)
     name = text_of(id)
-    place = visit.project_of(name, project, WRITE)
-    return ParityOut(count=visit.archive.protect(name, place))
+    place = access.project_of(name, project, WRITE)
+    return ParityOut(count=access.archive.protect(name, place))
 
 
 @router.post("/reindex", operation_id="reindex")
 def reindex(request: Request) -> Count:
     """Build the index anew from the files on disk."""
-    visit = authorized(request)
-    visit.require(ADMIN, None)
-    return Count(count=visit.archive.reindex())
+    access = authorized(request)
+    access.require(ADMIN, None)
+    return Count(count=access.archive.reindex())
 
 
 @router.post("/recover", operation_id="recover")
 def recover(request: Request) -> dict[str, list[dict[str, Any]]]:
     """Finish what a crash left; a server does it by itself now and then."""
-    visit = authorized(request)
-    visit.require(ADMIN, None)
-    return {"events": [event.as_json() for event in visit.archive.recover()]}
+    access = authorized(request)
+    access.require(ADMIN, None)
+    return {"events": [event.as_json() for event in access.archive.recover()]}
 
 
-def _place(visit: AuthorizedRequest, id: str | None, project: str | None, permission: str) -> str | None:
+def _place(access: AuthorizedRequest, id: str | None, project: str | None, permission: str) -> str | None:
     if id is None:
-        visit.require(permission, None)
+        access.require(permission, None)
         return None
-    place = visit.project_of(id, project, permission)
-    visit.archive.instance(id, project=place)
+    place = access.project_of(id, project, permission)
+    access.archive.instance(id, project=place)
     return place
 
 

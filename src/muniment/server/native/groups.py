@@ -21,17 +21,17 @@ Group = Annotated[str, Path(description="The id of the group.", json_schema_extr
 @router.put("/{group}", operation_id="decide", status_code=204)
 def decide(request: Request, group: Group, given: Decision) -> None:
     """Record that every prepared transaction of the group is to be committed."""
-    visit = authorized(request)
-    visit.require_somewhere(WRITE)
-    visit.archive.decide(group, [part.model_dump() for part in given.parts])
+    access = authorized(request)
+    access.require_somewhere(WRITE)
+    access.archive.decide(group, [part.model_dump() for part in given.parts])
 
 
 @router.get("/{group}", operation_id="decision")
 def decision(request: Request, group: Group) -> DecisionOut:
     """What was decided about a group; 404 where nothing was."""
-    visit = authorized(request)
-    visit.require_somewhere(WRITE)
-    found = visit.archive.decision(group)
+    access = authorized(request)
+    access.require_somewhere(WRITE)
+    found = access.archive.decision(group)
     if found is None:
         raise MissingThing(reason=f"nothing was decided about the group {group}")
     return DecisionOut(**found)
@@ -40,9 +40,9 @@ def decision(request: Request, group: Group) -> DecisionOut:
 @router.delete("/{group}", operation_id="forget", status_code=204)
 def forget(request: Request, group: Group) -> None:
     """Remove a decision all of whose parts are committed: for who made it, and for those with the right `admin`."""
-    visit = authorized(request)
-    visit.require_somewhere(WRITE)
-    found = visit.archive.decision(group) or {}
-    if found.get("agent", str(visit.archive.context.agent)) != str(visit.archive.context.agent):
-        visit.require(ADMIN, None)
-    visit.archive.forget(group)
+    access = authorized(request)
+    access.require_somewhere(WRITE)
+    found = access.archive.decision(group) or {}
+    if found.get("agent", str(access.archive.context.agent)) != str(access.archive.context.agent):
+        access.require(ADMIN, None)
+    access.archive.forget(group)

@@ -62,8 +62,8 @@ def job(request: Request, id: Job) -> JobOut:
 @router.post("/jobs/{id}/{action}", operation_id="act")
 def act(request: Request, id: Job, action: Literal["retry", "cancel", "pause", "resume"]) -> JobOut:
     """Try a job's waiting steps now or begin a failed one anew, cancel it, put it aside, or let it go on."""
-    control, visit = _control(request)
-    return JobOut(**job_document(control.act(action, id, by=visit.caller.agent)))
+    control, access = _control(request)
+    return JobOut(**job_document(control.act(action, id, by=access.caller.agent)))
 
 
 @router.get("/limits", operation_id="limits")
@@ -81,7 +81,7 @@ def lift(request: Request, given: LimitIn) -> LiftedOut:
 
 
 def _control(request: Request) -> tuple[OperationsControl, AuthorizedRequest]:
-    visit = authorized(request)
-    visit.require(ADMIN, None)
+    access = authorized(request)
+    access.require(ADMIN, None)
     control: OperationsControl = request.app.state.osf.operations
-    return control, visit
+    return control, access

@@ -48,10 +48,10 @@ def export(
     project: Project = None,
 ) -> Response:
     """A resource as a package in a tar; every file is checked while it is sent."""
-    visit = authorized(request)
+    access = authorized(request)
     name = text_of(id)
-    place = visit.project_of(name, project, READ)
-    plan = plan_tar(visit.archive, name, layout, project=place, instance=instance)
+    place = access.project_of(name, project, READ)
+    plan = plan_tar(access.archive, name, layout, project=place, instance=instance)
     tag = f'"{hashlib.sha256(plan.etag.encode()).hexdigest()}"'
     part = asked_range(request, plan.length, tag)
     start, stop = part or (0, plan.length)
@@ -64,7 +64,7 @@ def export(
     }
     if part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
-    damaged = visit.gate.metrics.damaged
+    damaged = access.authorizer.metrics.damaged
     return PumpResponse(
         lambda: plan.read(start, stop, prove=start > 0),
         status=206 if part else 200,
@@ -91,10 +91,10 @@ async def import_(
     idempotency_key: IdempotencyKey = "",
 ) -> Imported:
     """Take in a package (a bag, a bag of instances, an OCFL object) as a tar: whole, or not at all."""
-    visit = await run_in_threadpool(_let_in, request, project)
+    access = await run_in_threadpool(_let_in, request, project)
     expected = read_digest_fields(repr_digest)
     hashers = Hashers(["sha256", *expected])
-    with receiving(visit.archive, ".tar") as file:
+    with receiving(access.archive, ".tar") as file:
 
         def write(data: bytes) -> None:
             hashers.update(data)
@@ -115,15 +115,15 @@ async def import_(
             def notice(finding: Finding) -> None:
                 notices.append(finding.as_json())
 
-            ids = import_package(visit.archive, file.path, id=id, project=project, notice=notice)
+            ids = import_package(access.archive, file.path, id=id, project=project, notice=notice)
             return Imported(ids=ids, notices=notices[:100]).model_dump()
 
         once = request.app.state.idempotency.once
-        return Imported(**await run_in_threadpool(once, idempotency_key, visit.caller.agent, asked, make))
+        return Imported(**await run_in_threadpool(once, idempotency_key, access.caller.agent, asked, make))
 
 
 def _let_in(request: Request, project: str | None) -> AuthorizedRequest:
     """Who may import: without a project a package says itself where it goes, so that needs a right to all."""
-    visit = authorized(request)
-    visit.require(WRITE, project)
-    return visit
+    access = authorized(request)
+    access.require(WRITE, project)
+    return access

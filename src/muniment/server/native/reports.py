@@ -44,14 +44,14 @@ def premis(
     It is made while it is sent; a record that is damaged breaks it off. Checks of the whole archive are told to who
     may see all events, and who is granted what, and where copies are, to administrators.
     """
-    visit = authorized(request)
+    access = authorized(request)
     name = text_of(id)
-    place = _place(visit, name, project)
-    visit.require(EVENTS, place)
-    grants = grants_of(visit.gate.authority.picture().rules, place, named=visit.may(ADMIN, place))
-    copies = copies_of(request.app.state.app.database(), place, name) if visit.may(ADMIN, place) else []
-    whole = visit.may(EVENTS, None)
-    record = PremisRecord(visit.archive, name, place, grants=grants, copies=copies, whole=whole)
+    place = _place(access, name, project)
+    access.require(EVENTS, place)
+    grants = grants_of(access.authorizer.authority.snapshot().rules, place, named=access.may(ADMIN, place))
+    copies = copies_of(request.app.state.app.database(), place, name) if access.may(ADMIN, place) else []
+    whole = access.may(EVENTS, None)
+    record = PremisRecord(access.archive, name, place, grants=grants, copies=copies, whole=whole)
     return PumpResponse(lambda: pieces(record, mets=mets), headers={"Content-Type": XML, "Cache-Control": "no-store"})
 
 
@@ -62,8 +62,8 @@ def report(request: Request, kind: ReportKind, project: Project = None) -> Repor
     The NDSA Levels name rules and stores: they are told to administrators of the project, or of everything. Formats
     are told to who may read it.
     """
-    visit = authorized(request)
-    visit.require(ADMIN if kind == "ndsa" else READ, project)
+    access = authorized(request)
+    access.require(ADMIN if kind == "ndsa" else READ, project)
     found = StoredReports(request.app.state.app.database()).get(kind, project or WHOLE)
     if found is None:
         raise ReportNotMade(kind=kind, what=f"the project {project!r}" if project else "the whole archive")
@@ -73,18 +73,18 @@ def report(request: Request, kind: ReportKind, project: Project = None) -> Repor
 @router.post("/reports/{kind}", operation_id="compute_report", status_code=202)
 def compute_report(request: Request, kind: ReportKind) -> JobOut:
     """Have a report computed anew, for the whole archive and each project; the job that does it."""
-    visit = authorized(request)
-    visit.require(ADMIN, None)
+    access = authorized(request)
+    access.require(ADMIN, None)
     ledger = request.app.state.osf.ledger
-    return JobOut(**job_document(submit_report(ledger, kind, visit.caller.agent)))
+    return JobOut(**job_document(submit_report(ledger, kind, access.caller.agent)))
 
 
-def _place(visit: AuthorizedRequest, id: str, project: str | None) -> str:
+def _place(access: AuthorizedRequest, id: str, project: str | None) -> str:
     """The project of a resource the caller may see, also of one that was purged."""
     try:
-        return visit.project_of(id, project, READ)
+        return access.project_of(id, project, READ)
     except ResourcePurged:
-        place = project or str(visit.archive.config.project)
-        if not visit.may(READ, place):
+        place = project or str(access.archive.config.project)
+        if not access.may(READ, place):
             raise
         return place

@@ -46,9 +46,9 @@ router = new_router()
 @router.get("", operation_id="archive")
 def archive(request: Request) -> ArchiveInfo:
     """What the archive is."""
-    visit = authorized(request)
-    visit.require_somewhere(READ)
-    config = visit.archive.config
+    access = authorized(request)
+    access.require_somewhere(READ)
+    config = access.archive.config
     return ArchiveInfo(
         id=config.id,
         created=config.created,
@@ -58,18 +58,18 @@ def archive(request: Request) -> ArchiveInfo:
         project=config.project,
         format=config.format,
         layout=config.layout,
-        resources=visit.archive.count() if visit.may(READ, None) else None,
+        resources=access.archive.count() if access.may(READ, None) else None,
         version=__version__,
-        lease=request.app.state.desk.lease,
+        lease=request.app.state.open_transactions.lease,
     )
 
 
 @router.get("/projects", operation_id="projects")
 def projects(request: Request) -> ProjectsOut:
     """The projects that hold a resource, of those one may read."""
-    visit = authorized(request)
-    visit.require_somewhere(READ)
-    return ProjectsOut(projects=[place for place in visit.archive.projects() if visit.may(READ, place)])
+    access = authorized(request)
+    access.require_somewhere(READ)
+    return ProjectsOut(projects=[place for place in access.archive.projects() if access.may(READ, place)])
 
 
 @router.get("/resources", operation_id="resources")
@@ -82,13 +82,13 @@ def resources(
     whole: Annotated[bool | None, Query(description="Compare the index with the objects on disk first.")] = None,
 ) -> ResourcePage:
     """Resources in the order of their ids, a page at a time."""
-    visit = authorized(request)
+    access = authorized(request)
     if project:
-        visit.require(READ, project)
+        access.require(READ, project)
     else:
-        visit.require_somewhere(READ)
+        access.require_somewhere(READ)
     start = "" if not after else after if after_project is None else (after, after_project)
-    found = list(islice(_visible(visit, project, start, whole=bool(whole)), limit + 1))
+    found = list(islice(_visible(access, project, start, whole=bool(whole)), limit + 1))
     page = [SummaryOut(**asdict(item)) for item in found[:limit]]
     if len(found) <= limit:
         return ResourcePage(resources=page)
@@ -96,12 +96,12 @@ def resources(
 
 
 def _visible(
-    visit: AuthorizedRequest, project: str | None, start: str | tuple[str, str], *, whole: bool
+    access: AuthorizedRequest, project: str | None, start: str | tuple[str, str], *, whole: bool
 ) -> Iterator[Summary]:
     known: dict[str, bool] = {}
-    for item in visit.archive.resources(project, after=start, whole=whole):
+    for item in access.archive.resources(project, after=start, whole=whole):
         if item.project not in known:
-            known[item.project] = visit.may(READ, item.project)
+            known[item.project] = access.may(READ, item.project)
         if known[item.project]:
             yield item
 
@@ -116,19 +116,19 @@ def resource(request: Request, response: Response, id: Segment, project: Project
 @router.get("/resources/{id}/summary", operation_id="summary")
 def summary(request: Request, id: Segment, project: Project = None) -> SummaryOut:
     """A resource as a list shows it, with when it was last audited."""
-    visit = authorized(request)
+    access = authorized(request)
     name = text_of(id)
-    return SummaryOut(**asdict(visit.archive.summary(name, visit.project_of(name, project, READ))))
+    return SummaryOut(**asdict(access.archive.summary(name, access.project_of(name, project, READ))))
 
 
 @router.delete("/resources/{id}", operation_id="purge", status_code=200)
 def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None) -> dict[str, Any]:
     """Remove a resource for ever, in an archive of dynamic mode; the answer is the event."""
-    visit = authorized(request)
+    access = authorized(request)
     name = text_of(id)
-    place = visit.project_of(name, project, ADMIN)
-    refuse_other_version(request, visit.archive.instance(name, project=place))
-    return visit.archive.purge(name, given.reason, place).as_json()
+    place = access.project_of(name, project, ADMIN)
+    refuse_other_version(request, access.archive.instance(name, project=place))
+    return access.archive.purge(name, given.reason, place).as_json()
 
 
 @router.get("/resources/{id}/instances", operation_id="history")
@@ -202,12 +202,12 @@ def instance_asked_for(request: Request, id: str, number: str, project: str | No
     Raises:
         MunimentError: There is none, or none for this caller.
     """
-    visit = authorized(request)
+    access = authorized(request)
     recent: RecentInstances = request.app.state.recent
     if project and number.isdecimal():
-        visit.require(READ, project)
-        return recent.get(visit.archive, text_of(id), int(number[:9]), project)
-    return visit.instance(id, number, project, READ)
+        access.require(READ, project)
+        return recent.get(access.archive, text_of(id), int(number[:9]), project)
+    return access.instance(id, number, project, READ)
 
 
 class RecentInstances:
@@ -223,7 +223,7 @@ class RecentInstances:
         return found[1] if found else None
 
     def get(self, archive: Archive, id: str, number: int, project: str) -> Instance:
-        """An instance by its number; purged or mended since, it is read again.
+        """An instance by its number; purged or repaired since, it is read again.
 
         Raises:
             MunimentError: As `Archive.instance`.

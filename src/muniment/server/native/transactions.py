@@ -38,9 +38,9 @@ router = new_router("/transactions")
 @router.get("", operation_id="leftovers")
 def leftovers(request: Request) -> Leftovers:
     """Transactions that were never closed and that nobody holds any more."""
-    visit = authorized(request)
-    visit.require(ADMIN, None)
-    return Leftovers(transactions=[LeftoverOut(**asdict(item)) for item in visit.archive.leftovers()])
+    access = authorized(request)
+    access.require(ADMIN, None)
+    return Leftovers(transactions=[LeftoverOut(**asdict(item)) for item in access.archive.leftovers()])
 
 
 @router.post("", operation_id="begin", status_code=201)
@@ -48,53 +48,56 @@ def begin(
     request: Request, response: Response, given: BeginNew | BeginOn, idempotency_key: IdempotencyKey = ""
 ) -> TransactionOut:
     """Begin a transaction for a new resource, or on one that is there (`If-Match` names its version)."""
-    visit = authorized(request)
-    place = _place(visit, given)
+    access = authorized(request)
+    place = _place(access, given)
 
     def make() -> dict[str, Any]:
-        return _begin(request, visit, given, place).model_dump()
+        return _begin(request, access, given, place).model_dump()
 
-    record = request.app.state.idempotency.once(idempotency_key, visit.caller.agent, given.model_dump(), make)
+    record = request.app.state.idempotency.once(idempotency_key, access.caller.agent, given.model_dump(), make)
     response.headers["Location"] = f"{request.url.path}/{record['transaction']}"
     return TransactionOut(**record)
 
 
-def _place(visit: AuthorizedRequest, given: BeginNew | BeginOn) -> str:
+def _place(access: AuthorizedRequest, given: BeginNew | BeginOn) -> str:
     if isinstance(given, BeginOn):
-        place = visit.project_of(given.id, given.project, READ)
+        place = access.project_of(given.id, given.project, READ)
     else:
-        place = given.project or visit.archive.config.project
-    visit.require(WRITE, place)
+        place = given.project or access.archive.config.project
+    access.require(WRITE, place)
     return place
 
 
-def _begin(request: Request, visit: AuthorizedRequest, given: BeginNew | BeginOn, place: str) -> TransactionOut:
-    desk: OpenTransactions = request.app.state.desk
+def _begin(request: Request, access: AuthorizedRequest, given: BeginNew | BeginOn, place: str) -> TransactionOut:
+    open_transactions: OpenTransactions = request.app.state.open_transactions
     if isinstance(given, BeginOn):
-        refuse_other_version(request, visit.archive.instance(given.id, project=place))
-        transaction = visit.archive.get(given.id, "a", project=place, message=given.message)
+        refuse_other_version(request, access.archive.instance(given.id, project=place))
+        transaction = access.archive.get(given.id, "a", project=place, message=given.message)
     else:
-        transaction = visit.archive.new(given.id, place, message=given.message)
-    desk.keep(transaction)
-    request.app.state.gate.metrics.transactions.labels("begun").inc()
-    return transaction_out(transaction, desk)
+        transaction = access.archive.new(given.id, place, message=given.message)
+    open_transactions.keep(transaction)
+    request.app.state.authorizer.metrics.transactions.labels("begun").inc()
+    return transaction_out(transaction, open_transactions)
 
 
 @router.get("/{transaction}", operation_id="transaction")
 def show(request: Request, transaction: str) -> TransactionOut:
     """A transaction; looking at it counts as use."""
     with held(request, transaction) as (_, found):
-        return transaction_out(found, request.app.state.desk)
+        return transaction_out(found, request.app.state.open_transactions)
 
 
 @router.delete("/{transaction}", operation_id="rollback", status_code=204)
 def rollback(request: Request, transaction: str) -> None:
     """Undo everything: the archive is as it was before the transaction. Those with the right `admin` may, too."""
-    metrics = request.app.state.gate.metrics
-    visit = authorized(request)
-    if visit.may(ADMIN, None) and request.app.state.desk.begun_by(transaction)[0] != visit.archive.context.agent:
+    metrics = request.app.state.authorizer.metrics
+    access = authorized(request)
+    if (
+        access.may(ADMIN, None)
+        and request.app.state.open_transactions.begun_by(transaction)[0] != access.archive.context.agent
+    ):
         with told(metrics, "rolled back"):
-            visit.archive.roll_back(transaction)
+            access.archive.roll_back(transaction)
         return
     with held(request, transaction) as (_, found), told(metrics, "rolled back"):
         found.rollback()
@@ -151,10 +154,10 @@ def prepare(request: Request, transaction: str, given: PrepareIn) -> None:
 @router.post("/{transaction}/commit", operation_id="commit")
 def commit(request: Request, transaction: str, given: CommitIn | None = None) -> InstanceOut:
     """Publish the new instance; on return it is on stable storage. `If-Match` names the resource's version before."""
-    metrics = request.app.state.gate.metrics
-    with held(request, transaction) as (visit, found):
+    metrics = request.app.state.authorizer.metrics
+    with held(request, transaction) as (access, found):
         if found.number > 1 and "if-match" in request.headers:
-            refuse_other_version(request, visit.archive.instance(found.id, project=found.project))
+            refuse_other_version(request, access.archive.instance(found.id, project=found.project))
         with told(metrics, "committed"):
             done = found.commit(message=given.message if given else None)
         return shown(done)
@@ -163,18 +166,18 @@ def commit(request: Request, transaction: str, given: CommitIn | None = None) ->
 @router.post("/{transaction}/replay", operation_id="replay")
 def replay(request: Request, transaction: str) -> InstanceOut:
     """Commit a transaction that was left behind, with every file it had stored whole."""
-    visit = authorized(request)
-    visit.require(ADMIN, None)
-    with told(visit.gate.metrics, "replayed"):
-        return shown(visit.archive.replay(transaction))
+    access = authorized(request)
+    access.require(ADMIN, None)
+    with told(access.authorizer.metrics, "replayed"):
+        return shown(access.archive.replay(transaction))
 
 
 class held:  # noqa: N801 - used as a function in `with`
     """A transaction in the hands of the caller who began it and may write to its project."""
 
     def __init__(self, request: Request, transaction: str) -> None:
-        self._visit = allowed(request, transaction)
-        self._hold = request.app.state.desk.hold(transaction, self._visit.archive)
+        self._access = allowed(request, transaction)
+        self._hold = request.app.state.open_transactions.hold(transaction, self._access.archive)
 
     def __enter__(self) -> tuple[AuthorizedRequest, Transaction]:
         """Take it.
@@ -183,7 +186,7 @@ class held:  # noqa: N801 - used as a function in `with`
             LeftoverNotFound: There is none such.
             TransactionBusy: Others work on it for longer than one wants to wait.
         """
-        return self._visit, self._hold.__enter__()
+        return self._access, self._hold.__enter__()
 
     def __exit__(self, *error: object) -> None:
         """Let go of it."""
@@ -197,17 +200,17 @@ def allowed(request: Request, transaction: str) -> AuthorizedRequest:
         LeftoverNotFound: There is none such, or none the caller may know of.
         TransactionForbidden: It is not theirs.
     """
-    visit = authorized(request)
-    visit.require_somewhere(WRITE)
-    agent, project = request.app.state.desk.begun_by(transaction)
-    if not visit.may(WRITE, project):
+    access = authorized(request)
+    access.require_somewhere(WRITE)
+    agent, project = request.app.state.open_transactions.begun_by(transaction)
+    if not access.may(WRITE, project):
         raise LeftoverNotFound(transaction=transaction)
-    if visit.archive.context.agent != agent:
+    if access.archive.context.agent != agent:
         raise TransactionForbidden(transaction=transaction, agent=agent)
-    return visit
+    return access
 
 
-def transaction_out(found: Transaction, desk: OpenTransactions) -> TransactionOut:
+def transaction_out(found: Transaction, open_transactions: OpenTransactions) -> TransactionOut:
     """A transaction as a document."""
     return TransactionOut(
         transaction=found.transaction,
@@ -217,5 +220,5 @@ def transaction_out(found: Transaction, desk: OpenTransactions) -> TransactionOu
         prepared=found.prepared,
         metadata=found.metadata,
         provenance=found.provenance,
-        expires_in=desk.lease,
+        expires_in=open_transactions.lease,
     )

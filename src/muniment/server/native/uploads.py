@@ -93,7 +93,7 @@ async def put(
         await run_in_threadpool(upload.discard)
         raise
     finally:
-        request.app.state.desk.end_upload(transaction, upload.id)
+        request.app.state.open_transactions.end_upload(transaction, upload.id)
     response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
     return file_out(entry)
 
@@ -127,14 +127,14 @@ def begin(
     request: Request, response: Response, transaction: str, given: UploadIn, idempotency_key: IdempotencyKey = ""
 ) -> UploadOut:
     """Begin a file that comes in pieces and may be resumed after a cut."""
-    visit = authorized(request)
+    access = authorized(request)
     asked = UploadRequest(given.path, given.size, given.digests, given.modified or None, given.replace)
 
     def make() -> dict[str, Any]:
         return {"upload": _begin(request, transaction, asked).id, "offset": 0}
 
     record = request.app.state.idempotency.once(
-        idempotency_key, visit.caller.agent, [transaction, given.model_dump()], make
+        idempotency_key, access.caller.agent, [transaction, given.model_dump()], make
     )
     response.headers["Location"] = f"{request.url.path}/{record['upload']}"
     return UploadOut(**record)
@@ -144,7 +144,7 @@ def begin(
 def offset(request: Request, response: Response, transaction: str, upload: str) -> None:
     """Where an upload stands, in `Upload-Offset`."""
     allowed(request, transaction)
-    response.headers["Upload-Offset"] = str(request.app.state.desk.upload(transaction, upload).received())
+    response.headers["Upload-Offset"] = str(request.app.state.open_transactions.upload(transaction, upload).received())
 
 
 @router.get("/uploads/{upload}", operation_id="upload")
@@ -196,7 +196,7 @@ async def _whole_piece(pieces: AsyncIterator[bytes], expected: dict[str, str]) -
 def finish(request: Request, response: Response, transaction: str, upload: str, given: FinishIn) -> FileOut:
     """Give the file to the transaction. With other digests than promised it is refused and gone."""
     entry = _finish(request, transaction, _upload(request, transaction, upload), dict(given.digests))
-    request.app.state.desk.end_upload(transaction, upload)
+    request.app.state.open_transactions.end_upload(transaction, upload)
     response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
     return file_out(entry)
 
@@ -207,12 +207,12 @@ def discard(request: Request, transaction: str, upload: str) -> None:
     found = _upload(request, transaction, upload)
     found.received()
     found.discard()
-    request.app.state.desk.end_upload(transaction, upload)
+    request.app.state.open_transactions.end_upload(transaction, upload)
 
 
 def _upload(request: Request, transaction: str, upload: str) -> Upload:
     allowed(request, transaction)
-    found: Upload = request.app.state.desk.upload(transaction, upload)
+    found: Upload = request.app.state.open_transactions.upload(transaction, upload)
     return found
 
 
@@ -277,10 +277,10 @@ def _refuse_other(found: Transaction, given: UploadIn, data: bytes) -> None:
 
 
 def _begin(request: Request, transaction: str, asked: UploadRequest) -> Upload:
-    desk: OpenTransactions = request.app.state.desk
+    open_transactions: OpenTransactions = request.app.state.open_transactions
     with held(request, transaction) as (_, found):
         upload = Upload.begin(found, asked)
-    desk.begin_upload(transaction, upload)
+    open_transactions.begin_upload(transaction, upload)
     return upload
 
 
@@ -292,20 +292,20 @@ def _finish(request: Request, transaction: str, upload: Upload, digests: dict[st
 async def _receive(
     request: Request, transaction: str, upload: Upload, offset: int, pieces: AsyncIterator[bytes]
 ) -> None:
-    desk: OpenTransactions = request.app.state.desk
+    open_transactions: OpenTransactions = request.app.state.open_transactions
 
     def write(data: bytes) -> None:
-        desk.extend_lease(transaction)
+        open_transactions.extend_lease(transaction)
         upload.write(data)
 
-    taking = upload.receiving(offset)
-    await run_in_threadpool(taking.__enter__)
+    receiving = upload.receiving(offset)
+    await run_in_threadpool(receiving.__enter__)
     try:
         await pour(pieces, write)
     except ClientDisconnect:
         raise BadRequest(reason="the client went away before the end of the body") from None
     finally:
-        await run_in_threadpool(taking.__exit__, None, None, None)
+        await run_in_threadpool(receiving.__exit__, None, None, None)
 
 
 async def _first(pieces: AsyncIterator[bytes]) -> bytes:

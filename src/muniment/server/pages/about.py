@@ -26,7 +26,7 @@ WORDS = (
     ("Project", "Where resources lie and what is promised for them, as organisation/project."),
     ("Event", "One entry of the log. Each holds the digest of the one before, so that a change shows."),
     ("Transaction", "An instance that is being made. It is committed whole, or it never was."),
-    ("Parity", "Spare blocks beside the files, by which damage is mended without another copy."),
+    ("Parity", "Spare blocks beside the files, by which damage is repaired without another copy."),
     ("Copy", "An instance in another place, with a receipt and the time it was last read back."),
     ("Finding", "One result of a check: where, what was expected, what was found."),
 )
@@ -36,17 +36,17 @@ WORDS = (
 def about(request: Request) -> Response:
     """The page."""
     title = language_of(request)("What the words mean")
-    return framed(request, "about.html", title, visit=_visit(request), states=STATES, words=WORDS)
+    return framed(request, "about.html", title, access=_access(request), states=STATES, words=WORDS)
 
 
 @router.post(REPORTS, operation_id="page_reports", status_code=204)
 def reports(request: Request) -> Response:
     """Count what a browser says the policy refused; what it says is not kept, for anybody may send it."""
-    request.app.state.gate.metrics.policy.inc()
+    request.app.state.authorizer.metrics.policy.inc()
     return Response(status_code=204)
 
 
-def _visit(request: Request) -> AuthorizedRequest | None:
+def _access(request: Request) -> AuthorizedRequest | None:
     try:
         return authorized(request)
     except MunimentError:

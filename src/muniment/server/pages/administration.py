@@ -37,25 +37,25 @@ def _project(address: str) -> str | None:
 
 
 @router.get("/admin/access", operation_id="page_access")
-def access(request: Request) -> Response:
+def access_page(request: Request) -> Response:
     """The rules on an address, their revisions, and what somebody may do there."""
     page = Page(request)
     address = check_address(page.asked("address", 200) or ROOT)
-    page.visit.require(RULES, _project(address))
+    page.access.require(RULES, _project(address))
     return _access(page, address)
 
 
 def _access(
     page: Page, address: str, *, kept: str = "", clash: bool = False, wrong: str = "", status: int = 200
 ) -> Response:
-    book = page.visit.gate.authority.book
-    picture = page.visit.gate.authority.picture()
+    store = page.access.authorizer.authority.store
+    snapshot = page.access.authorizer.authority.snapshot()
     try:
-        current: AclRevision | None = book.rules.fetch(address)
+        current: AclRevision | None = store.rules.fetch(address)
     except AclNotFound:
         current = None
     rev = current.rev if current else 0
-    earlier = [book.rules.fetch(address, number) for number in range(rev, max(rev - _REVISIONS, 0), -1)]
+    earlier = [store.rules.fetch(address, number) for number in range(rev, max(rev - _REVISIONS, 0), -1)]
     asked = page.asked("who", 600)
     found: list[GrantOrigin] = []
     faulty = ""
@@ -72,12 +72,12 @@ def _access(
         status=status,
         heading=t("Who may do what on {address}?", address=address),
         address=address,
-        addresses=sorted(place for place in {*picture.rules, ROOT} if page.visit.may(RULES, _project(place))),
+        addresses=sorted(place for place in {*snapshot.rules, ROOT} if page.access.may(RULES, _project(place))),
         text=kept or as_text(current),
         now=as_text(current),
         rev=rev,
         revisions=[(each, as_text(each)) for each in earlier],
-        may_write=page.visit.may(WRITE_RULES, _project(address)),
+        may_write=page.access.may(WRITE_RULES, _project(address)),
         permissions=PERMISSIONS,
         asked=asked,
         origins=found,
@@ -98,17 +98,17 @@ def change(
     refuse_other_sites(request)
     page = Page(request)
     check_address(address)
-    page.visit.require(WRITE_RULES, _project(address))
-    book = page.visit.gate.authority.book
-    by = page.visit.caller.agent
+    page.access.require(WRITE_RULES, _project(address))
+    store = page.access.authorizer.authority.store
+    by = page.access.caller.agent
     try:
         acl = as_rules(rules)
         if address == ROOT and not any(ADMIN in rights for rights in acl.values()):
             raise BadInput(reason="nobody would be left who may administer the archive")
         if acl:
-            book.rules.replace(address, acl, rev, by=by)
+            store.rules.replace(address, acl, rev, by=by)
         else:
-            book.rules.delete(address, rev, by=by)
+            store.rules.delete(address, rev, by=by)
     except IncorrectRev as error:
         return _access(page, address, kept=rules, clash=True, wrong=str(error), status=409)
     except MunimentError as error:
@@ -121,7 +121,7 @@ def origins(page: Page, address: str, identity: Identity) -> list[GrantOrigin]:
 
     Somebody of a realm is also everybody of that realm, and everybody at all; their groups only their token knows.
     """
-    rules = page.visit.gate.authority.picture().rules
+    rules = page.access.authorizer.authority.snapshot().rules
     mine = {identity, Identity.parse("anonymous")}
     if identity.realm:
         mine.add(Identity.authenticated(identity.realm))
@@ -165,7 +165,7 @@ def as_rules(text: str) -> dict[Identity, frozenset[str]]:
 def keys(request: Request) -> Response:
     """All keys that ever were, without their secrets."""
     page = Page(request)
-    page.visit.require(ADMIN, None)
+    page.access.require(ADMIN, None)
     return _keys(page)
 
 
@@ -180,14 +180,14 @@ def create_key(
     """Make a key; its text is on the answer's page and nowhere else."""
     refuse_other_sites(request)
     page = Page(request)
-    page.visit.require(ADMIN, None)
-    authority = page.visit.gate.authority
+    page.access.require(ADMIN, None)
+    authority = page.access.authorizer.authority
     granted = [word.strip() for word in rights.split(",") if word.strip()]
     try:
         grants = {check_address(address): check_permissions(granted)} if granted else None
         life = float(days) * _DAY if days.strip().isdecimal() else None
-        until = authority.book.database.now() + life if life else None
-        made = authority.book.keys.create(name.strip(), grants=grants, expires_at=until, by=page.visit.caller.agent)
+        until = authority.store.database.now() + life if life else None
+        made = authority.store.keys.create(name.strip(), grants=grants, expires_at=until, by=page.access.caller.agent)
     except MunimentError as error:
         return _keys(page, wrong=str(error), status=error.http_status)
     return _keys(page, made=made.text)
@@ -202,17 +202,17 @@ def revoke_key(request: Request, id: str, sure: Annotated[str, Form()] = "") -> 
     """
     refuse_other_sites(request)
     page = Page(request)
-    page.visit.require(ADMIN, None)
+    page.access.require(ADMIN, None)
     if not sure:
         raise BadInput(reason="that the key is to be revoked was not confirmed")
-    page.visit.gate.authority.book.keys.revoke(id)
+    page.access.authorizer.authority.store.keys.revoke(id)
     return page.go("/admin/keys")
 
 
 def _keys(page: Page, *, made: str = "", wrong: str = "", status: int = 200) -> Response:
-    authority = page.visit.gate.authority
-    now = authority.book.database.now()
-    found = sorted(authority.book.keys.all(), key=lambda each: (bool(each.dead(now)), -each.created_at))
+    authority = page.access.authorizer.authority
+    now = authority.store.database.now()
+    found = sorted(authority.store.keys.all(), key=lambda each: (bool(each.dead(now)), -each.created_at))
     living = sum(not each.dead(now) for each in found)
     return page.show(
         "keys.html",

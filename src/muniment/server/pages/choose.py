@@ -73,7 +73,7 @@ def chosen(request: Request, id: str) -> Response:
     }
     if part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
-    damaged = page.visit.gate.metrics.damaged
+    damaged = page.access.authorizer.metrics.damaged
     return PumpResponse(
         lambda: plan.read(start, stop, prove=start > 0),
         status=206 if part else 200,

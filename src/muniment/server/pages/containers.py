@@ -20,7 +20,7 @@ _WORDS = {"SUCCESS": "ok", "FAILURE": "bad", "PENDING": "wait", "STARTED": "run"
 
 def _let_in(request: Request) -> tuple[Page, Foreman]:
     page = Page(request)
-    page.visit.require(READ, page.jobs.project)
+    page.access.require(READ, page.jobs.project)
     return page, page.jobs.foreman
 
 

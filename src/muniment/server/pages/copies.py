@@ -68,7 +68,7 @@ def figures_of(service: CopyService) -> list[StoreFigures]:
 def copies(request: Request) -> Response:
     """The page."""
     page = Page(request)
-    page.visit.require(EVENTS, None)
+    page.access.require(EVENTS, None)
     service = page.jobs.copy_service
     stores = figures_of(service)
     owed = sum(each.counts.get("owed", 0) for each in stores)
@@ -102,7 +102,7 @@ def copies(request: Request) -> Response:
 def store(request: Request, name: str) -> Response:
     """One store: what it holds, what is wrong with it, the worst first."""
     page = Page(request)
-    page.visit.require(EVENTS, None)
+    page.access.require(EVENTS, None)
     service = page.jobs.copy_service
     known = service.registry.get(name)
     state = page.asked("state", 20)

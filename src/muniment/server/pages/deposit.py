@@ -48,11 +48,11 @@ class Deposit:
 def deposit(request: Request) -> Response:
     """The form, and the deposits of this person that wait to be finished."""
     page = Page(request)
-    page.visit.require_somewhere(WRITE)
+    page.access.require_somewhere(WRITE)
     on = page.asked("on", 500)
     project = page.asked("project", 130)
-    base = page.archive.instance(on, project=page.visit.project_of(on, project or None, READ)) if on else None
-    mine = agent_of(page.visit.caller)
+    base = page.archive.instance(on, project=page.access.project_of(on, project or None, READ)) if on else None
+    mine = agent_of(page.access.caller)
     return page.show(
         "deposit.html",
         page.texts("Deposit"),
@@ -60,7 +60,7 @@ def deposit(request: Request) -> Response:
         base=base,
         base_title=title_of(base) if base else "",
         project=project or (base.project if base else page.archive.config.project),
-        projects=[place for place in page.archive.projects() if page.visit.may(WRITE, place)],
+        projects=[place for place in page.archive.projects() if page.access.may(WRITE, place)],
         waiting=_mine(page, mine),
         said={name: _text(base, name) for name in SAID},
     )
@@ -81,23 +81,23 @@ def begin(
     """Begin a transaction, and go on to its page."""
     refuse_other_sites(request)
     page = Page(request)
-    visit = page.visit
+    access = page.access
     if on:
-        place = visit.project_of(on, project or None, READ)
-        visit.require(WRITE, place)
-        found: Transaction = visit.archive.get(on, "a", project=place, message=message.strip())
+        place = access.project_of(on, project or None, READ)
+        access.require(WRITE, place)
+        found: Transaction = access.archive.get(on, "a", project=place, message=message.strip())
     else:
         place = project.strip() or page.archive.config.project
-        visit.require(WRITE, place)
-        found = visit.archive.new(id.strip() or None, place, message=message.strip())
+        access.require(WRITE, place)
+        found = access.archive.new(id.strip() or None, place, message=message.strip())
     for name, value in (("title", title), ("creator", creator), ("date", date), ("description", description)):
         if value.strip():
             found.metadata[name] = value.strip()
         elif on:
             found.metadata.pop(name, None)
-    desk: OpenTransactions = request.app.state.desk
-    desk.keep(found)
-    visit.gate.metrics.transactions.labels("begun").inc()
+    open_transactions: OpenTransactions = request.app.state.open_transactions
+    open_transactions.keep(found)
+    access.authorizer.metrics.transactions.labels("begun").inc()
     return page.go(f"/deposit/{found.transaction}")
 
 
@@ -109,7 +109,7 @@ def show(request: Request, transaction: str) -> Response:
         so_far = _so_far(found, _base(page, found))
         project, name, number = found.project, found.id, found.number
         said = {name: str(found.metadata.get(name, "")) for name in SAID}
-    desk: OpenTransactions = request.app.state.desk
+    open_transactions: OpenTransactions = request.app.state.open_transactions
     return page.show(
         "deposit_open.html",
         page.texts("Deposit"),
@@ -120,7 +120,7 @@ def show(request: Request, transaction: str) -> Response:
         instance_number=number,
         said=said,
         so_far=so_far,
-        lease_minutes=int(desk.lease // 60),
+        lease_minutes=int(open_transactions.lease // 60),
         limit=BATCH,
         existing=resource_path(project, name) if number > 1 else "",
     )
@@ -162,7 +162,7 @@ def commit(request: Request, transaction: str) -> Response:
     """Commit, and go on to the receipt; on return the instance is on stable storage."""
     refuse_other_sites(request)
     page = Page(request)
-    with held(request, transaction) as (visit, found), told(visit.gate.metrics, "committed"):
+    with held(request, transaction) as (access, found), told(access.authorizer.metrics, "committed"):
         done = found.commit()
     return page.go(resource_path(done.project, done.id, "receipt", instance=done.number))
 
@@ -178,7 +178,7 @@ def discard(request: Request, transaction: str, sure: Annotated[str, Form()] = "
     page = Page(request)
     if not sure:
         raise BadInput(reason="that the deposit is to be given up was not confirmed")
-    with held(request, transaction) as (visit, found), told(visit.gate.metrics, "rolled back"):
+    with held(request, transaction) as (access, found), told(access.authorizer.metrics, "rolled back"):
         found.rollback()
     return page.go("/deposit")
 
@@ -223,7 +223,7 @@ def _mine(page: Page, agent: Agent) -> list[ParkedTransaction]:
     return [
         each
         for each in parked_transactions(page.archive)
-        if each.agent == agent and page.visit.may(WRITE, each.project) and each.lease
+        if each.agent == agent and page.access.may(WRITE, each.project) and each.lease
     ]
 
 

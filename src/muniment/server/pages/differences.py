@@ -51,7 +51,7 @@ def changes(request: Request, id: str) -> Response:
     """The page."""
     page = Page(request)
     name = text_of(id)
-    place = page.visit.project_of(name, page.asked("project", 130) or None, READ)
+    place = page.access.project_of(name, page.asked("project", 130) or None, READ)
     newer = page.archive.instance(name, page.asked("to", 60) or None, project=place)
     older = page.archive.instance(name, page.asked("from", 60) or max(newer.number - 1, 1), project=place)
     found = changes_between(older, newer)

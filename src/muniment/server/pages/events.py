@@ -60,9 +60,9 @@ def events(request: Request) -> Response:
     page = Page(request)
     filters = Filters(*(page.asked(name, 300) for name in ("verb", "resource", "project", "agent", "outcome")))
     if filters.project:
-        page.visit.require(EVENTS, filters.project)
+        page.access.require(EVENTS, filters.project)
     else:
-        page.visit.require_somewhere(EVENTS)
+        page.access.require_somewhere(EVENTS)
     head = page.archive.head()
     before = page.asked("before", 12)
     last = int(before) if before.isdecimal() else head.seq + 1
@@ -100,7 +100,7 @@ def events(request: Request) -> Response:
 def event(request: Request, number: str) -> Response:
     """One event with its line as the log has it."""
     page = Page(request)
-    page.visit.require_somewhere(EVENTS)
+    page.access.require_somewhere(EVENTS)
     wanted = int(number) if number.isdecimal() and len(number) < 13 else 0  # noqa: PLR2004 - a log of a million million lines
     found = next(islice(page.archive.events(wanted - 1), 1), None) if wanted else None
     if found is None or found.seq != wanted or not _may_see(page, found):
@@ -137,4 +137,4 @@ def _backwards(page: Page, filters: Filters, before: int) -> tuple[list[Event], 
 
 
 def _may_see(page: Page, event: Event) -> bool:
-    return page.visit.may(EVENTS, event.project or None)
+    return page.access.may(EVENTS, event.project or None)

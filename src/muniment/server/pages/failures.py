@@ -49,7 +49,7 @@ def page_of(request: Request, error: MunimentError) -> Response | None:
         request,
         "failure.html",
         heading,
-        visit=_visit(request, error),
+        access=_access(request, error),
         status=error.http_status,
         heading=heading,
         problem=shown,
@@ -63,7 +63,7 @@ def page_of(request: Request, error: MunimentError) -> Response | None:
     return answer
 
 
-def _visit(request: Request, error: MunimentError) -> AuthorizedRequest | None:
+def _access(request: Request, error: MunimentError) -> AuthorizedRequest | None:
     """Who asked, for the frame; nobody where even that failed."""
     if isinstance(error, AuthenticationFailed | TooManyFailures) or error.http_status in {401, 503}:
         return None

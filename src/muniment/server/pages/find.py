@@ -49,7 +49,7 @@ class Answer:
 def find(request: Request) -> Response:
     """The page; as CSV or JSON for who asks so."""
     page = Page(request)
-    page.visit.require_somewhere(READ)
+    page.access.require_somewhere(READ)
     asked = page.asked("q")
     project = page.asked("project", 130)
     kind = page.asked("kind", 10)
@@ -88,7 +88,7 @@ def find(request: Request) -> Response:
 def find_digest(request: Request, digest: str) -> Response:
     """Where the archive holds a content: what a file dropped on the field is asked for, digested in the browser."""
     page = Page(request)
-    page.visit.require_somewhere(READ)
+    page.access.require_somewhere(READ)
     match = _DIGEST.match(digest)
     found = page.contents.holding(match["hex"].lower(), page.readable, _PAGE) if match else []
     places = [
@@ -146,7 +146,7 @@ def _files(contents: ContentIndex, asked: str, places: list[str] | None, after: 
 def _places(page: Page, project: str) -> list[str] | None:
     if not project:
         return page.readable
-    page.visit.require(READ, project)
+    page.access.require(READ, project)
     return [project]
 
 

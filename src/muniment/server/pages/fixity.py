@@ -37,7 +37,7 @@ class CheckDay:
 def fixity(request: Request) -> Response:
     """The page."""
     page = Page(request)
-    page.visit.require(EVENTS, None)
+    page.access.require(EVENTS, None)
     contents = page.contents
     whole, failed = contents.last_check(), contents.last_checks(failed=True)
     days = calendar(contents, datetime.now(UTC).date())
@@ -59,7 +59,7 @@ def fixity(request: Request) -> Response:
 def day_of_checks(request: Request, day: str) -> Response:
     """The checks of one day."""
     page = Page(request)
-    page.visit.require(EVENTS, None)
+    page.access.require(EVENTS, None)
     try:
         wanted = date.fromisoformat(day)
     except ValueError:

@@ -46,10 +46,10 @@ class Need:
 def home(request: Request) -> Response:
     """The page."""
     page = Page(request)
-    page.visit.require_somewhere(READ)
+    page.access.require_somewhere(READ)
     contents = page.contents
     totals = contents.totals(page.readable)
-    everything = page.visit.may(EVENTS, None)
+    everything = page.access.may(EVENTS, None)
     failed = contents.last_checks(failed=True, limit=50) if everything else []
     whole = contents.last_check() if everything else None
     jobs = _jobs(page)
@@ -69,10 +69,10 @@ def home(request: Request) -> Response:
         stores=stores,
         usage=usage,
         running=[job for job in jobs if job.state == JobState.RUNNING][:_LATEST],
-        sees_jobs=page.visit.may(ADMIN, None),
+        sees_jobs=page.access.may(ADMIN, None),
         events=_latest(page) if everything else [],
         sees_events=everything,
-        may_write=page.visit.may_somewhere("resources/write"),
+        may_write=page.access.may_somewhere("resources/write"),
         now=datetime.now(UTC).timestamp(),
         behind=contents.behind(),
     )
@@ -130,7 +130,7 @@ def _damaged(page: Page, failed: list[LastCheck]) -> list[Need]:
         state = "bad" if check.errors else "unknown"
         if check.errors:
             says = n(check.errors, "One thing is damaged.|{n} things are damaged.")
-            says += " " + t("Repair mends it from parity where that is enough.")
+            says += " " + t("Repair restores it from parity where that is enough.")
         else:
             says = t("It could not be read. Nothing is known to be lost.")
         found.append(Need(state, check.id, str(says), resource_path(check.project, check.id), str(t("Look at it"))))
@@ -138,7 +138,7 @@ def _damaged(page: Page, failed: list[LastCheck]) -> list[Need]:
 
 
 def _jobs(page: Page) -> list[Job]:
-    if not page.visit.may(ADMIN, None):
+    if not page.access.may(ADMIN, None):
         return []
     try:
         return page.jobs.ledger.jobs(limit=50)

@@ -45,7 +45,7 @@ COLUMNS: tuple[Column[Job], ...] = (
 
 def _control(request: Request) -> tuple[Page, OperationsControl]:
     page = Page(request)
-    page.visit.require(ADMIN, None)
+    page.access.require(ADMIN, None)
     return page, page.jobs.operations
 
 
@@ -127,7 +127,7 @@ def act(request: Request, id: str, action: str, sure: Annotated[str, Form()] = "
         raise NoSuchPage(path=request.scope["path"][:200])
     if action == "cancel" and not sure:
         raise BadInput(reason="that the job is to be cancelled was not confirmed")
-    done = control.act(action, id, by=page.visit.caller.agent)
+    done = control.act(action, id, by=page.access.caller.agent)
     return page.go(f"/jobs/{done.id}")
 
 

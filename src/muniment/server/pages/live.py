@@ -36,7 +36,7 @@ async def live_events(request: Request) -> Response:
 
 def _let_in(request: Request) -> Page:
     page = Page(request)
-    page.visit.require_somewhere(EVENTS)
+    page.access.require_somewhere(EVENTS)
     return page
 
 
@@ -46,7 +46,7 @@ def _news(page: Page, at: int) -> News:
     lines: list[bytes] = []
     for event in islice(page.archive.events(at), _AT_ONCE):
         at = event.seq
-        if page.visit.may(EVENTS, event.project or None):
+        if page.access.may(EVENTS, event.project or None):
             said = {"seq": event.seq, "event": event.event, "resource": event.resource, "outcome": event.outcome}
             lines.append(
                 b"id: %d\nevent: event\ndata: %s\n\n" % (event.seq, json.dumps(said, ensure_ascii=False).encode())

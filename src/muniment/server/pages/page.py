@@ -42,24 +42,24 @@ class NavigationEntry:
 
 
 def _somewhere(permission: str) -> Callable[[AuthorizedRequest, Request], bool]:
-    return lambda visit, _: visit.may_somewhere(permission)
+    return lambda access, _: access.may_somewhere(permission)
 
 
 def _everywhere(permission: str) -> Callable[[AuthorizedRequest, Request], bool]:
-    return lambda visit, _: visit.may(permission, None)
+    return lambda access, _: access.may(permission, None)
 
 
-def _distills(visit: AuthorizedRequest, request: Request) -> bool:
+def _distills(access: AuthorizedRequest, request: Request) -> bool:
     """Whether somebody may use the Distillery, as its own routes decide it."""
     try:
         admitted(request)
     except MunimentError:
         return False
-    return not visit.caller.anonymous
+    return not access.caller.anonymous
 
 
-def _registers(visit: AuthorizedRequest, request: Request) -> bool:
-    return visit.may(READ, request.app.state.osf.project)
+def _registers(access: AuthorizedRequest, request: Request) -> bool:
+    return access.may(READ, request.app.state.osf.project)
 
 
 NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
@@ -109,13 +109,13 @@ class Page:
             MunimentError: 401 or 403.
         """
         self.request = request
-        self.visit: AuthorizedRequest = authorized(request)
+        self.access: AuthorizedRequest = authorized(request)
         self.texts: Texts = language_of(request)
 
     @property
     def archive(self) -> Archive:
         """The archive in the hands of who asks."""
-        return self.visit.archive
+        return self.access.archive
 
     @property
     def jobs(self) -> BackgroundJobs:
@@ -138,9 +138,9 @@ class Page:
     @cached_property
     def readable(self) -> list[str] | None:
         """The projects whose resources may be read here; None for all."""
-        if self.visit.may(READ, None):
+        if self.access.may(READ, None):
             return None
-        return [place for place in self.archive.projects() if self.visit.may(READ, place)]
+        return [place for place in self.archive.projects() if self.access.may(READ, place)]
 
     def asked(self, name: str, longest: int = 1000) -> str:
         """A field of the address's query, without what surrounds it."""
@@ -148,7 +148,7 @@ class Page:
 
     def show(self, template: str, title: str, current: str = "", *, status: int = 200, **given: Any) -> Response:
         """The answer: the template in its frame. `current` is the path of its entry at the side."""
-        return framed(self.request, template, title, current, visit=self.visit, status=status, **given)
+        return framed(self.request, template, title, current, access=self.access, status=status, **given)
 
     def go(self, path: str) -> Response:
         """Lead on after something was done (303)."""
@@ -161,7 +161,7 @@ def framed(
     title: str,
     current: str = "",
     *,
-    visit: AuthorizedRequest | None = None,
+    access: AuthorizedRequest | None = None,
     status: int = 200,
     **given: Any,
 ) -> Response:
@@ -176,25 +176,25 @@ def framed(
         title=title,
         root=root,
         current=current,
-        rail=_rail(visit, request),
-        who=visit.caller.agent_name if visit is not None and not visit.caller.anonymous else "",
-        signs_out=bool(session_cookie(request)) and visit is not None,
+        rail=_rail(access, request),
+        who=access.caller.agent_name if access is not None and not access.caller.anonymous else "",
+        signs_out=bool(session_cookie(request)) and access is not None,
         place=settings.serve_title,
         version=__version__,
         served=SERVED,
         mode=str(archive.config.mode),
         algorithms=" + ".join(archive.config.digests),
-        may_find=visit is not None and visit.may_somewhere(READ),
+        may_find=access is not None and access.may_somewhere(READ),
         searched=request.query_params.get("q", "")[:1000] if current == "/find" else "",
         **given,
     )
     return Response(body, status, rendering.headers(root), media_type="text/html; charset=utf-8")
 
 
-def _rail(visit: AuthorizedRequest | None, request: Request) -> list[tuple[str, list[NavigationEntry]]]:
-    if visit is None:
+def _rail(access: AuthorizedRequest | None, request: Request) -> list[tuple[str, list[NavigationEntry]]]:
+    if access is None:
         return []
-    groups = [(label, [entry for entry in entries if entry.allowed(visit, request)]) for label, entries in NAVIGATION]
+    groups = [(label, [entry for entry in entries if entry.allowed(access, request)]) for label, entries in NAVIGATION]
     return [group for group in groups if group[1]]
 
 

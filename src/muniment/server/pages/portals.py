@@ -55,12 +55,12 @@ class PortalFigures:
 def portals(request: Request) -> Response:
     """All portals whose project may be read."""
     page = Page(request)
-    page.visit.require_somewhere(READ)
+    page.access.require_somewhere(READ)
     given = page.jobs.ckan
     found = [
         PortalFigures(each, report.Reports(given.ledger).totals(each.name))
         for each in given.portals.all()
-        if page.visit.may(READ, each.project)
+        if page.access.may(READ, each.project)
     ]
     n, t = page.texts.counted, page.texts
     broken = sum(each.totals["broken"] for each in found)
@@ -167,7 +167,7 @@ def ckan(request: Request) -> Response:
 
 def _readable(request: Request, name: str) -> tuple[Page, CkanContext, Portal]:
     page = Page(request)
-    page.visit.require(READ, f"ckan/{name}")
+    page.access.require(READ, f"ckan/{name}")
     given = page.jobs.ckan
     return page, given, given.portals.get(name)
 

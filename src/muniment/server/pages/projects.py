@@ -19,8 +19,8 @@ _PAGE = 50
 def projects(request: Request) -> Response:
     """All projects that may be read, with what they hold."""
     page = Page(request)
-    page.visit.require_somewhere(READ)
-    found = [(place, held) for place, held in page.contents.by_project() if page.visit.may(READ, place)]
+    page.access.require_somewhere(READ)
+    found = [(place, held) for place, held in page.contents.by_project() if page.access.may(READ, place)]
     n = page.texts.counted
     heading = (
         n(len(found), "One project holds something|{n} projects hold something")
@@ -35,7 +35,7 @@ def project(request: Request, organization: str, name: str) -> Response:
     """One project."""
     page = Page(request)
     place = f"{organization}/{name}"
-    page.visit.require(READ, place)
+    page.access.require(READ, place)
     held = page.contents.totals([place])
     after = page.asked("after", 100)
     moment, _, key = after.rpartition(" ")
@@ -54,7 +54,7 @@ def project(request: Request, organization: str, name: str) -> Response:
         held=held,
         rows=[(each, resource_path(place, each.summary.id)) for each in found[:_PAGE]],
         following=following,
-        rules=_rules(page, place) if page.visit.may("acls/read", place) else None,
+        rules=_rules(page, place) if page.access.may("acls/read", place) else None,
         redundancy=page.archive.config.redundancy,
     )
 
@@ -69,7 +69,7 @@ def _heading(page: Page, place: str, held: Totals) -> str:
 
 def _rules(page: Page, place: str) -> list[tuple[str, str, list[str]]]:
     """Whom which rule grants what here."""
-    rules = page.visit.gate.authority.picture().rules
+    rules = page.access.authorizer.authority.snapshot().rules
     return [
         (address, str(identity), sorted(rights))
         for address in ancestors(address_of(place))

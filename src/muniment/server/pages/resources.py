@@ -64,7 +64,7 @@ def asked_instance(page: Page, id: str) -> Instance:
         MunimentError: There is none, or none for this reader.
     """
     name = text_of(id)
-    place = page.visit.project_of(name, page.asked("project", 130) or None, READ)
+    place = page.access.project_of(name, page.asked("project", 130) or None, READ)
     number = page.asked("instance", 100)
     recent: RecentInstances = page.request.app.state.recent
     if number.isdecimal():
@@ -101,13 +101,15 @@ def resource(request: Request, id: str) -> Response:
         listing=listing,
         state=state_of(page, check, whole),
         said=list(said_of(found.metadata)),
-        events=latest_events(page, found) if page.visit.may(EVENTS, found.project) else None,
-        may_write=page.visit.may("resources/write", found.project),
+        events=latest_events(page, found) if page.access.may(EVENTS, found.project) else None,
+        may_write=page.access.may("resources/write", found.project),
         redundancy=page.archive.config.redundancy,
         filter=page.asked("filter", 200),
-        copies=copies_of(page, found.project, found.id) if page.visit.may(EVENTS, found.project) else [],
+        copies=copies_of(page, found.project, found.id) if page.access.may(EVENTS, found.project) else [],
         copy_shapes=SHAPES,
-        mentions=page.contents.mentions(found.project, found.id, 1000) if page.visit.may(EVENTS, found.project) else [],
+        mentions=page.contents.mentions(found.project, found.id, 1000)
+        if page.access.may(EVENTS, found.project)
+        else [],
     )
 
 

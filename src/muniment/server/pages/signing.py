@@ -28,10 +28,10 @@ _LONGEST = 2000
 @router.get("/sign-in", operation_id="page_sign_in")
 def sign_in(request: Request) -> Response:
     """The form, with a button for each realm."""
-    gate: Authorizer = request.app.state.gate
+    authorizer: Authorizer = request.app.state.authorizer
     onward = local_path(request.query_params.get("next", ""))
     try:
-        caller = gate.visit(request).caller
+        caller = authorizer.access(request).caller
     except MunimentError:
         caller = None
     if caller is not None and not caller.anonymous:
@@ -50,7 +50,7 @@ def sign_in_with_key(
     if not looks_like_key(token):
         return _form(request, onward, refused=str(AuthenticationFailed()), status=401)
     try:
-        caller = request.app.state.gate.identified(request, {"authorization": f"Bearer {token}"})
+        caller = request.app.state.authorizer.identified(request, {"authorization": f"Bearer {token}"})
     except (AuthenticationFailed, TooManyFailures) as error:
         return _form(request, onward, refused=str(error), status=error.http_status)
     return _begin(request, caller, onward, key=token.split("_")[1])
@@ -61,7 +61,7 @@ def sign_in_at_issuer(request: Request, realm: str) -> Response:
     """Send somebody to the issuer; a link, since browsers hold the target of a form to our own origin."""
     flow: CodeFlow = request.app.state.sign_in
     onward = local_path(request.query_params.get("next", ""))
-    state, made = request.app.state.gate.sessions.send_away(realm, onward)
+    state, made = request.app.state.authorizer.sessions.send_away(realm, onward)
     try:
         place = flow.address(realm, state, made, _back(request, realm))
     except MunimentError as error:
@@ -83,7 +83,7 @@ def sign_in_at_issuer(request: Request, realm: str) -> Response:
 def come_back(request: Request, realm: str) -> Response:
     """Begin a session for who comes back from the issuer with a code."""
     flow: CodeFlow = request.app.state.sign_in
-    gate: Authorizer = request.app.state.gate
+    authorizer: Authorizer = request.app.state.authorizer
     state = request.query_params.get("state", "")
     kept = request.cookies.get(_state_name(request), "")
     try:
@@ -91,7 +91,7 @@ def come_back(request: Request, realm: str) -> Response:
         # themselves, and wait for what is deposited.
         if not state or not hmac.compare_digest(state.encode(), kept.encode()):
             raise SessionEnded
-        made = gate.sessions.come_back(state)
+        made = authorizer.sessions.come_back(state)
         if made.realm != realm:
             raise SessionEnded
         if said := request.query_params.get("error", ""):
@@ -109,13 +109,13 @@ def come_back(request: Request, realm: str) -> Response:
 def sign_out(request: Request, everywhere: Annotated[str, Form()] = "") -> Response:
     """End the session, or all sessions of this person."""
     refuse_other_sites(request)
-    gate: Authorizer = request.app.state.gate
+    authorizer: Authorizer = request.app.state.authorizer
     token = session_cookie(request)
     if token and everywhere:
         with contextlib.suppress(SessionEnded):
-            gate.sessions.end_all(gate.sessions.caller(token))
+            authorizer.sessions.end_all(authorizer.sessions.caller(token))
     if token:
-        gate.sessions.end(token)
+        authorizer.sessions.end(token)
     answer = RedirectResponse(f"{_root(request)}/sign-in", 303)
     take_session(request, answer)
     return answer
@@ -138,12 +138,12 @@ def _form(request: Request, onward: str, *, refused: str = "", status: int = 200
 
 
 def _begin(request: Request, caller: Caller, onward: str, key: str = "") -> Response:
-    gate: Authorizer = request.app.state.gate
+    authorizer: Authorizer = request.app.state.authorizer
     # What was signed in here before ends: its cookie is about to be written over.
     if before := session_cookie(request):
-        gate.sessions.end(before)
+        authorizer.sessions.end(before)
     answer = RedirectResponse(_root(request) + local_path(onward), 303)
-    give_session(request, answer, gate.sessions.begin(caller, key))
+    give_session(request, answer, authorizer.sessions.begin(caller, key))
     return answer
 
 

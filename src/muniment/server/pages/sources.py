@@ -26,7 +26,7 @@ _SHAPES = {"running": "run", "done": "ok", "failed": "bad", "cancelled": "warn"}
 def source(request: Request) -> Response:
     """The form of one kind of source."""
     page = Page(request)
-    page.visit.require_somewhere(WRITE)
+    page.access.require_somewhere(WRITE)
     return _form(page, page.asked("kind", 60) or _FIRST)
 
 
@@ -43,14 +43,14 @@ def _fetch(request: Request, form: FormData) -> Response:
     given = {name: value.strip() for name, value in form.items() if isinstance(value, str)}
     kind = given.get("kind", "")
     project = given.get("project") or page.archive.config.project
-    page.visit.require(WRITE, project)
+    page.access.require(WRITE, project)
     known = find(kind)
     # Fields are named after the options with a mark before them, so that none is taken for the form's own.
     fields = {param.name: given[f"o-{param.name}"] for param in known.params if given.get(f"o-{param.name}")}
     try:
         services, secrets = read_sources([{known.name: fields}])
         asked = FetchRequest(services, secrets, given.get("id") or None, project, given.get("message", ""))
-        job = _fetches(page).submit(asked, requester=page.visit.caller.agent)
+        job = _fetches(page).submit(asked, requester=page.access.caller.agent)
     except BadInput as error:
         shown = {name: value for name, value in fields.items() if name not in known.secret_fields()}
         return _form(page, known.name, given={**given, **shown}, wrong=str(error), status=error.http_status)
@@ -61,9 +61,9 @@ def _fetch(request: Request, form: FormData) -> Response:
 def fetched(request: Request, fetch: str) -> Response:
     """How far a fetch is, what it waits for, or what came of it."""
     page = Page(request)
-    page.visit.require_somewhere(READ)
+    page.access.require_somewhere(READ)
     found = _fetches(page).show(fetch)
-    page.visit.require(READ, found["project"])
+    page.access.require(READ, found["project"])
     t = page.texts
     headings = {
         "running": t("It is being fetched"),

@@ -6,7 +6,7 @@ muniment.json  objects/…  events/…  tombstones/…          as in the archiv
 bags/<project>/<resource>/v3.tar                          an instance as one tar
 bags/<project>/<resource>/v3.tar.parity/<sha256>…         and its parity
 copies/<layout>/<project>/<resource>/v3.json              the record of a copy, put last
-again/2/…                                                 the same once more, where a first one could not be mended
+again/2/…                                                 the same once more, where a first one could not be repaired
 ```
 """
 

@@ -1,6 +1,6 @@
 """The ladder of repairs: parity first, then the bytes of another copy, then another look; what stays damaged is named.
 
-Each rung leaves what it cannot mend as it was, and nothing counts as repaired before it was verified again.
+Each rung leaves what it cannot repair as it was, and nothing counts as repaired before it was verified again.
 """
 
 from __future__ import annotations

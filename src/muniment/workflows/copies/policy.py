@@ -2,7 +2,7 @@
 
 ```toml
 verify = "30d"            # how often the archive itself is checked
-repair = true             # mend what is found damaged without being asked
+repair = true             # repair what is found damaged without being asked
 keep = "compliance 10y"   # retention of every new instance; purges then take two people
 
 [[copies]]

@@ -237,7 +237,7 @@ def restore_bag(
 
 
 def fetch_tar(store: Store, record: CopyRecord, work: Path) -> Path:
-    """The tar of a copy, in a file in `work`; mended from its parity where it is damaged.
+    """The tar of a copy, in a file in `work`; repaired from its parity where it is damaged.
 
     Raises:
         DamagedFile, CannotRepair: It is damaged, and its parity does not help.
@@ -257,7 +257,7 @@ def fetch_tar(store: Store, record: CopyRecord, work: Path) -> Path:
                 _download(store, file, parity / file.key.rpartition("/")[2])
     if not any(parity.iterdir()):
         raise DamagedFile(path=Path(tar.key), algorithm="sha256", found=found or "nothing", expected=tar.sha256)
-    return repair_copy(target, tar.sha256, parity, work, work / f"mended-{tar.sha256}")
+    return repair_copy(target, tar.sha256, parity, work, work / f"repaired-{tar.sha256}")
 
 
 def _download(store: Store, file: CopiedFile, target: Path) -> str:

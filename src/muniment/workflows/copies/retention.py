@@ -183,13 +183,13 @@ def keep_new(database: Database, archive: AnyArchive, policy: Policy, place: tup
     rule, moment = policy.keep, read_time(created)
     if rule is None or moment is None:
         return
-    book = Retentions(database)
-    known = book.get(*place)
+    retentions = Retentions(database)
+    known = retentions.get(*place)
     until = moment.timestamp() + rule.seconds
     if until <= database.now() or (known is not None and known.until_at >= until):
         return
     mode: LockMode = "compliance" if "compliance" in {rule.mode, known.mode if known else ""} else rule.mode
-    book.set(archive, Retention(*place, mode, until, hold=known.hold if known else False))
+    retentions.set(archive, Retention(*place, mode, until, hold=known.hold if known else False))
 
 
 def _retention(row: Mapping[str, Any]) -> Retention:

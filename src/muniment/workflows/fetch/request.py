@@ -10,7 +10,7 @@ from typing import Any
 
 from muniment.errors.base import BadInput
 from muniment.errors.sources import FieldWrong, UnknownSource
-from muniment.jobs.keyring import Blackout
+from muniment.jobs.keyring import Redaction
 from muniment.sources import faults, find
 
 Service = dict[str, Any]
@@ -68,10 +68,10 @@ def source_faults(elements: Sequence[Any], *, keeper: bool = False) -> Iterator[
 def shown_secrets(elements: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, BadInput]]:
     """Open fields of checked elements in which one of their credentials stands: the element's number, and the error."""
     services, secrets = split_secrets(elements)
-    blackout = Blackout({name: list(values) for name, values in secrets.items()})
+    redaction = Redaction({name: list(values) for name, values in secrets.items()})
     for number, service in enumerate(services):
         for name, value in service["fields"].items():
-            if blackout.in_json(value):
+            if redaction.in_json(value):
                 reason = "a credential stands in it, which belongs into its own field alone"
                 yield number, FieldWrong(service=service["service"], field=name, reason=reason)
 

@@ -13,10 +13,10 @@ from muniment.content import Entry, LogicalPath
 from muniment.content.times import seconds
 from muniment.content.trees import files_below
 from muniment.errors.base import MunimentError
-from muniment.errors.register import TransactionGone
+from muniment.errors.registration import TransactionGone
 from muniment.errors.sources import RateLimited
 from muniment.jobs import Again, Context, Deadlines
-from muniment.jobs.keyring import Blackout
+from muniment.jobs.keyring import Redaction
 from muniment.sources import Source, SourceContext, find, open_source
 from muniment.workflows.fetch.context import FetchContext, Policy
 from muniment.workflows.fetch.files import Fetch, Stopping, Taken
@@ -62,7 +62,7 @@ class ServiceFetch:
         """
         service = self._service
         label = str(service["label"])
-        secrets = Blackout(dict(self._context.secrets))
+        secrets = Redaction(dict(self._context.secrets))
         answer: dict[str, Any] = {name: service[name] for name in ("label", "service", "fields", "force_parity")}
         answer["not_taken"] = list(find(service["service"]).leaves)
         try:
@@ -127,7 +127,7 @@ def _size(path: Path) -> int:
         return 0  # it was there a moment ago
 
 
-def _counts(taken: Taken, secrets: Blackout, label: str) -> dict[str, Any]:
+def _counts(taken: Taken, secrets: Redaction, label: str) -> dict[str, Any]:
     failures = [
         {"file": failure.file, "reason": secrets.redact(failure.reason), "service": label} for failure in taken.failures
     ]

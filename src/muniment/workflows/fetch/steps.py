@@ -30,7 +30,7 @@ from muniment.errors.archive import (
 )
 from muniment.errors.base import MissingThing
 from muniment.errors.fetch import FetchFailed, NothingFetched
-from muniment.errors.register import TransactionGone
+from muniment.errors.registration import TransactionGone
 from muniment.jobs import Again, Call, Context, Deadlines, Done, Json, State, Step, StepRow
 from muniment.workflows.fetch.context import FetchContext
 from muniment.workflows.fetch.service import ServiceFetch, deadlines

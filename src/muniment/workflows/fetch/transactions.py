@@ -10,7 +10,7 @@ from muniment.content.archive import Archive
 from muniment.content.transaction import Transaction
 from muniment.errors.archive import LeftoverNotFound, TransactionBusy, TransactionForbidden
 from muniment.errors.base import MissingThing
-from muniment.errors.register import TransactionGone
+from muniment.errors.registration import TransactionGone
 
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.5

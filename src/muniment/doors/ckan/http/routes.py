@@ -43,10 +43,10 @@ def copy(request: Request, stamp: str, resource: str, filename: str, portal: str
     """
     if not _STAMP.fullmatch(stamp):
         raise NoSuchPage(path=request.scope["path"][:200])
-    visit = authorized(request)
+    access = authorized(request)
     project = _project_of(request, resource, portal)
-    visit.require(READ, project)
-    found = archiving.copy_at(visit.archive, resource, stamp, project)
+    access.require(READ, project)
+    found = archiving.copy_at(access.archive, resource, stamp, project)
     names = list(found) if found is not None else []
     if found is None or not names or archiving.KEY not in found.metadata:
         raise ResourceNotFound(id=resource)
@@ -65,11 +65,11 @@ def copy(request: Request, stamp: str, resource: str, filename: str, portal: str
 @router.get(PREFIX + "/{portal}/resources/{id}", operation_id="ckan_resource")
 def resource_show(request: Request, portal: str, id: str) -> JSONResponse:
     """What is known of a link, in the shape of CKAN's `archiver_resource_show`."""
-    visit = authorized(request)
+    access = authorized(request)
     given, known = _readable(request, portal)
     row = given.links.get(known.name, id)
     same = given.links.same_content(known.name, id, row["sha256"]) if row["sha256"] else []
-    seen = [{"portal": place, "resource_id": other} for place, other in same if visit.may(READ, f"ckan/{place}")]
+    seen = [{"portal": place, "resource_id": other} for place, other in same if access.may(READ, f"ckan/{place}")]
     record = report.resource_record(row, _copy_address(request, given, known, row))
     return JSONResponse({**record, "same_content": seen})
 
@@ -149,8 +149,8 @@ def _changed(request: Request, portal: str, body: bytes) -> dict[str, Any]:
         given.signer.check(dict(request.headers), body, None, ())
         known = given.portals.get(portal)
     else:
-        visit = authorized(request)
-        visit.require(WRITE, f"ckan/{portal}")
+        access = authorized(request)
+        access.require(WRITE, f"ckan/{portal}")
         known = given.portals.get(portal)
     dataset = _dataset_named(given, known, body)
     job = queue_dataset(given, known, dataset, f"asked {int(given.now() // 5)}", requester="changed")
@@ -190,13 +190,13 @@ def _project_of(request: Request, resource: str, portal: str | None) -> str:
     """
     if portal is not None:
         return f"ckan/{portal}"
-    visit = authorized(request)
-    readable = [each.project for each in _given(request).portals.all() if visit.may(READ, each.project)]
-    found = [project for project in readable if visit.archive.exists(resource, project)]
+    access = authorized(request)
+    readable = [each.project for each in _given(request).portals.all() if access.may(READ, each.project)]
+    found = [project for project in readable if access.archive.exists(resource, project)]
     if len(found) == 1:
         return found[0]
     if not readable:
-        visit.require_somewhere(READ)
+        access.require_somewhere(READ)
     if found:
         names = ", ".join(each.removeprefix("ckan/") for each in found)
         raise MissingThing(reason=f"several portals have a resource {resource!r}: say which with ?portal= ({names})")

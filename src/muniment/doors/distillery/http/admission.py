@@ -28,16 +28,16 @@ def admitted(request: Request) -> AuthorizedRequest:
         UserNotListed: They are signed in and not on the list.
         MunimentError: 401 or 403.
     """
-    visit, given = authorized(request), context_of(request)
-    people = visit.caller.scheme in _PEOPLE
+    access, given = authorized(request), context_of(request)
+    people = access.caller.scheme in _PEOPLE
     if given.settings.users is None or not people:
-        if given.settings.users is not None and visit.caller.anonymous:
+        if given.settings.users is not None and access.caller.anonymous:
             raise AuthenticationFailed
-        visit.require(WRITE, given.settings.project)
-        return visit
-    if not visit.caller.email or UsersFile(given.settings.users).caller(visit.caller.email) is None:
-        raise UserNotListed(user=(visit.caller.email or visit.caller.agent)[:100])
-    return visit
+        access.require(WRITE, given.settings.project)
+        return access
+    if not access.caller.email or UsersFile(given.settings.users).caller(access.caller.email) is None:
+        raise UserNotListed(user=(access.caller.email or access.caller.agent)[:100])
+    return access
 
 
 def refuse_other_sites(request: Request) -> None:

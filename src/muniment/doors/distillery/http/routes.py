@@ -43,11 +43,11 @@ router = APIRouter(prefix=PREFIX, tags=["distillery"], include_in_schema=False)
 @router.get("", response_class=Response)
 def index(request: Request) -> Response:
     """The batches there were."""
-    visit = admitted(request)
+    access = admitted(request)
     found = [batch_document(job) for job in batches(context_of(request))]
     if not _wants_page(request):
         return JSONResponse({"batches": found})
-    return pages.batches(_root(request), found, visit.caller.display_name)
+    return pages.batches(_root(request), found, access.caller.display_name)
 
 
 @router.get("/style.css", response_class=Response)
@@ -67,12 +67,12 @@ def script(request: Request) -> Response:
 @router.get("/new", response_class=Response)
 def form(request: Request) -> Response:
     """The form."""
-    visit = admitted(request)
+    access = admitted(request)
     given = context_of(request)
     names = list(islice(known_collections(given.settings.scans), 500))
     if not _wants_page(request):
         return JSONResponse({"collections": names, "to": list(given.settings.destinations)})
-    return pages.form(_root(request), names, given.settings.destinations, visit.caller.display_name)
+    return pages.form(_root(request), names, given.settings.destinations, access.caller.display_name)
 
 
 @router.post("/new", response_class=Response)
@@ -83,9 +83,9 @@ async def ask(request: Request) -> Response:
 
 
 def _ask(request: Request, asked: Mapping[str, Any]) -> Response:
-    visit = admitted(request)
+    access = admitted(request)
     refuse_other_sites(request)
-    given, who = context_of(request), visit.caller.agent
+    given, who = context_of(request), access.caller.agent
     collection, to = str(asked.get("collection", "")).strip(), asked.get("to") or []
     if asked.get("do", "preview") == "run":
         job = run_collection(given, collection, to, requester=who, partly=bool(asked.get("ready")))
@@ -113,12 +113,12 @@ async def run(request: Request, batch: str) -> Response:
 
 
 def _run(request: Request, batch: str, asked: Mapping[str, Any]) -> Response:
-    visit = admitted(request)
+    access = admitted(request)
     refuse_other_sites(request)
     seen = batch_document(_job(request, batch, KIND_PREVIEW))
     ready = bool(asked.get("ready"))
     job = run_collection(
-        context_of(request), seen["collection"], seen["to"], requester=visit.caller.agent, partly=ready
+        context_of(request), seen["collection"], seen["to"], requester=access.caller.agent, partly=ready
     )
     return _made(request, job, "")
 
@@ -136,9 +136,9 @@ def show(request: Request, batch: str) -> Response:
 @router.post("/{batch}/stop", response_class=Response)
 def stop(request: Request, batch: str) -> Response:
     """Stop a batch: what has not begun never will. Asked for again, the collection goes on where it was."""
-    visit = admitted(request)
+    access = admitted(request)
     refuse_other_sites(request)
-    job = context_of(request).ledger.cancel(_job(request, batch, KIND).id, by=visit.caller.agent)
+    job = context_of(request).ledger.cancel(_job(request, batch, KIND).id, by=access.caller.agent)
     return _made(request, job, "", status=200)
 
 

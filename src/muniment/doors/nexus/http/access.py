@@ -44,7 +44,7 @@ def replace_acl(call: Call) -> Answer:
     payload = call.json()
     address = _allowed(call, "acls/write")
     rev = call.rev()
-    made = _book(call).rules.replace(address, _acl(payload), rev, by=call.actor.identity)
+    made = _store(call).rules.replace(address, _acl(payload), rev, by=call.actor.identity)
     return _acl_changed(call, made, status=201 if made.rev == 1 else 200)
 
 
@@ -53,7 +53,7 @@ def patch_acl(call: Call) -> Answer:
     payload = call.json()
     address = _allowed(call, "acls/write")
     kind = payload.get("@type") if isinstance(payload, Mapping) else None
-    rules = _book(call).rules
+    rules = _store(call).rules
     if kind not in {"Append", "Subtract"}:
         raise FieldsRefused(details="'@type' is neither 'Append' nor 'Subtract'.")
     change = rules.append if kind == "Append" else rules.subtract
@@ -64,7 +64,7 @@ def patch_acl(call: Call) -> Answer:
 def delete_acl(call: Call) -> Answer:
     """Take all rules off an address."""
     address = _allowed(call, "acls/write")
-    made = _book(call).rules.delete(address, call.rev(needed=True), by=call.actor.identity)
+    made = _store(call).rules.delete(address, call.rev(needed=True), by=call.actor.identity)
     return _acl_changed(call, made, status=200)
 
 
@@ -78,7 +78,7 @@ def fetch_acl(call: Call) -> Answer:
     place = address[1:] or None
     if not mine:
         call.require("acls/read", place)
-    own = call.visit.caller.identities if mine else None
+    own = call.access.caller.identities if mine else None
     found = _wanted(call, address)
     shown = [_acl_shown(call, each, own) for each in found]
     results = [each for each in shown if each["acl"] or not mine]
@@ -96,14 +96,14 @@ def permissions(call: Call) -> Answer:
 
 def identities(call: Call) -> Answer:
     """Who one is."""
-    known = [_identity(call, each) for each in sorted(call.visit.caller.identities)]
+    known = [_identity(call, each) for each in sorted(call.access.caller.identities)]
     return simple(call, {"identities": known}, (f"{CONTEXTS}identities.json", METADATA))
 
 
 def realms(call: Call) -> Answer:
     """The realms whose tokens are taken."""
     call.require("realms/read", None)
-    found = [_realm_shown(call, each) for each in _book(call).realms.all()]
+    found = [_realm_shown(call, each) for each in _store(call).realms.all()]
     body = {"@context": [*_REALMS, SEARCH], "_total": len(found), "_results": found}
     return Answer(200, plain(body), {"Content-Type": call.accept.require((JSON_LD, JSON))})
 
@@ -111,7 +111,7 @@ def realms(call: Call) -> Answer:
 def realm(call: Call) -> Answer:
     """One realm."""
     call.require("realms/read", None)
-    return simple(call, _realm_shown(call, _book(call).realms.fetch(label(call.parts[1]))), _REALMS)
+    return simple(call, _realm_shown(call, _store(call).realms.fetch(label(call.parts[1]))), _REALMS)
 
 
 def put_realm(call: Call) -> Answer:
@@ -119,9 +119,9 @@ def put_realm(call: Call) -> Answer:
     payload = call.json()
     call.require("realms/write", None)
     given = _realm(label(call.parts[1]), payload)
-    book, rev = _book(call).realms, call.rev()
+    store, rev = _store(call).realms, call.rev()
     made = (
-        book.create(given, by=call.actor.identity) if rev is None else book.update(given, rev, by=call.actor.identity)
+        store.create(given, by=call.actor.identity) if rev is None else store.update(given, rev, by=call.actor.identity)
     )
     return simple(call, _realm_shown(call, made), _REALMS, status=201 if rev is None else 200)
 
@@ -129,7 +129,7 @@ def put_realm(call: Call) -> Answer:
 def deprecate_realm(call: Call) -> Answer:
     """Trust an issuer no longer."""
     call.require("realms/write", None)
-    made = _book(call).realms.deprecate(label(call.parts[1]), call.rev(needed=True), by=call.actor.identity)
+    made = _store(call).realms.deprecate(label(call.parts[1]), call.rev(needed=True), by=call.actor.identity)
     return simple(call, _realm_shown(call, made), _REALMS)
 
 
@@ -143,8 +143,8 @@ def version(call: Call) -> Answer:
 _REALMS = (f"{CONTEXTS}realms.json", f"{CONTEXTS}realms-metadata.json", METADATA)
 
 
-def _book(call: Call) -> Any:
-    return call.visit.gate.authority.book
+def _store(call: Call) -> Any:
+    return call.access.authorizer.authority.store
 
 
 def _address(call: Call) -> str:
@@ -161,7 +161,7 @@ def _allowed(call: Call, permission: str) -> str:
 
 
 def _wanted(call: Call, address: str) -> list[AclRevision]:
-    rules = _book(call).rules
+    rules = _store(call).rules
     if "*" in address:
         depth = address.count("/")
         stem = address.partition("*")[0]

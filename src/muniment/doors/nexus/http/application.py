@@ -59,7 +59,9 @@ class OpenNexus(Protocol):
 class NexusApi:
     """Serves `/v1`. One for a process."""
 
-    def __init__(self, make: OpenNexus, gate: Authorizer, archive: Archive, *, limit: int, base: str = "") -> None:
+    def __init__(
+        self, make: OpenNexus, authorizer: Authorizer, archive: Archive, *, limit: int, base: str = ""
+    ) -> None:
         """Serve what `make` opens on `archive`, which is closed with this.
 
         `limit` is the most bytes of a JSON body. Without a public `base` it is what this server listens on.
@@ -67,7 +69,7 @@ class NexusApi:
         self._make = make
         self._archive = archive
         self._limit = limit
-        self._gate = gate
+        self._authorizer = authorizer
         self._base = base
         self._nexus: Nexus | None = None
         self._lock = threading.Lock()
@@ -111,8 +113,8 @@ class NexusApi:
 
     def _answer(self, request: Request, body: bytes, loop: asyncio.AbstractEventLoop) -> Answer | StreamedAnswer:
         try:
-            visit = self._gate.visit(request)
-            return _routed(self._call(request, visit, body, loop))
+            access = self._authorizer.access(request)
+            return _routed(self._call(request, access, body, loop))
         except MunimentError as error:
             if error.http_status >= _INTERNAL:
                 get_logger().error("failed", error=error.code(), message=str(error), path=request.scope["path"])
@@ -124,7 +126,7 @@ class NexusApi:
             get_logger().error("failed", error=type(error).__name__, path=request.scope["path"], exc_info=error)
             return failure(MunimentError(reason="something failed inside the server; its log says what"))
 
-    def _call(self, request: Request, visit: AuthorizedRequest, body: bytes, loop: asyncio.AbstractEventLoop) -> Call:
+    def _call(self, request: Request, access: AuthorizedRequest, body: bytes, loop: asyncio.AbstractEventLoop) -> Call:
         def pieces() -> Iterator[bytes]:
             coming = pieces_of(request)
 
@@ -136,7 +138,7 @@ class NexusApi:
 
         return Call(
             nexus=self._opened(request),
-            visit=visit,
+            access=access,
             method=request.method,
             parts=_parts(request.scope),
             headers={name.lower(): value for name, value in request.headers.items()},

@@ -28,7 +28,7 @@ class Call:
     """One request: who, what, and the parts of its address after `/v1`, percent-encoded as they came."""
 
     nexus: Nexus
-    visit: AuthorizedRequest
+    access: AuthorizedRequest
     method: str
     parts: Sequence[str]
     headers: Mapping[str, str]
@@ -40,7 +40,7 @@ class Call:
     @property
     def actor(self) -> Actor:
         """Who makes changes."""
-        caller = self.visit.caller
+        caller = self.access.caller
         identity = str(caller.user) if caller.user is not None else "anonymous"
         return Actor(identity, agent_of(caller))
 
@@ -60,7 +60,7 @@ class Call:
 
     def may(self, permission: str, place: str | None) -> bool:
         """Whether the caller has a right on `org/project`, on `org`, or for None on everything."""
-        return self.visit.may(permission, place)
+        return self.access.may(permission, place)
 
     def require(self, permission: str, place: str | None) -> None:
         """Refuse what the caller has no right to; Nexus says 403 to everybody, known or not.
@@ -70,7 +70,7 @@ class Call:
         """
         if not self.may(permission, place):
             refusal = Forbidden()
-            self.visit.gate.refused(refusal, self.visit.caller.agent, permission, place)
+            self.access.authorizer.refused(refusal, self.access.caller.agent, permission, place)
             raise refusal
 
     def project(self, permission: str) -> Project:

@@ -16,7 +16,9 @@ from muniment.http.authorization import Authorizer
 PREFIX = "/v1"
 
 
-def install(server: FastAPI, archive: Archive, gate: Authorizer, options: Options, database: Database) -> NexusApi:
+def install(
+    server: FastAPI, archive: Archive, authorizer: Authorizer, options: Options, database: Database
+) -> NexusApi:
     """Serve the API below `/v1`; `archive` becomes its own, and makes no parity as it commits: that takes long.
 
     The base address is the one of `options`, or without that what the server listens on.
@@ -25,7 +27,7 @@ def install(server: FastAPI, archive: Archive, gate: Authorizer, options: Option
     def make(base: str) -> Nexus:
         return Nexus(archive, options.at(base), database=database, failed=_no_parity)
 
-    api = NexusApi(make, gate, archive, limit=options.document, base=options.base)
+    api = NexusApi(make, authorizer, archive, limit=options.document, base=options.base)
     server.mount(PREFIX, api)
     return api
 

@@ -15,7 +15,7 @@ from muniment.doors.osf import Foreman
 from muniment.doors.osf.http.content import content
 from muniment.doors.osf.submission import read_body
 from muniment.errors.database import DatabaseUnavailable
-from muniment.errors.register import ContainerField, NotSigned, SubmissionNotJson
+from muniment.errors.registration import ContainerField, NotSigned, SubmissionNotJson
 from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.problems import MEDIA_TYPE, problem
@@ -61,16 +61,16 @@ def list_containers(request: Request, after: str = "", limit: int | None = None)
 @both("POST", "", "submit_container", 201)
 async def submit(request: Request) -> Response:
     """Take a container in: it is checked whole, recorded, and archived in the background."""
-    visit = await run_in_threadpool(_visit, request, WRITE)
+    access = await run_in_threadpool(_access, request, WRITE)
     body = await request.body()
-    return await run_in_threadpool(_submit, request, visit, body)
+    return await run_in_threadpool(_submit, request, access, body)
 
 
-def _submit(request: Request, visit: AuthorizedRequest, body: bytes) -> Response:
+def _submit(request: Request, access: AuthorizedRequest, body: bytes) -> Response:
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         foreman: Foreman = request.app.state.osf.foreman
-        accepted = foreman.submit(body, requester=visit.caller.agent, headers=headers)
+        accepted = foreman.submit(body, requester=access.caller.agent, headers=headers)
     except ContainerField as error:
         return JSONResponse(
             {**problem(error), "details": {"field": error.details["field"]}, "errors": error.details["errors"]},
@@ -104,16 +104,16 @@ async def callback(request: Request) -> Response:
         UnusableRequest: It has no status.
         NotSigned: Its signature was not accepted.
     """
-    await run_in_threadpool(_visit, request, READ)
+    await run_in_threadpool(_access, request, READ)
     body = await request.body()
     document = read_body(body)
     if not isinstance(document, dict) or "status" not in document:
         raise SubmissionNotJson(reason="it is not an object with a status")
     headers = {name.lower(): value for name, value in request.headers.items()}
     foreman: Foreman = await run_in_threadpool(lambda: request.app.state.osf.foreman)
-    if foreman.office.signer is None:
+    if foreman.registration_context.signer is None:
         raise NotSigned(reason="there is no key to check it with: set MUNIMENT_HMAC_KEY")
-    foreman.office.signer.check(headers, body, document, CALLBACK)
+    foreman.registration_context.signer.check(headers, body, document, CALLBACK)
     failures = document.get("failures")
     get_logger().info(
         "callback",
@@ -165,10 +165,10 @@ def linked(
     return content(request, store, key, sha256, disposition)
 
 
-def _visit(request: Request, permission: str) -> AuthorizedRequest:
-    visit = authorized(request)
-    visit.require(permission, request.app.state.osf.project)
-    return visit
+def _access(request: Request, permission: str) -> AuthorizedRequest:
+    access = authorized(request)
+    access.require(permission, request.app.state.osf.project)
+    return access
 
 
 def _foreman(request: Request, permission: str) -> Foreman:
@@ -177,6 +177,6 @@ def _foreman(request: Request, permission: str) -> Foreman:
     Raises:
         MunimentError: 401 or 403; or the foreman cannot be put together.
     """
-    _visit(request, permission)
+    _access(request, permission)
     foreman: Foreman = request.app.state.osf.foreman
     return foreman

@@ -15,7 +15,7 @@ place = "Linz"
 met = true
 who = "Ada Lovelace"
 when = 2026-11-01
-note = "a write blocker stands at the accession desk"
+note = "a write blocker stands at the accession open_transactions"
 ```
 """
 

@@ -206,14 +206,14 @@ def _documented(facts: Facts, answers: Answers) -> Judgement:
     return Judgement(met, f"{count} fixity checks in the log", "" if met else "Run `muniment audit`.")
 
 
-def _mended(facts: Facts, answers: Answers) -> Judgement:
+def _repaired(facts: Facts, answers: Answers) -> Judgement:
     del answers
     if facts.damaged:
         advice = "Run `muniment repair`, then `muniment audit`."
         return Judgement(met=False, fact=f"damaged: {facts.damaged}", advice=advice)
     if not facts.audit_well:
         said = "found damage" if facts.audited else "was never made"
-        advice = "Run `muniment audit`, mend what it finds with `muniment repair`, and audit again."
+        advice = "Run `muniment audit`, then `muniment repair`, and audit again."
         return Judgement(met=False, fact=f"the last check of the whole archive {said}", advice=advice)
     return Judgement(met=True, fact="the last check of the whole archive found nothing, no copy is damaged")
 
@@ -325,7 +325,7 @@ CRITERIA: tuple[Criterion, ...] = (
         "content is verified after particular events",
         _always("repairs, imports, migrations and copies count only after another look"),
     ),
-    Criterion("integrity", 4, 2, "what is damaged is replaced", _mended),
+    Criterion("integrity", 4, 2, "what is damaged is replaced", _repaired),
     Criterion("control", 1, 1, "who may read, write and remove is determined", _ruled),
     Criterion("control", 2, 1, "these rules are documented, and applied", _ruled),
     Criterion("control", 3, 1, "a log names the people and programs that acted", _logged),

@@ -19,11 +19,11 @@ ALICE = Identity.user("keys", "alice")
 
 
 def test_ledger_and_rules_live_in_one_file(place: Path) -> None:
-    with Ledger.open(place), AccessStore.open(place) as book, Ledger.open(place):
-        made = book.keys.create("alice")
-        assert Authority(book).identify(bearer(made.text), "").subject == "alice"
-    with AccessStore.open(place) as book:
-        assert [key.name for key in book.keys.all()] == ["alice"]
+    with Ledger.open(place), AccessStore.open(place) as store, Ledger.open(place):
+        made = store.keys.create("alice")
+        assert Authority(store).identify(bearer(made.text), "").subject == "alice"
+    with AccessStore.open(place) as store:
+        assert [key.name for key in store.keys.all()] == ["alice"]
 
 
 def test_a_busy_ledger_and_changing_rules_do_not_fight_over_the_file(place: Path) -> None:
@@ -35,20 +35,20 @@ def test_a_busy_ledger_and_changing_rules_do_not_fight_over_the_file(place: Path
             while not stop.is_set():
                 submitted.append(ledger.submit("test", Call("it", len(submitted)), requester="ada").id)
 
-    with AccessStore.open(place) as book:
+    with AccessStore.open(place) as store:
         busy = [threading.Thread(target=submit) for _ in range(2)]
         for thread in busy:
             thread.start()
         try:
-            authority = Authority(book, look_every=0)
+            authority = Authority(store, look_every=0)
             for number in range(30):
-                made = book.keys.create(f"k{number}")
+                made = store.keys.create(f"k{number}")
                 assert authority.identify(bearer(made.text), "").subject == f"k{number}"
         finally:
             stop.set()
             for thread in busy:
                 thread.join(60)
-        assert len(book.keys.all()) == 30
+        assert len(store.keys.all()) == 30
     connection = sqlite3.connect(place)
     kept = {row[0] for row in connection.execute("SELECT id FROM jobs")}
     connection.close()
@@ -84,39 +84,39 @@ def test_many_processes_may_make_the_book_at_once(place: Path) -> None:
         for number in range(4)
     ]
     assert [process.communicate(timeout=60)[0] for process in processes] == ["made\n"] * 4
-    with AccessStore.open(place) as book:
-        assert len(book.keys.all()) == 4
+    with AccessStore.open(place) as store:
+        assert len(store.keys.all()) == 4
 
 
-def test_a_process_that_dies_while_it_changes_rules_changes_nothing(place: Path, book: AccessStore) -> None:
-    book.rules.append("/o", {ALICE: READ})
+def test_a_process_that_dies_while_it_changes_rules_changes_nothing(place: Path, store: AccessStore) -> None:
+    store.rules.append("/o", {ALICE: READ})
     code = (
         "import os\nfrom muniment.access import AccessStore, Identity\nfrom muniment.access import rules\n"
-        f"book = AccessStore.open({str(place)!r})\n"
+        f"store = AccessStore.open({str(place)!r})\n"
         "def work(connection):\n"
         "    rules.add(connection, '/', {Identity.user('keys', 'eve'): frozenset({'admin'})}, by='eve')\n"
         "    os._exit(9)\n"
-        "book.change(work)\n"
+        "store.change(work)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
-    assert [revision.address for revision in book.rules.all()] == ["/o"]
-    book.rules.append("/", {ALICE: READ})
-    assert book.rules.fetch("/").rev == 1
+    assert [revision.address for revision in store.rules.all()] == ["/o"]
+    store.rules.append("/", {ALICE: READ})
+    assert store.rules.fetch("/").rev == 1
 
 
 def test_opening_again_changes_nothing(place: Path) -> None:
-    with AccessStore.open(place) as book:
-        book.rules.append("/o", {ALICE: READ}, by="x")
-        before = book.rules.fetch("/o"), book.version()
-    with AccessStore.open(place) as book:
-        assert (book.rules.fetch("/o"), book.version()) == before
+    with AccessStore.open(place) as store:
+        store.rules.append("/o", {ALICE: READ}, by="x")
+        before = store.rules.fetch("/o"), store.version()
+    with AccessStore.open(place) as store:
+        assert (store.rules.fetch("/o"), store.version()) == before
 
 
-def test_no_answer_is_given_from_an_old_picture_when_the_database_is_gone(book: AccessStore, place: Path) -> None:
-    authority = Authority(book, look_every=0)
-    made = book.keys.create("alice")
+def test_no_answer_is_given_from_an_old_picture_when_the_database_is_gone(store: AccessStore, place: Path) -> None:
+    authority = Authority(store, look_every=0)
+    made = store.keys.create("alice")
     authority.identify(bearer(made.text), "")
-    book.close()
+    store.close()
     for path in place.parent.iterdir():
         path.unlink()
     with pytest.raises(DatabaseUnavailable):

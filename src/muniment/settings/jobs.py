@@ -13,7 +13,7 @@ def _known_broker(given: str) -> None:
         raise ValueError(message)
 
 
-class WorkSettings:
+class JobSettings:
     """Ledger and workers, and containers of OSF."""
 
     __slots__ = ("given",)

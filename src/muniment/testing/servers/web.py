@@ -11,7 +11,7 @@ from muniment.testing.servers.listings import WHEN, listing
 from muniment.testing.servers.loopback import Loopback, Reply, Request, Wrong
 
 
-class Site(Loopback):
+class WebServer(Loopback):
     """Serves `files` (path to content); every folder of them has a listing in a style of `listings.STYLES`.
 
     With a `password` it asks for Basic authentication.

@@ -1,4 +1,4 @@
-"""Whatever the size and wherever the damage: within the spare blocks it mends exactly, beyond them it refuses."""
+"""Whatever the size and wherever the damage: within the spare blocks it repairs exactly, beyond them it refuses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def hit_blocks(path: Path, size: int, redundancy: int, count: int, chance: rando
 
 @settings(max_examples=120, deadline=None)
 @given(size=sizes, redundancy=st.sampled_from([1, 5, 10, 25]), seed=st.integers(0, 2**32), share=st.floats(0, 1))
-def test_damage_within_the_spare_blocks_always_mends(size: int, redundancy: int, seed: int, share: float) -> None:
+def test_damage_within_the_spare_blocks_always_repairs(size: int, redundancy: int, seed: int, share: float) -> None:
     shape = geometry(size, redundancy)
     with tempfile.TemporaryDirectory() as name:
         parity, scratch = folders(Path(name), "parity", "scratch")
@@ -40,7 +40,7 @@ def test_damage_within_the_spare_blocks_always_mends(size: int, redundancy: int,
         make_for_file(file, digest, parity, redundancy)
         count = min(shape.blocks, max(1, round(share * shape.spare)))
         hit_blocks(file, size, redundancy, count, random.Random(seed))
-        assert sha256(repair_file(file, digest, parity, scratch, scratch / "mended")) == digest
+        assert sha256(repair_file(file, digest, parity, scratch, scratch / "repaired")) == digest
 
 
 @settings(max_examples=120, deadline=None)
@@ -57,14 +57,14 @@ def test_damage_beyond_the_spare_blocks_is_always_refused(size: int, redundancy:
         hit_blocks(file, size, redundancy, min(shape.blocks, shape.spare + more), random.Random(seed))
         before = file.read_bytes()
         with pytest.raises(CannotRepair):
-            repair_file(file, digest, parity, scratch, scratch / "mended")
+            repair_file(file, digest, parity, scratch, scratch / "repaired")
         assert file.read_bytes() == before
         assert os.listdir(scratch) == []
 
 
 @settings(max_examples=80, deadline=None)
 @given(sizes=st.lists(st.integers(0, 9_000), min_size=2, max_size=60), seed=st.integers(0, 2**32))
-def test_any_pack_mends_a_run_of_one_block_over_its_files(sizes: list[int], seed: int) -> None:
+def test_any_pack_repairs_a_run_of_one_block_over_its_files(sizes: list[int], seed: int) -> None:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         parity, scratch, folder = folders(Path(name), "parity", "scratch", "files")

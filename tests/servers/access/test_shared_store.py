@@ -42,26 +42,26 @@ def test_a_key_made_on_one_machine_counts_and_ends_on_another(place: str) -> Non
 
 def test_rules_keep_their_revisions(place: str) -> None:
     alice = Identity.user("keys", "alice")
-    with AccessStore.open(place, migrate=True) as book:
-        book.rules.replace("/o", {alice: READ}, 0, by="é")
-        book.rules.delete("/o", 1)
-        assert [book.rules.fetch("/o", rev).acl for rev in (1, 2)] == [{alice: READ}, {}]
+    with AccessStore.open(place, migrate=True) as store:
+        store.rules.replace("/o", {alice: READ}, 0, by="é")
+        store.rules.delete("/o", 1)
+        assert [store.rules.fetch("/o", rev).acl for rev in (1, 2)] == [{alice: READ}, {}]
         with pytest.raises(IncorrectRev):
-            book.rules.append("/o", {alice: READ}, 1)
+            store.rules.append("/o", {alice: READ}, 1)
 
 
 def test_of_many_who_add_at_once_nobody_is_lost(place: str) -> None:
-    with AccessStore.open(place, migrate=True) as book:
+    with AccessStore.open(place, migrate=True) as store:
 
         def add(number: int) -> None:
-            book.rules.append("/o", {Identity.user("keys", f"u{number}"): READ})
+            store.rules.append("/o", {Identity.user("keys", f"u{number}"): READ})
 
         threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
-        assert (len(book.rules.fetch("/o").acl), book.rules.fetch("/o").rev) == (8, 8)
+        assert (len(store.rules.fetch("/o").acl), store.rules.fetch("/o").rev) == (8, 8)
 
 
 def test_many_who_make_the_book_at_once_make_one(place: str) -> None:
@@ -74,14 +74,14 @@ def test_many_who_make_the_book_at_once_make_one(place: str) -> None:
     assert len(made) == 4
     made[0].realms.create(Realm("museum", "https://sso.example.org", ("a",)))
     assert [record.deprecated for record in made[1].realms.all()] == [False]
-    for book in made:
-        book.close()
+    for store in made:
+        store.close()
 
 
 def test_ledger_and_rules_share_the_database(place: str) -> None:
-    with Ledger.open(place, migrate=True), AccessStore.open(place) as book, Ledger.open(place):
-        book.keys.create("alice")
-        assert [key.name for key in book.keys.all()] == ["alice"]
+    with Ledger.open(place, migrate=True), AccessStore.open(place) as store, Ledger.open(place):
+        store.keys.create("alice")
+        assert [key.name for key in store.keys.all()] == ["alice"]
 
 
 def test_a_password_of_the_database_is_in_no_message() -> None:
