@@ -100,7 +100,7 @@ class Client:
             sent.setdefault("Content-Type", "application/json")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.putrequest(method, f"/v1{path}", skip_accept_encoding=True)
+            connection.putrequest(method, f"/v1{path}", skip_host="Host" in sent, skip_accept_encoding=True)
             for name, value in sent.items():
                 connection.putheader(name, value)
             if body is not None:
