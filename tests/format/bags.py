@@ -7,9 +7,11 @@ import io
 import json
 import os
 import tarfile
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 ADDRESS = "https://example.org/profile.json"
 FILES = {"data/a.txt": b"alpha\n", "data/folder/b.txt": b"beta\n"}
@@ -135,7 +137,8 @@ def _tag_manifest_gap(folder: Path) -> Path:
 def pack(folder: Path, name: str, members: Mapping[str, bytes | None] | None = None, *, compress: str = "") -> Path:
     """The bag as a tar, or `members` alone; a member of None is a symbolic link."""
     packed = folder.parent / name
-    with tarfile.open(packed, "w:gz" if compress else "w") as tar:
+    mode = cast("Literal['w:']", f"w:{compress}")
+    with tarfile.open(packed, mode) as tar:
         if members is None:
             tar.add(folder, arcname=folder.name)
         for path, data in (members or {}).items():
@@ -189,8 +192,8 @@ FAULTS: dict[str, Callable[[Path], Path]] = {
     "B051": lambda bag: pack(bag, "bag.tar", {"one/x": b"x", "two/x": b"x"}),
     "B052": lambda bag: _cut(pack(bag, "bag.tar.gz", compress="gz")),
     "B501": lambda bag: listing(bag, "data/a.txt"),
-    "B502": lambda bag: listing(bag, "data/A.txt"),
-    "B503": lambda bag: listing(extra(bag, "data/\u00e9"), "data/e\u0301"),
+    "B502": lambda bag: extra(bag, "data/A.txt"),
+    "B503": lambda bag: _respell(extra(bag, "data/\u00e9"), "data/\u00e9", "data/e\u0301"),
     "B504": lambda bag: _respell(extra(bag, "data/c"), "data/c", "./data/c"),
     "B505": lambda bag: _respell(extra(bag, "data/c"), " data/c", "*data/c"),
     "B506": lambda bag: extra(bag, "data/.DS_Store"),
@@ -200,6 +203,13 @@ FAULTS: dict[str, Callable[[Path], Path]] = {
     "B511": lambda bag: add(bag, "bag-info.txt", "Bag-Size: 1\nBag-Size: 2\n"),
     "B512": lambda bag: pack(bag, "other.tar"),
     "B513": lambda bag: extra(bag, "data/aux"),
+    "B514": lambda bag: _without_end(pack(bag, "bag.tar")),
+    "B515": lambda bag: pack(_touch(bag, "data/._a.txt", b"\0\5\x16\7AppleDouble"), "bag.tar"),
+    "B516": lambda bag: zipped(extra(bag, "data/caf\u00e9.txt"), encoding="utf-8"),
+    "B517": lambda bag: write(bag, "bag-info.txt", b"\xef\xbb\xbf" + (bag / "bag-info.txt").read_bytes()),
+    "B518": lambda bag: seal(_renamed(bag, "manifest-sha512.txt", "manifest-SHA512.txt")),
+    "B519": lambda bag: extra(bag, "data/100%25 done"),
+    "B520": lambda bag: _earlier(listing(bag, "data/a.txt")),
     "B901": _not_there,
     "B902": lambda bag: write(bag, "bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: Klingon\n"),
     "B903": lambda bag: write(bag, "manifest-whirlpool.txt", "".join(f"00  {path}\n" for path in FILES)),
@@ -207,6 +217,36 @@ FAULTS: dict[str, Callable[[Path], Path]] = {
     "B906": lambda bag: add(bag, "bag-info.txt", "Long: " + "x" * 70_000),
 }
 """Code to what spoils a valid bag so that the code is found; each returns what is to be judged."""
+
+
+def _without_end(path: Path) -> Path:
+    data = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(data + bytes(-len(data) % 512))
+    return path
+
+
+def _renamed(folder: Path, old: str, new: str) -> Path:
+    (folder / old).rename(folder / new)
+    return folder
+
+
+def _earlier(folder: Path) -> Path:
+    return write(folder, "bagit.txt", "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n")
+
+
+def zipped(folder: Path, *, encoding: str) -> Path:
+    """The bag as a zip whose names are in `encoding`, without a word which it is."""
+
+    class Unmarked(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - zipfile's name
+            return self.filename.encode(encoding), self.flag_bits & ~0x800
+
+    target = folder.parent / f"{folder.name}.zip"
+    with zipfile.ZipFile(target, "w") as packed:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                packed.writestr(Unmarked(str(path.relative_to(folder.parent))), path.read_bytes())
+    return target
 
 
 def _touch(folder: Path, name: str, data: bytes = b"new") -> Path:

@@ -7,6 +7,7 @@ own examples (`bags`, `objects`) are the proof.
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,39 @@ OBJECTS = sorted(path for path in FIXTURES.glob("ocfl/*/*-objects/*") if path.is
 VALID = {"valid", "warning"}
 
 
+LOST = {
+    "duplicate-file-with-different-case": ("data/HELLO.txt", "data/hello.txt"),
+    "special-system-files": ("data/.DS_Store", "data/Thumbs.db"),
+}
+"""Bags of the suite that lost a file where the suite was checked out: what is gone, and a file of the same content."""
+
+
+def _with_lost_files(bag: Path, folder: Path) -> Path:
+    gone, same = LOST.get(bag.name, ("", ""))
+    if not gone or (bag / gone).exists():
+        return bag
+    whole = Path(shutil.copytree(bag, folder / bag.name))
+    (whole / "data").chmod(0o755)
+    shutil.copyfile(whole / same, whole / gone)
+    if (whole / same).stat().st_size:
+        # Its Payload-Oxum was counted where both names were one file.
+        for name in ("bag-info.txt", "tagmanifest-sha512.txt"):
+            (whole / name).chmod(0o644)
+            kept = [line for line in (whole / name).read_text().splitlines(True) if not line.startswith("Payload-Oxum")]
+            (whole / name).write_text("".join(line for line in kept if "bag-info.txt" not in line))
+    return whole
+
+
 def _name(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
 @pytest.mark.parametrize("bag", BAGS or [None], ids=lambda bag: _name(bag) if bag else "no suite here")
-def test_each_bag_of_the_suite_gets_the_verdict_of_its_folder(bag: Path | None) -> None:
+def test_each_bag_of_the_suite_gets_the_verdict_of_its_folder(bag: Path | None, tmp_path: Path) -> None:
     if bag is None:
         assert not FIXTURES.joinpath("bagit").exists()
         return
-    findings = list(validate_path(bag))
+    findings = list(validate_path(_with_lost_files(bag, tmp_path)))
     failed = [finding.message for finding in findings if finding.failed]
     assert bool(failed) == (bag.parent.name not in VALID), findings
     if bag.parent.name == "warning":

@@ -6,7 +6,7 @@ import copy
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
@@ -459,18 +459,15 @@ class Archive(AnyArchive):
         import_history(self._context, place, id, instances, events=further, progress=progress)
         return self.get(id, project=place)
 
-    def unpacked(
-        self, path: str | os.PathLike[str], notice: Callable[[Finding], None], progress: Progress = quiet
-    ) -> AbstractContextManager[Path]:
-        """A tar, unpacked in the staging area for the time of a `with` block; gone after it.
+    def unpacking_folder(self) -> AbstractContextManager[Path]:
+        """An empty folder in the staging area to unpack a package in, for the time of a `with` block; gone after it.
 
         Raises:
-            PackageRefused: It is cut off, damaged, or holds something that could do harm.
             DiskFull, WriteFailed: The storage refused.
         """
-        from muniment.archive.ingest.unpack import unpacked
+        from muniment.archive.ingest.unpack import unpacking_folder
 
-        return unpacked(self._context, path, notice, progress)
+        return unpacking_folder(self._context)
 
     def purge(self, id: str, reason: str, project: str | None = None) -> Event:
         """Remove a resource for ever; only in dynamic mode.

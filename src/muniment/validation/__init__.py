@@ -6,19 +6,26 @@ file, under `bagit` and `ocfl`; `bagit.folder`, `ocfl.object` and `ocfl.root` re
 
 from __future__ import annotations
 
+from muniment.validation.bagit.bag import Bag
+from muniment.validation.bagit.reading import read_bag
 from muniment.validation.bagit.validate import validate_bag
 from muniment.validation.ocfl.inventory import Inventory, read_inventory
 from muniment.validation.ocfl.object import validate_object
 from muniment.validation.ocfl.root import validate_root
 from muniment.validation.ocfl.versions_block import Version
+from muniment.validation.packed import Unpacked, unpack_package
 from muniment.validation.validate import PackageKind, recognise, validate_path
 
 __all__ = [
+    "Bag",
     "Inventory",
     "PackageKind",
+    "Unpacked",
     "Version",
+    "read_bag",
     "read_inventory",
     "recognise",
+    "unpack_package",
     "validate_bag",
     "validate_object",
     "validate_path",

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tarfile
-import zipfile
 from collections.abc import Iterator
 from typing import Literal
 
 from muniment.content import Finding, Progress, quiet
+from muniment.content.trees import temporary_folder
+from muniment.errors.base import StorageError
 from muniment.validation.bagit.validate import validate_bag
 from muniment.validation.findings import say, why
 from muniment.validation.ocfl.object import validate_object
 from muniment.validation.ocfl.root import validate_root
+from muniment.validation.packed import is_packed, unpack_package
 
-PackageKind = Literal["bag", "ocfl-object", "ocfl-root"]
+PackageKind = Literal["bag", "ocfl-object", "ocfl-root", "packed"]
 
 _MANIFEST = re.compile(r"(tag)?manifest-.+\.txt", re.IGNORECASE)
 _VERSION = re.compile(r"v[0-9]+", re.ASCII)
@@ -25,11 +26,11 @@ _VERSION = re.compile(r"v[0-9]+", re.ASCII)
 def recognise(path: str | os.PathLike[str]) -> PackageKind | None:
     """What kind of package lies at `path`, also when its declaration is missing; None when it is none.
 
-    Declarations count before everything else. A tar or zip file is taken for a serialised bag.
+    Declarations count before everything else. What a tar or zip file holds is known once it is unpacked: 'packed'.
     """
     try:
         if not stat.S_ISDIR(os.stat(path).st_mode):
-            return "bag" if _is_packed(os.fspath(path)) else None
+            return "packed" if is_packed(path) else None
         names = os.listdir(path)
     except (OSError, ValueError):
         return None
@@ -53,44 +54,56 @@ def _undeclared(names: list[str]) -> PackageKind | None:
     return "ocfl-object" if any(_VERSION.fullmatch(name) for name in names) else None
 
 
-def _is_packed(path: str) -> bool:
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        return False
-    try:
-        return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
-    except (OSError, ValueError, EOFError):
-        return False
-
-
 def validate_path(
     path: str | os.PathLike[str],
     *,
     profile: str | os.PathLike[str] | None = None,
+    serialisation: str = "",
     progress: Progress = quiet,
     jobs: int | None = None,
 ) -> Iterator[Finding]:
     """Every finding of the package at `path`, whatever kind it is; nothing is raised.
 
-    What is no package gets the findings of all that is missing to be one: B001, E003 and E063.
+    What is no package gets the findings of all that is missing to be one: B001, E003 and E063. A tar or zip is
+    unpacked into the temporary folder of the system, and only when none of its members could do harm there.
 
     Args:
-        path: A bag (folder, tar or zip), an OCFL object or an OCFL storage root.
+        path: A bag, an OCFL object or an OCFL storage root: a folder, a tar (compressed or not) or a zip.
+        serialisation: The media type of the file that the package was unpacked from.
         profile: The JSON file of a BagIt profile; what is no bag cannot be held against one (B904).
         progress: Told of each batch of files whose digests were compared.
         jobs: Files read at a time; by default one per processor.
     """
     kind = recognise(path)
+    if kind == "packed":
+        yield from _validate_packed(os.fspath(path), profile, progress, jobs)
+        return
     if profile is not None and kind is not None and kind.startswith("ocfl"):
         # Said, and not passed over: whoever names a profile believes that it was looked at.
         yield say("B904", os.fspath(profile), found=f"it is for bags, and {os.fspath(path)} is none")
     if kind == "bag":
-        yield from validate_bag(path, profile=profile, progress=progress, jobs=jobs)
+        yield from validate_bag(path, profile=profile, serialisation=serialisation, progress=progress, jobs=jobs)
     elif kind == "ocfl-object":
         yield from validate_object(path, progress=progress, jobs=jobs)
     elif kind == "ocfl-root":
         yield from validate_root(path, progress=progress, jobs=jobs)
     else:
         yield from _nothing_known(os.fspath(path))
+
+
+def _validate_packed(
+    path: str, profile: str | os.PathLike[str] | None, progress: Progress, jobs: int | None
+) -> Iterator[Finding]:
+    with temporary_folder("muniment-package-") as target:
+        try:
+            unpacked = unpack_package(path, target, progress)
+        except StorageError as error:
+            yield say("B901", path, found=str(error).rstrip("."))
+            return
+        yield from unpacked.findings
+        if unpacked.folder:
+            form = unpacked.media_type
+            yield from validate_path(unpacked.folder, profile=profile, serialisation=form, progress=progress, jobs=jobs)
 
 
 def _nothing_known(path: str) -> Iterator[Finding]:

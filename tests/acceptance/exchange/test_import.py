@@ -233,7 +233,8 @@ def rewritten(folder: Path, edit: Any) -> Path:
     records[-1].write_text(json.dumps(record))
     for manifest in folder.glob("*manifest-*.txt"):
         manifest.unlink()
-    (folder / "bag-info.txt").unlink()
+    info = (folder / "bag-info.txt").read_text().splitlines(keepends=True)
+    (folder / "bag-info.txt").write_text("".join(line for line in info if not line.startswith("Payload-Oxum")))
     lines = [
         f"{hashlib.sha512(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n"
         for path in sorted(folder.rglob("data/**/*"))

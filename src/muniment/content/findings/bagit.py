@@ -1,7 +1,7 @@
 """BagIt's findings; the specification gives no codes, so these are ours.
 
-B0xx are faults of the bag itself, B06x and B07x faults against a profile, B5xx warnings, and B9xx say
-that something could not be judged. The sections named are RFC 8493's (BagIt 1.0).
+B0xx are faults of the bag itself, B06x and B07x faults against a profile, B5xx deviations and warnings, and
+B9xx say that something could not be judged. The sections named are RFC 8493's (BagIt 1.0).
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ _FAULTS = (
         "{where} does not list {expected}.",
         "A tag manifest must list every payload manifest (§2.2.1, BagIt 1.0).",
     ),
-    ("B020", "{where} is missing; {expected} lists it.", "A file that a manifest lists is not there (§3)."),
+    ("B020", "{where} is missing; {expected} lists it.{found}", "A file that a manifest lists is not there (§3)."),
     (
         "B021",
         "{where} is missing; fetch.txt says to get it from {expected!r}.",
         "The bag is incomplete until what fetch.txt lists has been fetched (§2.2.3, §3).",
     ),
-    ("B022", "{where} is in no manifest.", "A payload file is listed nowhere (§3)."),
+    ("B022", "{where} is in no manifest.{found}", "A payload file is listed nowhere (§3)."),
     (
         "B023",
         "{where} is not in {expected}.",
@@ -124,48 +124,75 @@ _FAULTS = (
     ("B076", "{where} must hold nothing but one empty file; found {found}.", "Profile: Data-Empty."),
 )
 
-_WARNINGS = (
-    ("B501", "{where} lists {found!r} twice, with the same digest.", "A repeated line in a manifest."),
+_DEVIATIONS = (
+    ("B501", "{where} lists {found!r} twice, with the same digest.", "A manifest must list a file once (§2.1.3)."),
     (
-        "B502",
-        "{where}: {found!r} and {expected!r} differ only in capital letters.",
-        (
-            "Many systems take two such names for one file. When only one of them is there and has the digest "
-            "both were given, it counts as both (§6.1.1)."
-        ),
+        "B504",
+        "{where}: the path {found!r} begins with './'.",
+        "A manifest made by other means than a bag tool (§2.1.3).",
     ),
-    (
-        "B503",
-        "{where}: {found!r} and {expected!r} differ only in Unicode normalisation.",
-        (
-            "Many systems take two such names for one file. When only one of them is there and has the digest "
-            "both were given, it counts as both (§6.1.2)."
-        ),
-    ),
-    ("B504", "{where}: the path {found!r} begins with './'.", "A manifest made by other means than a bag tool."),
-    ("B505", "{where}: a '*' stands before {found!r}.", "A manifest made by a checksum command in its binary mode."),
-    (
-        "B506",
-        "{where} is {found}.",
-        (
-            "A file that an operating system makes and removes as it likes (.DS_Store, Thumbs.db, ...) is listed. "
-            "It may be gone without the bag being damaged."
-        ),
-    ),
-    ("B507", "{where} has no digest stronger than {found}.", "MD5 and SHA-1 are for old bags only (§2.4, BagIt 1.0)."),
-    ("B508", "{where} is an empty folder.", "A manifest cannot list it, so it may be lost on the way (§2.1.3)."),
-    ("B509", "{where} is a symbolic link to {found!r}.", "It points inside the bag; other systems may lose it (§5.1)."),
+    ("B505", "{where}: a '*' stands before {found!r}.", "Of a checksum command in its binary mode (§6.2)."),
     (
         "B510",
         "{where}: white space around the colon of {found!r}.",
         "BagIt 1.0 has one space after the colon and none before it (§2.2.2).",
     ),
+    (
+        "B514",
+        "{where} lacks its end: it has {found}.",
+        "A tar ends in two zero blocks; whether all is there the manifests tell.",
+    ),
+    ("B517", "{where} begins with a byte order mark.", "A tag file in UTF-8 has none (§2.1.1)."),
+    (
+        "B518",
+        "{where}: the name of a manifest has small letters and digits only.",
+        "The algorithm is named so that all tools find it: manifest-sha512.txt (§2.4, BagIt 1.0).",
+    ),
+    (
+        "B519",
+        "{where}: the percent sign in {found!r} should be written {expected}.",
+        "It must be escaped (§2.1.3, BagIt 1.0); the name was taken as it stands, for a file of that name is there.",
+    ),
+)
+
+_WARNINGS = (
+    ("B520", "{where} lists {found!r} twice, with the same digest.", "A repeated line in a manifest before BagIt 1.0."),
+    (
+        "B502",
+        "{where}: {found!r} and {expected!r} differ only in capital letters.",
+        ("Many systems take two such names for one file, and keep only one of them (§6.1.1)."),
+    ),
+    (
+        "B503",
+        "{where}: {found!r} and {expected!r} differ only in Unicode normalisation.",
+        (
+            "A system or a tool changed how the name is spelt. The file that is there counts as the listed one "
+            "when it has its digest (§6.1.3)."
+        ),
+    ),
+    (
+        "B506",
+        "{where} is {found}.",
+        (
+            "A file that an operating system makes and removes as it likes (.DS_Store, Thumbs.db, ...) is listed. "
+            "Once it is gone the bag is no longer complete."
+        ),
+    ),
+    ("B507", "{where} has no digest stronger than {found}.", "MD5 and SHA-1 are for old bags only (§2.4, BagIt 1.0)."),
+    ("B508", "{where} is an empty folder.", "A manifest cannot list it, so it may be lost on the way (§2.1.3)."),
+    ("B509", "{where} is a symbolic link to {found!r}.", "It points inside the bag; other systems may lose it (§5.1)."),
     ("B511", "{where}: {expected} is given {found} times.", "An element that should not be repeated (§2.2.2)."),
     ("B512", "{where} holds the folder {found!r}, expected {expected!r}.", "It should be named as the file (§4)."),
     (
         "B513",
         "{where}: this name {found}.",
         "A name that some systems cannot hold: reserved, or ending in a point or a space (§6.1.4).",
+    ),
+    ("B515", "{where} was set aside: {found}.", "What macOS adds when it packs a folder, and no manifest lists."),
+    (
+        "B516",
+        "{where}: the zip does not say in which encoding this name is; it was read as {found}.",
+        "The manifest tells which reading is right; without one it is UTF-8 where that is possible (APPNOTE D.1).",
     ),
 )
 
@@ -182,6 +209,7 @@ BAGIT: tuple[Kind, ...] = tuple(
     Kind(code, severity, template, arises)
     for severity, rows in (
         (Severity.ERROR, _FAULTS),
+        (Severity.DEVIATION, _DEVIATIONS),
         (Severity.WARNING, _WARNINGS),
         (Severity.UNKNOWN, _UNJUDGED),
     )

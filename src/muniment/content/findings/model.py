@@ -13,6 +13,8 @@ class Severity(StrEnum):
     """Something is damaged, missing or against its specification."""
     UNKNOWN = "unknown"
     """The check could not be made (unreadable, no permission): not the same as damaged."""
+    DEVIATION = "deviation"
+    """Against a MUST of the declared version, though nothing is lost by it: only strict validation fails."""
     WARNING = "warning"
     """Allowed, but against a recommendation or at risk elsewhere."""
     NOTE = "note"

@@ -22,6 +22,8 @@ class Manifest:
     """Whether it lists tag files rather than payload."""
     entries: dict[str, str] = field(default_factory=dict)
     """Path to lower-case digest; '' for one that is malformed."""
+    literal: dict[str, str] = field(default_factory=dict)
+    """Path to its spelling in the manifest, where a percent sign was undone in it."""
 
 
 @dataclass(slots=True)
@@ -40,7 +42,6 @@ class Bag:
     """Path to the address fetch.txt gives for it."""
     stand_ins: dict[str, str] = field(default_factory=dict)
     """A path that is no file to the file that counts as it: of another spelling, or a link's target."""
-    gone_system_files: set[str] = field(default_factory=set)
 
     @property
     def info_name(self) -> str:

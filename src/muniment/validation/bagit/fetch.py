@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from muniment.content import Finding
 from muniment.validation.bagit.bag import PAYLOAD, Bag
-from muniment.validation.bagit.paths import decode, leads_out, plain
+from muniment.validation.bagit.paths import decode, leads_out, leads_out_elsewhere, plain
 from muniment.validation.bagit.tagfiles import lines
 from muniment.validation.findings import say
 
@@ -28,7 +28,7 @@ def read_fetch(bag: Bag) -> Iterator[Finding]:
                 yield say("B030", place, found=line)
             continue
         path = decode(match[3], bag.version)
-        if leads_out(path):
+        if leads_out(path) or leads_out_elsewhere(path):
             yield say("B012", place, found=path)
         elif not plain(path).startswith(PAYLOAD):
             yield say("B031", place, found=path)

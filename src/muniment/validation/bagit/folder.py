@@ -7,7 +7,12 @@ from collections.abc import Iterator
 
 from muniment.content import Finding, Progress
 from muniment.validation.bagit.bag import Bag
-from muniment.validation.bagit.completeness import check_listed_is_there, check_there_is_listed, check_twins
+from muniment.validation.bagit.completeness import (
+    check_listed_is_there,
+    check_there_is_listed,
+    check_twins,
+    find_stand_ins,
+)
 from muniment.validation.bagit.declaration import read_declaration
 from muniment.validation.bagit.fetch import read_fetch
 from muniment.validation.bagit.fixity import check_fixity
@@ -46,6 +51,7 @@ def judge_folder(
     yield from read_manifests(bag)
     yield from read_fetch(bag)
     yield from check_tag_manifests(bag)
+    yield from find_stand_ins(bag)
     yield from check_listed_is_there(bag)
     yield from check_there_is_listed(bag)
     yield from check_oxum(bag)

@@ -56,10 +56,7 @@ def check_names(bag: Bag) -> Iterator[Finding]:
     listed = dict.fromkeys(path for manifest in bag.manifests for path in manifest.entries)
     for path in listed:
         if is_system_file(path):
-            gone = path in bag.gone_system_files
-            yield say(
-                "B506", path, found="an operating system's file, and gone" if gone else "an operating system's file"
-            )
+            yield say("B506", path, found="an operating system's file")
         reason = unportable(path)
         if reason:
             yield say("B513", path, found=reason)

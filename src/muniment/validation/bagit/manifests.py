@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from muniment.content import Finding
 from muniment.validation.bagit.bag import MANIFEST, PAYLOAD, Bag, Manifest
-from muniment.validation.bagit.paths import decode, leads_out, plain
+from muniment.validation.bagit.paths import decode, leads_out, leads_out_elsewhere, plain
 from muniment.validation.bagit.tagfiles import lines
 from muniment.validation.findings import say
 from muniment.validation.fixity import KNOWN
 
 _LINE = re.compile(r"(\S+)[ \t]+(\*?)(.+)", re.DOTALL)
+_NAME = re.compile(r"(tag)?manifest-[a-z0-9]+\.txt", re.ASCII)
+_UNESCAPED = re.compile("%(?!0[aAdD]|25)")
 _HEXADECIMAL = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
@@ -23,6 +25,8 @@ def read_manifests(bag: Bag) -> Iterator[Finding]:
         if not match or name not in bag.tree.files:
             continue
         algorithm = match[2].lower()
+        if bag.version >= (1, 0) and not _NAME.fullmatch(name):
+            yield say("B518", name)
         if algorithm not in KNOWN:
             algorithm = algorithm.replace("-", "")
         manifest = Manifest(name, algorithm, tags=bool(match[1]))
@@ -44,10 +48,16 @@ def _line(bag: Bag, manifest: Manifest, place: str, line: str) -> Iterator[Findi
         yield say("B010", place, found=line)
         return
     digest, star, written = match[1].lower(), match[2], decode(match[3], bag.version)
-    if leads_out(written):
+    path = plain(written)
+    # What would lead out elsewhere is a name like any other where a file of that very name is in the bag.
+    if leads_out(written) or (leads_out_elsewhere(written) and path not in bag.tree.files):
         yield say("B012", place, found=written)
         return
-    path = plain(written)
+    literal = plain(match[3])
+    if literal != path and "%25" in literal:
+        manifest.literal[path] = literal
+    if bag.version >= (1, 0) and _UNESCAPED.search(match[3]):
+        yield say("B519", place, "%25", match[3])
     if star:
         yield say("B505", place, found=path)
     if path != written:
@@ -63,7 +73,8 @@ def _line(bag: Bag, manifest: Manifest, place: str, line: str) -> Iterator[Findi
             digest = ""
     before = manifest.entries.get(path)
     if before is not None:
-        yield say("B501", place, found=path) if before == digest else say("B016", place, path)
+        twice = "B501" if bag.version >= (1, 0) else "B520"
+        yield say(twice, place, found=path) if before == digest else say("B016", place, path)
         return
     manifest.entries[path] = digest
 

@@ -23,9 +23,14 @@ def decode(path: str, version: tuple[int, int]) -> str:
 
 
 def leads_out(path: str) -> bool:
-    """Whether `path` could name something outside the bag on some system."""
+    """Whether `path` names something outside the bag here: absolute, a home folder, or by way of '..'."""
+    return not path or path.startswith(("/", "~/")) or ".." in path.split("/") or "\0" in path
+
+
+def leads_out_elsewhere(path: str) -> bool:
+    r"""Whether `path` could lead out on some other system: a '\' between '..', a drive, a '~user'."""
     elements = path.replace("\\", "/").split("/")
-    return bool(not path or path.startswith(("/", "~")) or ".." in elements or "\0" in path or _WINDOWS.match(path))
+    return bool(path.startswith("~") or ".." in elements or _WINDOWS.match(path))
 
 
 def plain(path: str) -> str:
@@ -38,9 +43,14 @@ def folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
+def composed(path: str) -> str:
+    """The path in the normalisation NFC: what two spellings of one text have in common."""
+    return path if path.isascii() else unicodedata.normalize("NFC", path)
+
+
 def same_but_for_normalisation(one: str, other: str) -> bool:
     """Whether two different paths are the same text in another Unicode normalisation."""
-    return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+    return composed(one) == composed(other)
 
 
 def is_system_file(path: str) -> bool:

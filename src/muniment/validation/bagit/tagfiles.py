@@ -48,7 +48,8 @@ def lines(tree: Tree, name: str, encoding: str, findings: list[Finding]) -> Iter
                     if len(line) >= LONGEST_LINE and not line.endswith("\n"):
                         findings.append(say("B906", f"{name}, line {number}", f"{LONGEST_LINE} characters", "more"))
                         return
-                    # A mark at the beginning is part of UTF-16 and tolerated in the others.
+                    if number == 1 and line.startswith("\ufeff"):
+                        findings.append(say("B517", name))
                     yield number, line.removesuffix("\n").removeprefix("\ufeff" if number == 1 else "")
     except UnicodeError as error:
         findings.append(say("B005", name, encoding, f"{why(error)} after line {number}"))

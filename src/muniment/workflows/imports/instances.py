@@ -8,6 +8,7 @@ from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import Entry, LogicalPath, parse_expected
 from muniment.layouts.instances import FORMAT, INSTANCES, RECORD, RESOURCE
 from muniment.layouts.packages import folder_name
+from muniment.validation import Bag
 from muniment.workflows.imports.resource import (
     ImportedResource,
     Json,
@@ -19,12 +20,12 @@ from muniment.workflows.imports.resource import (
 )
 
 
-def is_instances(found: PackageFiles) -> bool:
-    """Whether a bag says that it holds a resource with its instances."""
-    if RESOURCE not in found.files:
-        return False
-    known = read_json(found.place(RESOURCE)).get("format")
-    return isinstance(known, str) and known.partition(" ")[0] == FORMAT.partition(" ")[0]
+def is_instances(bag: Bag) -> bool:
+    """Whether a bag's own bag-info.txt says that it holds a resource with its instances.
+
+    Never what lies in its payload: that may be anybody's, an exported bag of ours included.
+    """
+    return any(value.partition(" ")[0] == FORMAT.partition(" ")[0] for value in bag.values("Muniment-Layout"))
 
 
 def read_instances(found: PackageFiles, origin: Json) -> ImportedResource:
@@ -35,8 +36,8 @@ def read_instances(found: PackageFiles, origin: Json) -> ImportedResource:
     """
     where = found.place(RESOURCE)
     record = read_json(where)
-    if record["format"] != FORMAT:
-        refuse(where, f"its format is {record['format']!r}; this Muniment reads {FORMAT!r}")
+    if record.get("format") != FORMAT:
+        refuse(where, f"its format is {record.get('format')!r:.60}; this Muniment reads {FORMAT!r}")
     identifiers = []
     for number, item in enumerate(said(record, "instances", list, where), 1):
         if not isinstance(item, dict) or item.get("number") != number:

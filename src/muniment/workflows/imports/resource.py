@@ -40,6 +40,8 @@ class PackageFiles:
 
     root: Path
     files: dict[str, os.stat_result] = field(default_factory=dict)
+    linked: dict[str, str] = field(default_factory=dict)
+    """Path of a link to the place of the file inside the package that counts as it."""
     empty: list[str] = field(default_factory=list)
 
     def place(self, path: str) -> str:
@@ -50,14 +52,14 @@ class PackageFiles:
         """
         if path not in self.files:
             refuse(self.root, f"its records name {path!r}, which is not there")
-        return str(self.root / path)
+        return self.linked.get(path) or str(self.root / path)
 
 
 def look(root: Path) -> PackageFiles:
-    """Every file below `root`; nothing but files and folders is allowed.
+    """Every file below `root`; a link to a file inside counts as that file.
 
     Raises:
-        PackageRefused: There is a link, a pipe or a device, or a folder cannot be listed.
+        PackageRefused: There is another link, a pipe or a device, or a folder cannot be listed.
     """
     found = PackageFiles(root)
     waiting = [""]
@@ -77,10 +79,19 @@ def look(root: Path) -> PackageFiles:
                 waiting.append(path)
             elif stat.S_ISREG(status.st_mode):
                 found.files[path] = status
+            elif stat.S_ISLNK(status.st_mode) and _inside(root, entry.path):
+                found.files[path] = Path(entry.path).stat()
+                found.linked[path] = os.path.realpath(entry.path)
             else:
                 refuse(root, f"{path!r} is a link, a pipe or a device, not a file or a folder")
     found.empty.sort()
     return found
+
+
+def _inside(root: Path, link: str) -> bool:
+    """Whether a link leads to a regular file of the package."""
+    place = Path(os.path.realpath(link))
+    return place.is_file() and place.is_relative_to(os.path.realpath(root))
 
 
 def refuse(path: object, reason: str) -> NoReturn:

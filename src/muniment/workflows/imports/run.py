@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from muniment.archive import Archive as LocalArchive
@@ -12,7 +12,8 @@ from muniment.content.archive import Archive
 from muniment.errors.archive import PackageRefused, PathCollides, PathTaken, ResourceExists
 from muniment.errors.base import BadInput
 from muniment.errors.content import BadId, BadProject, BadValue, NameNotUnicode, UnknownDigest, UnsafePath
-from muniment.validation import recognise, validate_path
+from muniment.validation import read_bag as read_tag_files
+from muniment.validation import recognise, unpack_package, validate_path
 from muniment.workflows.imports.bags import read_bag
 from muniment.workflows.imports.instances import is_instances, read_instances
 from muniment.workflows.imports.ocfl import object_roots, read_object
@@ -63,16 +64,10 @@ def import_package(
         return _take(archive, place, place, id, project, notice, progress)
     if not place.is_file():
         refuse(place, "there is neither a folder nor a file")
-    with archive.unpacked(place, notice, progress) as folder:
-        return _take(archive, _top(folder, place), place, id, project, notice, progress)
-
-
-def _top(folder: Path, path: Path) -> Path:
-    """The one folder that a tar of a package holds (RFC 8493 §4)."""
-    inside = list(folder.iterdir())
-    if len(inside) != 1 or not inside[0].is_dir():
-        refuse(path, f"it should hold one folder and nothing beside it, but holds {len(inside)} things")
-    return inside[0]
+    with archive.unpacking_folder() as folder:
+        unpacked = unpack_package(os.fspath(place), os.fspath(folder), progress)
+        _refuse_failed(unpacked.findings, place, notice)
+        return _take(archive, Path(unpacked.folder), place, id, project, notice, progress)
 
 
 def _take(
@@ -111,13 +106,17 @@ def _judge(root: Path, path: Path, notice: Notice, progress: Progress) -> None:
     """Refuse what its own format's rules find fault with; tell the warnings."""
     if recognise(root) is None:
         refuse(path, "it is neither a bag nor an OCFL object or storage root")
+    _refuse_failed(validate_path(root, progress=progress), path, notice)
+
+
+def _refuse_failed(findings: Iterable[Finding], path: Path, notice: Notice) -> None:
     failed: list[Finding] = []
     count = 0
-    for finding in validate_path(root, progress=progress):
+    for finding in findings:
         if finding.failed:
             count += 1
             failed += [finding] if count <= _MOST_TOLD else []
-        elif finding.severity is Severity.WARNING:
+        elif finding.severity is not Severity.NOTE:
             notice(finding)
     if count:
         more = f" (and {count - len(failed)} further findings)" if count > len(failed) else ""
@@ -133,6 +132,7 @@ def _read(root: Path, path: Path) -> list[ImportedResource]:
     if kind == "ocfl-object":
         return [read_object(root, {**origin, "kind": "ocfl"})]
     found = look(root)
-    if is_instances(found):
+    bag = read_tag_files(root)
+    if is_instances(bag):
         return [read_instances(found, {**origin, "kind": "instances"})]
-    return [read_bag(found, {**origin, "kind": "bag"})]
+    return [read_bag(found, bag, {**origin, "kind": "bag"})]

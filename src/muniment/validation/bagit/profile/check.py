@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from muniment.content import Finding
 from muniment.validation.bagit.bag import MANIFEST, PAYLOAD, Bag, Manifest
+from muniment.validation.bagit.paths import composed
 from muniment.validation.bagit.profile.model import Profile
 from muniment.validation.findings import say
 
@@ -95,8 +96,9 @@ def _serialisation(profile: Profile, serialisation: str) -> Iterator[Finding]:
 
 def _tag_files(bag: Bag, profile: Profile) -> Iterator[Finding]:
     files = [path for path in bag.tree.files if not path.startswith(PAYLOAD)]
+    there = {composed(path) for path in bag.tree.files}
     for required in profile.lists.get("Tag-Files-Required", ()):
-        if required not in bag.tree.files:
+        if composed(required) not in there:
             yield say("B071", required)
     allowed = profile.lists.get("Tag-Files-Allowed")
     if allowed is not None:
@@ -107,8 +109,9 @@ def _tag_files(bag: Bag, profile: Profile) -> Iterator[Finding]:
 
 def _payload_files(bag: Bag, profile: Profile) -> Iterator[Finding]:
     files = [path for path in bag.tree.files if path.startswith(PAYLOAD)]
+    there = {composed(path) for path in bag.tree.files}
     for required in profile.lists.get("Payload-Files-Required", ()):
-        if required not in bag.tree.files:
+        if composed(required) not in there:
             yield say("B073", required)
     allowed = profile.lists.get("Payload-Files-Allowed")
     if allowed is not None:
@@ -120,4 +123,4 @@ def _payload_files(bag: Bag, profile: Profile) -> Iterator[Finding]:
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(path, pattern) for pattern in patterns)
+    return any(fnmatchcase(composed(path), composed(pattern)) for pattern in patterns)

@@ -1,0 +1,8 @@
+"""Packages in one file (tar, tar.gz, tar.bz2, tar.xz, tar.zst, zip): the one reader of validation and import."""
+
+from __future__ import annotations
+
+from muniment.validation.packed.forms import is_packed
+from muniment.validation.packed.unpacking import Unpacked, unpack_package
+
+__all__ = ["Unpacked", "is_packed", "unpack_package"]
