@@ -141,7 +141,8 @@ class RcloneStore(Store):
             if fresh != key:
                 if once:
                     self._refuse_taken(key)
-                self._rclone.run(key, "moveto", self._at(fresh), self._at(key))
+                # Without it, what has the same size counts as the same where a remote knows neither times nor hashes.
+                self._rclone.run(key, "moveto", "--ignore-times", self._at(fresh), self._at(key))
         except BaseException:
             if fresh != key or once:
                 with contextlib.suppress(MunimentError):
