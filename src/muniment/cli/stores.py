@@ -12,6 +12,7 @@ import typer
 
 from muniment.cli.context import note, print_json, size_text
 from muniment.cli.options import Json
+from muniment.errors.base import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from muniment.workflows.copies.registry import StoreRecord
@@ -133,6 +134,34 @@ def continue_log(context: typer.Context, name: Name) -> None:
         newest = begin_log_again(service.archive, service.registry.open(name), name)
         service.registry.note(name, logged=newest, reason="")
     note(f"{name} holds this archive's log up to event {newest}")
+
+
+@store.command()
+def seals(context: typer.Context, name: Name, as_json: Json = False) -> None:
+    """List the daily seals of the log in a store, and compare them with the log; exit 1 where one does not fit."""
+    from muniment.workflows.copies.seals import broken_seals, seals_of
+
+    with copying(context) as service:
+        opened = service.registry.open(name)
+        found = dict(seals_of(opened))
+        broken = broken_seals(service.archive, opened)
+    rows = [
+        {
+            "key": key,
+            "day": "" if isinstance(seal, str) else seal.day,
+            "head": "" if isinstance(seal, str) else str(seal.head),
+            "fits": key not in broken,
+            "reason": broken.get(key, ""),
+        }
+        for key, seal in found.items()
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        for row in rows:
+            typer.echo(f"{row['day'] or row['key']}  {row['head']}  {row['reason'] or 'fits the log'}")
+    if broken:
+        raise typer.Exit(EXIT_FINDINGS)
 
 
 @store.command()

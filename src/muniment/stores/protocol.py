@@ -113,6 +113,11 @@ class Store(Protocol):
         """Its name at the provider: the folder, the bucket."""
 
     @property
+    def at_once(self) -> int:
+        """How many small things are worth sending at once; of large ones fewer are, whatever this says."""
+        return 8
+
+    @property
     def capabilities(self) -> Capabilities:
         """What it can do beside the rest."""
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any, BinaryIO, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from muniment.content import Entry
 from muniment.errors.stores import BadStore, KeyNotFound, KeyTaken, StoredWrong, StoreNotReady, StoreUnreachable
@@ -103,6 +103,8 @@ class S3Store(Store):
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._conditional = True
+        self._tried = False
+        self._refuses = False  # whether the service was seen to refuse a put because something was there
         self._amazon = endpoint is None
         self._class, self._tier, self._days = storage_class, tier, days
         self._clients = Clients(Service(keys, endpoint, region, profile), f"s3://{bucket}")
@@ -113,6 +115,11 @@ class S3Store(Store):
     def container(self) -> str:
         """The bucket, and the prefix below it."""
         return f"{self._bucket}/{self._prefix}".rstrip("/")
+
+    @property
+    def at_once(self) -> int:
+        """Many: what a small request takes is mostly waiting."""
+        return 32
 
     @property
     def capabilities(self) -> Capabilities:
@@ -136,7 +143,8 @@ class S3Store(Store):
         Raises:
             MunimentError: As `Store.put`.
         """
-        if self.stat(key) is not None:
+        small = source.size is not None and source.size < self._multipart.part_size(source.size)
+        if not (small and self._refuses) and self.stat(key) is not None:
             raise KeyTaken(key=key, store=str(self))
         return self._put(key, source, open, options, once=True)
 
@@ -177,14 +185,29 @@ class S3Store(Store):
         """Put in one request, on the condition that nothing is there."""
         if once and self._conditional:
             try:
-                return self._deciding.put_object(Bucket=self._bucket, IfNoneMatch="*", **fields)
+                answer = self._deciding.put_object(Bucket=self._bucket, IfNoneMatch="*", **fields)
             except ClientError as error:
                 if code_of(error) not in UNKNOWN_CONDITION:
                     raise
                 self._conditional = False
+            else:
+                known = self._tried or "ObjectLockMode" in fields
+                return answer if known else self._try_condition(answer, fields)
         if once and self.stat(key) is not None:
             raise KeyTaken(key=key, store=str(self))
         return self._deciding.put_object(Bucket=self._bucket, **fields)
+
+    def _try_condition(self, answer: Any, fields: dict[str, Any]) -> Any:
+        """Put the same once more, on the same condition: a service that refuses need not be asked before each put.
+
+        One that knows no conditions takes it for what it is, the same; what it answers then counts.
+        """
+        self._tried = True
+        try:
+            return self._deciding.put_object(Bucket=self._bucket, IfNoneMatch="*", **fields)
+        except (ClientError, BotoCoreError) as error:
+            self._refuses = isinstance(error, ClientError) and code_of(error) in {"412", "PreconditionFailed"}
+            return answer
 
     def _in_parts(
         self, key: str, name: str, pieces: Iterator[bytes], sent: Sent, options: PutOptions, *, once: bool

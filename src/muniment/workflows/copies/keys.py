@@ -6,6 +6,7 @@ muniment.json  objects/…  events/…  tombstones/…          as in the archiv
 bags/<project>/<resource>/v3.tar                          an instance as one tar
 bags/<project>/<resource>/v3.tar.parity/<sha256>…         and its parity
 copies/<layout>/<project>/<resource>/v3.json              the record of a copy, put last
+seals/2026-11-29.json                                     how far the log reached on a day
 again/2/…                                                 the same once more, where a first one could not be repaired
 ```
 """
@@ -22,6 +23,7 @@ SETTINGS = "muniment.json"
 EVENTS = "events"
 TOMBSTONES = "tombstones"
 RECORDS = "copies"
+SEALS = "seals"
 OWN_FILES = "root-files.json"
 """The record of the archive's own files."""
 FOUNDATION = (

@@ -10,6 +10,7 @@ from muniment.errors.base import MunimentError
 from muniment.workflows.copies.ladder import Repaired
 from muniment.workflows.copies.registry import StoreRecord
 from muniment.workflows.copies.root_files import LinesOf, check_root_files, log_lines_of
+from muniment.workflows.copies.seals import broken_seals
 from muniment.workflows.copies.service import CopyService
 
 
@@ -70,6 +71,7 @@ def repair_stores(service: CopyService) -> Repaired:
             store = service.registry.open(known.name)
             cold = store.capabilities.cold
             found = {} if cold else check_root_files(service.archive, store, known.name, known.logged)
+            done.left |= {f"{key} in {known.name}": why for key, why in broken_seals(service.archive, store).items()}
         except MunimentError as error:
             done.left[f"the log in {known.name}"] = error.message
             continue

@@ -22,12 +22,14 @@ from muniment.workflows.copies.purge import purge_copies
 from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
 from muniment.workflows.copies.retention import keep_new
 from muniment.workflows.copies.root_files import put_foundation, put_log
+from muniment.workflows.copies.seals import put_seal
 from muniment.workflows.copies.table import CopyKey, CopyRow, CopyTable
 from muniment.workflows.copies.writer import CopyWriter, Watch, lock_of
 
 REPLICATION = "replication"
 """The PREMIS type of the event that records a copy."""
 _SEEN = "log"
+_DAY = 86400
 _FIRST_WAIT = 300.0
 _LONGEST_WAIT = 86400.0
 _STORE_TROUBLE = (RemoteError, StoreFull, StoreNotReady, BadStore, WrongStore)
@@ -127,11 +129,12 @@ class CopyService:
     def behind(self) -> list[str]:
         """The stores that are owed copies which are due, or lack events of the log."""
         owed = self.table.stores_owed(self.table.now())
-        head = self.archive.head().seq
+        head, day = self.archive.head().seq, int(self.table.now() // _DAY)
         found = []
         for known in self.registry.all():
             warm = not known.address.startswith("ltfs://")
-            if known.name in owed or (warm and 0 < known.logged < head):
+            sealed = self.table.mark(_seal_mark(known.id)) == day
+            if known.name in owed or (warm and known.logged > 0 and (known.logged < head or not sealed)):
                 found.append(known.name)
         return found
 
@@ -160,10 +163,18 @@ class CopyService:
             purge_copies(self.archive, self.table, store, name, at)
             logged = put_log(self.archive, store, name, self.registry.get(name).logged)
             self.registry.note(name, logged=logged, reason="")
+            self._seal(store, name)
         except _STORE_TROUBLE as error:
             done.reason = error.message
             self.registry.note(name, reason=error.message)
         return done
+
+    def _seal(self, store: Store, name: str) -> None:
+        """Have the log's head sealed in a store once a day."""
+        at, mark = self.table.now(), _seal_mark(self.registry.get(name).id)
+        if self.table.mark(mark) != int(at // _DAY):
+            put_seal(self.archive, store, name, at)
+            self.table.set_mark(mark, int(at // _DAY))
 
     def _due(self, name: str, at: float, only: str | None, tried: set[CopyKey]) -> list[CopyRow]:
         if only is None:
@@ -258,6 +269,11 @@ class CopyService:
         """The rule of a policy that asks for a copy, or None."""
         rules: Iterable[CopyRule] = self.policies.of(row.project).copies
         return next((rule for rule in rules if (rule.store, rule.layout) == (row.store, row.layout)), None)
+
+
+def _seal_mark(store: str) -> str:
+    """The name under which it is kept when a store last got a seal."""
+    return f"seal {store.replace('-', '')}"
 
 
 Opened = Callable[[], CopyService]

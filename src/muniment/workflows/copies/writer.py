@@ -28,6 +28,8 @@ from muniment.workflows.copies.record import CopiedFile, CopyRecord
 
 _CHUNK = 1 << 20
 _THREADS = 8
+"""How many large things go over at once: each may need memory for a part of it."""
+_SMALL = 1 << 20
 _DECLARATION = "0=ocfl_object_1.1"
 _INVENTORY = "inventory.json"
 Work = TypeVar("Work")
@@ -95,7 +97,7 @@ class CopyWriter:
             key = f"{folder}/{entry.path}"
             return self._put(key, Entry(LogicalPath(key), entry.size, entry.digests), partial(_open, place), options)
 
-        receipts = self._each(put, instance.version_entries())
+        receipts = self._each(put, instance.version_entries(), lambda given: given[0].size)
         declared = b"ocfl_object_1.1\n"
         key = f"{folder}/{_DECLARATION}"
         known = Entry(LogicalPath(key), len(declared), {"sha256": hashlib.sha256(declared).hexdigest()})
@@ -184,23 +186,36 @@ class CopyWriter:
         """
         self._store.flush()
         unproved = [each for each in receipts if self._rule.read_back or not each.confirmed]
-        for _ in self._each(self._store.check, unproved):
+        for _ in self._each(self._store.check, unproved, lambda receipt: receipt.size):
             self._watch(0)
 
-    def _each(self, work: Callable[[Work], Answer], things: Iterable[Work]) -> list[Answer]:
+    def _each(
+        self, work: Callable[[Work], Answer], things: Iterable[Work], size_of: Callable[[Work], int | None]
+    ) -> list[Answer]:
+        """Do it with all of them, in their order for whoever gets the answers; many at once of those that are small."""
         todo = list(things)
-        if len(todo) < 2:  # noqa: PLR2004 - nothing to share out
-            return [work(each) for each in todo]
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="copy") as pool:
-            futures = [pool.submit(work, each) for each in todo]
-            try:
-                return [future.result() for future in futures]
-            finally:
-                for future in futures:
-                    future.cancel()
+        small = [(size_of(each) or _SMALL) < _SMALL for each in todo]
+        answers: dict[int, Answer] = {}
+        for kind, threads in ((True, self._store.at_once), (False, _THREADS)):
+            numbers = [number for number, each in enumerate(small) if each is kind]
+            done = _at_once(work, [todo[number] for number in numbers], threads)
+            answers |= dict(zip(numbers, done, strict=True))
+        return [answers[number] for number in range(len(todo))]
 
     def _object_folder(self, instance: Instance) -> str:
         return instance.root.relative_to(self._archive.path).as_posix()
+
+
+def _at_once(work: Callable[[Work], Answer], todo: Sequence[Work], threads: int) -> list[Answer]:
+    if len(todo) < 2:  # noqa: PLR2004 - nothing to share out
+        return [work(each) for each in todo]
+    with ThreadPoolExecutor(threads, thread_name_prefix="copy") as pool:
+        futures = [pool.submit(work, each) for each in todo]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 def lock_of(rule: LockRule | None, now: float) -> Lock | None:
