@@ -1,4 +1,4 @@
-"""The copy model on every kind of store alike: made, verified, mended, repaired from, tried and restored from."""
+"""The copy model on every kind of store alike: made, verified, repaired, repaired from, tried and restored from."""
 
 from __future__ import annotations
 
