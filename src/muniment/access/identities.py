@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 from urllib.parse import quote
 
 from muniment.errors.access import BadIdentity
@@ -68,7 +67,7 @@ class Identity:
         return check_name(cls(Kind.USER if what == "users" else Kind.GROUP, realm, name))
 
     @classmethod
-    def from_json(cls, value: Any) -> Identity:
+    def from_json(cls, value: object) -> Identity:
         """Read an identity of the Nexus interface: `{realm, subject}`, `{realm, group}`, `{realm}` or Anonymous.
 
         Raises:
@@ -150,7 +149,7 @@ def is_label(text: str) -> bool:
     return _LABEL.match(text) is not None
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return repr(value)[:100]
 
 

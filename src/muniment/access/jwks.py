@@ -115,11 +115,11 @@ class RealmKeys:
             raise RealmUnavailable(realm=self.realm.label, url=where, reason="it holds no key that can be used")
         return keys
 
-    def _document(self, url: str) -> dict[str, Any]:
+    def _document(self, url: str) -> dict[str, object]:
         return document(self.realm.label, url, self._fetch)
 
 
-def document(label: str, url: str, fetch: Fetch) -> dict[str, Any]:
+def document(label: str, url: str, fetch: Fetch) -> dict[str, object]:
     """A JSON object that belongs to the realm `label`.
 
     Raises:
@@ -147,7 +147,7 @@ def _weaker(where: str, than: str) -> bool:
     return urlsplit(than).scheme == "https" and urlsplit(where).scheme != "https"
 
 
-def _public(value: Any) -> PublicKey | None:
+def _public(value: object) -> PublicKey | None:
     """A public key for signatures; None for any other, which an issuer may well list beside them."""
     if not isinstance(value, dict) or value.get("use", "sig") != "sig":
         return None

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, Row, text
 
@@ -60,7 +60,7 @@ class Key:
         """The user that rules name; a renewed key keeps its name and so its rights."""
         return Identity.user(KEYS_REALM, self.name)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The key as the command line prints it."""
         return {
             "id": self.id,
@@ -277,7 +277,7 @@ def _insert(connection: Connection, made: NewKey) -> None:
     connection.execute(_INSERT, values)
 
 
-def _key(row: Row[Any]) -> Key:
+def _key(row: Row[object]) -> Key:
     return Key(row.id, row.name, row.created_at, row.created_by, row.expires_at, row.revoked_at, row.used_at)
 
 

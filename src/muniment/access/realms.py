@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, text
@@ -85,7 +85,7 @@ class RealmRecord:
     changed_at: float
     changed_by: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The realm as the command line prints it."""
         return {**asdict(self.realm), "rev": self.rev, "deprecated": self.deprecated}
 
@@ -188,7 +188,7 @@ def records(connection: Connection) -> list[RealmRecord]:
     return [_record(row) for row in connection.execute(_ALL)]
 
 
-def _record(row: Row[Any]) -> RealmRecord:
+def _record(row: Row[object]) -> RealmRecord:
     settings = json.loads(row.settings)
     for name in ("audiences", "algorithms", "subject_claims"):
         settings[name] = tuple(settings[name])

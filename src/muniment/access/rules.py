@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Row, text
 
@@ -37,7 +37,7 @@ class AclRevision:
     changed_at: float
     changed_by: str
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def as_json(self) -> list[dict[str, object]]:
         """The rules as the Nexus interface writes them under `acl`, sorted."""
         return [
             {"identity": identity.as_json(), "permissions": sorted(permissions)}
@@ -214,7 +214,7 @@ def _record(connection: Connection, address: str, rev: int, acl: Acl, by: str) -
     return made
 
 
-def _revision(row: Row[Any] | None) -> AclRevision | None:
+def _revision(row: Row[object] | None) -> AclRevision | None:
     if row is None:
         return None
     acl = {Identity.parse(who): frozenset(what) for who, what in json.loads(row.acl).items()}

@@ -174,7 +174,9 @@ class Sessions:
         now = self._database.now()
 
         def work(connection: Any) -> Mapping[Any, Any] | None:
-            found: Mapping[Any, Any] | None = connection.execute(select(access_sign_ins).where(mine)).mappings().first()
+            found: Mapping[object, object] | None = (
+                connection.execute(select(access_sign_ins).where(mine)).mappings().first()
+            )
             # Of two who come back with one state only that one goes on whose row is still there to be erased.
             gone = connection.execute(delete(access_sign_ins).where(mine)).rowcount
             return found if gone else None

@@ -22,7 +22,7 @@ from muniment.errors.access import (
     UnknownAccessTokenIssuer,
 )
 
-Claims = dict[str, Any]
+Claims = dict[str, object]
 
 LONGEST_TOKEN = 16 * 1024
 _MOST_GROUPS = 1000
@@ -158,7 +158,7 @@ def _seconds(claims: Claims, name: str) -> float | None:
     return float(value)
 
 
-def _check_audience(found: Any, wanted: tuple[str, ...]) -> None:
+def _check_audience(found: object, wanted: tuple[str, ...]) -> None:
     if not wanted:
         return
     meant = [found] if isinstance(found, str) else found if isinstance(found, list) else []
@@ -182,7 +182,7 @@ def _caller(claims: Claims, realm: Realm) -> Caller:
 
 
 def _groups(claims: Claims, claim: str) -> tuple[str, ...]:
-    found: Any = claims.get(claim)
+    found: object = claims.get(claim)
     if found is None:
         found = claims
         for step in claim.split("."):
@@ -196,6 +196,6 @@ def _groups(claims: Claims, claim: str) -> tuple[str, ...]:
     return tuple(name for name in map(_name, found) if name)
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     """A text that can be shown and stored; empty for anything else."""
     return value if isinstance(value, str) and len(value) <= _LONGEST_NAME and value.isprintable() else ""

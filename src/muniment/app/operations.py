@@ -96,7 +96,7 @@ class OperationsControl:
             return ledger.control.retry(found.id, by=by)
         return (ledger.control.pause if action == "pause" else ledger.control.resume)(found.id, by=by)
 
-    def limits(self) -> list[dict[str, Any]]:
+    def limits(self) -> list[dict[str, object]]:
         """The limits that are closed, the longest first.
 
         Raises:

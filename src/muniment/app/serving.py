@@ -7,7 +7,6 @@ import importlib
 import socket
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -33,7 +32,7 @@ class Entry:
 
     settings: Settings
 
-    def __call__(self) -> Any:
+    def __call__(self) -> object:
         """The application of the archive that the settings name.
 
         Raises:

@@ -185,7 +185,7 @@ class ArchivesSpace:
 
     # --- recording
 
-    def create(self, kind: str, record: Mapping[str, Any]) -> Found:
+    def create(self, kind: str, record: Mapping[str, object]) -> Found:
         """Make a record of a kind, such as `digital_objects`, and read it back.
 
         Raises:
@@ -220,7 +220,7 @@ class ArchivesSpace:
             return self._confirmed(uri, wanted)
         raise RecordBusy(uri=uri, tries=_TRIES)
 
-    def _confirmed(self, uri: str, sent: Mapping[str, Any]) -> Found:
+    def _confirmed(self, uri: str, sent: Mapping[str, object]) -> Found:
         """Read back what was written."""
         found = self.get(uri)
         lost = sorted(_lost(sent, found))
@@ -246,7 +246,7 @@ class ArchivesSpace:
             raise AmbiguousInCatalogue(what=what, id=id, uris=", ".join(each.uri for each in found))
         return found[0]
 
-    def _call(self, method: str, path: str, query: Sequence[tuple[str, str]] = (), *, body: Any = None) -> Any:
+    def _call(self, method: str, path: str, query: Sequence[tuple[str, str]] = (), *, body: object = None) -> Any:
         with self._lock:
             token = self._token or self._sign_in()
         answer = self._ask(method, path, query, body, token)

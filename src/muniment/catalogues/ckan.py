@@ -14,7 +14,7 @@ from muniment.errors.catalogues import NotInPortal, PortalAnswerUnusable, Portal
 from muniment.errors.sources import CredentialRefused, NotAtService, ServiceRefused, UnexpectedAnswer
 from muniment.session import Account, Session
 
-Record = dict[str, Any]
+Record = dict[str, object]
 """A dataset, resource or organisation as the portal's JSON has it."""
 
 _PAGE = 100
@@ -129,7 +129,7 @@ class CkanPortal:
 
     # --- writing
 
-    def patch_resource(self, id: str, fields: Mapping[str, Any]) -> Record:
+    def patch_resource(self, id: str, fields: Mapping[str, object]) -> Record:
         """Change some fields of a resource; the resource as it is then.
 
         CKAN reads and writes the whole dataset for it, without a lock: one call at a time for a dataset.

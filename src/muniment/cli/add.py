@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -99,7 +99,7 @@ def _to_remove(transaction: Transaction, remove: list[str] | tuple[str, ...], *,
     return [entry.path for entry in transaction.files()] if only else list(remove)
 
 
-def _metadata(text: str) -> dict[str, Any]:
+def _metadata(text: str) -> dict[str, object]:
     """The JSON object given on the command line or in a file.
 
     Raises:

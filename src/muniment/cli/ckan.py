@@ -180,7 +180,7 @@ def report(
     portal = given.portals.get(name)
     reports, root = Reports(given.ledger), given.cache_url_root(portal)
 
-    def line(row: dict[str, Any]) -> dict[str, Any]:
+    def line(row: dict[str, object]) -> dict[str, object]:
         return broken_row(row, cache_url(root, row) if row["kept_as"] else "")
 
     if format == "csv":

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from muniment.content.progress import Progress
 from muniment.content.progress import quiet as no_progress
@@ -149,12 +149,12 @@ def note(text: str) -> None:
     sys.stderr.write(f"muniment: {text}\n")
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def print_json_list(items: Iterable[Any]) -> None:
+def print_json_list(items: Iterable[object]) -> None:
     """A JSON list on standard output, written while it is made."""
     separator = "[\n"
     for item in items:

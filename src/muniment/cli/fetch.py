@@ -23,7 +23,7 @@ _SHOWN = 5
 _EVERY = 0.3
 _INTERRUPTED = 130
 
-Elements = list[dict[str, dict[str, Any]]]
+Elements = list[dict[str, dict[str, object]]]
 
 
 def fetch(
@@ -99,7 +99,7 @@ def elements_of(words: Sequence[str]) -> Elements:
     return found
 
 
-def _value(kind: str, name: str, value: str) -> Any:
+def _value(kind: str, name: str, value: str) -> object:
     from muniment.errors.fetch import SecretInCommand
     from muniment.sources import find
 
@@ -120,7 +120,7 @@ def _secret(place: str) -> str:
     return text.strip()
 
 
-def _here(shared: Context, elements: Elements, given: Mapping[str, Any], *, queue: bool) -> dict[str, Any]:
+def _here(shared: Context, elements: Elements, given: Mapping[str, Any], *, queue: bool) -> dict[str, object]:
     """Put it into the ledger, and do it in this process."""
     from muniment.app.background import BackgroundServices
     from muniment.workflows.fetch import FetchRequest, read_sources
@@ -145,7 +145,7 @@ def _here(shared: Context, elements: Elements, given: Mapping[str, Any], *, queu
         working.close()
 
 
-def _at_server(shared: Context, elements: Elements, given: Mapping[str, Any], *, queue: bool) -> dict[str, Any]:
+def _at_server(shared: Context, elements: Elements, given: Mapping[str, object], *, queue: bool) -> dict[str, object]:
     """Have the server do it, and follow it until it has ended."""
     from muniment.sources import find
 

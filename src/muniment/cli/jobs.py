@@ -168,7 +168,7 @@ def resume(context: typer.Context, id: JobId) -> None:
     note(f"{found['id']}: goes on" if found["ended"] is None else f"{found['id']}: {found['state']}")
 
 
-def _act(context: typer.Context, action: str, id: str) -> dict[str, Any]:
+def _act(context: typer.Context, action: str, id: str) -> dict[str, object]:
     from muniment.cli.operations import control
 
     with control(context) as operations:

@@ -20,13 +20,13 @@ limit = typer.Typer(help="The services that may not be called now, and letting t
 class Control(Protocol):
     """Operations of a ledger, wherever it is."""
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """All of it as one document."""
 
-    def act(self, action: str, id: str) -> dict[str, Any]:
+    def act(self, action: str, id: str) -> dict[str, object]:
         """Retry, cancel, pause or resume a job."""
 
-    def limits(self) -> list[dict[str, Any]]:
+    def limits(self) -> list[dict[str, object]]:
         """The limits that are closed."""
 
     def lift(self, name: str) -> bool:
@@ -111,7 +111,7 @@ class _Here:
         who = self._context.obj.app().settings.agent_name or "the command line"
         return job_document(self._control.act(action, id, by=who))
 
-    def limits(self) -> list[dict[str, Any]]:
+    def limits(self) -> list[dict[str, object]]:
         return self._control.limits()
 
     def lift(self, name: str) -> bool:

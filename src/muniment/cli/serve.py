@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -38,7 +38,7 @@ def serve(
     proxies = [*(trusted or ()), *(("127.0.0.1", "::1") if behind_proxy else ())]
     if proxy_users and not (proxies or app.settings.serve_trusted_proxies):
         raise BadInput(reason="--proxy-users needs a --trusted-proxy that may name them")
-    given: dict[str, Any] = {
+    given: dict[str, object] = {
         "serve_host": host,
         "serve_port": port,
         "serve_processes": processes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CheckEvent:
 
     event: str
     outcome: Literal["success", "failure"]
-    detail: Mapping[str, Any]
+    detail: Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -54,14 +54,14 @@ class CheckReport:
     """What was found: events for the log, a summary for the instance's record, and formats by path."""
 
     events: list[CheckEvent] = field(default_factory=list)
-    record: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, object] = field(default_factory=dict)
     formats: dict[str, tuple[Format, ...]] | None = None
 
 
 class IngestChecks(Protocol):
     """What every instance passes before it is committed, whichever way it came."""
 
-    def examine(self, files: Iterable[CheckedFile], before: Mapping[str, Any]) -> CheckReport:
+    def examine(self, files: Iterable[CheckedFile], before: Mapping[str, object]) -> CheckReport:
         """Look at every file; `before` is what the instance before recorded of its checks.
 
         Raises:

@@ -49,7 +49,7 @@ class Instance(Protocol):
         """What its makers said about it."""
 
     @property
-    def provenance(self) -> list[Any]:
+    def provenance(self) -> list[object]:
         """The instances it was made from, where it was merged or migrated."""
 
     @property

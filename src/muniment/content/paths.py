@@ -11,7 +11,7 @@ from muniment.errors.content import NameNotUnicode, UnsafePath
 class LogicalPath(str):
     """A relative path with '/' between its segments, kept byte for byte as it was given.
 
-    Any Unicode text is allowed except what could leave the package or not be a file name at all:
+    object Unicode text is allowed except what could leave the package or not be a file name at all:
     an empty path or segment, '.', '..', a leading or trailing '/', NUL, and lone surrogates.
     """
 

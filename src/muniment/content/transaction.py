@@ -58,11 +58,11 @@ class Transaction(Protocol):
         """Why what was committed has no parity, where it could not be made; a server makes it by itself."""
 
     @property
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, object]:
         """What is said about the instance: JSON data, to be changed in place."""
 
     @property
-    def provenance(self) -> list[Any]:
+    def provenance(self) -> list[object]:
         """The instances this one is made from: JSON data, to be changed in place."""
 
     def __enter__(self) -> Self:

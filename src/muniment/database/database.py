@@ -144,7 +144,7 @@ class Database:
         self.close()
 
     def _transaction(self, work: Callable[[Connection], Result], *, writing: bool, patience: float) -> Result:
-        options: dict[str, Any] = {"muniment_writes": writing, "muniment_patience": patience}
+        options: dict[str, object] = {"muniment_writes": writing, "muniment_patience": patience}
         if not self.embedded and not writing:
             options["isolation_level"] = "REPEATABLE READ"  # several SELECTs, one view, as SQLite has it
         until = time.monotonic() + patience
@@ -242,7 +242,7 @@ def _sqlite(url: URL) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def _open(connection: Any, _record: Any) -> None:
+    def _open(connection: Any, _record: object) -> None:
         # The driver's own BEGIN is deferred; two readers that both turn writer would then fail at once.
         connection.isolation_level = None
         cursor = connection.cursor()

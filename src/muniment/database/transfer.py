@@ -62,12 +62,12 @@ def _refuse_what_is_used(connection: Connection, target: Database) -> None:
         raise DatabaseNotEmpty(place=target.place, what=", ".join(used))
 
 
-def _batches(rows: Any) -> Iterator[list[dict[str, Any]]]:
+def _batches(rows: Any) -> Iterator[list[dict[str, object]]]:
     for part in rows.partitions(_BATCH):
         yield [dict(row) for row in part]
 
 
-def dump(database: Database, take: Callable[[str, list[dict[str, Any]]], None]) -> str:
+def dump(database: Database, take: Callable[[str, list[dict[str, object]]], None]) -> str:
     """Hand all rows to `take`, table by table and some at a time, as they are at one moment; the schema's revision.
 
     What it gives can be written as JSON.
@@ -87,7 +87,7 @@ def dump(database: Database, take: Callable[[str, list[dict[str, Any]]], None]) 
     return database.read(read)
 
 
-def load(target: Database, revision: str, batches: Callable[[], Iterable[tuple[str, list[dict[str, Any]]]]]) -> int:
+def load(target: Database, revision: str, batches: Callable[[], Iterable[tuple[str, list[dict[str, object]]]]]) -> int:
     """Put the rows of a dump into the empty `target`, in one transaction, and bring them up to date; how many.
 
     `revision` is that of the schema they are of. `batches` may be called again, where the database asks for that.
@@ -142,9 +142,9 @@ def _made_anew(connection: Connection, revision: str) -> MetaData:
     return made
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return {"base64": base64.b64encode(value).decode("ascii")} if isinstance(value, bytes | memoryview) else value
 
 
-def _raw(value: Any) -> Any:
+def _raw(value: object) -> object:
     return base64.b64decode(value["base64"]) if isinstance(value, dict) else value

@@ -43,7 +43,7 @@ class MunimentError(Exception):
         """The message, also where another base class (KeyError) would quote it."""
         return self.message
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Errors cross process borders: rebuild from the details, not from the message."""
         return (_rebuild, (type(self), self.details))
 
@@ -53,7 +53,7 @@ class MunimentError(Exception):
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
 
 
-def _rebuild(kind: type[MunimentError], details: dict[str, Any]) -> MunimentError:
+def _rebuild(kind: type[MunimentError], details: dict[str, object]) -> MunimentError:
     return kind(**details)
 
 

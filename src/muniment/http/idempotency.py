@@ -26,7 +26,7 @@ class Idempotency:
         """Keep them in `database`, which whoever opened it closes."""
         self._database = database
 
-    def once(self, key: str | None, caller: str, request: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def once(self, key: str | None, caller: str, request: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What `make` answers, or answered when the same request came before.
 
         Raises:

@@ -24,16 +24,16 @@ _TIME = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[
 
 # What the interface's description says of each. It is checked where the archive checks it, in one place for all doors.
 ID_FORM: dict[str, Any] = {"pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", "minLength": 1, "maxLength": 200}
-PATH_FORM: dict[str, Any] = {
+PATH_FORM: dict[str, object] = {
     "pattern": r"^(?!\.{1,2}(/|$))[^/\x00-\x1f]+(/(?!\.{1,2}(/|$))[^/\x00-\x1f]+)*$",
     "maxLength": 200,
 }
-PROJECT_FORM: dict[str, Any] = {"pattern": r"^[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}$"}
-UUID_FORM: dict[str, Any] = {"pattern": _UUID}
-START_FORM: dict[str, Any] = {"pattern": rf"^([0-9]{{1,9}}|{_TIME})$"}
-TIME_FORM: dict[str, Any] = {"pattern": rf"^{_TIME}$"}
-DIGEST_FIELD_FORM: dict[str, Any] = {"pattern": r"^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$"}
-DIGESTS_FORM: dict[str, Any] = {
+PROJECT_FORM: dict[str, object] = {"pattern": r"^[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}$"}
+UUID_FORM: dict[str, object] = {"pattern": _UUID}
+START_FORM: dict[str, object] = {"pattern": rf"^([0-9]{{1,9}}|{_TIME})$"}
+TIME_FORM: dict[str, object] = {"pattern": rf"^{_TIME}$"}
+DIGEST_FIELD_FORM: dict[str, object] = {"pattern": r"^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$"}
+DIGESTS_FORM: dict[str, object] = {
     "properties": {
         name: {"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"} for name, length in ALGORITHMS.items()
     },

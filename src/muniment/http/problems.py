@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -47,7 +46,7 @@ def document_of(error: MunimentError, *, root: str = "") -> bytes:
     return json.dumps(problem(error, root=root), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def problem(error: MunimentError, *, root: str = "") -> dict[str, Any]:
+def problem(error: MunimentError, *, root: str = "") -> dict[str, object]:
     """The document: `details` are the error's own, in which places below `root` lose it."""
     details = {name: _plain(value, root) for name, value in error.details.items()}
     message = str(error).replace(f"{root}/", "") if root else str(error)
@@ -64,7 +63,7 @@ def _title(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip().capitalize()
 
 
-def _plain(value: Any, root: str) -> Any:
+def _plain(value: object, root: str) -> object:
     if isinstance(value, bool | int | float) or value is None:
         return value
     if isinstance(value, list | tuple | set):

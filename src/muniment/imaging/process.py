@@ -77,7 +77,7 @@ class ImageProcess:
         description: Description | None = None,
     ) -> tuple[int, int]:
         """Make a JPEG that fits into so many pixels, with its description in it; its width and height."""
-        more: dict[str, Any] = {"description": asdict(description)} if description is not None else {}
+        more: dict[str, object] = {"description": asdict(description)} if description is not None else {}
         size = {"width": width, "height": height, "quality": quality}
         found = self._ask("jpeg", path, page=page, out=str(out), **size, **more)
         return int(found["width"]), int(found["height"])
@@ -121,7 +121,7 @@ class ImageProcess:
 
     # --- inside
 
-    def _ask(self, task: str, path: Path, **more: Any) -> Mapping[str, Any]:
+    def _ask(self, task: str, path: Path, **more: object) -> Mapping[str, Any]:
         with self._lock:
             answer = self._answer({"do": task, "path": str(path), **more}, path.name)
         if "error" in answer:
@@ -129,7 +129,7 @@ class ImageProcess:
         found: Mapping[str, Any] = answer["found"]
         return found
 
-    def _answer(self, wanted: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    def _answer(self, wanted: Mapping[str, object], name: str) -> Mapping[str, Any]:
         process = self._process = self._process or self._start()
         assert process.stdin is not None
         try:
@@ -146,7 +146,7 @@ class ImageProcess:
             self.close()
             ended = f"by signal {-status}" if status is not None and status < 0 else "without an answer"
             raise ImagingFailed(name=name, reason=f"it ended {ended}; the scan may need more memory than it may have")
-        answer: Mapping[str, Any] = json.loads(line)
+        answer: Mapping[str, object] = json.loads(line)
         return answer
 
     def _line(self, process: subprocess.Popen[bytes]) -> bytes:

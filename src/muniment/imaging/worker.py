@@ -50,7 +50,7 @@ def main() -> None:
         answers.flush()
 
 
-def _answered(wanted: dict[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
+def _answered(wanted: dict[str, Any], limits: Mapping[str, object]) -> dict[str, object]:
     try:
         import pyvips  # noqa: PLC0415 - within the limits, and it may not be there
     except (ImportError, OSError) as error:
@@ -60,7 +60,7 @@ def _answered(wanted: dict[str, Any], limits: Mapping[str, Any]) -> dict[str, An
     return _answer(task, wanted, pyvips.Error)
 
 
-def _answer(task: Callable[..., Any], wanted: dict[str, Any], failure: type[Exception]) -> dict[str, Any]:
+def _answer(task: Callable[..., Any], wanted: dict[str, Any], failure: type[Exception]) -> dict[str, object]:
     name = Path(wanted["path"]).name
     try:
         return {"found": task(**wanted)}
@@ -89,7 +89,7 @@ class Images:
         self._pixels = int(limits["pixels"])
         self._pages = int(limits["pages"])
 
-    def inspect(self, path: str) -> dict[str, Any]:
+    def inspect(self, path: str) -> dict[str, object]:
         """The pages of a TIFF, by their headers.
 
         Raises:
@@ -101,7 +101,7 @@ class Images:
             raise BadScan(name=Path(path).name, reason=f"it has {count} pages, and {self._pages} are allowed")
         return {"pages": [_page(self._open(path, each) if each else first) for each in range(count)]}
 
-    def lossless(self, path: str, page: int, out: str, beside: str, description: dict[str, str]) -> dict[str, Any]:
+    def lossless(self, path: str, page: int, out: str, beside: str, description: dict[str, str]) -> dict[str, object]:
         """Make a lossless JPEG 2000 of a page, and prove it: its pixels, and its form by jpylyzer.
 
         `beside` is where the page's ICC profile goes when the format cannot hold it.
@@ -160,7 +160,7 @@ class Images:
         height: int,
         quality: int,
         description: dict[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Make a JPEG of a page that fits into so many pixels, with its description in it where one is given.
 
         Raises:
@@ -177,7 +177,7 @@ class Images:
         made.jpegsave(out, Q=quality, strip=description is None, optimize_coding=True)
         return {"width": made.width, "height": made.height}
 
-    def lossy(self, path: str, page: int, out: str, description: dict[str, str]) -> dict[str, Any]:
+    def lossy(self, path: str, page: int, out: str, description: dict[str, str]) -> dict[str, object]:
         """Make a small JPEG 2000 of a page for the screen, with its description in it.
 
         Raises:
@@ -189,7 +189,7 @@ class Images:
         raw.unlink()
         return {"width": image.width, "height": image.height}
 
-    def plain(self, path: str, page: int, out: str) -> dict[str, Any]:
+    def plain(self, path: str, page: int, out: str) -> dict[str, object]:
         """Make an uncompressed TIFF of a page as a screen shows it: what programs that read text are given.
 
         Raises:
@@ -199,7 +199,7 @@ class Images:
         image.tiffsave(out, compression="none", strip=True)
         return {"width": image.width, "height": image.height}
 
-    def tiles(self, path: str, page: int, out: str, id: str, tile: int) -> dict[str, Any]:
+    def tiles(self, path: str, page: int, out: str, id: str, tile: int) -> dict[str, object]:
         """Cut a page into the files of a IIIF Image API 3 service of level 0, in a new folder `out`.
 
         Raises:

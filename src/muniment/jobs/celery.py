@@ -301,7 +301,7 @@ class Consumer:
     worker, which takes only as many as it has processes, takes one less from then on. So it is made to connect anew.
     """
 
-    def __init__(self, worker: Any, queues: Sequence[str]) -> None:
+    def __init__(self, worker: object, queues: Sequence[str]) -> None:
         self._worker = worker
         self._queues = queues
         self._idle_since: float | None = None
@@ -349,6 +349,6 @@ def _break_off() -> None:
     raise ConnectionResetError("the connection to the broker is made anew")
 
 
-def _confirm(broker: str) -> dict[str, Any]:
+def _confirm(broker: str) -> dict[str, object]:
     """RabbitMQ says of each message that it has it, when asked to."""
     return {"confirm_publish": True} if broker.startswith(("amqp", "pyamqp")) else {}

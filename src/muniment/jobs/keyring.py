@@ -151,7 +151,7 @@ class Redaction:
         return bool(self._tokens) and any(form in text for text in _texts(value) for form in self._tokens)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import Connection, Select
 
@@ -248,7 +248,7 @@ class Ledger:
         now = self.database.now()
         fresh = uuid.uuid4().hex
 
-        def work(connection: Connection) -> tuple[dict[str, Any], bool]:
+        def work(connection: Connection) -> tuple[dict[str, object], bool]:
             job_id = fresh
             # A connection that broke during the commit leaves open whether it happened; then this runs again.
             made = connection.execute(sql.job_by_id, {"job": fresh}).mappings().first()
@@ -444,7 +444,7 @@ class Ledger:
         if redaction.in_json(given) or redaction.in_json(call.given):
             raise BadSubmission(reason="a credential stands in its content; credentials go into `secrets` alone")
 
-    def _paged(self, query: Callable[[int], Select[Any]]) -> Iterator[StepRow]:
+    def _paged(self, query: Callable[[int], Select[object]]) -> Iterator[StepRow]:
         after = 0
         while True:
             asked = query(after)
@@ -476,5 +476,5 @@ def _begin_period(connection: Connection, period: Row, now: float) -> str:
     return job
 
 
-def _all(query: Select[Any], connection: Connection) -> Sequence[Row]:
+def _all(query: Select[object], connection: Connection) -> Sequence[Row]:
     return connection.execute(query).mappings().all()

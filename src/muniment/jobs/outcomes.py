@@ -106,7 +106,9 @@ def _state(tree: Tree, outcome: Outcome) -> State:
     return outcome.state
 
 
-def _leaving(row: Row, outcome: Outcome, state: State, settled: State | None, wait: Wait, now: float) -> dict[str, Any]:
+def _leaving(
+    row: Row, outcome: Outcome, state: State, settled: State | None, wait: Wait, now: float
+) -> dict[str, object]:
     what, done, total, size = outcome.progress or (row["what"], row["done"], row["total"], row["size"])
     ended = state in ENDED
     at = outcome.next_at if wait.until is None else wait.until

@@ -75,7 +75,7 @@ stopped_among = select(jobs.c.id, _given_up.label("given_up")).where(
 running_of_period = select(jobs.c.id).where(jobs.c.period == bindparam("period"), _job_running).limit(1)
 
 
-def jobs_page(filters: dict[str, Any], after: tuple[float, str] | None, limit: int) -> Select[Any]:
+def jobs_page(filters: dict[str, Any], after: tuple[float, str] | None, limit: int) -> Select[object]:
     """Jobs, newest first, from below `after` (time and id of the last one seen)."""
     query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     for name, value in filters.items():
@@ -345,7 +345,7 @@ owed = (
 )
 
 
-def steps_page(job: str, filters: dict[str, Any], after: int, limit: int) -> Select[Any]:
+def steps_page(job: str, filters: dict[str, Any], after: int, limit: int) -> Select[object]:
     """Steps of a job in the order of their making, after number `after`."""
     query = select(steps).where(steps.c.job == job, steps.c.number > after).order_by(steps.c.number).limit(limit)
     for name, value in filters.items():
@@ -354,7 +354,7 @@ def steps_page(job: str, filters: dict[str, Any], after: int, limit: int) -> Sel
     return query
 
 
-def children_page(parent: str, after: int, limit: int) -> Select[Any]:
+def children_page(parent: str, after: int, limit: int) -> Select[object]:
     """Children of a step without its continuation, for the continuation that looks at what it joins."""
     return (
         select(steps)

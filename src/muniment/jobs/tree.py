@@ -67,7 +67,7 @@ class Tree:
 
     @classmethod
     def planted(
-        cls, connection: Connection, row: dict[str, Any], call: Call, now: float, subjects: Sequence[str] = ()
+        cls, connection: Connection, row: dict[str, object], call: Call, now: float, subjects: Sequence[str] = ()
     ) -> Tree:
         """A new job with its first step, about `subjects`.
 
@@ -128,7 +128,7 @@ class Tree:
     def _row(self, parent: str | None, call: Call, *, joins: bool) -> dict[str, Any]:
         return step_row(self.job, parent, call, joins=joins, now=self.now)
 
-    def _insert(self, rows: list[dict[str, Any]]) -> None:
+    def _insert(self, rows: list[dict[str, object]]) -> None:
         start = self.job["steps"] + self.tally.made
         for number, row in enumerate(rows, start + 1):
             row["number"] = number
@@ -252,7 +252,7 @@ def job_row(
     digest: str,
     period: str | None,
     now: float,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """A new row of `jobs`; its root is known when its first step is."""
     return {
         "id": job,
@@ -280,7 +280,7 @@ def job_row(
     }
 
 
-def step_row(job: Row, parent: str | None, call: Call, *, joins: bool, now: float) -> dict[str, Any]:
+def step_row(job: Row, parent: str | None, call: Call, *, joins: bool, now: float) -> dict[str, object]:
     """The row of a step that is to be made."""
     given = to_text(call.given)
     mark = ["key", call.key] if call.key is not None else ["given", given]

@@ -206,7 +206,7 @@ def content_key(entry: Entry) -> str:
 def instance_record(version: Version, holders: Mapping[str, Holder]) -> bytes:
     """The content of an `instance.json`; `holders` says where each content lies."""
     record = version.record
-    whole: dict[str, Any] = {
+    whole: dict[str, object] = {
         "format": FORMAT,
         "id": version.id,
         "project": version.project,
@@ -225,8 +225,8 @@ def instance_record(version: Version, holders: Mapping[str, Holder]) -> bytes:
     return as_json(whole)
 
 
-def _file_record(version: Version, entry: Entry, holders: Mapping[str, Holder]) -> dict[str, Any]:
-    line: dict[str, Any] = {"path": entry.path, "size": entry.size, "digests": dict(entry.digests)}
+def _file_record(version: Version, entry: Entry, holders: Mapping[str, Holder]) -> dict[str, object]:
+    line: dict[str, object] = {"path": entry.path, "size": entry.size, "digests": dict(entry.digests)}
     if entry.modified:
         line["modified"] = entry.modified
     holder = holders[content_key(entry)]
@@ -239,7 +239,7 @@ def _file_record(version: Version, entry: Entry, holders: Mapping[str, Holder]) 
     return line
 
 
-def as_json(record: Mapping[str, Any]) -> bytes:
+def as_json(record: Mapping[str, object]) -> bytes:
     """JSON as a person can read it, and always the same for the same record."""
     return (json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, cast
 
 from muniment.content import Entry, Hashers
 from muniment.content.regular import open_regular
@@ -56,7 +56,7 @@ class Version(Protocol):
         """Who made it: name and address."""
 
     @property
-    def record(self) -> Mapping[str, Any]:
+    def record(self) -> Mapping[str, object]:
         """What its own record says, metadata, provenance, links and empty folders included."""
 
     def files(self) -> Iterator[Entry]:

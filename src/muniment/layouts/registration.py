@@ -21,7 +21,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote
 
 from muniment.content import Entry
@@ -71,14 +70,14 @@ class ServiceFile:
     present: str | None = None
     """The version it has at present, where the service numbers them."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The entry of a manifest."""
-        found: dict[str, Any] = {"name": self.path.rpartition("/")[2], "path": self.path, **self.content()}
+        found: dict[str, object] = {"name": self.path.rpartition("/")[2], "path": self.path, **self.content()}
         if self.present is not None:
             found["version"] = self.present
         return {**found, "versions": dict(self.versions)} if self.versions else found
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """What holds for the content, whatever it is called."""
         return {"md5": self.md5, "sha256": self.sha256, "size": self.size, "lastModified": self.modified}
 
@@ -150,9 +149,9 @@ def service_structure(folder: str, service: Service, paths: Iterable[str]) -> di
 # --- documents
 
 
-def service_manifest(service: Service, files: Sequence[ServiceFile]) -> dict[str, Any]:
+def service_manifest(service: Service, files: Sequence[ServiceFile]) -> dict[str, object]:
     """The manifest of a service."""
-    manifest: dict[str, Any] = {
+    manifest: dict[str, object] = {
         "service": service.service,
         "resource": service.resource,
         "files": [each.as_json() for each in files],
@@ -161,12 +160,12 @@ def service_manifest(service: Service, files: Sequence[ServiceFile]) -> dict[str
 
 
 def container_manifest(
-    about: Mapping[str, Any],
+    about: Mapping[str, object],
     archived: str,
-    services: Mapping[str, Any],
-    children: Mapping[str, Any],
+    services: Mapping[str, object],
+    children: Mapping[str, object],
     stored_at: Mapping[str, str],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The manifest of a container. `archived` is RFC 3339, `stored_at` the provider and its container."""
     metadata = {name: about.get(name) for name in ("id", "title", "description", "contributors")}
     return {
@@ -222,7 +221,7 @@ def described(
     return found
 
 
-def as_bytes(document: Any) -> bytes:
+def as_bytes(document: object) -> bytes:
     """A document as it lies in a store; the same document is always the same bytes."""
     return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"
 

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 from urllib.parse import quote
 
 from muniment.content import LogicalPath
@@ -92,7 +91,7 @@ class SelectionEntry:
         """Whether the bytes of a file are wanted, and not the description of a resource."""
         return self.kind == "File"
 
-    def echo(self) -> dict[str, Any]:
+    def echo(self) -> dict[str, object]:
         """The entry as it is shown to clients: what was said, in Nexus' words."""
         said = {
             "@type": self.kind,

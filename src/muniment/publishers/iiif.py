@@ -17,7 +17,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from muniment.errors.distillery import PublishingFailed
@@ -187,7 +186,7 @@ def _manifest(publication: Publication, images: list[_Image], url: str) -> bytes
     from iiif_prezi3 import Manifest  # noqa: PLC0415 - an extra, and slow to import
 
     pairs = zip(publication.pages, images, strict=True)
-    document: dict[str, Any] = {
+    document: dict[str, object] = {
         "@context": _CONTEXT,
         "id": f"{url}/{MANIFEST}",
         "type": "Manifest",
@@ -209,11 +208,11 @@ def _manifest(publication: Publication, images: list[_Image], url: str) -> bytes
     return str(Manifest(**document).json(indent=1)).encode()
 
 
-def _homepage(publication: Publication, address: str) -> Mapping[str, Any]:
+def _homepage(publication: Publication, address: str) -> Mapping[str, object]:
     return {"id": address, "type": "Text", "format": "text/html", "label": _text(publication.title)}
 
 
-def _canvas(page: PublishedPage, image: _Image, address: str) -> Mapping[str, Any]:
+def _canvas(page: PublishedPage, image: _Image, address: str) -> Mapping[str, object]:
     size = image.sizes[-1]
     body = {
         "id": image.whole(size),
@@ -231,7 +230,7 @@ def _canvas(page: PublishedPage, image: _Image, address: str) -> Mapping[str, An
         "target": address,
     }
     small = image.sizes[0]
-    canvas: dict[str, Any] = {
+    canvas: dict[str, object] = {
         "id": address,
         "type": "Canvas",
         "label": _text(page.title),

@@ -267,7 +267,7 @@ class Islandora2(Publisher):
         return answer.json() if answer.body else None
 
 
-def _same(found: Any, wanted: list[Mapping[str, Any]]) -> bool:
+def _same(found: object, wanted: list[Mapping[str, object]]) -> bool:
     """Whether a field has these values; what Drupal adds to them does not count."""
     if not isinstance(found, list) or len(found) != len(wanted):
         return False

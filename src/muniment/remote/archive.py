@@ -207,7 +207,7 @@ class RemoteArchive(Archive):
         project: str = "",
         instance: int = 0,
         outcome: Literal["success", "failure"] = "success",
-        detail: Mapping[str, Any] | None = None,
+        detail: Mapping[str, object] | None = None,
     ) -> Event:
         """Write an event of one's own into the log, about a resource or about none; `event` is a PREMIS event type.
 

@@ -22,7 +22,7 @@ class RemoteFile(io.RawIOBase):
         self,
         server: Server,
         path: str,
-        query: Mapping[str, Any],
+        query: Mapping[str, object],
         *,
         name: str,
         offset: int = 0,

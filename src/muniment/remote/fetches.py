@@ -24,7 +24,7 @@ class RemoteFetches:
         """End the connections."""
         self._server.close()
 
-    def submit(self, sources: Sequence[Mapping[str, Any]], **further: Any) -> dict[str, Any]:
+    def submit(self, sources: Sequence[Mapping[str, object]], **further: object) -> dict[str, Any]:
         """Ask for a fetch; `further` are the other fields of its document that are not None.
 
         Raises:
@@ -35,11 +35,11 @@ class RemoteFetches:
         answer: dict[str, Any] = self._server.ask("POST", "/fetches", given=given, headers=headers).json()
         return answer
 
-    def show(self, fetch: str) -> dict[str, Any]:
+    def show(self, fetch: str) -> dict[str, object]:
         """How far a fetch is, or what came of it.
 
         Raises:
             MunimentError: What the server says, or that it cannot be reached.
         """
-        answer: dict[str, Any] = self._server.ask("GET", f"/fetches/{segment(fetch)}").json()
+        answer: dict[str, object] = self._server.ask("GET", f"/fetches/{segment(fetch)}").json()
         return answer

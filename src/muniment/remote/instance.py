@@ -79,13 +79,13 @@ class RemoteInstance:
             raise FileNotInInstance(instance=self.number, id=self.id, path=path) from None
 
     @property
-    def metadata(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, object]:
         """What its makers said about it."""
         found = self.record.get("metadata", {})
         return found if isinstance(found, dict) else {}
 
     @property
-    def provenance(self) -> list[Any]:
+    def provenance(self) -> list[object]:
         """The instances it was made from, where it was merged or migrated."""
         return list(self.record.get("provenance", []))
 
@@ -189,7 +189,7 @@ class RemoteInstance:
         return {str(record["path"]): entry_of(record) for record in pages}
 
 
-def pages_of(server: Server, path: str, query: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+def pages_of(server: Server, path: str, query: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
     """Everything in a list that comes a page at a time.
 
     Raises:

@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 
 
 def fetch_tar(
-    server: Server, path: str, query: Mapping[str, Any], write: Callable[[bytes], object], progress: Progress
+    server: Server, path: str, query: Mapping[str, object], write: Callable[[bytes], object], progress: Progress
 ) -> tuple[int, str]:
     """Hand a tar to `write`, piece by piece; its length and sha256.
 
@@ -35,7 +35,7 @@ def fetch_tar(
 
 
 def fetch_document(
-    server: Server, path: str, query: Mapping[str, Any], write: Callable[[bytes], object], name: str
+    server: Server, path: str, query: Mapping[str, object], write: Callable[[bytes], object], name: str
 ) -> tuple[int, str]:
     """Hand a document that is made while it is sent to `write`, piece by piece; its length and sha256.
 
@@ -59,7 +59,7 @@ def fetch_document(
 
 
 def send_tar(
-    server: Server, query: Mapping[str, Any], source: Iterable[bytes], headers: Mapping[str, str], progress: Progress
+    server: Server, query: Mapping[str, object], source: Iterable[bytes], headers: Mapping[str, str], progress: Progress
 ) -> dict[str, Any]:
     """Send a tar to be imported; what the server answers.
 

@@ -7,7 +7,6 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Mapping
-from typing import Any
 
 import muniment.errors
 from muniment.errors.base import MunimentError, every_error
@@ -31,7 +30,7 @@ def error_of(status: int, kind: str, body: bytes, url: str) -> MunimentError:
     return error_from(document if isinstance(document, dict) else {}, status)
 
 
-def error_from(document: Mapping[str, Any], status: int = 0) -> MunimentError:
+def error_from(document: Mapping[str, object], status: int = 0) -> MunimentError:
     """The error that a problem document stands for; of a kind not known here, its message."""
     code = str(document.get("type", "")).removeprefix(TYPE)
     message = str(document.get("detail", "no reason was given."))

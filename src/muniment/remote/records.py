@@ -28,17 +28,17 @@ def summary_of(record: Mapping[str, Any]) -> Summary:
     return Summary(**_picked(Summary, record))
 
 
-def event_of(record: Mapping[str, Any]) -> Event:
+def event_of(record: Mapping[str, object]) -> Event:
     """One entry of the log."""
     return Event(**_picked(Event, record))
 
 
-def leftover_of(record: Mapping[str, Any]) -> Leftover:
+def leftover_of(record: Mapping[str, object]) -> Leftover:
     """A transaction that was never closed."""
     return Leftover(**_picked(Leftover, record))
 
 
-def repair_of(record: Mapping[str, Any]) -> Repair:
+def repair_of(record: Mapping[str, object]) -> Repair:
     """What was done about one place."""
     return Repair(**_picked(Repair, record))
 

@@ -16,7 +16,7 @@ _ATTEMPTS = 8
 _BREATH = 0.2
 
 
-def rows_of(server: Server, path: str, given: Mapping[str, Any], what: str) -> Iterator[dict[str, Any]]:
+def rows_of(server: Server, path: str, given: Mapping[str, object], what: str) -> Iterator[dict[str, Any]]:
     """The rows of a check as they come, without its summary.
 
     Raises:

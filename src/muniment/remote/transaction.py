@@ -38,8 +38,8 @@ class RemoteTransaction:
         self.number = int(record["number"])
         self.prepared = bool(record["prepared"])
         self.unprotected = ""  # parity is the server's affair
-        self.metadata: dict[str, Any] = dict(record["metadata"])
-        self.provenance: list[Any] = list(record.get("provenance") or [])
+        self.metadata: dict[str, object] = dict(record["metadata"])
+        self.provenance: list[object] = list(record.get("provenance") or [])
         self._server = server
         self._said = copy.deepcopy((self.metadata, self.provenance))
         self._closed = ""

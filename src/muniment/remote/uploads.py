@@ -33,7 +33,7 @@ class UploadRequest:
     modified: str | None = None
     replace: bool = False
 
-    def as_json(self, size: int | None) -> dict[str, Any]:
+    def as_json(self, size: int | None) -> dict[str, object]:
         """As the server takes it."""
         return {
             "path": self.path,

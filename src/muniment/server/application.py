@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -117,7 +116,7 @@ def nexus_options(settings: Settings) -> Options:
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, Any]]:
+async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, object]]:
     sweeping = asyncio.gather(_sweep(server), _monitor(server))
     await run_in_threadpool(server.state.osf.start)
     following = getattr(server.state, "following", None)

@@ -51,7 +51,7 @@ def configure() -> None:
         logger.propagate = name != "uvicorn.access"  # the edge writes the line of each request
 
 
-def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, object]:
     """Hide what looks like a credential, by its name and by its form."""
     return {name: HIDDEN if _is_secret(name) else hide(value) for name, value in event.items()}
 
@@ -61,7 +61,7 @@ def _is_secret(name: str) -> bool:
     return _SECRET_NAMES.search(name) is not None
 
 
-def hide(value: Any) -> Any:
+def hide(value: object) -> object:
     """A value with what looks like a credential hidden in it."""
     if isinstance(value, str):
         # Neither form is without one of these; nearly every value of a request's line is.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -16,7 +16,7 @@ _QUERIES = {"http.url": "?", "http.target": "?", "url.full": "?", "url.query": "
 """Attributes that may hold a query, and what it begins with there."""
 
 
-def trace(server: FastAPI) -> Any:
+def trace(server: FastAPI) -> object:
     """Have every request of `server` traced; the caller calls `shutdown` of what is returned at the end.
 
     The collector, the sampling and the batches are set by the variables of the OpenTelemetry specification;
@@ -56,7 +56,7 @@ def _provider() -> TracerProvider:
     return made
 
 
-def _without_query(span: Span, _: dict[str, Any]) -> None:
+def _without_query(span: Span, _: dict[str, object]) -> None:
     """Signed links carry their signature in the query, which no collector shall learn."""
     attributes = getattr(span, "attributes", None) or {}
     for name, mark in _QUERIES.items():

@@ -112,7 +112,7 @@ class Answer:
         """The media type without its parameters, in small letters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    def json(self) -> Any:
+    def json(self) -> object:
         """The body as JSON.
 
         Raises:

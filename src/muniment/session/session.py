@@ -8,7 +8,7 @@ import random
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any, BinaryIO, NoReturn, Self, cast
+from typing import BinaryIO, NoReturn, Self, cast
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 from muniment.errors.sources import (
@@ -97,7 +97,7 @@ class Session:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
-        body: Any = None,
+        body: object = None,
         what: str = "such thing",
         field: str = "id",
         limit: int = _JSON_LIMIT,

@@ -49,7 +49,7 @@ class Setting(Generic[Value]):
         default: Value,
         description: str,
         kind: str,
-        read: Callable[[Any], Any],
+        read: Callable[[Any], object],
         *,
         check: Callable[[Any], None] | None = None,
         also: tuple[str, ...] = (),
@@ -71,7 +71,7 @@ class Setting(Generic[Value]):
         """Its name in the environment."""
         return f"{PREFIX}{self.name.upper()}"
 
-    def value(self, given: object) -> Any:
+    def value(self, given: object) -> object:
         """What is given, as the setting's type.
 
         Raises:
@@ -183,7 +183,7 @@ def _seconds(given: Any) -> float:
     return number * unit
 
 
-def _switch(given: Any) -> bool:
+def _switch(given: object) -> bool:
     found = _SWITCH.get(str(given).strip().lower())
     if found is None:
         raise ValueError("it is true or false")

@@ -115,7 +115,7 @@ class DataverseSource:
         """The files of a version, page by page; an installation that knows no pages gives all of them at once."""
         seen: set[object] = set()
 
-        def turn(offset: str) -> tuple[list[dict[str, Any]], str | None]:
+        def turn(offset: str) -> tuple[list[dict[str, object]], str | None]:
             question: dict[str, str | int] = {"limit": _PAGE, "offset": offset}
             listed = self._get(f"versions/{quote(at, safe=':')}/files", question).list_data()
             fresh = [each for each in listed if each.get("dataFile", {}).get("id") not in seen]
@@ -137,7 +137,7 @@ class _Enveloped:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
 
-    def data(self) -> Any:
+    def data(self) -> object:
         value = self._answer.object()
         if value.get("status") != "OK" or "data" not in value:
             raise UnexpectedAnswer(service=SERVICE, where=shown(self._answer.url), reason="its status is not OK")
@@ -179,14 +179,14 @@ def _digests(file: Mapping[str, Any]) -> dict[str, str]:
     return {name: value} if ALGORITHMS.get(name) == len(value) and re.fullmatch("[0-9a-f]+", value) else {}
 
 
-def _deaccessioned(version: Mapping[str, Any]) -> Failure:
+def _deaccessioned(version: Mapping[str, object]) -> Failure:
     """A version that was published and then taken back: it is named, and its files are not given."""
     note = " ".join(str(version.get("deaccessionNote") or version.get("versionNote") or "").split())
     reason = f"The version was deaccessioned: {note or 'no reason is given'}"
     return Failure(f"@versions/{_number(version)}", reason, SERVICE)
 
 
-def _number(version: Mapping[str, Any]) -> str:
+def _number(version: Mapping[str, object]) -> str:
     return f"{version.get('versionNumber')}.{version.get('versionMinorNumber')}"
 
 

@@ -48,7 +48,7 @@ class Discussions:
     owner: str
     name: str
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[dict[str, object]]:
         """Every discussion, with every comment and reply.
 
         Raises:
@@ -57,7 +57,7 @@ class Discussions:
             RemoteError: GitHub failed.
         """
 
-        def turn(cursor: str) -> tuple[list[dict[str, Any]], str | None]:
+        def turn(cursor: str) -> tuple[list[dict[str, object]], str | None]:
             found = self._ask(_ALL, owner=self.owner, name=self.name, after=cursor or None)
             return self._page(found.get("repository"), "discussions")
 
@@ -68,11 +68,11 @@ class Discussions:
                     comment["replies"] = self._whole(comment, "replies", _MORE_REPLIES)
                 yield {**discussion, "comments": comments}
 
-    def _whole(self, parent: Mapping[str, Any], name: str, query: str) -> list[dict[str, Any]]:
+    def _whole(self, parent: Mapping[str, Any], name: str, query: str) -> list[dict[str, object]]:
         """All that a connection of `parent` holds: what came with it, and the pages after that."""
         found, following = self._page(parent, name)
 
-        def turn(cursor: str) -> tuple[list[dict[str, Any]], str | None]:
+        def turn(cursor: str) -> tuple[list[dict[str, object]], str | None]:
             return self._page(self._ask(query, id=parent["id"], **{name: cursor}).get("node"), name)
 
         if following is not None:
@@ -80,7 +80,7 @@ class Discussions:
                 found += more
         return found
 
-    def _page(self, parent: object, name: str) -> tuple[list[dict[str, Any]], str | None]:
+    def _page(self, parent: object, name: str) -> tuple[list[dict[str, object]], str | None]:
         connection = parent.get(name) if isinstance(parent, Mapping) else None
         if not isinstance(connection, Mapping) or not isinstance(connection.get("nodes"), list):
             raise UnexpectedAnswer(
@@ -90,7 +90,7 @@ class Discussions:
         info = connection.get("pageInfo") or {}
         return nodes, str(info["endCursor"]) if info.get("hasNextPage") else None
 
-    def _ask(self, query: str, **variables: str | None) -> dict[str, Any]:
+    def _ask(self, query: str, **variables: str | None) -> dict[str, object]:
         """The data of an answer. GraphQL says with status 200 too that something went wrong."""
         question = {"query": query, "variables": variables}
         answer = self.session.get(

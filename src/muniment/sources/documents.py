@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from muniment.sources.protocol import SourceEntry, about
 
@@ -35,14 +35,14 @@ def name_at_source(entry: SourceEntry) -> dict[str, str]:
     return {"path": str(entry.path), "name": name}
 
 
-def json_object(value: Any, offset: int = 0) -> BinaryIO:
+def json_object(value: object, offset: int = 0) -> BinaryIO:
     """One value as a JSON document, from `offset` on."""
     stream = io.BytesIO(_written(value) + b"\n")
     stream.seek(offset)
     return stream
 
 
-def json_list(values: Iterable[Any], offset: int = 0) -> BinaryIO:
+def json_list(values: Iterable[object], offset: int = 0) -> BinaryIO:
     """Many values as one JSON list, each fetched when its turn comes, from `offset` on."""
     stream = Pieces(_list(values))
     stream.skip(offset)
@@ -81,7 +81,7 @@ class Pieces(io.RawIOBase):
             count -= done
 
 
-def _list(values: Iterable[Any]) -> Iterator[bytes]:
+def _list(values: Iterable[object]) -> Iterator[bytes]:
     mark = b"["
     for value in values:
         yield mark + b"\n" + _written(value)
@@ -89,5 +89,5 @@ def _list(values: Iterable[Any]) -> Iterator[bytes]:
     yield b"[]\n" if mark == b"[" else b"\n]\n"
 
 
-def _written(value: Any) -> bytes:
+def _written(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode("utf-8", "backslashreplace")

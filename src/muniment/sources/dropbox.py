@@ -67,7 +67,7 @@ class DropboxSource:
         """
         first, _, cursor = (after or "1:").partition(":")
 
-        def turn(cursor: str) -> tuple[list[dict[str, Any]], str | None]:
+        def turn(cursor: str) -> tuple[list[dict[str, object]], str | None]:
             answer = self._list(cursor)
             listed = answer.object()
             found = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]
@@ -125,7 +125,7 @@ class DropboxSource:
             {"path": self._folder, "recursive": True, "include_non_downloadable_files": True, "limit": _PAGE},
         )
 
-    def _revisions(self, file: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _revisions(self, file: Mapping[str, object]) -> Iterator[dict[str, object]]:
         """The revisions before the present one that were asked for, the newest first.
 
         By path and not by id: only so does Dropbox go on beyond the first hundred (`before_rev_not_supported`).
@@ -136,8 +136,8 @@ class DropboxSource:
         limit = _MOST_REVISIONS if wanted is None else min(wanted + 1, _MOST_REVISIONS)
         path = file.get("path_lower") or file["path_display"]
 
-        def turn(before: str) -> tuple[list[dict[str, Any]], str | None]:
-            question: dict[str, Any] = {"path": path, "mode": "path", "limit": limit}
+        def turn(before: str) -> tuple[list[dict[str, object]], str | None]:
+            question: dict[str, object] = {"path": path, "mode": "path", "limit": limit}
             answer = self._call("list_revisions", question | ({"before_rev": before} if before else {}))
             listed = answer.object()
             found = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]
@@ -151,7 +151,7 @@ class DropboxSource:
         )
         return itertools.islice(older, wanted)
 
-    def _call(self, name: str, question: Mapping[str, Any]) -> Answer:
+    def _call(self, name: str, question: Mapping[str, object]) -> Answer:
         url = f"{self._api}/2/files/{name}"
         try:
             return self._access.use(
@@ -164,7 +164,7 @@ class DropboxSource:
                 raise NotAtService(service=SERVICE, what="folder", where=self._folder or "/", field="folder") from None
             raise
 
-    def _relative(self, file: Mapping[str, Any]) -> str:
+    def _relative(self, file: Mapping[str, object]) -> str:
         """A file's path below the folder. Dropbox knows names in any case and shows them in one."""
         full = str(file.get("path_display") or file.get("path_lower") or "")
         if not full.lower().startswith(f"{self._folder.lower()}/"):
@@ -239,7 +239,7 @@ def _entry(path: Any, file: Mapping[str, Any], version: str | None = None, of: s
     )
 
 
-def _app_of_refresh_token(given: Mapping[str, Any]) -> Iterator[BadInput]:
+def _app_of_refresh_token(given: Mapping[str, object]) -> Iterator[BadInput]:
     if "refresh_token" in given and "app_key" not in given:
         yield FieldMissing(service=SERVICE, field="app_key", help=_APP_KEY)
 

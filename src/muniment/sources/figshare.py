@@ -140,7 +140,7 @@ class FigshareSource:
             path = names.path(f"{folder}{name}", str(each["id"]))
             yield _entry(path, each, modified, original_name(f"{folder}{name}", path))
 
-    def _earlier(self, public: str, article: Mapping[str, Any]) -> list[str]:
+    def _earlier(self, public: str, article: Mapping[str, object]) -> list[str]:
         """The numbers of the earlier public versions that were asked for, the newest first."""
         if not self._versions:
             return []
@@ -152,11 +152,11 @@ class FigshareSource:
         kept = numbers if self._versions == ALL_VERSIONS else numbers[: self._versions - 1]
         return [str(number) for number in kept]
 
-    def _listing(self, path: str, first: str = "1") -> Iterator[tuple[Sequence[dict[str, Any]], str | None]]:
+    def _listing(self, path: str, first: str = "1") -> Iterator[tuple[Sequence[dict[str, object]], str | None]]:
         """The pages of a listing, which have numbers; one that is not full is the last."""
         url = f"{self._api}{path}"
 
-        def turn(number: str) -> tuple[list[dict[str, Any]], str | None]:
+        def turn(number: str) -> tuple[list[dict[str, object]], str | None]:
             answer = self._session.get(self._account, url, {"page": number, "page_size": _PAGE}, what="listing")
             listed = [as_object(each, SERVICE, answer.url) for each in answer.list()]
             return listed, str(int(number) + 1) if len(listed) >= _PAGE else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, ServiceRefused
 from muniment.session import Account, Session
@@ -117,7 +117,7 @@ class Forge:
                 locator = f"threads:{name}:{','.join(map(str, numbers))}"
                 yield document(f"{name}/{numbers[0]}-{numbers[-1]}.json", locator)
 
-    def _thread(self, name: str, number: int) -> dict[str, Any]:
+    def _thread(self, name: str, number: int) -> dict[str, object]:
         url = self.threads[name].of(number)
         try:
             said = [value for page in self._pages(url, name) for value in page]
@@ -125,7 +125,7 @@ class Forge:
             return {"number": number, "missing": f"status {error.details.get('status', 404)}"}  # deleted meanwhile
         return {"number": number, "said": said}
 
-    def _pages(self, url: str, what: str) -> Iterator[Sequence[dict[str, Any]]]:
+    def _pages(self, url: str, what: str) -> Iterator[Sequence[dict[str, object]]]:
         """The pages of a listing; by number where it does not know pages by the last item."""
         begun = False
         try:
@@ -138,7 +138,7 @@ class Forge:
             plain = url.replace(KEYSET, "")
             yield from linked_pages(self.session, self.account, plain, what=what, field=self.field)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """The repository as the forge describes it; at once a test of the credential.
 
         Raises:

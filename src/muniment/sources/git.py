@@ -35,7 +35,7 @@ def _address(value: str) -> str | None:
     return None
 
 
-def _keys_for_ssh(given: Mapping[str, Any]) -> Iterator[BadInput]:
+def _keys_for_ssh(given: Mapping[str, object]) -> Iterator[BadInput]:
     if urlsplit(str(given.get("url", ""))).scheme != SSH:
         return
     for name, help in (("key", _KEY), ("known_host", _SERVER)):  # noqa: A001 - the field's name

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from muniment.errors.base import BadInput, MunimentError
@@ -80,14 +79,14 @@ class Kind:
     name: str
     summary: str
     params: tuple[Param, ...]
-    build: Callable[[Mapping[str, Any], SourceContext], Source]
+    build: Callable[[Mapping[str, object], SourceContext], Source]
     has_versions: bool = False
     hourly_calls: int | None = None
     takes: tuple[str, ...] = ()
     """What it takes of a service, each in a few words."""
     leaves: tuple[str, ...] = ()
     """What the service holds and this does not take; a registration records it."""
-    check: Callable[[Mapping[str, Any]], Iterator[BadInput]] | None = None
+    check: Callable[[Mapping[str, object]], Iterator[BadInput]] | None = None
     """What is wrong with the fields as they stand beside each other; called with those that are given."""
     submitted: bool = True
     """Whether a submission from outside may name it; otherwise it is for the keeper of the archive alone."""
@@ -109,7 +108,7 @@ class Kind:
         if not isinstance(given.get("forceParity", False), bool):
             yield FieldWrong(service=self.name, field="forceParity", reason="it is neither true nor false")
 
-    def _param_faults(self, param: Param, given: Mapping[str, Any]) -> Iterator[BadInput]:
+    def _param_faults(self, param: Param, given: Mapping[str, object]) -> Iterator[BadInput]:
         named = [each for each in param.names if given.get(each) not in (None, "")]
         if any(given[each] != given[named[0]] for each in named):
             both = f"{' and '.join(named)} are one field, and here they differ"
@@ -135,7 +134,7 @@ class Kind:
         elif param.check is not None and (reason := param.check(value)):
             yield FieldWrong(service=self.name, field=name, reason=reason)
 
-    def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def fields(self, given: Mapping[str, object]) -> dict[str, object]:
         """The checked fields by their own names, `versions` as a number.
 
         Raises:
@@ -143,14 +142,14 @@ class Kind:
         """
         for fault in self.faults(given):
             raise fault
-        found: dict[str, Any] = self._named(given)
+        found: dict[str, object] = self._named(given)
         versions = given.get("versions", False)
         found["versions"] = (ALL_VERSIONS if versions else 0) if isinstance(versions, bool) else versions
         return found
 
-    def _named(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _named(self, given: Mapping[str, object]) -> dict[str, object]:
         """The fields that hold something, by their own names."""
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         for param in self.params:
             for name in param.names:
                 if given.get(name) not in (None, ""):
@@ -161,7 +160,7 @@ class Kind:
         """The names of the fields to encrypt and never to show, aliases included."""
         return frozenset(name for param in self.params if param.secret for name in param.names)
 
-    def redacted(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def redacted(self, given: Mapping[str, object]) -> dict[str, object]:
         """The fields as they may be shown."""
         hidden = self.secret_fields()
         return {name: HIDDEN if name in hidden else value for name, value in given.items()}

@@ -273,7 +273,7 @@ def _number(text: object) -> int:
     return int(str(text)) if str(text).isdecimal() else 0
 
 
-def _place(facts: Mapping[str, Any]) -> str:
+def _place(facts: Mapping[str, object]) -> str:
     """Where a file or folder is within its provider, by names and not by ids."""
     return str(facts.get("materialized_path") or facts.get("materialized") or facts["name"]).lstrip("/")
 

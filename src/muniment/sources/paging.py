@@ -75,7 +75,7 @@ def follow(
         yield values, following
 
 
-def linked_pages(session: Session, account: Account, url: str, **names: str) -> Iterator[Sequence[dict[str, Any]]]:
+def linked_pages(session: Session, account: Account, url: str, **names: str) -> Iterator[Sequence[dict[str, object]]]:
     """The pages of a listing that are JSON lists of objects and name the next one in `Link` (RFC 8288).
 
     `names` are `what` and `field` of `Session.get`.
@@ -87,7 +87,7 @@ def linked_pages(session: Session, account: Account, url: str, **names: str) -> 
         RemoteError: The service failed.
     """
 
-    def turn(page: str) -> tuple[list[dict[str, Any]], str | None]:
+    def turn(page: str) -> tuple[list[dict[str, object]], str | None]:
         answer = session.get(account, page, **names)  # type: ignore[arg-type]  # both names are text
         match = _NEXT.search(answer.headers.get("link", ""))
         values = [as_object(value, account.service, answer.url) for value in answer.list()]
@@ -107,7 +107,7 @@ def linked_values(session: Session, account: Account, url: str, **names: str) ->
         yield from page
 
 
-def as_object(value: Any, service: str, url: str) -> dict[str, Any]:
+def as_object(value: object, service: str, url: str) -> dict[str, object]:
     """`value`, which has to be a JSON object.
 
     Raises:
@@ -118,7 +118,7 @@ def as_object(value: Any, service: str, url: str) -> dict[str, Any]:
     return value
 
 
-def number_of(value: Mapping[str, Any], field: str, service: str, url: str) -> int:
+def number_of(value: Mapping[str, object], field: str, service: str, url: str) -> int:
     """The whole number in a field by which something of a listing is asked for again.
 
     Raises:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
 
 from muniment.errors.base import BadInput
 from muniment.errors.sources import BadService, SourceBroken, UnknownSource
@@ -122,7 +121,7 @@ def faults(service: object, *, keeper: bool = False) -> Iterator[BadInput]:
     yield from kind.faults(given)
 
 
-def open_source(name: str, given: Mapping[str, Any], means: SourceContext) -> Source:
+def open_source(name: str, given: Mapping[str, object], means: SourceContext) -> Source:
     """A source of the kind `name`, built from a submission's fields.
 
     No file beyond the size limit comes from it, and no two at one path.

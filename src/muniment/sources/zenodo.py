@@ -152,7 +152,7 @@ class ZenodoSource:
             version = str(_index(earlier) or earlier["id"])
             yield Item(f"{number} {version}", title, {"base": at, "folder": folder, "version": version})
 
-    def _earlier(self, base: str, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _earlier(self, base: str, record: Mapping[str, object]) -> list[dict[str, object]]:
         """The versions before a record's own that were asked for, the newest first."""
         url = f"{base}/versions?size={_PAGE}&sort=version"
         every = [each for hits, _ in follow(SERVICE, base, url, self._turn) for each in hits]

@@ -64,11 +64,11 @@ def _watched(connected: Callable[[Place], None], resolved: Callable[[object], No
         told(self, address)
         return connect_ex(self, address)
 
-    def watched_getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
+    def watched_getaddrinfo(host: Any, *rest: Any, **named: Any) -> object:
         resolved(host)
         return getaddrinfo(host, *rest, **named)
 
-    replaced: list[tuple[Any, str, Any, Any]] = [
+    replaced: list[tuple[object, str, object, object]] = [
         (socket.socket, "connect", connect, watched_connect),
         (socket.socket, "connect_ex", connect_ex, watched_connect_ex),
         (socket, "getaddrinfo", getaddrinfo, watched_getaddrinfo),

@@ -109,7 +109,7 @@ class _Counted:
                 setattr(os, name, real)
             durable._syncfs = real_sync  # noqa: SLF001 - as above
 
-    def _inside(self, path: Any) -> str:
+    def _inside(self, path: object) -> str:
         text = os.path.abspath(os.fsdecode(path)) if isinstance(path, (str, bytes, os.PathLike)) else ""
         return text.removeprefix(self.root) if text.startswith(self.root) else ""
 
@@ -132,7 +132,7 @@ class _Counted:
     def _of_path(self, name: str) -> Callable[..., Any]:
         real = self._real[name]
 
-        def call(path: Any, *arguments: Any, **named: Any) -> Any:
+        def call(path: Any, *arguments: Any, **named: object) -> object:
             place = self._inside(path)
             target = (
                 self._inside(arguments[0]) if arguments and name in {"rename", "replace", "link", "symlink"} else ""
@@ -163,7 +163,7 @@ class _Counted:
     def _of_descriptor(self, name: str) -> Callable[..., Any]:
         real = self._real[name]
 
-        def call(descriptor: int, *arguments: Any, **named: Any) -> Any:
+        def call(descriptor: int, *arguments: Any, **named: object) -> object:
             place = self._ours.get(descriptor)
             if place is None:
                 return real(descriptor, *arguments, **named)
@@ -199,7 +199,7 @@ class _Counted:
 
         return call
 
-    def _open(self, path: Any, flags: int, *arguments: Any, **named: Any) -> int:
+    def _open(self, path: Any, flags: int, *arguments: object, **named: object) -> int:
         place = self._inside(path)
         makes = flags & os.O_CREAT and not os.path.lexists(path)
         if place and (makes or flags & os.O_TRUNC):
@@ -216,7 +216,7 @@ class _Counted:
         self._real["close"](descriptor)
 
 
-def run(task: Callable[[Counting], Any], root: str, fault: Fault | None = None) -> Outcome:
+def run(task: Callable[[Counting], object], root: str, fault: Fault | None = None) -> Outcome:
     """Run `task` in a forked child, counting what it changes below `root`, with a fault on the way.
 
     The task is given a function to call when the counting shall begin, which returns a context manager
@@ -244,7 +244,7 @@ def run(task: Callable[[Counting], Any], root: str, fault: Fault | None = None) 
     return outcome
 
 
-def _in_child(task: Callable[[Counting], Any], root: str, fault: Fault, pipe: int) -> NoReturn:
+def _in_child(task: Callable[[Counting], object], root: str, fault: Fault, pipe: int) -> NoReturn:
     outcome = Outcome()
     write, kill = os.write, os.kill
 

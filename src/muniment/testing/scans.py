@@ -22,7 +22,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 }
 """Every kind that can be a lossless JPEG 2000."""
 CMYK: Mapping[str, Any] = {"bands": 4, "space": "cmyk"}
-FLOAT: Mapping[str, Any] = {"bands": 1, "float": True}
+FLOAT: Mapping[str, object] = {"bands": 1, "float": True}
 
 
 def write_scan(path: Path, *, width: int = 300, height: int = 200, seed: int = 1, **kind: Any) -> Path:

@@ -102,7 +102,7 @@ class SourceContract:
             if not applies:
                 setattr(cls, f"test_{test}", None)
 
-    def given(self, server: Any) -> dict[str, Any]:
+    def given(self, server: Any) -> dict[str, object]:
         """A submission's fields that read everything the server holds."""
         raise NotImplementedError
 
@@ -132,11 +132,13 @@ class SourceContract:
             yield session
 
     @pytest.fixture
-    def source(self, server: Any, session: Session, tmp_path: Path) -> Source:
+    def source(self, server: object, session: Session, tmp_path: Path) -> Source:
         """The source under test."""
         return self.make(server, session, tmp_path)
 
-    def make(self, server: Any, session: Session, folder: Path, limit: int | None = None, /, **changed: Any) -> Source:
+    def make(
+        self, server: object, session: Session, folder: Path, limit: int | None = None, /, **changed: object
+    ) -> Source:
         """A source of its own, as another process would make it."""
         scratch = folder / "scratch"
         scratch.mkdir(exist_ok=True)
@@ -144,7 +146,7 @@ class SourceContract:
 
     # --- listing
 
-    def test_every_file_comes_whole_and_as_announced(self, source: Source, server: Any) -> None:
+    def test_every_file_comes_whole_and_as_announced(self, source: Source, server: object) -> None:
         found = {entry.path: read(source, item, entry) for item, entry in listed(source) if not ours(entry)}
         assert found == self.files(server)
 
@@ -160,12 +162,12 @@ class SourceContract:
                 assert name in ALGORITHMS
                 assert hashlib.new(name, data).hexdigest() == value
 
-    def test_a_source_read_twice_says_the_same(self, server: Any, session: Session, tmp_path: Path) -> None:
+    def test_a_source_read_twice_says_the_same(self, server: object, session: Session, tmp_path: Path) -> None:
         first, second = (listed(self.make(server, session, tmp_path)) for _ in range(2))
         assert first == second
         assert first
 
-    def test_reading_goes_on_after_any_cursor(self, server: Any, session: Session, tmp_path: Path) -> None:
+    def test_reading_goes_on_after_any_cursor(self, server: object, session: Session, tmp_path: Path) -> None:
         pages = list(self.make(server, session, tmp_path).pages())
         assert pages[-1].after is None
         for number, page in enumerate(pages[:-1], start=1):
@@ -176,7 +178,7 @@ class SourceContract:
             ]
 
     def test_what_is_listed_can_be_written_down_and_opened_elsewhere(
-        self, server: Any, session: Session, tmp_path: Path
+        self, server: object, session: Session, tmp_path: Path
     ) -> None:
         written = [
             json.dumps([dataclasses.asdict(item), dataclasses.asdict(entry)])
@@ -201,7 +203,7 @@ class SourceContract:
                 assert stream.read() == whole[len(whole) // 2 :]
 
     def test_a_file_over_the_limit_is_a_failure_and_the_rest_comes(
-        self, server: Any, session: Session, tmp_path: Path
+        self, server: object, session: Session, tmp_path: Path
     ) -> None:
         sizes = sorted(len(data) for data in self.files(server).values())
         limit = sizes[-1] - 1
@@ -232,7 +234,7 @@ class SourceContract:
     # --- refusals
 
     def test_a_refused_credential_is_named_without_being_shown(
-        self, server: Any, session: Session, tmp_path: Path
+        self, server: object, session: Session, tmp_path: Path
     ) -> None:
         source = self.make(server, session, tmp_path, None, **self.refused(server))
         with pytest.raises(CredentialRefused) as refusal:
@@ -242,14 +244,14 @@ class SourceContract:
         for secret in self.refused(server).values():
             assert secret not in str(refusal.value)
 
-    def test_a_thing_that_is_not_there_names_its_field(self, server: Any, session: Session, tmp_path: Path) -> None:
+    def test_a_thing_that_is_not_there_names_its_field(self, server: object, session: Session, tmp_path: Path) -> None:
         source = self.make(server, session, tmp_path, None, **self.missing(server))
         with pytest.raises(NotAtService) as refusal:
             listed(source)
         assert refusal.value.details["field"] in {param.name for param in find(self.kind).params}
 
     def test_private_addresses_are_refused_by_default_and_not_connected_to(
-        self, server: Any, clock: FakeClock, tmp_path: Path
+        self, server: object, clock: FakeClock, tmp_path: Path
     ) -> None:
         with attempted_connections() as attempts, Session(Guard(), clock=clock) as session:
             with pytest.raises(AddressRefused):
@@ -257,7 +259,7 @@ class SourceContract:
             assert attempts == []
 
     def test_no_secret_is_shown_or_logged(
-        self, server: Any, session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, server: object, session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
         source = self.make(server, session, tmp_path)
@@ -415,12 +417,12 @@ class SourceContract:
                     if isinstance(entry, SourceEntry) and ours(entry):
                         read(source, item, entry)
 
-    def secrets(self, server: Any) -> list[str]:
+    def secrets(self, server: object) -> list[str]:
         """The values of the secret fields."""
         hidden = find(self.kind).secret_fields()
         return [str(value) for name, value in self.given(server).items() if name in hidden and value]
 
-    def largest(self, source: Source, server: Any) -> tuple[Item, SourceEntry, bytes]:
+    def largest(self, source: Source, server: object) -> tuple[Item, SourceEntry, bytes]:
         """The largest of the expected files."""
         files = self.files(server)
         name = max(files, key=lambda each: len(files[each]))

@@ -144,16 +144,16 @@ def _write(database: Database, keyring: Keyring, archive: str, file: BinaryIO) -
 
 def _read(
     instance: Instance, keyring: Keyring
-) -> tuple[dict[str, Any], Callable[[], Iterator[tuple[str, list[dict[str, Any]]]]]]:
+) -> tuple[dict[str, object], Callable[[], Iterator[tuple[str, list[dict[str, object]]]]]]:
     """What the last line of a backup says, after a look at all of them; and its batches, to be read again."""
-    last: Any = None
+    last: object = None
     count = 0
     for last in _lines(instance, keyring):  # noqa: B007 - the last one is what is looked for
         count += 1
     if not isinstance(last, dict) or last.get("format") != FORMAT or last.get("lines") != count - 1:
         raise BadControlBackup(reason="it has no end, or one of another kind")
 
-    def batches() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    def batches() -> Iterator[tuple[str, list[dict[str, object]]]]:
         for each in _lines(instance, keyring):
             if "table" in each:
                 yield each["table"], each["rows"]

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from muniment.archive import Agent, Event, ImportedFile, ImportedInstance
 from muniment.archive import Archive as LocalArchive
@@ -211,13 +210,13 @@ def _merged(source: Archive, history: Sequence[Instance]) -> ImportedInstance:
     )
 
 
-def origin(source: Archive, instance: Instance) -> dict[str, Any]:
+def origin(source: Archive, instance: Instance) -> dict[str, object]:
     """What a merged instance's provenance says of one that went into it.
 
     Raises:
         DamagedRecord, ReadFailed: It cannot be had.
     """
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "archive": source.config.id,
         "project": instance.project,
         "id": instance.id,

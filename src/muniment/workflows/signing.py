@@ -46,16 +46,16 @@ class Signer:
         timestamp = str(int(self._now()))
         return {HEADER_TIMESTAMP: timestamp, HEADER_SIGNATURE: f"v2={self._digest(timestamp.encode() + b'.' + body)}"}
 
-    def sign_document(self, document: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    def sign_document(self, document: Mapping[str, object], fields: tuple[str, ...]) -> dict[str, object]:
         """The document with its time, and in legacy mode with the original's signature over time and `fields`."""
         signed = {**document, "timeStamp": int(self._now())}
         return {**signed, "signature": self.legacy_signature(signed, fields)} if self.legacy else signed
 
-    def legacy_signature(self, document: Mapping[str, Any], fields: tuple[str, ...]) -> str:
+    def legacy_signature(self, document: Mapping[str, object], fields: tuple[str, ...]) -> str:
         """The original's: over the time and the fields, one after the other."""
         return self._digest("".join(str(document[name]) for name in ("timeStamp", *fields)).encode())
 
-    def check(self, headers: Mapping[str, str], body: bytes, document: Any, fields: tuple[str, ...]) -> None:
+    def check(self, headers: Mapping[str, str], body: bytes, document: object, fields: tuple[str, ...]) -> None:
         """See that a body was signed with this key. Header names are in small letters.
 
         Raises:
@@ -78,7 +78,7 @@ class Signer:
         if not hmac.compare_digest(expected.encode(), given.strip().encode("utf-8", "replace")):
             raise NotSigned(reason="it was made with another key, or over another body")
 
-    def _check_document(self, document: Any, fields: tuple[str, ...]) -> None:
+    def _check_document(self, document: object, fields: tuple[str, ...]) -> None:
         if not isinstance(document, Mapping):
             raise NotSigned(reason="the body is not a JSON object")
         for name in ("timeStamp", *fields, "signature"):

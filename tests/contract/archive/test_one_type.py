@@ -26,7 +26,7 @@ FOLDER_ONLY = {
         "init": "a server's archive is made on the server's machine",
         "project_of": "for a server that has to know a project before it can say who may see it",
         "state": "the folder of index and ledger on this machine",
-        "unpacked": "a place in the staging area of this machine",
+        "unpacking_folder": "a place in the staging area of this machine",
     },
     "transaction": {
         "algorithms": "for uploads, which a server receives",

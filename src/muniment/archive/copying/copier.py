@@ -117,8 +117,8 @@ class Copier:
         self,
         verb: str,
         jobs: Iterable[Job],
-        ask: Callable[[Job], tuple[Any, ...]],
-        answer: Callable[[Job, tuple[Any, ...]], Answer],
+        ask: Callable[[Job], tuple[object, ...]],
+        answer: Callable[[Job, tuple[object, ...]], Answer],
     ) -> Generator[Answer, None, None]:
         waiting = iter(jobs)
         first, few = _look_ahead(waiting)
@@ -138,8 +138,8 @@ class Copier:
 
 
 def _share_out(
-    verb: str, workers: list[Worker], batches: Iterator[_Batch], ask: Callable[[Any], tuple[Any, ...]]
-) -> Iterator[tuple[_Batch, list[tuple[Any, ...]]]]:
+    verb: str, workers: list[Worker], batches: Iterator[_Batch], ask: Callable[[Any], tuple[object, ...]]
+) -> Iterator[tuple[_Batch, list[tuple[object, ...]]]]:
     coming = next(batches, None)
     with selectors.DefaultSelector() as selector:
         for worker in workers:
@@ -169,7 +169,7 @@ def _look_ahead(jobs: Iterator[Job]) -> tuple[list[Job], bool]:
 
 
 def _batches(jobs: Iterable[Any]) -> Iterator[_Batch]:
-    batch: list[Any] = []
+    batch: list[object] = []
     size = 0
     for job in jobs:
         if batch and (len(batch) >= BATCH_FILES or size + job.size > BATCH_BYTES):

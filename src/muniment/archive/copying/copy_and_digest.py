@@ -75,7 +75,7 @@ class Digesting:
 
     def __init__(self, algorithms: Sequence[str], *, threads: bool = False) -> None:
         self._hashers: list[_Hash] = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
-        self._lanes: list[tuple[SimpleQueue[Any], SimpleQueue[None], threading.Thread]] = []
+        self._lanes: list[tuple[SimpleQueue[object], SimpleQueue[None], threading.Thread]] = []
         self._fed = 0
         if threads:
             self.spread()
@@ -85,7 +85,7 @@ class Digesting:
         if self._lanes:
             return
         for hasher in self._hashers:
-            given: SimpleQueue[Any] = SimpleQueue()
+            given: SimpleQueue[object] = SimpleQueue()
             done: SimpleQueue[None] = SimpleQueue()
             thread = threading.Thread(target=_digest, args=(hasher.update, given, done), daemon=True)
             thread.start()
@@ -117,13 +117,13 @@ class Digesting:
         return tuple(hasher.hexdigest() for hasher in self._hashers)
 
 
-def _digest(update: Callable[[Any], None], given: SimpleQueue[Any], done: SimpleQueue[None]) -> None:
+def _digest(update: Callable[[object], None], given: SimpleQueue[object], done: SimpleQueue[None]) -> None:
     while (data := given.get()) is not None:
         update(data)
         done.put(None)
 
 
-def hash_file(path: str, algorithms: Sequence[str], *, spread: bool = True) -> tuple[Any, ...]:
+def hash_file(path: str, algorithms: Sequence[str], *, spread: bool = True) -> tuple[object, ...]:
     """Digest a file: its size, time of last change in ns, and the digests; `spread` lets a big one have threads.
 
     Raises:
@@ -144,7 +144,7 @@ def hash_file(path: str, algorithms: Sequence[str], *, spread: bool = True) -> t
 
 def copy_file(
     path: str, target: str, algorithms: Sequence[str], known: Iterable[str] = (), *, spread: bool = True
-) -> tuple[Any, ...]:
+) -> tuple[object, ...]:
     """Copy a file to a new one while digesting the very bytes that are written.
 
     When `known` holds digests, of the first algorithm, the file is digested first, and written only
@@ -346,13 +346,13 @@ def serve() -> None:
     that neither side ever waits for the other's pipe, and ends the process at once when the parent
     is gone, killed or not, so that nobody writes into a transaction that is being rolled back.
     """
-    batches: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+    batches: SimpleQueue[tuple[object, ...]] = SimpleQueue()
     threading.Thread(target=_take_in, args=(batches.put,), daemon=True).start()
     while True:
         _write_all(1, marshal.dumps(do_batch(batches.get())))
 
 
-def _take_in(put: Callable[[Any], None]) -> None:
+def _take_in(put: Callable[[object], None]) -> None:
     while (head := _read_all(LENGTH.size)) and (body := _read_all(*LENGTH.unpack(head))):
         put(marshal.loads(body))  # noqa: S302 - what comes down this pipe is from our own parent process
     os._exit(0)

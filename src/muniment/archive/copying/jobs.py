@@ -17,7 +17,7 @@ class CopyJob(NamedTuple):
     because they are then read twice.
     """
 
-    key: Any
+    key: object
     source: str
     target: str
     size: int = 0

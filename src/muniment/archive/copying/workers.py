@@ -48,7 +48,7 @@ class Worker:
             )
         except OSError as error:
             raise WorkerDied(reason=f"it could not start: {error}") from error
-        self._hand: deque[tuple[Any, int]] = deque()
+        self._hand: deque[tuple[object, int]] = deque()
         self._bytes = 0
 
     @property
@@ -93,7 +93,7 @@ class Worker:
         self._hand.append((ticket, size))
         self._bytes += size
 
-    def receive(self) -> tuple[Any, list[tuple[Any, ...]]]:
+    def receive(self) -> tuple[object, list[tuple[object, ...]]]:
         """Wait for the answers to the oldest batch in hand: its ticket, and a row for each job.
 
         Raises:

@@ -35,7 +35,7 @@ def errors_stop_here(kind: type[T]) -> type[T]:
 
 def _stopping(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def call(*arguments: Any, **named: Any) -> Any:
+    def call(*arguments: object, **named: object) -> object:
         try:
             found = function(*arguments, **named)
         except OSError as error:

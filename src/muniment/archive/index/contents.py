@@ -67,7 +67,7 @@ class Described(Protocol):
     """An instance, as far as it is indexed."""
 
     @property
-    def metadata(self) -> Any:
+    def metadata(self) -> object:
         """What its makers said about it."""
 
     def files(self) -> Iterator[Entry]:
@@ -468,7 +468,7 @@ def _text(value: Any) -> str:
     return value.strip()[:_MOST_TEXT] if isinstance(value, str) else ""
 
 
-def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+def _texts(value: object, depth: int = 0) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif depth < 6 and isinstance(value, dict | list):  # noqa: PLR2004 - as deep as anybody describes anything
@@ -490,7 +490,7 @@ def _check(row: Any) -> LastCheck:
     return LastCheck(**{**dict(zip(_CHECKED, row, strict=True)), "fast": bool(row[7])})
 
 
-def _whole(value: Any) -> int:
+def _whole(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 

@@ -24,7 +24,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import (
@@ -68,7 +68,7 @@ def seal(
     area: StagingArea,
     draft: Draft,
     staged: dict[str, str],
-    provenance: list[Any],
+    provenance: list[object],
     waiting: Mapping[str, str] | None = None,
     checked: CheckReport | None = None,
 ) -> Inventory:
@@ -291,12 +291,12 @@ def instance_record(
     record: TransactionRecord,
     draft: Draft,
     created: str,
-    provenance: list[Any],
+    provenance: list[object],
     log: Head,
     checked: CheckReport | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What `instance.json` says; `log` is the log's head, so that the log can be held against its instances."""
-    described: dict[str, Any] = {
+    described: dict[str, object] = {
         "format": "1.0",
         "id": record.id,
         "project": record.project,

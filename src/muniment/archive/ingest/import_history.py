@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, write_file, writing
@@ -87,11 +87,11 @@ class ImportedInstance:
     created: str = ""
     agent: Agent | None = None
     message: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Sequence[Any] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    provenance: Sequence[object] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     folders: Sequence[str] = ()
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, object] = field(default_factory=dict)
     """What its ingestion event says beside the usual."""
 
 
@@ -179,7 +179,7 @@ class _Build:
         self._known: dict[tuple[str, str], Entry] = {}
         self._events: list[Event] = []
         self._identifiers: set[str] = set()
-        self._checked: dict[str, Any] = {}
+        self._checked: dict[str, object] = {}
         self._formats: dict[str, tuple[Format, ...]] = {}
         self._log = context.log.settled_head()
 
@@ -326,7 +326,7 @@ class _Build:
         sync_tree(self._area.folder, since=self._area.held)
         return head
 
-    def _event(self, number: int, detail: dict[str, Any]) -> Event:
+    def _event(self, number: int, detail: dict[str, object]) -> Event:
         record = self._area.record
         agent = f"{record.agent_name} <{record.agent_address}>"
         return Event("ingestion", agent, record.project, record.id, number, detail=detail)

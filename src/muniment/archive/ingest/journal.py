@@ -19,7 +19,7 @@ class Rebuilt:
     draft: Draft
     algorithm: str
     staged: dict[str, str] = field(default_factory=dict)
-    provenance: list[Any] = field(default_factory=list)
+    provenance: list[object] = field(default_factory=list)
 
     def follow(self, area: StagingArea, start: int = 0) -> None:
         """Move on by all that the journal says from byte `start` on.
@@ -51,7 +51,7 @@ class Rebuilt:
             self.draft.note(note["links"], note["folders"])
 
 
-def addition(entry: Entry, staged: str | None) -> dict[str, Any]:
+def addition(entry: Entry, staged: str | None) -> dict[str, object]:
     """The line for an entry that was added."""
     return {
         "add": entry.path,

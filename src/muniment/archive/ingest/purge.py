@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from muniment.archive.context import ArchiveContext
@@ -226,7 +225,7 @@ def _entomb(context: ArchiveContext, record: TransactionRecord) -> None:
         raise
 
 
-def _written(told: Mapping[str, Any]) -> bytes:
+def _written(told: Mapping[str, object]) -> bytes:
     return (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
@@ -255,7 +254,7 @@ def _drop_packs(context: ArchiveContext, root: Path) -> None:
     drop_empty_folders(place.parent, packs)
 
 
-def read_tombstone(context: ArchiveContext, project: str, resource: str) -> dict[str, Any] | None:
+def read_tombstone(context: ArchiveContext, project: str, resource: str) -> dict[str, object] | None:
     """The record of a purge, or None where nothing was purged.
 
     Raises:

@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename
@@ -163,7 +162,7 @@ def _finish_other(context: ArchiveContext, area: StagingArea) -> list[Event]:
     return []
 
 
-def _finish_sealed(context: ArchiveContext, area: StagingArea, sealed: Mapping[str, Any]) -> list[Event]:
+def _finish_sealed(context: ArchiveContext, area: StagingArea, sealed: Mapping[str, object]) -> list[Event]:
     record = area.record
     root = context.layout.object(record.project, record.id)
     version = root / f"v{record.base + 1}"

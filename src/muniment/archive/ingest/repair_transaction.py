@@ -229,9 +229,9 @@ def _place_all(context: ArchiveContext, area: StagingArea, plan: Mapping[str, An
     return context.log.append([draft])
 
 
-def _detail(context: ArchiveContext, record: TransactionRecord, placed: Sequence[_Step]) -> dict[str, Any]:
+def _detail(context: ArchiveContext, record: TransactionRecord, placed: Sequence[_Step]) -> dict[str, object]:
     quarantine = [step.kept for step in placed if os.path.lexists(context.layout.quarantine / step.kept)]
-    detail: dict[str, Any] = {"note": record.message, "paths": [step.place for step in placed]}
+    detail: dict[str, object] = {"note": record.message, "paths": [step.place for step in placed]}
     return {**detail, "quarantine": quarantine} if quarantine else detail
 
 

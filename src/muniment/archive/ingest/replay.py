@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import writing
@@ -97,7 +96,7 @@ def claim(context: ArchiveContext, transaction: str) -> StagingArea:
     return area
 
 
-def _rebuild(context: ArchiveContext, area: StagingArea) -> tuple[Draft, dict[str, str], list[Any]]:
+def _rebuild(context: ArchiveContext, area: StagingArea) -> tuple[Draft, dict[str, str], list[object]]:
     record = area.record
     algorithm = context.config.digests[0]
     draft = Draft()

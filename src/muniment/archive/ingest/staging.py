@@ -361,5 +361,5 @@ def left_behind(layout: ArchiveLayout) -> list[Path]:
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _json(record: Mapping[str, Any]) -> bytes:
+def _json(record: Mapping[str, object]) -> bytes:
     return _encode(record).encode("utf-8")

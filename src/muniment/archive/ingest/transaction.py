@@ -51,7 +51,7 @@ class Transaction:
         self.project = area.record.project
         self.number = area.record.base + 1
         self.prepared = area.sealed() is not None
-        self.provenance: list[Any] = []
+        self.provenance: list[object] = []
         self.unprotected = ""
         self._context = context
         self._area = area

@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, sync_folder, write_file, writing
@@ -121,7 +120,7 @@ def decide(context: ArchiveContext, group: str, parts: Iterable[Mapping[str, str
     sync_folder(folder.parent)  # of the first decision the folder itself is new
 
 
-def decision(context: ArchiveContext, group: str) -> dict[str, Any] | None:
+def decision(context: ArchiveContext, group: str) -> dict[str, object] | None:
     """What was decided about a group in this archive, or None when nothing was.
 
     Raises:

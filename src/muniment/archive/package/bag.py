@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers
@@ -44,7 +44,7 @@ class TagFile(NamedTuple):
 
 def tag_files(
     entries: Mapping[str, Entry],
-    record: Mapping[str, Any],
+    record: Mapping[str, object],
     algorithms: Iterable[str],
     date: str,
     further: Mapping[str, bytes] = _NONE,
@@ -82,7 +82,7 @@ def _digests(data: bytes, algorithms: Iterable[str]) -> dict[str, str]:
     return hashers.values()
 
 
-def _bag_info(record: Mapping[str, Any], size: int, count: int, date: str) -> bytes:
+def _bag_info(record: Mapping[str, object], size: int, count: int, date: str) -> bytes:
     lines = (
         ("BagIt-Profile-Identifier", PROFILE_URI),
         ("Bag-Software-Agent", "Muniment"),
@@ -97,7 +97,7 @@ def _bag_info(record: Mapping[str, Any], size: int, count: int, date: str) -> by
 
 
 def _file_line(stored: str, entry: Entry) -> str:
-    line: dict[str, Any] = {"path": entry.path, "size": entry.size}
+    line: dict[str, object] = {"path": entry.path, "size": entry.size}
     if entry.modified:
         line["modified"] = entry.modified
     if stored != f"data/{entry.path}":

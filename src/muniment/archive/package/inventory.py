@@ -141,7 +141,7 @@ def _json(record: object) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-def _about(version: Version) -> dict[str, Any]:
+def _about(version: Version) -> dict[str, object]:
     user = {"name": version.agent.name, "address": version.agent.address}
     return {"created": version.created, "message": version.message, "user": user}
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from muniment.archive.disk import durable
 from muniment.content.digests import Hashers
@@ -83,12 +83,12 @@ def write_sidecar(folder: Path, name: str, files: list[ParityFile]) -> Path:
     return path
 
 
-def _vouched(record: Mapping[str, Any]) -> bytes:
+def _vouched(record: Mapping[str, object]) -> bytes:
     """A sidecar's bytes."""
     return _json({**record, _OWN: hashlib.sha256(_json(record)).hexdigest()})
 
 
-def _json(record: Mapping[str, Any]) -> bytes:
+def _json(record: Mapping[str, object]) -> bytes:
     return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
 
 

@@ -7,7 +7,6 @@ Nexus vocabulary under the key's name without it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 NEXUS = "https://bluebrain.github.io/nexus/"
 CONTEXTS = f"{NEXUS}contexts/"
@@ -22,15 +21,15 @@ FILES = f"{CONTEXTS}files.json"
 SEARCH = f"{CONTEXTS}search.json"
 
 
-def _links(*terms: str) -> dict[str, Any]:
+def _links(*terms: str) -> dict[str, object]:
     return {term: {"@id": VOCABULARY + term.removeprefix("_"), "@type": "@id"} for term in terms}
 
 
-def _values(*terms: str) -> dict[str, Any]:
+def _values(*terms: str) -> dict[str, object]:
     return {term: VOCABULARY + term.removeprefix("_") for term in terms}
 
 
-def _times(*terms: str) -> dict[str, Any]:
+def _times(*terms: str) -> dict[str, object]:
     return {term: {"@id": VOCABULARY + term.removeprefix("_"), "@type": f"{XSD}dateTime"} for term in terms}
 
 
@@ -52,7 +51,7 @@ _IDENTITY = {
     **_values("realm", "subject", "group", "Anonymous", "Authenticated", "User", "Group"),
 }
 
-_TERMS: Mapping[str, Mapping[str, Any]] = {
+_TERMS: Mapping[str, Mapping[str, object]] = {
     "metadata": {
         **_links("_self", "_project", "_constrainedBy", "_createdBy", "_updatedBy", "_schemaProject"),
         **_links("_incoming", "_outgoing"),
@@ -110,7 +109,7 @@ _TERMS: Mapping[str, Mapping[str, Any]] = {
     "version": {"@vocab": VOCABULARY},
 }
 
-SHIPPED: Mapping[str, Mapping[str, Any]] = {
+SHIPPED: Mapping[str, Mapping[str, object]] = {
     f"{CONTEXTS}{name}.json": {"@context": dict(terms), "@id": f"{CONTEXTS}{name}.json"}
     for name, terms in _TERMS.items()
 }

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from muniment.content.jsonld.contexts import SHIPPED
 from muniment.errors.delivery import InvalidJsonLd
@@ -80,7 +79,7 @@ def refuse_unfit(document: object, limits: Limits) -> int:
 
 def gather_contexts(
     document: object, base: str, find: Find | None, limits: Limits, values: int
-) -> tuple[dict[str, Any], ContextSummary]:
+) -> tuple[dict[str, object], ContextSummary]:
     """Load every context a document can ask for, so that processing reads from memory alone.
 
     What is not found is left out: processing refuses it, but only if it is really needed.
@@ -100,7 +99,7 @@ def gather_contexts(
     """
     from pyld import iri_resolver  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
 
-    loaded: dict[str, Any] = {}
+    loaded: dict[str, object] = {}
     survey = ContextSummary()
     waiting: list[tuple[object, str, bool]] = [(document, base, False)]
     while waiting:
@@ -122,7 +121,7 @@ def gather_contexts(
     return loaded, survey
 
 
-def _load(address: str, find: Find | None, survey: ContextSummary, limits: Limits) -> Mapping[str, Any] | None:
+def _load(address: str, find: Find | None, survey: ContextSummary, limits: Limits) -> Mapping[str, object] | None:
     if address in SHIPPED:
         return SHIPPED[address]
     # A context of one project must not be remembered for another under the same address.

@@ -14,7 +14,7 @@ _LONGEST_NUMBER = 400
 _FIRST = ("@context", "@id", "@type", "reason", "details")
 
 
-def parse_json(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> object:
     """Read JSON (RFC 8259) from outside: UTF-8, no NaN, no numbers of over 400 digits, no key twice in an object.
 
     Raises:
@@ -45,15 +45,15 @@ def without_nulls(document: object) -> object:
     return document
 
 
-def in_nexus_order(document: Mapping[str, Any]) -> dict[str, Any]:
+def in_nexus_order(document: Mapping[str, object]) -> dict[str, object]:
     """The keys as clients are used to see them: context, id and type, then by name, metadata last."""
     rest = sorted(document.keys() - set(_FIRST), key=lambda key: (key.startswith("_"), key))
     return {key: document[key] for key in [*(key for key in _FIRST if key in document), *rest]}
 
 
 def with_metadata(
-    compacted: Mapping[str, Any], metadata: Mapping[str, Any], contexts: Iterable[str] = (METADATA,)
-) -> dict[str, Any]:
+    compacted: Mapping[str, object], metadata: Mapping[str, object], contexts: Iterable[str] = (METADATA,)
+) -> dict[str, object]:
     """A compacted resource as it is shown: its own context and `contexts`, its words, and the '_' metadata.
 
     It needs no JSON-LD processing: keep the compacted form of each revision, and a read costs a merge.
@@ -62,7 +62,7 @@ def with_metadata(
     return in_nexus_order({**compacted, **metadata, "@context": context})
 
 
-def expanded_with_metadata(node: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+def expanded_with_metadata(node: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, object]:
     """An expanded resource with its metadata, both under full IRIs; types of both are kept."""
     types = list(dict.fromkeys([*node.get("@type", []), *metadata.get("@type", [])]))
     merged = {**node, **{key: value for key, value in metadata.items() if key not in {"@id", "@type"}}}
@@ -80,7 +80,7 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         uses = Counter(key for key, _ in pairs)

@@ -134,7 +134,7 @@ class JsonLd:
 
         return resolve
 
-    def _expand(self, document: Mapping[str, Any], scope: Scope) -> list[Node]:
+    def _expand(self, document: Mapping[str, object], scope: Scope) -> list[Node]:
         from pyld import jsonld  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
 
         refuse_unfit(document, self.limits)
@@ -147,12 +147,12 @@ class JsonLd:
         _refuse_bad_iris(nodes)
         return nodes
 
-    def _options(self, document: object, scope: Scope, values: int) -> dict[str, Any]:
+    def _options(self, document: object, scope: Scope, values: int) -> dict[str, object]:
         from pyld import ContextResolver  # noqa: PLC0415 - PyLD takes 0.4 s to import
 
         loaded, survey = gather_contexts(document, scope.base, scope.find, self.limits, values)
 
-        def load(address: str, _options: object) -> dict[str, Any]:
+        def load(address: str, _options: object) -> dict[str, object]:
             if address not in loaded:
                 raise _NotAtHand(address)
             # PyLD writes into what it is given.
@@ -165,14 +165,14 @@ class JsonLd:
         return {"base": scope.base, "documentLoader": load, "contextResolver": resolver}
 
 
-class _Recent(OrderedDict[str, Any]):
+class _Recent(OrderedDict[str, object]):
     """The contexts used last; only touched under the lock."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self._size = size
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> object:
         """What is remembered; asking for it keeps it."""
         if key in self:
             self.move_to_end(key)

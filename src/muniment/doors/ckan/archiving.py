@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from muniment.doors.ckan.link import Checked
 from muniment.doors.ckan.portals import Portal
@@ -42,7 +42,9 @@ def timestamp_of(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def keep(archive: Archive, portal: Portal, row: Mapping[Any, Any], found: Checked, asked: str, now: float) -> Kept:
+def keep(
+    archive: Archive, portal: Portal, row: Mapping[object, object], found: Checked, asked: str, now: float
+) -> Kept:
     """Keep what came, unless the newest instance has the same bytes under the same name: that is one event and no more.
 
     Twice is once: killed after the commit, it finds its own instance and changes nothing.
@@ -80,7 +82,7 @@ def keep(archive: Archive, portal: Portal, row: Mapping[Any, Any], found: Checke
     return Kept(f"{stamp}/{found.filename}", new=True)
 
 
-def keep_dataset(archive: Archive, portal: Portal, record: Mapping[str, Any]) -> bool:
+def keep_dataset(archive: Archive, portal: Portal, record: Mapping[str, object]) -> bool:
     """Keep a dataset's description where it is another than the newest kept; whether it was.
 
     What changes by itself, and what we write ourselves, is no change.
@@ -110,7 +112,7 @@ def keep_dataset(archive: Archive, portal: Portal, record: Mapping[str, Any]) ->
     return True
 
 
-def stable(record: Mapping[str, Any]) -> dict[str, Any]:
+def stable(record: Mapping[str, object]) -> dict[str, object]:
     """A dataset's description without what changes by itself and what is written back by us."""
     kept = {name: value for name, value in record.items() if name not in _VOLATILE}
     resources = kept.get("resources")
@@ -160,7 +162,9 @@ def _later_than(newest: Instance | None, stamp: str, now: float) -> str:
     return stamp
 
 
-def _described(portal: Portal, row: Mapping[Any, Any], found: Checked, asked: str, stamp: str) -> dict[str, Any]:
+def _described(
+    portal: Portal, row: Mapping[object, object], found: Checked, asked: str, stamp: str
+) -> dict[str, object]:
     about = {
         "portal": portal.name,
         "portal_url": portal.url,

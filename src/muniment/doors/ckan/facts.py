@@ -52,7 +52,7 @@ _WIDEST = 1 << 20
 _LARGEST_JSON = 8 << 20
 
 
-def facts_of(place: Path, name: str, claimed: str) -> dict[str, Any]:
+def facts_of(place: Path, name: str, claimed: str) -> dict[str, object]:
     """What a file tells of itself; what cannot be told is left out. Nothing is raised, whatever the file holds.
 
     `claimed` is what the portal says its format is.

@@ -287,7 +287,7 @@ class DatasetEndStep(CkanStep):
         id = str(wanted["id"])  # noqa: A001 - the field's name
         results = [cast("Given", child.result) for child in context.children() if isinstance(child.result, Mapping)]
         rows = self._given.links.of_dataset(portal.name, id)
-        answer: dict[str, Any] = {**aggregate(rows)}
+        answer: dict[str, object] = {**aggregate(rows)}
         if portal.settings.write_back and not wanted["check_only"]:
             with self._given.slots.alone(f"dataset {portal.name}/{id}"[:300], context.key) as wait:
                 if wait:
@@ -303,7 +303,7 @@ class DatasetEndStep(CkanStep):
             webhooks.tell(self._given, portal, f"{context.key}:package", event)
         return Done(cast("Json", answer))
 
-    def _write_back(self, portal: Portal, id: str, rows: list[Row], results: list[Given]) -> dict[str, Any]:
+    def _write_back(self, portal: Portal, id: str, rows: list[Row], results: list[Given]) -> dict[str, object]:
         client = self._given.client(portal)
         if not client.has_token:
             return {"write_back": _NOT_TOLD}

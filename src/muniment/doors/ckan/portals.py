@@ -82,7 +82,7 @@ class PortalSettings:
     """A file whose server proves nothing but its length is read again after so long."""
 
     @classmethod
-    def of(cls, name: str, given: Mapping[str, Any]) -> Self:
+    def of(cls, name: str, given: Mapping[str, object]) -> Self:
         """Settings from plain data.
 
         Raises:
@@ -250,7 +250,7 @@ def _portal(row: Mapping[Any, Any]) -> Portal:
     )
 
 
-def _converted(name: str, key: str, value: Any) -> Any:
+def _converted(name: str, key: str, value: Any) -> object:
     """A value of the kind its setting has.
 
     Raises:
@@ -272,7 +272,7 @@ def _converted(name: str, key: str, value: Any) -> Any:
     return value
 
 
-def _forms(name: str, value: Any) -> dict[str, PostForm]:
+def _forms(name: str, value: object) -> dict[str, PostForm]:
     made = {}
     for resource, given in value.items() if isinstance(value, Mapping) else [("", None)]:
         form = given if isinstance(given, Mapping) else {}

@@ -47,7 +47,7 @@ class Links:
 
     # --- what the portal says
 
-    def describe(self, portal: str, record: Mapping[str, Any]) -> DatasetChanges:
+    def describe(self, portal: str, record: Mapping[str, object]) -> DatasetChanges:
         """Take a dataset's own description over: new links, changed addresses, those that are gone."""
         now = self._database.now()
         id = _text(record.get("id"))  # noqa: A001 - the field's name
@@ -110,7 +110,7 @@ class Links:
         known = set(self._database.read(lambda c: c.execute(query).scalars().all()))
         return [name for name in names if name not in known]
 
-    def settled(self, portal: str, records: Sequence[Mapping[str, Any]]) -> dict[str, list[Row]]:
+    def settled(self, portal: str, records: Sequence[Mapping[str, object]]) -> dict[str, list[Row]]:
         """Of a page of datasets those that stand as they were taken over, each with its links.
 
         Raises:
@@ -290,7 +290,7 @@ class Links:
 
     @staticmethod
     def _note_dataset(
-        connection: Connection, tally: Tally, portal: str, record: Mapping[str, Any], organization: str, now: float
+        connection: Connection, tally: Tally, portal: str, record: Mapping[str, object], organization: str, now: float
     ) -> None:
         id = _text(record.get("id"))  # noqa: A001 - the field's name
         mine = (datasets.c.portal == portal) & (datasets.c.id == id)
@@ -340,7 +340,7 @@ def earlier_attempt(row: Row | None) -> EarlierAttempt:
     )
 
 
-def aggregate(rows: Sequence[Row]) -> dict[str, Any]:
+def aggregate(rows: Sequence[Row]) -> dict[str, object]:
     """A dataset's own state: that of its worst link, a broken one before one that nobody is sure of."""
     tried = [row for row in rows if row["status"] is not None]
     if not tried:
@@ -355,9 +355,11 @@ def aggregate(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _after(before: Row, found: Checked, now: float, *, asked: str, kept_as: str | None, read: bool) -> dict[str, Any]:
+def _after(
+    before: Row, found: Checked, now: float, *, asked: str, kept_as: str | None, read: bool
+) -> dict[str, object]:
     status = found.status
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "status": int(status),
         "is_broken": status.is_broken,
         "reason": found.reason[:_LONGEST_REASON],
@@ -396,7 +398,7 @@ def _upsert(
     dataset: str,
     organization: str,
     position: int,
-    resource: Mapping[str, Any],
+    resource: Mapping[str, object],
     before: Row | None,
     now: float,
 ) -> bool:
@@ -437,12 +439,12 @@ def _is(portal: str, resource: str) -> Any:
     return (links.c.portal == portal) & (links.c.resource == resource)
 
 
-def _organization(record: Mapping[str, Any]) -> str:
+def _organization(record: Mapping[str, object]) -> str:
     found = record.get("organization")
     return _text(found.get("name") or found.get("id")) if isinstance(found, Mapping) else ""
 
 
-def _resources(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _resources(record: Mapping[str, object]) -> list[Mapping[str, object]]:
     found = record.get("resources")
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 

@@ -96,7 +96,7 @@ class Reports:
         query = select(links, *named).select_from(joined).where(mine).order_by(links.c.resource).limit(limit)
         return [dict(row) for row in self._database.read(lambda c: c.execute(query).mappings().all())]
 
-    def every_broken(self, portal: str, organization: str | None = None) -> Iterator[dict[str, Any]]:
+    def every_broken(self, portal: str, organization: str | None = None) -> Iterator[dict[str, object]]:
         """All broken links, a page at a time."""
         after = ""
         while rows := self.broken(portal, organization=organization, after=after, limit=500):
@@ -112,7 +112,7 @@ class Reports:
         return [{"up_to": 10 ** (each + 3), "copies": count} for each, count in enumerate(bins)]
 
 
-def resource_record(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, Any]:
+def resource_record(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, object]:
     """The record of a link in the shape of `archiver_resource_show`, so that tools around CKAN read it as they did."""
     status = None if row["status"] is None else Status(row["status"])
     return {
@@ -142,7 +142,7 @@ def resource_record(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, An
     }
 
 
-def broken_row(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, Any]:
+def broken_row(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, object]:
     """A line of the report of broken links."""
     return {
         "organization": row["organization"],
@@ -162,7 +162,7 @@ def broken_row(row: Mapping[Any, Any], cache_url: str = "") -> dict[str, Any]:
     }
 
 
-def as_csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+def as_csv(rows: Iterator[dict[str, object]]) -> Iterator[str]:
     """The report as CSV, with all texts quoted; what a spreadsheet would run as a formula is shown as text."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, quoting=csv.QUOTE_NONNUMERIC)
@@ -180,7 +180,7 @@ def iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if value is None:
         return ""
     return f"'{value}" if isinstance(value, str) and value.startswith(_CELL_BEGINS_FORMULA) else value

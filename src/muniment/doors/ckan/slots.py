@@ -99,7 +99,7 @@ class Slots:
 def _locked(connection: Connection, name: str) -> dict[str, Any]:
     row = connection.execute(select(slots).where(slots.c.name == name).with_for_update()).mappings().first()
     if row is None:
-        fresh: dict[str, Any] = {"name": name, "next_at": 0.0, "held": "{}", "failures": 0, "reason": ""}
+        fresh: dict[str, object] = {"name": name, "next_at": 0.0, "held": "{}", "failures": 0, "reason": ""}
         fresh |= {"booked_to": 0.0, "pace": 0.0}
         connection.execute(insert(slots), fresh)
         return fresh

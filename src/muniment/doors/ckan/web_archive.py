@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from muniment.content.extras import need
 from muniment.doors.ckan.link import Checked
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write_snapshot(
-    archive: Archive, portal: Portal, row: Mapping[Any, Any], found: Checked, asked: str, place: str
+    archive: Archive, portal: Portal, row: Mapping[object, object], found: Checked, asked: str, place: str
 ) -> None:
     """Keep request and answer of a copy as a resource of its own, an instance for each copy.
 

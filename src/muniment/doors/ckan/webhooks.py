@@ -22,7 +22,7 @@ _TAKEN = range(200, 300)
 _FAILURES = 12
 
 
-def tell(given: CkanContext, portal: Portal, occasion: str, event: Mapping[str, Any]) -> None:
+def tell(given: CkanContext, portal: Portal, occasion: str, event: Mapping[str, object]) -> None:
     """Owe every listener of a portal an event; the same occasion is told once.
 
     Raises:

@@ -38,12 +38,12 @@ def cache_url(root: str, row: Row) -> str:
     return f"{root}/archive/{quote(stamp, safe=':')}/{quote(str(row['resource']), safe='')}/{quote(name, safe='')}"
 
 
-def wanted_fields(root: str, row: Row) -> dict[str, Any]:
+def wanted_fields(root: str, row: Row) -> dict[str, object]:
     """What the portal should say of a link whose copy is kept; nothing for one that has none."""
     if row["kept_as"] is None or not root:
         return {}
     stamp = datetime.fromisoformat(str(row["kept_as"]).partition("/")[0])
-    fields: dict[str, Any] = {
+    fields: dict[str, object] = {
         "cache_url": cache_url(root, row),
         "cache_last_updated": stamp.strftime("%Y-%m-%dT%H:%M:%S.000000"),
         "hash": row["md5"],
@@ -53,7 +53,7 @@ def wanted_fields(root: str, row: Row) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-def differing(fields: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, Any]:
+def differing(fields: Mapping[str, object], resource: Mapping[str, object]) -> dict[str, object]:
     """Of these fields those that the portal has otherwise; times are compared as times, sizes as numbers."""
     return {name: value for name, value in fields.items() if not _same(name, value, resource.get(name))}
 

@@ -46,12 +46,12 @@ def audit(given: DistilleryContext, batch: str) -> Iterator[Difference]:
     job = find_batch(given, batch)
     asked = cast("Mapping[str, Any]", job.given or {})
     published: dict[str, PublishedAt] = {}
-    made: list[Mapping[str, Any]] = []
+    made: list[Mapping[str, object]] = []
     for step in given.ledger.steps(batch):
         if step.state is State.DONE and step.name in {MAKE, COLLECTION}:
-            made.append(cast("Mapping[str, Any]", step.result))
+            made.append(cast("Mapping[str, object]", step.result))
         elif step.state is State.DONE and step.name == PUBLISH:
-            id = str(cast("Mapping[str, Any]", step.given)["id"])  # noqa: A001 - the field's word
+            id = str(cast("Mapping[str, object]", step.given)["id"])  # noqa: A001 - the field's word
             published[id] = PublishedAt(**cast("Any", step.result))
         elif step.state is State.FAILED:
             yield Difference("log", step.name, f"it failed: {step.reason}")
@@ -144,7 +144,7 @@ def _catalogue(
             yield Difference("ArchivesSpace", instance.id, f"tape {tape} is not linked as its one container")
 
 
-def _component(given: DistilleryContext, parent: str, id: str, wanted: list[dict[str, Any]]) -> Iterator[Difference]:
+def _component(given: DistilleryContext, parent: str, id: str, wanted: list[dict[str, object]]) -> Iterator[Difference]:
     every = given.catalogue.components(id)
     found = [each for each in every if each.record.get("digital_object", {}).get("ref") == parent]
     if len(found) != 1:

@@ -54,7 +54,7 @@ class ObjectDescription:
     uri: str
     record: Mapping[str, Any]
     digital_objects: tuple[Mapping[str, Any], ...]
-    containers: tuple[Mapping[str, Any], ...]
+    containers: tuple[Mapping[str, object], ...]
 
     @property
     def title(self) -> str:
@@ -129,7 +129,7 @@ def caption_of(
     )
 
 
-def stable_record(value: Any) -> Any:
+def stable_record(value: object) -> object:
     """A record without what changes by itself, and without what a run writes: equal for what is described alike."""
     if isinstance(value, Mapping):
         return {

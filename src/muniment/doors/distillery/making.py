@@ -73,7 +73,7 @@ class _Image:
 
     file: ScanFile
     files: Mapping[str, Path]
-    pages: tuple[Mapping[str, Any], ...]
+    pages: tuple[Mapping[str, object], ...]
     obstacle: str = ""
 
 
@@ -138,7 +138,7 @@ def make_object(
         for present in [str(each.path) for each in transaction.files()]:
             if present not in kept:
                 transaction.delete(present)
-        files: dict[str, Any] = {path: known["files"][path] for path in sorted(kept)}
+        files: dict[str, object] = {path: known["files"][path] for path in sorted(kept)}
         transaction.add(record, name, digests={"sha256": made_record.sha256})
         files[name] = {**asdict(made_record), "key": _key(root, made_record, known, number)}
         todo = [each for each in folder.files if each.sequence not in same]
@@ -187,7 +187,7 @@ def newest_instance(given: DistilleryContext, resource: str) -> Instance | None:
         return None
 
 
-def record_bytes(record: Mapping[str, Any]) -> bytes:
+def record_bytes(record: Mapping[str, object]) -> bytes:
     """A catalogue's record as it is kept: what is described, in a form that is equal for equal descriptions."""
     text = json.dumps(stable_record(record), ensure_ascii=False, indent=4, sort_keys=True)
     return f"{text}\n".encode("utf-8", "replace")
@@ -294,7 +294,7 @@ def _image(
         if policy == "jp2":
             raise BadScan(name=file.path.name, reason=f"it can be no lossless JPEG 2000: {scan.obstacle}")
         return _Image(file, files, tuple(asdict(page) for page in scan.pages), scan.obstacle)
-    pages: list[Mapping[str, Any]] = []
+    pages: list[Mapping[str, object]] = []
     for page in range(len(scan.pages)):
         name = f"{stem}-p{page + 1:04}" if page else stem
         out, beside = scratch / f"{name}.jp2", scratch / f"{name}.icc"

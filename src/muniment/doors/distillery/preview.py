@@ -110,7 +110,7 @@ class Preview:
         more = f"; and {len(errors) - _NAMED} more" if len(errors) > _NAMED else ""
         raise NotReadyToDistill(collection=self.collection, problems=said + more)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """All of it as JSON."""
         return {
             "collection": self.collection,

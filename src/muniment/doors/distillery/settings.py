@@ -202,10 +202,10 @@ def read_secret(path: Path | None, what: str) -> str:
     return secret
 
 
-def _table(kind: type, given: Mapping[str, Any], where: str, folder: Path, wrong: list[str]) -> Any:
+def _table(kind: type, given: Mapping[str, object], where: str, folder: Path, wrong: list[str]) -> Any:
     known = {each.name: each for each in fields(kind)}
     wrong += [f"there is no setting {where}{name}" for name in given if name not in known]
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     usual = kind()
     for name in known.keys() & given.keys():
         value, said = given[name], f"{where}{name}"
@@ -222,7 +222,7 @@ def _table(kind: type, given: Mapping[str, Any], where: str, folder: Path, wrong
     return kind(**values)
 
 
-def _value(name: str, value: Any, usual: Any, folder: Path) -> Any:
+def _value(name: str, value: object, usual: object, folder: Path) -> object:
     """A value of the kind its setting has.
 
     Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from muniment.archive import Archive
 from muniment.content.jsonld import (
@@ -26,7 +25,7 @@ from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.records import COMPACTED, EXPANDED, SOURCE, Revision
 from muniment.layouts.selection import Format
 
-Json = dict[str, Any]
+Json = dict[str, object]
 
 _PACKAGE_CONTEXT: Json = {
     "@version": 1.1,

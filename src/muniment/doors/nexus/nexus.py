@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from typing import Any
 
 from muniment.archive import Archive, Summary
 from muniment.content.jsonld import JsonLd
@@ -70,7 +69,7 @@ class Nexus:
         crcs = self.selections.crcs()
         self.delivering = DeliveryPlanner(archive, self.projects, self.records, self.documents, crcs, options.layout)
 
-    def select(self, project: Project, iri: str | None, payload: Any, by: str) -> Definition:
+    def select(self, project: Project, iri: str | None, payload: object, by: str) -> Definition:
         """Keep a selection; without an IRI, in address or payload, it gets one.
 
         Raises:

@@ -11,7 +11,6 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from muniment.archive import Archive, Transaction
 from muniment.content.jsonld import IdSpace, Scope, is_iri, print_source
@@ -238,7 +237,7 @@ class Projects:
         wanted = f"{organization}/" if organization else ""
         return [item.id for item in self._archive.resources(PROJECTS) if item.id.startswith(wanted)]
 
-    def _settings(self, name: str, payload: object, before: Project | None = None) -> dict[str, Any]:
+    def _settings(self, name: str, payload: object, before: Project | None = None) -> dict[str, object]:
         given = _fields(payload)
         base = before.base if before else self._addresses.base(name)
         vocab = before.vocab if before else self._addresses.vocab(name)
@@ -281,7 +280,7 @@ def _blank(project: str, id: str, kind: str) -> Revision:
     return Revision(project=project, id=id, iri=id, kind=kind, number=0, rev=0)
 
 
-def _keeping(said: Mapping[str, Any]) -> Callable[[Transaction, Revision], Revision]:
+def _keeping(said: Mapping[str, object]) -> Callable[[Transaction, Revision], Revision]:
     def fill(transaction: Transaction, revision: Revision) -> Revision:
         content = print_source(said)
         if SOURCE in transaction:
@@ -300,7 +299,7 @@ def _refuse_label(label: str) -> None:
         raise LabelRefused(label=label, reason="it is reserved")
 
 
-def _fields(payload: object) -> Mapping[str, Any]:
+def _fields(payload: object) -> Mapping[str, object]:
     if payload is None:
         return {}
     if not isinstance(payload, Mapping):
@@ -308,14 +307,14 @@ def _fields(payload: object) -> Mapping[str, Any]:
     return payload
 
 
-def _described(payload: object) -> dict[str, Any]:
+def _described(payload: object) -> dict[str, object]:
     text = _fields(payload).get("description")
     if text is not None and not isinstance(text, str):
         raise FieldsRefused(details="'description' is not text.")
     return {"description": text}
 
 
-def _namespace(given: Mapping[str, Any], key: str) -> str | None:
+def _namespace(given: Mapping[str, object], key: str) -> str | None:
     text = given.get(key)
     if text is None:
         return None

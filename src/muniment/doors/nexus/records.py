@@ -141,7 +141,7 @@ class Revision:
         """
         return parse_json(self.stored(name).read())
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """What is kept in the instance's metadata."""
         return {
             "kind": self.kind,

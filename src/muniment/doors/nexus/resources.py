@@ -105,13 +105,13 @@ class Resources:
 
         return find
 
-    def _expand(self, project: Project, payload: object, iri: str | None) -> dict[str, Any]:
+    def _expand(self, project: Project, payload: object, iri: str | None) -> dict[str, object]:
         if not isinstance(payload, Mapping):
             raise InvalidJsonLd(reason="it is not a JSON object")
         return self.jsonld.expand(payload, project.scope(self.document(project)), id=iri)
 
     @staticmethod
-    def _id(project: Project, iri: str | None, node: Mapping[str, Any]) -> str:
+    def _id(project: Project, iri: str | None, node: Mapping[str, object]) -> str:
         found = str(node.get("@id") or "")
         if not found or found.startswith("_:"):
             return iri or f"{project.base}{uuid.uuid4()}"
@@ -120,7 +120,7 @@ class Resources:
         return found
 
     def _forms(
-        self, project: Project, id: str, raw: bytes, payload: Mapping[str, Any], node: dict[str, Any]
+        self, project: Project, id: str, raw: bytes, payload: Mapping[str, object], node: dict[str, object]
     ) -> tuple[Fill, tuple[str, ...]]:
         scope = project.scope(self.document(project))
         named = {**node, "@id": id}

@@ -136,7 +136,7 @@ class Crcs(MutableMapping[str, int]):
             part = rows[start : start + _AT_ONCE]
             names = [row["digest"] for row in part]
 
-            def work(connection: Connection, part: list[dict[str, Any]] = part, names: list[Any] = names) -> None:
+            def work(connection: Connection, part: list[dict[str, object]] = part, names: list[object] = names) -> None:
                 connection.execute(delete(nexus_crcs).where(nexus_crcs.c.digest.in_(names)))
                 connection.execute(insert(nexus_crcs), part)
 

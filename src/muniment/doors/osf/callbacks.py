@@ -82,12 +82,12 @@ def address_of(text: str) -> Address:
     return Address(url, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
-def success(id: str, failures: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def success(id: str, failures: Sequence[Mapping[str, str]]) -> dict[str, object]:
     """What is told of a container that was registered; `failures` are the files that could not be taken."""
     return {"status": "success", "id": id, "failures": [dict(failure) for failure in failures]}
 
 
-def failed(id: str, reasons: Sequence[str]) -> dict[str, Any]:
+def failed(id: str, reasons: Sequence[str]) -> dict[str, object]:
     """What is told of a container that was not registered."""
     return {"status": "failed", "id": id, "reasons": list(reasons)}
 
@@ -123,7 +123,7 @@ def told(ledger: Ledger, job: str, id: str, addresses: Sequence[Address]) -> boo
     return all(ledger.find(_KIND, _key(job, id, address)) is not None for address in addresses)
 
 
-def deliveries(ledger: Ledger, job: str, id: str, addresses: Sequence[Address]) -> list[dict[str, Any]]:
+def deliveries(ledger: Ledger, job: str, id: str, addresses: Sequence[Address]) -> list[dict[str, object]]:
     """The log of each address: how it stands, how often it was tried, and what came of it."""
     found = []
     for address in addresses:
@@ -132,7 +132,7 @@ def deliveries(ledger: Ledger, job: str, id: str, addresses: Sequence[Address]) 
     return found
 
 
-def _delivery(ledger: Ledger, address: Address, job: Job | None) -> dict[str, Any]:
+def _delivery(ledger: Ledger, address: Address, job: Job | None) -> dict[str, object]:
     if job is None:
         return {"address": address.shown, "state": "not yet owed", "attempts": 0}
     steps = list(ledger.steps(job.id))

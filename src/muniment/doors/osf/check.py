@@ -49,7 +49,7 @@ class CheckStep(OsfStep):
         calls = [Call(DAMAGED, {"count": len(found), "named": found[:_NAMED]})] if found else []
         return Done({"stores": answer, "damaged": found[:_NAMED]}, spawn=calls)
 
-    def _look(self, store: Store, after: str, budget: int, context: Context) -> tuple[dict[str, Any], list[Damage]]:
+    def _look(self, store: Store, after: str, budget: int, context: Context) -> tuple[dict[str, object], list[Damage]]:
         size = count = 0
         found: list[Damage] = []
         for looked in look(store, after):
@@ -73,7 +73,7 @@ class CheckStep(OsfStep):
                 continue
             for row in self._office.ledger.steps(job.id, name=CHECK):
                 if isinstance(row.result, Mapping):
-                    stores = cast("Mapping[str, Mapping[str, Any]]", row.result["stores"])
+                    stores = cast("Mapping[str, Mapping[str, object]]", row.result["stores"])
                     return {number: str(told["after"]) for number, told in stores.items()}
         return {}
 

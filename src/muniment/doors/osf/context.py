@@ -67,14 +67,14 @@ class RegistrationContext:
         self.policy = policy or Policy()
         self.callbacks = tuple(callbacks)
         self.signer = signer
-        self._makers: dict[str, Callable[[], Any]] = {
+        self._makers: dict[str, Callable[[], object]] = {
             "archive": open_archive,
             "ledger": open_ledger,
             "session": open_session,
             "stores": open_stores,
             "callback_session": open_callback_session or open_session,
         }
-        self._made: dict[tuple[int, str], Any] = {}
+        self._made: dict[tuple[int, str], object] = {}
         self._lock = threading.Lock()
         self._scratch = scratch
 

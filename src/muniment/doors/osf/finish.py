@@ -54,7 +54,7 @@ class SealStep(OsfStep):
             {"id": id, "status": "committed"}, spawn=registrations, then=Call(calls.FINISH, cast("Json", further))
         )
 
-    def _commit(self, id: str, wanted: Given, services: list[Mapping[str, Any]], context: Context) -> Any:
+    def _commit(self, id: str, wanted: Given, services: list[Mapping[str, Any]], context: Context) -> object:
         policy = self._office.policy
         hold = TransactionLease(self._office.archive, id, wanted["transaction"], policy.lease, context.check)
         transaction = hold.closing()
@@ -199,7 +199,7 @@ class EndStep(OsfStep):
         return Done({"id": root, "status": "success"})
 
 
-def _kept(answer: Mapping[str, Any]) -> dict[str, Any]:
+def _kept(answer: Mapping[str, Any]) -> dict[str, object]:
     names = ("label", "service", "resource", "prefix", "force_parity", "files", "size")
     # A service that was fetched before this was recorded has nothing to say of it.
     return {name: answer[name] for name in names} | {"not_taken": list(answer.get("not_taken", ()))}

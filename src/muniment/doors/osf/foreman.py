@@ -63,7 +63,7 @@ class Foreman:
         self.registration_context = registration_context
         self._links = links
         self._signed = signed_submissions
-        self._manifests: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._manifests: OrderedDict[str, Mapping[str, object]] = OrderedDict()
         self._lock = threading.Lock()
 
     # --- taking in
@@ -158,7 +158,7 @@ class Foreman:
             found.append(id)
         return found, None
 
-    def manifest(self, id: str, service: str | None = None) -> Mapping[str, Any]:
+    def manifest(self, id: str, service: str | None = None) -> Mapping[str, object]:
         """The manifest of a container, or of one of its services.
 
         Raises:
@@ -169,7 +169,7 @@ class Foreman:
         services = self._manifest(id)["services"]
         if service not in services:
             raise ServiceNotFound(id=id, service=service)
-        return cast("Mapping[str, Any]", services[service])
+        return cast("Mapping[str, object]", services[service])
 
     def files(self, id: str) -> dict[str, Any]:
         """The files of a container's own services.
@@ -179,7 +179,7 @@ class Foreman:
         """
         return {label: service["files"] for label, service in self._manifest(id)["services"].items()}
 
-    def file_metadata(self, id: str, sha256: str) -> Any:
+    def file_metadata(self, id: str, sha256: str) -> object:
         """What is known of a file of a container.
 
         Raises:
@@ -261,7 +261,7 @@ class Foreman:
             "callbacks": deliveries(ledger, job.id, id, self.registration_context.callbacks),
         }
 
-    def _failures(self, id: str, *, registered: bool) -> Any:
+    def _failures(self, id: str, *, registered: bool) -> object:
         if not registered:
             return []
         try:
@@ -282,7 +282,7 @@ class Foreman:
                 self._manifests.move_to_end(id)
                 return self._manifests[id]
         try:
-            found: Mapping[str, Any] = json.loads(read_bytes(self._store, layout.manifest_key(id), MANIFEST_LIMIT))
+            found: Mapping[str, object] = json.loads(read_bytes(self._store, layout.manifest_key(id), MANIFEST_LIMIT))
         except KeyNotFound:
             raise ContainerNotFound(id=id) from None
         with self._lock:
@@ -319,7 +319,7 @@ def _word(job: Job, *, registered: bool) -> str:
     return {JobState.FAILED: "FAILED", JobState.CANCELLED: "CANCELLED"}.get(job.state, "FAILED")
 
 
-def _running(step: StepRow) -> dict[str, Any]:
+def _running(step: StepRow) -> dict[str, object]:
     return {
         "step": step.name,
         "what": step.what,

@@ -209,7 +209,7 @@ class Registration:
         with contextlib.suppress(KeyTaken):
             put_bytes(self._store, record_key, layout.as_bytes(record))
 
-    def _put_parity(self, path: Path) -> dict[str, Any]:
+    def _put_parity(self, path: Path) -> dict[str, object]:
         key = layout.parity_key(path.name)
         facts = Entry(LogicalPath.parse(path.name), path.stat().st_size)
         try:
@@ -225,7 +225,7 @@ class Registration:
     # --- documents
 
     def _documents(self, entries: Sequence[Entry]) -> None:
-        manifests: dict[str, Any] = {}
+        manifests: dict[str, object] = {}
         for service in self._services:
             files = layout.described(service, entries, self._md5, self._archived, self._present(service))
             manifests[service.label] = layout.service_manifest(service, files)
@@ -282,7 +282,7 @@ class Registration:
                     with contextlib.suppress(ChangeRefused):
                         self._store.remove(former)
 
-    def _put_json(self, key: str, document: Any) -> None:
+    def _put_json(self, key: str, document: object) -> None:
         data = layout.as_bytes(document)
         self._written.add(key)
         try:

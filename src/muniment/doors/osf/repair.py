@@ -238,7 +238,7 @@ class StoreRepair:
         return "from its content"
 
     def _record(self, key: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = json.loads(read_bytes(self._store, key, _DOCUMENT))
+        found: Mapping[str, object] = json.loads(read_bytes(self._store, key, _DOCUMENT))
         return found
 
     def _copy(self, key: str, place: Path) -> None:

@@ -76,14 +76,14 @@ def read_submission(value: Any) -> Submission:
         field, reason = found[0]
         errors = [{"field": where, "reason": why} for where, why in found]
         raise ContainerField(field=field, reason=reason, errors=errors)
-    secrets: dict[str, Any] = {}
+    secrets: dict[str, object] = {}
     return Submission(_tree(value["container"], secrets), secrets)
 
 
 Faults = Iterator[tuple[str, str]]
 
 
-def _wrapped(value: Any, where: str, depth: int) -> Faults:
+def _wrapped(value: object, where: str, depth: int) -> Faults:
     """A container in its wrapper, as the body and each child is."""
     field = f"{where}.container" if where else "container"
     if not isinstance(value, Mapping):
@@ -168,7 +168,7 @@ def _services(given: list[Any], where: str) -> Faults:
             yield f"{where}[{number}].{name}.{fault.details['field']}", _without_place(fault)
 
 
-def _service(given: Any, where: str) -> Faults:
+def _service(given: object, where: str) -> Faults:
     for fault in faults(given):
         name = next(iter(given)) if isinstance(given, Mapping) and len(given) == 1 else None
         field = fault.details.get("field")
@@ -195,7 +195,7 @@ def _doubled(value: Mapping[str, Any]) -> Faults:
     yield from walk(value["container"], "container")
 
 
-def _tree(given: Mapping[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
+def _tree(given: Mapping[str, Any], secrets: dict[str, object]) -> dict[str, object]:
     """What the ledger is given: the known fields alone, for among unknown ones a credential may stand."""
     about = given["metadata"]
     metadata = {name: about.get(name) for name in ("id", "title", "description", "contributors")}
@@ -210,6 +210,6 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     names = {str: "text", list: "a list", dict: "an object", bool: "a boolean", int: "a number", float: "a number"}
     return "null" if value is None else names.get(type(value), type(value).__name__)

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import Request, Response
 
@@ -23,7 +22,7 @@ from muniment.server.native.schemas import AuditIn, Count, ParityOut, RepairIn
 router = new_router()
 
 LINES = "application/jsonl"
-_ANSWER: dict[int | str, dict[str, Any]] = {
+_ANSWER: dict[int | str, dict[str, object]] = {
     200: {"content": {LINES: {}}, "description": "A JSON object on each line; the last one is the summary."}
 }
 
@@ -37,7 +36,7 @@ def audit(request: Request, given: AuditIn | None = None) -> Response:
     since = Head.parse(wanted.since) if wanted.since else None
     metrics = access.authorizer.metrics
 
-    def rows() -> Iterator[dict[str, Any]]:
+    def rows() -> Iterator[dict[str, object]]:
         counts: Counter[str] = Counter()
         failed = False
         found = access.archive.audit(
@@ -65,7 +64,7 @@ def repair(request: Request, given: RepairIn | None = None) -> Response:
     wanted = given or RepairIn()
     place = _place(access, wanted.id, wanted.project, ADMIN)
 
-    def rows() -> Iterator[dict[str, Any]]:
+    def rows() -> Iterator[dict[str, object]]:
         failed = False
         for done in access.archive.repair(wanted.id, project=place):
             failed = failed or not done.repaired
@@ -93,7 +92,7 @@ def reindex(request: Request) -> Count:
 
 
 @router.post("/recover", operation_id="recover")
-def recover(request: Request) -> dict[str, list[dict[str, Any]]]:
+def recover(request: Request) -> dict[str, list[dict[str, object]]]:
     """Finish what a crash left; a server does it by itself now and then."""
     access = authorized(request)
     access.require(ADMIN, None)
@@ -109,7 +108,7 @@ def _place(access: AuthorizedRequest, id: str | None, project: str | None, permi
     return place
 
 
-def _lines(rows: Callable[[], Iterator[dict[str, Any]]], root: str) -> Response:
+def _lines(rows: Callable[[], Iterator[dict[str, object]]], root: str) -> Response:
     def pieces() -> Iterator[bytes]:
         # Said at once, so that whoever waits in between knows that the work has begun.
         yield b'{"begun":true}\n'
@@ -122,7 +121,7 @@ def _lines(rows: Callable[[], Iterator[dict[str, Any]]], root: str) -> Response:
     return PumpResponse(pieces, headers={"Content-Type": LINES, "Cache-Control": "no-store"})
 
 
-def _without(row: Any, root: str) -> Any:
+def _without(row: object, root: str) -> object:
     """A row whose places no longer say where on the server's disk the archive lies."""
     if isinstance(row, dict):
         return {name: _without(value, root) for name, value in row.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from fastapi import Request, Response
 
@@ -18,7 +17,7 @@ router = new_router()
 MOST_BYTES = 8 << 20
 """Of all files of one answer together: they are in memory until it is sent."""
 
-_ANSWER: dict[int | str, dict[str, Any]] = {
+_ANSWER: dict[int | str, dict[str, object]] = {
     200: {
         "content": {BATCH_TYPE: {"schema": {"type": "string", "format": "binary"}}},
         "description": "A line of JSON (a list of the files, as in `files`), then their bytes in the same order.",

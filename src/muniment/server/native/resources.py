@@ -122,7 +122,7 @@ def summary(request: Request, id: Segment, project: Project = None) -> SummaryOu
 
 
 @router.delete("/resources/{id}", operation_id="purge", status_code=200)
-def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None) -> dict[str, Any]:
+def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None) -> dict[str, object]:
     """Remove a resource for ever, in an archive of dynamic mode; the answer is the event."""
     access = authorized(request)
     name = text_of(id)

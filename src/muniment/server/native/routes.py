@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
@@ -12,11 +10,11 @@ from muniment.http.problems import MEDIA_TYPE
 from muniment.server.native.schemas import Problem
 
 
-def _problem(description: str) -> dict[str, Any]:
+def _problem(description: str) -> dict[str, object]:
     return {"description": description, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
 
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
+_PROBLEMS: dict[int | str, dict[str, object]] = {
     400: _problem("The request cannot be understood."),
     401: _problem("Sign in."),
     403: _problem("Not allowed."),

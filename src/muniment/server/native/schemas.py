@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -32,7 +32,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    details: dict[str, Any] = {}
+    details: dict[str, object] = {}
 
 
 class ArchiveInfo(BaseModel):
@@ -91,7 +91,7 @@ class InstanceOut(BaseModel):
     message: str
     agent: dict[str, str]
     files: int
-    record: dict[str, Any]
+    record: dict[str, object]
 
 
 class HistoryOut(BaseModel):
@@ -154,16 +154,16 @@ class TransactionOut(BaseModel):
     project: str
     number: int = Field(description="The number its instance will have.")
     prepared: bool
-    metadata: dict[str, Any]
-    provenance: list[Any] = Field(description="The instances it is made from, as far as that was said.")
+    metadata: dict[str, object]
+    provenance: list[object] = Field(description="The instances it is made from, as far as that was said.")
     expires_in: float = Field(description="Seconds it lives from now on; each use begins them anew.")
 
 
 class MetadataIn(Given):
     """What is said about the instance; it takes the place of what was said before."""
 
-    metadata: dict[str, Any]
-    provenance: list[Any] | None = Field(default=None, max_length=10_000)
+    metadata: dict[str, object]
+    provenance: list[object] | None = Field(default=None, max_length=10_000)
 
 
 class LinksIn(Given):
@@ -254,7 +254,7 @@ class EventIn(Given):
     project: Project | None = None
     instance: int = Field(default=0, ge=0, le=1 << 31, strict=False)  # JSON has 1.0 for 1
     outcome: Literal["success", "failure"] = "success"
-    detail: dict[str, Any] = {}
+    detail: dict[str, object] = {}
 
 
 class EventOut(BaseModel):
@@ -331,7 +331,7 @@ class DecisionOut(BaseModel):
     group: str
     decision: str
     agent: str = ""
-    parts: list[dict[str, Any]]
+    parts: list[dict[str, object]]
 
 
 class Imported(BaseModel):
@@ -344,7 +344,7 @@ class Imported(BaseModel):
 class FetchIn(Given):
     """What is to be fetched, and where to."""
 
-    sources: list[Annotated[dict[str, dict[str, Any]], Field(min_length=1, max_length=1)]] = Field(
+    sources: list[Annotated[dict[str, dict[str, object]], Field(min_length=1, max_length=1)]] = Field(
         min_length=1,
         max_length=100,
         description='Objects with a source\'s name as their only key: `{"http": {"url": "https://example.org/"}}`.',
@@ -363,16 +363,16 @@ class FetchOut(BaseModel):
     reason: str = Field(description="Why it failed.")
     id: str
     project: str
-    sources: list[dict[str, Any]] = Field(description="Without their credentials.")
+    sources: list[dict[str, object]] = Field(description="Without their credentials.")
     requester: str
     created: str
     ended: str | None
-    result: dict[str, Any] | None = Field(
+    result: dict[str, object] | None = Field(
         description="Its instance, whether that is a new one, and the files that could not be had."
     )
     bytes: int | None = None
-    running: list[dict[str, Any]] = []
-    waiting: list[dict[str, Any]] = Field(default=[], description="What waits for a service, why, and until when.")
+    running: list[dict[str, object]] = []
+    waiting: list[dict[str, object]] = Field(default=[], description="What waits for a service, why, and until when.")
 
 
 class FetchPage(BaseModel):
@@ -519,4 +519,4 @@ class ReportOut(BaseModel):
     kind: str
     project: str | None = Field(description="Null for the whole archive.")
     made: str = Field(description="When it was computed.")
-    report: dict[str, Any] = Field(description="As `muniment report … --json` writes it.")
+    report: dict[str, object] = Field(description="As `muniment report … --json` writes it.")

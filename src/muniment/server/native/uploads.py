@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
@@ -47,7 +47,7 @@ Modified = Annotated[
 ]
 Offset = Annotated[int, Header(ge=0, le=1 << 60, description="Where the bytes go on.")]
 _LIST = TypeAdapter(Annotated[list[UploadIn], Field(max_length=10_000)])
-_BYTES: dict[str, Any] = {
+_BYTES: dict[str, object] = {
     "requestBody": {
         "required": True,
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -130,7 +130,7 @@ def begin(
     access = authorized(request)
     asked = UploadRequest(given.path, given.size, given.digests, given.modified or None, given.replace)
 
-    def make() -> dict[str, Any]:
+    def make() -> dict[str, object]:
         return {"upload": _begin(request, transaction, asked).id, "offset": 0}
 
     record = request.app.state.idempotency.once(

@@ -79,7 +79,7 @@ def container(request: Request, id: str) -> Response:
     )
 
 
-def _heading(page: Page, status: dict[str, Any]) -> str:
+def _heading(page: Page, status: dict[str, object]) -> str:
     t = page.texts
     if status["registered"]:
         failures = len(_listed(status.get("failures")))

@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -119,7 +118,7 @@ def _sentence(page: Page, older: Instance, newer: Instance, found: list[Change])
     return str(t("Instance {other} against {one}: {parts}", one=older.number, other=newer.number, parts=parts))
 
 
-def _said_differently(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _said_differently(before: Mapping[str, object], after: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """What is said differently, name by name."""
     old, new = _joined(before), _joined(after)
     return [
@@ -129,7 +128,7 @@ def _said_differently(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
     ]
 
 
-def _joined(said: Mapping[str, Any]) -> dict[str, str]:
+def _joined(said: Mapping[str, object]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for name, text in islice(said_of(said), 500):
         found.setdefault(name, []).append(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from fastapi import Request
@@ -146,7 +146,7 @@ class Page:
         """A field of the address's query, without what surrounds it."""
         return self.request.query_params.get(name, "")[:longest].strip()
 
-    def show(self, template: str, title: str, current: str = "", *, status: int = 200, **given: Any) -> Response:
+    def show(self, template: str, title: str, current: str = "", *, status: int = 200, **given: object) -> Response:
         """The answer: the template in its frame. `current` is the path of its entry at the side."""
         return framed(self.request, template, title, current, access=self.access, status=status, **given)
 
@@ -163,7 +163,7 @@ def framed(
     *,
     access: AuthorizedRequest | None = None,
     status: int = 200,
-    **given: Any,
+    **given: object,
 ) -> Response:
     """A template in its frame, also for who was not let in."""
     words = language_of(request)

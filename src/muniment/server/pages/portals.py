@@ -27,7 +27,7 @@ _LINKS = 50
 _YEAR = 366 * 86_400.0
 _ATTEMPTS = 60
 
-COLUMNS: tuple[Column[dict[str, Any]], ...] = tuple(
+COLUMNS: tuple[Column[dict[str, object]], ...] = tuple(
     Column(name, lambda each, name=name: each[name])  # type: ignore[misc] # the name is bound to each column's own
     for name in (
         "name",
@@ -114,7 +114,7 @@ def broken(request: Request, name: str) -> Response:
     place = page.asked("page", 6)
     start = int(place) * _ORGANIZATIONS if place.isdecimal() else 0
     after = page.asked("after", 200)
-    links: list[dict[str, Any]] = []
+    links: list[dict[str, object]] = []
     if opened is not None or host:
         links = reports.broken(known.name, organization=opened, host=host, after=after, limit=_LINKS + 1)
     days = reports.days(known.name, since=time.time() - _YEAR)
@@ -182,7 +182,7 @@ def _sentence(page: Page, totals: dict[str, int]) -> str:
     return str(t("{broken} of {links} links are broken; {broken_kept} of them are kept here", **numbers))
 
 
-def _link(page: Page, row: dict[str, Any]) -> dict[str, Any]:
+def _link(page: Page, row: dict[str, object]) -> dict[str, object]:
     copy = cache_url(page.root, row) if row["kept_as"] else ""
     shape, word = _state(page, row)
     return {**row, "copy": copy, "shape": shape, "word": word, "status_words": _status(row["status"])}

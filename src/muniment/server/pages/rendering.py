@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -37,7 +36,7 @@ def environment() -> Environment:
     return made
 
 
-def render(template: str, texts: Texts, **given: Any) -> bytes:
+def render(template: str, texts: Texts, **given: object) -> bytes:
     """A page's bytes."""
     words = {
         "t": texts,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -197,7 +196,7 @@ def latest_events(page: Page, found: Instance, most: int = _EVENTS) -> list[Even
     return [event for number in numbers for event in islice(page.archive.events(number - 1), 1)]
 
 
-def said_of(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+def said_of(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
     """What was said about an instance as lines of name and text."""
     if isinstance(value, Mapping) and depth < _DEEP:
         for key, item in value.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -110,6 +108,6 @@ def _summary(name: str) -> tuple[str, str]:
 
 
 def _fetches(page: Page) -> Fetches:
-    found: Any = page.jobs.fetches
+    found: object = page.jobs.fetches
     assert isinstance(found, Fetches)
     return found

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from muniment.content.trees import files_below
 from muniment.errors.sources import FileUnavailable, ProgramFailed
@@ -43,7 +43,7 @@ class Mirror:
         self._batch: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
-    def fetch(self) -> dict[str, Any]:
+    def fetch(self) -> dict[str, object]:
         """Fetch everything, unless that was done already; the branch and commit that files are taken from.
 
         Both are None where there is none; `chosen` says by what they were found: HEAD, newest branch, newest tag.
@@ -58,7 +58,7 @@ class Mirror:
         with self._alone() as held:
             done = self._folder / _DONE
             if done.exists():
-                return cast("dict[str, Any]", json.loads(done.read_text()))
+                return cast("dict[str, object]", json.loads(done.read_text()))
             for place in files_below(self._folder):
                 if place.endswith(".lock"):  # of a git that was killed; nobody else works here
                     Path(place).unlink()
@@ -160,7 +160,7 @@ class Mirror:
             fcntl.flock(held, fcntl.LOCK_EX)
             yield held.fileno()
 
-    def _point_head(self, said: str) -> dict[str, Any]:
+    def _point_head(self, said: str) -> dict[str, object]:
         """Point HEAD at what files are taken from, so that a clone of the bundle begins there too.
 
         That is what the other repository's HEAD names; where that names nothing (a default branch that was renamed,
@@ -187,7 +187,7 @@ class Mirror:
                     return self._pointed(name if ref == "refs/heads" else None, newest, kind)
         return {"branch": None, "commit": None, "chosen": None}
 
-    def _pointed(self, branch: str | None, commit: str, chosen: str) -> dict[str, Any]:
+    def _pointed(self, branch: str | None, commit: str, chosen: str) -> dict[str, object]:
         if branch is not None:
             self._git.run("symbolic-ref", "HEAD", branch)
         else:

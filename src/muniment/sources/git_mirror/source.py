@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtService, UnexpectedAnswer
@@ -137,7 +137,7 @@ class Repository:
         _skip(stream, offset)
         return stream
 
-    def description(self, commit: str | None) -> dict[str, Any]:
+    def description(self, commit: str | None) -> dict[str, object]:
         """What the files alone do not say: refs, links, programs, submodules and their addresses."""
         mirror = self.mirror()
         links: dict[str, str] = {}

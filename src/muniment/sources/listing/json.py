@@ -25,7 +25,7 @@ def read_json(url: str, body: bytes) -> list[Listed] | None:
     return None
 
 
-def _nginx(url: str, lines: list[dict[str, Any]]) -> Iterator[Listed]:
+def _nginx(url: str, lines: list[dict[str, object]]) -> Iterator[Listed]:
     """Objects with name, type, mtime and, for files, size."""
     for line in lines:
         if line["type"] != "other":

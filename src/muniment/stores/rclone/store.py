@@ -291,6 +291,6 @@ def _object(data: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _when(row: Mapping[str, Any]) -> str | None:
+def _when(row: Mapping[str, object]) -> str | None:
     found = str(row.get("ModTime") or "")
     return found or None

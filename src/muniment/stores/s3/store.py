@@ -181,7 +181,7 @@ class S3Store(Store):
             answer = self._once(key, {"Key": name, "Body": first, **sums.fields, **asked}, once=once)
             return replace(receipt, version=_version(answer), confirmed=sums.agree(answer))
 
-    def _once(self, key: str, fields: dict[str, Any], *, once: bool) -> Any:
+    def _once(self, key: str, fields: dict[str, Any], *, once: bool) -> object:
         """Put in one request, on the condition that nothing is there."""
         if once and self._conditional:
             try:
@@ -222,7 +222,7 @@ class S3Store(Store):
             raise
         return replace(receipt, version=_version(answer), confirmed=done.confirmed)
 
-    def _complete(self, key: str, name: str, done: Uploaded, *, once: bool) -> Any:
+    def _complete(self, key: str, name: str, done: Uploaded, *, once: bool) -> object:
         fields: dict[str, Any] = {
             "Bucket": self._bucket,
             "Key": name,
@@ -240,9 +240,9 @@ class S3Store(Store):
             raise KeyTaken(key=key, store=str(self))
         return self._deciding.complete_multipart_upload(**fields)
 
-    def _asked(self, options: PutOptions) -> dict[str, Any]:
+    def _asked(self, options: PutOptions) -> dict[str, object]:
         """What goes with a put: storage class and lock."""
-        asked: dict[str, Any] = {}
+        asked: dict[str, object] = {}
         if self._class is not None and not options.warm:
             asked["StorageClass"] = self._class
         if options.lock is not None and options.lock.until:

@@ -78,7 +78,7 @@ class ArchivesSpaceServer(Loopback):
         }
         self._count = 0
 
-    def put(self, kind: str, **record: Any) -> str:
+    def put(self, kind: str, **record: object) -> str:
         """A record that is there; its address."""
         self._count += 1
         where = f"/{kind}/{self._count}" if kind == "container_profiles" else f"{self.repository}/{kind}/{self._count}"
@@ -86,7 +86,7 @@ class ArchivesSpaceServer(Loopback):
         self.records[where] = made
         return where
 
-    def edit(self, uri: str, **fields: Any) -> None:
+    def edit(self, uri: str, **fields: object) -> None:
         """Somebody else saves a record."""
         self.records[uri].update(fields)
         self.records[uri]["lock_version"] += 1
@@ -139,7 +139,7 @@ class ArchivesSpaceServer(Loopback):
         ]
         return Reply.json({kind: found})
 
-    def _shown(self, uri: str, query: Mapping[str, str]) -> dict[str, Any]:
+    def _shown(self, uri: str, query: Mapping[str, str]) -> dict[str, object]:
         if uri not in self.records:
             raise Wrong(404, "Record not found")
         record = copy.deepcopy(self.records[uri])
@@ -151,7 +151,7 @@ class ArchivesSpaceServer(Loopback):
             self._resolve(record)
         return record
 
-    def _resolve(self, value: Any) -> None:
+    def _resolve(self, value: object) -> None:
         if isinstance(value, dict):
             ref = value.get("ref")
             if isinstance(ref, str) and ref in self.records:
@@ -162,7 +162,7 @@ class ArchivesSpaceServer(Loopback):
             for each in value:
                 self._resolve(each)
 
-    def _create(self, kind: str, given: dict[str, Any]) -> Reply:
+    def _create(self, kind: str, given: dict[str, object]) -> Reply:
         if kind not in _FIELDS:
             raise Wrong(404, "Sinatra::NotFound")
         record = self._taken(kind, given)
@@ -170,7 +170,7 @@ class ArchivesSpaceServer(Loopback):
         self.writes.append(f"created {uri}")
         return Reply.json(self._said("Created", uri))
 
-    def _update(self, uri: str, given: dict[str, Any]) -> Reply:
+    def _update(self, uri: str, given: dict[str, object]) -> Reply:
         known = self.records.get(uri)
         if known is None:
             raise Wrong(404, "Record not found")
@@ -188,11 +188,11 @@ class ArchivesSpaceServer(Loopback):
         self.writes.append(f"updated {uri}")
         return Reply.json(self._said("Updated", uri))
 
-    def _said(self, status: str, uri: str) -> dict[str, Any]:
+    def _said(self, status: str, uri: str) -> dict[str, object]:
         version = self.records[uri]["lock_version"]
         return {"status": status, "id": int(uri.rsplit("/", 1)[1]), "lock_version": version, "uri": uri, "warnings": []}
 
-    def _taken(self, kind: str, given: dict[str, Any], uri: str = "") -> dict[str, Any]:
+    def _taken(self, kind: str, given: dict[str, object], uri: str = "") -> dict[str, object]:
         """What the server keeps of a record, or a refusal in its own words."""
         record = self._known(kind, given, self.records.get(uri, {}))
         missing = {
@@ -222,7 +222,7 @@ class ArchivesSpaceServer(Loopback):
                 raise _invalid({"digital_object_id": ["Must be unique"]})
         return record
 
-    def _known(self, kind: str, given: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    def _known(self, kind: str, given: dict[str, object], before: Mapping[str, object]) -> dict[str, Any]:
         """The fields it knows; the others are dropped and remembered."""
         record: dict[str, Any] = {}
         for name, value in given.items():
@@ -234,7 +234,7 @@ class ArchivesSpaceServer(Loopback):
                 record[name] = value
         return record
 
-    def _file_version(self, kind: str, at: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _file_version(self, kind: str, at: int, given: Mapping[str, object]) -> dict[str, object]:
         path = f"file_versions/{at}"
         self.dropped += [f"{kind}.{path}.{name}" for name in given if name not in _FILE_VERSION]
         kept = {name: value for name, value in given.items() if name in _FILE_VERSION and value not in (None, "")}

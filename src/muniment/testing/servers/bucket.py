@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
@@ -150,7 +150,7 @@ class Bucket(Loopback):
 
     def _row(self, tag: str, key: str, number: int) -> str:
         data = self.objects[key][number - 1] or b""
-        facts: dict[str, Any] = {"LastModified": "2024-05-06T07:08:09.000Z"}
+        facts: dict[str, object] = {"LastModified": "2024-05-06T07:08:09.000Z"}
         if tag != "DeleteMarker":
             storage = "GLACIER" if key in self.archived else "STANDARD"
             facts |= {"ETag": f'"{self._etag(key, data)}"', "Size": len(data), "StorageClass": storage}

@@ -17,7 +17,7 @@ _TASK_FIELDS = {"entity_id", "entity_type", "task_type", "key", "value", "state"
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, kind: str, **error: Any) -> None:
+    def __init__(self, status: int, kind: str, **error: object) -> None:
         super().__init__(kind)
         self.status = status
         self.error = {"__type": kind, **error}
@@ -39,11 +39,11 @@ class Ckan(Loopback):
         self.header = "authorization"
         self.rows_max = 1000
         self.not_indexed: set[str] = set()
-        self.patches: list[tuple[str, dict[str, Any]]] = []
-        self.tasks: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.patches: list[tuple[str, dict[str, object]]] = []
+        self.tasks: dict[tuple[str, str, str], dict[str, object]] = {}
         self._clock = datetime(2026, 1, 1, tzinfo=UTC)
 
-    def add(self, id: str, organization: str, *resources: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    def add(self, id: str, organization: str, *resources: Mapping[str, object], **more: object) -> dict[str, object]:
         """A dataset; each resource needs at least `id` and `url`."""
         made = {
             "id": id,
@@ -81,7 +81,7 @@ class Ckan(Loopback):
             return Reply.json("Bad request - Action name not known: " + action, 400)
         if request.method == "GET" and action not in _BY_GET:
             return Reply.json("Bad request - this action is only for POST", 400)
-        asked: dict[str, Any] = dict(request.query)
+        asked: dict[str, object] = dict(request.query)
         if request.method == "POST":
             try:
                 asked = json.loads(request.body)
@@ -96,7 +96,7 @@ class Ckan(Loopback):
 
     # --- actions
 
-    def _package_search(self, asked: dict[str, Any], token: str) -> dict[str, Any]:
+    def _package_search(self, asked: dict[str, Any], token: str) -> dict[str, object]:
         if unknown := set(asked) - {"start", "rows", "fq", "q", "sort", "include_private"}:
             raise _Refused(400, "Search Query Error", message=f"Invalid search parameters: {sorted(unknown)}")
         found = [each for each in self._visible(token) if each["id"] not in self.not_indexed]
@@ -116,13 +116,13 @@ class Ckan(Loopback):
         start = int(asked.get("offset", 0))
         return names[start : start + int(asked.get("limit", len(names)))]
 
-    def _package_show(self, asked: dict[str, Any], token: str) -> dict[str, Any]:
+    def _package_show(self, asked: dict[str, object], token: str) -> dict[str, object]:
         for each in self._visible(token):
             if asked.get("id") in {each["id"], each["name"]}:
                 return each
         raise _Refused(404, "Not Found Error", message="Not found")
 
-    def _resource_show(self, asked: dict[str, Any], token: str) -> dict[str, Any]:
+    def _resource_show(self, asked: dict[str, object], token: str) -> dict[str, object]:
         for dataset in self._visible(token):
             for each in dataset["resources"]:
                 if each["id"] == asked.get("id"):
@@ -134,11 +134,11 @@ class Ckan(Loopback):
         start = int(asked.get("offset", 0))
         return names[start : start + int(asked.get("limit", len(names)))]
 
-    def _organization_list_for_user(self, asked: dict[str, Any], token: str) -> list[dict[str, str]]:
+    def _organization_list_for_user(self, asked: dict[str, object], token: str) -> list[dict[str, str]]:
         names = self._organization_list({}, "") if token in self.sysadmins else sorted(self.tokens.get(token, ()))
         return [{"name": name} for name in names]
 
-    def _resource_patch(self, asked: dict[str, Any], token: str) -> dict[str, Any]:
+    def _resource_patch(self, asked: dict[str, object], token: str) -> dict[str, object]:
         id = asked.get("id")  # noqa: A001 - the field's name
         for dataset in self.datasets.values():
             for each in dataset["resources"]:
@@ -157,7 +157,7 @@ class Ckan(Loopback):
                     return dict(each)
         raise _Refused(404, "Not Found Error", message="Not found")
 
-    def _task_status_update(self, asked: dict[str, Any], token: str) -> dict[str, Any]:
+    def _task_status_update(self, asked: dict[str, Any], token: str) -> dict[str, object]:
         if token not in self.sysadmins:
             raise _Refused(403, "Authorization Error", message="Access denied")
         if set(asked) - _TASK_FIELDS or "value" not in asked:
@@ -175,7 +175,7 @@ class Ckan(Loopback):
         ]
 
     @staticmethod
-    def _is_public(dataset: Mapping[str, Any]) -> bool:
+    def _is_public(dataset: Mapping[str, object]) -> bool:
         return dataset["state"] == "active" and not dataset["private"]
 
 

@@ -19,7 +19,7 @@ class Dataverse(Loopback):
     def __init__(self) -> None:
         super().__init__()
         self.token = "dataverse-token-0123456789"  # noqa: S105 - of a test
-        self.versions: list[dict[str, Any]] = []
+        self.versions: list[dict[str, object]] = []
         self.with_guestbook: set[int] = set()
         self.restricted: set[int] = set()
         self.knows_pages = True
@@ -87,7 +87,7 @@ class Dataverse(Loopback):
         return Reply.json({"status": "ERROR", "message": wrong.reason}, wrong.status, wrong.headers)
 
     @staticmethod
-    def _named(visible: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    def _named(visible: list[dict[str, object]], name: str) -> dict[str, Any]:
         for each in visible:
             if each["versionState"] == "DRAFT" and name in {":draft", ":latest"}:
                 return each
@@ -116,5 +116,5 @@ class Dataverse(Loopback):
         return Reply(200, data, {"Content-Type": "x/y"})  # parts can be asked for, but there is no ETag and no time
 
     @staticmethod
-    def _wrapped(data: Any, **more: Any) -> Reply:
+    def _wrapped(data: Any, **more: object) -> Reply:
         return Reply.json({"status": "OK", "data": data, **more})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from muniment.testing.servers.loopback import Loopback, Reply, Request, Wrong
@@ -26,16 +26,16 @@ class Dropbox(Loopback):
         self.app_key = "app-key-0123456789"
         self.app_secret = "app-secret-0123456789"  # noqa: S105 - of a test
         self.contents: dict[str, bytes] = {}
-        self.files: dict[str, list[dict[str, Any]]] = {}
+        self.files: dict[str, list[dict[str, object]]] = {}
         self.restricted: set[str] = set()
 
-    def put(self, path: str, data: bytes, **more: Any) -> str:
+    def put(self, path: str, data: bytes, **more: object) -> str:
         """Store a revision; its name."""
         revisions = self.files.setdefault(path, [])
         rev = f"{len(self.contents) + 1:09x}"
         self.contents[rev] = data
         blocks = b"".join(hashlib.sha256(data[at : at + _BLOCK]).digest() for at in range(0, len(data), _BLOCK))
-        file: dict[str, Any] = {
+        file: dict[str, object] = {
             ".tag": "file",
             "name": path.rpartition("/")[2],
             "id": f"id:{len(self.files):022d}",
@@ -111,7 +111,7 @@ class Dropbox(Loopback):
         return self._page(path, int(start))
 
     def _page(self, path: str, start: int) -> Reply:
-        found: list[dict[str, Any]] = [{".tag": "folder", "name": "x", "path_display": f"{path}/x", "id": "id:f"}]
+        found: list[dict[str, object]] = [{".tag": "folder", "name": "x", "path_display": f"{path}/x", "id": "id:f"}]
         found += [self.files[name][-1] for name in sorted(self.files) if name.lower().startswith(f"{path.lower()}/")]
         stop = start + PER_PAGE
         more, cursor = stop < len(found), stop

@@ -61,7 +61,7 @@ def _set(state: dict[str, Any], kind: str, target: str) -> str:
     return number
 
 
-def _collections(state: dict[str, Any], options: dict[str, str]) -> int:
+def _collections(state: dict[str, object], options: dict[str, str]) -> int:
     number = _set(state, "collections", options["scan_target"])
     sys.stderr.write(f"SetId: {number}                                   [ok]\n")
     return 0

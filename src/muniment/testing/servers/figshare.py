@@ -22,7 +22,7 @@ class Figshare(Loopback):
         self.public: set[int] = set()
         self._contents: dict[int, bytes] = {}
 
-    def article(self, number: int, files: dict[str, bytes | dict[str, Any]], *, public: bool = False) -> None:
+    def article(self, number: int, files: dict[str, bytes | dict[str, object]], *, public: bool = False) -> None:
         """A new version of an article; a file may be inside a folder, or a ready description."""
         described, folders = [], {}
         for path, data in files.items():
@@ -95,7 +95,7 @@ class Figshare(Loopback):
         request.only()
         return Reply.json({name: value for name, value in found.items() if name != "all"})
 
-    def _page(self, request: Request, values: list[dict[str, Any]]) -> Reply:
+    def _page(self, request: Request, values: list[dict[str, object]]) -> Reply:
         query = request.only("page", "page_size", "limit", "offset")
         size, number = int(query.get("page_size", "10")), int(query.get("page", "1"))
         if not 1 <= size <= 1000 or number < 1:

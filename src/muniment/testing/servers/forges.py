@@ -23,10 +23,10 @@ class Forge(GitServer):
     def __init__(self, root: Path, token: str = "forge-token-0123456789") -> None:  # noqa: S107 - of a test
         super().__init__(root, password=token, user=self.user_name)
         self.token = token
-        self.lists: dict[str, list[dict[str, Any]]] = {}
-        self.project: dict[str, Any] = {}
+        self.lists: dict[str, list[dict[str, object]]] = {}
+        self.project: dict[str, object] = {}
 
-    def page(self, request: Request, values: list[dict[str, Any]]) -> Reply:
+    def page(self, request: Request, values: list[dict[str, object]]) -> Reply:
         """One page of a list, which names the next in the Link header."""
         query = request.only(*self.list_fields)
         if not 1 <= int(query.get("per_page", "30")) <= 100:
@@ -54,7 +54,7 @@ class GitHub(Forge):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.project = {"id": 1, "full_name": "owner/thing", "has_wiki": True, "has_discussions": True}
-        self.timelines: dict[int, list[dict[str, Any]]] = {}
+        self.timelines: dict[int, list[dict[str, object]]] = {}
         self.discussions: list[dict[str, Any]] = []
         self.lists = {
             name: []
@@ -126,7 +126,7 @@ class GitHub(Forge):
         parent = next(each for each in every if each["id"] == given["id"])
         return Reply.json({"data": {"node": {name: self._connection(parent[name], given.get(name))}}})
 
-    def _connection(self, values: list[dict[str, Any]], after: str | None) -> dict[str, Any]:
+    def _connection(self, values: list[dict[str, Any]], after: str | None) -> dict[str, object]:
         start = int(after or "0")
         stop, more = start + PER_PAGE, start + PER_PAGE < len(values)
         if self.paging != "honest" and values:
@@ -161,7 +161,7 @@ class GitLab(Forge):
         super().__init__(root)
         self.project = {"id": 7, "path_with_namespace": "owner/thing", "wiki_enabled": True, "default_branch": "main"}
         self.lists = {name: [] for name in ("releases", "issues", "merge_requests", "labels", "milestones")}
-        self.discussions: dict[str, list[dict[str, Any]]] = {}
+        self.discussions: dict[str, list[dict[str, object]]] = {}
         self.uploads: dict[int, tuple[str, bytes]] = {}
         self.knows_keyset = {"issues"}
         self.is_maintainer = True

@@ -122,13 +122,13 @@ class Islandora2Server(Loopback):
         uri = [{"value": f"public://{name}", "url": f"/sites/default/files/{name}"}]
         return Reply.json({"fid": [{"value": self._numbers}], "uuid": [{"value": made}], "uri": uri}, 201)
 
-    def _node(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _node(self, given: dict[str, object]) -> dict[str, object]:
         for field in ("type", "title", "field_model"):
             if not given.get(field):
                 raise Wrong(422, f"Unprocessable Entity: validation failed.\n{field}: This value should not be null.")
         return self._node_changes(given)
 
-    def _node_changes(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _node_changes(self, given: dict[str, Any]) -> dict[str, object]:
         if given.get("type", [{}])[0].get("target_id") != "islandora_object":
             raise Wrong(422, "The type link relation must be specified.")
         if other := set(given) - _NODE_FIELDS:
@@ -140,7 +140,7 @@ class Islandora2Server(Loopback):
                 raise Wrong(422, "field_member_of.0.target_id: The referenced entity does not exist.")
         return given
 
-    def _medium(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _medium(self, given: dict[str, Any]) -> dict[str, object]:
         bundle = given.get("bundle", [{}])[0].get("target_id", "")
         field = _FILE_FIELDS.get(bundle)
         if field is None or not given.get(field):
@@ -151,7 +151,7 @@ class Islandora2Server(Loopback):
             raise Wrong(422, "The referenced entity does not exist.")
         return given
 
-    def _one(self, kind: dict[int, dict[str, Any]], number: int, request: Request, check: Any) -> Reply:
+    def _one(self, kind: dict[int, dict[str, object]], number: int, request: Request, check: Any) -> Reply:
         if number not in kind:
             raise Wrong(404, "The entity was not found")
         if request.method == "PATCH":

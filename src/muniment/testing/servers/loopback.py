@@ -79,7 +79,7 @@ class Reply:
     ranges: bool = True
 
     @classmethod
-    def json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
+    def json(cls, value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
         """A JSON document."""
         return cls(status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
 
@@ -204,7 +204,7 @@ def _handler(owner: Loopback) -> type[BaseHTTPRequestHandler]:
                 _send(self, reply, fault)
                 self.wfile.flush()
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Tests read `requests` instead."""
 
     return Handler

@@ -79,7 +79,7 @@ class Tape(fuse.Operations):  # type: ignore[misc]  # its base class has no type
                 raise fuse.FuseOSError(errno.EINVAL)
         return str(self._data) + unicodedata.normalize("NFC", path)
 
-    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
+    def getattr(self, path: str, fh: int | None = None) -> dict[str, object]:
         """As the file's, but its mode is 777."""
         found = os.lstat(self._at(path))
         facts = {name: getattr(found, name) for name in ("st_nlink", "st_size", "st_uid", "st_gid")}
@@ -100,7 +100,7 @@ class Tape(fuse.Operations):  # type: ignore[misc]  # its base class has no type
         os.rmdir(self._at(path))
         return 0
 
-    def create(self, path: str, mode: int, fi: Any = None) -> int:
+    def create(self, path: str, mode: int, fi: object = None) -> int:
         """Begin a file."""
         if self._used + _BLOCK > self._capacity:
             raise fuse.FuseOSError(errno.ENOSPC)

@@ -30,14 +30,14 @@ class Osf(Loopback):
         self.files: dict[str, dict[str, list[bytes]]] = {"osfstorage": {}}
         self.twins: set[str] = set()
         self.storage: Callable[[bytes], str] | None = None
-        self.lists: dict[str, list[dict[str, Any]]] = {
+        self.lists: dict[str, list[dict[str, object]]] = {
             "contributors": [{"id": f"{self.node}-u{number}", "type": "contributors"} for number in range(3)],
             "children": [],
             "logs": [{"id": "1", "type": "logs"}],
         }
         self.wikis: dict[str, list[bytes]] = {}
-        self.relationships: dict[str, Any] = {}
-        self.schemas: dict[str, list[dict[str, Any]]] = {}
+        self.relationships: dict[str, object] = {}
+        self.schemas: dict[str, list[dict[str, object]]] = {}
 
     def put(self, path: str, data: bytes, provider: str = "osfstorage") -> None:
         """Store a version of a file."""
@@ -98,7 +98,7 @@ class Osf(Loopback):
     def _folder(self, request: Request, provider: str, folder: str) -> Reply:
         if provider not in self.files or (folder and not folder.endswith("/")):
             raise Wrong(404, "Not found.")
-        lines: dict[str, dict[str, Any]] = {}
+        lines: dict[str, dict[str, object]] = {}
         for path, versions in self.files[provider].items():
             if not path.startswith(folder):
                 continue
@@ -112,7 +112,7 @@ class Osf(Loopback):
                     lines[f"{name} twin"] = twin | {"attributes": twin["attributes"] | {"path": f"/twin-{path}"}}
         return self._page(request, list(lines.values()))
 
-    def _folder_line(self, provider: str, path: str, name: str) -> dict[str, Any]:
+    def _folder_line(self, provider: str, path: str, name: str) -> dict[str, object]:
         href = f"{self.url}/v2/{self.kind}/{self.node}/files/{provider}/{path}"
         facts = {"kind": "folder", "name": name, "path": f"/{path}", "materialized_path": f"/{path}"}
         return {"id": path, "attributes": facts, "relationships": {"files": {"links": {"related": {"href": href}}}}}

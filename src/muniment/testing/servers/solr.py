@@ -30,7 +30,7 @@ class Query:
         self._at = 0
         self._tree = self._group("text")
 
-    def matches(self, document: dict[str, Any]) -> bool:
+    def matches(self, document: dict[str, object]) -> bool:
         """Whether a document is found."""
         return _holds(self._tree, document)
 
@@ -41,11 +41,11 @@ class Query:
         self._at += 1
         return self._tokens[self._at - 1]
 
-    def _group(self, field: str) -> Any:
+    def _group(self, field: str) -> object:
         """Clauses up to the end of the group: those that must, those that must not, those of which one has to."""
-        must: list[Any] = []
-        never: list[Any] = []
-        may: list[Any] = []
+        must: list[object] = []
+        never: list[object] = []
+        may: list[object] = []
         joined = ""
         while (word := self._next()) is not None and word != ")":
             if word in {"AND", "OR", "&&", "||"}:
@@ -65,7 +65,7 @@ class Query:
             joined = ""
         return ("group", must, never, may)
 
-    def _clause(self, field: str) -> Any:
+    def _clause(self, field: str) -> object:
         word = self._take()
         if word == "(":
             inner = self._group(field)
@@ -77,7 +77,7 @@ class Query:
         return ("term", field, word)
 
 
-def _holds(node: Any, document: dict[str, Any]) -> bool:
+def _holds(node: Any, document: dict[str, object]) -> bool:
     if node[0] == "group":
         _, must, never, may = node
         if not all(_holds(each, document) for each in must) or any(_holds(each, document) for each in never):
@@ -110,7 +110,7 @@ def _above(value: str, low: str) -> bool:
     return value >= low.rstrip("Z")
 
 
-def _values(document: dict[str, Any], field: str) -> list[Any]:
+def _values(document: dict[str, object], field: str) -> list[object]:
     if field == "text":
         return [each for value in document.values() for each in (value if isinstance(value, list) else [value])]
     value = document.get(field)
@@ -121,7 +121,7 @@ class Index:
     """The documents, by their key."""
 
     def __init__(self) -> None:
-        self.documents: dict[str, dict[str, Any]] = {}
+        self.documents: dict[str, dict[str, object]] = {}
         self.lock = threading.Lock()
 
     def update(self, body: bytes, kind: str) -> None:
@@ -133,7 +133,7 @@ class Index:
                 found = Query(query)
                 self.documents = {key: each for key, each in self.documents.items() if not found.matches(each)}
 
-    def select(self, asked: dict[str, list[str]]) -> dict[str, Any]:
+    def select(self, asked: dict[str, list[str]]) -> dict[str, object]:
         """Answer a search."""
         queries = [Query(text) for text in [*asked.get("q", ["*:*"]), *asked.get("fq", [])] if text.strip()]
         with self.lock:
@@ -158,7 +158,7 @@ class Index:
         }
 
 
-def _added(body: bytes, kind: str) -> Iterator[dict[str, Any]]:
+def _added(body: bytes, kind: str) -> Iterator[dict[str, object]]:
     if "json" in kind:
         given = json.loads(body or b"[]")
         yield from given if isinstance(given, list) else [given["add"]["doc"]] if "add" in given else []
@@ -187,7 +187,7 @@ def serve(port: int, schema: str) -> None:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Nothing is logged."""
 
         def do_GET(self) -> None:

@@ -106,30 +106,30 @@ def main(folder: Path) -> None:
         eventlet.sleep(0.5)
 
 
-class _Memory(dict[str, Any]):
+class _Memory(dict[str, object]):
     """What Swift asks of memcached, for one process: nobody has to start a memcached."""
 
     def __bool__(self) -> bool:
         """True, also while it is empty: Swift asks in this way whether there is a cache."""
         return True
 
-    def get(self, key: str, default: Any = None, **_: Any) -> Any:
+    def get(self, key: str, default: object = None, **_: object) -> object:
         """What is remembered."""
         return super().get(key, default)
 
-    def set(self, key: str, value: Any, **_: Any) -> None:
+    def set(self, key: str, value: object, **_: object) -> None:
         """Remember it."""
         self[key] = value
 
-    def delete(self, key: str, **_: Any) -> None:
+    def delete(self, key: str, **_: object) -> None:
         """Forget it."""
         self.pop(key, None)
 
 
-def _with_memory(app: Any) -> Any:
+def _with_memory(app: Any) -> object:
     memory = _Memory()
 
-    def serve(environment: dict[str, Any], start_response: Any) -> Any:
+    def serve(environment: dict[str, object], start_response: object) -> object:
         environment["swift.cache"] = memory
         return app(environment, start_response)
 

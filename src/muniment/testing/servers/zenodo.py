@@ -91,7 +91,7 @@ class Zenodo(Loopback):
         if request.headers.get("accept") != _FORM:
             raise Wrong(406, "another form is given to those who ask for plain JSON")
 
-    def _page(self, request: Request, values: list[dict[str, Any]]) -> Reply:
+    def _page(self, request: Request, values: list[dict[str, object]]) -> Reply:
         self._check_form(request)
         query = request.only("page", "size", "sort")
         if not 1 <= int(query.get("size", "25")) <= 25:

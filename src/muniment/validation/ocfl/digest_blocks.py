@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from muniment.content import Finding
 from muniment.validation.findings import kind_of, say
@@ -17,7 +16,7 @@ _MALFORMED = {"sha1": "E029", "sha256": "E030", "sha512": "E031", "blake2b-512":
 
 
 def read_digest_block(
-    raw: dict[str, Any], where: str, algorithm: str, *, fixity: bool
+    raw: dict[str, object], where: str, algorithm: str, *, fixity: bool
 ) -> tuple[dict[str, list[str]], list[Finding]]:
     """Digest to content paths, with a finding for each value that is not a list of texts.
 
@@ -42,7 +41,7 @@ def read_digest_block(
     return block, findings
 
 
-def _repeated(raw: dict[str, Any], where: str, *, fixity: bool) -> list[Finding]:
+def _repeated(raw: dict[str, object], where: str, *, fixity: bool) -> list[Finding]:
     seen: set[str] = set()
     twice = dict.fromkeys(keys_twice(raw))
     for digest in raw:

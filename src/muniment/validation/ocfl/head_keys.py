@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from muniment.content import Finding
 from muniment.validation.findings import kind_of, say
@@ -43,7 +42,7 @@ def type_of(spec: str) -> str:
 
 
 def read_head_keys(
-    raw: dict[str, Any], where: str, spec: str | None, *, is_root: bool
+    raw: dict[str, object], where: str, spec: str | None, *, is_root: bool
 ) -> tuple[HeadKeys, list[Finding]]:
     """The single values of an inventory and what is wrong with them."""
     keys = HeadKeys()
@@ -60,7 +59,7 @@ def read_head_keys(
     return keys, findings
 
 
-def _read_id(keys: HeadKeys, raw: dict[str, Any], where: str) -> Iterator[Finding]:
+def _read_id(keys: HeadKeys, raw: dict[str, object], where: str) -> Iterator[Finding]:
     if "id" not in raw:
         return
     if not isinstance(raw["id"], str) or not raw["id"]:
@@ -73,7 +72,7 @@ def _read_id(keys: HeadKeys, raw: dict[str, Any], where: str) -> Iterator[Findin
 
 
 def _read_type(
-    keys: HeadKeys, raw: dict[str, Any], where: str, exactly: str | None, newest: str | None
+    keys: HeadKeys, raw: dict[str, object], where: str, exactly: str | None, newest: str | None
 ) -> Iterator[Finding]:
     if "type" not in raw:
         return
@@ -84,7 +83,7 @@ def _read_type(
         yield say("E038", where, " or ".join(type_of(spec) for spec in allowed), found)
 
 
-def _read_algorithm(keys: HeadKeys, raw: dict[str, Any], where: str) -> Iterator[Finding]:
+def _read_algorithm(keys: HeadKeys, raw: dict[str, object], where: str) -> Iterator[Finding]:
     if "digestAlgorithm" not in raw:
         return
     value = raw["digestAlgorithm"]
@@ -96,7 +95,7 @@ def _read_algorithm(keys: HeadKeys, raw: dict[str, Any], where: str) -> Iterator
         yield say("E025", where, found=value if isinstance(value, str) else kind_of(value))
 
 
-def _read_content_directory(keys: HeadKeys, raw: dict[str, Any], where: str) -> Iterator[Finding]:
+def _read_content_directory(keys: HeadKeys, raw: dict[str, object], where: str) -> Iterator[Finding]:
     if "contentDirectory" not in raw:
         return
     value = raw["contentDirectory"]

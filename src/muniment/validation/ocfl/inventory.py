@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from muniment.content import Finding
 from muniment.validation.findings import kind_of, say, why
@@ -81,7 +80,9 @@ def read_inventory(
 _KEYS = {"id", "type", "digestAlgorithm", "head", "contentDirectory", "manifest", "versions", "fixity"}
 
 
-def _from_json(raw: dict[str, Any], where: str, spec: str | None, *, is_root: bool) -> tuple[Inventory, list[Finding]]:
+def _from_json(
+    raw: dict[str, object], where: str, spec: str | None, *, is_root: bool
+) -> tuple[Inventory, list[Finding]]:
     findings = [say("E102", where, found=key) for key in raw if key not in _KEYS]
     findings += [say("E033", where, found=f"the key {key!r} occurs twice") for key in keys_twice(raw)]
     head_keys, more = read_head_keys(raw, where, spec, is_root=is_root)

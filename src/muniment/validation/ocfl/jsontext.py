@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from muniment.validation.findings import why
 
@@ -13,7 +13,7 @@ LARGEST = 256 * 1024 * 1024
 """Bytes of a JSON file that are read: an inventory of about a million files."""
 
 
-class RepeatedKeys(dict[str, Any]):
+class RepeatedKeys(dict[str, object]):
     """A JSON object in which a key occurs twice; the last one counts, `keys_twice` names them."""
 
     keys_twice: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def read_bounded(path: str, largest: int = LARGEST) -> bytes:
     return data
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes) -> object:
     """JSON values; objects with a key twice come as `RepeatedKeys`.
 
     Raises:
@@ -61,7 +61,7 @@ def parse(data: bytes) -> Any:
         raise NotJson(why(error)) from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     plain = dict(pairs)
     if len(plain) == len(pairs):
         return plain

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from muniment.content import Finding
 from muniment.validation.findings import kind_of, say
@@ -34,7 +33,7 @@ class Version:
 
 
 def read_versions(
-    raw: dict[str, Any], where: str, manifest: Mapping[str, list[str]] | None
+    raw: dict[str, object], where: str, manifest: Mapping[str, list[str]] | None
 ) -> tuple[dict[str, Version] | None, list[Finding]]:
     """Name to version and what is wrong with the block; None when there is no block to read."""
     if "versions" not in raw:
@@ -60,7 +59,7 @@ def read_versions(
     return versions, findings
 
 
-def _values(value: dict[str, Any], place: str) -> Iterator[Finding]:
+def _values(value: dict[str, object], place: str) -> Iterator[Finding]:
     for key in keys_twice(value):
         yield say("E033", place, found=f"the key {key!r} occurs twice")
     for key in value:

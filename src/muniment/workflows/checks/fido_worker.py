@@ -28,7 +28,7 @@ def main() -> None:
     _say(answers, {"tool": fido.tool, "signatures": fido.signatures})
     for line in sys.stdin:
         try:
-            said: dict[str, Any] = {"formats": fido.identify(**json.loads(line))}
+            said: dict[str, object] = {"formats": fido.identify(**json.loads(line))}
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with one file, the next one is looked at
             said = {"failed": f"{type(error).__name__}: {error}"[:300]}
         _say(answers, said)
@@ -53,7 +53,7 @@ class Identifier:
         """What the file may be, by its bytes, and by its name only where they say nothing."""
         fido = self._fido
         fido.current_file, fido.current_filesize = name, size
-        matches: list[tuple[Any, Any]] = []
+        matches: list[tuple[Any, object]] = []
         basis = "signature"
         if size:
             with open(place, "rb") as file:  # noqa: PTH123 - as it is given
@@ -71,7 +71,7 @@ class Identifier:
             found[told["puid"]] = {**told, "basis": basis}
         return list(found.values())
 
-    def _inside(self, matches: list[tuple[Any, Any]], place: str) -> list[tuple[Any, Any]]:
+    def _inside(self, matches: list[tuple[object, object]], place: str) -> list[tuple[object, object]]:
         from fido.package import OlePackage, ZipPackage  # noqa: PLC0415 - as above
 
         packages = {"zip": ("ZIP", ZipPackage), "ole": ("OLE2", OlePackage)}
@@ -79,13 +79,13 @@ class Identifier:
         if kind is None:
             return []
         try:
-            found: list[tuple[Any, Any]] = self._fido.match_container(*kind, place, self._containers)
+            found: list[tuple[object, object]] = self._fido.match_container(*kind, place, self._containers)
         except Exception:  # noqa: BLE001 - a container that cannot be opened is still what its signature says
             return []
         return found
 
 
-def _say(answers: Any, said: dict[str, Any]) -> None:
+def _say(answers: Any, said: dict[str, object]) -> None:
     answers.write(json.dumps(said) + "\n")
     answers.flush()
 

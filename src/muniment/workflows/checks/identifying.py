@@ -202,7 +202,7 @@ class Siegfried:
             )
             said = json.loads(done.stdout)
             identifiers = said["identifiers"]
-            files: list[Mapping[str, Any]] = said["files"]
+            files: list[Mapping[str, object]] = said["files"]
         except (OSError, subprocess.TimeoutExpired) as error:
             raise FormatToolFailed(tool="Siegfried", reason=str(error)) from error
         except (ValueError, KeyError, TypeError) as error:
@@ -213,7 +213,7 @@ class Siegfried:
         return files
 
 
-def _format(match: Mapping[str, Any]) -> Format:
+def _format(match: Mapping[str, object]) -> Format:
     basis = str(match.get("basis", ""))
     told = "container" if "container" in basis else "signature" if "byte match" in basis else "extension"
     fields = {name: str(match.get(key, "")) for name, key in _FIELDS.items()}

@@ -125,7 +125,7 @@ class Checks:
             "unknown": sum(not found for found in formats.values()),
         }
         report.record[IDENTIFICATION] = dict(said)
-        detail: dict[str, Any] = {**said, "identified": len(asked)}
+        detail: dict[str, object] = {**said, "identified": len(asked)}
         if failed:
             detail["paths not identified"] = _some(failed)
         if self._policy is not None:
@@ -133,7 +133,7 @@ class Checks:
         report.events.append(CheckEvent(IDENTIFICATION, "failure" if failed else "success", detail))
 
     @staticmethod
-    def _judge(policy: FormatPolicy, formats: Mapping[str, Sequence[Format]]) -> dict[str, Any]:
+    def _judge(policy: FormatPolicy, formats: Mapping[str, Sequence[Format]]) -> dict[str, object]:
         """How many files are accepted and at risk.
 
         Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from muniment.content.checks import Format
 from muniment.errors.checks import BadFormatPolicy
@@ -76,7 +76,7 @@ class FormatPolicy:
             raise BadFormatPolicy(path=path, reason=str(error)) from error
 
     @classmethod
-    def _of(cls, said: dict[str, Any]) -> Self:
+    def _of(cls, said: dict[str, object]) -> Self:
         unknown = said.keys() - {"name", "other", "unknown", "formats"}
         if unknown:
             message = f"nothing is called {min(unknown)!r} in a format policy"

@@ -131,7 +131,7 @@ def _rule(given: object) -> CopyRule:
     return CopyRule(store, chosen, redundancy, _lock(given, "lock"), cadence, read_back)
 
 
-def _lock(given: Mapping[str, Any], name: str) -> LockRule | None:
+def _lock(given: Mapping[str, object], name: str) -> LockRule | None:
     text = _typed(given, name, str, "")
     if not text:
         return None
@@ -142,12 +142,12 @@ def _lock(given: Mapping[str, Any], name: str) -> LockRule | None:
     return LockRule(mode, parse_duration(length))
 
 
-def _only(given: Mapping[str, Any], known: frozenset[str], what: str) -> None:
+def _only(given: Mapping[str, object], known: frozenset[str], what: str) -> None:
     if unknown := sorted(given.keys() - known):
         raise ValueError(f"{what} has no `{unknown[0]}`; there are {', '.join(sorted(known))}")
 
 
-def _typed(given: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+def _typed(given: Mapping[str, object], name: str, kind: type, default: object) -> Any:
     value = given.get(name, default)
     if type(value) is not kind:
         raise ValueError(f"`{name}` is not {_KINDS[kind]}")

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from muniment.content.identity import check_id, check_project
 from muniment.content.paths import LogicalPath
@@ -70,7 +69,7 @@ class CopyRecord:
 
     def as_bytes(self) -> bytes:
         """The record as it lies in the store: the same for the same copy."""
-        about: dict[str, Any] = {name: getattr(self, name) for name in _ABOUT}
+        about: dict[str, object] = {name: getattr(self, name) for name in _ABOUT}
         about["files"] = [[file.key, file.size, file.sha256, file.role] for file in self.files]
         text = json.dumps({"format": FORMAT, **about}, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8") + b"\n"

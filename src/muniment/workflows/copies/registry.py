@@ -96,7 +96,7 @@ class StoreRegistry:
         store = self._opened(name, address, chosen, make=True)
         store.preflight(PutOptions(warm=True), size=_LARGEST_MARK)
         known = StoreRecord(name, self._mark(name, address, store), address, request_price, read_price)
-        row: dict[str, Any] = {
+        row: dict[str, object] = {
             "name": name,
             "id": known.id,
             "address": address,

@@ -37,7 +37,7 @@ class Protection:
         """Whether nothing is lacking."""
         return not self.shortfalls
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain data."""
         return {
             "project": self.project,

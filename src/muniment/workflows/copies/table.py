@@ -205,7 +205,9 @@ class CopyTable:
 
         self.database.write(work)
 
-    def _pages(self, order: tuple[ColumnElement[Any], ...], wanted: Iterable[ColumnElement[bool]]) -> Iterator[CopyRow]:
+    def _pages(
+        self, order: tuple[ColumnElement[object], ...], wanted: Iterable[ColumnElement[bool]]
+    ) -> Iterator[CopyRow]:
         """The rows that are wanted, in this order, a page at a time."""
         after: CopyRow | None = None
         while True:
@@ -218,7 +220,7 @@ class CopyTable:
                 return
             after = page[-1]
 
-    def _all(self, query: Select[Any]) -> list[CopyRow]:
+    def _all(self, query: Select[object]) -> list[CopyRow]:
         rows = self.database.read(lambda connection: connection.execute(query).mappings().all())
         return [CopyRow(**row) for row in rows]
 
@@ -227,7 +229,7 @@ def _is(key: CopyKey) -> ColumnElement[bool]:
     return and_(*(copies.c[name] == value for name, value in asdict(key).items()))
 
 
-def _after(columns: Iterable[ColumnElement[Any]], row: CopyRow) -> ColumnElement[bool]:
+def _after(columns: Iterable[ColumnElement[object]], row: CopyRow) -> ColumnElement[bool]:
     """Behind a row in the order of these columns."""
     before: ColumnElement[bool] = true()
     steps: list[ColumnElement[bool]] = []
@@ -238,7 +240,7 @@ def _after(columns: Iterable[ColumnElement[Any]], row: CopyRow) -> ColumnElement
     return or_(*steps)
 
 
-def _insert_new(connection: Connection, row: Mapping[str, Any]) -> Any:
+def _insert_new(connection: Connection, row: Mapping[str, object]) -> Any:
     """An insert that leaves a row alone that is there; both databases have it, each in its own module."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(copies).values(**row).on_conflict_do_nothing()

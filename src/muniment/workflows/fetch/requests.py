@@ -137,7 +137,7 @@ def summary(job: Job) -> dict[str, Any]:
     }
 
 
-def refuse_failed(document: Mapping[str, Any]) -> None:
+def refuse_failed(document: Mapping[str, object]) -> None:
     """See that a fetch that has ended ended well.
 
     Raises:
@@ -153,7 +153,7 @@ def rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _running(step: StepRow) -> dict[str, Any]:
+def _running(step: StepRow) -> dict[str, object]:
     return {
         "what": step.what,
         "source": _source_of(step),

@@ -206,8 +206,8 @@ class CommitStep(_FetchStep):
             return None
 
     def _commit(
-        self, wanted: Given, answers: list[dict[str, Any]], failures: list[Any], context: Context
-    ) -> tuple[Any, bool]:
+        self, wanted: Given, answers: list[dict[str, Any]], failures: list[object], context: Context
+    ) -> tuple[object, bool]:
         means = self._means
         hold = TransactionLease(means.archive, wanted["id"], wanted["transaction"], means.policy.lease, context.check)
         newest = self._newest(wanted)

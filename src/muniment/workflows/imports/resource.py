@@ -138,7 +138,7 @@ def read_lines(place: str) -> Iterable[Json]:
             yield record
 
 
-def said(record: Mapping[str, Any], name: str, kind: type, where: str) -> Any:
+def said(record: Mapping[str, object], name: str, kind: type, where: str) -> Any:
     """What a record says under `name`; an empty value of `kind` where it says nothing.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from muniment.archive import Archive, Instance
 from muniment.content.checks import Format
@@ -35,7 +34,7 @@ class FormatCount:
         """Its name and version."""
         return " or ".join(f"{each.name} {each.version}".strip() for each in self.formats) or "not recognised"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain data."""
         return {
             "puid": self.puid,
@@ -60,7 +59,7 @@ class FormatReport:
     tools: dict[str, int] = field(default_factory=dict)
     """How many resources were identified with which program and signatures."""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain data."""
         found = [count.as_json() for count in self.counts]
         return {"formats": found, "not identified": self.unidentified, "tools": self.tools}

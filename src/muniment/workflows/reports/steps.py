@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from muniment.access.permissions import Rules
 from muniment.errors.base import BadInput
@@ -123,7 +123,7 @@ class ReportWriter:
             self.formats()
 
 
-def _plain(areas: list[AreaResult]) -> list[dict[str, Any]]:
+def _plain(areas: list[AreaResult]) -> list[dict[str, object]]:
     return [area.as_json() for area in areas]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 _UNWRITABLE = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 """What no XML 1.0 document may hold, not even as a reference (XML 1.0 §2.2)."""
@@ -39,7 +38,7 @@ def exact(value: str) -> str:
     return _UNWRITABLE_OR_PERCENT.sub(_encoded, value)
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """JSON that XML can hold, whatever its strings hold."""
     return _UNWRITABLE.sub(_json_escape, json.dumps(value, ensure_ascii=False, sort_keys=True))
 

@@ -143,7 +143,7 @@ async def changed(request: Request, portal: str) -> JSONResponse:
     return JSONResponse(await run_in_threadpool(_changed, request, portal, body), 202)
 
 
-def _changed(request: Request, portal: str, body: bytes) -> dict[str, Any]:
+def _changed(request: Request, portal: str, body: bytes) -> dict[str, object]:
     given = _given(request)
     if HEADER_SIGNATURE.lower() in request.headers and given.signer is not None:
         given.signer.check(dict(request.headers), body, None, ())

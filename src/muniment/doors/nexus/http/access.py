@@ -198,7 +198,7 @@ def _acl_changed(call: Call, made: AclRevision, *, status: int) -> Answer:
     return simple(call, _acl_metadata(call, made), _ACLS[1:], status=status)
 
 
-def _acl_shown(call: Call, found: AclRevision, only: frozenset[Identity] | None) -> dict[str, Any]:
+def _acl_shown(call: Call, found: AclRevision, only: frozenset[Identity] | None) -> dict[str, object]:
     acl = [
         {"identity": _identity(call, who), "permissions": sorted(what)}
         for who, what in sorted(found.acl.items())
@@ -207,7 +207,7 @@ def _acl_shown(call: Call, found: AclRevision, only: frozenset[Identity] | None)
     return {**_acl_metadata(call, found), "acl": acl}
 
 
-def _acl_metadata(call: Call, found: AclRevision) -> dict[str, Any]:
+def _acl_metadata(call: Call, found: AclRevision) -> dict[str, object]:
     addresses = call.nexus.addresses
     own = addresses.access_list(found.address)
     return {
@@ -222,7 +222,7 @@ def _acl_metadata(call: Call, found: AclRevision) -> dict[str, Any]:
     }
 
 
-def _history(call: Call, found: AclRevision | RealmRecord) -> dict[str, Any]:
+def _history(call: Call, found: AclRevision | RealmRecord) -> dict[str, object]:
     addresses = call.nexus.addresses
     return {
         "_createdAt": at(found.created_at),
@@ -257,7 +257,7 @@ def _realm(name: str, payload: object) -> Realm:
     )
 
 
-def _realm_shown(call: Call, found: RealmRecord) -> dict[str, Any]:
+def _realm_shown(call: Call, found: RealmRecord) -> dict[str, object]:
     own = f"{call.nexus.addresses.root}/realms/{found.realm.label}"
     return {
         "@id": own,

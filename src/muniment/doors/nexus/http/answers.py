@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from muniment.content.jsonld import ERROR, in_nexus_order, print_source
 from muniment.doors.nexus.documents import graph, named_quads, plain, triples
@@ -16,7 +15,7 @@ from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.delivery import InvalidJsonLd, MemberDamaged, MemberUnreadable, NotJson
 from muniment.errors.nexus import QueryValueUnknown
 
-Json = dict[str, Any]
+Json = dict[str, object]
 CHUNK = 512 * 1024
 """Bytes of a piece. Two wait for each download, so with fifty at once this is 50 MB."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from muniment.content.jsonld import ARCHIVES, ARCHIVES_METADATA, METADATA
 from muniment.doors.nexus.addresses import ARCHIVE_SCHEMA
@@ -102,7 +101,7 @@ def _described(call: Call, project: Project, found: Definition, *, status: int) 
     addresses = call.nexus.addresses
     moment, agent = at(found.created_at), addresses.agent(found.created_by)
     created = status == 201  # noqa: PLR2004 - as HTTP has it
-    said: dict[str, Any] = {
+    said: dict[str, object] = {
         "@id": found.id,
         "@type": "Archive",
         **({} if created else {"resources": [entry.echo() for entry in found.entries]}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from muniment.content.jsonld import parse_json
@@ -94,7 +93,7 @@ class Call:
         self.require(permission, name)
         return self.nexus.projects.writable(name)
 
-    def json(self, *, empty: bool = False) -> Any:
+    def json(self, *, empty: bool = False) -> object:
         """The body as JSON; with `empty` None where there is no body.
 
         Raises:

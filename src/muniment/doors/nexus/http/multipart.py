@@ -99,10 +99,10 @@ class Form:
                 raise MultipartRefused(reason=str(error)) from error
 
     def _callbacks(self) -> Any:
-        def on(event: str) -> Any:
+        def on(event: str) -> object:
             return lambda: self._events.append((event, b""))
 
-        def on_data(event: str) -> Any:
+        def on_data(event: str) -> object:
             # The parser hands out its buffer with the place of the data in it.
             return lambda data, start, end: self._events.append((event, bytes(data[start:end])))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from muniment.content.jsonld import CONTEXTS, METADATA
 from muniment.doors.nexus.addresses import Addresses
@@ -67,13 +66,13 @@ def listing(call: Call) -> Answer:
     return listed(call, address, page, results, len(visible), part[-1] if part and more else "")
 
 
-def shown(addresses: Addresses, found: Organization) -> dict[str, Any]:
+def shown(addresses: Addresses, found: Organization) -> dict[str, object]:
     """An organisation as clients see it."""
     described = {} if found.description is None else {"description": found.description}
     return {**_metadata(addresses, found), **described}
 
 
-def history(addresses: Addresses, revision: Revision) -> dict[str, Any]:
+def history(addresses: Addresses, revision: Revision) -> dict[str, object]:
     """When and by whom it was made and changed."""
     return {
         "_rev": revision.rev,
@@ -89,7 +88,7 @@ def _changed(call: Call, found: Organization, *, status: int) -> Answer:
     return simple(call, _metadata(call.nexus.addresses, found), _CHANGED, status=status)
 
 
-def _metadata(addresses: Addresses, found: Organization) -> dict[str, Any]:
+def _metadata(addresses: Addresses, found: Organization) -> dict[str, object]:
     own = addresses.organization(found.label)
     return {
         "@id": own,

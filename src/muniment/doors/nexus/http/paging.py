@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from muniment.content.jsonld import METADATA, SEARCH
@@ -45,11 +44,11 @@ def page_of(call: Call) -> Page:
 
 
 def listed(
-    call: Call, address: str, page: Page, results: Sequence[Mapping[str, Any]], total: int, following: str
+    call: Call, address: str, page: Page, results: Sequence[Mapping[str, object]], total: int, following: str
 ) -> Answer:
     """One page of the list at `address`; `following` is the name of its last item where more follow."""
     shown = [{key: value for key, value in each.items() if key != "@context"} for each in results]
-    body: dict[str, Any] = {"@context": [METADATA, SEARCH], "_total": total, "_results": shown}
+    body: dict[str, object] = {"@context": [METADATA, SEARCH], "_total": total, "_results": shown}
     if following:
         body["_next"] = f"{address}?{urlencode({'after': following, 'size': page.size})}"
     return Answer(200, plain(body), {"Content-Type": call.accept.require((JSON_LD, JSON)), "Vary": "Accept"})

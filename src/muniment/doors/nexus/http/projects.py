@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from muniment.content.jsonld import CONTEXTS, METADATA
 from muniment.doors.nexus.addresses import Addresses
@@ -67,7 +66,7 @@ def listing(call: Call) -> Answer:
     return listed(call, address, page, results, len(visible), part[-1] if part and more else "")
 
 
-def shown(addresses: Addresses, found: Project) -> dict[str, Any]:
+def shown(addresses: Addresses, found: Project) -> dict[str, object]:
     """A project as clients see it."""
     described = {} if found.description is None else {"description": found.description}
     mappings = [{"prefix": prefix, "namespace": space} for prefix, space in sorted(found.mappings.items())]
@@ -84,7 +83,7 @@ def _changed(call: Call, found: Project, *, status: int) -> Answer:
     return simple(call, _metadata(call.nexus.addresses, found), _CHANGED, status=status)
 
 
-def _metadata(addresses: Addresses, found: Project) -> dict[str, Any]:
+def _metadata(addresses: Addresses, found: Project) -> dict[str, object]:
     own = addresses.project(found.name)
     effective = [{"_prefix": prefix, "_namespace": space} for prefix, space in sorted(found.space.mappings.items())]
     return {

@@ -54,7 +54,7 @@ def list_containers(request: Request, after: str = "", limit: int | None = None)
         raise UnusableRequest(where="query.limit", reason=f"it is not between 1 and {_MOST_LISTED}")
     foreman = _foreman(request, READ)
     found, further = foreman.containers(after=after, limit=limit)
-    answer: dict[str, Any] = {"containers": found}
+    answer: dict[str, object] = {"containers": found}
     return JSONResponse({**answer, "next": further} if limit is not None else answer)
 
 

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 from muniment.errors.reports import BadAnswers
 
@@ -54,7 +54,7 @@ class Answer:
     when: date
     note: str = ""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain data."""
         return {"met": self.met, "who": self.who, "when": self.when.isoformat(), "note": self.note}
 
@@ -86,7 +86,7 @@ class Answers:
         return cls(stores, answers)
 
 
-def _table(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _table(said: Mapping[str, object], name: str) -> Mapping[str, object]:
     found = said.get(name, {})
     if not isinstance(found, dict):
         _refuse(f"{name} is no table")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from muniment.workflows.reports.ndsa.answers import VALID_DAYS, Answer, Answers
 from muniment.workflows.reports.ndsa.criteria import AREAS, CRITERIA, Criterion, Judgement
@@ -24,7 +23,7 @@ class Result:
     judgement: Judgement
     answer: Answer | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain data."""
         return {
             "name": self.criterion.name,
@@ -45,7 +44,7 @@ class AreaResult:
     level: int
     results: tuple[Result, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain data."""
         return {"area": self.area, "level": self.level, "criteria": [each.as_json() for each in self.results]}
 
