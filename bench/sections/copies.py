@@ -116,7 +116,10 @@ def _to_s3(material: Material, ceph: Service, services: Path, rounds: int) -> No
             reason=peers.missing("rclone"),
         ),
         Racer(
-            "rclone copy, check (md5)", timed=[copy, [*rclone, "check", source, target]], reason=peers.missing("rclone")
+            "rclone copy, check (md5)",
+            timed=[copy, [*rclone, "check", source, target]],
+            environment=bare,
+            reason=peers.missing("rclone"),
         ),
         Racer("s5cmd cp, not verified", timed=[s5cmd], environment=_KEYS, reason=peers.missing("s5cmd")),
         Racer(

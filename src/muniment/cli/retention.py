@@ -31,19 +31,24 @@ def set_retention(
     mode: Annotated[
         str, typer.Option(metavar="governance|compliance", help="In compliance it is never shortened.")
     ] = "governance",
-    hold: Annotated[bool, typer.Option("--hold/--no-hold", help="A legal hold: kept until that is lifted.")] = False,
+    hold: Annotated[
+        bool | None,
+        typer.Option("--hold/--no-hold", help="A legal hold: kept until that is lifted. By default it stays as it is."),
+    ] = None,
     project: ProjectOption = None,
 ) -> None:
     """Keep a resource until then, in the archive and in stores that have locks."""
     from muniment.errors.base import BadInput
-    from muniment.workflows.copies.retention import Retention
+    from muniment.workflows.copies.retention import Retention, Retentions
 
     if mode not in {"governance", "compliance"}:
         raise BadInput(reason=f"there is no mode {mode!r}; there are governance and compliance")
     with copying(context) as service:
         place = service.archive.instance(id, project=project).project
         strict: LockMode = "compliance" if mode == "compliance" else "governance"
-        _keep(service, Retention(place, id, strict, _time(service, until), hold))
+        known = Retentions(service.table.database).get(place, id)
+        held = hold if hold is not None else known is not None and known.hold
+        _keep(service, Retention(place, id, strict, _time(service, until), held))
 
 
 @retention.command()
@@ -61,6 +66,18 @@ def extend(context: typer.Context, id: Id, until: Until, project: ProjectOption 
         if at <= known.until_at:
             raise BadInput(reason=f"it is kept until {known.until} already")
         _keep(service, replace(known, until_at=at))
+
+
+@retention.command("hold")
+def hold_resource(context: typer.Context, id: Id, project: ProjectOption = None) -> None:
+    """Put a legal hold on a resource, in the archive and in stores that have locks: kept until it is released."""
+    _hold(context, id, project, hold=True)
+
+
+@retention.command("release")
+def release_resource(context: typer.Context, id: Id, project: ProjectOption = None) -> None:
+    """Lift the legal hold on a resource; until when it is kept stays as it is."""
+    _hold(context, id, project, hold=False)
 
 
 @retention.command("list")
@@ -84,6 +101,24 @@ def list_retentions(
         return
     for each in found:
         typer.echo(f"{each.until}  {each.mode:<10}  {each.resource}{'  on hold' if each.hold else ''}")
+
+
+def _hold(context: typer.Context, id: str, project: str | None, *, hold: bool) -> None:
+    from muniment.errors.base import BadInput
+    from muniment.workflows.copies.retention import Retention, Retentions, lock_copies
+
+    with copying(context) as service:
+        place = service.archive.instance(id, project=project).project
+        book = Retentions(service.table.database)
+        known = book.get(place, id)
+        if known is None and not hold:
+            raise BadInput(reason=f"there is no legal hold on {id!r}")
+        wanted = replace(known or Retention(place, id, "governance", service.table.now()), hold=hold)
+        book.set(service.archive, wanted)
+        left = lock_copies(service, wanted)
+    note(f"the legal hold on {id} is {'set' if hold else 'lifted'}")
+    for store, reason in left.items():
+        note(f"its copy in {store} is as it was: {reason}")
 
 
 def _keep(service: CopyService, wanted: Retention) -> None:

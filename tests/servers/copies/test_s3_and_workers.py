@@ -16,11 +16,13 @@ from muniment import Archive
 from muniment.app import App
 from muniment.app.background import BackgroundServices
 from muniment.cli.main import run
+from muniment.errors.copies import StillRetained
 from muniment.settings import Settings
 from muniment.testing.servers import ceph as ceph_keys
 from muniment.testing.services import Service, shared
 from muniment.workflows.copies.checking import troubles
 from muniment.workflows.copies.policy import parse_policy
+from muniment.workflows.copies.retention import Retentions
 from muniment.workflows.copies.status import protections
 from muniment.workflows.copies.steps import schedule
 from tests.timing import eventually
@@ -126,3 +128,55 @@ def test_wrong_credentials_are_named_and_sealed_ones_are_not_in_the_database(
         assert "a word nobody may see" not in done.reason
     finally:
         other.close()
+
+
+def locks(client: Any, name: str) -> list[tuple[str, int, str]]:
+    """Mode, last day and legal hold of everything that belongs to copies."""
+    found = []
+    for each in client.list_objects_v2(Bucket=name).get("Contents", []):
+        if "/bags/" in each["Key"] or "/copies/" in each["Key"]:
+            said = client.head_object(Bucket=name, Key=each["Key"])
+            days = said["ObjectLockRetainUntilDate"].timestamp() // 86400 if "ObjectLockMode" in said else 0
+            found.append((said.get("ObjectLockMode", ""), int(days), said.get("ObjectLockLegalHoldStatus", "OFF")))
+    return found
+
+
+def test_retention_is_set_extended_and_held_on_copies_that_are_there_and_on_those_that_come(
+    ceph: Service, working: BackgroundServices, tmp_path: Path
+) -> None:
+    client, name, address = bucket(ceph, locks=True)
+    service = working.copy_service()
+    service.registry.add("cloud", address, KEYS)
+    service.policies.set(service.archive, "*", '[[copies]]\nstore = "cloud"\nlayout = "bag"\n')
+    service.plan_all()
+    assert service.replicate("cloud").made == 1
+    assert {each[0] for each in locks(client, name)} == {""}
+
+    def retention(*words: str) -> int:
+        return run(["--archive", str(tmp_path / "archive"), "retention", *words])
+
+    assert retention("set", "one", "--until", "2d", "--mode", "compliance") == 0
+    (before,) = set(locks(client, name))
+    assert before[0] == "COMPLIANCE"
+    # Neither the command nor the bucket shortens it, nor makes it governance again.
+    for words in (("set", "one", "--until", "1d", "--mode", "compliance"), ("set", "one", "--until", "9d")):
+        assert retention(*words) == StillRetained.exit_status
+    assert retention("extend", "one", "--until", "1d") != 0
+    assert retention("extend", "one", "--until", "5d") == 0
+    (after,) = set(locks(client, name))
+    assert after[1] == before[1] + 3
+    assert retention("hold", "one") == 0
+    assert {each[2] for each in locks(client, name)} == {"ON"}
+    # What is set anew without a word on the hold does not lift it, and a new copy is locked as the others.
+    assert retention("set", "one", "--until", "6d", "--mode", "compliance") == 0
+    with service.archive.get("one", "a") as new:
+        new.add(b"later", "later.txt")
+    service.plan()
+    assert service.replicate("cloud").made == 1
+    assert len(locks(client, name)) > 2
+    assert set(locks(client, name)) == {("COMPLIANCE", before[1] + 4, "ON")}
+    assert retention("release", "one") == 0
+    assert set(locks(client, name)) == {("COMPLIANCE", before[1] + 4, "OFF")}
+    held = Retentions(service.table.database).get("main/main", "one")
+    assert held is not None
+    assert (held.mode, held.hold) == ("compliance", False)

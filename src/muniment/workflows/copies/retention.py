@@ -6,6 +6,7 @@ one asks, and the resource goes when another asks for the same.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from muniment.database import Database
 from muniment.database.tables import purge_requests, retentions
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.copies import ApprovalNeeded, StillRetained
-from muniment.stores import Lock
+from muniment.stores import Lock, Store
 from muniment.stores.protocol import LockMode
 from muniment.workflows.copies.policies import EVENT, Policies
 from muniment.workflows.copies.policy import Policy
@@ -128,7 +129,6 @@ class Retentions:
 def lock_copies(service: CopyService, retention: Retention) -> dict[str, str]:
     """Lock the copies of a resource in stores that have locks; what could not be locked, by store, with the reason."""
     left: dict[str, str] = {}
-    lock = Lock(retention.mode, retention.until, retention.hold)
     for row in service.table.of(retention.project, retention.resource):
         if row.state != "made" or row.store == ARCHIVE:
             continue
@@ -139,10 +139,32 @@ def lock_copies(service: CopyService, retention: Retention) -> dict[str, str]:
                 continue
             record = read_record(store, row)
             for key in (*(file.key for file in record.files), record.key):
-                store.lock(key, lock)
+                lock_key(store, key, retention)
         except MunimentError as error:
             left[row.store] = error.message
     return left
+
+
+def lock_key(store: Store, key: str, retention: Retention) -> None:
+    """Let a key be locked as a retention has it, where it is not locked for longer or more strictly already.
+
+    A legal hold is set and lifted whatever the lock is.
+
+    Raises:
+        MunimentError: As `Store.lock`.
+    """
+    if retention.until_at <= time.time():
+        store.lock(key, Lock(hold=retention.hold))
+        return
+    there = store.locked(key)
+    until = "" if there is None else there.until
+    longer = bool(until) and (there_at := read_time(until)) is not None and there_at.timestamp() >= retention.until_at
+    stricter = there is not None and there.mode == "compliance" and retention.mode != "compliance" and bool(until)
+    if longer or stricter:
+        if there is not None and there.hold != retention.hold:
+            store.lock(key, Lock(hold=retention.hold))
+        return
+    store.lock(key, Lock(retention.mode, retention.until, retention.hold))
 
 
 def permit_purge(database: Database, archive: Archive, id: str, project: str | None, reason: str) -> str:

@@ -20,7 +20,7 @@ from muniment.workflows.copies.policies import Policies
 from muniment.workflows.copies.policy import CopyRule, Policy
 from muniment.workflows.copies.purge import purge_copies
 from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
-from muniment.workflows.copies.retention import keep_new
+from muniment.workflows.copies.retention import Retentions, keep_new, lock_key
 from muniment.workflows.copies.root_files import put_foundation, put_log
 from muniment.workflows.copies.seals import put_seal
 from muniment.workflows.copies.table import CopyKey, CopyRow, CopyTable
@@ -231,6 +231,7 @@ class CopyService:
                 generation += 1
             else:
                 break
+        self._lock(store, row, (*(file.key for file in record.files), record.key))
         digest = hashlib.sha256(record.as_bytes()).hexdigest()
         about = {"store": row.store, "layout": row.layout, "keys": len(record.files), "bytes": record.size}
         detail = {"copy": {**about, "record": record.key, "sha256": digest}}
@@ -249,6 +250,14 @@ class CopyService:
             made_at=at,
             verified_at=at,
         )
+
+    def _lock(self, store: Store, row: CopyRow, keys: Iterable[str]) -> None:
+        """Lock a new copy of what is under retention or on hold, where the store can."""
+        known = Retentions(self.table.database).get(row.project, row.resource)
+        if known is None or not store.capabilities.locks or not (known.hold or known.until_at > self.table.now()):
+            return
+        for key in keys:
+            lock_key(store, key, known)
 
     def _failed(self, row: CopyRow, error: MunimentError) -> None:
         at = self.table.now()
