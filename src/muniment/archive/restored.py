@@ -25,7 +25,7 @@ from muniment.archive.package.inventory import NAME, sidecar_of
 from muniment.archive.package.objects import declare, versions_on_disk
 from muniment.content import Hashers
 from muniment.content.paths import LogicalPath
-from muniment.content.regular import open_regular
+from muniment.content.regular import open_regular, read_regular
 from muniment.errors.archive import DamagedFile, NotEmpty
 
 _CHUNK = 1 << 20
@@ -96,16 +96,20 @@ class RestoredArchive(RestoredFiles):
     """The folder in which a whole archive is made again."""
 
     def __init__(self, root: Path, archive: str) -> None:
-        """Begin in a folder that is new or empty, or go on in one where the archive of that id was begun.
+        """Begin in a folder that is new or empty, or go on in one where the archive of that id is not complete yet.
+
+        What is there and whole stays; nobody may be using the archive meanwhile.
 
         Raises:
             NotEmpty: There is something else.
             DiskFull, WriteFailed: The storage refused.
         """
         note = root / _NOTE
-        if root.exists() and os.listdir(root) and _noted(note) != archive:
-            raise NotEmpty(path=root)
         self._layout = ArchiveLayout(root, root)
+        self._incomplete = self._layout.staging / _NOTE
+        begun = archive in {_noted(note), _noted(self._incomplete)}
+        if root.exists() and os.listdir(root) and not begun:
+            raise NotEmpty(path=root)
         super().__init__(root, self._layout.scratch)
         if not note.exists():
             write_file(note, json.dumps({"archive": archive}).encode() + b"\n", sync=True)
@@ -147,14 +151,22 @@ class RestoredArchive(RestoredFiles):
         write_file(fresh, settings)
         sync_tree(self.root)
         rename(fresh, self.root / SETTINGS)
-        with writing(self.root):
-            (self.root / _NOTE).unlink()
+        rename(self.root / _NOTE, self._incomplete)
         sync_tree(self.root)
+
+    def complete(self) -> None:
+        """Nothing lacks: whoever restores to this place again is refused from here on.
+
+        Raises:
+            WriteFailed: The storage refused.
+        """
+        with writing(self._incomplete):
+            self._incomplete.unlink()
 
 
 def _noted(note: Path) -> str:
     try:
-        return str(json.loads(note.read_bytes())["archive"])
+        return str(json.loads(read_regular(note))["archive"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import boto3
@@ -35,6 +37,8 @@ _REFUSED = frozenset(
 )
 _FULL = frozenset({"QuotaExceeded", "507", "InsufficientStorage"})
 _SKEWED = frozenset({"RequestTimeTooSkewed"})
+_MOST_SKEW = 600.0
+"""Seconds; services refuse from a quarter of an hour on, and some earlier."""
 _COLD = frozenset({"InvalidObjectState"})
 _BUSY = frozenset({"500", "502", "503", "504", "InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout"})
 UNKNOWN_CONDITION = frozenset({"501", "NotImplemented"})
@@ -102,9 +106,9 @@ class Clients:
             return KeyTaken(key=key, store=name)
         if code in _FULL:
             return StoreFull(store=name, key=key)
-        if code in _SKEWED:
-            reason = f"{reason}. This machine's clock and the service's differ too much: set them"
-            return StoreRefused(store=name, key=key, reason=f"{code}: {reason}")
+        if code in _SKEWED or (code in _REFUSED and _is_skewed(error)):  # an answer to HEAD has no body to say it
+            reason = "this machine's clock and the service's differ too much: set them"
+            return StoreRefused(store=name, key=key, reason=f"RequestTimeTooSkewed: {reason}")
         if code in _COLD:
             return StoreNotReady(store=name, key=key, until="it was restored", reason="it lies in a cold storage class")
         if code in _REFUSED:
@@ -139,6 +143,19 @@ def code_of(error: ClientError) -> str:
     found = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return str(found or status)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _is_skewed(error: ClientError) -> bool:
+    """Whether the time a refusal bears differs from ours by more than services allow."""
+    said = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    with contextlib.suppress(ValueError, TypeError):
+        there = parsedate_to_datetime(said)
+        return abs((there - _now()).total_seconds()) > _MOST_SKEW
+    return False
 
 
 def may_go_on(error: BaseException) -> bool:

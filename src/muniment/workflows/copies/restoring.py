@@ -52,8 +52,18 @@ class Restored:
     """Folder of each object to the digest its inventories name content by."""
 
 
-def records_of(store: Store, project: str | None = None, resource: str | None = None) -> Iterator[CopyRecord | str]:
-    """The records in a store, of each instance the one to restore from; for one that is damaged, its key.
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A record of a copy that cannot be read (now): its key, and why."""
+
+    key: str
+    reason: str
+
+
+def records_of(
+    store: Store, project: str | None = None, resource: str | None = None
+) -> Iterator[CopyRecord | UnreadableRecord]:
+    """The records in a store, of each instance the one to restore from, or why it cannot be read.
 
     The tree is preferred to a tar, and what was made again to what was made before. With `resource`, of that alone.
     """
@@ -74,8 +84,10 @@ def records_of(store: Store, project: str | None = None, resource: str | None = 
         key = best[place][3]
         try:
             yield parse_record(read_bytes(store, key, LARGEST))
+        except StoreNotReady as error:
+            yield UnreadableRecord(key, error.message)
         except (ValueError, DamagedFile):
-            yield key
+            yield UnreadableRecord(key, "its record cannot be read")
 
 
 def restore_resource(
@@ -91,8 +103,8 @@ def restore_resource(
     done = Restored(target)
     files = RestoredFiles(target, scratch / "files")
     for record in records_of(store, project, resource):
-        if isinstance(record, str):
-            done.lacking[record] = "its record cannot be read"
+        if isinstance(record, UnreadableRecord):
+            done.lacking[record.key] = record.reason
             continue
         folder = record.object.rpartition("/")[2]
         _restore_instance(store, record, files, done, _Place(folder, scratch, watch))
@@ -115,9 +127,7 @@ def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> 
         StoreUnreachable, StoreRefused: The store cannot be used; run it again.
     """
     done = Restored(target)
-    own: Mapping[str, bytes] = {}
-    with contextlib.suppress(KeyNotFound, ValueError):  # their record vouches for itself
-        own = parse_own_files(read_bytes(store, OWN_FILES, _LARGEST_SETTINGS))
+    own = _own_files(store, target)
     try:
         settings = own.get(SETTINGS) or read_bytes(store, SETTINGS, _LARGEST_SETTINGS)
         archive = str(json.loads(settings)["id"])
@@ -128,8 +138,8 @@ def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> 
     for record in records_of(store):
         if isinstance(record, CopyRecord) and _digest_of(record) in purged:
             continue  # what was purged does not come back, though its copy is there still
-        if isinstance(record, str):
-            done.lacking[record] = "its record cannot be read"
+        if isinstance(record, UnreadableRecord):
+            done.lacking[record.key] = record.reason
         else:
             _restore_instance(store, record, made, done, _Place(record.object, scratch, watch))
     names = [each for each in FOUNDATION if each != SETTINGS]
@@ -145,7 +155,27 @@ def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> 
     made.finish(settings, done.objects.items())
     for what in _unrestored(target):
         done.lacking[what] = "this store holds no copy of it"
+    if not done.lacking:
+        made.complete()
     return done
+
+
+def _own_files(store: Store, target: Path) -> Mapping[str, bytes]:
+    """The archive's own files by their record, which vouches for itself; none where that is lost.
+
+    It is read where an earlier run put it if it lies on a tape that is not in the drive.
+
+    Raises:
+        StoreNotReady: It is not ready, and there was no earlier run.
+    """
+    with contextlib.suppress(KeyNotFound, ValueError):
+        try:
+            return parse_own_files(read_bytes(store, OWN_FILES, _LARGEST_SETTINGS))
+        except StoreNotReady:
+            if not (target / OWN_FILES).is_file():
+                raise
+            return parse_own_files((target / OWN_FILES).read_bytes())
+    return {}
 
 
 def _unrestored(target: Path) -> Iterator[str]:

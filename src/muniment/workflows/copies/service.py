@@ -11,10 +11,18 @@ from pathlib import Path
 from muniment.archive import Archive
 from muniment.content.archive import Summary
 from muniment.content.times import seconds
-from muniment.errors.archive import ResourceNotFound, ResourcePurged
+from muniment.errors.archive import DamagedRecord, ResourceNotFound, ResourcePurged
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.copies import WrongStore
-from muniment.errors.stores import BadStore, ChangeRefused, StoreFull, StoreNotReady
+from muniment.errors.stores import (
+    BadStore,
+    ChangeRefused,
+    KeyNotFound,
+    StoredWrong,
+    StoreFailed,
+    StoreFull,
+    StoreNotReady,
+)
 from muniment.stores import PutOptions, Store
 from muniment.workflows.copies.policies import Policies
 from muniment.workflows.copies.policy import CopyRule, Policy
@@ -34,6 +42,9 @@ _FIRST_WAIT = 300.0
 _LONGEST_WAIT = 86400.0
 _STORE_TROUBLE = (RemoteError, StoreFull, StoreNotReady, BadStore, WrongStore)
 """What says something about the store and not about the copy: all that is owed to it waits."""
+
+_BESIDE_TROUBLE = (StoreFailed, StoredWrong, KeyNotFound, DamagedRecord)
+"""What else may go wrong with settings, tombstones, the log and seals; of a copy it is about that copy alone."""
 
 
 @dataclass(slots=True)
@@ -164,7 +175,7 @@ class CopyService:
             logged = put_log(self.archive, store, name, self.registry.get(name).logged)
             self.registry.note(name, logged=logged, reason="")
             self._seal(store, name)
-        except _STORE_TROUBLE as error:
+        except (*_STORE_TROUBLE, *_BESIDE_TROUBLE) as error:
             done.reason = error.message
             self.registry.note(name, reason=error.message)
         return done
