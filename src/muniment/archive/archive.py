@@ -445,19 +445,36 @@ class Archive(AnyArchive):
 
         Raises:
             ResourceExists, ResourcePurged, BadId, BadProject: The id cannot be used.
-            MunimentError: As `muniment.archive.ingest.import_history.import_history`; nothing was imported.
+            MunimentError: As `muniment.archive.ingest.import_history.import_histories`; nothing was imported.
         """
-        from muniment.archive.ingest.import_history import import_history
+        return self.import_histories([(id, project, instances)], events=events, progress=progress)[0]
 
-        place = check_project(project or self.config.project)
-        id = check_id(id) if id is not None else new_uuid()  # noqa: A001 - as the parameter
-        self._refuse_purged(place, id)
+    def import_histories(
+        self,
+        resources: Sequence[tuple[str | None, str | None, Iterable[ImportedInstance]]],
+        *,
+        events: Sequence[Event] = (),
+        progress: Progress = quiet,
+    ) -> list[Instance]:
+        """Make new resources, all or none: each an id (None: a new one), a project (None: the usual) and a history.
+
+        Raises:
+            MunimentError: As `import_history`; nothing was imported.
+        """
+        from muniment.archive.ingest.import_history import ImportedHistory, import_histories
+
         agent = f"{self._context.agent.name} <{self._context.agent.address}>"
-        further = [
-            check_event(replace(event, agent=event.agent or agent, project=place, resource=id)) for event in events
-        ]
-        import_history(self._context, place, id, instances, events=further, progress=progress)
-        return self.get(id, project=place)
+        histories = []
+        for name, project, instances in resources:
+            place = check_project(project or self.config.project)
+            id = check_id(name) if name is not None else new_uuid()  # noqa: A001 - what it is everywhere
+            self._refuse_purged(place, id)
+            further = [
+                check_event(replace(event, agent=event.agent or agent, project=place, resource=id)) for event in events
+            ]
+            histories.append(ImportedHistory(place, id, instances, further))
+        import_histories(self._context, histories, progress=progress)
+        return [self.get(each.resource, project=each.project) for each in histories]
 
     def unpacking_folder(self) -> AbstractContextManager[Path]:
         """An empty folder in the staging area to unpack a package in, for the time of a `with` block; gone after it.

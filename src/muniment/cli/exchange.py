@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import print_json, refuse_inside
+from muniment.cli.context import note, print_json, refuse_inside
 from muniment.cli.options import Id, InstanceOption, Json, ProjectOption
 
 if TYPE_CHECKING:
     from muniment.cli.context import Context
+    from muniment.content import Finding
 
-_PACKED = frozenset({".zip", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z"})
+_PACKED = frozenset({".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z"})
 
 
 def export(
     context: typer.Context,
     id: Id,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="A new folder, or a file named .tar.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="A new folder, or a .tar or .zip.")],
     layout: Annotated[str, typer.Option(help="bag (one instance), instances or ocfl (the whole history).")] = "bag",
     instance: InstanceOption = None,
     project: ProjectOption = None,
@@ -42,7 +43,7 @@ def export(
 
 def import_(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A bag, an `instances` bag or an OCFL object; a folder or .tar.")],
+    path: Annotated[Path, typer.Argument(help="A bag, an `instances` bag or an OCFL object; a folder, tar or zip.")],
     id: Annotated[str | None, typer.Option("--id", help="The id to give it, if not its own.")] = None,
     project: ProjectOption = None,
     as_json: Json = False,
@@ -52,10 +53,13 @@ def import_(
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
-        imported = import_package(archive, path, id=id, project=project, progress=progress)
+        notices: list[Finding] = []
+        imported = import_package(archive, path, id=id, project=project, notice=notices.append, progress=progress)
         if as_json:
-            print_json({"ids": imported})
+            print_json({"ids": imported, "notices": [finding.as_json() for finding in notices]})
         else:
+            for finding in notices:
+                note(f"{finding.severity} {finding.code}: {finding.message}")
             for resource in imported:
                 typer.echo(resource)
 
@@ -85,4 +89,4 @@ def _refuse_packed(output: Path) -> None:
     if output.suffix.lower() in _PACKED:
         from muniment.errors.base import BadInput
 
-        raise BadInput(reason=f"{output} would be a folder: name a new folder, or a file that ends in .tar")
+        raise BadInput(reason=f"{output} would be a folder: name a new folder, or a file that ends in .tar or .zip")

@@ -20,6 +20,7 @@ from muniment.cli.options import (
     ProjectOption,
     SampleOption,
 )
+from muniment.content.findings import Severity
 from muniment.errors.base import EXIT_FINDINGS, BadInput
 
 if TYPE_CHECKING:
@@ -153,6 +154,9 @@ def validate(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="A bag, an OCFL object or an OCFL storage root.")],
     profile: Annotated[Path | None, typer.Option(help="A BagIt profile the bag must follow.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what is tolerated, too: deviations from a MUST.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Judge any bag, OCFL object or storage root, also one that is not Muniment's."""
@@ -163,17 +167,17 @@ def validate(
         path = path / "objects"  # an archive of ours: what others can judge of it is its storage root
     with shared.progress() as progress:
         findings = validate_path(path, profile=profile, progress=progress)
-        _report(findings, as_json=as_json, good=f"{path} is valid.")
+        _report(findings, as_json=as_json, good=f"{path} is valid.", strict=strict)
 
 
-def _report(findings: Iterable[Finding], *, as_json: bool, good: str) -> None:
+def _report(findings: Iterable[Finding], *, as_json: bool, good: str, strict: bool = False) -> None:
     """Print findings as they come, count them, and say it with the exit status."""
     counts: Counter[str] = Counter()
     failed = False
     separator = '{"findings": [\n'
     for finding in findings:
         counts[finding.severity] += 1
-        failed = failed or finding.failed
+        failed = failed or finding.failed or (strict and finding.severity is Severity.DEVIATION)
         if as_json:
             typer.echo(separator + json.dumps(finding.as_json(), ensure_ascii=False), nl=False)
             separator = ",\n"

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol, cast
 
 from muniment.content import Entry, Hashers
 from muniment.content.regular import open_regular
-from muniment.layouts.streams import Member, TarPlan
+from muniment.layouts.streams import Member, TarPlan, ZipPlan
 
 _LONGEST_NAME = 100
 _TYPE = 156
@@ -117,6 +117,27 @@ class PackageTar(TarPlan):
         header[_CHECKSUM] = b" " * 8
         header[_CHECKSUM] = b"%06o\0 " % sum(header)
         return before + bytes(header)
+
+
+class PackageZip(ZipPlan):
+    """The zip of a laid-out package, of exact length: one top folder, as in its tar."""
+
+    form = "package zip 1"
+
+    def __init__(self, laid: LaidOutPackage, modified: int = 0) -> None:
+        """Find every member's place.
+
+        Raises:
+            MembersCollide, UnsafePath: The layout made names that cannot be.
+        """
+        self._folders = frozenset(f"{laid.name}/{folder}" for folder in laid.folders)
+        folders = (Member(name, 0, _nothing, modified=modified) for name in self._folders)
+        files = (replace(member, name=f"{laid.name}/{member.name}") for member in laid.members)
+        super().__init__([*files, *folders])
+
+    def _raw_name(self, member: Member) -> bytes:
+        # A name that ends in '/' is a folder (APPNOTE 4.3.8).
+        return super()._raw_name(member) + (b"/" if member.name in self._folders else b"")
 
 
 def folder_name(text: str) -> str:

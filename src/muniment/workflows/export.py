@@ -19,7 +19,7 @@ from muniment.errors.exchange import UnknownLayout
 from muniment.layouts.bag import lay_bag
 from muniment.layouts.instances import lay_instances
 from muniment.layouts.ocfl import lay_object
-from muniment.layouts.packages import LaidOutPackage, PackageTar
+from muniment.layouts.packages import LaidOutPackage, PackageTar, PackageZip
 from muniment.workflows.output import (
     receive_folder,
     receive_tar,
@@ -94,10 +94,10 @@ def export(
     *,
     project: str | None = None,
     instance: str | int | None = None,
-    serialised: Literal["tar"] | None = None,
+    serialised: Literal["tar", "zip"] | None = None,
     progress: Progress = quiet,
 ) -> Exported:
-    """Export a resource to a new folder, to a tar where the name ends in '.tar', or to the standard output as '-'.
+    """Export a resource to a new folder, to a '.tar' or '.zip' where the name ends so, or as a tar to '-', the output.
 
     Written beside its place, read back and compared, given its name, and only then recorded as an event
     (where the archive can be written to). What goes to the standard output cannot be read back. From an
@@ -114,15 +114,19 @@ def export(
     if name != STREAM:
         refuse_existing(place)
     as_tar = serialised == "tar" or place.suffix == ".tar"
+    as_zip = serialised == "zip" or (serialised is None and place.suffix == ".zip")
     if not isinstance(archive, LocalArchive):
+        if as_zip:
+            raise BadInput(reason=f"a server packs as tar: name a folder or a file that ends in .tar, not {name}")
         return _receive(archive, id, layout, name, project=project, instance=instance, as_tar=as_tar, progress=progress)
     found = _find(archive, id, layout, project, instance)
     laid = _lay(found, layout)
     sha256 = ""
     if name == STREAM:
         sha256 = write_stream(PackageTar(laid, seconds(found.created)), progress)
-    elif as_tar:
-        sha256 = write_tar(PackageTar(laid, seconds(found.created)), place, progress)
+    elif as_tar or as_zip:
+        packing = PackageZip if as_zip else PackageTar
+        sha256 = write_tar(packing(laid, seconds(found.created)), place, progress)
     else:
         write_folder(laid, place, progress)
     size = sum(member.size for member in laid.members)

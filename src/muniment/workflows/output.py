@@ -15,7 +15,7 @@ from muniment.content import Hashers, Progress
 from muniment.content.trees import make_folders, remove_folders
 from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
 from muniment.errors.exchange import NameNotCarried, NotVerified
-from muniment.layouts.packages import LaidOutPackage, PackageTar
+from muniment.layouts.packages import LaidOutPackage, PackageTar, PackageZip
 from muniment.layouts.streams import Member, Slice
 from muniment.layouts.streams.members import in_order
 from muniment.workflows.tars import unpack
@@ -37,8 +37,8 @@ def refuse_existing(target: Path) -> None:
         raise OutputExists(path=target)
 
 
-def write_tar(plan: PackageTar, target: Path, progress: Progress) -> str:
-    """Write a tar to the new file `target` and return its sha256.
+def write_tar(plan: PackageTar | PackageZip, target: Path, progress: Progress) -> str:
+    """Write a tar or zip to the new file `target` and return its sha256.
 
     Raises:
         OutputExists: There is something at `target`.
@@ -152,7 +152,7 @@ def write_folder(laid: LaidOutPackage, target: Path, progress: Progress) -> None
         remove_folders(part)
 
 
-def _pour(plan: PackageTar, file: BinaryIO, progress: Progress) -> str:
+def _pour(plan: PackageTar | PackageZip, file: BinaryIO, progress: Progress) -> str:
     hashers = Hashers(["sha256"])
     for chunk in plan.read(chunk=_CHUNK):
         view = memoryview(chunk)

@@ -95,18 +95,22 @@ class ImportedInstance:
     """What its ingestion event says beside the usual."""
 
 
-def import_history(
-    context: ArchiveContext,
-    project: str,
-    resource: str,
-    instances: Iterable[ImportedInstance],
-    *,
-    events: Sequence[Event] = (),
-    progress: Progress = quiet,
-) -> None:
-    """Make a new resource of `instances`, the oldest instance first.
+@dataclass(frozen=True, slots=True)
+class ImportedHistory:
+    """A resource that is to be made: its instances, the oldest first, and events for the same append as theirs."""
 
-    `events` are written with those of the ingestion, in the same append.
+    project: str
+    resource: str
+    instances: Iterable[ImportedInstance]
+    events: Sequence[Event] = ()
+
+
+def import_histories(
+    context: ArchiveContext, histories: Sequence[ImportedHistory], *, progress: Progress = quiet
+) -> None:
+    """Make new resources, all of them or none: each is built and checked before the first is published.
+
+    Killed between two publications, recovery finishes those that were sealed: all are, before the first of them.
 
     Raises:
         ResourceExists: The id is taken; nothing was imported.
@@ -115,25 +119,47 @@ def import_history(
         DiskFull, WriteFailed: The storage refused; nothing was imported.
         BadInput: There was no instance to import.
     """
-    root = context.layout.object(project, resource)
-    if head_of(root):
-        raise ResourceExists(id=resource, project=project)
+    for history in histories:
+        _refuse_existing(context, history)
+    builds: list[_Build] = []
+    published: list[_Build] = []
+    try:
+        for history in histories:
+            build = _begin(context, history)
+            builds.append(build)
+            for imported in history.instances:
+                build.add(imported, progress)
+            build.refuse_empty()
+        for build, history in zip(builds, histories, strict=True):
+            build.seal(history.events)
+        for history in histories:
+            _refuse_existing(context, history)
+        for build in builds:
+            _publish(context, build.area)
+            published.append(build)
+    except BaseException:
+        for build in builds:
+            if build not in published:
+                abandon(build.area)
+        raise
+    for build in builds:
+        with contextlib.suppress(StorageError):
+            build.area.discard()
+        record = build.area.record
+        _protect(context, context.layout.object(record.project, record.id), record, build.head, progress)
+
+
+def _refuse_existing(context: ArchiveContext, history: ImportedHistory) -> None:
+    if head_of(context.layout.object(history.project, history.resource)):
+        raise ResourceExists(id=history.resource, project=history.project)
+
+
+def _begin(context: ArchiveContext, history: ImportedHistory) -> _Build:
     agent = context.agent
     begun = now(), agent.name, agent.address
-    record = TransactionRecord(new_uuid(), project, resource, 0, *begun, kind=IMPORT, log=context.log.head().seq)
-    area = StagingArea.begin(context.layout, record)
-    try:
-        build = _Build(context, area)
-        for imported in instances:
-            build.add(imported, progress)
-        head = build.seal(events)
-        _publish(context, area)
-    except BaseException:
-        abandon(area)
-        raise
-    with contextlib.suppress(StorageError):
-        area.discard()
-    _protect(context, root, record, head, progress)
+    place = history.project, history.resource
+    record = TransactionRecord(new_uuid(), *place, 0, *begun, kind=IMPORT, log=context.log.head().seq)
+    return _Build(context, StagingArea.begin(context.layout, record))
 
 
 def finish_import(context: ArchiveContext, area: StagingArea) -> list[Event]:
@@ -305,6 +331,25 @@ class _Build:
             self._formats[draft.entries[path].digests[self._algorithm]] = found
         return checked
 
+    @property
+    def area(self) -> StagingArea:
+        """Where it is built."""
+        return self._area
+
+    @property
+    def head(self) -> int:
+        """The newest version's number."""
+        return self._inventory.head
+
+    def refuse_empty(self) -> None:
+        """Refuse a resource without any instance.
+
+        Raises:
+            BadInput: No version was built.
+        """
+        if not self.head:
+            raise BadInput(reason="there is no instance to import")
+
     def seal(self, further: Sequence[Event]) -> int:
         """Complete the object, make it last and declare it complete; returns the newest version's number.
 
@@ -312,9 +357,8 @@ class _Build:
             BadInput: No version was built.
             DiskFull, WriteFailed: The storage refused.
         """
-        head = self._inventory.head
-        if not head:
-            raise BadInput(reason="there is no instance to import")
+        head = self.head
+        self.refuse_empty()
         whole = _VersionArea(self._area.folder, self._area.record, None).object
         shown = whole / ("v1" if self._context.config.mode is Mode.WORM else f"v{head}")
         copy_records(shown, whole, self._algorithm)

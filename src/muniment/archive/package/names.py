@@ -25,9 +25,10 @@ _ODD = re.compile(
     r"%(?:0[aAdD]|25)"  # read as an escape by some, as itself by others
     r"|[\x00-\x1f\x7f\x85\u2028\u2029]"  # line breaks somewhere, or not printable
     r"|\A\s|\s\Z"  # stripped when a manifest's line is read
+    r"|(?:\A|\\)\.\.(?:\\|\Z)"  # leads out of the bag where '\' separates folders
 )
-_ASCII_ODD = re.compile(r"%|=m=|\A | \Z| /|/ ")
-_ESCAPED = re.compile(r"[%=\x00-\x1f\x7f\x85\u2028\u2029\s]")
+_ASCII_ODD = re.compile(r"%|=m=|\A | \Z| /|/ |\\")
+_ESCAPED = re.compile(r"[%=\\\x00-\x1f\x7f\x85\u2028\u2029\s]")
 _ESCAPED_OR_NOT_ASCII = re.compile(rf"{_ESCAPED.pattern}|[^\x00-\x7f]")
 
 

@@ -72,12 +72,15 @@ class ZipPlan(Plan):
         # -1 is "not known": an array, as a dictionary would cost a hundred bytes for each member.
         self._crcs = array("q", [-1]) * len(self.members)
 
+    def _raw_name(self, member: Member) -> bytes:
+        return _name(member)
+
     def _head_size(self, member: Member) -> int:
-        size = _LOCAL.size + len(_name(member)) + _stamp_size(member)
+        size = _LOCAL.size + len(self._raw_name(member)) + _stamp_size(member)
         return size + (_EXTRA_64.size if member.size >= _FULL_32 else 0)
 
     def _head(self, member: Member) -> bytes:
-        name, extra = _name(member), _stamp(member)
+        name, extra = self._raw_name(member), _stamp(member)
         version, size = _PLAIN, 0
         if member.size >= _FULL_32:
             # The masks and this field tell the reader that the descriptor has eight-byte sizes.
@@ -149,11 +152,11 @@ class ZipPlan(Plan):
 
     def _entry_size(self, index: int) -> int:
         member, big = self.members[index], len(self._big_numbers(index))
-        return _CENTRAL.size + len(_name(member)) + _stamp_size(member) + (4 + 8 * big if big else 0)
+        return _CENTRAL.size + len(self._raw_name(member)) + _stamp_size(member) + (4 + 8 * big if big else 0)
 
     def _entry(self, index: int) -> bytes:
         member, big = self.members[index], self._big_numbers(index)
-        name, extra = _name(member), _stamp(member)
+        name, extra = self._raw_name(member), _stamp(member)
         if big:
             extra = struct.pack(f"<2H{len(big)}Q", 1, 8 * len(big), *big) + extra
         version = _ZIP64 if big else _PLAIN

@@ -88,9 +88,12 @@ def _take(
         for name, where, _ in named:
             if name is not None:
                 _refuse_taken(archive, name, where)
-        imported = [
-            archive.import_history(name, item.instances(), where, progress=progress) for name, where, item in named
-        ]
+        if len({(name, where) for name, where, _ in named if name is not None}) < sum(
+            name is not None for name, _, _ in named
+        ):
+            refuse(path, "two of its objects have one id")
+        histories = [(name, where, item.instances()) for name, where, item in named]
+        imported = archive.import_histories(histories, progress=progress)
     except _CLAIMS as error:
         raise PackageRefused(path=path, reason=str(error).rstrip(".")) from error
     return [instance.id for instance in imported]

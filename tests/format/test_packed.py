@@ -1,0 +1,240 @@
+"""One reader of packed packages: what is valid is taken in, and what means harm costs little."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+import tracemalloc
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from muniment.archive import Archive
+from muniment.content import Finding
+from muniment.errors.archive import PackageRefused
+from muniment.validation import validate_path
+from muniment.validation.packed import zip as zip_reader
+from muniment.workflows.imports import import_package
+from tests.acceptance.exchange.making import new_archive
+from tests.format.bags import FILES, extra, make_bag, pack, zipped
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+Make = Callable[[Path], Path]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with new_archive(tmp_path / "archive") as made:
+        yield made
+
+
+def gnu_tar(bag: Path, *options: str) -> Path:
+    subprocess.run(["tar", *options, "-cf", "bag.tar", bag.name], cwd=bag.parent, check=True)
+    return bag.parent / "bag.tar"
+
+
+def in_zstd(bag: Path) -> Path:
+    packed = pack(bag, "bag.tar")
+    (bag.parent / "bag.tar.zst").write_bytes(zstd.compress(packed.read_bytes()))
+    return bag.parent / "bag.tar.zst"
+
+
+def with_one_zero_block(bag: Path) -> Path:
+    packed = pack(bag, "bag.tar")
+    data = packed.read_bytes().rstrip(b"\0")
+    packed.write_bytes(data + bytes(-len(data) % 512) + bytes(512))
+    return packed
+
+
+def sparse(bag: Path) -> Path:
+    content = bytes(700_000) + b"x" + bytes(400_000)
+    extra(bag, "data/image", content)
+    with (bag / "data/image").open("wb") as file:
+        file.truncate(len(content))
+        file.seek(700_000)
+        file.write(b"x")
+    return gnu_tar(bag, "-S")
+
+
+def hard_linked(bag: Path) -> Path:
+    extra(bag, "data/same", FILES["data/a.txt"])
+    (bag / "data/same").unlink()
+    (bag / "data/same").hardlink_to(bag / "data/a.txt")
+    return gnu_tar(bag)
+
+
+def linked(bag: Path) -> Path:
+    extra(bag, "data/same", FILES["data/a.txt"])
+    (bag / "data/same").unlink()
+    (bag / "data/same").symlink_to("a.txt")
+    return gnu_tar(bag)
+
+
+def of_macos(bag: Path) -> Path:
+    packed = bag.parent / "bag.zip"
+    with zipfile.ZipFile(packed, "w") as out:
+        for path in sorted(bag.rglob("*")):
+            out.write(path, path.relative_to(bag.parent))
+        out.writestr("__MACOSX/bag/data/._a.txt", b"\0\5\x16\7")
+    return packed
+
+
+GOOD: dict[str, Make] = {
+    "tar.gz": lambda bag: pack(bag, "bag.tar.gz", compress="gz"),
+    "tar.bz2": lambda bag: pack(bag, "bag.tar.bz2", compress="bz2"),
+    "tar.xz": lambda bag: pack(bag, "bag.tar.xz", compress="xz"),
+    "tar.zst": in_zstd,
+    "one zero block": with_one_zero_block,
+    "sparse": sparse,
+    "hard link": hard_linked,
+    "link inside": linked,
+    "of macOS": of_macos,
+    "names in UTF-8, unmarked": lambda bag: zipped(extra(bag, "data/caf\u00e9.txt"), encoding="utf-8"),
+    "names in cp437, unmarked": lambda bag: zipped(extra(bag, "data/caf\u00e9.txt"), encoding="cp437"),
+}
+
+
+@pytest.mark.parametrize("make", GOOD.values(), ids=GOOD)
+def test_what_is_valid_is_taken_in_whole(archive: Archive, tmp_path: Path, make: Make) -> None:
+    bag = make_bag(tmp_path / "bag")
+    packed = make(bag)
+    assert [finding.message for finding in validate_path(packed) if finding.failed] == []
+    (id,) = import_package(archive, packed)
+    taken = archive.get(id)
+    payload = {
+        str(path.relative_to(bag / "data")): path.read_bytes() for path in bag.rglob("data/**/*") if path.is_file()
+    }
+    assert {path: taken.read(path) for path in taken} == payload
+
+
+def encrypted(bag: Path) -> Path:
+    packed = zipped(bag, encoding="utf-8")
+    data = bytearray(packed.read_bytes())
+    at = data.index(b"PK\1\2")
+    data[at + 8] |= 1
+    packed.write_bytes(data)
+    return packed
+
+
+def with_backslashes(bag: Path) -> Path:
+    packed = bag.parent / "bag.zip"
+    with zipfile.ZipFile(packed, "w") as out:
+        for path in sorted(bag.rglob("*")):
+            if path.is_file():
+                info = zipfile.ZipInfo("x")
+                info.filename = str(path.relative_to(bag.parent)).replace("/", "\\")
+                out.writestr(info, path.read_bytes())
+    return packed
+
+
+def too_many_told(bag: Path) -> Path:
+    packed = bag.parent / "many.zip"
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 10_000_000, 10_000_000, 46 * 10_000_000, 0)
+    packed.write_bytes(b"PK\3\4" + record + struct.pack("<4sIQI", b"PK\6\7", 0, 4, 1) + end)
+    return packed
+
+
+def false_count(bag: Path) -> Path:
+    packed = zipped(bag, encoding="utf-8")
+    data = bytearray(packed.read_bytes())
+    data[-12:-10] = struct.pack("<H", 1)
+    packed.write_bytes(data)
+    return packed
+
+
+def overlapping(bag: Path) -> Path:
+    packed = zipped(bag, encoding="utf-8")
+    data = bytearray(packed.read_bytes())
+    second = data.index(b"PK\1\2", data.index(b"PK\1\2") + 1)
+    data[second + 42 : second + 46] = bytes(4)
+    packed.write_bytes(data)
+    return packed
+
+
+def nested(bag: Path) -> Path:
+    packed = bag.parent / "bag.tar.gz"
+    packed.write_bytes(gzip.compress(gzip.compress(pack(bag, "bag.tar").read_bytes())))
+    return packed
+
+
+def endless(bag: Path) -> Path:
+    info = tarfile.TarInfo("bag/huge")
+    info.size = 1 << 60
+    packed = bag.parent / "bag.tar"
+    packed.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    return packed
+
+
+BAD: dict[str, tuple[Make, str]] = {
+    "encrypted": (encrypted, "is encrypted"),
+    "backslashes": (with_backslashes, "where zip has '/'"),
+    "ten million entries": (too_many_told, "10000000 entries"),
+    "a false count": (false_count, "its directory has"),
+    "overlapping": (overlapping, "lies over"),
+    "compressed twice": (nested, "cannot be unpacked"),
+    "endless": (endless, ""),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_means_harm_is_refused_by_both_at_little_cost(archive: Archive, tmp_path: Path, name: str) -> None:
+    make, words = BAD[name]
+    packed = make(make_bag(tmp_path / "bag"))
+    tracemalloc.start()
+    findings = list(validate_path(packed))
+    with pytest.raises(PackageRefused):
+        import_package(archive, packed)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50_000_000
+    assert any(finding.failed and words in finding.message for finding in findings), findings
+    assert os.listdir(archive.path / "staging/open") == []
+
+
+def test_a_directory_with_more_entries_than_it_says_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zip_reader, "MOST_ENTRIES", 3)
+    packed = zipped(make_bag(tmp_path / "bag"), encoding="utf-8")
+    (finding,) = validate_path(packed)
+    assert finding.code == "B052"
+    assert "at most 3" in finding.message
+
+
+def test_an_exported_object_in_a_tar_is_judged(archive: Archive, tmp_path: Path) -> None:
+    from muniment.workflows.export import export
+
+    with archive.new("it") as transaction:
+        transaction.add(b"x", "plain")
+    for name in ("it.tar", "it.zip"):
+        export(archive, "it", "ocfl", tmp_path / name)
+        assert [finding.code for finding in validate_path(tmp_path / name)] == []
+
+
+def test_a_storage_root_is_taken_in_whole_or_not_at_all(tmp_path: Path, archive: Archive) -> None:
+    with new_archive(tmp_path / "from") as source:
+        for id in ("one", "two"):
+            with source.new(id) as transaction:
+                transaction.add(id.encode(), "file")
+    with archive.new("two") as transaction:
+        transaction.add(b"mine", "file")
+    with pytest.raises(Exception, match="two"):
+        import_package(archive, tmp_path / "from/objects")
+    assert list(archive) == ["two"]
+
+
+def test_every_warning_is_told_on_import(archive: Archive, tmp_path: Path) -> None:
+    told: list[Finding] = []
+    import_package(archive, with_one_zero_block(make_bag(tmp_path / "bag")), notice=told.append)
+    assert [finding.code for finding in told] == ["B514"]
