@@ -49,7 +49,7 @@ from muniment.errors.archive import (
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
-    from muniment.archive.ingest.import_history import ImportedInstance
+    from muniment.archive.ingest.import_history import ImportedInstance, NamedHistory
 
 _LOOK_EVERY = 0.2
 """Seconds between two looks at the log by who follows it."""
@@ -450,31 +450,17 @@ class Archive(AnyArchive):
         return self.import_histories([(id, project, instances)], events=events, progress=progress)[0]
 
     def import_histories(
-        self,
-        resources: Sequence[tuple[str | None, str | None, Iterable[ImportedInstance]]],
-        *,
-        events: Sequence[Event] = (),
-        progress: Progress = quiet,
+        self, resources: Sequence[NamedHistory], *, events: Sequence[Event] = (), progress: Progress = quiet
     ) -> list[Instance]:
         """Make new resources, all or none: each an id (None: a new one), a project (None: the usual) and a history.
 
         Raises:
             MunimentError: As `import_history`; nothing was imported.
         """
-        from muniment.archive.ingest.import_history import ImportedHistory, import_histories
+        from muniment.archive.ingest.import_history import make_resources
 
-        agent = f"{self._context.agent.name} <{self._context.agent.address}>"
-        histories = []
-        for name, project, instances in resources:
-            place = check_project(project or self.config.project)
-            id = check_id(name) if name is not None else new_uuid()  # noqa: A001 - what it is everywhere
-            self._refuse_purged(place, id)
-            further = [
-                check_event(replace(event, agent=event.agent or agent, project=place, resource=id)) for event in events
-            ]
-            histories.append(ImportedHistory(place, id, instances, further))
-        import_histories(self._context, histories, progress=progress)
-        return [self.get(each.resource, project=each.project) for each in histories]
+        made = make_resources(self._context, resources, events, self._refuse_purged, progress)
+        return [self.get(name, project=project) for project, name in made]
 
     def unpacking_folder(self) -> AbstractContextManager[Path]:
         """An empty folder in the staging area to unpack a package in, for the time of a `with` block; gone after it.

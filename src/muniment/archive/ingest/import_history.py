@@ -42,6 +42,7 @@ from muniment.archive.parity.protect import protect
 from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.acceptable import (
     check_agent,
+    check_event,
     check_identifier,
     check_json,
     check_object,
@@ -53,7 +54,7 @@ from muniment.content.checks import CheckReport, Format
 from muniment.content.config import Mode
 from muniment.content.digests import refuse_mismatch
 from muniment.content.events import Event
-from muniment.content.identity import Agent, new_uuid, to_uri
+from muniment.content.identity import Agent, check_id, check_project, new_uuid, to_uri
 from muniment.content.times import check_time, now
 from muniment.content.trees import walk_tree
 from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
@@ -103,6 +104,48 @@ class ImportedHistory:
     resource: str
     instances: Iterable[ImportedInstance]
     events: Sequence[Event] = ()
+
+
+NamedHistory = tuple[str | None, str | None, Iterable[ImportedInstance]]
+"""An id (None for a new one), a project (None for the usual), and the instances, the oldest first."""
+
+
+def make_resources(
+    context: ArchiveContext,
+    resources: Sequence[NamedHistory],
+    events: Sequence[Event],
+    refuse: Callable[[str, str], None],
+    progress: Progress,
+) -> list[tuple[str, str]]:
+    """Make all `resources` or none, after `refuse` has seen each project and id; returns these.
+
+    Raises:
+        MunimentError: As `import_histories`, and what `refuse` raises.
+    """
+    histories = [_named_history(context, *each, events) for each in resources]
+    for each in histories:
+        refuse(each.project, each.resource)
+    import_histories(context, histories, progress=progress)
+    return [(each.project, each.resource) for each in histories]
+
+
+def _named_history(
+    context: ArchiveContext,
+    id: str | None,
+    project: str | None,
+    instances: Iterable[ImportedInstance],
+    events: Sequence[Event],
+) -> ImportedHistory:
+    """What is to be made, in the forms we keep: a new id where there is none, and whose events they are.
+
+    Raises:
+        BadId, BadProject, BadValue: Something cannot be used.
+    """
+    place = check_project(project or context.config.project)
+    name = check_id(id) if id is not None else new_uuid()
+    agent = f"{context.agent.name} <{context.agent.address}>"
+    own = [check_event(replace(event, agent=event.agent or agent, project=place, resource=name)) for event in events]
+    return ImportedHistory(place, name, instances, own)
 
 
 def import_histories(
