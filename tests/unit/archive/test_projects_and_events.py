@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -221,3 +222,17 @@ def test_scratch_is_cleared_when_nothing_in_it_changed_for_a_day(archive: Archiv
         os.utime(scratch / path, (long_ago, long_ago))
     archive.recover()
     assert os.listdir(scratch) == ["parity-live"]
+
+
+def test_an_event_that_was_cut_out_with_the_chain_joined_again_is_missed(archive: Archive) -> None:
+    for id in ("r", "s", "t"):
+        add(archive, id)
+    for folder in ("events", "parity/events"):
+        (log,) = (archive.path / folder).rglob("*.jsonl")
+        lines = log.read_bytes().splitlines(keepends=True)
+        number = len(lines) - 2
+        joined = json.loads(lines[number + 1])
+        joined["previous"] = json.loads(lines[number])["previous"]
+        log.write_bytes(b"".join([*lines[:number], json.dumps(joined, separators=(",", ":")).encode() + b"\n"]))
+    gap = [finding for finding in archive.audit() if finding.code == "M301" and finding.expected.startswith("event ")]
+    assert [(finding.expected, finding.found) for finding in gap] == [(f"event {number + 1}", f"event {number + 2}")]

@@ -9,20 +9,25 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive, Transaction
+from muniment.archive.ingest.staging import read_record
+from muniment.content.identity import new_uuid
 from muniment.errors.archive import (
     FileNotInInstance,
+    LeftoverNotFound,
     NotEmpty,
     PathCollides,
     PathTaken,
     ReadOnlyInstance,
     ResourceExists,
     ResourceNotFound,
+    ResourceReserved,
     StaleTransaction,
     TransactionClosed,
 )
 from muniment.errors.base import BadInput
 from muniment.errors.content import DigestMismatch
 from tests.crash.judging import assert_bag, assert_judges_agree
+from tests.crash.scenes import AGENT
 from tests.unit.archive.pictures import picture
 
 HELLO = b"hello\n"
@@ -332,3 +337,41 @@ def test_what_was_added_and_left_out_again_is_in_nobodys_way(archive: Archive) -
     assert {path: archive.get("r").read(path) for path in archive.get("r")} == {"a/b/c": b"4", "x/y/z": b"6"}
     assert list(archive.audit()) == []
     assert_judges_agree(archive)
+
+
+def test_a_resource_that_a_prepared_transaction_has_reserved_is_committed_by_nobody_else(archive: Archive) -> None:
+    reserved = archive.new("r")
+    reserved.add(b"first", "file")
+    other = archive.new("r")
+    other.add(b"second", "file")
+    reserved.prepare(new_uuid(), archive.config.id)
+    with pytest.raises(ResourceReserved, match=reserved.transaction):
+        other.commit()
+    assert "r" not in archive
+    reserved.rollback()
+
+
+def test_the_record_of_an_instance_says_who_made_it_and_which_folders_were_empty(
+    archive: Archive, tmp_path: Path
+) -> None:
+    (tmp_path / "given/empty").mkdir(parents=True)
+    (tmp_path / "given/file").write_bytes(b"x")
+    with archive.new("r") as transaction:
+        transaction.add(tmp_path / "given")
+    record = archive.get("r").record
+    assert record["agent"] == {"name": AGENT.name, "address": AGENT.address}
+    assert record["folders"] == ["empty"]
+
+
+def test_a_parked_transaction_goes_on_where_it_was(archive: Archive) -> None:
+    transaction = archive.new("r")
+    transaction.add(b"first", "file")
+    transaction.park()
+    transaction.unpark()
+    transaction.add(b"second", "next")
+    assert list(transaction.commit()) == ["file", "next"]
+
+
+def test_where_no_transaction_is_none_is_read(tmp_path: Path) -> None:
+    with pytest.raises(LeftoverNotFound):
+        read_record(tmp_path)

@@ -324,3 +324,77 @@ def test_who_may_only_read_can_ask_for_a_lock(tmp_path: Path, monkeypatch: pytes
     os.close(descriptor)
     with pytest.raises(WriteFailed):
         locks.try_exclusive(tmp_path / "none yet")
+
+
+def test_a_further_name_is_the_same_file_and_never_replaces_one(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    durable.link(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").samefile(tmp_path / "b")
+    (tmp_path / "c").write_bytes(b"c")
+    with pytest.raises(FileExistsError):
+        durable.link(tmp_path / "a", tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == b"c"
+    with pytest.raises(WriteFailed):
+        durable.link(tmp_path, tmp_path / "folder")
+
+
+def test_without_a_system_that_syncs_a_whole_filesystem_nothing_is_ahead_and_nothing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "_SYNCFS", None)
+    done = []
+    with durable.syncing_ahead(tmp_path):
+        done.append("work")
+    assert done == ["work"]
+
+
+def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
+    with locks.folder_alone(tmp_path) as first, locks.folder_alone(tmp_path) as second:
+        assert (first, second) == (True, False)
+    with locks.folder_alone(tmp_path) as again:
+        assert again
+
+
+def test_everybody_may_ask_for_a_lock_and_its_owner_alone_may_write_it(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        with locks.exclusive(tmp_path / "deep" / "lock"):
+            assert (tmp_path / "deep" / "lock").stat().st_mode & 0o777 == 0o644
+        with locks.exclusive(tmp_path / "lock"):
+            assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(old)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("there", [True, False])
+def test_who_may_only_read_a_lock_can_still_ask_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, there: bool
+) -> None:
+    path = tmp_path / "lock"
+    if there:
+        path.write_bytes(b"")
+    real = os.open
+
+    def refusing(name: os.PathLike[str], flags: int, *mode: int) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(number, os.strerror(number), os.fspath(name))
+        return real(name, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refusing)
+    if there and number != errno.EIO:
+        with locks.exclusive(path):
+            pass
+    else:
+        with pytest.raises(WriteFailed), locks.exclusive(path):
+            pass
+
+
+def test_what_was_opened_and_is_no_lock_is_closed_again(tmp_path: Path) -> None:
+    (tmp_path / "held").mkdir()
+    os.mkfifo(tmp_path / "held" / "lock")
+    before = len(os.listdir("/proc/self/fd"))
+    with locks.exclusive(tmp_path / "held" / "lock"):
+        pass
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert (tmp_path / "held" / "lock").is_file()

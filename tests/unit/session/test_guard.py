@@ -166,3 +166,9 @@ def test_an_origin_is_scheme_host_and_port() -> None:
     assert Origin.of("http://a.example.:8080/x").authority == "a.example:8080"
     assert Origin.of("https://bücher.example/").host == "xn--bcher-kva.example"
     assert Origin.of("http://[2001:db8::1]/").authority == "[2001:db8::1]"
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "300.1.1.1"])
+def test_what_is_no_address_is_no_cloud_hosts_agent_and_not_public(text: str) -> None:
+    assert not guard.is_agent(text)
+    assert why_refused(text) == "it is no address"
