@@ -37,6 +37,12 @@ class BodyTooLarge(BadInput):
     http_status = 413
 
 
+class PreviewsBusy(RemoteError):
+    """Several previews are being made already. Come again in a moment; nothing is wrong with the file."""
+
+    http_status = 503
+
+
 class HeadersTooLarge(BadInput):
     """The request has {found} headers or bytes of headers; at most {limit} are taken."""
 

@@ -24,13 +24,15 @@ _ANSWER = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class ImagingLimits:
-    """What one scan may cost: bytes of memory, seconds, pixels of a page, pages."""
+    """What one scan may cost: bytes of memory, seconds, pixels of a page, pages, processors, bytes of output."""
 
     memory: int = 4 << 30
     seconds: float = 1800.0
     pixels: int = 2_000_000_000
     pages: int = 1000
     threads: int = 2
+    output: int = 0
+    """Bytes of a file that is made; 0 for any number."""
 
 
 class ImageProcess:
@@ -97,6 +99,15 @@ class ImageProcess:
         """
         found = self._ask("tiles", path, page=page, out=str(out), id=id, tile=tile)
         return int(found["width"]), int(found["height"])
+
+    def look(self, path: Path) -> tuple[int, int, int]:
+        """Pages, width and height of a picture of any usual kind, or of a PDF in points, by its header."""
+        found = self._ask("look", path)
+        return int(found["pages"]), int(found["width"]), int(found["height"])
+
+    def preview(self, path: Path, page: int, out: Path, *, side: int) -> None:
+        """Make a JPEG of a page of a picture or a PDF that fits into a square of so many pixels."""
+        self._ask("preview", path, page=page, out=str(out), side=side)
 
     def close(self) -> None:
         """End the process."""

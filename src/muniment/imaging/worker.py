@@ -34,6 +34,21 @@ _STANDARDS = {"1": "ISO/IEC 15444-1, Profile 0", "2": "ISO/IEC 15444-1, Profile 
 """What a code stream says it keeps to, where that is more than the standard itself (ISO 15444-1 A.5.1)."""
 _LOSSY = 48
 """How much of a page is kept for the screen, as the imaging library counts it."""
+_BEGINNING = 16
+_MARKS = {
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"\xff\xd8\xff": "jpeg",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"%PDF-": "pdf",
+    _JP2: "jp2k",
+}
+"""How files begin that previews are made of, beside TIFF and WebP, and what reads them. SVG is not among them."""
+_OF_PAGES = ("tiff", "pdf")
+"""What has pages; of what moves the first frame is shown."""
+_QUALITY = 82
+_LARGEST_SCALE = 8.0
+"""How much larger than on paper, at 72 pixels an inch, a page of a PDF is drawn at the most."""
 _GRAY = 2
 """Bands of a gray page, with its alpha."""
 
@@ -79,6 +94,8 @@ def _limit(given: Mapping[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (given["memory"], given["memory"]))
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    if given["output"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (given["output"], given["output"]))
 
 
 class Images:
@@ -209,9 +226,62 @@ class Images:
         image.dzsave(out, layout="iiif3", tile_size=tile, id=id, suffix=".jpg[Q=85]", overlap=0)
         return {"width": image.width, "height": image.height}
 
+    def look(self, path: str) -> dict[str, Any]:
+        """Pages, width and height of a picture or a PDF of any kind that previews are made of, by its header.
+
+        Raises:
+            BadScan: It is none, or exceeds a limit.
+        """
+        image = self._open_picture(path, 0)
+        paged = "n-pages" in image.get_fields() and str(image.get("vips-loader")).startswith(_OF_PAGES)
+        count = int(image.get("n-pages")) if paged else 1
+        return {"pages": min(count, self._pages), "width": image.width, "height": image.height}
+
+    def preview(self, path: str, page: int, out: str, side: int) -> dict[str, Any]:
+        """Make a JPEG of a page of a picture or a PDF that fits into a square; nothing else of it is kept.
+
+        Raises:
+            BadScan: The page cannot be read.
+        """
+        image = self._open_picture(path, page, side)
+        scale = min(1.0, side / image.width, side / image.height)
+        made = self._on_screen(image.resize(scale) if scale < 1 else image)
+        made.jpegsave(out, Q=_QUALITY, strip=True)
+        return {"width": made.width, "height": made.height}
+
+    def _open_picture(self, path: str, page: int, side: int = 0) -> pyvips.Image:
+        """A page of a picture or PDF, told by its first bytes, never by its name; not much larger than `side` wants.
+
+        Raises:
+            BadScan: It is none of the kinds there are loaders for, or has too many pixels.
+        """
+        name = Path(path).name
+        with Path(path).open("rb") as file:
+            kind = _kind(file.read(_BEGINNING))
+        if not kind:
+            raise BadScan(name=name, reason="its first bytes are those of no picture that is shown here")
+        load = getattr(self._vips.Image, f"{kind}load")
+        given: dict[str, Any] = {} if kind == "pdf" else {"access": "sequential"}
+        if kind in _OF_PAGES:
+            given["page"] = page
+        image = load(path, **given)
+        if kind == "pdf":
+            # A PDF has no pixels of its own: its page is drawn as large as it is wanted, and no larger.
+            longest = max(image.width, image.height)
+            scale = (side or longest) / longest
+            return load(path, page=page, scale=min(scale, _LARGEST_SCALE))
+        self._within(image, name)
+        if kind == "jpeg" and side:
+            shrink = max((each for each in (1, 2, 4, 8) if max(image.width, image.height) >= side * each), default=1)
+            image = load(path, shrink=shrink, **given)
+        return image
+
     def _shown(self, path: str, page: int) -> pyvips.Image:
-        """A page as a screen shows it: sRGB of 8 bits, without alpha."""
-        image = self._open_any(path, page)
+        """A page as a screen shows it."""
+        return self._on_screen(self._open_any(path, page))
+
+    def _on_screen(self, image: pyvips.Image) -> pyvips.Image:
+        """An image as a screen shows it: sRGB of 8 bits, without alpha."""
         if "icc-profile-data" in image.get_fields():
             image = image.icc_transform("srgb", embedded=True)
         elif image.interpretation == "cmyk":
@@ -262,6 +332,15 @@ class Images:
         for top in range(0, image.height, _STRIP):
             digest.update(region.fetch(0, top, image.width, min(_STRIP, image.height - top)))
         return digest.hexdigest()
+
+
+def _kind(beginning: bytes) -> str:
+    """Which loader reads a file that begins so; '' for none."""
+    if beginning[:4] in _MAGIC:
+        return "tiff"
+    if beginning.startswith(b"RIFF"):
+        return "webp" if beginning[8:12] == b"WEBP" else ""
+    return next((kind for mark, kind in _MARKS.items() if beginning.startswith(mark)), "")
 
 
 def _page(image: pyvips.Image) -> dict[str, Any]:

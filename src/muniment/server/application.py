@@ -133,6 +133,7 @@ async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, object]]:
         await run_in_threadpool(server.state.nexus.close)
         if following is not None:
             await run_in_threadpool(following.close)
+            await run_in_threadpool(server.state.previews.close)
         await run_in_threadpool(server.state.archive.close)
         await run_in_threadpool(server.state.app.close)
         if server.state.tracer is not None:

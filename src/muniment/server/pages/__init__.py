@@ -33,6 +33,7 @@ from muniment.server.pages import (
     sources,
 )
 from muniment.server.pages.following import ContentFollower
+from muniment.server.pages.previews import Previews
 
 _PARTS = (
     signing,
@@ -62,6 +63,7 @@ def install(server: FastAPI, app: App, archive: Archive) -> None:
     contents = app.contents(archive)
     server.state.contents = contents
     server.state.following = ContentFollower(contents)
+    server.state.previews = Previews()
     server.state.sign_in = app.sign_in(server.state.authorizer.authority)
     # Pages that stay open must not keep programs from following the log, nor the other way round.
     server.state.page_streams = Streams(app.settings.serve_page_streams, server.state.streams.stopping)

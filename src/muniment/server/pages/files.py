@@ -13,11 +13,13 @@ from starlette.responses import Response
 
 from muniment.archive import Instance
 from muniment.content import Entry
-from muniment.errors.base import MunimentError
+from muniment.errors.base import ExtraMissing, MunimentError
+from muniment.errors.distillery import BadScan, ImagingFailed, ImagingLibraryMissing
 from muniment.errors.remote import NoSuchPage
 from muniment.http.names import path_of, segment
 from muniment.server.pages.page import Page, file_path, resource_path
 from muniment.server.pages.pictures import picture_size
+from muniment.server.pages.previews import reason_of
 from muniment.server.pages.resources import asked_instance, title_of
 
 router = APIRouter(include_in_schema=False)
@@ -62,7 +64,20 @@ _TEXTS = frozenset(
         "nt",
     }
 )
-_PICTURES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
+_PICTURES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "svg": "image/svg+xml",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "jp2": "image/jp2",
+    "pdf": "application/pdf",
+}
+_SENT = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"})
+"""What a browser may be sent as it is, in an `<img>`."""
 _SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
 
 
@@ -75,6 +90,8 @@ class Preview:
     table: list[list[str]] | None = None
     cut: bool = False
     why: str = ""
+    pages: int = 1
+    page: int = 1
 
 
 @router.get("/resources/{id}/files/{path:path}", operation_id="page_file")
@@ -85,7 +102,7 @@ def file(request: Request, id: str, path: str) -> Response:
     name = path_of(path)
     entry = found[name]
     where = f"instances/{found.number}/files/{file_path(name)}?project={segment(found.project)}"
-    digest = entry.digests.get("sha512") or entry.digests.get("sha256") or ""
+    digest = _digest(entry)
     others = page.contents.holding(digest, page.readable, _PLACES) if digest else []
     return page.show(
         "file.html",
@@ -95,6 +112,7 @@ def file(request: Request, id: str, path: str) -> Response:
         entry=entry,
         title_text=title_of(found),
         here=resource_path(found.project, found.id, instance=found.number),
+        itself=resource_path(found.project, found.id, f"files/{file_path(name)}", instance=found.number),
         folder=resource_path(found.project, found.id, instance=found.number, folder=name.rpartition("/")[0]),
         native=f"/archive/v1/resources/{segment(found.id)}/{where}",
         picture=resource_path(found.project, found.id, f"picture/{file_path(name)}", instance=found.number),
@@ -114,7 +132,10 @@ def file(request: Request, id: str, path: str) -> Response:
 
 @router.get("/resources/{id}/picture/{path:path}", operation_id="page_picture")
 def picture(request: Request, id: str, path: str) -> Response:
-    """A picture for `<img>`: looked at on its own it is a document in which nothing may run or be loaded.
+    """A picture for `<img>`: a JPEG the server made of it.
+
+    An SVG is sent as it is, since an `<img>` runs nothing of it; so are small pictures where the imaging library is
+    missing. Looked at on its own it is a document in which nothing may run or be loaded.
 
     Raises:
         NoSuchPage: It is no picture that is shown.
@@ -122,13 +143,31 @@ def picture(request: Request, id: str, path: str) -> Response:
     page = Page(request)
     found = asked_instance(page, id)
     entry = found[path_of(path)]
+    number = page_number(page)
+    etag = f'"{_digest(entry)}-{number}"'
+    headers = {"Content-Security-Policy": _SANDBOX, "Cache-Control": "private, no-cache", "ETag": etag}
+    if _digest(entry) and request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    if _ending(entry) != "svg" and _kind(entry):
+        try:
+            made = page.request.app.state.previews.picture(found.location(entry.path), number)
+            return Response(made, headers=headers, media_type="image/jpeg")
+        except (ExtraMissing, ImagingLibraryMissing):
+            pass
+        except (BadScan, ImagingFailed, OSError):
+            raise NoSuchPage(path=request.scope["path"][:200]) from None
     kind = _kind(entry)
-    if kind not in {*_PICTURES.values(), "image/svg+xml"} or _picture(page, found, entry).kind != "picture":
+    if kind not in _SENT or _as_it_is(page, found, entry).kind != "picture":
         raise NoSuchPage(path=request.scope["path"][:200])
     with found.open(entry.path) as file:
         data = file.read(_LARGEST_PICTURE + 1)
-    headers = {"Content-Security-Policy": _SANDBOX, "Cache-Control": "private, no-cache"}
     return Response(data, headers=headers, media_type=kind)
+
+
+def page_number(page: Page) -> int:
+    """The page of a file that is asked for, from 1; 1 where what is asked is no number."""
+    asked = page.asked("page", 5)
+    return max(1, int(asked)) if asked.isascii() and asked.isdecimal() else 1
 
 
 def preview_of(page: Page, found: Instance, entry: Entry) -> Preview:
@@ -136,24 +175,36 @@ def preview_of(page: Page, found: Instance, entry: Entry) -> Preview:
     t = page.texts
     ending = _ending(entry)
     try:
-        if ending in _PICTURES or ending == "svg":
+        if _kind(entry):
             return _picture(page, found, entry)
         if ending in _TEXTS or (entry.size or 0) <= _BEGINNING:
             return _text(page, found, entry, ending)
     except (MunimentError, OSError) as error:
-        return Preview("none", why=str(error))
+        return Preview("none", why=reason_of(error))
     return Preview("none", why=str(t("There is no preview of this kind of file.")))
 
 
 def _picture(page: Page, found: Instance, entry: Entry) -> Preview:
     t = page.texts
+    if _ending(entry) == "svg":
+        return _as_it_is(page, found, entry)
+    try:
+        pages, _, _ = page.request.app.state.previews.look(found.location(entry.path))
+    except (ExtraMissing, ImagingLibraryMissing) as error:
+        return _as_it_is(page, found, entry) if _kind(entry) in _SENT else Preview("none", why=str(error))
+    except BadScan as error:
+        return Preview("none", why=str(t("It cannot be shown as a picture: {reason}", reason=reason_of(error))))
+    return Preview("picture", pages=pages, page=min(page_number(page), pages))
+
+
+def _as_it_is(page: Page, found: Instance, entry: Entry) -> Preview:
+    """A picture whose own bytes a browser is given, after a look at how large they say that it is."""
+    t = page.texts
     size = entry.size or 0
     if _ending(entry) == "svg":
-        return (
-            Preview("picture")
-            if size <= _LARGEST_DRAWING
-            else Preview("none", why=str(t("The picture is too large to be shown here.")))
-        )
+        if size <= _LARGEST_DRAWING:
+            return Preview("picture")
+        return Preview("none", why=str(t("The picture is too large to be shown here.")))
     with found.open(entry.path, verify=False) as file:
         width, height = picture_size(file.read(_BEGINNING))
     if not width or not height:
@@ -178,8 +229,20 @@ def _text(page: Page, found: Instance, entry: Entry, ending: str) -> Preview:
             return Preview("table", table=table, cut=not whole or text.count("\n") > _ROWS)
     if ending in {"json", "geojson", "jsonld"} and whole:
         with contextlib.suppress(ValueError, RecursionError):
-            text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)[:_BEGINNING]
+            text = _indented(json.loads(text))
     return Preview("text", text=text, cut=not whole)
+
+
+def _indented(document: object) -> str:
+    """JSON a line each, to the length that is shown: what is deep grows a thousandfold by being indented."""
+    parts: list[str] = []
+    size = 0
+    for part in json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(document):
+        parts.append(part)
+        size += len(part)
+        if size > _BEGINNING:
+            break
+    return "".join(parts)[:_BEGINNING]
 
 
 def _table(text: str, delimiter: str | None, *, whole: bool) -> list[list[str]] | None:
@@ -212,5 +275,8 @@ def _ending(entry: Entry) -> str:
 
 
 def _kind(entry: Entry) -> str:
-    ending = _ending(entry)
-    return "image/svg+xml" if ending == "svg" else _PICTURES.get(ending, "")
+    return _PICTURES.get(_ending(entry), "")
+
+
+def _digest(entry: Entry) -> str:
+    return entry.digests.get("sha512") or entry.digests.get("sha256") or ""

@@ -1,0 +1,82 @@
+"""Pictures of files, made by processes of their own with limits: what was uploaded never reaches a browser by them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from muniment.content.regular import descriptor_of
+from muniment.errors.base import MunimentError
+from muniment.errors.distillery import ImagingFailed
+from muniment.errors.remote import PreviewsBusy
+from muniment.imaging import ImageProcess, ImagingLimits
+
+SIDE = 1600
+"""Pixels of the longer side of a preview."""
+_PIXELS = 500_000_000
+_PAGES = 5_000
+_MEMORY = 1 << 30
+_OUTPUT = 8 << 20
+LOOK = ImagingLimits(_MEMORY, 5.0, _PIXELS, _PAGES, 1, _OUTPUT)
+MAKE = ImagingLimits(_MEMORY, 10.0, _PIXELS, _PAGES, 1, _OUTPUT)
+_WAITING = 4
+"""Requests that may wait for one process. More are told to come again, so that the server's threads stay free."""
+
+
+class Previews:
+    """Two processes: one looks at headers, so that no page waits for the pictures that the other makes.
+
+    Raises from every method:
+        BadScan: It is no picture or PDF that is shown, or exceeds a limit.
+        ImagingFailed: The process ended, or took too long.
+        ExtraMissing, ImagingLibraryMissing: The imaging library is not installed.
+        PreviewsBusy: Too many wait already.
+        OSError: The file cannot be opened, or is no regular file.
+    """
+
+    def __init__(self, look: ImagingLimits = LOOK, make: ImagingLimits = MAKE) -> None:
+        self._look, self._make = ImageProcess(look), ImageProcess(make)
+        self._looking, self._making = (threading.BoundedSemaphore(_WAITING) for _ in range(2))
+
+    def look(self, path: Path) -> tuple[int, int, int]:
+        """What a file's header says: pages, and width and height in pixels or, of a PDF, in points."""
+        os.close(descriptor_of(path))
+        with _place(self._looking):
+            return self._look.look(path)
+
+    def picture(self, path: Path, page: int) -> bytes:
+        """A JPEG of one page, counted from 1."""
+        os.close(descriptor_of(path))
+        with _place(self._making), TemporaryDirectory(prefix="muniment-preview-") as folder:
+            made = Path(folder, "preview.jpg")
+            self._make.preview(path, page - 1, made, side=SIDE)
+            with made.open("rb") as file:
+                return file.read(_OUTPUT)
+
+    def close(self) -> None:
+        """End both processes."""
+        self._look.close()
+        self._make.close()
+
+
+def reason_of(error: MunimentError | OSError) -> str:
+    """Why there is no preview, in a line."""
+    if isinstance(error, ImagingFailed):
+        return f"the process that makes previews ended: {error.details['reason']}"
+    if isinstance(error, MunimentError):
+        return str(error.details.get("reason") or error)
+    return error.strerror or type(error).__name__
+
+
+@contextmanager
+def _place(places: threading.BoundedSemaphore) -> Iterator[None]:
+    if not places.acquire(blocking=False):
+        raise PreviewsBusy
+    try:
+        yield
+    finally:
+        places.release()
