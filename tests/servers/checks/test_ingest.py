@@ -28,18 +28,12 @@ from muniment.workflows.imports import import_package
 from tests.servers.native.running import serving
 
 SF = """#!{python}
-# Answers as Siegfried does with -json: one record for each file, matches with their basis in words.
+# The command `sf -json` by Siegfried's own library: the identification, the signatures and the JSON are its own.
 import json, sys
+import pygfried
 assert sys.argv[1] == "-json"
-files = []
-for name in sys.argv[2:]:
-    known = name.endswith(".pdf")
-    match = {{"ns": "pronom", "id": "fmt/18" if known else "UNKNOWN", "format": "", "version": "1.4" if known else "",
-              "mime": "", "class": "", "basis": "extension match pdf; byte match at [[0 8]]" if known else "",
-              "warning": "" if known else "no match"}}
-    files.append({{"filename": name, "filesize": 1, "modified": "", "errors": "", "matches": [match]}})
-print(json.dumps({{"siegfried": "1.11.1", "scandate": "", "signature": "default.sig", "created": "",
-                  "identifiers": [{{"name": "pronom", "details": "DROID_SignatureFile_V118.xml"}}], "files": files}}))
+found = [pygfried.identify(name, detailed=True) for name in sys.argv[2:]]
+print(json.dumps({{**found[0], "files": [file for each in found for file in each["files"]]}}))
 """
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\0IEND\xaeB`\x82"
@@ -256,12 +250,17 @@ def test_siegfried_is_asked_by_its_command_and_its_answer_is_read(place: Path, t
     with Archive(place, workers=0, parity=False, checks=Checks(tool=tool)) as archive:
         with archive.new("r") as transaction:
             transaction.add(PDF, "a.pdf")
-            transaction.add(b"?", "-odd name")
+            transaction.add(PNG, "picture")
+            transaction.add(b"\0\1", "-odd name")
         formats = dict(archive.instance("r").formats())
         assert [(each.puid, each.basis) for each in formats["a.pdf"]] == [("fmt/18", "signature")]
+        assert [(each.puid, each.name, each.mime) for each in formats["picture"]] == [
+            ("fmt/11", "Portable Network Graphics", "image/png")
+        ]
         assert formats["-odd name"] == ()
         detail = events(archive, "format identification")[0].detail
-        assert (detail["tool"], detail["signatures"]) == ("siegfried 1.11.1", "DROID_SignatureFile_V118.xml")
+        assert detail["tool"].startswith("siegfried 1.")
+        assert "DROID_SignatureFile_V" in detail["signatures"]
 
 
 def test_a_siegfried_that_is_not_there_or_says_nothing_is_an_outage(place: Path, tmp_path: Path) -> None:
