@@ -9,6 +9,8 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from muniment.archive import new_uuid
 from muniment.errors.base import BadInput, MunimentError
@@ -102,7 +104,15 @@ class Limits:
 class Middleware:
     """Wraps the whole application."""
 
-    def __init__(self, app: Application, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: Application,
+        limits: Limits,
+        metrics: Metrics,
+        page: Callable[[Scope, MunimentError], Response | None] | None = None,
+    ) -> None:
+        """Wrap it; `page` gives the page of a refusal, or None where a program asked."""
+        self._page = page
         self._app = app
         self._limits = limits
         self._metrics = metrics
@@ -126,7 +136,7 @@ class Middleware:
         try:
             refusal = self._refusal(scope, body)
             if refusal is not None:
-                await ProblemResponse(refusal, headers={"Connection": "close"})(scope, receive, answer.send)
+                await (await self._refused(scope, refusal))(scope, receive, answer.send)
             else:
                 await self._serve(scope, body, answer)
         finally:
@@ -153,7 +163,15 @@ class Middleware:
             # Found while the body was read, where the framework has no handler.
             if answer.status:
                 return
-            await ProblemResponse(error, headers={"Connection": "close"})(scope, body.receive, answer.send)
+            await (await self._refused(scope, error))(scope, body.receive, answer.send)
+
+    async def _refused(self, scope: Scope, error: MunimentError) -> Response:
+        """The answer to a request that did not reach the application, or not whole: a browser is shown a page."""
+        found = await run_in_threadpool(self._page, scope, error) if self._page is not None else None
+        if found is None:
+            return ProblemResponse(error, headers={"Connection": "close"})
+        found.headers["Connection"] = "close"
+        return found
 
     def _refusal(self, scope: Scope, body: _Body) -> MunimentError | None:
         headers = scope["headers"]

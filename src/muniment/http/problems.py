@@ -37,8 +37,13 @@ class ProblemResponse(Response):
         if isinstance(error, Unauthenticated):
             for challenge in error.challenges():
                 self.headers.append("WWW-Authenticate", challenge)
-        if error.retry:
-            self.headers["Retry-After"] = str(error.details.get("seconds", RETRY_AFTER))
+        say_when(self, error)
+
+
+def say_when(response: Response, error: MunimentError) -> None:
+    """Name the seconds after which it is worth trying again, where it is (RFC 9110 §10.2.3)."""
+    if error.retry:
+        response.headers["Retry-After"] = str(error.details.get("seconds", RETRY_AFTER))
 
 
 def document_of(error: MunimentError, *, root: str = "") -> bytes:

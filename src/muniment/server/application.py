@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 from structlog import get_logger
 
 from muniment import __version__
@@ -58,12 +60,16 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
         prefix=native.PREFIX,
         trusted=settings.serve_trusted_proxies,
     )
+
+    def refused(scope: MutableMapping[str, Any], error: MunimentError) -> Response | None:
+        return pages.failed(Request({**scope, "app": server}), error)
+
     # Traces are made inside the framework, so what is to be traced must pass through it.
     if settings.otel:
         server.state.tracer = tracing.trace(server)
-        return Middleware(server, limits, server.state.authorizer.metrics)
+        return Middleware(server, limits, server.state.authorizer.metrics, refused)
     quick = nexus.FastPath(FastFilePath(server, str(archive.path)), server.state.nexus)
-    return Middleware(quick, limits, server.state.authorizer.metrics)
+    return Middleware(quick, limits, server.state.authorizer.metrics, refused)
 
 
 def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:

@@ -11,7 +11,7 @@ from muniment.errors.base import MunimentError
 from muniment.errors.remote import TooManyFailures
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.browsers import take_session, wants_page
-from muniment.http.problems import RETRY_AFTER, problem
+from muniment.http.problems import problem, say_when
 from muniment.server.pages.page import framed, language_of, sign_in_path
 
 _HEADINGS = {
@@ -23,9 +23,11 @@ _HEADINGS = {
     409: "Something else came first",
     410: "This was removed for ever",
     412: "Somebody changed it in between",
+    408: "Nothing came any more",
     413: "This is too large",
     422: "Something in this cannot be used",
     429: "Too many tries",
+    431: "This is too large",
     502: "Another service failed",
     503: "Not possible at this moment",
     507: "The storage failed",
@@ -58,8 +60,7 @@ def page_of(request: Request, error: MunimentError) -> Response | None:
         sign_in=sign_in_path(request) if isinstance(error, Unauthenticated) else "",
         request_id=getattr(request.state, "request_id", ""),
     )
-    if error.retry:
-        answer.headers["Retry-After"] = str(error.details.get("seconds", RETRY_AFTER))
+    say_when(answer, error)
     return answer
 
 

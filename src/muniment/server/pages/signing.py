@@ -19,6 +19,7 @@ from muniment.errors.base import MunimentError
 from muniment.errors.remote import TooManyFailures
 from muniment.http.authorization import Authorizer
 from muniment.http.browsers import give_session, refuse_other_sites, session_cookie, take_session
+from muniment.http.problems import say_when
 from muniment.server.pages.page import framed, language_of
 
 router = APIRouter(include_in_schema=False)
@@ -52,7 +53,9 @@ def sign_in_with_key(
     try:
         caller = request.app.state.authorizer.identified(request, {"authorization": f"Bearer {token}"})
     except (AuthenticationFailed, TooManyFailures) as error:
-        return _form(request, onward, refused=str(error), status=error.http_status)
+        answer = _form(request, onward, refused=str(error), status=error.http_status)
+        say_when(answer, error)
+        return answer
     return _begin(request, caller, onward, key=token.split("_")[1])
 
 
