@@ -11,7 +11,7 @@ from typing import Any
 
 Json = dict[str, Any]
 VERSIONS: Sequence[Mapping[str, bytes]] = ({"a.txt": b"alpha\n"}, {"a.txt": b"alpha\n", "folder/b.txt": b"beta\n"})
-LAYOUT = "0004-hashed-n-tuple-storage-layout"
+LAYOUT = "0007-n-tuple-omit-prefix-storage-layout"
 
 
 def digest(data: bytes, algorithm: str = "sha512") -> str:
@@ -153,7 +153,10 @@ def _large(folder: Path) -> Path:
 
 def _object_beside(folder: Path) -> Path:
     """An object directly in a root whose other object lies deeper."""
-    make_object(folder / "object")
+    beside = make_object(folder / "object")
+    for place in (beside, *sorted(beside.glob("v*"))):
+        inventory = load(place)
+        save(place, {**inventory, "id": f"{inventory['id']}-2"})
     return folder
 
 
@@ -326,6 +329,7 @@ OBJECTS: dict[str, Callable[[Path], Path]] = {
     "W009": _changed("versions", "v2", "user", to={"name": "Ann", "address": "at home"}),
     "W010": lambda o: drop(o, "v1/inventory.json", "v1/inventory.json.sha512"),
     "W011": lambda o: edit_first(o, _set("versions", "v1", "message", to="Another")),
+    "O502": lambda o: put(o, "extensions/0005-mutable-head/head/inventory.json", "{}"),
     "W013": lambda o: put(o, "extensions/of-our-own/config.json"),
     "O801": _fixity({"whirlpool": {"00": [A_PATH]}}),
     "O901": _too_long,
@@ -352,10 +356,14 @@ def _older(folder: Path) -> Path:
     return other
 
 
+def _layout(root: Path, name: str) -> Path:
+    return put(root, "ocfl_layout.json", json.dumps({"extension": name, "description": "x"}))
+
+
 ROOTS: dict[str, Callable[[Path], Path]] = {
     "E069": lambda r: drop(r, "0=ocfl_1.1"),
     "E070": lambda r: put(r, "ocfl_layout.json", json.dumps({"extension": LAYOUT})),
-    "E071": lambda r: put(r, "ocfl_layout.json", json.dumps({"extension": "mine", "description": "x"})),
+    "E071": lambda r: put(r, "ocfl_layout.json", json.dumps({"extension": 1, "description": "x"})),
     "E072": lambda r: put(r, "aa/stray"),
     "E073": lambda r: _mkdir(r, "aa/empty"),
     "E075": lambda r: _mkdir(drop(r, "0=ocfl_1.1"), "0=ocfl_1.1"),
@@ -367,6 +375,8 @@ ROOTS: dict[str, Callable[[Path], Path]] = {
     "E081": lambda r: put(drop(r, "0=ocfl_1.1"), "0=ocfl_1.0", "ocfl_1.0\n"),
     "E112": lambda r: put(r, "extensions/stray"),
     "W015": _object_beside,
+    "O501": lambda r: _layout(r, "0002-flat-direct-storage-layout"),
+    "O903": lambda r: _layout(r, "mine"),
     "W016": lambda r: put(r, "extensions/of-our-own/config.json"),
 }
 """Code to what spoils a valid storage root so that the code is found."""

@@ -113,8 +113,9 @@ def test_the_law_holds_for_many_more(place: Path, id: str, history: list[dict[st
         {"a\\..\\b": b"1", "..\\..\\x": b"2"},
         {"resource.json": b"[]"},
         {"resource.json": INSTANCES, "instances/x/instance.json": b"{}"},
+        {"a": b"1", "._a": b"\0\5\x16\7"},
     ],
-    ids=["backslashes", "no object", "somebody's resource"],
+    ids=["backslashes", "no object", "somebody's resource", "as macOS leaves it"],
 )
 def test_what_broke_the_law_once_holds_now(tmp_path: Path, tree: dict[str, bytes]) -> None:
     check_the_law(tmp_path, "it", [tree])

@@ -153,7 +153,13 @@ def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption
 def validate(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="A bag, an OCFL object or an OCFL storage root.")],
-    profile: Annotated[Path | None, typer.Option(help="A BagIt profile the bag must follow.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROFILE",
+            help="A BagIt profile to follow: btr, aptrust, aptrust-2.2, a FILE, or URI=FILE.",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse what is tolerated, too: deviations from a MUST.")
     ] = False,

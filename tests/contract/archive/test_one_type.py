@@ -22,6 +22,7 @@ FOLDER_ONLY = {
         "acting_as": "a server acts for its callers; who calls one acts as the key says",
         "context": "the archive from inside, for the modules of its package",
         "control": "the control database of this machine, which a server knows by itself",
+        "import_histories": "as import_history",
         "import_history": "takes files by their place on this machine; to a server they travel as a package",
         "init": "a server's archive is made on the server's machine",
         "project_of": "for a server that has to know a project before it can say who may see it",

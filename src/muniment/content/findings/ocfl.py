@@ -71,7 +71,7 @@ _ERRORS = (
     ("E067", "{where} does not belong in extensions.", "An object's extensions hold folders only."),
     ("E069", "{where} has no declaration.", "A storage root needs one 0=ocfl_ file."),
     ("E070", "{where} has no {expected}.", "ocfl_layout.json has an extension and a description."),
-    ("E071", "{where}: {found!r} is no registered layout.", "The extension of ocfl_layout.json."),
+    ("E071", "{where}: {found!r} names no layout.", "The extension of ocfl_layout.json."),
     ("E072", "{where} belongs to no object.", "Between root and objects there are folders only."),
     ("E073", "{where} is an empty folder.", "There are no empty folders in a storage root."),
     ("E075", "{where} is {found}, not a file.", "A root's declaration must follow Namaste."),
@@ -117,11 +117,18 @@ _WARNINGS = (
     ("W011", "{where}: {expected} differs from the root inventory's.", "created, message and user should stay."),
     ("W013", "{where} is not a registered extension.", "Folders in an object's extensions."),
     ("W015", "{where} lies beside a hierarchy of objects.", "A root should keep to one arrangement."),
+    ("O501", "{where}: the layout puts {found!r} at {expected!r}.", "An object at another place than its id has."),
+    (
+        "O502",
+        "{where} holds staged changes, which are no version yet.",
+        "Extension 0005: commit them with the program that staged them; they are kept beside the versions on import.",
+    ),
     ("W016", "{where} is not a registered extension.", "Folders in a storage root's extensions."),
 )
 
 _UNJUDGED = (
     ("O901", "{where} could not be read: {found}.", "The storage did not give it; it may be right or wrong."),
+    ("O903", "{where}: the layout {found!r} is not known here.", "So the places of objects could not be judged."),
     ("O902", "{where} is too large to judge: {found}, at most {expected}.", "A limit against hostile input."),
 )
 

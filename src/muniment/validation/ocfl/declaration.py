@@ -13,6 +13,7 @@ from muniment.validation.ocfl.jsontext import TooLarge, read_bounded
 from muniment.validation.tree import Tree
 
 _LARGEST = 1024
+_SPECIFICATION = re.compile(r"ocfl_[0-9.]+\.(txt|md|html?|pdf)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def root_declaration(tree: Tree) -> tuple[str | None, set[str], list[Finding]]:
 def _read(tree: Tree, codes: _Codes) -> tuple[str | None, set[str], list[Finding]]:
     findings: list[Finding] = []
     looks = re.compile(rf"0=.*|[^=]*=?{codes.prefix}[0-9].*", re.DOTALL)
-    names = {name for name in tree.inside("") if looks.fullmatch(name)}
+    names = {name for name in tree.inside("") if looks.fullmatch(name) and not _is_specification(name)}
     good: list[str] = []
     for name in sorted(names):
         if name in tree.folders or name in tree.specials:
@@ -63,6 +64,11 @@ def _read(tree: Tree, codes: _Codes) -> tuple[str | None, set[str], list[Finding
     if len(good) != 1:
         findings.append(say(codes.count if good else codes.none, "the folder", found=len(good) or "no"))
     return (_allowed(codes)[good[-1]] if good else None), names, findings
+
+
+def _is_specification(name: str) -> bool:
+    """Whether it is a copy of the specification, as a storage root should hold one: ocfl_1.1.md (§4.1)."""
+    return bool(_SPECIFICATION.fullmatch(name))
 
 
 def _allowed(codes: _Codes) -> Mapping[str, str]:

@@ -19,6 +19,9 @@ LAYOUTS = {
 }
 """Registered extensions that arrange a storage root."""
 
+MUTABLE_HEAD = "extensions/0005-mutable-head/head/inventory.json"
+"""The inventory of changes that were staged and not made a version yet."""
+
 REGISTERED = LAYOUTS | {
     "0001-digest-algorithms",
     "0005-mutable-head",
@@ -32,6 +35,8 @@ REGISTERED = LAYOUTS | {
 def check_object_extensions(tree: Tree) -> Iterator[Finding]:
     """An object's extensions: folders only (E067), of registered names (W013)."""
     yield from _check(tree, "E067", "W013")
+    if MUTABLE_HEAD in tree.files:
+        yield say("O502", MUTABLE_HEAD.rpartition("/")[0])
 
 
 def check_root_extensions(tree: Tree) -> Iterator[Finding]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from muniment.content import Finding, Progress, quiet
 from muniment.validation.findings import kind_of, say, why
 from muniment.validation.ocfl.declaration import root_declaration
 from muniment.validation.ocfl.extensions import LAYOUTS, check_root_extensions
-from muniment.validation.ocfl.jsontext import NotJson, TooLarge, parse, read_bounded
+from muniment.validation.ocfl.inventory import NAME
+from muniment.validation.ocfl.jsontext import LARGEST, NotJson, TooLarge, parse, read_bounded
+from muniment.validation.ocfl.layouts import read_layout
 from muniment.validation.ocfl.object import object_findings
 from muniment.validation.tree import DEEPEST, Tree, scan
 
@@ -46,6 +48,8 @@ def validate_root(
         yield from check_root_extensions(_under(below, "extensions"))
     done = 0
     depths: set[int] = set()
+    layout = read_layout(root)
+    identifiers: dict[str, str] = {}
     for folder, problem in _hierarchy(root, top):
         if problem:
             yield problem
@@ -56,10 +60,31 @@ def validate_root(
                 yield replace(finding, where=f"{folder}/{finding.where}", resource=folder)
             elif spec and declared and declared > spec:
                 yield say("E081", folder, spec, declared)
+        yield from _place_and_id(root, folder, layout, identifiers)
         done += 1
         progress("objects", done, None)
     if len(depths) > 1:
         yield say("W015", "an object")
+
+
+def _place_and_id(
+    root: str, folder: str, layout: Callable[[str], str] | None, identifiers: dict[str, str]
+) -> Iterator[Finding]:
+    """An id is there once (E037), and its object where the root's layout puts it (O501)."""
+    try:
+        inventory = parse(read_bounded(os.path.join(root, folder, NAME), LARGEST))
+    except (TooLarge, OSError, ValueError, NotJson):
+        return  # told already
+    identifier = inventory.get("id") if isinstance(inventory, dict) else None
+    if not isinstance(identifier, str):
+        return
+    first = identifiers.setdefault(identifier, folder)
+    if first != folder:
+        found = f"{identifier}, the id of {first}"
+        yield replace(say("E037", f"{folder}/{NAME}", "an id of its own", found), resource=folder)
+    expected = layout(identifier) if layout else folder
+    if expected not in {folder, ""}:
+        yield replace(say("O501", folder, expected, identifier), resource=folder)
 
 
 def _shallow(root: str, folder: str = "") -> Tree:
@@ -131,5 +156,7 @@ def _layout(top: Tree) -> Iterator[Finding]:
         if key not in layout:
             yield say("E070", _LAYOUT, expected=key)
     extension = layout.get("extension")
-    if "extension" in layout and extension not in LAYOUTS:
-        yield say("E071", _LAYOUT, found=extension if isinstance(extension, str) else kind_of(extension))
+    if "extension" in layout and not isinstance(extension, str):
+        yield say("E071", _LAYOUT, found=kind_of(extension))
+    elif "extension" in layout and extension not in LAYOUTS:
+        yield say("O903", _LAYOUT, found=extension)

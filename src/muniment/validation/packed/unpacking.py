@@ -14,6 +14,8 @@ from muniment.content.trees import make_folders
 from muniment.errors.archive import DiskFull, WriteFailed
 from muniment.validation.bagit.reading import listed_paths
 from muniment.validation.findings import say, why
+from muniment.validation.ocfl.inventory import NAME as INVENTORY
+from muniment.validation.ocfl.inventory import read_inventory
 from muniment.validation.packed.forms import TROUBLE, ZIP, form_of
 from muniment.validation.packed.members import FILE, FOLDER, HARD_LINK, LINK, Member, Members, Readable
 from muniment.validation.packed.screening import APPLE_DOUBLE, MAC_FOLDER, Screen, is_of_macos, linked_path, plain_name
@@ -112,26 +114,34 @@ class _Written:
 
     def settle(self) -> Iterator[Finding]:
         """Give names that can be read two ways the one a manifest has, and set aside what macOS left."""
-        top = self._screen.top
-        folder = os.path.join(self._target, top)
         doubles = [path for path in self._screen.sizes if self._is_apple_double(path)]
-        listed = listed_paths(folder) if doubles or self._other_names else set()
+        listed = self._listed() if doubles or self._other_names else set()
         for path, other in self._other_names.items():
-            mine, its = path.removeprefix(f"{top}/"), other.removeprefix(f"{top}/")
             used = path
-            if mine not in listed and its in listed:
+            if path not in listed and other in listed:
                 self._rename(path, other)
                 used = other
             yield say("B516", path, found="UTF-8" if used == path else "cp437")
         aside = 0
         for path in doubles:
-            if path.removeprefix(f"{top}/") not in listed:
+            if path not in listed:
                 with _writing(path):
                     os.unlink(os.path.join(self._target, path))
                 aside += 1
                 yield say("B515", path, found="an AppleDouble file, which macOS adds to what it packs")
         if self._of_macos:
             yield say("B515", f"{MAC_FOLDER}/", found=f"{self._of_macos} members that Finder added")
+
+    def _listed(self) -> set[str]:
+        """Every path that the package's own records list: a bag's manifests, the inventories of OCFL objects."""
+        top = self._screen.top
+        listed = {f"{top}/{path}" for path in listed_paths(os.path.join(self._target, top))}
+        for path in self._screen.sizes:
+            above, _, name = path.rpartition("/")
+            if name == INVENTORY:
+                inventory, _ = read_inventory(os.path.join(self._target, above), INVENTORY, spec=None, is_root=True)
+                listed.update(f"{above}/{content}" for content in (inventory.content_paths if inventory else ()))
+        return listed
 
     def _is_apple_double(self, path: str) -> bool:
         above, _, name = path.rpartition("/")

@@ -75,7 +75,7 @@ def _foreign(found: PackageFiles, read: Bag, origin: Json) -> ImportedInstance:
     digests = _digests(read)
     payload = [path for path in found.files if path.startswith(PAYLOAD)]
     files = [_imported_file(found, path, path.removeprefix(PAYLOAD), digests) for path in sorted(payload)]
-    kept = _free_name({file.entry.path.partition("/")[0] for file in files})
+    kept = free_name(TAG_FILES, {file.entry.path.partition("/")[0] for file in files})
     others = [path for path in sorted(found.files) if not path.startswith(PAYLOAD) and not _of_bagit(path)]
     files += [_imported_file(found, path, f"{kept}/{path}", digests) for path in others]
     bag: Json = {"info": [list(pair) for pair in read.info]}
@@ -96,11 +96,11 @@ def _of_bagit(path: str) -> bool:
     return path in _OF_BAGIT or bool(MANIFEST.fullmatch(path))
 
 
-def _free_name(taken: set[str]) -> str:
-    """A folder for tag files that the payload does not use."""
-    name, number = TAG_FILES, 2
+def free_name(wanted: str, taken: set[str]) -> str:
+    """A folder for what is kept beside the payload, of a name that this does not use."""
+    name, number = wanted, 2
     while name in taken:
-        name, number = f"{TAG_FILES}-{number}", number + 1
+        name, number = f"{wanted}-{number}", number + 1
     return name
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
-from muniment.workflows.imports.bags import FILES, INSTANCE, own_files
+from muniment.content.trees import walk_tree
+from muniment.workflows.imports.bags import FILES, INSTANCE, free_name, own_files
 from muniment.workflows.imports.resource import (
     ImportedResource,
     Json,
@@ -22,6 +23,8 @@ from muniment.workflows.imports.resource import (
 
 _DECLARATION = "0=ocfl_object_"
 _OWN = "muniment:"
+BESIDE = "ocfl-object"
+"""The folder for what a foreign object has in `logs` and `extensions`."""
 
 
 def object_roots(root: Path) -> Iterator[Path]:
@@ -109,6 +112,8 @@ class _History:
             place = self.root / self.manifest[digest]
             entry = Entry(LogicalPath.parse(path), place.stat().st_size, self._digests(digest))
             files.append(ImportedFile(entry, str(place)))
+        if number == self.head:
+            files += self._beside({file.entry.path.partition("/")[0] for file in files})
         return ImportedInstance(
             files,
             created=str(block["created"]),
@@ -116,6 +121,16 @@ class _History:
             message=block.get("message") or "",
             detail=self._detail(number),
         )
+
+    def _beside(self, taken: set[str]) -> Iterator[ImportedFile]:
+        """What lies in the object beside its versions, staged changes included: kept in a folder of the newest one."""
+        folder = free_name(BESIDE, taken)
+        for top in ("extensions", "logs"):
+            for above, _, names in walk_tree(self.root / top):
+                for name in names:
+                    place = Path(above, name)
+                    entry = Entry(LogicalPath.parse(f"{folder}/{place.relative_to(self.root)}"), place.stat().st_size)
+                    yield ImportedFile(entry, str(place))
 
     def _detail(self, number: int) -> Json:
         return {"origin": {**self.origin, "number": number}}

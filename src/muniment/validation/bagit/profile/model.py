@@ -24,6 +24,8 @@ _LISTS = (
     "Accept-BagIt-Version",
     "Accept-Serialization",
 )
+SHIPPED = ("btr", "aptrust", "aptrust-2.2")
+"""Names of the profiles that come with Muniment; `aptrust` is APTrust 2.3."""
 _SWITCHES = ("Allow-Fetch.txt", "Fetch.txt-Required", "Data-Empty")
 _SERIALISATIONS = {"forbidden", "required", "optional"}
 
@@ -50,9 +52,13 @@ class Profile:
     serialization: str = ""
 
 
-def read_profile(path: str | os.PathLike[str]) -> tuple[Profile | None, list[Finding]]:
-    """The profile in the JSON file `path`, None when it is none, and what is wrong with it (B904)."""
-    name = os.fspath(path)
+def read_profile(given: str | os.PathLike[str]) -> tuple[Profile | None, list[Finding]]:
+    """The profile that is meant, None when it is none, and what is wrong with it (B904).
+
+    `given` is a JSON file, the name of a shipped profile (`SHIPPED`), or `URI=FILE`: the file, for bags that name
+    the profile by that URI.
+    """
+    name, named = _place(os.fspath(given))
     try:
         raw = parse(read_bounded(name, _LARGEST))
     except TooLarge as error:
@@ -65,9 +71,23 @@ def read_profile(path: str | os.PathLike[str]) -> tuple[Profile | None, list[Fin
         return None, [say("B904", name, found="it has no BagIt-Profile-Info")]
     profile = Profile(name)
     identifier = raw["BagIt-Profile-Info"].get("BagIt-Profile-Identifier")
-    profile.identifier = identifier if isinstance(identifier, str) else ""
+    profile.identifier = named or (identifier if isinstance(identifier, str) else "")
     wrong = list(_fill(profile, raw))
     return profile, [say("B904", name, found=f"{key} is {found}") for key, found in wrong]
+
+
+def _place(given: str) -> tuple[str, str]:
+    """The file, and the URI it stands for where one was given."""
+    if os.path.exists(given):
+        return given, ""
+    if given in SHIPPED:
+        return os.path.join(os.path.dirname(__file__), "profiles", f"{given}.json"), ""
+    uri, equals, file = given.partition("=")
+    # A URI may hold '=' itself; the file is what exists.
+    while equals and not os.path.exists(file) and "=" in file:
+        more, _, file = file.partition("=")
+        uri = f"{uri}={more}"
+    return (file, uri) if equals and ":" in uri else (given, "")
 
 
 def _fill(profile: Profile, raw: Mapping[str, Any]) -> list[tuple[str, str]]:
