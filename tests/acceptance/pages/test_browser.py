@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
+from muniment.database import Database
+from muniment.jobs import Call, Ledger
 from tests.acceptance.pages.conftest import Look
 from tests.servers.native.running import Running, free_port, make_archive, serving
 
@@ -171,3 +173,35 @@ def test_the_live_log_goes_on_after_a_restart_without_a_gap(look: Look, tmp_path
         happens()
         page.wait_for_selector("[data-count]:text-is('5')")
         assert "live" in page.inner_text("[data-state]")
+
+
+def test_work_that_a_page_shows_goes_on_in_it_also_after_a_restart(look: Look, tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    key, port = make_archive(place), free_port()
+
+    def submitted(number: int) -> str:
+        with Database.open(place / "control.db") as database:
+            call = Call("nobody does this", {"id": number})
+            return Ledger(database).submit("audit", call, requester="Ann", key=f"part {number}").id
+
+    with serving(place, key=key, serve_port=port, serve_work=False) as running:
+        reader = look(running.url, key)
+        page = reader.go("/jobs")
+        page.evaluate("window.same = true")
+        page.wait_for_selector("m-follow [data-state=live]")
+        first = submitted(1)
+        page.wait_for_selector("h1:has-text('none runs, one waits')")
+        assert "part 1" in page.inner_text("#work")
+    page.wait_for_selector("m-follow [data-state=stopped]")
+    submitted(2)
+    with serving(place, key=key, serve_port=port, serve_work=False) as running:
+        page.wait_for_selector("h1:has-text('2 wait')")
+        assert page.evaluate("window.same")
+        one = look(running.url, key)
+        shown = one.go(f"/jobs/{first}")
+        shown.wait_for_selector("m-follow [data-state=live]")
+        assert one.axe() == []
+        with Database.open(place / "control.db") as database:
+            Ledger(database).cancel(first)
+        shown.wait_for_selector("#work:has-text('cancelled')")
+        one.nothing_is_wrong()

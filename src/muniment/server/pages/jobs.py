@@ -14,6 +14,7 @@ from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN
 from muniment.jobs import Job, JobState
 from muniment.jobs.operations import WaitingJob
+from muniment.server.pages.live import state_of_work
 from muniment.server.pages.page import Page
 from muniment.server.pages.tables import Column, table_of, wants
 
@@ -75,6 +76,7 @@ def jobs(request: Request) -> Response:
         "/jobs",
         heading=", ".join(map(str, parts)),
         now=now,
+        state_number=state_of_work(page),
         running=running,
         waiting=waiting,
         listed=listed[:_PAGE],
@@ -103,6 +105,7 @@ def job(request: Request, id: str) -> Response:
         f"{found.kind} {found.key or ''}".strip(),
         "/jobs",
         job=found,
+        state_number=state_of_work(page, found.id),
         heading=_heading(page, found),
         steps=sorted(steps, key=lambda step: (_weight(str(step.state)), step.id)),
         waiting=held,

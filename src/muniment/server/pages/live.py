@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import zlib
 from itertools import islice
 
 from fastapi import APIRouter, Request
@@ -11,12 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from muniment.http.live import News, Streams, live
-from muniment.http.throttling import EVENTS
+from muniment.http.throttling import ADMIN, EVENTS
 from muniment.server.pages.page import Page
 
 router = APIRouter(include_in_schema=False)
 _LOOK_EVERY = 0.5
 _AT_ONCE = 200
+_WORK_EVERY = 1.0
 
 
 @router.get("/live", operation_id="page_live")
@@ -32,6 +34,54 @@ async def live_events(request: Request) -> Response:
     streams: Streams = request.app.state.page_streams
     look = functools.partial(_news, page)
     return live(streams, look, start, what="live pages", every=_LOOK_EVERY, begin=b"retry: 2000\n")
+
+
+@router.get("/live/jobs", operation_id="page_live_jobs")
+async def live_jobs(request: Request) -> Response:
+    """Says that the work which a page shows is no more as it was; the page is then asked for again.
+
+    The number of an event stands for the state that it tells of, so a browser that comes back after a cut, or after
+    a restart of the server, is told of what changed meanwhile.
+
+    Raises:
+        TooMuchAtOnce: There are as many such streams as the server serves.
+    """
+    page = await run_in_threadpool(Page, request)
+    page.access.require(ADMIN, None)
+    asked = request.headers.get("last-event-id") or page.asked("after", 12)
+    start = int(asked) if asked.isdecimal() and len(asked) < 13 else 0  # noqa: PLR2004 - as above
+    look = functools.partial(_work, page, page.asked("job", 64))
+    return live(
+        request.app.state.page_streams, look, start, what="live pages", every=_WORK_EVERY, begin=b"retry: 2000\n"
+    )
+
+
+def state_of_work(page: Page, job: str = "") -> int:
+    """A number for the state of a job with its steps, or of all work: another number for another state.
+
+    Raises:
+        JobNotFound: There is no such job.
+    """
+    control = page.jobs.operations
+    if job:
+        found = control.find(job)
+        steps = islice(page.jobs.ledger.steps(found.id), _AT_ONCE)
+        seen = [(each.id, str(each.state), each.attempt, each.done, each.total, each.reason) for each in steps]
+        return _number((str(found.state), found.steps, found.steps_done, found.reason, seen))
+    now = control.look()
+    waiting = [(each.job.id, each.job.steps_done, each.running, each.until, each.reason) for each in now.jobs]
+    return _number((waiting, [each.id for each in now.failed], bool(now.alive)))
+
+
+def _number(state: object) -> int:
+    return zlib.crc32(repr(state).encode())
+
+
+def _work(page: Page, job: str, at: int) -> News:
+    number = state_of_work(page, job)
+    if number == at:
+        return News(at)
+    return News(number, b"id: %d\nevent: change\ndata: {}\n\n" % number)
 
 
 def _let_in(request: Request) -> Page:
