@@ -261,12 +261,13 @@ def rotate_keys(context: typer.Context) -> None:
 
 @registration.command()
 def verify(context: typer.Context) -> None:
-    """Read every file of the stores back and compare it with what is recorded of it; exit 1 when something differs."""
+    """Read all files and manifests of the stores back and compare them with what is recorded; exit 1 on differences."""
+    from muniment.doors.osf.manifests import disagreements
     from muniment.doors.osf.repair import damages
 
     found = 0
     for store in _working(context).existing_stores():
-        for damage in damages(store):
+        for damage in itertools.chain(damages(store), disagreements(store)):
             found += 1
             typer.echo(f"{store.container}: {damage.key}: {damage.reason}")
     typer.echo(f"{found} damaged or missing" if found else "Everything is as it was recorded.")
@@ -277,6 +278,7 @@ def verify(context: typer.Context) -> None:
 @registration.command("repair")
 def repair_registration(context: typer.Context) -> None:
     """Put right what `verify` finds, from the archive or else from parity; exit 1 when something stays damaged."""
+    from muniment.doors.osf.manifests import disagreements
     from muniment.doors.osf.repair import StoreRepair, damages
     from muniment.errors.base import MunimentError
 
@@ -295,6 +297,9 @@ def repair_registration(context: typer.Context) -> None:
                 left += isinstance(done, MunimentError)
                 said = str(done) if isinstance(done, MunimentError) else f"repaired {done}"
                 typer.echo(f"{store.container}: {damage.key}: {said}")
+            for damage in disagreements(store):
+                left += 1
+                typer.echo(f"{store.container}: {damage.key}: not repaired: {damage.reason}")
     finally:
         working.close()
     if left:

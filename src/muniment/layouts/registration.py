@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote
 
 from muniment.content import Entry
@@ -219,6 +220,18 @@ def described(
             ),
         )
     return found
+
+
+def tree(folder: str, manifest: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """The documents of a container and of all below it, each with its key: a folder's manifest after what it names."""
+    for label, found in manifest["services"].items():
+        service = Service(label, found["service"], found["resource"], "")
+        keys = service_structure(folder, service, (file["path"] for file in found["files"]))
+        yield from ((keys[file["path"]], file) for file in found["files"])
+        yield f"{folder}/{label}/{MANIFEST}", found
+    for child, found in manifest["children"].items():
+        yield from tree(f"{folder}/{CHILDREN}/{child}", found)
+    yield f"{folder}/{MANIFEST}", manifest
 
 
 def as_bytes(document: object) -> bytes:

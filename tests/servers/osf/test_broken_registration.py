@@ -14,6 +14,7 @@ from muniment import Archive
 from muniment.content import Entry
 from muniment.doors.osf import check
 from muniment.doors.osf.context import Parity
+from muniment.doors.osf.manifests import disagreements
 from muniment.doors.osf.registration import Registration
 from muniment.doors.osf.repair import StoreRepair, damages
 from muniment.errors.base import MunimentError
@@ -201,6 +202,32 @@ def test_a_check_reads_as_much_as_it_may_and_goes_on_the_next_night(tmp_path: Pa
         states = [(night(), seen[-1].state, seen[-1].reason)[1:] for _ in range(2)]
         assert JobState.FAILED in [state for state, _ in states]
         assert any("registration repair" in reason for _, reason in states)
+
+
+def test_manifests_that_disagree_with_the_files_are_told_and_left_as_they_are(tmp_path: Path, site: WebServer) -> None:
+    with House(tmp_path) as house:
+        house.finish(container("top", [http(site, "d/")], [container("kid", [http(site, "d/")])]))
+        store = FolderStore(house.store)
+        assert list(disagreements(store)) == []
+        places = [
+            "Manifests/kid.manifest.json",
+            "Manifests/top.http.manifest.json",
+            "Directory Structures/top/children/kid/http/d/a.json",
+        ]
+        for key in places:
+            place = house.store / key
+            was = place.read_bytes()
+            for damaged in (None, b"{", was.replace(sha256(b"alpha").encode(), sha256(b"beta").encode())):
+                place.unlink() if damaged is None else place.write_bytes(damaged)
+                before = _tree(house.store)
+                assert key in {each.key for each in disagreements(store)}
+                assert (_tree(house.store), list(damages(store))) == (before, [])
+                place.write_bytes(was)
+        record = house.store / "File Metadata" / f"{sha256(b'alpha')}.json"
+        record.write_bytes(record.read_bytes().replace(b'"size": 5', b'"size": 6'))
+        told = {(each.key, each.reason) for each in disagreements(store)}
+        said = "http/a: the manifest says that its size is 5, and the record 6"
+        assert told == {(f"Manifests/{id}.manifest.json", said) for id in ("top", "kid")}
 
 
 def _tree(folder: Path) -> set[str]:

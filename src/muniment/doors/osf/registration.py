@@ -258,15 +258,12 @@ class Registration:
 
     def _tree(self, folder: str, manifest: Mapping[str, Any]) -> None:
         """The documents of a container and of all below it, each in its place."""
-        for label, found in manifest["services"].items():
-            service = layout.Service(label, found["service"], found["resource"], "")
-            keys = layout.service_structure(folder, service, (file["path"] for file in found["files"]))
-            documents = [(keys[file["path"]], file) for file in found["files"]]
-            self._each(f"tree of {label}", lambda pair: self._put_json(*pair), documents)
-            self._put_json(f"{folder}/{label}/{layout.MANIFEST}", found)
-        for child, found in manifest["children"].items():
-            self._tree(f"{folder}/{layout.CHILDREN}/{child}", found)
-        self._put_json(f"{folder}/{layout.MANIFEST}", manifest)
+        documents = list(layout.tree(folder, manifest))
+        manifests = [pair for pair in documents if pair[0].endswith(f"/{layout.MANIFEST}")]
+        files = [pair for pair in documents if not pair[0].endswith(f"/{layout.MANIFEST}")]
+        self._each("tree", lambda pair: self._put_json(*pair), files)
+        for key, document in manifests:
+            self._put_json(key, document)
 
     def _remove_former(self) -> None:
         """Take away what an attempt that failed wrote and this one did not, where the store lets go of it."""
