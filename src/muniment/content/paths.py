@@ -7,6 +7,11 @@ from typing import Self
 
 from muniment.errors.content import NameNotUnicode, UnsafePath
 
+LONGEST_PATH = 4_096
+"""Bytes of UTF-8 in a path that somebody wants to add: what Linux takes of one (PATH_MAX)."""
+LONGEST_SEGMENT = 255
+"""Bytes of UTF-8 in one name: what file systems take (NAME_MAX)."""
+
 
 class LogicalPath(str):
     """A relative path with '/' between its segments, kept byte for byte as it was given.
@@ -43,6 +48,22 @@ class LogicalPath(str):
             if segment in {"", ".", ".."}:
                 raise UnsafePath(path=path, reason=f"it holds the segment {segment!r}")
         return cls(path)
+
+    def refuse_too_long(self) -> None:
+        """Refuse a path that could be unpacked nowhere: over 4,096 bytes, or over 255 in one segment.
+
+        Raises:
+            UnsafePath: It is so.
+        """
+        size = len(self.encode("utf-8"))
+        if size > LONGEST_PATH:
+            raise UnsafePath(path=f"{self:.100}…", reason=f"it has {size} bytes, more than {LONGEST_PATH}")
+        if size <= LONGEST_SEGMENT:
+            return
+        longest = max((len(segment.encode("utf-8")) for segment in self.split("/")), default=0)
+        if longest > LONGEST_SEGMENT:
+            reason = f"a name in it has {longest} bytes, more than {LONGEST_SEGMENT}"
+            raise UnsafePath(path=f"{self:.100}…", reason=reason)
 
     @property
     def name(self) -> str:

@@ -8,14 +8,17 @@ taken gets '-2', '-3' … before its extension, and a given path is never change
 
 from __future__ import annotations
 
+import hashlib
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote
 
 from muniment.content import LogicalPath
+from muniment.content.paths import LONGEST_SEGMENT
 from muniment.errors.content import UnsafePath
 from muniment.errors.delivery import (
     BadProjectReference,
@@ -38,6 +41,8 @@ from muniment.errors.delivery import (
 VOCABULARY = "https://bluebrain.github.io/nexus/vocabulary/"
 MAX_FILENAME = 99
 MAX_LONG = 2**63 - 1
+_SHOWN = 500
+"""Characters of a refused path that its error repeats."""
 
 _PROJECT = re.compile(r"[a-zA-Z0-9_-]{1,64}/[a-zA-Z0-9_-]{1,64}")
 _TAG = re.compile(r"[\x20-\x7e]{1,64}")
@@ -123,8 +128,7 @@ def decode_selection(payload: object, *, project: str, iri: Iri, limit: int | No
         raise WrongFieldType(wanted="Array", where="resources")
     if not given:
         raise EmptySelection
-    if limit is not None and len(given) > limit:
-        raise TooManyEntries(count=len(given), limit=limit)
+    refuse_too_many(payload, limit)
     entries: dict[SelectionEntry, SelectionEntry] = {}
     for number, item in enumerate(given):
         entry = _decode_entry(item, f"resources[{number}]", iri)
@@ -134,6 +138,29 @@ def decode_selection(payload: object, *, project: str, iri: Iri, limit: int | No
         entries.setdefault(asked, entry)
     _refuse_colliding_paths(entries.values())
     return list(entries.values())
+
+
+def ids_of(payload: object) -> Iterator[str]:
+    """The ids a payload names, its own and those of its entries, as they are written there; the rest is not judged."""
+    if not isinstance(payload, Mapping):
+        return
+    if isinstance(payload.get("@id"), str):
+        yield payload["@id"]
+    entries = payload.get("resources")
+    for item in entries if isinstance(entries, list) else ():
+        if isinstance(item, Mapping) and isinstance(item.get("resourceId"), str):
+            yield item["resourceId"]
+
+
+def refuse_too_many(payload: object, limit: int | None) -> None:
+    """Refuse a payload of more entries than are allowed, before anything is made of them.
+
+    Raises:
+        TooManyEntries: There are.
+    """
+    given = payload.get("resources") if isinstance(payload, Mapping) else None
+    if limit is not None and isinstance(given, list) and len(given) > limit:
+        raise TooManyEntries(count=len(given), limit=limit)
 
 
 def archive_id(payload: object, requested: str | None, iri: Iri) -> str | None:
@@ -195,16 +222,19 @@ class Names:
 
     def __init__(self, paths: Iterable[str]) -> None:
         """Take the given paths, which are never changed."""
-        self._files: set[str] = set()
+        # Of the given paths no folders are made: of deep ones they would take a thousand times the memory.
+        self._given = sorted(paths)
+        self._files: set[str] = set(self._given)
         self._folders: set[str] = set()
         self._numbers: dict[str, int] = {}
         self.changed: list[tuple[str, str]] = []
-        for path in paths:
-            self._take(path)
 
     def place(self, wanted: str) -> str:
-        """A name that is free: `wanted`, or `wanted` with a number; changes are listed in `changed`."""
-        segments = wanted.split("/")
+        """A name that is free and can be unpacked: `wanted`, or that with a number or a long segment shortened.
+
+        Changes are listed in `changed`.
+        """
+        segments = [_shortened(segment) for segment in wanted.split("/")]
         at = ""
         for position, segment in enumerate(segments):
             at = self._free(at, segment, last=position == len(segments) - 1)
@@ -217,7 +247,7 @@ class Names:
         plain = candidate = f"{folder}/{segment}" if folder else segment
         # The count goes on where it stopped, else a thousand files of one name would cost a million looks.
         number = self._numbers.get(plain, 1)
-        while candidate in self._files or (last and candidate in self._folders):
+        while candidate in self._files or (last and self._is_folder(candidate)):
             number += 1
             stem, dot, extension = segment.rpartition(".")
             numbered = f"{stem}-{number}{dot}{extension}" if last and stem else f"{segment}-{number}"
@@ -226,9 +256,33 @@ class Names:
             self._numbers[plain] = number
         return candidate
 
+    def _is_folder(self, name: str) -> bool:
+        if name in self._folders:
+            return True
+        below = f"{name}/"
+        after = bisect_left(self._given, below)
+        return after < len(self._given) and self._given[after].startswith(below)
+
     def _take(self, name: str) -> None:
         self._files.add(name)
         self._folders.update(LogicalPath(name).parents())
+
+
+def _shortened(segment: str) -> str:
+    """A name no file system refuses: of one too long the beginning, a digest of the whole, and its extension."""
+    raw = segment.encode("utf-8", "surrogatepass")
+    room = LONGEST_SEGMENT - _FOR_A_NUMBER
+    if len(raw) <= room:
+        return segment
+    stem, dot, extension = segment.rpartition(".")
+    ending = f"{dot}{extension}" if stem and len(extension) <= _LONGEST_EXTENSION and extension.isascii() else ""
+    tail = f"-{hashlib.sha256(raw).hexdigest()[:16]}{ending}"
+    return raw[: room - len(tail)].decode("utf-8", "ignore") + tail
+
+
+_FOR_A_NUMBER = 8
+"""Bytes left free for the number a name gets that is taken."""
+_LONGEST_EXTENSION = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,13 +394,15 @@ def _refuse_path(path: str) -> None:
         raise PathRefused(path=ascii(path), reason="it holds half a character")
     try:
         parsed = LogicalPath.parse(path.removeprefix("/"))
+        if _utf16_length(parsed.name) <= MAX_FILENAME:  # what is longer than that has an error of its own
+            parsed.refuse_too_long()
     except UnsafePath as refusal:
-        raise PathRefused(path=path, reason=refusal.details["reason"]) from None
+        raise PathRefused(path=path[:_SHOWN], reason=refusal.details["reason"]) from None
     # Unpacked on Windows, '\' is a separator too.
     if ".." in re.split(r"[/\\]", parsed):
         raise PathRefused(path=path, reason="it holds the segment '..'")
     if _utf16_length(parsed.name) > MAX_FILENAME:
-        raise PathTooLong(path=path)
+        raise PathTooLong(path=path[:_SHOWN])
 
 
 def _utf16_length(text: str) -> int:
@@ -359,7 +415,9 @@ def _refuse_colliding_paths(entries: Iterable[SelectionEntry]) -> None:
     repeated = [str(shown[name]) for name, count in uses.items() if count > 1]
     if repeated:
         raise PathsRepeated(paths=", ".join(repeated))
-    for name, path in shown.items():
-        for parent in LogicalPath(name).parents():
-            if parent in shown:
-                raise PathBelowFile(path=path, parent=shown[parent])
+    # With the lowest character between the segments, what lies below a file follows it at once.
+    above: str | None = None
+    for name in sorted(shown, key=lambda each: each.replace("/", "\0")):
+        if above is not None and name.startswith(f"{above}/"):
+            raise PathBelowFile(path=shown[name], parent=shown[above])
+        above = name

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.errors.delivery import DecodingFailed, FilenameTooLong, InvalidJsonLd, NexusRefusal, UnexpectedArchiveId
+from muniment.errors.delivery import (
+    DecodingFailed,
+    FilenameTooLong,
+    InvalidJsonLd,
+    NexusRefusal,
+    PathBelowFile,
+    PathRefused,
+    UnexpectedArchiveId,
+)
 from muniment.layouts.selection import (
     Format,
     NameLayout,
@@ -259,3 +267,32 @@ def test_whatever_is_wanted_the_names_can_lie_side_by_side(explicit: list[str], 
     names = Names(explicit)
     placed = [names.place(name) for name in wanted]
     assert TarPlan([member(name) for name in [*explicit, *placed]]).length > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("/".join(["a"] * 20_000), "39999 bytes, more than 4096"), ("x" * 256 + "/a", "256 bytes, more than 255")],
+)
+def test_a_path_nobody_could_unpack_is_refused(path: str, reason: str) -> None:
+    with pytest.raises(PathRefused, match=reason):
+        _decode({"@type": "Resource", "resourceId": "http://x/1", "path": path})
+
+
+def test_a_given_path_below_another_is_found_in_any_order() -> None:
+    paths = ["a/b/c", "a/b!", "a/b", "a"]
+    entries = [{"@type": "Resource", "resourceId": "http://x/1", "path": path} for path in paths[:3]]
+    with pytest.raises(PathBelowFile, match="a/b/c"):
+        _decode(*entries)
+    with pytest.raises(PathBelowFile):
+        _decode(entries[1], {**entries[0], "path": "a"})
+
+
+def test_a_default_name_no_file_system_takes_is_shortened_with_a_digest() -> None:
+    names = Names(["o/p/given/deep"])
+    wanted = f"o/p/{'%C3%A4' * 60}.json"
+    found = names.place(wanted)
+    assert len(found.rpartition("/")[2]) <= 255
+    assert found.endswith(".json")
+    assert found != names.place(wanted.replace("%C3%A4.json", "%C3%A5.json"))
+    assert (wanted, found) in names.changed
+    assert names.place("o/p/given") == "o/p/given-2", "it is a folder already"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import Any
 
 import pytest
 
 from muniment.content.jsonld import JsonLd, Limits, Scope, n_quads, parse_json, print_source, quads
+from muniment.content.jsonld.processor import _LOCK
 from muniment.errors.delivery import InvalidJsonLd, NotJson
 
 SCOPE = Scope("http://localhost/base/", "http://localhost/vocab/")
@@ -183,3 +185,29 @@ def test_sources_are_printed_sorted_and_without_nulls() -> None:
         '{\n  "@id": "x",\n  "a": {\n    "z": [\n      null,\n      1\n    ],\n    "é": "ü"\n  }\n}\n'
     )
     assert json.loads(print_source(document)) == {"@id": "x", "a": {"z": [None, 1], "é": "ü"}}
+
+
+def test_the_context_of_a_selection_is_processed_once_for_all_its_ids() -> None:
+    context = {f"t{number}": f"http://t/{number}/" for number in range(2200)}
+    ids = [f"t{number}:x{number}" for number in range(1500)]
+    began = time.process_time()
+    resolve = JsonLd().resolver(context, SCOPE, ids)
+    assert [resolve(text) for text in ids] == [f"http://t/{number}/x{number}" for number in range(1500)]
+    assert time.process_time() - began < TEN_SECONDS / 2
+
+
+def test_a_large_document_is_processed_while_others_hold_the_lock() -> None:
+    """It takes long, so it shares nothing with anybody who would have to wait."""
+    source = {"@id": "http://x/1", "p": [{"q": number} for number in range(1200)]}
+    done: list[Any] = []
+
+    def work() -> None:
+        processor = JsonLd()
+        done.append(processor.compact(processor.expand(source, SCOPE), SCOPE.context, SCOPE))
+
+    JsonLd().compact(JsonLd().expand({"a": 1}, SCOPE), SCOPE.context, SCOPE)
+    with _LOCK:
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(60)
+    assert len(done[0]["p"]) == 1200

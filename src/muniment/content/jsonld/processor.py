@@ -6,7 +6,8 @@ import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from muniment.content.jsonld.contexts import METADATA, joined
@@ -15,8 +16,12 @@ from muniment.content.jsonld.iris import absolute_iri, is_iri
 from muniment.errors.delivery import InvalidJsonLd
 
 _LOCK = threading.Lock()
-"""PyLD keeps what it has computed in caches of its module, which bear one thread at a time."""
+"""Contexts that are remembered for all threads bear one at a time, and so does PyLD's memory of inverse ones."""
+_BRIEF = 2_000
+"""Values of a document that is processed with what is remembered, under the lock. A larger one takes long: it is
+processed with a memory of its own, and nobody waits for it."""
 
+_NO_LIMIT = 2**62
 _REMEMBERED = 128
 _REMEMBERED_TERMS = 200
 
@@ -45,6 +50,8 @@ class JsonLd:
         self.limits = limits or Limits()
         # Expansion wraps every value in an array and an object.
         self._widened = Limits(depth=4 * self.limits.depth, values=8 * self.limits.values)
+        # Ids are only looked up, so neither places nor pairs multiply.
+        self._ids = replace(self.limits, values=8 * self.limits.values, pairs=_NO_LIMIT)
         self._remembered: _Recent = _Recent(_REMEMBERED)
 
     def context_of(self, source: Mapping[str, Any], scope: Scope) -> object:
@@ -82,8 +89,9 @@ class JsonLd:
         from pyld import jsonld  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
 
         values = refuse_unfit(node, self._widened)
-        options = self._options({"@context": context}, scope, values)
-        with _LOCK, _Mapped():
+        options, alone = self._options({"@context": context}, scope, values, self.limits)
+        _guard_inverse_contexts()
+        with alone, _Mapped():
             compacted = jsonld.compact(node, context, {**options, "skipExpansion": True})
         compacted.pop("@context", None)
         if "@id" in compacted:
@@ -112,20 +120,26 @@ class JsonLd:
             "@id": "urn:muniment:selection",
             "urn:muniment:ids": [{"@id": text} for text in given],
         }
-        nodes = self._expand(document, scope)
+        nodes = self._expand(document, scope, self._ids)
         found = [item.get("@id") for node in nodes for item in node.get("urn:muniment:ids", [])]
         if len(found) != len(given):
             raise InvalidJsonLd(reason="one of its ids is not an IRI")
         return [str(iri) for iri in found]
 
-    def resolver(self, context: object, scope: Scope) -> Callable[[str], str]:
+    def resolver(self, context: object, scope: Scope, ids: Iterable[str] = ()) -> Callable[[str], str]:
         """A function that makes IRIs of a payload's ids: what `decode_selection` asks for.
 
-        The function raises InvalidJsonLd for what is no IRI, or when the context cannot be used.
+        The context is processed once for all `ids`; for one that is not among them, once more.
+
+        The function raises InvalidJsonLd for what is no IRI.
+
+        Raises:
+            InvalidJsonLd: The context cannot be used, or one of `ids` is no IRI.
         """
         if context in (None, {}, []):
             return lambda text: absolute_iri(text, scope.base)
-        known: dict[str, str] = {}
+        asked = list(dict.fromkeys(ids))
+        known = dict(zip(asked, self.absolute(asked, context, scope), strict=True))
 
         def resolve(text: str) -> str:
             if text not in known:
@@ -134,23 +148,27 @@ class JsonLd:
 
         return resolve
 
-    def _expand(self, document: Mapping[str, object], scope: Scope) -> list[Node]:
+    def _expand(self, document: Mapping[str, object], scope: Scope, limits: Limits | None = None) -> list[Node]:
         from pyld import jsonld  # noqa: PLC0415 - PyLD takes 0.4 s to import; the command line starts without it
 
-        refuse_unfit(document, self.limits)
+        limits = limits or self.limits
+        refuse_unfit(document, limits)
         body = {key: value for key, value in document.items() if key != "@context"}
-        options = self._options(document, scope, refuse_unfit(body, self.limits))
-        with _LOCK, _Mapped():
+        options, alone = self._options(document, scope, refuse_unfit(body, limits), limits)
+        with alone, _Mapped():
             expanded = jsonld.expand(dict(document), {**options, "keepFreeFloatingNodes": True})
         nodes: list[Node] = [node for node in expanded if isinstance(node, dict) and "@value" not in node]
-        refuse_unfit(nodes, self._widened)
+        refuse_unfit(nodes, replace(limits, depth=self._widened.depth, values=8 * limits.values))
         _refuse_bad_iris(nodes)
         return nodes
 
-    def _options(self, document: object, scope: Scope, values: int) -> dict[str, object]:
+    def _options(
+        self, document: object, scope: Scope, values: int, limits: Limits
+    ) -> tuple[dict[str, object], AbstractContextManager[object]]:
+        """What PyLD is told, and what to hold while it works."""
         from pyld import ContextResolver  # noqa: PLC0415 - PyLD takes 0.4 s to import
 
-        loaded, survey = gather_contexts(document, scope.base, scope.find, self.limits, values)
+        loaded, survey = gather_contexts(document, scope.base, scope.find, limits, values)
 
         def load(address: str, _options: object) -> dict[str, object]:
             if address not in loaded:
@@ -159,10 +177,41 @@ class JsonLd:
             found = copy.deepcopy(loaded[address])
             return {"contextUrl": None, "documentUrl": address, "document": found, "tag": "static"}
 
-        small = survey.shareable and survey.terms <= _REMEMBERED_TERMS
-        memory = self._remembered if small else _Recent(_REMEMBERED)
-        resolver = ContextResolver(memory, load)
-        return {"base": scope.base, "documentLoader": load, "contextResolver": resolver}
+        shared = survey.shareable and survey.terms <= _REMEMBERED_TERMS and values <= _BRIEF
+        resolver = ContextResolver(self._remembered if shared else _Recent(_REMEMBERED), load)
+        options: dict[str, object] = {"base": scope.base, "documentLoader": load, "contextResolver": resolver}
+        return options, _LOCK if shared else nullcontext()
+
+
+class _InverseContexts(OrderedDict[str, Any]):
+    """PyLD's memory of inverse contexts, which all threads share, in a form that bears them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._guard = threading.Lock()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """One of the last."""
+        with self._guard:
+            return super().get(key, default)
+
+    def __setitem__(self, key: str, value: object) -> None:
+        with self._guard:
+            super().__setitem__(key, value)
+            while len(self) > _REMEMBERED:
+                self.popitem(last=False)
+
+
+def _guard_inverse_contexts() -> None:
+    """Put a memory that bears threads in the place of PyLD's own, which may lose its order under them."""
+    from pyld import jsonld  # noqa: PLC0415 - as above
+
+    name = "_inverse_context_cache"
+    if isinstance(getattr(jsonld, name), _InverseContexts):
+        return
+    with _LOCK:
+        if not isinstance(getattr(jsonld, name), _InverseContexts):
+            setattr(jsonld, name, _InverseContexts())
 
 
 class _Recent(OrderedDict[str, object]):

@@ -18,7 +18,7 @@ from muniment.doors.nexus.projects import Project, Projects
 from muniment.doors.nexus.records import Records, Revision
 from muniment.doors.nexus.resources import Resources
 from muniment.doors.nexus.selections import Definition, Selections
-from muniment.layouts.selection import NameLayout, archive_id, decode_selection
+from muniment.layouts.selection import NameLayout, archive_id, decode_selection, ids_of, refuse_too_many
 
 DOCUMENT = 32 * 1024 * 1024
 """Bytes a JSON body may have: a selection of 100,000 entries has ten million."""
@@ -77,10 +77,10 @@ class Nexus:
             IdTaken: The id is in use in the project.
         """
         context = payload.get("@context") if isinstance(payload, dict) else None
-        resolve = self.jsonld.resolver(context, project.scope(self.resources.document(project)))
-        if context is not None:
-            # Also a context that nothing is resolved with has to be one that can be had.
-            resolve("urn:muniment:selection")
+        scope = project.scope(self.resources.document(project))
+        refuse_too_many(payload, self.options.entries)
+        # Also a context that nothing is resolved with has to be one that can be had.
+        resolve = self.jsonld.resolver(context, scope, ids_of(payload))
         own = archive_id(payload, iri, resolve) or f"{project.base}{uuid.uuid4()}"
         entries = decode_selection(payload, project=project.name, iri=resolve, limit=self.options.entries)
         if self.records.find(project.name, own, project.base) is not None:
