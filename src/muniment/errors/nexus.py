@@ -24,6 +24,12 @@ class ContentTypeUnsupported(BadInput):
     nexus_type: ClassVar[str] = "UnsupportedRequestContentTypeRejection"
 
 
+class VersionNotHeld(Conflict):
+    """What is at this address is not as {header} has it: its version is {found} now. Ask for it anew."""
+
+    http_status = 412
+
+
 class NothingAcceptable(BadInput):
     """Resource representation is only available with these types: {types}"""  # noqa: D415 - see BodyExpected
 

@@ -357,7 +357,7 @@ def _rev(value: object, where: str) -> int | None:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_LONG:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_LONG:
         raise WrongFieldType(wanted="Long", where=f"{where}.rev")
     return value
 
@@ -398,9 +398,9 @@ def _refuse_path(path: str) -> None:
             parsed.refuse_too_long()
     except UnsafePath as refusal:
         raise PathRefused(path=path[:_SHOWN], reason=refusal.details["reason"]) from None
-    # Unpacked on Windows, '\' is a separator too.
-    if ".." in re.split(r"[/\\]", parsed):
-        raise PathRefused(path=path, reason="it holds the segment '..'")
+    if "\\" in parsed:
+        # Unpacked on Windows it would be a separator, and the file would lie elsewhere than here.
+        raise PathRefused(path=path[:_SHOWN], reason="it holds a backslash")
     if _utf16_length(parsed.name) > MAX_FILENAME:
         raise PathTooLong(path=path[:_SHOWN])
 

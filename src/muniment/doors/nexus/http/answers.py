@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 
 from muniment.content.jsonld import ERROR, in_nexus_order, print_source
 from muniment.doors.nexus.documents import graph, named_quads, plain, triples
@@ -13,7 +14,7 @@ from muniment.doors.nexus.http.negotiation import DOT, JSON, JSON_LD, N_QUADS, N
 from muniment.errors.access import AuthorizationFailed, Forbidden, Unauthenticated
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.delivery import InvalidJsonLd, MemberDamaged, MemberUnreadable, NotJson
-from muniment.errors.nexus import QueryValueUnknown
+from muniment.errors.nexus import QueryValueUnknown, VersionNotHeld
 
 Json = dict[str, object]
 CHUNK = 512 * 1024
@@ -40,10 +41,17 @@ class StreamedAnswer:
     etag: str
     read: Callable[[int, int], Iterator[bytes]]
     headers: dict[str, str] = field(default_factory=dict)
+    modified: int | None = None
+    """When it last changed, in seconds since 1970 UTC, where that is known."""
 
     def to(self, headers: Mapping[str, str], method: str) -> Answer | tuple[int, dict[str, str], int, int]:
         """What to answer to a request with these headers: a whole answer, or status, headers and range of bytes."""
         own = {**self.headers, "ETag": self.etag, "Accept-Ranges": "bytes"}
+        # RFC 9110 §13.2.2: what the client says it has comes before what it may be spared, and before a range.
+        unmet = _unmet(headers, self.etag, self.modified)
+        if unmet:
+            refusal = failure(VersionNotHeld(header=unmet, found=self.etag))
+            return replace(refusal, headers={**refusal.headers, "ETag": self.etag})
         if _matches(headers.get("if-none-match"), self.etag):
             return Answer(304, b"", own)
         span = _span(headers, self.length, self.etag)
@@ -135,6 +143,23 @@ def _reason(error: MunimentError) -> str:
     if isinstance(error, Unauthenticated) and type(error).__name__ == "InvalidAccessToken":
         return "The provided token is invalid."
     return str(error)
+
+
+def _unmet(headers: Mapping[str, str], etag: str, modified: int | None) -> str:
+    """The condition that is not met: `If-Match`, or where that is missing `If-Unmodified-Since` (RFC 9110 §13.2.2)."""
+    wanted = headers.get("if-match")
+    if wanted is not None:
+        tags = [tag.strip() for tag in wanted.split(",")]
+        # A weak tag never matches here (§13.1.1).
+        return "" if "*" in tags or etag in tags else "If-Match"
+    since = headers.get("if-unmodified-since")
+    if since is None or modified is None:
+        return ""
+    try:
+        moment = parsedate_to_datetime(since).timestamp()
+    except (ValueError, OverflowError):
+        return ""  # no date is passed over (§13.1.4)
+    return "If-Unmodified-Since" if modified > moment else ""
 
 
 def _matches(header: str | None, etag: str) -> bool:

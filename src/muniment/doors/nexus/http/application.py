@@ -46,7 +46,7 @@ _ROUTES: Mapping[str, Callable[[Sequence[str]], Routes]] = {
 }
 _FORM = "multipart/form-data"
 _THREADS = 24
-_BAD_REQUEST, _INTERNAL = 400, 500
+_NOT_MODIFIED, _BAD_REQUEST, _INTERNAL = 304, 400, 500
 
 
 class OpenNexus(Protocol):
@@ -209,7 +209,9 @@ async def _send(request: Request, answer: Answer | StreamedAnswer, receive: Rece
                 await _send(request, failure(error), receive, send)
             return
         answer = found
-    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    # Of an answer without content a length would be false: it would be that of what was not sent (RFC 9110 §8.6).
+    length = {} if answer.status == _NOT_MODIFIED else {"Content-Length": str(len(answer.body))}
+    headers = {**answer.headers, **length}
     raw = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
     body = b"" if request.method == "HEAD" else answer.body
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})

@@ -77,7 +77,8 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
         "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}",
         "Vary": "Accept",
     }
-    return StreamedAnswer(plan.length, plan.etag, read, headers)
+    modified = max((member.modified for member in plan.members), default=None)
+    return StreamedAnswer(plan.length, plan.etag, read, headers, modified)
 
 
 def follow(call: Call) -> Answer | StreamedAnswer:

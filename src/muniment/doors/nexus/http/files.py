@@ -80,6 +80,7 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
             "Content-Disposition": _attachment(revision.file["filename"]),
             "X-Content-Type-Options": "nosniff",
         },
+        revision.modified,
     )
 
 
