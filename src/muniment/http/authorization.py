@@ -133,8 +133,11 @@ class Authorizer:
     def identified(self, request: Request, headers: dict[str, str]) -> Caller:
         """Who shows these headers; what fails is counted, by address and by what was shown.
 
+        What is right is let in, however many failed before it from the same address: a key has 256 random bits,
+        so there is nothing to guess, and whoever shares an address with a broken script must not be locked out.
+
         Raises:
-            TooManyFailures: Too many sign-ins failed from there.
+            TooManyFailures: The credentials are wrong, and too many sign-ins failed from there.
             MunimentError: The credentials are wrong.
         """
         address = request.client.host if request.client else ""
@@ -144,9 +147,6 @@ class Authorizer:
         whose = [f"address {address}"] if given else []
         if given:
             whose.append(f"key {hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}")
-            wait = self._failures.wait(*whose)
-            if wait:
-                raise TooManyFailures(seconds=int(wait) + 1)
         try:
             return self._identify(request, headers, peer)
         except SessionEnded:
@@ -154,6 +154,9 @@ class Authorizer:
         except MunimentError as error:
             # A database that is busy or an issuer that is down says nothing against who is asking.
             if error.http_status in _REFUSALS:
+                wait = self._failures.wait(*whose)
+                if wait:
+                    raise TooManyFailures(seconds=int(wait) + 1) from None
                 self._failures.count(*whose)
             self.refused(error, "", "sign in", None)
             raise
