@@ -231,10 +231,11 @@ class BackgroundServices:
             *copy_steps(self.copies),
         ]
         if self._settings.distillery is not None:
+            from muniment.doors.distillery.audit_jobs import AuditStep  # noqa: PLC0415 - as above
             from muniment.doors.distillery.steps import steps as distillery_steps  # noqa: PLC0415 - as above
             from muniment.doors.distillery.watching import WatchStep  # noqa: PLC0415 - as above
 
-            known += [*distillery_steps(self.distillery), WatchStep(self.distillery)]
+            known += [*distillery_steps(self.distillery), WatchStep(self.distillery), AuditStep(self.distillery)]
         known += [self._control_backup(), self._reports()]
         return Registry(known)
 

@@ -87,8 +87,6 @@ ROUTES = [
     ("GET", "distillery"),
     ("GET", "distillery/new"),
     ("POST", "distillery/new"),
-    ("GET", "distillery/style.css"),
-    ("GET", "distillery/live.js"),
     ("GET", "distillery/x"),
     ("GET", "distillery/x/preview"),
     ("POST", "distillery/x/run"),
@@ -96,6 +94,9 @@ ROUTES = [
     ("GET", "distillery/x/log"),
     ("GET", "distillery/x/log.txt"),
     ("GET", "distillery/x/audit"),
+    ("POST", "distillery/x/audit"),
+    ("POST", "distillery/x/pause"),
+    ("POST", "distillery/x/resume"),
 ]
 
 
@@ -132,7 +133,7 @@ def test_a_collection_goes_from_the_form_to_the_audit(
     assert seen["preview"]["ready"] == ["HBF_1_05", "HBF_1_06"]
     assert server.writes == []
     shown = ann.get(asked.headers["location"], headers=PAGE).text
-    assert "2 of 2 folders of HBF are ready" in shown
+    assert "2 of 2 folders of Papers of a Board are ready" in shown
     assert "Letters &amp; Drafts" in shown
     begun = ann.post(asked.headers["location"].replace("/preview", "/run"), headers=PAGE)
     assert begun.status_code == 303
@@ -146,9 +147,19 @@ def test_a_collection_goes_from_the_form_to_the_audit(
     assert again == lines[3:]
     text = ann.get(f"{batch}/log.txt")
     assert len(text.text.splitlines()) == len(lines) - 1
-    assert "verified and recorded" in ann.get(batch, headers=PAGE).text
+    shown = ann.get(batch, headers=PAGE).text
+    assert "Papers of a Board: 2 of 2 folders are safe and recorded" in shown
+    assert all(f'id="L{number}"' in shown for number in range(1, len(lines)))
     assert ann.get(f"{batch}/audit").json()["differences"] == []
-    assert "is as it was left" in ann.get(f"{batch}/audit", headers=PAGE).text
+    assert "HBF was not audited yet" in ann.get(f"{batch}/audit", headers=PAGE).text
+    assert ann.post(f"{batch}/audit", headers=PAGE).status_code == 303
+    eventually(lambda: "is as the batch left it" in ann.get(f"{batch}/audit", headers=PAGE).text, every=0.1)
+    stored = next((tmp_path / "cloud").rglob("*.tif"))
+    stored.write_bytes(b"damaged")
+    # The page says what was found last; only a new audit finds what came since.
+    assert "is as the batch left it" in ann.get(f"{batch}/audit", headers=PAGE).text
+    assert ann.post(f"{batch}/audit").status_code == 202
+    eventually(lambda: "of HBF differ" in ann.get(f"{batch}/audit", headers=PAGE).text, every=0.1)
     assert [each["state"] for each in ann.get("distillery").json()["batches"]] == ["done"]
 
 
@@ -181,6 +192,17 @@ def test_what_cannot_be_asked_is_refused_and_leaves_nothing(ann: httpx.Client, t
     assert not (tmp_path / "scans").exists() or list((tmp_path / "scans").iterdir()) == []
 
 
+def test_the_form_comes_again_with_what_was_typed_and_what_is_wrong_with_it(ann: httpx.Client) -> None:
+    refused = ann.post("distillery/new", data={"collection": "a/<b>", "to": "cloud"}, headers=PAGE)
+    assert refused.status_code == 400
+    assert "that is no collection&#39;s id" in refused.text
+    assert 'value="a/&lt;b&gt;"' in refused.text
+    nowhere = ann.post("distillery/new", data={"collection": "HBF"}, headers=PAGE)
+    assert nowhere.status_code == 400
+    assert 'value="HBF"' in nowhere.text
+    assert 'value="cloud" checked' not in nowhere.text
+
+
 def test_another_sites_page_cannot_ask_in_a_readers_name(ann: httpx.Client) -> None:
     given = {"collection": "HBF", "to": ["cloud"]}
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
@@ -202,7 +224,7 @@ def test_a_page_says_what_a_folders_name_says_and_runs_nothing_of_it(ann: httpx.
 def test_what_is_not_there_is_404_and_a_wrong_number_400(ann: httpx.Client) -> None:
     for path in ("x", "x/log", "x/log.txt", "x/preview", "x/audit"):
         assert ann.get(f"distillery/{path}").status_code == 404
-    for path in ("x/run", "x/stop"):
+    for path in ("x/run", "x/stop", "x/audit", "x/pause", "x/resume"):
         assert ann.post(f"distillery/{path}").status_code == 404
 
 

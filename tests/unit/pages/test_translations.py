@@ -13,7 +13,7 @@ import pytest
 from muniment.jobs import JobState
 from muniment.jobs.model import State
 from muniment.server import pages
-from muniment.server.pages import about, copies, failures
+from muniment.server.pages import about, copies, distillery, failures
 from muniment.server.pages.page import NAVIGATION
 from muniment.server.pages.texts import LANGUAGES, Texts
 
@@ -29,6 +29,8 @@ def wanted() -> set[str]:
     found |= {label for label, entries in NAVIGATION} | {entry.label for _, entries in NAVIGATION for entry in entries}
     found |= {text for _, *said in about.STATES for text in said} | {text for said in about.WORDS for text in said}
     found |= set(failures._HEADINGS.values()) | {str(each) for each in (*JobState, *State)} | set(copies.SHAPES)
+    for words in (distillery.STAGES, distillery.WORDS, distillery.DONE, distillery.STATES):
+        found |= set(words.values())
     found |= {"added", "removed", "renamed"}
     return found
 

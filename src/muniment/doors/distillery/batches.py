@@ -96,6 +96,18 @@ class Batches:
             if len(found) < _PAGE:
                 return
 
+    def newest(self, batch: str) -> int:
+        """The number of a batch's last line; 0 without any."""
+        query = select(lines.c.number).where(lines.c.batch == batch).order_by(lines.c.number.desc()).limit(1)
+        return next((int(row["number"]) for row in self._rows(query)), 0)
+
+    def warnings(self, batch: str, after: int, limit: int) -> list[Line]:
+        """The lines after a number that tell of a problem or of waiting, in order, as many as may be."""
+        query = select(lines).where(
+            (lines.c.batch == batch) & (lines.c.number > after) & lines.c.kind.in_(["problem", "waiting", "failed"])
+        )
+        return [Line(**row) for row in self._rows(query.order_by(lines.c.number).limit(limit))]
+
     # --- copies
 
     def record(self, verified: Sequence[VerifiedCopy]) -> None:

@@ -80,7 +80,7 @@ def read_collection(scans: Path, collection: str) -> ScanCollection:
         return ScanCollection(collection, problems=(Problem("", text, "See to its rights, or to the mount."),))
     place = scans / collection
     if collection not in names or not _is_folder(place):
-        near = _near(collection, names)
+        near = near_names(collection, names)
         text = f"there is no folder {collection!r} in {scans}"
         way_out = f"Near it: {', '.join(near)}." if near else "Put the scans there."
         return ScanCollection(collection, problems=(Problem("", text, way_out),))
@@ -176,7 +176,8 @@ def known_collections(scans: Path) -> Iterator[str]:
     yield from (each for each in names if preservation.is_collection_id(each) and _is_folder(scans / each))
 
 
-def _near(name: str, names: list[str]) -> list[str]:
+def near_names(name: str, names: list[str]) -> list[str]:
+    """The names that somebody may have meant: the same in other letters, or else the closest."""
     same = [each for each in names if each.casefold() == name.casefold()]
     return same or difflib.get_close_matches(name, [each for each in names if not each.startswith(".")], _NEAR)
 

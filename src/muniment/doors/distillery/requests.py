@@ -24,15 +24,21 @@ def run_collection(
     requester: str,
     partly: bool = False,
     key: str | None = None,
+    previewed: str = "",
 ) -> Job:
     """Ask for a run; with `partly`, of the folders that are ready. Under one `key` it is run once.
+
+    `previewed` is the batch of the preview that it follows; it is remembered.
 
     Raises:
         NotReadyToDistill, NoDestination: It is no collection's id, or no destination is named.
         SubjectTaken: A batch of the collection is under way.
         MunimentError: Nothing was recorded.
     """
-    return _ask(given, KIND, BEGIN, collection, to, requester, partly=partly, subjects=[collection], key=key)
+    return _ask(
+        given, KIND, BEGIN, collection, to, requester, partly=partly, subjects=[collection], key=key,
+        previewed=previewed,
+    )  # fmt: skip
 
 
 def preview_collection(given: DistilleryContext, collection: str, to: Sequence[str], *, requester: str) -> Job:
@@ -72,6 +78,7 @@ def batch_document(job: Job) -> dict[str, Any]:
         "kind": "run" if job.kind == KIND else "preview",
         "collection": asked.get("collection", ""),
         "to": list(asked.get("to", ())),
+        "previewed": asked.get("previewed", ""),
         "requester": job.requester,
         "state": str(job.state),
         "reason": job.reason,
@@ -94,6 +101,7 @@ def _ask(
     partly: bool = False,
     subjects: Sequence[str] = (),
     key: str | None = None,
+    previewed: str = "",
 ) -> Job:
     if not is_collection_id(collection):
         problems = "that is no collection's id: it has letters, digits, '-', '.', '_' and '~'"
@@ -101,6 +109,7 @@ def _ask(
     wanted = {"collection": collection, "to": list(destinations_of(to)), **({"partly": True} if partly else {})}
     priority = Priority.PRIORITY if kind == KIND_PREVIEW else Priority.BULK
     call = Call(step, cast("Any", wanted))
+    asked = {**wanted, **({"previewed": previewed} if previewed else {})}
     return given.ledger.submit(
-        kind, call, requester=requester, given=cast("Any", wanted), priority=priority, subjects=subjects, key=key
+        kind, call, requester=requester, given=cast("Any", asked), priority=priority, subjects=subjects, key=key
     )

@@ -199,7 +199,13 @@ class MakeStep(DistilleryStep):
         if "access" in wanted["to"]:
             calls.append(Call(PUBLISH, about))
         then = Call(RECORD, {**about, "to": wanted["to"], "scratch": context.key, "left_out": sorted(made.left_out)})
-        result: Json = {"id": made.component_id, "instance": made.instance, "new": made.new}
+        result: Json = {
+            "id": made.component_id,
+            "instance": made.instance,
+            "new": made.new,
+            "title": described.title,
+            "images": len(folder.files) - len(made.left_out),
+        }
         return Done(result, spawn=calls, then=then)
 
     def _folder(self, wanted: Given) -> ScanFolder:

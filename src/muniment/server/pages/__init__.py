@@ -32,6 +32,7 @@ from muniment.server.pages import (
     signing,
     sources,
 )
+from muniment.server.pages.distillery import DistilleryPages
 from muniment.server.pages.following import ContentFollower
 from muniment.server.pages.previews import Previews
 
@@ -67,6 +68,7 @@ def install(server: FastAPI, app: App, archive: Archive) -> None:
     server.state.sign_in = app.sign_in(server.state.authorizer.authority)
     # Pages that stay open must not keep programs from following the log, nor the other way round.
     server.state.page_streams = Streams(app.settings.serve_page_streams, server.state.streams.stopping)
+    server.state.distillery_pages = DistilleryPages()
     server.router.routes.append(assets.route)
     for part in _PARTS:
         server.router.routes.extend(part.router.routes)

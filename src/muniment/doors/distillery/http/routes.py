@@ -14,10 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from muniment.doors.distillery.audit import audit
+from muniment.doors.distillery.audit_jobs import newest_audit, request_audit
 from muniment.doors.distillery.batches import Line
 from muniment.doors.distillery.folders import known_collections
-from muniment.doors.distillery.http import pages
 from muniment.doors.distillery.http.admission import admitted, context_of, refuse_other_sites
+from muniment.doors.distillery.http.lines import line_text
 from muniment.doors.distillery.requests import (
     batch_document,
     batches,
@@ -26,6 +27,7 @@ from muniment.doors.distillery.requests import (
     run_collection,
 )
 from muniment.doors.distillery.steps import KIND, KIND_PREVIEW
+from muniment.errors.base import BadInput
 from muniment.errors.distillery import BatchNotFound
 from muniment.errors.remote import BadRequest
 from muniment.http.live import STREAM, News, live
@@ -33,6 +35,7 @@ from muniment.jobs import Job, JobState
 
 if TYPE_CHECKING:
     from muniment.doors.distillery.context import DistilleryContext
+    from muniment.doors.distillery.http.pages import Pages
 
 PREFIX = "/distillery"
 _AT_ONCE = 500
@@ -44,24 +47,10 @@ router = APIRouter(prefix=PREFIX, tags=["distillery"], include_in_schema=False)
 def index(request: Request) -> Response:
     """The batches there were."""
     access = admitted(request)
-    found = [batch_document(job) for job in batches(context_of(request))]
-    if not _wants_page(request):
-        return JSONResponse({"batches": found})
-    return pages.batches(_root(request), found, access.caller.display_name)
-
-
-@router.get("/style.css", response_class=Response)
-def style(request: Request) -> Response:
-    """How the pages look."""
-    admitted(request)
-    return Response(pages.STYLE, media_type="text/css")
-
-
-@router.get("/live.js", response_class=Response)
-def script(request: Request) -> Response:
-    """What adds new lines to a log that is looked at."""
-    admitted(request)
-    return Response(pages.SCRIPT, media_type="text/javascript")
+    found = batches(context_of(request))
+    if (pages := _pages(request)) is None:
+        return JSONResponse({"batches": [batch_document(job) for job in found]})
+    return pages.batches(request, access, found)
 
 
 @router.get("/new", response_class=Response)
@@ -69,10 +58,9 @@ def form(request: Request) -> Response:
     """The form."""
     access = admitted(request)
     given = context_of(request)
-    names = list(islice(known_collections(given.settings.scans), 500))
-    if not _wants_page(request):
-        return JSONResponse({"collections": names, "to": list(given.settings.destinations)})
-    return pages.form(_root(request), names, given.settings.destinations, access.caller.display_name)
+    if (pages := _pages(request)) is None:
+        return JSONResponse({"collections": _names(given), "to": list(given.settings.destinations)})
+    return pages.form(request, access, _names(given))
 
 
 @router.post("/new", response_class=Response)
@@ -87,22 +75,27 @@ def _ask(request: Request, asked: Mapping[str, Any]) -> Response:
     refuse_other_sites(request)
     given, who = context_of(request), access.caller.agent
     collection, to = str(asked.get("collection", "")).strip(), asked.get("to") or []
-    if asked.get("do", "preview") == "run":
-        job = run_collection(given, collection, to, requester=who, partly=bool(asked.get("ready")))
-        return _made(request, job, "")
-    job = preview_collection(given, collection, to, requester=who)
+    try:
+        if asked.get("do", "preview") == "run":
+            job = run_collection(given, collection, to, requester=who, partly=bool(asked.get("ready")))
+            return _made(request, job, "")
+        job = preview_collection(given, collection, to, requester=who)
+    except BadInput as error:
+        if (pages := _pages(request)) is None:
+            raise
+        # What was typed stays: the form comes again with it, and says what is wrong.
+        return pages.form(request, access, _names(given), asked=asked, wrong=error.message, status=error.http_status)
     return _made(request, job, "/preview")
 
 
 @router.get("/{batch}/preview", response_class=Response)
 def preview(request: Request, batch: str) -> Response:
     """What a run would do."""
-    admitted(request)
+    access = admitted(request)
     job = _job(request, batch, KIND_PREVIEW)
-    document = {**batch_document(job), "preview": job.result}
-    if not _wants_page(request):
-        return JSONResponse(document)
-    return pages.preview(_root(request), document)
+    if (pages := _pages(request)) is None:
+        return JSONResponse({**batch_document(job), "preview": job.result})
+    return pages.preview(request, access, job)
 
 
 @router.post("/{batch}/run", response_class=Response)
@@ -118,19 +111,20 @@ def _run(request: Request, batch: str, asked: Mapping[str, Any]) -> Response:
     seen = batch_document(_job(request, batch, KIND_PREVIEW))
     ready = bool(asked.get("ready"))
     job = run_collection(
-        context_of(request), seen["collection"], seen["to"], requester=access.caller.agent, partly=ready
-    )
+        context_of(request), seen["collection"], seen["to"],
+        requester=access.caller.agent, partly=ready, previewed=seen["batch"],
+    )  # fmt: skip
     return _made(request, job, "")
 
 
 @router.get("/{batch}", response_class=Response)
 def show(request: Request, batch: str) -> Response:
     """A batch: how far it is, and its log."""
-    admitted(request)
-    given, job = context_of(request), _job(request, batch, KIND)
-    if not _wants_page(request):
+    access = admitted(request)
+    job = _job(request, batch, KIND)
+    if (pages := _pages(request)) is None:
         return JSONResponse(batch_document(job))
-    return pages.run(_root(request), batch_document(job), given.batches.log(batch))
+    return pages.run(request, access, job)
 
 
 @router.post("/{batch}/stop", response_class=Response)
@@ -145,12 +139,44 @@ def stop(request: Request, batch: str) -> Response:
 @router.get("/{batch}/audit", response_class=Response)
 def show_audit(request: Request, batch: str) -> Response:
     """What differs from what the batch did."""
-    admitted(request)
+    access = admitted(request)
     job = _job(request, batch, KIND)
-    found = [asdict(each) for each in audit(context_of(request), job.id)]
-    if not _wants_page(request):
+    given = context_of(request)
+    if (pages := _pages(request)) is None:
+        found = [asdict(each) for each in audit(given, job.id)]
         return JSONResponse({"batch": batch, "differences": found})
-    return pages.audit(_root(request), batch_document(job), found)
+    return pages.audit(request, access, job, newest_audit(given, job.id))
+
+
+@router.post("/{batch}/audit", response_class=Response)
+def ask_audit(request: Request, batch: str) -> Response:
+    """Ask for the audit of a batch, done in the background; the page then shows what it found."""
+    access = admitted(request)
+    refuse_other_sites(request)
+    job = _job(request, batch, KIND)
+    asked = request_audit(context_of(request), job.id, requester=access.caller.agent)
+    address = f"{_root(request)}{PREFIX}/{job.id}/audit"
+    if _wants_page(request):
+        return RedirectResponse(address, 303)
+    return JSONResponse({"batch": job.id, "job": asked.id, "state": str(asked.state)}, 202, {"Location": address})
+
+
+@router.post("/{batch}/pause", response_class=Response)
+def pause(request: Request, batch: str) -> Response:
+    """Begin nothing more of a batch until it is told to go on; what is being done is done to its end."""
+    access = admitted(request)
+    refuse_other_sites(request)
+    control = request.app.state.osf.operations
+    return _made(request, control.act("pause", _job(request, batch, KIND).id, by=access.caller.agent), "", status=200)
+
+
+@router.post("/{batch}/resume", response_class=Response)
+def resume(request: Request, batch: str) -> Response:
+    """Let a batch that was paused go on."""
+    access = admitted(request)
+    refuse_other_sites(request)
+    control = request.app.state.osf.operations
+    return _made(request, control.act("resume", _job(request, batch, KIND).id, by=access.caller.agent), "", status=200)
 
 
 @router.get("/{batch}/log.txt", response_class=Response)
@@ -158,7 +184,7 @@ def log_text(request: Request, batch: str) -> Response:
     """The log as plain text, whole."""
     admitted(request)
     given, job = context_of(request), _job(request, batch)
-    return PlainTextResponse("".join(f"{pages.line_text(each)}\n" for each in given.batches.log(job.id)))
+    return PlainTextResponse("".join(f"{line_text(each)}\n" for each in given.batches.log(job.id)))
 
 
 @router.get("/{batch}/log", response_class=Response)
@@ -202,7 +228,7 @@ def _news(given: DistilleryContext, batch: str, after: int) -> News:
 
 
 def _event(line: Line) -> bytes:
-    data = {**asdict(line), "shown": pages.line_text(line)}
+    data = {**asdict(line), "shown": line_text(line)}
     return b"id: %d\nevent: line\ndata: %s\n\n" % (line.number, json.dumps(data).encode())
 
 
@@ -248,6 +274,16 @@ def _made(request: Request, job: Job, below: str, *, status: int = 202) -> Respo
 def _wants_page(request: Request) -> bool:
     """Whether a browser asks: it names HTML, where a program names JSON or takes anything."""
     return "text/html" in request.headers.get("accept", "")
+
+
+def _pages(request: Request) -> Pages | None:
+    """The pages, where a browser asks and the server has them."""
+    found: Pages | None = getattr(request.app.state, "distillery_pages", None)
+    return found if _wants_page(request) else None
+
+
+def _names(given: DistilleryContext) -> list[str]:
+    return list(islice(known_collections(given.settings.scans), 500))
 
 
 def _root(request: Request) -> str:
