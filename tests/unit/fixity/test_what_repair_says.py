@@ -265,6 +265,28 @@ def test_in_worm_mode_damaged_parity_is_made_anew_beside_and_repairs(archive: Ar
     assert archive.get("r").read("large.bin") == LARGE
 
 
+@WORM
+@pytest.mark.parametrize("kind", ["objects", "parity"])
+def test_in_worm_mode_a_copy_beside_is_no_stray_when_the_damaged_file_is_lost_too(archive: Archive, kind: str) -> None:
+    if kind == "objects":
+        flip(archive.get("r").location("small.txt"), 20)
+    else:
+        for path in (archive.path / "parity/packs").rglob("*.par2"):
+            path.write_bytes(bytes(path.stat().st_size))
+    list(archive.repair())
+    copies = [path for path in (archive.path / "repaired/1" / kind).rglob("*") if path.is_file()]
+    assert copies
+    for copy in copies:
+        (archive.path / copy.relative_to(archive.path / "repaired/1")).unlink(missing_ok=True)
+    assert {finding.where for finding in archive.audit() if finding.code == "M105"} == set()
+    stranger = archive.path / "repaired/1/objects/zz/yy/stranger/v1/file"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_bytes(b"?")
+    assert [finding.where for finding in archive.audit() if finding.code == "M105"] == [
+        str(stranger.relative_to(archive.path))
+    ]
+
+
 def test_an_inventory_damaged_in_every_copy_is_accepted_only_as_the_log_has_it(archive: Archive) -> None:
     root = archive.get("r").root
     right = (root / "v1/inventory.json").read_bytes()
