@@ -88,7 +88,11 @@ class Discussions:
             )
         nodes = [as_object(node, self.account.service, self.url) for node in connection["nodes"] if node is not None]
         info = connection.get("pageInfo") or {}
-        return nodes, str(info["endCursor"]) if info.get("hasNextPage") else None
+        if not info.get("hasNextPage"):
+            return nodes, None
+        if not isinstance(info["endCursor"], str):
+            raise TypeError  # no cursor to ask for the rest: see `UnexpectedAnswers`
+        return nodes, info["endCursor"]
 
     def _ask(self, query: str, **variables: str | None) -> dict[str, object]:
         """The data of an answer. GraphQL says with status 200 too that something went wrong."""

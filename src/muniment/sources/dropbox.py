@@ -71,7 +71,12 @@ class DropboxSource:
             answer = self._list(cursor)
             listed = answer.object()
             found = [as_object(each, SERVICE, answer.url) for each in listed.get("entries") or []]
-            return found, str(listed["cursor"]) if listed.get("has_more") else None
+            if not listed.get("has_more"):
+                return found, None
+            if not isinstance(listed["cursor"], str):
+                reason = "it has more, and no cursor to ask for it"
+                raise UnexpectedAnswer(service=SERVICE, where=shown(answer.url), reason=reason)
+            return found, listed["cursor"]
 
         for number, (found, following) in enumerate(follow(SERVICE, self._api, cursor, turn), int(first)):
             files = [each for each in found if each.get(".tag") == "file"]

@@ -18,6 +18,7 @@ from muniment.sources.limited import Limited
 from muniment.sources.naming import UniquePaths
 from muniment.sources.options import Kind, SourceContext
 from muniment.sources.protocol import Source
+from muniment.sources.unexpected import UnexpectedAnswers
 
 MODULES: Mapping[str, str] = {
     "dataverse": "muniment.sources.dataverse",
@@ -124,7 +125,8 @@ def faults(service: object, *, keeper: bool = False) -> Iterator[BadInput]:
 def open_source(name: str, given: Mapping[str, object], means: SourceContext) -> Source:
     """A source of the kind `name`, built from a submission's fields.
 
-    No file beyond the size limit comes from it, and no two at one path.
+    No file beyond the size limit comes from it, no two at one path, and no error but ours when a service answers
+    with something else than it should.
 
     Raises:
         UnknownSource, FieldMissing, FieldEmpty, FieldWrong: The submission has to change.
@@ -132,7 +134,7 @@ def open_source(name: str, given: Mapping[str, object], means: SourceContext) ->
     kind = find(name)
     if means.hourly_calls is None:
         means = replace(means, hourly_calls=kind.hourly_calls)
-    source = kind.build(kind.fields(given), means)
+    source: Source = UnexpectedAnswers(kind.build(kind.fields(given), means))
     return UniquePaths(source if means.max_file_size is None else Limited(source, means.max_file_size))
 
 

@@ -23,14 +23,14 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from muniment.content import ALGORITHMS
-from muniment.errors.base import RemoteError
+from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.sources import (
     AddressRefused,
     CredentialRefused,
@@ -59,6 +59,42 @@ from muniment.testing.clock import FakeClock
 from muniment.testing.connections import attempted_connections
 
 Listed = list[tuple[Item, SourceEntry]]
+
+
+def _changed(kind: type, make: Callable[[Any], object]) -> Callable[[bytes], bytes]:
+    """What changes an answer in JSON: `make` of everything in it that is of the `kind`; no JSON is left as it is."""
+
+    def walk(value: object) -> object:
+        if isinstance(value, dict):
+            value = {name: walk(each) for name, each in value.items()}
+        elif isinstance(value, list):
+            value = [walk(each) for each in value]
+        return make(value) if isinstance(value, kind) else value
+
+    def change(given: bytes) -> bytes:
+        try:
+            return json.dumps(walk(json.loads(given))).encode()
+        except ValueError:
+            return given
+
+    return change
+
+
+CHANGES: Mapping[str, Callable[[bytes], bytes]] = {
+    "a page": lambda _: b"<html><body>Sorry</body></html>",
+    "null": lambda _: b"null",
+    "a number": lambda _: b"7",
+    "an empty object": lambda _: b"{}",
+    "an empty list": lambda _: b"[]",
+    "lists for objects": _changed(dict, lambda found: list(found.values())),
+    "objects for lists": _changed(list, lambda found: {str(n): each for n, each in enumerate(found)}),
+    "numbers for text": _changed(str, len),
+    "text for numbers": _changed(int, lambda found: f"{found}!"),
+    "nothing for text": _changed(str, lambda _: None),
+    "first fields missing": _changed(dict, lambda found: dict(list(found.items())[1:])),
+    "last fields missing": _changed(dict, lambda found: dict(list(found.items())[:-1])),
+}
+"""How an answer may be other than its service promises."""
 
 
 class SourceContract:
@@ -93,6 +129,10 @@ class SourceContract:
             ("a_listing_without_end_is_an_error", cls.paged),
             ("a_page_that_leads_back_is_an_error", cls.paged),
             ("a_cut_listing_is_asked_for_again_and_never_short", cls.calls is not None),
+            (
+                "a_listing_that_is_not_as_promised_is_named_and_not_asked_for_again",
+                cls.calls is not None and not cls.lists_by_program,
+            ),
             ("a_listing_that_only_trickles_is_given_up", cls.calls is not None and not cls.lists_by_program),
             ("a_length_that_is_too_small_is_seen", cls.bodies is not None and (cls.has_sizes or cls.has_digests)),
             ("a_length_that_is_too_large_is_seen", cls.bodies is not None),
@@ -359,6 +399,23 @@ class SourceContract:
         server.fail(self.calls, cut_after=20, times=9999)
         with pytest.raises(RemoteError):
             listed(self.make(server, session, tmp_path / "always"))
+
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_a_listing_that_is_not_as_promised_is_named_and_not_asked_for_again(
+        self, server: Any, session: Session, clock: FakeClock, tmp_path: Path, change: str
+    ) -> None:
+        assert self.calls is not None
+        server.fail(self.calls, change=CHANGES[change], times=9999)
+        source = self.make(server, session, tmp_path)
+        said: MunimentError | None = None
+        try:
+            for item in (item for page in source.pages() for item in page.items):
+                list(source.entries(item))
+        except MunimentError as error:
+            said = error
+        assert said is None or isinstance(said, RemoteError | NotAtService | CredentialRefused)
+        assert said is None or not said.retry
+        assert clock.sleeps == []
 
     def test_a_listing_that_only_trickles_is_given_up(
         self, server: Any, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -17,7 +17,7 @@ from muniment.sources.reference import kinds_in_markdown
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = {
     "checking", "discussions", "documents", "forge", "git_mirror", "limited", "listing", "naming", "options", "paging",
-    "protocol", "reference", "registry", "times",
+    "protocol", "reference", "registry", "times", "unexpected",
 }  # fmt: skip
 FOUND = sorted({module.name for module in pkgutil.iter_modules(muniment.sources.__path__)} - SHARED)
 

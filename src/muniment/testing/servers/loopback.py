@@ -7,7 +7,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -89,7 +89,8 @@ class Fault:
     """What goes wrong, on the next `times` requests whose path matches `where` (a regular expression).
 
     `status` answers instead; `cut_after` breaks the connection after so many bytes of the body; `damage` changes one
-    byte of it; `delay` waits first, in seconds; `body` replaces it; `trickle` waits so long after each of its bytes.
+    byte of it; `delay` waits first, in seconds; `body` replaces it; `change` makes another of it; `trickle` waits so
+    long after each of its bytes.
     """
 
     where: str
@@ -97,6 +98,7 @@ class Fault:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    change: Callable[[bytes], bytes] | None = None
     cut_after: int | None = None
     damage: bool = False
     delay: float = 0.0
@@ -174,6 +176,8 @@ class Loopback:
         if fault is not None:
             reply.headers |= fault.headers
             reply.body = reply.body if fault.body is None else fault.body
+            if fault.change is not None:
+                reply.body = fault.change(reply.body)
         return reply, fault
 
 
