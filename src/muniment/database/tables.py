@@ -74,6 +74,7 @@ jobs = Table(
 Index("jobs_key", jobs.c.kind, jobs.c.key, unique=True)
 Index("jobs_former_key", jobs.c.kind, jobs.c.former_key)
 Index("jobs_created", jobs.c.created_at, jobs.c.id)
+Index("jobs_state", jobs.c.state, jobs.c.created_at, jobs.c.id)
 _running_job = text("state = 'running'")
 Index("jobs_period", jobs.c.period, sqlite_where=_running_job, postgresql_where=_running_job)
 

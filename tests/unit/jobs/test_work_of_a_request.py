@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from muniment.jobs import Call, Ledger
+from muniment.jobs import Call, JobState, Ledger
 
 
 class Steps:
@@ -61,3 +61,28 @@ def test_submitting_and_status_cost_the_same_with_few_and_with_many_running(tmp_
         # Deeper trees of indexes cost a little; a look at every job would cost hundreds of times as much.
         assert many[0] < 2 * few[0]
         assert many[1] < 2 * few[1]
+
+
+def test_a_list_of_what_runs_costs_the_same_whatever_has_ended(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "control.db") as ledger:
+        number = 0
+
+        def submit() -> str:
+            nonlocal number
+            number += 1
+            return ledger.submit("osf", Call("fetch", {"id": number}), requester="ada").id
+
+        def running(**filters: Any) -> list[str]:
+            return [each.id for each in ledger.jobs(state=JobState.RUNNING, **filters)]
+
+        oldest = submit()
+        for _ in range(5):
+            ledger.cancel(submit())
+        steps = Steps(ledger)
+        few = steps.of(running), steps.of(lambda: running(kind="osf"))
+        for _ in range(300):
+            ledger.cancel(submit())
+        assert (running(), running(kind="osf")) == ([oldest], [oldest])
+        assert few[0] > 10  # it counts
+        assert steps.of(running) < 2 * few[0]
+        assert steps.of(lambda: running(kind="osf")) < 2 * few[1]
