@@ -51,3 +51,23 @@ def test_an_answer_that_nothing_changed_claims_no_length(t: Client) -> None:
 def test_a_revision_0_and_a_backslash_are_refused(t: Client, field: dict[str, object]) -> None:
     entry = {"@type": "Resource", "resourceId": "http://x/1", **field}
     assert t.post("/archives/o/p1", {"resources": [entry]}).status == 400
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("/resources/o/p1?deprecated=true", "deprecated"),
+        ("/resources/o/p1/_/test-resource:1?revision=1", "revision"),
+        ("/archives/o/p1/none?ignoreNotfound=true", "ignoreNotfound"),
+        ("/orgs?q=o", "q"),
+    ],
+)
+def test_a_parameter_nobody_reads_is_refused_with_those_there_are(t: Client, address: str, name: str) -> None:
+    answer = t.get(address)
+    assert (answer.status, answer.kind) == (400, "MalformedQueryParamRejection")
+    assert f"'{name}'" in answer.reason
+    assert "known are 'after'" in answer.reason or "known are 'format'" in answer.reason
+
+
+def test_the_parameter_delta_s_clients_send_with_every_change_is_taken(t: Client) -> None:
+    assert t.post("/resources/o/p1?indexing=sync", {"a": 1}).status == 201

@@ -22,6 +22,7 @@ from muniment.archive import Archive
 from muniment.doors.nexus.http import access, archives, files, orgs, projects, resources
 from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, failure
 from muniment.doors.nexus.http.call import Call, query_of
+from muniment.doors.nexus.http.parameters import refuse_unknown
 from muniment.doors.nexus.nexus import Nexus
 from muniment.errors.base import MunimentError
 from muniment.errors.nexus import AddressUnknown, MethodNotSupported
@@ -161,6 +162,7 @@ def _routed(call: Call) -> Answer | StreamedAnswer:
         raise AddressUnknown
     handler = routes.get("GET" if call.method == "HEAD" else call.method)
     if handler is not None:
+        refuse_unknown(call)
         return handler(call)
     allowed = ", ".join(sorted(routes))
     answer = failure(MethodNotSupported(allowed=allowed))
