@@ -53,6 +53,23 @@ def as_it_is(ctx: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 
+def test_an_error_is_described_once_and_referred_to_everywhere() -> None:
+    bare = FastAPI()
+    native.install(bare)
+    described = bare.openapi()
+    assert "status" in described["components"]["schemas"]["Problem"]["properties"]
+    referred = 0
+    for item in described["paths"].values():
+        for operation in item.values():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400:
+                    assert answer["content"] == {
+                        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+                    }
+                    referred += 1
+    assert referred > 500
+
+
 # What a tar or a batch of files is cannot be said in a JSON schema, so most of what is made up is refused.
 BINARY = {"/archive/v1/imports", "/archive/v1/transactions/{transaction}/files"}
 # Nor can which sources are installed and what fields each has.

@@ -18,6 +18,7 @@ from muniment.server.native import (
     transactions,
     uploads,
 )
+from muniment.server.native.routes import describe_problem
 
 _PARTS = (
     resources,
@@ -40,6 +41,7 @@ def install(server: FastAPI) -> None:
         # The routes themselves: including routers has the framework look for every route several times over,
         # which took longer than answering a small request.
         server.router.routes.extend(part.router.routes)
+    describe_problem(server)
 
 
 __all__ = ["PREFIX", "install"]

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Security
+from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from muniment.http.names import PREFIX
 from muniment.http.problems import MEDIA_TYPE
 from muniment.server.native.schemas import Problem
 
+_PROBLEM = "#/components/schemas/Problem"
+
+
+def describe_problem(server: FastAPI) -> None:
+    """Put the document of an error into the description once: all answers that are one refer to it."""
+    framework = server.openapi
+
+    def openapi() -> dict[str, object]:
+        described = framework()
+        schemas = described.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("Problem", Problem.model_json_schema())
+        return described
+
+    server.openapi = openapi  # type: ignore[method-assign] # as the framework's documentation has it
+
 
 def _problem(description: str) -> dict[str, object]:
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": _PROBLEM}}}}
 
 
 _PROBLEMS: dict[int | str, dict[str, object]] = {
