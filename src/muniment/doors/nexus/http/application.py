@@ -22,7 +22,7 @@ from muniment.archive import Archive
 from muniment.doors.nexus.http import access, archives, files, orgs, projects, resources
 from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, failure
 from muniment.doors.nexus.http.call import Call, query_of
-from muniment.doors.nexus.http.parameters import refuse_unknown
+from muniment.doors.nexus.http.query import refuse_unknown
 from muniment.doors.nexus.nexus import Nexus
 from muniment.errors.base import MunimentError
 from muniment.errors.nexus import AddressUnknown, MethodNotSupported
