@@ -6,12 +6,17 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from muniment.archive import Archive
-from muniment.errors.archive import DiskFull, ResourcePurged
+from muniment.archive.ingest.purge import _entomb, finish_from_tombstones
+from muniment.archive.ingest.staging import DELETION, StagingArea, TransactionRecord
+from muniment.content.identity import new_uuid
+from muniment.content.times import now
+from muniment.errors.archive import DiskFull, ResourceNotFound, ResourcePurged
 from muniment.testing import faults
 from muniment.testing.faults import Fault, Outcome
 from tests.crash.scenes import AGENT, open_archive
@@ -69,7 +74,13 @@ def no_file(note: Path) -> None:
     os.mkfifo(note)
 
 
-@pytest.mark.parametrize("spoil", [empty, rotten, no_file])
+def no_lock(note: Path) -> None:
+    note.write_bytes(b"")
+    (note.parent / "lock").unlink()
+    os.mkfifo(note.parent / "lock")
+
+
+@pytest.mark.parametrize("spoil", [empty, rotten, no_file, no_lock])
 @pytest.mark.parametrize("point", ["rename staging/open", "rmdir objects", "write events"])
 def test_without_its_note_the_tombstone_finishes_a_purge(
     root: Path, tmp_path: Path, point: str, spoil: Callable[[Path], None]
@@ -119,3 +130,30 @@ def test_the_note_is_on_the_disk_before_the_tombstone_has_its_name(root: Path) -
 
 def test_no_fixed_text_promises_what_nobody_did() -> None:
     assert "undone" not in DiskFull(path="x").message
+
+
+def test_a_purge_that_somebody_else_is_finishing_is_left_to_them(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert purge(root, Fault(next_rename(root, tmp_path), "kill")).killed
+    shutil.rmtree(next((root / "staging/open").iterdir()))
+
+    def taken(*_: object, **__: object) -> StagingArea:
+        raise FileExistsError
+
+    with open_archive(root) as archive:
+        context = archive._context
+        with monkeypatch.context() as patched:
+            patched.setattr(StagingArea, "begin", taken)
+            assert finish_from_tombstones(context) == []
+
+
+def test_what_is_purged_already_is_not_purged_twice(root: Path) -> None:
+    with open_archive(root) as archive:
+        context = archive._context
+        record = TransactionRecord(new_uuid(), "main/main", "gone", 1, now(), "a", "b", "why", DELETION)
+        _entomb(context, record)
+        with pytest.raises(ResourceNotFound):
+            _entomb(context, record)
+        with pytest.raises(ResourceNotFound):
+            _entomb(context, replace(record, id="never there"))
