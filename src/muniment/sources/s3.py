@@ -62,6 +62,7 @@ class S3Source:
     def __init__(self, given: Mapping[str, Any], means: SourceContext) -> None:
         self._bucket: str = given["bucket"]
         self._versions: int = given["versions"]
+        self._lists_versions = True
         self._region: str | None = given.get("region")
         self._endpoint: str | None = given.get("endpoint")
         self._session = means.session
@@ -120,9 +121,10 @@ class S3Source:
         """
         keys = item.details["keys"]
         wanted = None if self._versions == ALL_VERSIONS else self._versions - 1
-        # One listing for all keys of the page: a call for each of them would be a thousand times as many.
-        earlier = iter(()) if wanted is not None and wanted < 0 else self._earlier(item)
-        for facts, older in _merged(keys, earlier):
+        # One listing for all keys of the page: a call for each of them would be a thousand times as many. It is read
+        # also where no earlier versions are wanted: nothing else tells which version the present one is.
+        asked = wanted is None or wanted >= 0
+        for facts, older in _merged(keys, self._earlier(item) if asked else self._permitted(item)):
             if facts["key"].endswith("/") and not int(facts["size"]):
                 continue
             path = safe_path(facts["key"])
@@ -130,6 +132,8 @@ class S3Source:
             present = first["version"] if first is not None and first["latest"] == "true" else "null"
             named = None if present == "null" else present
             yield replace(_entry(path, facts), original=original_name(facts["key"], path), present=named)
+            if not asked:
+                continue
             following = itertools.chain(() if first is None else (first,), older)
             for number, version in enumerate(each for each in following if each["latest"] != "true"):
                 if number == wanted:
@@ -209,6 +213,19 @@ class S3Source:
                     return
                 if row["tag"] == "Version":
                     yield row
+
+    def _permitted(self, item: Item) -> Iterator[dict[str, str]]:
+        """The same, as far as the service has such a listing and lets these keys read it: it takes a right of its own.
+
+        Raises:
+            RemoteError: The service failed, and may be asked again.
+        """
+        if not self._lists_versions:
+            return
+        try:
+            yield from self._earlier(item)
+        except (CredentialRefused, NotAtService, ServiceRefused, UnexpectedAnswer):
+            self._lists_versions = False
 
     def _xml(self, region: str, query: Mapping[str, str]) -> ElementTree.Element:
         """A listing, its names without their namespace.
@@ -319,7 +336,7 @@ KIND = Kind(
     name=SERVICE,
     summary="All objects of a bucket on Amazon S3 or any service that speaks its protocol.",
     takes=(
-        "every object that is there at present",
+        "every object that is there at present, with the id of its version where the keys may list versions",
         "earlier versions of those, where they are asked for",
     ),
     leaves=(

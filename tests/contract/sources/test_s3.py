@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from muniment.errors.base import MunimentError
 from muniment.errors.sources import (
     AddressRefused,
     FileDiffers,
@@ -74,8 +75,21 @@ class TestS3(SourceContract):
         old = [(item, entry) for item, entry in listed(source) if entry.of == "a.txt"]
         assert [read(source, *each) for each in old] == [b"earlier %d" % number for number in contents]
         (present,) = [entry.present for _, entry in listed(source) if entry.path == "a.txt"]
-        assert bool(present) == bool(versions), "the present version is named where versions are asked for"
+        assert present, "the present version is named whether earlier ones are asked for or not"
         assert present not in [entry.version for _, entry in old]
+
+    @pytest.mark.parametrize("refusal", [(403, "AccessDenied"), (404, "NoSuchKey"), (501, "NotImplemented")])
+    def test_keys_that_may_not_list_versions_still_fetch_what_is_there(
+        self, server: Bucket, session: Any, tmp_path: Any, refusal: tuple[int, str]
+    ) -> None:
+        server.versions_refused = refusal
+        source = self.make(server, session, tmp_path)
+        found = listed(source)
+        assert {str(entry.path): read(source, item, entry) for item, entry in found} == FILES
+        assert {entry.present for _, entry in found} == {None}
+        assert len([request for request in server.requests if "versions" in request.query]) == 1
+        with pytest.raises(MunimentError):
+            listed(self.make(server, session, tmp_path, versions=True))
 
     def test_versions_of_a_thousand_pages_and_odd_keys_come_in_one_listing(
         self, server: Bucket, session: Any, tmp_path: Any

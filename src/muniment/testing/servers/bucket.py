@@ -37,6 +37,7 @@ class Bucket(Loopback):
         self.etags: dict[str, str] = {}
         self.knows_escapes = True
         self.empty_page: str | None = None
+        self.versions_refused: tuple[int, str] | None = None
 
     def put(self, key: str, data: bytes | None) -> None:
         """Store a version, or a delete marker."""
@@ -117,6 +118,8 @@ class Bucket(Loopback):
         return _xml(f"<ListBucketResult {_SPACE}>{tail}{rows}</ListBucketResult>")
 
     def _versions(self, request: Request) -> Reply:
+        if self.versions_refused is not None:
+            raise Wrong(*self.versions_refused)
         query = request.only("versions", "prefix", "max-keys", "key-marker", "version-id-marker", "encoding-type")
         every = [
             (key, number)
