@@ -163,6 +163,10 @@ def validate(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse what is tolerated, too: deviations from a MUST.")
     ] = False,
+    fix_copy: Annotated[
+        Path | None,
+        typer.Option("--fix-copy", metavar="OUT", help="Write a copy of the bag without deviations to a new folder."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge any bag, OCFL object or storage root, also one that is not Muniment's."""
@@ -172,6 +176,11 @@ def validate(
     if (path / "muniment.json").is_file() and (path / "objects").is_dir():
         path = path / "objects"  # an archive of ours: what others can judge of it is its storage root
     with shared.progress() as progress:
+        if fix_copy is not None:
+            from muniment.workflows.fix_bag import fix_copy as write_copy
+
+            write_copy(path, fix_copy, progress=progress)
+            note(f"{fix_copy} is a copy without deviations")
         findings = validate_path(path, profile=profile, progress=progress)
         _report(findings, as_json=as_json, good=f"{path} is valid.", strict=strict)
 

@@ -1,0 +1,55 @@
+"""A copy without deviations: valid by strict rules and by bagit.py, with every file of the original."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from muniment.content.findings import FINDINGS, Severity
+from muniment.errors.archive import OutputExists
+from muniment.errors.base import BadInput
+from muniment.validation import validate_path
+from muniment.workflows.fix_bag import fix_copy
+from tests.acceptance.exchange.making import judged_by_bagit
+from tests.format.bags import CODES, bad_bag, extra, make_bag, write
+
+DEVIATIONS = [code for code in CODES if FINDINGS[code].severity is Severity.DEVIATION and code != "B514"]
+
+
+def payload(bag: Path) -> dict[str, bytes]:
+    return {os.path.relpath(path, bag): path.read_bytes() for path in (bag / "data").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("code", [*DEVIATIONS, "B503", "B509"])
+def test_what_deviates_is_put_right_in_the_copy(tmp_path: Path, code: str) -> None:
+    bag = bad_bag(code, tmp_path / "case").path
+    fix_copy(bag, tmp_path / "fixed")
+    left = [finding for finding in validate_path(tmp_path / "fixed") if finding.severity is not Severity.WARNING]
+    assert left == []
+    assert code not in {finding.code for finding in validate_path(tmp_path / "fixed")}
+    assert payload(tmp_path / "fixed") == payload(bag)
+
+
+@pytest.mark.parametrize("code", ["B501", "B510", "B518", "B503"])
+def test_others_find_no_fault_with_the_copy(tmp_path: Path, code: str) -> None:
+    fix_copy(bad_bag(code, tmp_path / "case").path, tmp_path / "fixed")
+    assert judged_by_bagit(tmp_path / "fixed") == ""
+
+
+def test_tag_files_of_ones_own_come_along(tmp_path: Path) -> None:
+    bag = write(extra(make_bag(tmp_path / "bag"), "data/50% off", b"x"), "rights.txt", "mine\n")
+    fix_copy(bag, tmp_path / "fixed")
+    assert (tmp_path / "fixed/rights.txt").read_text() == "mine\n"
+    assert "data/50%25 off" in (tmp_path / "fixed/manifest-sha512.txt").read_text()
+
+
+def test_what_is_damaged_is_not_corrected(tmp_path: Path) -> None:
+    bag = bad_bag("B024", tmp_path / "case").path
+    with pytest.raises(BadInput, match="B024"):
+        fix_copy(bag, tmp_path / "fixed")
+    assert not (tmp_path / "fixed").exists()
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OutputExists):
+        fix_copy(make_bag(tmp_path / "bag"), tmp_path / "there")
