@@ -167,3 +167,36 @@ def test_the_last_check_of_everything_and_of_one_are_known(archive: Archive) -> 
     assert one.errors > 0
     assert [each.id for each in index.last_checks(failed=True)] == ["one"]
     index.close()
+
+
+def test_what_is_found_is_counted_by_project_and_year(archive: Archive) -> None:
+    for number in range(3):
+        _put(archive, f"one-{number}", {"a.txt": b"x"}, "Harbour survey", "a/b")
+    _put(archive, "other", {"a.txt": b"x"}, "Harbour minutes", "c/d")
+    index = _caught_up(archive)
+    year = archive.instance("other", project="c/d").created[:4]
+    facets = index.facets("harbour", None)
+    assert (facets.projects, facets.years, facets.capped) == ([("a/b", 3), ("c/d", 1)], [(year, 4)], False)
+    assert index.facets("harbour", ["c/d"]).projects == [("c/d", 1)]
+    assert index.facets("", None).projects == [("a/b", 3), ("c/d", 1)]
+    assert index.facets("...", None).projects == []
+    assert index.facets("harbour", None, "1999").years == []
+    assert look(index, "harbour", None, year="1999").found == []
+    assert len(look(index, "harbour", None, year=year).found) == 4
+    assert [each.summary.id for each in look(index, "", ["c/d"], year=year).found] == ["other"]
+    index.close()
+
+
+@pytest.mark.parametrize("asked", ["harbuor", "harbor survey", "hrbour", "harboour", "harbxur Survéy", "HARBUOR"])
+def test_what_is_spelled_nearly_so_is_offered(archive: Archive, asked: str) -> None:
+    _put(archive, "one", {"a.txt": b"x"}, "Harbour survey")
+    index = _caught_up(archive)
+    assert look(index, asked, None).found == []
+    near = index.nearest(asked, None)
+    assert near.startswith("harbour")
+    assert [each.summary.id for each in look(index, near, None).found] == ["one"]
+    # Nobody learns a word of what is not theirs.
+    assert index.nearest(asked, ["c/d"]) == ""
+    assert index.nearest("zzyzx", None) == ""
+    assert index.nearest("x" * 500, None) == ""
+    index.close()

@@ -10,11 +10,13 @@ import contextlib
 import json
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from muniment.archive.index.words import folded, neighbours, search_for, words_of
 from muniment.content.archive import Summary
 from muniment.content.entries import Entry
 from muniment.content.events import Event, Head
@@ -59,6 +61,12 @@ CREATE TABLE IF NOT EXISTS progress (name TEXT PRIMARY KEY, value INTEGER NOT NU
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
     title, id, about, tokenize="unicode61 remove_diacritics 2");
 """
+_TERMS = "CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, words, row)"
+"""The words of the index, as its own full text search has them; a view of it that each connection makes."""
+_KNOWN_WORD = "SELECT 1 FROM terms WHERE term >= ? AND term < ? LIMIT 1"
+_COMMONEST = (
+    "SELECT t.term FROM json_each(?) near JOIN terms t ON t.term = near.value ORDER BY t.doc DESC, t.term LIMIT 1"
+)
 _TABLES = ("resources", "files", "checks", "every_check", "mentions", "months", "progress", "words")
 _CHECKED = ("project", "id", "seq", "at", "outcome", "errors", "unknown", "fast")
 _ALGORITHMS = ("sha512", "sha256", "md5")
@@ -126,6 +134,19 @@ class Totals:
     instances: int
     files: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """How many resources a search has by project and by year of their newest instance.
+
+    `capped` says that there are more than were counted.
+    """
+
+    MOST: ClassVar[int] = 10_000
+    projects: list[tuple[str, int]]
+    years: list[tuple[str, int]]
+    capped: bool
 
 
 class ContentIndex:
@@ -290,9 +311,11 @@ class ContentIndex:
 
     # --- finding
 
-    def newest(self, projects: list[str] | None, before: tuple[str, int] | None, limit: int) -> list[Found]:
+    def newest(
+        self, projects: list[str] | None, before: tuple[str, int] | None, limit: int, year: str = ""
+    ) -> list[Found]:
         """Resources by their newest instance, the newest first; `before` is the last one's time and key."""
-        where, given = _within(projects, "r.project")
+        where, given = _within(projects, "r.project", year)
         if before is not None:
             where += " AND (r.modified, r.key) < (?, ?)"
             given += before
@@ -308,17 +331,56 @@ class ContentIndex:
         )
         return [_found(row) for row in self._rows(query, (day, f"{day}\uffff", *given, limit, skip))]
 
-    def about(self, text: str, projects: list[str] | None, limit: int, skip: int = 0) -> list[Found]:
+    def about(self, text: str, projects: list[str] | None, limit: int, skip: int = 0, year: str = "") -> list[Found]:
         """Resources in whose title, id or description all these words are, or begin; the best first."""
-        asked = _words(text)
+        asked = search_for(text)
         if not asked:
             return []
-        where, given = _within(projects, "r.project")
+        where, given = _within(projects, "r.project", year)
         query = (
             "SELECT r.* FROM words JOIN resources r ON r.key = words.rowid "  # noqa: S608 - as above
             f"WHERE words MATCH ? AND {where} ORDER BY bm25(words, 8, 4, 1), r.key LIMIT ? OFFSET ?"
         )
         return [_found(row) for row in self._rows(query, (asked, *given, limit, skip))]
+
+    def facets(self, text: str, projects: list[str] | None, year: str = "") -> Facets:
+        """By project and by year, what a search by words has, or all where `text` is empty.
+
+        Of a search the first `Facets.MOST` are counted; a word that is in everything costs no more.
+        """
+        where, given = _within(projects, "r.project", year)
+        columns = "r.project AS project, substr(r.modified, 1, 4) AS year"
+        source = f"SELECT {columns} FROM resources r WHERE {where}"  # noqa: S608 - as above
+        if text:
+            joined = "words JOIN resources r ON r.key = words.rowid WHERE words MATCH ?"
+            source = f"SELECT {columns} FROM {joined} AND {where} LIMIT ?"  # noqa: S608 - as above
+            given = (search_for(text), *given, Facets.MOST + 1)
+        query = f"SELECT project, year, count(*) FROM ({source}) GROUP BY 1, 2"  # noqa: S608 - as above
+        rows = self._rows(query, given) if not text or given[0] else []
+        by_project: Counter[str] = Counter()
+        by_year: Counter[str] = Counter()
+        for project, each, count in rows:
+            by_project[project] += count
+            by_year[each] += count
+        capped = bool(text) and sum(by_project.values()) > Facets.MOST
+        return Facets(by_project.most_common(), sorted(by_year.items(), reverse=True), capped)
+
+    def nearest(self, text: str, projects: list[str] | None) -> str:
+        """The words of `text`, those that no resource has replaced by the commonest that is spelled nearly so.
+
+        Empty where that would find nothing in these projects, so that nobody learns a word of what is not theirs.
+        """
+        found = []
+        for word in words_of(text):
+            near = folded(word)
+            if not self._rows(_KNOWN_WORD, (near, f"{near}\uffff")):
+                candidates = self._rows(_COMMONEST, (json.dumps(neighbours(near)),))
+                if not candidates:
+                    return ""
+                near = candidates[0][0]
+            found.append(near)
+        meant = " ".join(found)
+        return meant if meant != folded(" ".join(words_of(text))) and self.about(meant, projects, 1) else ""
 
     def named(
         self, text: str, projects: list[str] | None, limit: int, after: tuple[str, int] = ("", 0)
@@ -444,17 +506,12 @@ def _set(connection: sqlite3.Connection, name: str, value: int) -> None:
     connection.execute("INSERT OR REPLACE INTO progress (name, value) VALUES (?, ?)", (name, value))
 
 
-def _within(projects: list[str] | None, column: str) -> tuple[str, tuple[Any, ...]]:
-    """The condition that keeps to these projects, None being all."""
+def _within(projects: list[str] | None, column: str, year: str = "") -> tuple[str, tuple[Any, ...]]:
+    """The condition that keeps to these projects, None being all, and to a year where one is named."""
+    within, given = ("r.modified >= ? AND r.modified < ?", (year, f"{year}\uffff")) if year else ("1", ())
     if projects is None:
-        return "1", ()
-    return f"{column} IN (SELECT value FROM json_each(?))", (json.dumps(projects),)  # noqa: S608 - a column's name of ours
-
-
-def _words(text: str) -> str:
-    """A search for all words of a text, of which the last may only have begun."""
-    words = [word for word in "".join(each if each.isalnum() else " " for each in text).split() if word][:12]
-    return " ".join(f'"{word}"*' for word in words)
+        return within, given
+    return f"{within} AND {column} IN (SELECT value FROM json_each(?))", (*given, json.dumps(projects))  # noqa: S608 - a column's name of ours
 
 
 def _described(instance: Described) -> tuple[str, str]:
@@ -512,6 +569,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _only_reading(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.execute(_TERMS)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
@@ -526,6 +584,7 @@ def _prepare(path: Path | None) -> sqlite3.Connection:
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
         connection.executescript(_SCHEMA)
         connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute(_TERMS)
     except sqlite3.DatabaseError:
         connection.close()
         raise

@@ -22,6 +22,7 @@ _DIGEST = re.compile(
     re.IGNORECASE,
 )
 
+_YEAR = re.compile(r"[0-9]{4}\Z")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?\Z")
 
 COLUMNS: tuple[Column[Found], ...] = (
@@ -54,9 +55,11 @@ def find(request: Request) -> Response:
     project = page.asked("project", 130)
     kind = page.asked("kind", 10)
     places = _places(page, project)
-    answer = look(page.contents, asked, places, kind, page.asked("after", 4000))
+    year = page.asked("year", 4) if _YEAR.match(page.asked("year", 4)) else ""
+    answer = look(page.contents, asked, places, kind, page.asked("after", 4000), year)
     if form := wants(request):
         return table_of(COLUMNS, answer.found, form, "find", {"next": answer.following})
+    by_words = answer.read_as in {"words", "newest", "id"} and kind == ""
     t, n = page.texts, page.texts.counted
     heading = t("What is it?")
     if asked:
@@ -76,6 +79,9 @@ def find(request: Request) -> Response:
         q=asked,
         project=project,
         kind=kind,
+        year=year,
+        facets=page.contents.facets(asked, places, year) if by_words and answer.found else None,
+        nearest=page.contents.nearest(asked, places) if by_words and not answer.found else "",
         answer=answer,
         rows=[(each, _path(each)) for each in answer.found],
         projects=page.archive.projects() if page.readable is None else page.readable,
@@ -97,10 +103,12 @@ def find_digest(request: Request, digest: str) -> Response:
     return JSONResponse({"digest": digest[:200], "places": places})
 
 
-def look(contents: ContentIndex, asked: str, places: list[str] | None, kind: str = "", after: str = "") -> Answer:
-    """What an input means, and what there is of it."""
+def look(
+    contents: ContentIndex, asked: str, places: list[str] | None, kind: str = "", after: str = "", year: str = ""
+) -> Answer:
+    """What an input means, and what there is of it; `year` keeps to resources whose newest instance is of it."""
     if not asked:
-        return _newest(contents, places, after)
+        return _newest(contents, places, after, year)
     digest = _DIGEST.match(asked.strip())
     if digest and kind in {"", "digest"}:
         value = digest["hex"].lower()
@@ -112,10 +120,13 @@ def look(contents: ContentIndex, asked: str, places: list[str] | None, kind: str
     exact = contents.with_id(asked, places) if not after else []
     known = {(each.summary.project, each.summary.id) for each in exact}
     skip = int(after) if after.isdecimal() and len(after) < 7 else 0  # noqa: PLR2004 - nobody turns a million pages
-    about = contents.about(asked, places, _PAGE + 1, skip)
+    exact = [each for each in exact if each.summary.modified.startswith(year)]
+    about = contents.about(asked, places, _PAGE + 1, skip, year)
     listed = [*exact, *(each for each in about[:_PAGE] if (each.summary.project, each.summary.id) not in known)]
     if listed:
         return Answer("id" if exact and not about else "words", listed, str(skip + _PAGE) if len(about) > _PAGE else "")
+    if year:
+        return Answer("words", [])
     if _DAY.match(asked):
         found = contents.put_in(asked, places, _PAGE + 1, skip)
         return Answer("date", found[:_PAGE], str(skip + _PAGE) if len(found) > _PAGE else "")
@@ -123,10 +134,10 @@ def look(contents: ContentIndex, asked: str, places: list[str] | None, kind: str
     return files if files.found else Answer("words", [])
 
 
-def _newest(contents: ContentIndex, places: list[str] | None, after: str) -> Answer:
+def _newest(contents: ContentIndex, places: list[str] | None, after: str, year: str) -> Answer:
     moment, _, key = after.rpartition(" ")
     before = (moment, int(key)) if moment and key.isdecimal() else None
-    found = contents.newest(places, before, _PAGE + 1)
+    found = contents.newest(places, before, _PAGE + 1, year)
     if len(found) <= _PAGE:
         return Answer("newest", found)
     last = found[_PAGE - 1]
