@@ -209,6 +209,7 @@ FAULTS: dict[str, Callable[[Path], Path]] = {
     "B517": lambda bag: write(bag, "bag-info.txt", b"\xef\xbb\xbf" + (bag / "bag-info.txt").read_bytes()),
     "B518": lambda bag: seal(_renamed(bag, "manifest-sha512.txt", "manifest-SHA512.txt")),
     "B519": lambda bag: extra(bag, "data/100%25 done"),
+    "B521": lambda bag: extra(bag, "data/ro-crate-metadata.json", b'{"@graph": []}'),
     "B520": lambda bag: _earlier(listing(bag, "data/a.txt")),
     "B901": _not_there,
     "B902": lambda bag: write(bag, "bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: Klingon\n"),

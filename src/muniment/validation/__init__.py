@@ -7,6 +7,7 @@ file, under `bagit` and `ocfl`; `bagit.folder`, `ocfl.object` and `ocfl.root` re
 from __future__ import annotations
 
 from muniment.validation.bagit.bag import Bag
+from muniment.validation.bagit.description import description_of
 from muniment.validation.bagit.reading import read_bag
 from muniment.validation.bagit.validate import validate_bag
 from muniment.validation.ocfl.inventory import Inventory, read_inventory
@@ -22,6 +23,7 @@ __all__ = [
     "PackageKind",
     "Unpacked",
     "Version",
+    "description_of",
     "read_bag",
     "read_inventory",
     "recognise",

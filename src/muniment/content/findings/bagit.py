@@ -189,6 +189,7 @@ _WARNINGS = (
         "A name that some systems cannot hold: reserved, or ending in a point or a space (§6.1.4).",
     ),
     ("B515", "{where} was set aside: {found}.", "What macOS adds when it packs a folder, and no manifest lists."),
+    ("B521", "{where}: {found}.", "The RO-Crate in the bag is not as RO-Crate 1.2 asks; the bag may be valid."),
     (
         "B516",
         "{where}: the zip does not say in which encoding this name is; it was read as {found}.",

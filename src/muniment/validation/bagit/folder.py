@@ -14,6 +14,7 @@ from muniment.validation.bagit.completeness import (
     find_stand_ins,
 )
 from muniment.validation.bagit.declaration import read_declaration
+from muniment.validation.bagit.description import check_description
 from muniment.validation.bagit.fetch import read_fetch
 from muniment.validation.bagit.fixity import check_fixity
 from muniment.validation.bagit.kinds import check_empty_folders, check_kinds, check_names, check_payload_folder
@@ -59,6 +60,7 @@ def judge_folder(
     yield from check_names(bag)
     yield from check_empty_folders(bag)
     yield from check_strength(bag)
+    yield from check_description(bag)
     if profile:
         yield from check_profile(bag, profile, serialisation)
     yield from check_fixity(bag, progress, jobs)

@@ -8,7 +8,7 @@ from typing import Any
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
 from muniment.content.times import from_ns
-from muniment.validation import Bag
+from muniment.validation import Bag, description_of
 from muniment.validation.bagit.bag import MANIFEST
 from muniment.workflows.imports.resource import (
     ImportedResource,
@@ -82,7 +82,10 @@ def _foreign(found: PackageFiles, read: Bag, origin: Json) -> ImportedInstance:
     if others:
         bag["tag_files"] = kept
     folders = [path.removeprefix(PAYLOAD) for path in found.empty if path.startswith(PAYLOAD)]
-    return ImportedInstance(files, message="", metadata={"bag": bag}, folders=folders, detail={"origin": origin})
+    described = description_of(read)
+    # What a crate or a Dataverse says of itself is what the resource is found by.
+    metadata = {**(described.metadata if described else {}), "bag": bag}
+    return ImportedInstance(files, message="", metadata=metadata, folders=folders, detail={"origin": origin})
 
 
 def _imported_file(found: PackageFiles, path: str, name: str, digests: Mapping[str, Mapping[str, str]]) -> ImportedFile:
