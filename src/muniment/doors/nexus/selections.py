@@ -99,6 +99,19 @@ class Selections:
         query = select(nexus_selections.c.id).where(here & (nexus_selections.c.expires_at > self.clock()))
         return self._database.read(lambda connection: connection.execute(query).first()) is not None
 
+    def listed(self, projects: Sequence[str] | None, limit: int = 200) -> list[Definition]:
+        """What has not expired of these projects (None: of all), the newest first, without the entries."""
+        columns = [column for column in nexus_selections.c if column.name != "entries"]
+        query = select(*columns).where(nexus_selections.c.expires_at > self.clock())
+        if projects is not None:
+            query = query.where(nexus_selections.c.project.in_(projects[:_AT_ONCE]))
+        query = query.order_by(nexus_selections.c.created_at.desc(), nexus_selections.c.id).limit(limit)
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [
+            Definition(row["project"], row["id"], (), row["created_at"], row["created_by"], row["expires_at"])
+            for row in rows
+        ]
+
     def erase_expired(self) -> int:
         """Erase what has expired; returns how many there were."""
         stale = delete(nexus_selections).where(nexus_selections.c.expires_at <= self.clock())

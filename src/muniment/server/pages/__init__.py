@@ -29,6 +29,7 @@ from muniment.server.pages import (
     portals,
     projects,
     resources,
+    selections,
     signing,
     sources,
 )
@@ -44,6 +45,7 @@ _PARTS = (
     resources,
     files,
     choose,
+    selections,
     differences,
     events,
     sources,

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from muniment.archive import Instance
 from muniment.content import Entry
 from muniment.content.times import seconds
+from muniment.doors.nexus.http.archives import WRITE as MAKE
 from muniment.errors.base import BadInput
 from muniment.http.files import asked_range, disposition
 from muniment.http.names import path_of
@@ -42,6 +43,7 @@ def choose(request: Request, id: str) -> Response:
         listing=listed(found, page.asked("folder", 4000), page.asked("filter", 200), page.asked("after", 4000)),
         filter=page.asked("filter", 200),
         result=folder_name(found.id),
+        may_select=page.access.may(MAKE, found.project),
     )
 
 

@@ -81,6 +81,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
             NavigationEntry("/portals", "CKAN portals", _somewhere(READ)),
         ),
     ),
+    ("Take out", (NavigationEntry("/selections", "Selections", _somewhere("archives/write")),)),
     (
         "Keep safe",
         (

@@ -138,7 +138,7 @@ class NexusApi:
                 yield piece
 
         return Call(
-            nexus=self._opened(request),
+            nexus=self.opened(request),
             access=access,
             method=request.method,
             parts=_parts(request.scope),
@@ -148,7 +148,8 @@ class NexusApi:
             pieces=pieces,
         )
 
-    def _opened(self, request: Request) -> Nexus:
+    def opened(self, request: Request) -> Nexus:
+        """The domain behind the API, made when it is first asked for."""
         if self._nexus is None:
             with self._lock:
                 if self._nexus is None:
