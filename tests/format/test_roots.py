@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from muniment.archive import Archive
 from muniment.content import Finding
+from muniment.errors.archive import PackageRefused
+from muniment.errors.content import DigestMismatch
 from muniment.validation import validate_path
 from muniment.workflows.imports import import_package
 from tests.acceptance.exchange.making import new_archive
@@ -77,9 +79,55 @@ def test_what_lies_beside_the_versions_is_kept_and_told(tmp_path: Path) -> None:
     assert "O502" in {finding.code for finding in told}
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return new_archive(tmp_path / "archive")
+def staged(made: Path, content: bytes, promised: bytes) -> Path:
+    inventory = json.loads((made / "inventory.json").read_text())
+    number = int(inventory["head"][1:]) + 1
+    place = "extensions/0005-mutable-head/head/content/r1/b"
+    put(made, place, content.decode())
+    digest = hashlib.new(inventory["digestAlgorithm"], promised).hexdigest()
+    inventory["manifest"][digest] = [place]
+    inventory["versions"][f"v{number}"] = {**inventory["versions"][inventory["head"]], "state": {digest: ["b"]}}
+    inventory["head"] = f"v{number}"
+    put(made, "extensions/0005-mutable-head/head/inventory.json", json.dumps(inventory))
+    return made
+
+
+def test_staged_changes_are_a_version_when_asked_for(tmp_path: Path) -> None:
+    made = staged(make_object(tmp_path / "object"), b"only here", b"only here")
+    number = json.loads((made / "inventory.json").read_text())["head"][1:]
+    with new_archive(tmp_path / "archive") as archive:
+        (id,) = import_package(archive, made, staged=True)
+        taken = archive.get(id)
+        assert taken.number == int(number) + 1
+        assert {path: taken.read(path) for path in taken} == {"b": b"only here"}
+
+
+def test_staged_changes_that_are_damaged_are_refused(tmp_path: Path) -> None:
+    made = staged(make_object(tmp_path / "object"), b"damaged", b"only here")
+    with new_archive(tmp_path / "archive") as archive:
+        with pytest.raises(DigestMismatch):
+            import_package(archive, made, staged=True)
+        assert list(archive) == []
+
+
+@pytest.mark.parametrize("path", ["../../../outside", "/etc/hostname", "extensions/0005-mutable-head/head/gone", "x/y"])
+def test_staged_changes_that_name_files_elsewhere_are_refused(tmp_path: Path, path: str) -> None:
+    made = staged(make_object(tmp_path / "object"), b"x", b"x")
+    place = made / "extensions/0005-mutable-head/head/inventory.json"
+    text = place.read_text().replace("extensions/0005-mutable-head/head/content/r1/b", path)
+    place.write_text(text)
+    with new_archive(tmp_path / "archive") as archive:
+        with pytest.raises(PackageRefused):
+            import_package(archive, made, staged=True)
+        assert list(archive) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": 1, "versions": []}'])
+def test_staged_changes_without_a_readable_inventory_are_refused(tmp_path: Path, text: str) -> None:
+    made = make_object(tmp_path / "object")
+    put(made, "extensions/0005-mutable-head/head/inventory.json", text)
+    with new_archive(tmp_path / "archive") as archive, pytest.raises(PackageRefused):
+        import_package(archive, made, staged=True)
 
 
 BTR = "Source-Organization: We\nBagging-Date: 2026-01-01\n"

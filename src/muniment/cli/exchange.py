@@ -46,6 +46,10 @@ def import_(
     path: Annotated[Path, typer.Argument(help="A bag, an `instances` bag or an OCFL object; a folder, tar or zip.")],
     id: Annotated[str | None, typer.Option("--id", help="The id to give it, if not its own.")] = None,
     project: ProjectOption = None,
+    staged: Annotated[
+        bool,
+        typer.Option("--staged", help="Make an OCFL object's staged changes (0005) its newest instance."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take a package in, after checking it whole."""
@@ -54,7 +58,9 @@ def import_(
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
         notices: list[Finding] = []
-        imported = import_package(archive, path, id=id, project=project, notice=notices.append, progress=progress)
+        imported = import_package(
+            archive, path, id=id, project=project, staged=staged, notice=notices.append, progress=progress
+        )
         if as_json:
             print_json({"ids": imported, "notices": [finding.as_json() for finding in notices]})
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
 from muniment.content.trees import walk_tree
+from muniment.validation import read_inventory
+from muniment.validation.ocfl.extensions import MUTABLE_HEAD
 from muniment.workflows.imports.bags import FILES, INSTANCE, free_name, own_files
 from muniment.workflows.imports.resource import (
     ImportedResource,
@@ -23,6 +26,7 @@ from muniment.workflows.imports.resource import (
 
 _DECLARATION = "0=ocfl_object_"
 _OWN = "muniment:"
+_STAGED = "extensions/0005-mutable-head"
 BESIDE = "ocfl-object"
 """The folder for what a foreign object has in `logs` and `extensions`."""
 
@@ -43,13 +47,18 @@ def object_roots(root: Path) -> Iterator[Path]:
         ]
 
 
-def read_object(root: Path, origin: Json) -> ImportedResource:
+def read_object(root: Path, origin: Json, *, staged: bool = False) -> ImportedResource:
     """The resource in a valid OCFL object. One of Muniment's keeps id, project, identifiers and times.
+
+    With `staged`, changes that extension 0005 holds beside the versions are the newest version; their files are
+    checked against the digests of that extension's inventory while they are read.
 
     Raises:
         PackageRefused: It says it is Muniment's and its records contradict it.
     """
     inventory = read_json(str(root / "inventory.json"))
+    if staged and (root / MUTABLE_HEAD).is_file():
+        inventory = _staged_inventory(root, inventory)
     identifier = said(inventory, "id", str, str(root))
     history = _History(root, inventory, origin)
     if identifier.startswith(_OWN) and history.own(1):
@@ -57,6 +66,33 @@ def read_object(root: Path, origin: Json) -> ImportedResource:
         where = str(root)
         return ImportedResource(said(record, "id", str, where), said(record, "project", str, where), history.instances)
     return ImportedResource(identifier, "", history.instances)
+
+
+def _staged_inventory(root: Path, committed: Json) -> Json:
+    """The inventory of staged changes, held against the rules of any inventory and against the object's own.
+
+    Raises:
+        PackageRefused: It is none, it changes what is committed, or it names files elsewhere.
+    """
+    where = str(root / MUTABLE_HEAD)
+    _, findings = read_inventory(os.fspath(root), MUTABLE_HEAD, spec=None, is_root=False)
+    # E042: its content lies below the extension's own folder, and not in a version's.
+    if failed := [finding for finding in findings if finding.failed and finding.code != "E042"]:
+        refuse(where, f"{failed[0].code} {failed[0].message.rstrip('.')}")
+    inventory = read_json(where)
+    for key in ("id", "digestAlgorithm"):
+        if inventory.get(key) != committed.get(key):
+            refuse(where, f"its {key} is not that of the object")
+    versions = said(inventory, "versions", dict, where)
+    before = {name: block for name, block in versions.items() if name != inventory.get("head")}
+    if before != committed["versions"]:
+        refuse(where, "it is not the object's history with one version more: its revisions are of another state")
+    for paths in said(inventory, "manifest", dict, where).values():
+        for path in paths:
+            inside = path.split("/")[0] in before or path.startswith(f"{_STAGED}/")
+            if not inside or not (root / path).is_file():
+                refuse(where, f"it names {path!r}, which is no file of the object")
+    return inventory
 
 
 class _History:
@@ -125,8 +161,11 @@ class _History:
     def _beside(self, taken: set[str]) -> Iterator[ImportedFile]:
         """What lies in the object beside its versions, staged changes included: kept in a folder of the newest one."""
         folder = free_name(BESIDE, taken)
+        staged = any(path.startswith(_STAGED) for path in self.manifest.values())
         for top in ("extensions", "logs"):
             for above, _, names in walk_tree(self.root / top):
+                if staged and Path(above).is_relative_to(self.root / _STAGED):
+                    continue  # it is a version now
                 for name in names:
                     place = Path(above, name)
                     entry = Entry(LogicalPath.parse(f"{folder}/{place.relative_to(self.root)}"), place.stat().st_size)

@@ -39,6 +39,7 @@ def import_package(
     *,
     id: str | None = None,
     project: str | None = None,
+    staged: bool = False,
     notice: Notice = ignore,
     progress: Progress = quiet,
 ) -> list[str]:
@@ -47,7 +48,8 @@ def import_package(
     `path` is a bag (BagIt 0.93 to 1.0), a bag of instances or an OCFL object, as a folder or a tar, or
     an OCFL storage root in a folder. Packages of Muniment's keep id, project, instance identifiers,
     times, agents and messages; `id` and `project` override what a package says of itself. Of a foreign
-    bag the id is its External-Identifier, or a new one. Warnings about the package go to `notice`.
+    bag the id is its External-Identifier, or a new one. Warnings about the package go to `notice`. With
+    `staged`, what an OCFL object holds staged (extension 0005) becomes its newest instance.
 
     Each resource becomes visible whole or not at all. In a storage root all objects are judged before
     the first is taken in. To an archive behind a server the package travels as a tar, and is judged there.
@@ -61,29 +63,31 @@ def import_package(
     """
     place = Path(path)
     if not isinstance(archive, LocalArchive):
+        if staged:
+            raise BadInput(reason="a server takes staged changes for no version: commit them first, or import there")
         return archive.import_package(tar_of(place), id=id, project=project, notice=notice, progress=progress)
     if place.is_dir():
-        return _take(archive, place, place, id, project, notice, progress)
+        return _take(archive, place, place, (id, project, staged), notice, progress)
     if not place.is_file():
         refuse(place, "there is neither a folder nor a file")
     with archive.unpacking_folder() as folder:
         unpacked = unpack_package(os.fspath(place), os.fspath(folder), progress)
         _refuse_failed(unpacked.findings, place, notice)
-        return _take(archive, Path(unpacked.folder), place, id, project, notice, progress)
+        return _take(archive, Path(unpacked.folder), place, (id, project, staged), notice, progress)
 
 
 def _take(
     archive: LocalArchive,
     root: Path,
     path: Path,
-    id: str | None,
-    project: str | None,
+    asked: tuple[str | None, str | None, bool],
     notice: Notice,
     progress: Progress,
 ) -> list[str]:
+    id, project, staged = asked  # noqa: A001 - what it is everywhere
     try:
         _judge(root, path, notice, progress)
-        incoming = _read(root, path)
+        incoming = _read(root, path, staged=staged)
         if id is not None and len(incoming) != 1:
             raise BadInput(reason=f"one id cannot serve the {len(incoming)} resources in {path}")
         named = [(id or item.id or None, project or item.project or None, item) for item in incoming]
@@ -129,13 +133,13 @@ def _refuse_failed(findings: Iterable[Finding], path: Path, notice: Notice) -> N
         refuse(path, f"{said}{more}")
 
 
-def _read(root: Path, path: Path) -> list[ImportedResource]:
+def _read(root: Path, path: Path, *, staged: bool) -> list[ImportedResource]:
     kind = recognise(root)
     origin = {"path": path.name}
     if kind == "ocfl-root":
-        return [read_object(each, {**origin, "kind": "ocfl"}) for each in object_roots(root)]
+        return [read_object(each, {**origin, "kind": "ocfl"}, staged=staged) for each in object_roots(root)]
     if kind == "ocfl-object":
-        return [read_object(root, {**origin, "kind": "ocfl"})]
+        return [read_object(root, {**origin, "kind": "ocfl"}, staged=staged)]
     found = look(root)
     bag = read_tag_files(root)
     if is_instances(bag):
