@@ -1,7 +1,8 @@
 """The pages of an archive of 100,000 resources and 10 million files in its indexes, beside those of an empty one.
 
 The rows of the indexes are written directly, in the shape that the log would have given them: 100 files a resource,
-names that begin alike in many, four words a title of which some are in every tenth. One resource of 200 files is
+names that begin alike in many, four words a title of which some are in every tenth. The
+counts of the portal's 412 organisations and hosts have a row for each day of a year. One resource of 200 files is
 really there, for its page reads the files. First bytes are those that one client sees over one kept connection.
 """
 
@@ -18,14 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, literal, select
 
 from bench import peers
 from bench.machine import scratch
 from bench.sections.nexus import _free_port, _wait
 from muniment.database import Database
-from muniment.database.tables import ckan_datasets, ckan_links
-from muniment.doors.ckan.counters import DatasetState, LinkState, Tally
+from muniment.database.tables import ckan_counters, ckan_datasets, ckan_links
+from muniment.doors.ckan.counters import DAY, DatasetState, LinkState, Tally
 from muniment.doors.ckan.portals import Portals, PortalSettings
 from muniment.jobs import Ledger
 
@@ -74,7 +75,7 @@ def run(*, rounds: int, quick: bool) -> None:
         # Once open, so that every index is there and has taken the log in.
         few = _measured(archive, key, max(rounds, 5), lambda: _links(archive, 100))
         _fill(archive, resources, each)
-        _links(archive, links)
+        _links(archive, links, days=365)
         many = _measured(archive, key, max(rounds, 5), lambda: None)
     print(
         f"\nPages: {resources:,} resources, {resources * each:,} files, {links:,} broken links; empty has 1, 200, 100"
@@ -190,8 +191,8 @@ def _fill(archive: Path, resources: int, each: int) -> None:
         )
 
 
-def _links(archive: Path, count: int) -> None:
-    """Write the rows of a portal's broken links, five a dataset, and what each check would have counted."""
+def _links(archive: Path, count: int, days: int = 1) -> None:
+    """Write the rows of a portal's broken links, five a dataset, and what each check would have counted every day."""
     with Database.open(_state(archive, "control.db")) as database:
         portals = Portals(Ledger(database, None), None)
         if not any(each.name == "p" for each in portals.all()):
@@ -212,6 +213,11 @@ def _links(archive: Path, count: int) -> None:
             connection.execute(insert(ckan_datasets), [{**each, **more} for each in sets])
             connection.execute(insert(ckan_links), rows)
             tally.apply(connection)
+            today = int(_NOW // DAY)
+            columns = [each for each in ckan_counters.c if each.name != "day"]
+            for earlier in range(today - days + 1, today):
+                copied = select(*columns, literal(earlier)).where(ckan_counters.c.day == today)
+                connection.execute(insert(ckan_counters).from_select([*(each.name for each in columns), "day"], copied))
 
         database.write(work)
 
