@@ -39,6 +39,7 @@ PAGES = {
     "containers": "/containers",
     "fixity": "/fixity",
     "copies": "/copies",
+    "evidence": "/evidence",
     "jobs": "/jobs",
     "access": "/admin/access?who=keys/users/keeper",
     "keys": "/admin/keys",

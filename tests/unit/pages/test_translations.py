@@ -13,7 +13,7 @@ import pytest
 from muniment.jobs import JobState
 from muniment.jobs.model import State
 from muniment.server import pages
-from muniment.server.pages import about, copies, distillery, failures
+from muniment.server.pages import about, copies, distillery, evidence, failures
 from muniment.server.pages.page import NAVIGATION
 from muniment.server.pages.texts import LANGUAGES, Texts
 
@@ -31,6 +31,7 @@ def wanted() -> set[str]:
     found |= set(failures._HEADINGS.values()) | {str(each) for each in (*JobState, *State)} | set(copies.SHAPES)
     for words in (distillery.STAGES, distillery.WORDS, distillery.DONE, distillery.STATES):
         found |= set(words.values())
+    found |= set(evidence.AREA_NAMES.values())
     found |= {"added", "removed", "renamed"}
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -66,7 +67,7 @@ def events(request: Request) -> Response:
     head = page.archive.head()
     before = page.asked("before", 12)
     last = int(before) if before.isdecimal() else head.seq + 1
-    found, at = _backwards(page, filters, min(last, head.seq + 1))
+    found, at = _backwards(page, filters.passes, min(last, head.seq + 1))
     if form := wants(request):
         return table_of(COLUMNS, found, form, "events", {"before": str(at) if at > 1 else ""})
     t, n = page.texts, page.texts.counted
@@ -118,7 +119,12 @@ def event(request: Request, number: str) -> Response:
     )
 
 
-def _backwards(page: Page, filters: Filters, before: int) -> tuple[list[Event], int]:
+def latest(page: Page, passes: Callable[[Event], bool], most: int) -> list[Event]:
+    """Of the newest events that the reader may see those that pass, the newest first."""
+    return _backwards(page, passes, page.archive.head().seq + 1)[0][:most]
+
+
+def _backwards(page: Page, passes: Callable[[Event], bool], before: int) -> tuple[list[Event], int]:
     """Up to a page of events before a number, newest first, and where to go on (1 where there is nothing more)."""
     found: list[Event] = []
     at, looked = before, 0
@@ -128,7 +134,7 @@ def _backwards(page: Page, filters: Filters, before: int) -> tuple[list[Event], 
         looked += len(window)
         for event in reversed(window):
             at = event.seq
-            if filters.passes(event) and _may_see(page, event):
+            if passes(event) and _may_see(page, event):
                 found.append(event)
                 if len(found) == _PAGE:
                     return found, at

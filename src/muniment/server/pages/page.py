@@ -87,6 +87,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
         (
             NavigationEntry("/fixity", "Fixity", _everywhere(EVENTS)),
             NavigationEntry("/copies", "Copies", _everywhere(EVENTS)),
+            NavigationEntry("/evidence", "Evidence", _everywhere(EVENTS)),
         ),
     ),
     (
