@@ -41,6 +41,7 @@ PAGES = {
     "copies": "/copies",
     "evidence": "/evidence",
     "jobs": "/jobs",
+    "policies": "/admin/policies",
     "access": "/admin/access?who=keys/users/keeper",
     "keys": "/admin/keys",
     "about": "/about",

@@ -27,6 +27,7 @@ from muniment.server.pages import (
     home,
     jobs,
     live,
+    policies,
     portals,
     projects,
     resources,
@@ -58,6 +59,7 @@ _PARTS = (
     evidence,
     jobs,
     administration,
+    policies,
     live,
     about,
 )

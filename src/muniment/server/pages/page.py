@@ -94,6 +94,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
         "Run",
         (
             NavigationEntry("/jobs", "Jobs", _everywhere(ADMIN)),
+            NavigationEntry("/admin/policies", "Policies", _everywhere(ADMIN)),
             NavigationEntry("/admin/access", "Access", _somewhere(RULES)),
             NavigationEntry("/admin/keys", "Keys", _everywhere(ADMIN)),
         ),

@@ -24,6 +24,7 @@ from muniment.errors.stores import (
     StoreNotReady,
 )
 from muniment.stores import PutOptions, Store
+from muniment.workflows.copies.policies import EVENT as POLICY_EVENT
 from muniment.workflows.copies.policies import Policies
 from muniment.workflows.copies.policy import CopyRule, Policy
 from muniment.workflows.copies.purge import purge_copies
@@ -90,6 +91,8 @@ class CopyService:
                 touched[event.project, event.resource] = None
             elif event.event == "deletion":
                 self._end(event.project, event.resource)
+            elif event.event == POLICY_EVENT and "policy" in event.detail:
+                return self.plan_all()
         new = 0
         for project, resource in touched:
             with contextlib.suppress(ResourceNotFound, ResourcePurged):  # purged meanwhile
