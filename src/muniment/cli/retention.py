@@ -132,20 +132,6 @@ def _keep(service: CopyService, wanted: Retention) -> None:
 
 
 def _time(service: CopyService, text: str) -> float:
-    """Seconds since 1970 UTC of a date, a time, or a length of time from now.
+    from muniment.workflows.copies.retention import time_of
 
-    Raises:
-        BadInput: It is none of these.
-    """
-    from muniment.content.durations import parse_duration
-    from muniment.content.times import read_time
-    from muniment.errors.base import BadInput
-    from muniment.errors.copies import BadDuration
-
-    try:
-        return service.table.now() + parse_duration(text)
-    except BadDuration:
-        moment = read_time(text if "T" in text else f"{text}T00:00:00Z")
-        if moment is None:
-            raise BadInput(reason=f"{text!r} is neither a date nor a length of time such as 10y") from None
-        return moment.timestamp()
+    return time_of(text, service.table.now())

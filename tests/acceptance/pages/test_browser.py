@@ -39,6 +39,7 @@ PAGES = {
     "containers": "/containers",
     "fixity": "/fixity",
     "copies": "/copies",
+    "retention": "/copies/retention",
     "evidence": "/evidence",
     "jobs": "/jobs",
     "policies": "/admin/policies",

@@ -15,7 +15,7 @@ from muniment.server.pages.tables import wants
 
 router = APIRouter(include_in_schema=False)
 _PAGE = 50
-_WORDS = {"SUCCESS": "ok", "FAILURE": "bad", "PENDING": "wait", "STARTED": "run", "REVOKED": "warn", "RETRY": "wait"}
+_WORDS = {"SUCCESS": "ok", "FAILED": "bad", "STARTED": "run", "CANCELLED": "warn"}
 
 
 def _let_in(request: Request) -> tuple[Page, Foreman]:
@@ -90,7 +90,7 @@ def _heading(page: Page, status: dict[str, object]) -> str:
                 )
             )
         return str(t("It is registered, complete"))
-    if status["status"] == "FAILURE":
+    if status["status"] == "FAILED":
         return str(t("It has failed; nothing of it is registered"))
     return str(t("It is not registered yet"))
 

@@ -16,11 +16,12 @@ from sqlalchemy import Connection, delete, insert, or_, select
 
 from muniment.archive import Archive
 from muniment.content.archive import Archive as AnyArchive
+from muniment.content.durations import parse_duration
 from muniment.content.times import read_time
 from muniment.database import Database
 from muniment.database.tables import purge_requests, retentions
 from muniment.errors.base import BadInput, MunimentError
-from muniment.errors.copies import ApprovalNeeded, StillRetained
+from muniment.errors.copies import ApprovalNeeded, BadDuration, StillRetained
 from muniment.stores import Lock, Store
 from muniment.stores.protocol import LockMode
 from muniment.workflows.copies.policies import EVENT, Policies
@@ -48,6 +49,39 @@ class Retention:
         return datetime.fromtimestamp(int(self.until_at), UTC).isoformat().replace("+00:00", "Z")
 
 
+@dataclass(frozen=True, slots=True)
+class PurgeRequest:
+    """A purge that one person asked for and that waits for another; `requested_at` is seconds since 1970 UTC."""
+
+    project: str
+    resource: str
+    reason: str
+    requester: str
+    requested_at: float
+
+
+def purge_requests_of(database: Database, most: int = 200) -> list[PurgeRequest]:
+    """The purges that wait for a second person, the oldest first."""
+    query = select(purge_requests).order_by(purge_requests.c.requested_at).limit(most)
+    rows = database.read(lambda connection: connection.execute(query).mappings().all())
+    return [PurgeRequest(**{name: row[name] for name in PurgeRequest.__slots__}) for row in rows]
+
+
+def time_of(text: str, now: float) -> float:
+    """Seconds since 1970 UTC of a date, a time, or a length of time from `now`.
+
+    Raises:
+        BadInput: It is none of these.
+    """
+    try:
+        return now + parse_duration(text)
+    except BadDuration:
+        moment = read_time(text if "T" in text else f"{text}T00:00:00Z")
+        if moment is None:
+            raise BadInput(reason=f"{text!r} is neither a date nor a length of time such as 10y") from None
+        return moment.timestamp()
+
+
 class Retentions:
     """The retentions of one archive."""
 
@@ -60,13 +94,14 @@ class Retentions:
         row = self._database.read(lambda connection: connection.execute(query).mappings().first())
         return None if row is None else _retention(dict(row))
 
-    def all(self, *, ending_before: float | None = None) -> list[Retention]:
+    def all(self, *, ending_before: float | None = None, most: int | None = None) -> list[Retention]:
         """Every retention that has not ended, or those alone that end before a time; the first to end comes first."""
         now = self._database.now()
         query = (
             select(retentions)
             .where(or_(retentions.c.until_at > now, retentions.c.hold))
             .order_by(retentions.c.until_at)
+            .limit(most)
         )
         if ending_before is not None:
             query = query.where(retentions.c.until_at < ending_before)
