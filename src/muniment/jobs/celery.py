@@ -107,7 +107,9 @@ class CeleryEngine:
 
         A worker's `consumer` is made to connect anew when the broker was away.
         """
-        here, outages = self._here(), OutageLog(logger)
+        here, outages = self._opened(stop), OutageLog(logger)
+        if here is None:
+            return
         swept = announced = 0.0
         while not stop.is_set():
             before = outages.lasting
@@ -245,6 +247,23 @@ class CeleryEngine:
                 self._processes[os.getpid()] = here
             return here
 
+    def _opened(self, stop: threading.Event | Flag) -> WorkerProcess | None:
+        """What this process works with, as soon as the ledger can be reached; None when it is to stop before that.
+
+        A process that the pool makes while the ledger is away would else fail with whatever message it takes first.
+        """
+        outages = OutageLog(logger)
+        while not stop.is_set():
+            try:
+                here = self._here()
+            except MunimentError as error:
+                outages.failed(error.code(), error)
+                time.sleep(outages.pause(self._pace.poll))
+            else:
+                outages.works()
+                return here
+        return None
+
     def _sweep(self, here: WorkerProcess) -> None:
         leases = here.ledger.leases
         tell(logger, leases.sweep(here.owner, self._pace.unclaimed, self._pace.seen, self._registry).news)
@@ -268,7 +287,9 @@ class CeleryEngine:
 
         Which steps is for the ledger to say, by whose turn it is at this moment and not when the message was sent.
         """
-        here = self._here()
+        here = self._opened(self._stopping)
+        if here is None:
+            return  # the steps are sent again when their time is over
         began, awake, names, count = time.monotonic(), False, list(self._registry), len(steps)
         while count > 0:
             some = count if here.usual < _SHORT_STEP else 1
