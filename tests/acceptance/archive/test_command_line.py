@@ -129,7 +129,7 @@ def test_a_package_is_not_packed_as_what_it_is_not(
     root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["add", str(folder), "--id", "r"]) == 0
-    for name in ("out.zip", "out.tar.gz", "out.TGZ"):
+    for name in ("out.7z", "out.tar.gz", "out.TGZ"):
         assert run(["export", "r", "-o", str(tmp_path / name)]) == 4
         assert "ends in .tar" in capsys.readouterr().err
         assert not (tmp_path / name).exists()
