@@ -32,6 +32,7 @@ def wanted() -> set[str]:
     for words in (distillery.STAGES, distillery.WORDS, distillery.DONE, distillery.STATES):
         found |= set(words.values())
     found |= set(evidence.AREA_NAMES.values())
+    found |= set(copies.TRIAL_WORDS.values()) | set(copies.TRIAL_STEPS)
     found |= {"added", "removed", "renamed"}
     return found
 

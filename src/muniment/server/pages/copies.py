@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from muniment.http.throttling import EVENTS
+from muniment.http.browsers import refuse_other_sites
+from muniment.http.throttling import ADMIN, EVENTS
 from muniment.server.pages.page import Page, resource_path
 from muniment.server.pages.tables import Column, table_of, wants
 from muniment.workflows.copies.policy import Policy
 from muniment.workflows.copies.registry import ARCHIVE, StoreRecord
 from muniment.workflows.copies.service import CopyService
 from muniment.workflows.copies.table import CopyRow
+from muniment.workflows.copies.trials import KIND_TRIAL, request_trial
 
 router = APIRouter(include_in_schema=False)
 _LISTED = 200
 _LOOKED_AT = 2000
 STATES = ("damaged", "unknown", "owed", "purging", "made")
 SHAPES = {"made": "ok", "owed": "warn", "purging": "warn", "damaged": "bad", "missing": "bad", "unknown": "unknown"}
+TRIAL_SHAPES = {"ok": "ok", "failed": "bad", "not tried": "wait"}
+TRIAL_WORDS = {"ok": "Passed", "failed": "Failed", "not tried": "Not tried"}
+TRIAL_STEPS = ("reached", "rights and room", "written", "read back", "removed")
 
 COLUMNS: tuple[Column[CopyRow], ...] = (
     Column("store", lambda each: each.store),
@@ -112,6 +118,7 @@ def store(request: Request, name: str) -> Response:
         return table_of(COLUMNS, rows, form, "copies")
     figures = next(each for each in figures_of(service) if each.store.name == known.name)
     made = figures.counts.get("made", 0)
+    trial = page.jobs.ledger.about(KIND_TRIAL, known.name)
     return page.show(
         "store.html",
         known.name,
@@ -122,7 +129,23 @@ def store(request: Request, name: str) -> Response:
         more=len(rows) > _LISTED,
         state=state if state in SHAPES else "",
         shapes=SHAPES,
+        trial=trial,
+        tried=trial.result["steps"] if trial is not None and isinstance(trial.result, Mapping) else [],
+        trial_shapes=TRIAL_SHAPES,
+        trial_words=TRIAL_WORDS,
+        may_try=page.access.may(ADMIN, None),
     )
+
+
+@router.post("/copies/stores/{name}/test", operation_id="page_store_test")
+def try_store(request: Request, name: str) -> Response:
+    """Try a store, in the background; the result stands on its page."""
+    refuse_other_sites(request)
+    page = Page(request)
+    page.access.require(ADMIN, None)
+    known = page.jobs.copy_service.registry.get(name)
+    request_trial(page.jobs.ledger, known.name, requester=page.access.caller.agent)
+    return page.go(f"/copies/stores/{known.name}#trial")
 
 
 def copies_of(page: Page, project: str, resource: str) -> list[CopyRow]:

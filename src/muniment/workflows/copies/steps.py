@@ -26,6 +26,7 @@ from muniment.workflows.copies.own_files import repair_log_and_files, repair_sto
 from muniment.workflows.copies.registry import ARCHIVE
 from muniment.workflows.copies.service import CopyService
 from muniment.workflows.copies.table import CopyRow
+from muniment.workflows.copies.trials import TrialStep
 from muniment.workflows.copies.verification import Verification
 
 if TYPE_CHECKING:
@@ -224,4 +225,4 @@ def unschedule(ledger: Ledger) -> None:
 
 def steps(given: CopyContext) -> list[Step]:
     """Every step a worker has to know to keep copies."""
-    return [PlanStep(given), ReplicateStep(given), VerifyStep(given), DrillStep(given)]
+    return [PlanStep(given), ReplicateStep(given), VerifyStep(given), DrillStep(given), TrialStep(given)]

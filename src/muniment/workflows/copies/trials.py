@@ -1,0 +1,144 @@
+"""The trial of a store, step by step, as a job whose result is kept: what is reached, written, read back, removed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from muniment.errors.base import BadInput, MunimentError
+from muniment.errors.jobs import SubjectTaken
+from muniment.errors.stores import StoredWrong
+from muniment.jobs import Again, Call, Done, Priority
+from muniment.stores import put_bytes, read_bytes
+from muniment.workflows.copies.service import CopyService
+
+if TYPE_CHECKING:
+    from muniment.jobs import Context, Job, Json, Ledger
+    from muniment.stores import Receipt, Store
+    from muniment.workflows.copies.steps import CopyContext
+
+TRIAL = "copies.trial"
+KIND_TRIAL = "store-trial"
+_PROBE = b"may be removed\n"
+_ELSEWHERE = 3600.0
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """One step of a trial: `ok`, `failed` or `not tried`, and what was found."""
+
+    step: str
+    state: str
+    says: str = ""
+
+
+class TrialStep:
+    """Tries one store."""
+
+    name = TRIAL
+    failures = 1
+
+    def __init__(self, given: CopyContext) -> None:
+        self._given = given
+
+    def run(self, given: Json, context: Context) -> Done | Again:
+        """Try it; a store that cannot be used is a result and no failure of the job."""
+        del context
+        try:
+            service = self._given.service
+        except BadInput as error:
+            return Again(self._given.ledger.database.now() + _ELSEWHERE, error.message)
+        found = try_store(service, str(cast("Mapping[str, object]", given)["store"]))
+        return Done(cast("Json", {"steps": [asdict(each) for each in found]}))
+
+
+def request_trial(ledger: Ledger, name: str, *, requester: str) -> Job:
+    """Ask for a trial of a store; while one is under way it is that one.
+
+    Raises:
+        DatabaseUnavailable: Nothing was asked.
+    """
+    call = Call(TRIAL, {"store": name})
+    try:
+        return ledger.submit(KIND_TRIAL, call, requester=requester, subjects=[name], priority=Priority.PRIORITY)
+    except SubjectTaken:
+        running = ledger.about(KIND_TRIAL, name)
+        if running is None:
+            raise
+        return running
+
+
+def try_store(service: CopyService, name: str) -> list[TrialResult]:
+    """Each step of using a store, up to the first that fails; nothing is left there.
+
+    Raises:
+        StoreUnknown: There is none of that name.
+    """
+    address = service.registry.get(name).address
+    found: list[TrialResult] = []
+    store = _tried(found, "reached", lambda: service.registry.open(name), lambda _: f"{address}, with its mark")
+    _tried(found, "rights and room", lambda: _ready(store), lambda said: said)
+    if store is not None and not store.capabilities.removes:
+        says = "nothing can be removed there, so nothing was written"
+        found += [TrialResult(step, "not tried", says) for step in ("written", "read back", "removed")]
+    else:
+        _write(found, store)
+    if all(each.state != "failed" for each in found):
+        service.registry.note(name, reason="")
+    return found
+
+
+def _write(found: list[TrialResult], store: Store | None) -> None:
+    def write() -> Receipt:
+        assert store is not None
+        made = put_bytes(store, f"trial-{uuid.uuid4().hex}", _PROBE)
+        store.flush()
+        return made
+
+    receipt = _tried(found, "written", write, lambda made: made.key)
+
+    def read() -> None:
+        assert store is not None
+        assert receipt is not None
+        store.check(receipt)
+        if read_bytes(store, receipt.key, len(_PROBE) + 1) != _PROBE:
+            raise StoredWrong(
+                store=str(store), key=receipt.key, what="its content", found="other bytes", expected="those sent"
+            )
+
+    _tried(found, "read back", read, lambda _: "the same bytes")
+    if receipt is not None and store is not None:
+        # Whatever came of reading, what was put must go.
+        _tried(found, "removed", lambda: store.remove(receipt.key, receipt.version), lambda _: "", anyway=True)
+    else:
+        found.append(TrialResult("removed", "not tried"))
+
+
+def _ready(store: Store | None) -> str:
+    assert store is not None
+    store.preflight(size=len(_PROBE))
+    capacity = store.capacity()
+    return "" if capacity is None else f"{capacity.free:,} of {capacity.total:,} bytes are free"
+
+
+def _tried(
+    found: list[TrialResult],
+    step: str,
+    do: Callable[[], Result],
+    says: Callable[[Result], str],
+    *,
+    anyway: bool = False,
+) -> Result | None:
+    if not anyway and any(each.state == "failed" for each in found):
+        found.append(TrialResult(step, "not tried"))
+        return None
+    try:
+        result = do()
+    except MunimentError as error:
+        found.append(TrialResult(step, "failed", error.message))
+        return None
+    found.append(TrialResult(step, "ok", says(result)))
+    return result
