@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,10 @@ def postgresql(run_folder: Path) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def redis(run_folder: Path) -> Iterator[Service]:
+    """Redis, with a database of its own for each process of the tests: their queues have the same names."""
+    runner = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     with shared("redis", run_folder) as service:
-        yield service
+        yield replace(service, url=f"{service.url.removesuffix('/0')}/{runner % 16}")
 
 
 @pytest.fixture(scope="session")

@@ -39,9 +39,9 @@ def engine(place: str, folder: Path, broker: str, resend: float = 2.0) -> Iterat
 def queues(redis: Service) -> Iterator[redis_client.Redis]:
     """The broker's own client; the broker is empty before and after."""
     client = redis_client.Redis.from_url(redis.url)
-    client.flushall()
+    client.flushdb()
     yield client
-    client.flushall()
+    client.flushdb()
     client.close()
 
 
@@ -75,7 +75,7 @@ def test_a_lost_message_loses_nothing_and_a_doubled_one_doubles_nothing(
     lost = ledger.submit("test", Call("leaf", {"n": 1, "seconds": 0.0}), requester="ada")
     with engine(place, tmp_path, redis.url) as sender:
         assert sender.dispatch() == 1
-        queues.flushall()
+        queues.flushdb()
         doubled = ledger.submit("test", Call("leaf", {"n": 2, "seconds": 0.2}), requester="ada")
         [step] = ledger.steps(doubled.id)
         for _ in range(5):
