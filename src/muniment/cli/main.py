@@ -133,7 +133,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     )
     app.callback()(begin)
     named = {*_COMMANDS, *_GROUPS}.intersection(arguments)
-    whole = bool(named) or not arguments or "_MUNIMENT_COMPLETE" in os.environ
+    whole = bool(named) or not arguments
     for name, module in {**_COMMANDS, **_GROUPS}.items():
         if named and name not in named:
             continue
