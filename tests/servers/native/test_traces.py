@@ -53,7 +53,7 @@ def environment(collector: Collector, **more: str) -> dict[str, str]:
 def test_every_door_is_traced_and_queries_are_not(collector: Collector, tmp_path: Path) -> None:
     with served_by_command(tmp_path / "archive", **environment(collector)) as server:
         headers = {"Authorization": f"Bearer {server.key}"}
-        for path in ("archive/v1/projects?unsaid=s3cr3t", "v1/orgs?unsaid=s3cr3t", "api/v1/archives?unsaid=s3cr3t"):
+        for path in ("archive/v1/projects?unsaid=s3cr3t", "v1/orgs?size=7", "api/v1/archives?unsaid=s3cr3t"):
             assert httpx2.get(server.url + path, headers=headers).status_code == 200
     # What the server still held when it was told to stop has been sent.
     spans = collector.spans()
