@@ -70,6 +70,7 @@ def test_a_decision_that_cannot_be_read_commits_nothing_and_waits(archive: Archi
     transaction.prepare(group, archive.config.id)
     transaction.leave()
     archive.decide(group, [])
+    assert [(item.group, item.decided_at) for item in archive.leftovers()] == [(group, archive.config.id)]
     (archive.path / "staging" / "groups" / f"{group}.json").write_bytes(junk)
     archive.recover()
     with pytest.raises(DamagedRecord):

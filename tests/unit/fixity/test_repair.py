@@ -148,7 +148,7 @@ def test_parity_left_out_at_commit_is_only_a_warning_and_repair_makes_it(tmp_pat
             transaction.add(b"x" * 5000, "file")
         assert [finding.code for finding in archive.audit()] == ["M401"]
         assert codes(archive) == []
-        assert [done.repaired for done in archive.repair()] == [True]
+        assert [(done.repaired, done.how) for done in archive.repair()] == [(True, "1 parity set made")]
         assert list(archive.audit()) == []
 
 

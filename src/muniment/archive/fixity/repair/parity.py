@@ -90,7 +90,7 @@ def _renew_version(damaged: DamagedObject, version: int, places: list[str]) -> s
             done += _replace_set(damaged, new, made, pack)
         new.commit()
     done += len(protect(damaged.context, damaged.root, version))
-    return f"{done} parity sets made" if done else "nothing had to be made"
+    return f"{done} parity set{'s' * (done > 1)} made" if done else "nothing had to be made"
 
 
 def _is_damaged(damaged: DamagedObject, folder: Path, name: str) -> bool:
