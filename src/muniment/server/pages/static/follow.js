@@ -1,29 +1,19 @@
 // <m-follow>: puts in place what changed of the work that a page shows, part by part. Closed while nobody looks.
 
-class Follow extends HTMLElement {
+import { Watching } from "./watching.js";
+
+class Follow extends Watching {
   connectedCallback() {
-    document.addEventListener("visibilitychange", this.turn);
-    this.turn();
+    this.mark = this.querySelector("[data-state]");
+    this.watch();
   }
 
-  disconnectedCallback() {
-    document.removeEventListener("visibilitychange", this.turn);
-    this.stream?.close();
-  }
-
-  turn = () => {
-    if (document.hidden) {
-      this.stream?.close();
-      this.stream = undefined;
-      return;
-    }
-    if (this.stream) return;
+  opened() {
     const root = document.body.dataset.root;
-    this.stream = new EventSource(`${root}/live/jobs?job=${encodeURIComponent(this.dataset.job ?? "")}&after=${this.dataset.after}`);
-    this.stream.addEventListener("open", () => this.say("live"));
-    this.stream.addEventListener("error", () => this.say("stopped"));
-    this.stream.addEventListener("change", (message) => this.fetch(message.lastEventId));
-  };
+    const stream = new EventSource(`${root}/live/jobs?job=${encodeURIComponent(this.dataset.job ?? "")}&after=${this.dataset.after}`);
+    stream.addEventListener("change", (message) => this.fetch(message.lastEventId));
+    return stream;
+  }
 
   // The page itself, read as a document: nothing in it runs, and there is no second way in which it is made.
   fetch(number) {
@@ -47,14 +37,6 @@ class Follow extends HTMLElement {
       part.replaceWith(document.adoptNode(other));
     }
     document.dispatchEvent(new Event("m-new"));
-  }
-
-  say(state) {
-    const mark = this.querySelector("[data-state]");
-    if (mark.dataset.state === state) return;
-    mark.dataset.state = state;
-    const moment = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" }).format(new Date());
-    mark.textContent = state === "live" ? this.dataset.live : this.dataset.stopped.replace("{time}", moment);
   }
 }
 

@@ -1,11 +1,12 @@
 // <m-log>: adds the lines of a running log as they are written, by their numbers, so that a cut loses none.
 
 import { localTimes } from "./muniment.js";
+import { Watching } from "./watching.js";
 
 const KINDS = { problem: "l-warn", waiting: "l-warn", failed: "l-bad", finished: "l-ok" };
 const KEPT = 2000;
 
-class Log extends HTMLElement {
+class Log extends Watching {
   connectedCallback() {
     if (this.dataset.still !== undefined) return;
     this.last = Number(this.dataset.last);
@@ -16,31 +17,18 @@ class Log extends HTMLElement {
     this.list.addEventListener("wheel", (moved) => {
       if (moved.deltaY < 0 && this.follow) this.follow.checked = false;
     });
-    document.addEventListener("visibilitychange", this.turn);
-    this.turn();
+    this.watch();
   }
 
-  disconnectedCallback() {
-    document.removeEventListener("visibilitychange", this.turn);
-    this.stream?.close();
-  }
-
-  turn = () => {
-    if (document.hidden) {
-      this.stream?.close();
-      this.stream = undefined;
-      return;
-    }
-    if (this.stream) return;
-    this.stream = new EventSource(`${this.dataset.stream}?after=${this.last}`);
-    this.stream.addEventListener("open", () => this.say("live"));
-    this.stream.addEventListener("error", () => this.say("stopped"));
-    this.stream.addEventListener("line", (message) => this.add(JSON.parse(message.data)));
-    this.stream.addEventListener("end", () => {
-      this.stream.close();
+  opened() {
+    const stream = new EventSource(`${this.dataset.stream}?after=${this.last}`);
+    stream.addEventListener("line", (message) => this.add(JSON.parse(message.data)));
+    stream.addEventListener("end", () => {
+      stream.close();
       location.reload();
     });
-  };
+    return stream;
+  }
 
   add(line) {
     if (line.number <= this.last) return;
@@ -69,13 +57,6 @@ class Log extends HTMLElement {
     // What scrolled out long ago is at its address; a page that stays open for days must not grow without end.
     if (this.list.children.length > KEPT) this.list.firstElementChild.remove();
     if (this.follow?.checked) this.list.scrollTop = this.list.scrollHeight;
-  }
-
-  say(state) {
-    if (!this.mark || this.mark.dataset.state === state) return;
-    this.mark.dataset.state = state;
-    const moment = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" }).format(new Date());
-    this.mark.textContent = state === "live" ? this.dataset.live : this.dataset.stopped.replace("{time}", moment);
   }
 }
 
