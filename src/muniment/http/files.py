@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import quote
 
 from fastapi import Request
@@ -17,6 +17,7 @@ from muniment.errors.archive import DamagedFile, ReadFailed
 from muniment.errors.remote import NotAnswerable
 from muniment.http.names import digest_fields
 from muniment.http.streaming import DIGESTERS, PIECE, PumpResponse
+from muniment.layouts.streams import Plan, TarPlan, ZipPlan
 
 _INERT = frozenset(
     {
@@ -69,6 +70,51 @@ class FileResponse(PumpResponse):
             headers=headers,
             failed=lambda _: damaged.inc(),
         )
+
+
+ARCHIVE_TYPES = {"tar": TarPlan.media_type, "zip": ZipPlan.media_type}
+"""The media type of each form of archive that a reader may choose."""
+
+
+class PlanResponse(PumpResponse):
+    """A tar or a zip of known length, or the part of it the request asks for; every file is checked as it is sent."""
+
+    def __init__(
+        self,
+        request: Request,
+        plan: Plan,
+        name: str,
+        *,
+        etag: str = "",
+        headers: Mapping[str, str] | None = None,
+        done: Callable[[], object] | None = None,
+    ) -> None:
+        """Find out what is asked; the client saves it as `name`, and `done` is called when all was sent.
+
+        Raises:
+            NotAnswerable: The range lies outside of the archive.
+        """
+        etag = etag or plan.etag
+        part = asked_range(request, plan.length, etag)
+        start, stop = part or (0, plan.length)
+        own = {
+            "Content-Type": plan.media_type,
+            "Content-Disposition": disposition(name),
+            "Content-Length": str(stop - start),
+            "Accept-Ranges": "bytes",
+            "ETag": etag,
+            **(headers or {}),
+        }
+        if part:
+            own["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
+        damaged = request.app.state.authorizer.metrics.damaged
+
+        def pieces() -> Iterator[bytes]:
+            yield from plan.read(start, stop, prove=start > 0)
+            if done is not None:
+                done()
+
+        super().__init__(pieces, status=206 if part else 200, headers=own, failed=lambda _: damaged.inc())
 
 
 class NotModified(Response):

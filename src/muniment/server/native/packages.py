@@ -14,9 +14,9 @@ from muniment.content import Finding, Hashers
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
-from muniment.http.files import asked_range, disposition
+from muniment.http.files import PlanResponse
 from muniment.http.names import DIGEST_FIELD_FORM, Project, Segment, read_digest_fields, text_of
-from muniment.http.streaming import PumpResponse, pieces_of, pour
+from muniment.http.streaming import pieces_of, pour
 from muniment.http.throttling import READ, WRITE
 from muniment.layouts.packages import folder_name
 from muniment.server.native.given import IdempotencyKey
@@ -53,24 +53,7 @@ def export(
     place = access.project_of(name, project, READ)
     plan = plan_tar(access.archive, name, layout, project=place, instance=instance)
     tag = f'"{hashlib.sha256(plan.etag.encode()).hexdigest()}"'
-    part = asked_range(request, plan.length, tag)
-    start, stop = part or (0, plan.length)
-    headers = {
-        "Content-Type": TAR,
-        "Content-Disposition": disposition(f"{folder_name(name)}.tar"),
-        "Content-Length": str(stop - start),
-        "Accept-Ranges": "bytes",
-        "ETag": tag,
-    }
-    if part:
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
-    damaged = access.authorizer.metrics.damaged
-    return PumpResponse(
-        lambda: plan.read(start, stop, prove=start > 0),
-        status=206 if part else 200,
-        headers=headers,
-        failed=lambda _: damaged.inc(),
-    )
+    return PlanResponse(request, plan, f"{folder_name(name)}.tar", etag=tag)
 
 
 @router.post(

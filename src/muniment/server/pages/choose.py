@@ -14,16 +14,14 @@ from muniment.content import Entry
 from muniment.content.times import seconds
 from muniment.doors.nexus.http.archives import WRITE as MAKE
 from muniment.errors.base import BadInput
-from muniment.http.files import asked_range, disposition
+from muniment.http.files import ARCHIVE_TYPES, PlanResponse
 from muniment.http.names import path_of
-from muniment.http.streaming import PumpResponse
 from muniment.layouts.packages import folder_name
 from muniment.layouts.streams import Member, Plan, TarPlan, ZipPlan
 from muniment.server.pages.page import Page, resource_path
 from muniment.server.pages.resources import asked_instance, listed, title_of
 
 router = APIRouter(include_in_schema=False)
-_TYPES = {"tar": "application/x-tar", "zip": "application/zip"}
 
 
 @router.get("/resources/{id}/choose", operation_id="page_choose")
@@ -57,31 +55,14 @@ def chosen(request: Request, id: str) -> Response:
     page = Page(request)
     found = asked_instance(page, id)
     form = page.asked("form", 3) or "tar"
-    if form not in _TYPES:
+    if form not in ARCHIVE_TYPES:
         raise BadInput(reason=f"there is no form {form!r}; there are tar and zip")
     entries = list(_asked_for(found, request.query_params.getlist("path")))
     if not entries:
         raise BadInput(reason="no file is chosen")
     plan = _plan(found, entries, form)
-    part = asked_range(request, plan.length, plan.etag)
-    start, stop = part or (0, plan.length)
-    headers = {
-        "Content-Type": _TYPES[form],
-        "Content-Disposition": disposition(f"{folder_name(found.id)}.{form}"),
-        "Content-Length": str(stop - start),
-        "Accept-Ranges": "bytes",
-        "ETag": plan.etag,
-        "Cache-Control": "private, no-cache",
-    }
-    if part:
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
-    damaged = page.access.authorizer.metrics.damaged
-    return PumpResponse(
-        lambda: plan.read(start, stop, prove=start > 0),
-        status=206 if part else 200,
-        headers=headers,
-        failed=lambda _: damaged.inc(),
-    )
+    own = {"Cache-Control": "private, no-cache"}
+    return PlanResponse(request, plan, f"{folder_name(found.id)}.{form}", headers=own)
 
 
 def _asked_for(found: Instance, paths: list[str]) -> Iterator[Entry]:

@@ -18,11 +18,10 @@ from muniment.doors.nexus.selections import Definition
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.nexus import SelectionNotFound
 from muniment.http.browsers import refuse_other_sites
-from muniment.http.files import asked_range, disposition
-from muniment.http.streaming import PumpResponse
+from muniment.http.files import ARCHIVE_TYPES, PlanResponse
 from muniment.http.throttling import READ
 from muniment.layouts.selection import MAX_FILENAME, SelectionEntry, encode_id
-from muniment.layouts.streams import Plan, TarPlan, ZipPlan
+from muniment.layouts.streams import Plan
 from muniment.server.pages.find import look
 from muniment.server.pages.page import Page
 
@@ -32,7 +31,6 @@ _BASKET = 60
 _MOST = 100_000
 _FOUND = 20
 _HOUR = 3600
-_TYPES = {"tar": TarPlan.media_type, "zip": ZipPlan.media_type}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +165,7 @@ def selection(request: Request, org: str, name: str, id: str) -> Response:
         more=max(len(plan.members) - _SHOWN, 0) if plan else 0,
         places=places,
         wrong=wrong,
-        forms=[(form, _plan(page, nexus, found, form).length if plan else 0) for form in _TYPES],
+        forms=[(form, _plan(page, nexus, found, form).length if plan else 0) for form in ARCHIVE_TYPES],
     )
 
 
@@ -183,28 +181,12 @@ def download(request: Request, org: str, name: str, id: str) -> Response:
     if found is None:
         raise SelectionNotFound(id=id[:200], project=f"{org}/{name}"[:200])
     form = page.asked("form", 3) or "tar"
-    if form not in _TYPES:
+    if form not in ARCHIVE_TYPES:
         raise BadInput(reason=f"there is no form {form!r}; there are tar and zip")
     plan = _plan(page, nexus, found, form)
-    part = asked_range(request, plan.length, plan.etag)
-    start, stop = part or (0, plan.length)
-    headers = {
-        "Content-Type": _TYPES[form],
-        "Content-Disposition": disposition(f"selection.{form}"),
-        "Content-Length": str(stop - start),
-        "Accept-Ranges": "bytes",
-        "ETag": plan.etag,
-        "Cache-Control": "private, no-cache",
-    }
-    if part:
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
-    damaged = page.access.authorizer.metrics.damaged
-
-    def pieces() -> Iterator[bytes]:
-        yield from plan.read(start, stop, prove=start > 0)
-        nexus.delivering.done()
-
-    return PumpResponse(pieces, status=206 if part else 200, headers=headers, failed=lambda _: damaged.inc())
+    own = {"Cache-Control": "private, no-cache"}
+    done = nexus.delivering.done
+    return PlanResponse(request, plan, f"selection.{form}", headers=own, done=done)
 
 
 def _builder(page: Page, items: Sequence[SelectionItem], *, wrong: str = "", status: int = 200) -> Response:
@@ -314,7 +296,7 @@ def _asked(request: Request, org: str, name: str, id: str) -> tuple[Page, Nexus,
 
 
 def _plan(page: Page, nexus: Nexus, found: Definition, form: str) -> Plan:
-    return nexus.delivering.plan(found, lambda name: page.access.may(READ, name), _TYPES[form])
+    return nexus.delivering.plan(found, lambda name: page.access.may(READ, name), ARCHIVE_TYPES[form])
 
 
 def _path(found: Definition, project: Project) -> str:
