@@ -89,6 +89,19 @@ class LaidOutPackage:
     members: Sequence[Member]
     folders: tuple[str, ...] = ()
 
+    def below_top(self) -> frozenset[str]:
+        """The folders that stay empty, by their names in an archive: below the one top folder."""
+        return frozenset(f"{self.name}/{folder}" for folder in self.folders)
+
+    def packed(self, modified: int) -> list[Member]:
+        """Everything below the one top folder, `modified` at that time (seconds since 1970 UTC).
+
+        A folder with nothing in it is a member of no bytes; its name or header alone tells it from a file.
+        """
+        folders = (Member(name, 0, _nothing, modified=modified) for name in self.below_top())
+        files = (replace(member, name=f"{self.name}/{member.name}") for member in self.members)
+        return [*files, *folders]
+
 
 class PackageTar(TarPlan):
     """The tar of a laid-out package, of exact length: one top folder, as RFC 8493 §4 asks of a bag."""
@@ -101,11 +114,8 @@ class PackageTar(TarPlan):
         Raises:
             MembersCollide, UnsafePath: The layout made names that cannot be.
         """
-        self._folders = frozenset(f"{laid.name}/{folder}" for folder in laid.folders)
-        # A folder with nothing in it is a member of no bytes; the header alone tells it from a file.
-        folders = (Member(name, 0, _nothing, modified=modified) for name in self._folders)
-        files = (replace(member, name=f"{laid.name}/{member.name}") for member in laid.members)
-        super().__init__([*files, *folders])
+        self._folders = laid.below_top()
+        super().__init__(laid.packed(modified))
 
     def _head(self, member: Member) -> bytes:
         head = super()._head(member)
@@ -130,10 +140,8 @@ class PackageZip(ZipPlan):
         Raises:
             MembersCollide, UnsafePath: The layout made names that cannot be.
         """
-        self._folders = frozenset(f"{laid.name}/{folder}" for folder in laid.folders)
-        folders = (Member(name, 0, _nothing, modified=modified) for name in self._folders)
-        files = (replace(member, name=f"{laid.name}/{member.name}") for member in laid.members)
-        super().__init__([*files, *folders])
+        self._folders = laid.below_top()
+        super().__init__(laid.packed(modified))
 
     def _raw_name(self, member: Member) -> bytes:
         # A name that ends in '/' is a folder (APPNOTE 4.3.8).
