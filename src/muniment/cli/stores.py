@@ -72,14 +72,17 @@ def add(
 @store.command("test")
 def try_store(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Find out whether a store can be used: put something small, read it back, and take it away again."""
-    from muniment.workflows.copies.registry import trial
+    from muniment.workflows.copies import trials
 
     with copying(context) as service:
+        steps = {each.step: each for each in trials.try_store(service, name)}
+        for each in steps.values():
+            if each.error is not None:
+                raise each.error
+        tried = steps["written"].state == "ok"
         opened = service.registry.open(name)
-        tried = trial(opened)
         capacity = opened.capacity()
         able = asdict(opened.capabilities)
-        service.registry.note(name, reason="")
     if as_json:
         found = {"name": name, "written": tried, "capabilities": able, "free": capacity.free if capacity else None}
         print_json(found)

@@ -24,6 +24,7 @@ from muniment.errors.jobs import (
     NoKeyFile,
     SecretNotGiven,
     StepNotFound,
+    SubjectTaken,
 )
 from muniment.jobs import rows
 from muniment.jobs import statements as sql
@@ -279,6 +280,19 @@ class Ledger:
         if new:
             self.awake()
         return rows.job(row, new=new)
+
+    def submit_once(self, kind: str, call: Call, subject: str, *, requester: str, given: Json = None) -> Job:
+        """Put a job about one thing before all that is in bulk; while one of its `kind` is under way it is that one.
+
+        Raises:
+            DatabaseUnavailable: Nothing was recorded.
+        """
+        try:
+            return self.submit(
+                kind, call, requester=requester, given=given, priority=Priority.PRIORITY, subjects=[subject]
+            )
+        except SubjectTaken as error:
+            return self.job(str(error.details["job"]))
 
     def cancel(self, job: str, *, by: str = "") -> Job:
         """Cancel a job: what has not begun never will, what runs hears of it. A job that has ended stays as it is.

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from muniment.doors.distillery.audit import audit
-from muniment.errors.jobs import SubjectTaken
-from muniment.jobs import Call, Context, Done, Job, Json, Priority
+from muniment.jobs import Call, Context, Done, Job, Json
 
 if TYPE_CHECKING:
     from muniment.doors.distillery.context import DistilleryContext
@@ -41,16 +40,8 @@ def request_audit(given: DistilleryContext, batch: str, *, requester: str) -> Jo
     Raises:
         MunimentError: Nothing was recorded.
     """
-    call = Call(AUDIT, {"batch": batch})
-    try:
-        return given.ledger.submit(
-            KIND_AUDIT, call, requester=requester, given={"batch": batch}, priority=Priority.PRIORITY, subjects=[batch]
-        )
-    except SubjectTaken:
-        running = given.ledger.about(KIND_AUDIT, batch)
-        if running is None:
-            raise
-        return running
+    asked: Json = {"batch": batch}
+    return given.ledger.submit_once(KIND_AUDIT, Call(AUDIT, asked), batch, requester=requester, given=asked)
 
 
 def newest_audit(given: DistilleryContext, batch: str) -> Job | None:

@@ -285,24 +285,6 @@ def keys_of(text: str) -> dict[str, dict[str, str]]:
         raise BadInput(reason="MUNIMENT_STORE_KEYS is a JSON object: name of a store to its credentials") from None
 
 
-def trial(store: Store) -> bool:
-    """Put something small, read it back and remove it again; False where nothing could be removed, so none was put.
-
-    Raises:
-        MunimentError: The store cannot be used.
-    """
-    if not store.capabilities.removes:
-        store.preflight()
-        return False
-    receipt = put_bytes(store, f"trial-{uuid.uuid4().hex}", b"may be removed\n")
-    try:
-        store.flush()
-        store.check(receipt)
-    finally:
-        store.remove(receipt.key, receipt.version)
-    return True
-
-
 def _known(row: Mapping[str, Any]) -> StoreRecord:
     names = ("name", "id", "address", "request_price", "read_price", "read_rate", "logged", "reason")
     return StoreRecord(**{name: row[name] for name in names})

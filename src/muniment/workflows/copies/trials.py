@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from muniment.errors.base import BadInput, MunimentError
-from muniment.errors.jobs import SubjectTaken
 from muniment.errors.stores import StoredWrong
-from muniment.jobs import Again, Call, Done, Priority
+from muniment.jobs import Again, Call, Done
 from muniment.stores import put_bytes, read_bytes
 from muniment.workflows.copies.service import CopyService
 
@@ -33,6 +32,11 @@ class TrialResult:
     step: str
     state: str
     says: str = ""
+    error: MunimentError | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """The step as a job's result keeps it."""
+        return {"step": self.step, "state": self.state, "says": self.says}
 
 
 class TrialStep:
@@ -52,7 +56,7 @@ class TrialStep:
         except BadInput as error:
             return Again(self._given.ledger.database.now() + _ELSEWHERE, error.message)
         found = try_store(service, str(cast("Mapping[str, object]", given)["store"]))
-        return Done(cast("Json", {"steps": [asdict(each) for each in found]}))
+        return Done(cast("Json", {"steps": [each.as_json() for each in found]}))
 
 
 def request_trial(ledger: Ledger, name: str, *, requester: str) -> Job:
@@ -61,14 +65,7 @@ def request_trial(ledger: Ledger, name: str, *, requester: str) -> Job:
     Raises:
         DatabaseUnavailable: Nothing was asked.
     """
-    call = Call(TRIAL, {"store": name})
-    try:
-        return ledger.submit(KIND_TRIAL, call, requester=requester, subjects=[name], priority=Priority.PRIORITY)
-    except SubjectTaken:
-        running = ledger.about(KIND_TRIAL, name)
-        if running is None:
-            raise
-        return running
+    return ledger.submit_once(KIND_TRIAL, Call(TRIAL, {"store": name}), name, requester=requester)
 
 
 def try_store(service: CopyService, name: str) -> list[TrialResult]:
@@ -138,7 +135,7 @@ def _tried(
     try:
         result = do()
     except MunimentError as error:
-        found.append(TrialResult(step, "failed", error.message))
+        found.append(TrialResult(step, "failed", error.message, error))
         return None
     found.append(TrialResult(step, "ok", says(result)))
     return result

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from muniment.access.permissions import Rules
 from muniment.errors.base import BadInput
-from muniment.errors.jobs import SubjectTaken
-from muniment.jobs import Again, Call, Deadlines, Done, Period, Priority
+from muniment.jobs import Again, Call, Deadlines, Done, Period
 from muniment.workflows.checks.policy import FormatPolicy
 from muniment.workflows.copies.service import CopyService
 from muniment.workflows.copies.status import protections
@@ -158,14 +157,7 @@ def submit_report(ledger: Ledger, kind: ReportKind, requester: str) -> Job:
     Raises:
         DatabaseUnavailable: Nothing was asked.
     """
-    call = Call(STEP, {"kind": kind})
-    try:
-        return ledger.submit(KIND, call, requester=requester, subjects=[kind], priority=Priority.PRIORITY)
-    except SubjectTaken:
-        found = ledger.about(KIND, kind)
-        if found is None:
-            raise
-        return found
+    return ledger.submit_once(KIND, Call(STEP, {"kind": kind}), kind, requester=requester)
 
 
 def schedule_reports(ledger: Ledger, rule: str = RULE) -> None:
