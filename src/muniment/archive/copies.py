@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ from muniment.archive.archive import Archive
 from muniment.archive.disk.durable import make_folder, write_file
 from muniment.archive.disk.repaired import newest_copy
 from muniment.archive.disk.root_files import RECORD, ROOT_FILES, RootFiles
+from muniment.archive.eventlog.log import Difference
 from muniment.archive.eventlog.missing_lines import LinesOf, lines_behind, lines_for, missing_lines
 from muniment.archive.fixity.audit.log import LoggedDigests, check_log
 from muniment.archive.fixity.audit.root_files import check_root_files, check_tombstones
@@ -114,7 +115,7 @@ class LogRepair:
         lines: dict[int, bytes] = {}
         for gap in list(missing_lines(self._context.log)):
             lines |= lines_for(self._context.log, gap, lines_of)
-        return self._fill(lines, source)
+        return self._noted(lines, self._context.log.fill(lines) if lines else [], source)
 
     def put_back_end(self, lines_of: LinesOf, newest: int, source: str) -> list[int]:
         """Take the lines behind the log's end up to event `newest`, which go on from it; the numbers that came back.
@@ -126,22 +127,22 @@ class LogRepair:
             MunimentError: As `put_back`.
         """
         lines: dict[int, bytes] = {}
+        done: list[Difference] = []
         while more := lines_behind(self._context.log, newest, lines_of):
-            self._context.log.fill(more)
+            done += self._context.log.fill(more)
             lines |= more
-        return self._fill({}, source, sorted(lines))
+        return self._noted(lines, done, source)
 
-    def _fill(self, lines: Mapping[int, bytes], source: str, numbers: Sequence[int] = ()) -> list[int]:
-        log = self._context.log
-        done = log.fill(lines) if lines else []
-        numbers = sorted(lines) or list(numbers)
+    def _noted(self, lines: Iterable[int], done: Iterable[Difference], source: str) -> list[int]:
+        """The numbers of the lines that came back, and an event about them and about the files they are in now."""
+        numbers = sorted(lines)
         if not numbers:
             return []
         agent = f"{self._context.agent.name} <{self._context.agent.address}>"
-        paths = [f"events/{each.path.parent.name}/{each.path.name}" for each in done]
+        paths = sorted({f"events/{each.path.parent.name}/{each.path.name}" for each in done})
         about = {"first": numbers[0], "last": numbers[-1], "count": len(numbers)}
         detail = {"note": f"events taken from the copy in {source}", "paths": paths, "events": about}
-        log.append([Event("repair", agent, detail=detail)])
+        self._context.log.append([Event("repair", agent, detail=detail)])
         return numbers
 
 

@@ -16,7 +16,7 @@ LONGEST_SEGMENT = 255
 class LogicalPath(str):
     """A relative path with '/' between its segments, kept byte for byte as it was given.
 
-    object Unicode text is allowed except what could leave the package or not be a file name at all:
+    Any Unicode text is allowed except what could leave the package or not be a file name at all:
     an empty path or segment, '.', '..', a leading or trailing '/', NUL, and lone surrogates.
     """
 

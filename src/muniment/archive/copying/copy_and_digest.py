@@ -347,12 +347,12 @@ def serve() -> None:
     is gone, killed or not, so that nobody writes into a transaction that is being rolled back.
     """
     batches: SimpleQueue[tuple[object, ...]] = SimpleQueue()
-    threading.Thread(target=_take_in, args=(batches.put,), daemon=True).start()
+    threading.Thread(target=_receive_batches, args=(batches.put,), daemon=True).start()
     while True:
         _write_all(1, marshal.dumps(do_batch(batches.get())))
 
 
-def _take_in(put: Callable[[object], None]) -> None:
+def _receive_batches(put: Callable[[object], None]) -> None:
     while (head := _read_all(LENGTH.size)) and (body := _read_all(*LENGTH.unpack(head))):
         put(marshal.loads(body))  # noqa: S302 - what comes down this pipe is from our own parent process
     os._exit(0)

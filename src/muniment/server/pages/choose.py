@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import BinaryIO
 
@@ -57,7 +57,7 @@ def chosen(request: Request, id: str) -> Response:
     form = page.asked("form", 3) or "tar"
     if form not in ARCHIVE_TYPES:
         raise BadInput(reason=f"there is no form {form!r}; there are tar and zip")
-    entries = list(_asked_for(found, request.query_params.getlist("path")))
+    entries = list(chosen_files(found, request.query_params.getlist("path")))
     if not entries:
         raise BadInput(reason="no file is chosen")
     plan = _plan(found, entries, form)
@@ -65,7 +65,7 @@ def chosen(request: Request, id: str) -> Response:
     return PlanResponse(request, plan, f"{folder_name(found.id)}.{form}", headers=own)
 
 
-def _asked_for(found: Instance, paths: list[str]) -> Iterator[Entry]:
+def chosen_files(found: Instance, paths: Iterable[str]) -> Iterator[Entry]:
     """The files that were chosen, each once: by their own paths, or by a folder's with all below it."""
     wanted = {str(path_of(path, encoded=False)) for path in paths if path}
     for entry in found.files():

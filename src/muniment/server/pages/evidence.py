@@ -10,7 +10,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from muniment.archive import Event
 from muniment.errors.base import BadInput
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN, EVENTS, READ
@@ -154,9 +153,3 @@ def _heading(page: Page, report: StoredReport | None, cells: Mapping[str, list[A
             level=lowest,
         )
     )
-
-
-def detail_of(event: Event, name: str) -> Mapping[str, Any]:
-    """One part of what an event says."""
-    found = event.detail.get(name)
-    return found if isinstance(found, Mapping) else {}

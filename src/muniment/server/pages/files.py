@@ -153,7 +153,7 @@ def picture(request: Request, id: str, path: str) -> Response:
             made = page.request.app.state.previews.picture(found.location(entry.path), number)
             return Response(made, headers=headers, media_type="image/jpeg")
         except (ExtraMissing, ImagingLibraryMissing):
-            pass
+            pass  # a small picture that browsers show is sent as it is
         except (BadScan, ImagingFailed, OSError):
             raise NoSuchPage(path=request.scope["path"][:200]) from None
     kind = _kind(entry)

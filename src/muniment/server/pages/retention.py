@@ -46,13 +46,13 @@ def keep(
     page.access.require(ADMIN, None)
     typed = {"id": id[:1000], "project": project[:130], "until": until[:60], "mode": mode, "hold": hold}
     service = page.jobs.copy_service
-    book = Retentions(service.table.database)
+    retentions = Retentions(service.table.database)
     try:
         strict = next((each for each in _MODES if each == mode), None)
         if strict is None:
             raise BadInput(reason=f"there is no mode {mode[:40]!r}; there are governance and compliance")
         place = page.archive.instance(id, project=project or None).project
-        known = book.get(place, id)
+        known = retentions.get(place, id)
         held = {"set": True, "lift": False}.get(hold, known is not None and known.hold)
         now = service.table.now()
         wanted = replace(known or Retention(place, id, strict, now), hold=held)
@@ -60,7 +60,7 @@ def keep(
             wanted = replace(wanted, mode=strict, until_at=time_of(until.strip(), now))
         elif known is None and not held:
             raise BadInput(reason="it is not said until when; a date, or a length of time such as 10y")
-        book.set(page.archive, wanted)
+        retentions.set(page.archive, wanted)
     except MunimentError as error:
         return _retention(page, typed=typed, wrong=error.message, status=error.http_status)
     return _retention(page, kept=wanted, left=lock_copies(service, wanted))
@@ -76,10 +76,10 @@ def _retention(
     status: int = 200,
 ) -> Response:
     database = page.jobs.copy_service.table.database
-    book, now = Retentions(database), database.now()
+    retentions, now = Retentions(database), database.now()
     soon = page.asked("soon", 1) == "1"
-    found = book.all(ending_before=now + _SOON * _DAY if soon else None, most=_SHOWN + 1)
-    ending = len(book.all(ending_before=now + _SOON * _DAY, most=_SHOWN + 1))
+    found = retentions.all(ending_before=now + _SOON * _DAY if soon else None, most=_SHOWN + 1)
+    ending = len(retentions.all(ending_before=now + _SOON * _DAY, most=_SHOWN + 1))
     waiting = purge_requests_of(database)
     n, t = page.texts.counted, page.texts
     heading = t("Nothing is under retention")

@@ -22,6 +22,7 @@ from muniment.http.files import ARCHIVE_TYPES, PlanResponse
 from muniment.http.throttling import READ
 from muniment.layouts.selection import MAX_FILENAME, SelectionEntry, encode_id
 from muniment.layouts.streams import Plan
+from muniment.server.pages.choose import chosen_files
 from muniment.server.pages.find import look
 from muniment.server.pages.page import Page
 
@@ -271,16 +272,10 @@ def _files_of(page: Page, of: tuple[str, str, int], paths: Sequence[str]) -> lis
     """The files below what was ticked: paths of files, and of folders for all that is below them."""
     project, id, rev = of  # noqa: A001 - the field's word
     page.access.require(READ, project)
-    wanted = {path.strip("/") for path in paths if path}
-    if not wanted:
+    if not any(paths):
         return []
     instance = page.archive.instance(id, rev or None, project=project)
-    found = []
-    for path in instance:
-        above = str(path).split("/")
-        if any("/".join(above[: depth + 1]) in wanted for depth in range(len(above))):
-            found.append(SelectionItem(project, id, instance.number, str(path)))
-    return found
+    return [SelectionItem(project, id, instance.number, each.path) for each in chosen_files(instance, paths)]
 
 
 def _asked(request: Request, org: str, name: str, id: str) -> tuple[Page, Nexus, Definition | None]:

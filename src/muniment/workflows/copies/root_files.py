@@ -120,7 +120,7 @@ def check_root_files(archive: Archive, store: Store, name: str, logged: int) -> 
         if not _is_there(store, key, data):
             said[key] = _put_anew(store, key, data)
     keys = events_of(store)
-    firsts = [int(key.rpartition("/")[2].partition(".")[0]) for key in keys]
+    firsts = [_first_of(key) for key in keys]
     places = dict(zip(firsts, keys, strict=True))
     if 1 not in places:
         places[1] = within(log_generation(store), segment_key(1))
@@ -168,7 +168,7 @@ LinesOf = Callable[[int], list[bytes]]
 def log_lines_of(store: Store) -> LinesOf:
     """What gives the line of an event in a store, without its end; none where the store has it not, or damaged."""
     keys = events_of(store)
-    firsts = [int(key.rpartition("/")[2].partition(".")[0]) for key in keys]
+    firsts = [_first_of(key) for key in keys]
     held: dict[int, bytes] = {}
     opened = -1
 
@@ -231,6 +231,11 @@ class _Segments:
 def events_of(store: Store) -> list[str]:
     """The keys of all events of the log that counts, in the order of their numbers."""
     return [each.key for each in store.list(within(log_generation(store), f"{EVENTS}/"))]
+
+
+def _first_of(key: str) -> int:
+    """The number of the first event in a file of the log."""
+    return int(key.rpartition("/")[2].partition(".")[0])
 
 
 def _prove(store: Store, receipts: list[Receipt]) -> None:
