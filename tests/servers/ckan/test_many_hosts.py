@@ -62,6 +62,22 @@ def test_hosts_that_are_dead_slow_or_dripping_hold_up_no_other(
     assert max(map(updated, good)) < max(map(updated, slow)), "nobody waited for the slow one"
 
 
+def test_a_dead_server_on_another_port_of_a_host_is_not_the_host(
+    harvester: Harvester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muniment.doors.ckan.slots._FIRST_CLOSED", 1.0)
+    harvester.portal(write_back=False)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = closed.getsockname()[1]
+    dead = [{"id": f"dead-{number}", "url": f"http://127.0.0.1:{nobody}/{number}.csv"} for number in range(5)]
+    harvester.portal_server.add("a", "org", *dead)
+    harvester.harvest(dataset="a")
+    harvester.portal_server.add("b", "org", {"id": "alive", "url": harvester.origin.put("/alive.csv")})
+    harvester.harvest(dataset="b")
+    assert harvester.status("alive") is Status.ARCHIVED
+
+
 def test_a_sweep_of_a_portal_that_did_not_change_reads_no_body_and_makes_few_steps(harvester: Harvester) -> None:
     harvester.portal(write_back=False)
     for number in range(100):

@@ -120,6 +120,7 @@ def test_changes_of_a_real_portal_are_found_by_looking(harvester: Harvester, api
     queued = [each for each in harvester.ledger.jobs(kind="ckan-dataset") if dataset["id"] in str(each.given)]
     assert len(queued) == 1
     harvester.run(queued[0].id)
+    assert harvester.status(file["id"]) is Status.ARCHIVED, dict(harvester.row(file["id"]))
     assert list(harvester.archive.get(file["id"], project="ckan/p")) == ["b.csv"]
     api("package_delete", id=dataset["id"])
     harvester.harvest(dataset=dataset["id"])

@@ -2,7 +2,7 @@
 
 ```
 sweep ─► page ─► page …            a page of datasets, and the page after it
-           ├─► revalidation             the links of one host whose datasets stand as they were
+           ├─► revalidation             the links of one server whose datasets stand as they were
            └─► dataset ─► link     one step for each link that has to be checked
                     └─► end        its state, what is written back, who is told
 ```
@@ -23,7 +23,7 @@ from muniment.doors.ckan.facts import facts_of
 from muniment.doors.ckan.link import FRESH, Checked, tidy
 from muniment.doors.ckan.pages import follow
 from muniment.doors.ckan.portals import Portal
-from muniment.doors.ckan.records import Row, aggregate, earlier_attempt, host_of
+from muniment.doors.ckan.records import Row, aggregate, earlier_attempt, host_of, server_of
 from muniment.doors.ckan.revalidation import DATASET, RevalidationStep, look_fully, may_be_revalidated, revalidations
 from muniment.doors.ckan.statuses import Status
 from muniment.doors.ckan.web_archive import write_snapshot
@@ -199,23 +199,23 @@ class LinkStep(CkanStep):
             return Done({"gone": True})
         now = self._given.now()
         settings = portal.settings
-        host = row["host"] or host_of(portal.url)
+        server = server_of(str(row["url"])) or server_of(portal.url)
         lease = settings.total_time + 4 * settings.timeout
         turn = self._given.slots.take(
-            host, context.key, most=settings.host_connections, delay=settings.host_delay, lease=lease
+            server, context.key, most=settings.host_connections, delay=settings.host_delay, lease=lease
         )
         if turn.down:
-            found = Checked(Status.DOWNLOAD_ERROR, f"{turn.down} (the host is down; it was not asked again)")
+            found = Checked(Status.DOWNLOAD_ERROR, f"{turn.down} (the server is down; it was not asked again)")
             return self._ended(portal, row, found, context)
         if turn.wait:
-            return Again(now + turn.wait, f"it is not the turn of {host}")
+            return Again(now + turn.wait, f"it is not the turn of {server}")
         found = Checked(Status.SYSTEM_ERROR)
         try:
             found = self._check(portal, row, context, now, keep=not check_only)
             return self._ended(portal, row, found, context)
         finally:
             silent = found.reason if found.unreachable else ""
-            self._given.slots.give_back(host, context.key, unreachable=silent, took=self._given.now() - now)
+            self._given.slots.give_back(server, context.key, unreachable=silent, took=self._given.now() - now)
             shutil.rmtree(self._given.scratch("ckan", context.key), ignore_errors=True)
 
     def _check(self, portal: Portal, row: Row, context: Context, now: float, *, keep: bool) -> Checked:

@@ -6,6 +6,7 @@ offered as it was before the link broke; a success begins the count of failures 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -433,6 +434,15 @@ def host_of(url: str) -> str:
         return (urlsplit(url.strip()).hostname or "").lower()[:253]
     except ValueError:
         return ""
+
+
+def server_of(url: str) -> str:
+    """The host of an address and the port where it is not the usual one: what is asked politely, and may be down."""
+    host = host_of(url)
+    with contextlib.suppress(ValueError):  # a port that is no number: the check says so
+        port = urlsplit(url.strip()).port
+        return host if port in {None, 80, 443} else f"{host}:{port}"
+    return host
 
 
 def _is(portal: str, resource: str) -> Any:

@@ -1,4 +1,4 @@
-"""Links of datasets that stand as they were: many of one host are asked in one step whether they changed.
+"""Links of datasets that stand as they were: many of one server are asked in one step whether they changed.
 
 Only "it did not change" is recorded here, by what headers say and with no body read. Every other link is handed on to
 the steps that look at it fully.
@@ -13,7 +13,7 @@ from typing import Any, cast
 from muniment.doors.ckan.context import CkanContext
 from muniment.doors.ckan.link import Checked
 from muniment.doors.ckan.portals import Portal
-from muniment.doors.ckan.records import Row, earlier_attempt
+from muniment.doors.ckan.records import Row, earlier_attempt, server_of
 from muniment.doors.ckan.statuses import Status
 from muniment.errors.base import MunimentError
 from muniment.jobs import Again, Call, Context, Done, Json
@@ -42,22 +42,22 @@ class RevalidationStep:
         """
         wanted = cast("Mapping[str, Any]", given)
         portal = self._given.portals.get(wanted["portal"])
-        settings, host = portal.settings, str(wanted["host"])
+        settings, server = portal.settings, str(wanted["host"])
         rows = self._given.links.some(portal.name, [str(each) for each in wanted["resources"]])
         lease = settings.total_time + 4 * settings.timeout
         slots = self._given.slots
-        turn = slots.take(host, context.key, most=settings.host_connections, delay=settings.host_delay, lease=lease)
+        turn = slots.take(server, context.key, most=settings.host_connections, delay=settings.host_delay, lease=lease)
         if turn.down:
             return Done({"unchanged": 0}, spawn=look_fully(portal, rows))
         began = self._given.now()
         if turn.wait:
-            return Again(began + turn.wait, f"it is not the turn of {host}")
+            return Again(began + turn.wait, f"it is not the turn of {server}")
         same: list[tuple[Row, Checked]] = []
         other: list[Row] = []
         try:
             rest = self._ask(portal, rows, context, same, other)
         finally:
-            slots.give_back(host, context.key, took=(self._given.now() - began) / max(1, len(same) + len(other)))
+            slots.give_back(server, context.key, took=(self._given.now() - began) / max(1, len(same) + len(other)))
         self._given.links.record_unchanged(portal.name, same)
         calls = look_fully(portal, other)
         if rest:
@@ -93,13 +93,13 @@ def may_be_revalidated(row: Row) -> bool:
 
 
 def revalidations(portal: Portal, rows: Sequence[Row], *, at: float | None = None) -> list[Call]:
-    """Steps for these links, each of one host."""
-    by_host: dict[str, list[str]] = {}
+    """Steps for these links, each of one server."""
+    by_server: dict[str, list[str]] = {}
     for row in rows:
-        by_host.setdefault(str(row["host"]), []).append(str(row["resource"]))
+        by_server.setdefault(server_of(str(row["url"])), []).append(str(row["resource"]))
     return [
-        Call(REVALIDATION, {"portal": portal.name, "host": host, "resources": cast("Json", some)}, at=at)
-        for host, all_of_it in by_host.items()
+        Call(REVALIDATION, {"portal": portal.name, "host": server, "resources": cast("Json", some)}, at=at)
+        for server, all_of_it in by_server.items()
         for some in _groups(all_of_it)
     ]
 
