@@ -19,6 +19,7 @@ help:
 
 setup:
 	@scripts/setup.sh
+	@$(BIN)/python scripts/viewer.py
 
 demo: setup
 	@scripts/system.sh demo
