@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from muniment.imaging.viewer import viewer
 from muniment.testing.servers.archivesspace import ArchivesSpaceServer
 from muniment.testing.servers.ltfs import Cartridge, TapeDrive
 from muniment.testing.small_collection import describe_collection, write_scans, write_settings
@@ -70,7 +71,8 @@ def chapter(demo: Demo) -> None:
     demo.note("four scans of two archival objects", f"{images} lossless JPEG 2000, proved by pixels and by jpylyzer")
     places = "cloud folder and LTFS look-alike" if tape else "cloud folder (no FUSE here, so no tape)"
     demo.note(places, "every file read back before the stand-in for ArchivesSpace heard of it")
-    demo.note("IIIF", "a manifest, level 0 tiles and a page for each archival object")
+    shown = "in OpenSeadragon" if viewer() else "as plain images (npm gave no viewer)"
+    demo.note("IIIF", f"a manifest and level 0 tiles for each archival object, and a page that shows them {shown}")
 
 
 @contextlib.contextmanager

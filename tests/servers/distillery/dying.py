@@ -27,7 +27,8 @@ from muniment.doors.distillery.steps import steps
 from muniment.imaging import ImageProcess
 from muniment.jobs import Keyring, Ledger, LocalEngine, Registry
 from muniment.jobs.local import Pace
-from muniment.publishers import iiif
+from muniment.publishers.iiif import Iiif
+from muniment.publishers.iiif import publisher as iiif_publisher
 from muniment.session import Guard, Session
 from muniment.stores import open_store
 from muniment.stores.folder import FolderStore
@@ -42,7 +43,7 @@ POINTS: dict[str, tuple[Any, str]] = {
     "ArchivesSpace is written to": (ArchivesSpace, "create"),
     "ArchivesSpace is changed": (ArchivesSpace, "update"),
     "a component is recorded": (recording, "_component"),
-    "the manifest is exchanged": (iiif, "_write"),
+    "the manifest is exchanged": (iiif_publisher, "_write"),
     "a line is written": (Batches, "say"),
 }
 
@@ -76,7 +77,7 @@ def main(given: dict[str, Any]) -> None:
             lambda: ArchivesSpace(session, given["url"], "admin", "secret word", "ARCH"),
             lambda store, _: open_store(store.address),
             scratch=scratch,
-            open_publisher=lambda: iiif.Iiif(folder / "site", "https://iiif.example.org", ImageProcess),
+            open_publisher=lambda: Iiif(folder / "site", "https://iiif.example.org", ImageProcess),
         )
         engine = LocalEngine(ledger, Registry(steps(context)), threads=1, pace=Pace(lease=1.5, sweep=0.1))
         engine.start()

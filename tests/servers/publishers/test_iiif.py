@@ -19,6 +19,7 @@ from muniment.errors.distillery import PublishingFailed
 from muniment.imaging import ImageProcess
 from muniment.imaging.text import read_text
 from muniment.publishers.iiif import Iiif
+from muniment.publishers.iiif.image import Line, lines_of
 from muniment.publishers.protocol import Publication, PublishedPage
 from muniment.testing.scans import CMYK, write_scan
 
@@ -141,6 +142,49 @@ def test_what_is_written_on_a_page_is_read_and_lies_beside_its_image(site: Path,
     hocr = site / canvas["seeAlso"][0]["id"].removeprefix(f"{URL}/")
     assert "Meeting" in hocr.read_text()
     assert "ocr_page" in hocr.read_text()
+    lines = json.loads((site / canvas["annotations"][1]["id"].removeprefix(f"{URL}/")).read_text())
+    assert (lines["type"], lines["id"]) == ("AnnotationPage", canvas["annotations"][1]["id"])
+    (line,) = (each for each in lines["items"] if "1943" in each["body"]["value"])
+    target, _, place = line["target"].partition("#xywh=")
+    left, top, width, height = map(int, place.split(","))
+    assert (target, line["motivation"]) == (canvas["id"], "supplementing")
+    assert 0 < left < left + width <= canvas["width"]
+    assert 0 < top < top + height <= canvas["height"]
+    search = json.loads((site / "HBF_001_05/text.json").read_text())
+    assert [left, top, width, height, line["body"]["value"]] in search["pages"][0]
+
+
+def test_a_site_that_moves_tells_its_new_address_everywhere(site: Path, tmp_path: Path) -> None:
+    Iiif(site, URL, ImageProcess).publish(publication(tmp_path, 1))
+    moved = Iiif(site, "https://new.example.org", ImageProcess).publish(publication(tmp_path, 1))
+    texts = [each.read_text() for each in site.rglob("*") if each.suffix in {".json", ".html"}]
+    assert len(texts) == 3
+    assert not any(URL in each for each in texts)
+    assert list(Iiif(site, "https://new.example.org", ImageProcess).check("HBF_001_05", moved)) == []
+
+
+def test_what_pages_share_is_compared_as_well(publisher: Iiif, site: Path, tmp_path: Path) -> None:
+    found = publisher.publish(publication(tmp_path, 1))
+    (script,) = site.glob("@viewer/view-*.js")
+    script.write_text("steal()")
+    assert [each.rpartition(" is ")[2] for each in publisher.check("HBF_001_05", found)] == [
+        "another than was published"
+    ]
+    publisher.publish(publication(tmp_path, 1))
+    assert list(publisher.check("HBF_001_05", found)) == []
+
+
+HOCR = """<html><body><div class='ocr_page' title='image "x"; bbox 0 0 100 90'>
+<span class='ocr_line' title="bbox 10 20 60 32; baseline 0 -1"><span title='bbox 1 2 3 4'>Annual</span>
+ <span class='ocrx_word'><strong>Meeting</strong> &amp;</span></span>
+<span class='ocr_header other' title='textangle 90; bbox 5 6 7 9'>Page</span>
+<span class='ocr_line' title='bbox 3 3 2 9'>backwards</span><span class='ocr_line'>nowhere</span>
+<span class='ocr_line' title='bbox 1 1 2 2'> </span><span class='ocr_line' title='bbox 1 1 5 5'>cut"""
+
+
+def test_lines_are_read_with_their_places() -> None:
+    assert lines_of(HOCR) == (Line(10, 20, 50, 12, "Annual Meeting &"), Line(5, 6, 2, 3, "Page"))
+    assert lines_of("") == ()
 
 
 def test_a_failure_leaves_what_was_shown_before(publisher: Iiif, site: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A static IIIF site in a folder: a manifest, an image service of level 0 for each page, and a page to look at it.
+"""Writes a static IIIF site: a manifest, an image service of level 0 for each page, and a page to look at it.
 
 Any web server may serve the folder, and any IIIF viewer read it (Presentation 3.0, Image 3.0). Images are named after
 their scans' content, so what has not changed is not made again; the manifest is exchanged in one step, after all it
@@ -9,45 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import html
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from muniment.errors.distillery import PublishingFailed
 from muniment.imaging import ImageProcess
 from muniment.imaging.text import ReadText, no_text
+from muniment.publishers.iiif.image import LINES, Image, lines_of
+from muniment.publishers.iiif.manifest import MANIFEST, PAGE, THUMBNAIL, canvas_of, manifest, text_annotations
+from muniment.publishers.iiif.page import SEARCH, SHARED, page_of, search_text, shared
 from muniment.publishers.protocol import Publication, PublishedAt, PublishedPage, Publisher
 
-MANIFEST, PAGE, THUMBNAIL = "manifest.json", "index.html", "thumbnail.jpg"
 TEXT, HOCR = "text.txt", "text.hocr"
-_CONTEXT = "http://iiif.io/api/presentation/3/context.json"
 _TILE = 512
 _SMALL, _MIDDLE, _LARGEST_JPEG = 200, 1024, 65_500
 _STAMP = 12
-
-
-@dataclass(frozen=True, slots=True)
-class _Image:
-    """A page's image service: its address, its pixels, and the sizes that can be had whole."""
-
-    url: str
-    width: int
-    height: int
-    sizes: tuple[tuple[int, int], ...]
-    text: str = ""
-    hocr: str = ""
-    """The address of the text with its places."""
-
-    def whole(self, size: tuple[int, int]) -> str:
-        """The address of the whole image in one of its sizes."""
-        named = "max" if size == (self.width, self.height) else f"{size[0]},{size[1]}"
-        return f"{self.url}/full/{named}/0/default.jpg"
 
 
 class Iiif(Publisher):
@@ -89,10 +71,17 @@ class Iiif(Publisher):
             with self._open_images() as images:
                 made = [self._image(images, place, url, page) for page in publication.pages]
                 self._thumbnail(images, place, publication)
-            _write(place / PAGE, _page(publication, made, f"{url}/{MANIFEST}").encode())
-            _write(place / MANIFEST, _manifest(publication, made, url))
-            _remove_others(place / "images", {image.url.rpartition("/")[2] for image in made})
-            return PublishedAt(f"{url}/{PAGE}", f"{url}/{THUMBNAIL}", dict(_digests(place)))
+            self._share()
+            text = search_text(made)
+            if text is not None:
+                _write(place / SEARCH, text)
+            _write(place / PAGE, page_of(publication, made, self._url).encode())
+            _write(place / MANIFEST, manifest(publication, made, url))
+            if text is None:
+                (place / SEARCH).unlink(missing_ok=True)
+            _remove_others(place / "images", {image.name for image in made})
+            found = {**dict(_digests(place)), **dict(_shared_digests(self._folder, shared()))}
+            return PublishedAt(f"{url}/{PAGE}", f"{url}/{THUMBNAIL}", found)
         except OSError as error:
             raise PublishingFailed(id=publication.id, reason=error.strerror or str(error)) from error
 
@@ -104,6 +93,8 @@ class Iiif(Publisher):
         """
         try:
             found = dict(_digests(self._folder / quote(id, safe="")))
+            used = [each.rpartition("/")[2] for each in expected.files if each.startswith(f"../{SHARED}/")]
+            found |= dict(_shared_digests(self._folder, used))
         except OSError as error:
             raise PublishingFailed(id=id, reason=error.strerror or str(error)) from error
         for path in sorted(expected.files.keys() | found.keys()):
@@ -116,24 +107,32 @@ class Iiif(Publisher):
 
     # --- inside
 
-    def _image(self, images: ImageProcess, place: Path, url: str, page: PublishedPage) -> _Image:
+    def _share(self) -> None:
+        """Put what all pages share into the site, where it is not there yet as it should be."""
+        for name, data in shared().items():
+            target = self._folder / SHARED / name
+            if not target.is_file() or target.read_bytes() != data:
+                target.parent.mkdir(exist_ok=True)
+                _write(target, data)
+
+    def _image(self, images: ImageProcess, place: Path, url: str, page: PublishedPage) -> Image:
         name = f"{page.id}-{page.sha256[:_STAMP]}"
         target, address = place / "images" / name, f"{url}/images/{name}"
-        if not (target / "info.json").is_file():
+        # A description tells its own address: a site that has moved needs another.
+        if not (target / "info.json").is_file() or _info(target)["id"] != address:
             fresh = place / "images" / f".new-{secrets.token_hex(6)}"
             try:
                 width, height = images.tiles(page.scan, page.page, fresh, id=f"{url}/images", tile=_TILE)
                 self._make_whole(images, fresh, page, address, width, height)
                 self._write_text(images, fresh, page)
+                made = _made(fresh, address, page)
+                if made.lines:
+                    (fresh / LINES).write_bytes(text_annotations(made, canvas_of(url, page)))
                 shutil.rmtree(target, ignore_errors=True)
                 fresh.rename(target)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
-        info = json.loads((target / "info.json").read_text("utf-8"))
-        sizes = tuple((int(each["width"]), int(each["height"])) for each in info["sizes"])
-        read = (target / TEXT).read_text("utf-8") if (target / TEXT).is_file() else page.text
-        hocr = f"{address}/{HOCR}" if (target / HOCR).is_file() else ""
-        return _Image(address, int(info["width"]), int(info["height"]), sizes, read, hocr)
+        return _made(target, address, page)
 
     def _write_text(self, images: ImageProcess, fresh: Path, page: PublishedPage) -> None:
         """Keep the text of a page beside its image, where it can be read."""
@@ -164,7 +163,7 @@ class Iiif(Publisher):
                     os.link(out, folder / "default.jpg")
             out.unlink()
             sizes[size] = None
-        info = json.loads((fresh / "info.json").read_text("utf-8"))
+        info = _info(fresh)
         info |= {"id": address, "sizes": [{"width": wide, "height": high} for wide, high in sizes]}
         (fresh / "info.json").write_text(json.dumps(info, indent=1), "utf-8")
         (fresh / "vips-properties.xml").unlink(missing_ok=True)
@@ -181,125 +180,23 @@ class Iiif(Publisher):
             fresh.unlink(missing_ok=True)
 
 
-def _manifest(publication: Publication, images: list[_Image], url: str) -> bytes:
-    """The manifest, as IIIF Presentation 3.0 has it; a library of the field judges and writes it."""
-    from iiif_prezi3 import Manifest  # noqa: PLC0415 - an extra, and slow to import
-
-    pairs = zip(publication.pages, images, strict=True)
-    document: dict[str, object] = {
-        "@context": _CONTEXT,
-        "id": f"{url}/{MANIFEST}",
-        "type": "Manifest",
-        "label": _text(publication.title),
-        "metadata": [
-            {"label": {"en": [label]}, "value": {"none": list(values)}}
-            for label, values in publication.metadata.items()
-            if values
-        ],
-        "behavior": ["paged"] if len(images) > 1 else ["individuals"],
-        "thumbnail": [{"id": f"{url}/{THUMBNAIL}", "type": "Image", "format": "image/jpeg"}],
-        "homepage": [_homepage(publication, f"{url}/{PAGE}")],
-        "items": [_canvas(page, image, f"{url}/canvas/{page.id}") for page, image in pairs],
-    }
-    if publication.rights:
-        document["requiredStatement"] = {"label": {"en": ["Rights"]}, "value": _text(publication.rights)}
-    if publication.finding_aid.startswith(("http://", "https://")):
-        document["seeAlso"] = [{"id": publication.finding_aid, "type": "Dataset", "label": {"en": ["Finding aid"]}}]
-    return str(Manifest(**document).json(indent=1)).encode()
+def _info(folder: Path) -> dict[str, Any]:
+    """The description of the image service in a folder."""
+    found: dict[str, Any] = json.loads((folder / "info.json").read_text("utf-8"))
+    return found
 
 
-def _homepage(publication: Publication, address: str) -> Mapping[str, object]:
-    return {"id": address, "type": "Text", "format": "text/html", "label": _text(publication.title)}
-
-
-def _canvas(page: PublishedPage, image: _Image, address: str) -> Mapping[str, object]:
-    size = image.sizes[-1]
-    body = {
-        "id": image.whole(size),
-        "type": "Image",
-        "format": "image/jpeg",
-        "width": size[0],
-        "height": size[1],
-        "service": [{"id": image.url, "type": "ImageService3", "profile": "level0"}],
-    }
-    painting = {
-        "id": f"{address}/image",
-        "type": "Annotation",
-        "motivation": "painting",
-        "body": body,
-        "target": address,
-    }
-    small = image.sizes[0]
-    canvas: dict[str, object] = {
-        "id": address,
-        "type": "Canvas",
-        "label": _text(page.title),
-        "width": image.width,
-        "height": image.height,
-        "thumbnail": [
-            {"id": image.whole(small), "type": "Image", "format": "image/jpeg", "width": small[0], "height": small[1]}
-        ],
-        "items": [{"id": f"{address}/page", "type": "AnnotationPage", "items": [painting]}],
-    }
-    if image.text:
-        # IIIF Presentation 3.0: what is derived from the canvas supplements it.
-        text = {"type": "TextualBody", "value": image.text, "format": "text/plain"}
-        note = {
-            "id": f"{address}/text",
-            "type": "Annotation",
-            "motivation": "supplementing",
-            "body": text,
-            "target": address,
-        }
-        if image.hocr:
-            canvas["seeAlso"] = [{"id": image.hocr, "type": "Dataset", "format": "text/vnd.hocr+html"}]
-        canvas["annotations"] = [{"id": f"{address}/texts", "type": "AnnotationPage", "items": [note]}]
-    return canvas
-
-
-def _page(publication: Publication, images: list[_Image], manifest: str) -> str:
-    """A page that shows the images without any script."""
-    figures = "\n".join(
-        f'<li><figure><a href="{html.escape(image.whole(image.sizes[-1]))}">'
-        f'<img src="{html.escape(image.whole(image.sizes[0]))}" alt="{html.escape(page.title)}" loading="lazy"></a>'
-        f"<figcaption>{html.escape(page.title)}</figcaption></figure></li>"
-        for page, image in zip(publication.pages, images, strict=True)
-    )
-    rows = "".join(
-        f"<dt>{html.escape(label)}</dt>" + "".join(f"<dd>{html.escape(value)}</dd>" for value in values)
-        for label, values in publication.metadata.items()
-        if values
-    )
-    title, rights = html.escape(publication.title), html.escape(publication.rights)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="alternate" type="application/ld+json" href="{html.escape(manifest)}">
-<style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }}
-ul {{ display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); list-style: none;
-padding: 0; }}
-figure {{ margin: 0; }} img {{ max-width: 100%; height: auto; }} dt {{ font-weight: 600; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<dl>{rows}</dl>
-<p>{rights}</p>
-<p><a href="{html.escape(manifest)}">IIIF manifest</a></p>
-<ul>
-{figures}
-</ul>
-</body>
-</html>
-"""
-
-
-def _text(text: str) -> dict[str, list[str]]:
-    return {"none": [text]}
+def _made(folder: Path, address: str, page: PublishedPage) -> Image:
+    """What a folder of tiles and text holds."""
+    info = _info(folder)
+    sizes = tuple((int(each["width"]), int(each["height"])) for each in info["sizes"])
+    text, hocr = page.text, page.hocr
+    if (folder / TEXT).is_file():
+        text = (folder / TEXT).read_text("utf-8")
+    if (folder / HOCR).is_file():
+        hocr = (folder / HOCR).read_text("utf-8")
+    seen = f"{address}/{HOCR}" if (folder / HOCR).is_file() else ""
+    return Image(address, int(info["width"]), int(info["height"]), sizes, text, seen, lines_of(hocr))
 
 
 def _write(place: Path, data: bytes) -> None:
@@ -323,7 +220,7 @@ def _remove_others(folder: Path, names: set[str]) -> None:
 
 def _digests(place: Path) -> Iterator[tuple[str, str]]:
     """Path and sha256 of each file, and of each image the sha256 over all its files."""
-    for name in (MANIFEST, PAGE, THUMBNAIL):
+    for name in (MANIFEST, PAGE, SEARCH, THUMBNAIL):
         if (place / name).is_file():
             yield name, _sha256(place / name)
     for image in sorted((place / "images").iterdir()) if (place / "images").is_dir() else ():
@@ -331,6 +228,13 @@ def _digests(place: Path) -> Iterator[tuple[str, str]]:
         for path in sorted(each for each in image.rglob("*") if each.is_file()):
             whole.update(f"{path.relative_to(image)} {_sha256(path)}\n".encode())
         yield f"images/{image.name}", whole.hexdigest()
+
+
+def _shared_digests(site: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The same of what pages share, by its path from a publication's folder."""
+    for name in names:
+        if (site / SHARED / name).is_file():
+            yield f"../{SHARED}/{name}", _sha256(site / SHARED / name)
 
 
 def _sha256(path: Path) -> str:
