@@ -28,11 +28,13 @@ demo: setup
 test: setup
 	@scripts/system.sh test
 	@scripts/ckan.sh
+	@scripts/clients.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 nightly: setup
 	@scripts/system.sh test
 	@scripts/ckan.sh
+	@scripts/clients.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m nightly --timeout 3600 --ignore tests/power $(ARGS)
 	$(MAKE) mutants ARGS=
 	$(MAKE) test-power ARGS=
@@ -80,4 +82,4 @@ release-notes: setup
 	$(BIN)/python scripts/changelog.py --release $(VERSION)
 
 clean:
-	rm -rf .venv .venv-ckan .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist demo
+	rm -rf .venv .venv-ckan .venv-clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist demo

@@ -21,7 +21,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "requirements" / "dev.txt"
 RUNTIME = ROOT / "requirements" / "runtime.txt"
-CKAN = ROOT / "requirements" / "ckan.txt"
+APART = [ROOT / "requirements" / name for name in ("ckan.txt", "clients.txt")]
+"""What the tests have in environments of their own."""
+NODE = ROOT / "requirements" / "clients"
 
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
 DIRECT = re.compile(r"muniment \(pyproject\.toml(?::[a-z]+)?\)")
@@ -56,10 +58,17 @@ def compile_both(*, upgrade: bool) -> int:
     more = ["--upgrade"] if upgrade else []
     DEV.parent.mkdir(exist_ok=True)
     subprocess.run([*command, *more, "--group", "dev", "-o", str(DEV.relative_to(ROOT))], cwd=ROOT, check=True)
-    # A real CKAN for the tests has an environment of its own: what it pins is no concern of ours.
-    portal = [str(CKAN.with_suffix(".in").relative_to(ROOT)) if word == "pyproject.toml" else word for word in command]
-    portal.remove("--all-extras")
-    subprocess.run([*portal, *more, "-o", str(CKAN.relative_to(ROOT))], cwd=ROOT, check=True)
+    # A real CKAN and other people's clients have environments of their own: what they pin is no concern of ours.
+    for path in APART:
+        wanted_in = str(path.with_suffix(".in").relative_to(ROOT))
+        apart = [wanted_in if word == "pyproject.toml" else word for word in command if word != "--all-extras"]
+        subprocess.run([*apart, *more, "-o", str(path.relative_to(ROOT))], cwd=ROOT, check=True)
+    npm = shutil.which("npm")
+    if npm is None:
+        print("`make lock` needs npm on PATH for the clients of the tests.", file=sys.stderr)
+        return 2
+    locked = ["install", "--package-lock-only", "--omit-lockfile-registry-resolved", "--ignore-scripts", "--silent"]
+    subprocess.run([npm, *locked], cwd=NODE, check=True)
     constraint = ["-c", str(DEV.relative_to(ROOT))]
     subprocess.run([*command, *constraint, "-o", str(RUNTIME.relative_to(ROOT))], cwd=ROOT, check=True)
     return 0

@@ -62,6 +62,21 @@ class QueryValueUnknown(MissingThing):
     nexus_type: ClassVar[str] = "InvalidRequiredValueForQueryParamRejection"
 
 
+class TooManyToFilter(BadInput):
+    """There are {count} resources to look through, and a list with filters looks through {most} at most.
+
+    List one project, or without filters by pages.
+    """
+
+    nexus_type: ClassVar[str] = "MalformedQueryParamRejection"
+
+
+class FieldsReserved(BadInput):
+    """The fields {fields} begin with '_', as metadata do, which are not the client's to set. Leave them out."""
+
+    nexus_type: ClassVar[str] = "InvalidJsonLdFormat"
+
+
 class FieldsRefused(BadInput):
     """The request content was malformed."""
 
@@ -159,6 +174,15 @@ class NotMadeHere(Conflict):
     """'{id}' in project '{project}' was not made through this API, which can only read it."""
 
     nexus_type: ClassVar[str] = "ResourceAlreadyExists"
+
+
+class ThingIsNotDeprecated(BadInput):
+    """{kind} '{id}' is not deprecated."""
+
+    def __init__(self, *, kind: str, id: str) -> None:
+        """Name the error after the kind of thing: ResourceIsNotDeprecated, FileIsNotDeprecated."""
+        super().__init__(kind=kind, id=id)
+        self.nexus_type = f"{kind}IsNotDeprecated"
 
 
 class ThingIsDeprecated(BadInput):

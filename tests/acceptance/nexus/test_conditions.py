@@ -56,7 +56,7 @@ def test_a_revision_0_and_a_backslash_are_refused(t: Client, field: dict[str, ob
 @pytest.mark.parametrize(
     ("address", "name"),
     [
-        ("/resources/o/p1?deprecated=true", "deprecated"),
+        ("/resources/o/p1?q=harbour", "q"),
         ("/resources/o/p1/_/test-resource:1?revision=1", "revision"),
         ("/archives/o/p1/none?ignoreNotfound=true", "ignoreNotfound"),
         ("/orgs?q=o", "q"),

@@ -153,7 +153,7 @@ def test_a_context_that_is_not_at_hand_is_refused_and_never_fetched(address: str
         "import": {"@context": {"@version": 1.1, "@import": address}},
     }
     source = sources[place]
-    with pytest.raises(InvalidJsonLd, match="neither shipped nor a resource of the project") as refusal:
+    with pytest.raises(InvalidJsonLd, match="neither shipped nor a resource that you may read") as refusal:
         JsonLd().expand(source, SCOPE)
     assert address in str(refusal.value)
     assert refusal.value.nexus_type == "InvalidJsonLdFormat"

@@ -19,7 +19,14 @@ from muniment.content.jsonld.contexts import (
     joined,
 )
 from muniment.content.jsonld.guard import Limits
-from muniment.content.jsonld.iris import BUILT_IN_MAPPINGS, IdSpace, absolute_iri, encode_segment, is_iri
+from muniment.content.jsonld.iris import (
+    BUILT_IN_MAPPINGS,
+    DEFAULT_RESOLVER,
+    IdSpace,
+    absolute_iri,
+    encode_segment,
+    is_iri,
+)
 from muniment.content.jsonld.printing import (
     expanded_with_metadata,
     in_nexus_order,
@@ -35,6 +42,7 @@ __all__ = [
     "ARCHIVES_METADATA",
     "BUILT_IN_MAPPINGS",
     "CONTEXTS",
+    "DEFAULT_RESOLVER",
     "ERROR",
     "FILES",
     "METADATA",

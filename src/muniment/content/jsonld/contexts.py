@@ -51,13 +51,17 @@ _IDENTITY = {
     **_values("realm", "subject", "group", "Anonymous", "Authenticated", "User", "Group"),
 }
 
+_METADATA: Mapping[str, object] = {
+    **_links("_self", "_project", "_constrainedBy", "_createdBy", "_updatedBy", "_schemaProject"),
+    **_links("_incoming", "_outgoing"),
+    **_times("_createdAt", "_updatedAt"),
+    **_values("_rev", "_deprecated", "_uuid", "_markedForDeletion"),
+}
+
 _TERMS: Mapping[str, Mapping[str, object]] = {
-    "metadata": {
-        **_links("_self", "_project", "_constrainedBy", "_createdBy", "_updatedBy", "_schemaProject"),
-        **_links("_incoming", "_outgoing"),
-        **_times("_createdAt", "_updatedAt"),
-        **_values("_rev", "_deprecated", "_uuid", "_markedForDeletion"),
-    },
+    "metadata": _METADATA,
+    # What earlier versions of the API named where its documents now name the one above; clients ask for it still.
+    "resource": _METADATA,
     "error": {"@vocab": VOCABULARY, **_values("reason", "details", "rdf", "provided", "expected")},
     "archives": {
         "@vocab": VOCABULARY,

@@ -16,6 +16,9 @@ _IN_SEGMENT = "!$&'()*+,;=:@-._~"
 _RESERVED = {"events", "source", "tags"}
 """Words the API has a use for in the place of an id."""
 
+DEFAULT_RESOLVER = f"{VOCABULARY}defaultInProject"
+"""The resolver that each project has."""
+
 BUILT_IN_MAPPINGS: Mapping[str, str] = {
     "nxv": VOCABULARY,
     "_": f"{NEXUS}schemas/unconstrained.json",
@@ -28,7 +31,7 @@ BUILT_IN_MAPPINGS: Mapping[str, str] = {
     "archive": f"{NEXUS}schemas/archives.json",
     "documents": f"{VOCABULARY}defaultElasticSearchIndex",
     "graph": f"{VOCABULARY}defaultSparqlIndex",
-    "defaultResolver": f"{VOCABULARY}defaultInProject",
+    "defaultResolver": DEFAULT_RESOLVER,
     "defaultStorage": f"{VOCABULARY}diskStorageDefault",
 }
 

@@ -252,7 +252,7 @@ class _Mapped:
             chain.append(cause)
         deepest = chain[-1]
         if isinstance(deepest, _NotAtHand):
-            reason = f"the context {deepest} is neither shipped nor a resource of the project, and none is fetched"
+            reason = f"the context {deepest} is neither shipped nor a resource that you may read, and none is fetched"
             raise InvalidJsonLd(reason=reason) from None
         # Odd documents make PyLD raise whatever its code runs into: KeyError, TypeError, RecursionError.
         said = deepest.args[0] if deepest.args else ""

@@ -10,10 +10,18 @@ from muniment.archive import Agent, Archive, Transaction
 from muniment.doors.nexus.records import KEY, Records, Revision
 from muniment.doors.nexus.times import now
 from muniment.errors.archive import ResourceExists, ResourcePurged, StaleTransaction
-from muniment.errors.nexus import IdTaken, NotMadeHere, RevIsStale, RevNotThere, ThingIsDeprecated
+from muniment.errors.nexus import IdTaken, NotMadeHere, RevIsStale, RevNotThere, ThingIsDeprecated, ThingIsNotDeprecated
 
 Fill = Callable[[Transaction, Revision], Revision]
 """Puts files into a transaction; gives the revision with what it learnt of them."""
+
+MayRead = Callable[[str], bool]
+"""Whether the caller may read what is in a project, `org/project`."""
+
+
+def nowhere(_: str) -> bool:
+    """May read no project but the one that is worked in."""
+    return False
 
 
 def untouched(_: Transaction, revision: Revision) -> Revision:
@@ -23,10 +31,14 @@ def untouched(_: Transaction, revision: Revision) -> Revision:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes a change: the identity Nexus shows, as text, and the agent the archive's log names."""
+    """Who makes a change: the identity Nexus shows, as text, and the agent the archive's log names.
+
+    `may_read` says in which other projects the contexts of a document are looked for.
+    """
 
     identity: str
     agent: Agent
+    may_read: MayRead = nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +143,18 @@ class RevisionWriter:
         refuse_deprecated(newest)
         return self.revise(newest, rev, by, {"deprecated": True}, message="Deprecate")
 
+    def undeprecate(self, newest: Revision, rev: int | None, by: Actor) -> Revision:
+        """Take a deprecation back.
+
+        Raises:
+            ThingIsNotDeprecated: It is not deprecated.
+            RevIsStale, NotMadeHere: As `revise`.
+        """
+        refuse_stale(newest, rev)
+        if not newest.deprecated:
+            raise ThingIsNotDeprecated(kind=_kind(newest), id=newest.iri)
+        return self.revise(newest, rev, by, {"deprecated": False}, message="Undeprecate")
+
     def _publish(self, transaction: Transaction, revision: Revision, fill: Fill) -> Revision:
         try:
             filled = fill(transaction, revision)
@@ -160,5 +184,13 @@ def refuse_deprecated(newest: Revision) -> None:
         ThingIsDeprecated: It is.
     """
     if newest.deprecated:
-        kind = {"file": "File", "resource": "Resource"}.get(newest.kind, "Resource")
-        raise ThingIsDeprecated(kind=kind, id=newest.iri)
+        raise ThingIsDeprecated(kind=_kind(newest), id=newest.iri)
+
+
+def tagged(newest: Revision, tag: str | None) -> dict[str, Any]:
+    """The change that names the revision after this one, if there is a tag."""
+    return {"tags": {**newest.tags, tag: newest.rev + 1}} if tag else {}
+
+
+def _kind(revision: Revision) -> str:
+    return "File" if revision.is_file else "Resource"

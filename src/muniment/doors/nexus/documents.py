@@ -109,6 +109,15 @@ class Documents:
             return self.compacted(revision, project)
         return self._said(revision) if revision.is_package else revision.document(SOURCE)
 
+    def annotated(self, revision: Revision, project: Project) -> object:
+        """What was sent with the metadata of the revision in it, and their context beside its own."""
+        source = self.source(revision, project)
+        meta = self.metadata(revision, project)
+        if revision.is_file or not isinstance(source, Mapping):
+            return source
+        document = {"@context": _PACKAGE_CONTEXT, "metadata": source} if revision.is_package else source
+        return with_metadata({"@id": revision.iri, **document}, meta)
+
     def written(self, revision: Revision, project: Project, form: Format) -> bytes:
         """The revision as it stands in an archive; equal for ever for one revision and one public base."""
         return self._writers()[form](revision, project)

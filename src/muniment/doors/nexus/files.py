@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from muniment.archive import Transaction
 from muniment.doors.nexus.addresses import FILE_SCHEMA
-from muniment.doors.nexus.changes import Actor, Fill, RevisionWriter, refuse_deprecated, refuse_stale
+from muniment.doors.nexus.changes import Actor, Fill, RevisionWriter, refuse_deprecated, refuse_stale, tagged
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.records import Revision
 from muniment.doors.nexus.resources import Resources
@@ -42,8 +42,10 @@ class Files:
         """
         return self.resources.find(project, iri, "File")
 
-    def create(self, project: Project, iri: str | None, upload: Upload, by: Actor) -> Revision:
-        """Store a file; without an IRI it gets one.
+    def create(
+        self, project: Project, iri: str | None, upload: Upload, by: Actor, *, tag: str | None = None
+    ) -> Revision:
+        """Store a file; without an IRI it gets one. `tag` is its first tag.
 
         Raises:
             IdTaken: The id is in use in the project.
@@ -59,11 +61,14 @@ class Files:
             rev=0,
             types=("File",),
             schema=FILE_SCHEMA,
+            tags={tag: 1} if tag else {},
         )
         return self.changing.create(blank, _storing(upload), by, message="Store the file")
 
-    def update(self, project: Project, iri: str, rev: int | None, upload: Upload, by: Actor) -> Revision:
-        """Put another file in the place of the newest one.
+    def update(
+        self, project: Project, iri: str, rev: int | None, upload: Upload, by: Actor, *, tag: str | None = None
+    ) -> Revision:
+        """Put another file in the place of the newest one; `tag` names the revision that is made.
 
         Raises:
             NamedNotFound, RevIsStale, ThingIsDeprecated: It cannot be.
@@ -71,7 +76,7 @@ class Files:
         newest = self.find(project, iri)
         refuse_stale(newest, rev)
         refuse_deprecated(newest)
-        return self.changing.revise(newest, rev, by, {}, _storing(upload), message="Replace the file")
+        return self.changing.revise(newest, rev, by, tagged(newest, tag), _storing(upload), message="Replace the file")
 
 
 def _storing(upload: Upload) -> Fill:

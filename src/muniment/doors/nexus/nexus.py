@@ -9,13 +9,15 @@ from muniment.archive import Archive, Summary
 from muniment.content.jsonld import JsonLd
 from muniment.database import Database
 from muniment.doors.nexus.addresses import Addresses
-from muniment.doors.nexus.changes import RevisionWriter
+from muniment.doors.nexus.changes import MayRead, RevisionWriter, nowhere
 from muniment.doors.nexus.delivery import DeliveryPlanner
 from muniment.doors.nexus.documents import Documents
 from muniment.doors.nexus.files import Files
+from muniment.doors.nexus.listing import Listing
 from muniment.doors.nexus.parity import Failed, ParityMaker
 from muniment.doors.nexus.projects import Project, Projects
 from muniment.doors.nexus.records import Records, Revision
+from muniment.doors.nexus.resolution import Resolver
 from muniment.doors.nexus.resources import Resources
 from muniment.doors.nexus.selections import Definition, Selections
 from muniment.layouts.selection import NameLayout, archive_id, decode_selection, ids_of, refuse_too_many
@@ -63,21 +65,26 @@ class Nexus:
         self.projects = Projects(archive, self.records, self.changing, self.addresses)
         self.selections = Selections(database, life=options.life)
         self.selections.erase_expired()
-        self.resources = Resources(self.records, self.changing, self.jsonld, self.selections.has)
+        self.resolver = Resolver(archive, self.records)
+        self.resources = Resources(self.records, self.changing, self.jsonld, self.selections.has, self.resolver)
         self.files = Files(self.resources, self.changing)
         self.documents = Documents(archive, self.jsonld, self.addresses)
         crcs = self.selections.crcs()
         self.delivering = DeliveryPlanner(archive, self.projects, self.records, self.documents, crcs, options.layout)
 
-    def select(self, project: Project, iri: str | None, payload: object, by: str) -> Definition:
+    def select(
+        self, project: Project, iri: str | None, payload: object, by: str, may_read: MayRead = nowhere
+    ) -> Definition:
         """Keep a selection; without an IRI, in address or payload, it gets one.
+
+        Its context may be a resource of any project that `may_read` allows.
 
         Raises:
             DecodingFailed, InvalidJsonLd, UnexpectedArchiveId: The payload cannot be used.
             IdTaken: The id is in use in the project.
         """
         context = payload.get("@context") if isinstance(payload, dict) else None
-        scope = project.scope(self.resources.document(project))
+        scope = self.resources.scope(project, may_read)
         refuse_too_many(payload, self.options.entries)
         # Also a context that nothing is resolved with has to be one that can be had.
         resolve = self.jsonld.resolver(context, scope, ids_of(payload))
@@ -93,6 +100,11 @@ class Nexus:
         if found is not None and found.is_package and ":" not in item.id:
             return self.records.find(project.name, project.base + item.id, project.base)
         return found
+
+    @property
+    def listing(self) -> Listing:
+        """Looks through projects."""
+        return Listing(self.archive, self.revision_of, self.addresses.agent)
 
     def close(self) -> None:
         """End the making of parity; archive and database are their owner's."""

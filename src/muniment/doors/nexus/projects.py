@@ -27,6 +27,7 @@ from muniment.errors.nexus import (
     ProjectExists,
     ProjectIsDeprecated,
     ProjectNotFound,
+    ThingIsNotDeprecated,
 )
 
 RESERVED = "_nexus"
@@ -142,6 +143,19 @@ class Projects:
         self._changing.revise(found.revision, rev, by, {"deprecated": True}, message="Deprecate the organisation")
         return self.organization(label)
 
+    def undeprecate_organization(self, label: str, rev: int | None, by: Actor) -> Organization:
+        """Take new projects in it again.
+
+        Raises:
+            OrganizationNotFound, ThingIsNotDeprecated, RevIsStale: It cannot be.
+        """
+        found = self.organization(label)
+        refuse_stale(found.revision, rev)
+        if not found.revision.deprecated:
+            raise ThingIsNotDeprecated(kind="Organization", id=label)
+        self._changing.undeprecate(found.revision, rev, by)
+        return self.organization(label)
+
     def organization_labels(self) -> list[str]:
         """Of all of them, sorted."""
         return [item.id for item in self._archive.resources(ORGANIZATIONS)]
@@ -230,6 +244,19 @@ class Projects:
         if found.revision.deprecated:
             raise ProjectIsDeprecated(project=name)
         self._changing.revise(found.revision, rev, by, {"deprecated": True}, message="Deprecate the project")
+        return self.project(name)
+
+    def undeprecate(self, name: str, rev: int | None, by: Actor) -> Project:
+        """Take new things in again.
+
+        Raises:
+            ProjectNotFound, ThingIsNotDeprecated, RevIsStale: It cannot be.
+        """
+        found = self.project(name)
+        refuse_stale(found.revision, rev)
+        if not found.revision.deprecated:
+            raise ThingIsNotDeprecated(kind="Project", id=name)
+        self._changing.undeprecate(found.revision, rev, by)
         return self.project(name)
 
     def names(self, organization: str | None = None) -> list[str]:

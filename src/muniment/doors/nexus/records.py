@@ -92,6 +92,9 @@ class Revision:
     """The instance."""
     rev: int
     types: tuple[str, ...] = ()
+    """As its document writes them."""
+    type_iris: tuple[str, ...] | None = None
+    """The same as IRIs; None of what was made before these were kept."""
     schema: str = ""
     deprecated: bool = False
     tags: Mapping[str, int] = field(default_factory=dict)
@@ -147,6 +150,7 @@ class Revision:
             "kind": self.kind,
             "rev": self.rev,
             "types": list(self.types),
+            **({} if self.type_iris is None else {"type_iris": list(self.type_iris)}),
             "schema": self.schema,
             "deprecated": self.deprecated,
             "tags": dict(self.tags),
@@ -295,6 +299,7 @@ def revision_of(instance: Instance, iri: str) -> Revision:
         number=instance.number,
         rev=int(said["rev"]),
         types=tuple(map(intern, said["types"])),
+        type_iris=tuple(map(intern, said["type_iris"])) if "type_iris" in said else None,
         schema=intern(said["schema"]),
         deprecated=bool(said["deprecated"]),
         tags=said["tags"] or _NOTHING,

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from structlog import get_logger
 
 from muniment.archive import Archive
-from muniment.doors.nexus.http import access, archives, files, orgs, projects, resources
+from muniment.doors.nexus.http import access, archives, files, orgs, projects, resolvers, resources
 from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, failure
 from muniment.doors.nexus.http.call import Call, query_of
 from muniment.doors.nexus.http.query import refuse_unknown
@@ -42,6 +42,7 @@ _ROUTES: Mapping[str, Callable[[Sequence[str]], Routes]] = {
     "permissions": access.routes,
     "projects": projects.routes,
     "realms": access.routes,
+    "resolvers": resolvers.routes,
     "resources": resources.routes,
     "version": access.routes,
 }
@@ -143,7 +144,7 @@ class NexusApi:
             method=request.method,
             parts=_parts(request.scope),
             headers={name.lower(): value for name, value in request.headers.items()},
-            query=query_of(request.scope.get("query_string", b"")),
+            parameters=query_of(request.scope.get("query_string", b"")),
             body=body,
             pieces=pieces,
         )

@@ -50,7 +50,7 @@ def _create(call: Call, *, packed: bool) -> Answer:
     payload = call.json()
     project = call.writable(WRITE)
     iri = project.space.expand(call.parts[3], "Archive") if len(call.parts) > _WITHOUT_ID else None
-    found = call.nexus.select(project, iri, payload, call.actor.identity)
+    found = call.nexus.select(project, iri, payload, call.actor.identity, call.may_read)
     return _redirect(call, found) if packed else _described(call, project, found, status=201)
 
 
@@ -64,7 +64,7 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
     if call.accept.packed() is None:
         return _described(call, project, found, status=200)
     delivering = call.nexus.delivering
-    plan = delivering.plan(found, lambda name: call.may(READ, name), kind, ignore_missing=ignore)
+    plan = delivering.plan(found, call.may_read, kind, ignore_missing=ignore)
 
     def read(start: int, stop: int) -> Iterator[bytes]:
         # Whoever resumes shall have as sure a file as whoever did not have to.

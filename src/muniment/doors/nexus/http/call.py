@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from muniment.content.jsonld import parse_json
 from muniment.doors.nexus.changes import Actor
+from muniment.doors.nexus.delivery import READ
 from muniment.doors.nexus.http.negotiation import JSON, JSON_LD, Accept
 from muniment.doors.nexus.nexus import Nexus
 from muniment.doors.nexus.projects import Project
@@ -20,6 +21,7 @@ from muniment.http.throttling import agent_of
 LABEL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MOST_PARAMETERS = 100
 _LONGEST_REV = 18
+_LONGEST_TAG = 64
 
 
 @dataclass(slots=True)
@@ -31,17 +33,23 @@ class Call:
     method: str
     parts: Sequence[str]
     headers: Mapping[str, str]
-    query: Mapping[str, str]
+    parameters: Mapping[str, Sequence[str]]
+    """The query: each name with all its values."""
     body: bytes = b""
     pieces: Callable[[], Iterator[bytes]] = field(default=lambda: iter(()))
     """The body of a form, piece by piece."""
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query where each parameter has one value; those that may have several are in `parameters`."""
+        return {name: values[-1] for name, values in self.parameters.items()}
 
     @property
     def actor(self) -> Actor:
         """Who makes changes."""
         caller = self.access.caller
         identity = str(caller.user) if caller.user is not None else "anonymous"
-        return Actor(identity, agent_of(caller))
+        return Actor(identity, agent_of(caller), self.may_read)
 
     @property
     def accept(self) -> Accept:
@@ -60,6 +68,10 @@ class Call:
     def may(self, permission: str, place: str | None) -> bool:
         """Whether the caller has a right on `org/project`, on `org`, or for None on everything."""
         return self.access.may(permission, place)
+
+    def may_read(self, project: str) -> bool:
+        """Whether the caller may read the resources of a project."""
+        return self.may(READ, project)
 
     def require(self, permission: str, place: str | None) -> None:
         """Refuse what the caller has no right to; Nexus says 403 to everybody, known or not.
@@ -146,6 +158,25 @@ class Call:
             raise QueryRefused(name=name, reason=f"'{text[:40]}' is neither 'true' nor 'false'")
         return text == "true"
 
+    def choice(self, name: str) -> bool | None:
+        """A yes or no of the query, None where it is not asked.
+
+        Raises:
+            QueryRefused: It is neither.
+        """
+        return self.flag(name) if name in self.query else None
+
+    def tag(self) -> str | None:
+        """The query's tag, for a revision that is made.
+
+        Raises:
+            QueryRefused: It cannot be a tag.
+        """
+        tag = self.query.get("tag")
+        if tag is not None and not is_tag(tag):
+            raise QueryRefused(name="tag", reason="it is not 1 to 64 printable ASCII characters")
+        return tag
+
     def number(self, name: str, default: int, most: int) -> int:
         """A whole number of the query.
 
@@ -156,6 +187,11 @@ class Call:
         if not text.isdecimal() or len(text) > _LONGEST_REV or int(text) > most:
             raise QueryRefused(name=name, reason=f"'{text[:40]}' is not a number from 0 to {most}")
         return int(text)
+
+
+def is_tag(text: object) -> bool:
+    """Whether this can be a tag: 1 to 64 printable ASCII characters."""
+    return isinstance(text, str) and 1 <= len(text) <= _LONGEST_TAG and text.isascii() and text.isprintable()
 
 
 def label(part: str) -> str:
@@ -170,13 +206,17 @@ def label(part: str) -> str:
     return text
 
 
-def query_of(raw: bytes) -> dict[str, str]:
-    """The parameters of a query; of one that comes twice the last.
+def query_of(raw: bytes) -> dict[str, list[str]]:
+    """The parameters of a query, each with its values.
 
     Raises:
         QueryRefused: There are too many.
     """
     try:
-        return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS))
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError as error:
         raise QueryRefused(name="", reason="there are too many") from error
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found

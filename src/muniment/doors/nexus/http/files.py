@@ -8,6 +8,7 @@ from urllib.parse import quote
 from muniment.doors.nexus.files import Upload
 from muniment.doors.nexus.http.answers import CHUNK, Answer, StreamedAnswer, document
 from muniment.doors.nexus.http.call import Call
+from muniment.doors.nexus.http.listing import list_files
 from muniment.doors.nexus.http.multipart import Form
 from muniment.doors.nexus.http.negotiation import DOCUMENTS
 from muniment.doors.nexus.http.resources import tag_of, tag_segment, tags_of
@@ -26,9 +27,11 @@ def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
     """What can be done at an address."""
     match parts:
         case [_, _, _]:
-            return {"POST": create}
+            return {"POST": create, "GET": list_files}
         case [_, _, _, _]:
             return {"PUT": put, "GET": fetch, "DELETE": deprecate}
+        case [_, _, _, _, "undeprecate"]:
+            return {"PUT": undeprecate}
         case [_, _, _, _, "tags"]:
             return {"GET": tags, "POST": add_tag}
         case [_, _, _, _, "tags", _]:
@@ -40,7 +43,7 @@ def create(call: Call) -> Answer:
     """Store a file."""
     project = call.writable(WRITE)
     upload = _upload(call, project, "")
-    return _shown(call, project, call.nexus.files.create(project, None, upload, call.actor), status=201)
+    return _shown(call, project, call.nexus.files.create(project, None, upload, call.actor, tag=call.tag()), status=201)
 
 
 def put(call: Call) -> Answer:
@@ -50,8 +53,10 @@ def put(call: Call) -> Answer:
     rev = call.rev()
     upload = _upload(call, project, iri)
     if rev is None:
-        return _shown(call, project, call.nexus.files.create(project, iri, upload, call.actor), status=201)
-    return _shown(call, project, call.nexus.files.update(project, iri, rev, upload, call.actor), status=200)
+        made = call.nexus.files.create(project, iri, upload, call.actor, tag=call.tag())
+        return _shown(call, project, made, status=201)
+    made = call.nexus.files.update(project, iri, rev, upload, call.actor, tag=call.tag())
+    return _shown(call, project, made, status=200)
 
 
 def fetch(call: Call) -> Answer | StreamedAnswer:
@@ -89,6 +94,14 @@ def deprecate(call: Call) -> Answer:
     project = call.writable(WRITE)
     found = call.nexus.files.find(project, project.space.expand(call.parts[3], "File"))
     made = call.nexus.changing.deprecate(found, call.rev(needed=True), call.actor)
+    return _shown(call, project, made, status=200)
+
+
+def undeprecate(call: Call) -> Answer:
+    """Take a deprecation back."""
+    project = call.writable(WRITE)
+    found = call.nexus.files.find(project, project.space.expand(call.parts[3], "File"))
+    made = call.nexus.changing.undeprecate(found, call.rev(needed=True), call.actor)
     return _shown(call, project, made, status=200)
 
 

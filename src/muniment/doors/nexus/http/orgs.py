@@ -8,7 +8,7 @@ from muniment.content.jsonld import CONTEXTS, METADATA
 from muniment.doors.nexus.addresses import Addresses
 from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, simple
 from muniment.doors.nexus.http.call import Call, label
-from muniment.doors.nexus.http.paging import listed, page_of
+from muniment.doors.nexus.http.paging import following, listed, page_of
 from muniment.doors.nexus.projects import Organization
 from muniment.doors.nexus.records import Revision
 
@@ -24,6 +24,8 @@ def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
             return {"GET": listing}
         case [_, _]:
             return {"PUT": put, "GET": fetch, "DELETE": deprecate}
+        case [_, _, "undeprecate"]:
+            return {"PUT": undeprecate}
     return {}
 
 
@@ -55,15 +57,26 @@ def deprecate(call: Call) -> Answer:
     return _changed(call, found, status=200)
 
 
+def undeprecate(call: Call) -> Answer:
+    """Take a deprecation back."""
+    name = label(call.parts[1])
+    call.require("organizations/write", name)
+    found = call.nexus.projects.undeprecate_organization(name, call.rev(needed=True), call.actor)
+    return _changed(call, found, status=200)
+
+
 def listing(call: Call) -> Answer:
     """The organisations the caller may see, page by page, by label."""
     projects = call.nexus.projects
     page = page_of(call)
     visible = [name for name in projects.organization_labels() if call.may("organizations/read", name)]
+    deprecated = call.choice("deprecated")
+    if deprecated is not None:
+        visible = [name for name in visible if projects.organization(name).revision.deprecated == deprecated]
     part, more = page.of(visible)
     results = [shown(call.nexus.addresses, projects.organization(name)) for name in part]
     address = f"{call.nexus.addresses.root}/orgs"
-    return listed(call, address, page, results, len(visible), part[-1] if part and more else "")
+    return listed(call, address, results, len(visible), following(page, part, more=more, deprecated=deprecated))
 
 
 def shown(addresses: Addresses, found: Organization) -> dict[str, object]:

@@ -43,12 +43,24 @@ def page_of(call: Call) -> Page:
     return Page(call.number("from", 0, _FARTHEST), call.number("size", _USUAL, _LARGEST), after)
 
 
+def following(page: Page, part: Sequence[str], *, more: bool, deprecated: bool | None) -> dict[str, object]:
+    """The query of the page after this part of sorted names, with the same filter."""
+    if not more or not part:
+        return {}
+    kept = {} if deprecated is None else {"deprecated": str(deprecated).lower()}
+    return {**kept, "after": part[-1], "size": page.size}
+
+
 def listed(
-    call: Call, address: str, page: Page, results: Sequence[Mapping[str, object]], total: int, following: str
+    call: Call,
+    address: str,
+    results: Sequence[Mapping[str, object]],
+    total: int,
+    following: Mapping[str, object],
 ) -> Answer:
-    """One page of the list at `address`; `following` is the name of its last item where more follow."""
+    """One page of the list at `address`; `following` is the query of the next one, empty where none follows."""
     shown = [{key: value for key, value in each.items() if key != "@context"} for each in results]
     body: dict[str, object] = {"@context": [METADATA, SEARCH], "_total": total, "_results": shown}
     if following:
-        body["_next"] = f"{address}?{urlencode({'after': following, 'size': page.size})}"
+        body["_next"] = f"{address}?{urlencode(following, doseq=True)}"
     return Answer(200, plain(body), {"Content-Type": call.accept.require((JSON_LD, JSON)), "Vary": "Accept"})

@@ -9,7 +9,7 @@ from muniment.doors.nexus.addresses import Addresses
 from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, simple
 from muniment.doors.nexus.http.call import Call, label
 from muniment.doors.nexus.http.orgs import history
-from muniment.doors.nexus.http.paging import listed, page_of
+from muniment.doors.nexus.http.paging import following, listed, page_of
 from muniment.doors.nexus.projects import Project
 
 Handler = Callable[[Call], Answer | StreamedAnswer]
@@ -24,6 +24,8 @@ def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
             return {"GET": listing}
         case [_, _, _]:
             return {"PUT": put, "GET": fetch, "DELETE": deprecate}
+        case [_, _, _, "undeprecate"]:
+            return {"PUT": undeprecate}
     return {}
 
 
@@ -54,16 +56,27 @@ def deprecate(call: Call) -> Answer:
     return _changed(call, call.nexus.projects.deprecate(name, call.rev(needed=True), call.actor), status=200)
 
 
+def undeprecate(call: Call) -> Answer:
+    """Take a deprecation back."""
+    name = call.project_name
+    call.require("projects/write", name)
+    found = call.nexus.projects.undeprecate(name, call.rev(needed=True), call.actor)
+    return _changed(call, found, status=200)
+
+
 def listing(call: Call) -> Answer:
     """The projects the caller may see, of all organisations or of one, page by page, by name."""
     organization = label(call.parts[1]) if len(call.parts) > 1 else None
     projects = call.nexus.projects
     page = page_of(call)
     visible = [name for name in projects.names(organization) if call.may("projects/read", name)]
+    deprecated = call.choice("deprecated")
+    if deprecated is not None:
+        visible = [name for name in visible if projects.project(name).revision.deprecated == deprecated]
     part, more = page.of(visible)
     results = [shown(call.nexus.addresses, projects.project(name)) for name in part]
     address = f"{call.nexus.addresses.root}/projects{f'/{organization}' if organization else ''}"
-    return listed(call, address, page, results, len(visible), part[-1] if part and more else "")
+    return listed(call, address, results, len(visible), following(page, part, more=more, deprecated=deprecated))
 
 
 def shown(addresses: Addresses, found: Project) -> dict[str, object]:

@@ -9,43 +9,55 @@ from muniment.errors.nexus import QueryRefused
 
 _ALWAYS = frozenset({"indexing"})
 """Delta's `sync` or `async`, which its clients send with every change: here all is indexed when the answer comes."""
-_LIST = frozenset({"from", "size", "after"})
+_SEVERAL = frozenset({"type", "sort"})
+"""What may be given more than once. Of anything else it could not be said which one is meant."""
+_LIST = frozenset({"from", "size", "after", "deprecated"})
+_FOUND = _LIST | {"type", "createdBy", "updatedBy", "created_by", "updated_by", "id", "schema", "rev", "sort"}
+"""`created_by` and `updated_by` are how the Python SDK writes the two, which Delta passes over."""
 _FORM = frozenset({"format"})
 _VERSION = frozenset({"rev", "tag", "format"})
 _CHANGE = frozenset({"rev", "format"})
+_MADE = frozenset({"rev", "tag", "format"})
 _LONGEST_SHOWN = 40
-_LONGEST_LIST = 4
-"""Parts of the longest address that lists resources: `resources/org/project/schema`."""
 
 _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
     "acls": {"GET": frozenset({"self", "ancestors", "rev"})},
     "archives": {"GET": frozenset({"ignoreNotFound", "format"}), "POST": frozenset({"ignoreNotFound", "format"})},
-    "files": {
-        "GET": _VERSION,
-        "POST": frozenset({"rev", "storage", "format"}),
-        "PUT": frozenset({"rev", "storage", "format"}),
-    },
+    "files": {"GET": _VERSION, "POST": _MADE | {"storage"}, "PUT": _MADE | {"storage"}},
     "identities": {"GET": _FORM},
     "orgs": {"GET": _CHANGE | _LIST},
     "permissions": {"GET": _FORM},
     "projects": {"GET": _CHANGE | _LIST},
     "realms": {"GET": _FORM},
-    "resources": {"GET": _VERSION},
+    "resolvers": {"GET": _VERSION},
+    "resources": {"GET": _VERSION, "POST": _MADE, "PUT": _MADE},
     "version": {"GET": frozenset()},
 }
+_LISTS: Mapping[str, int] = {"resources": 4, "files": 3}
+"""Parts of the longest address that lists: `resources/org/project/schema`, `files/org/project`."""
 
 
 def refuse_unknown(call: Call) -> None:
-    """Refuse a parameter that is not read at this address.
+    """Refuse a parameter that is not read at this address, or comes twice where one is meant.
 
     Raises:
-        QueryRefused: There is one; the error names those that are.
+        QueryRefused: There is one; the error names those that are known.
     """
-    root = call.parts[0]
-    listing = root == "resources" and call.method in {"GET", "HEAD"} and len(call.parts) <= _LONGEST_LIST
-    method = "GET" if call.method == "HEAD" else call.method
-    known = _LIST if listing else _KNOWN.get(root, {}).get(method, _CHANGE)
-    for name in call.query:
-        if name not in known | _ALWAYS:
-            named = ", ".join(f"'{each}'" for each in sorted(known | _ALWAYS))
+    known = _known(call) | _ALWAYS
+    for name, values in call.parameters.items():
+        if name not in known:
+            named = ", ".join(f"'{each}'" for each in sorted(known))
             raise QueryRefused(name=name[:_LONGEST_SHOWN], reason=f"it is not known here; known are {named}")
+        if len(values) > 1 and name not in _SEVERAL:
+            raise QueryRefused(name=name, reason="it is given more than once")
+
+
+def _known(call: Call) -> frozenset[str]:
+    root = call.parts[0]
+    method = "GET" if call.method == "HEAD" else call.method
+    if method == "GET" and len(call.parts) <= _LISTS.get(root, 0):
+        return _FOUND
+    if call.parts[-1] in {"tags", "undeprecate"} and method != "GET":
+        return _CHANGE
+    known = _KNOWN.get(root, {}).get(method, _CHANGE)
+    return known | {"annotate"} if call.parts[-1] == "source" else known

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 from muniment.content.jsonld import METADATA
 from muniment.doors.nexus.documents import plain
 from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, document, printed
-from muniment.doors.nexus.http.call import Call
+from muniment.doors.nexus.http.call import Call, is_tag
+from muniment.doors.nexus.http.listing import list_resources
 from muniment.doors.nexus.http.negotiation import JSON, JSON_LD
-from muniment.doors.nexus.http.paging import listed, page_of
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.records import Revision
 from muniment.doors.nexus.resources import refuse_schema
@@ -25,14 +25,16 @@ TAGS_CONTEXT = "https://bluebrain.github.io/nexus/contexts/tags.json"
 def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
     """What can be done at an address."""
     match parts:
-        case [_, _, _]:
-            return {"POST": create, "GET": listing}
-        case [_, _, _, _]:
-            return {"POST": create, "GET": listing}
+        case [_] | [_, _]:
+            return {"GET": list_resources}
+        case [_, _, _] | [_, _, _, _]:
+            return {"POST": create, "GET": list_resources}
         case [_, _, _, _, _]:
             return {"PUT": put, "GET": fetch, "DELETE": deprecate}
         case [_, _, _, _, _, "source"]:
             return {"GET": source}
+        case [_, _, _, _, _, "undeprecate"]:
+            return {"PUT": undeprecate}
         case [_, _, _, _, _, "tags"]:
             return {"GET": tags, "POST": add_tag}
         case [_, _, _, _, _, "tags", _]:
@@ -46,7 +48,7 @@ def create(call: Call) -> Answer:
     project = call.writable(WRITE)
     if len(call.parts) > 3:  # noqa: PLR2004 - what follows the project
         refuse_schema(project, project.space.expand(call.parts[3], "Schema"))
-    made = call.nexus.resources.create(project, None, call.body, payload, call.actor)
+    made = call.nexus.resources.create(project, None, call.body, payload, call.actor, tag=call.tag())
     return _summary(call, project, made, status=201)
 
 
@@ -57,9 +59,18 @@ def put(call: Call) -> Answer:
     iri = _iri(call, project)
     rev = call.rev()
     if rev is None:
-        made = call.nexus.resources.create(project, iri, call.body, payload, call.actor)
+        made = call.nexus.resources.create(project, iri, call.body, payload, call.actor, tag=call.tag())
         return _summary(call, project, made, status=201)
-    made = call.nexus.resources.update(project, iri, rev, call.body, payload, call.actor)
+    made = call.nexus.resources.update(
+        project,
+        iri,
+        rev,
+        call.body,
+        payload,
+        call.actor,
+        tag=call.tag(),
+        shown=lambda newest: call.nexus.documents.metadata(newest, project),
+    )
     return _summary(call, project, made, status=200)
 
 
@@ -71,9 +82,19 @@ def fetch(call: Call) -> Answer:
 
 
 def source(call: Call) -> Answer:
-    """A revision as it was sent."""
+    """A revision as it was sent; with `annotate=true` with its metadata."""
     project, revision = _revision(call)
-    return printed(call, call.nexus.documents.source(revision, project))
+    documents = call.nexus.documents
+    shown = documents.annotated if call.flag("annotate") else documents.source
+    return printed(call, shown(revision, project))
+
+
+def undeprecate(call: Call) -> Answer:
+    """Take a deprecation back."""
+    project = call.writable(WRITE)
+    found = changeable(call, project)
+    made = call.nexus.changing.undeprecate(found, call.rev(needed=True), call.actor)
+    return _summary(call, project, made, status=200)
 
 
 def deprecate(call: Call) -> Answer:
@@ -107,20 +128,6 @@ def remove_tag(call: Call) -> Answer:
     return _summary(call, project, made, status=200)
 
 
-def listing(call: Call) -> Answer:
-    """Everything in a project, page by page, in the order of the ids."""
-    project = call.project(READ)
-    page = page_of(call)
-    nexus = call.nexus
-    items = list(nexus.archive.resources(project.name, after=page.after, skip=page.start, limit=page.size + 1))
-    shown = items[: page.size]
-    found = (nexus.revision_of(project, item) for item in shown)
-    results = [nexus.documents.summary(each, project) for each in found if each is not None]
-    address = f"{nexus.addresses.root}/resources/{project.name}"
-    following = shown[-1].id if shown and len(items) > page.size else ""
-    return listed(call, address, page, results, nexus.archive.count(project.name), following)
-
-
 def tag_of(payload: object) -> tuple[str, int]:
     """A tag and the revision it is to name.
 
@@ -129,7 +136,7 @@ def tag_of(payload: object) -> tuple[str, int]:
     """
     tag = payload.get("tag") if isinstance(payload, Mapping) else None
     rev = payload.get("rev") if isinstance(payload, Mapping) else None
-    if not isinstance(tag, str) or not 1 <= len(tag) <= 64 or not (tag.isascii() and tag.isprintable()):  # noqa: PLR2004 - characters of a tag
+    if not isinstance(tag, str) or not is_tag(tag):
         raise FieldsRefused(details="'tag' is not 1 to 64 printable ASCII characters.")
     if isinstance(rev, bool) or not isinstance(rev, int) or not 0 <= rev <= MAX_LONG:
         raise FieldsRefused(details="'rev' is not a revision.")
