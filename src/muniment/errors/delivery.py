@@ -53,7 +53,11 @@ class BothSourceAndFormat(DecodingFailed):
 
 
 class UnknownEntryType(DecodingFailed):
-    """Unable to find type discriminator for 'ReferenceInput'. Give each entry the @type 'Resource' or 'File'."""
+    """Unable to find type discriminator for 'ReferenceInput'. Use the @type 'Resource', 'File' or 'FileSelf'."""
+
+
+class InvalidFileAddress(DecodingFailed):
+    """The value '{value}' of a 'FileSelf' entry is no address of a file here. Those begin with '{stem}'."""
 
 
 class UnknownFormat(DecodingFailed):

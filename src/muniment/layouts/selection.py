@@ -49,12 +49,15 @@ _TAG = re.compile(r"[\x20-\x7e]{1,64}")
 
 Iri = Callable[[str], str]
 """Makes an absolute IRI of one in the payload, or raises `InvalidJsonLd`."""
+FileAt = Callable[[str], tuple[str, str]]
+"""Project and IRI of the file at an address, or raises `InvalidFileAddress`."""
 
 
 class Format(Enum):
     """A form in which a resource can be written; the value is its name in payloads."""
 
     SOURCE = "source"
+    ANNOTATED_SOURCE = "annotated-source"
     COMPACTED = "compacted"
     EXPANDED = "expanded"
     N_TRIPLES = "n-triples"
@@ -85,6 +88,8 @@ class SelectionEntry:
     rev: int | None = None
     tag: str | None = None
     format: Format | None = None
+    address: str | None = None
+    """Where the entry of a file was given by its address: that."""
 
     @property
     def name(self) -> str | None:
@@ -98,6 +103,8 @@ class SelectionEntry:
 
     def echo(self) -> dict[str, object]:
         """The entry as it is shown to clients: what was said, in Nexus' words."""
+        if self.address is not None:
+            return {"@type": "FileSelf", "value": self.address, **({"path": self.path} if self.path else {})}
         said = {
             "@type": self.kind,
             "resourceId": self.resource_id,
@@ -110,7 +117,9 @@ class SelectionEntry:
         return {key: value for key, value in said.items() if value is not None}
 
 
-def decode_selection(payload: object, *, project: str, iri: Iri, limit: int | None = None) -> list[SelectionEntry]:
+def decode_selection(
+    payload: object, *, project: str, iri: Iri, limit: int | None = None, file_at: FileAt | None = None
+) -> list[SelectionEntry]:
     """Read the payload of an archive. Entries that ask for the same thing twice collapse into one.
 
     Args:
@@ -118,6 +127,7 @@ def decode_selection(payload: object, *, project: str, iri: Iri, limit: int | No
         project: The archive's own project, which entries mean that name none.
         iri: Resolves the ids of the payload; see `muniment.content.jsonld`.
         limit: The most entries allowed; None for any number.
+        file_at: Reads the address of a file; without it none is taken.
 
     Raises:
         DecodingFailed: The payload breaks a rule; each rule has a class of its own.
@@ -131,7 +141,7 @@ def decode_selection(payload: object, *, project: str, iri: Iri, limit: int | No
     refuse_too_many(payload, limit)
     entries: dict[SelectionEntry, SelectionEntry] = {}
     for number, item in enumerate(given):
-        entry = _decode_entry(item, f"resources[{number}]", iri)
+        entry = _decode_entry(item, f"resources[{number}]", iri, file_at)
         asked = SelectionEntry(
             entry.kind, entry.resource_id, entry.project or project, entry.name, entry.rev, entry.tag, entry.format
         )
@@ -315,10 +325,14 @@ def name_entries(
     return named
 
 
-def _decode_entry(item: object, where: str, iri: Iri) -> SelectionEntry:
+def _decode_entry(item: object, where: str, iri: Iri, file_at: FileAt | None) -> SelectionEntry:
     if not isinstance(item, Mapping):
         raise WrongFieldType(wanted="ReferenceInput", where=where)
     kind = _kind(item.get("@type"))
+    if kind == "FileSelf" and file_at is not None:
+        return _decode_address(item, where, file_at)
+    if kind not in {"Resource", "File"}:
+        raise UnknownEntryType
     resource_id = _text(item, "resourceId", where)
     if resource_id is None:
         raise WrongFieldType(wanted="Iri", where=f"{where}.resourceId")
@@ -334,13 +348,22 @@ def _decode_entry(item: object, where: str, iri: Iri) -> SelectionEntry:
     return SelectionEntry(kind, iri(resource_id), _project(_text(item, "project", where)), path, rev, tag, form)
 
 
+def _decode_address(item: Mapping[str, object], where: str, file_at: FileAt) -> SelectionEntry:
+    """A file by its address: `value` is the `_self` it is shown with."""
+    address = _text(item, "value", where)
+    if address is None:
+        raise WrongFieldType(wanted="String", where=f"{where}.value")
+    path = _text(item, "path", where)
+    if path is not None:
+        _refuse_path(path)
+    project, resource_id = file_at(address)
+    return SelectionEntry("File", resource_id, project, path, address=address)
+
+
 def _kind(value: object) -> str:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    text = value.removeprefix(VOCABULARY) if isinstance(value, str) else ""
-    if text not in {"Resource", "File"}:
-        raise UnknownEntryType
-    return text
+    return value.removeprefix(VOCABULARY) if isinstance(value, str) else ""
 
 
 def _text(item: Mapping[str, object], key: str, where: str) -> str | None:

@@ -27,6 +27,7 @@ from muniment.content.jsonld.iris import (
     encode_segment,
     is_iri,
 )
+from muniment.content.jsonld.numbers import dumps
 from muniment.content.jsonld.printing import (
     expanded_with_metadata,
     in_nexus_order,
@@ -57,6 +58,7 @@ __all__ = [
     "Scope",
     "absolute_iri",
     "dot",
+    "dumps",
     "encode_segment",
     "expanded_with_metadata",
     "in_nexus_order",

@@ -71,6 +71,8 @@ _TERMS: Mapping[str, Mapping[str, object]] = {
     "archives-metadata": _values("Archive", "_expiresInSeconds"),
     "files": {
         **_values("File", "_bytes", "_filename", "_mediaType", "_origin", "_location", "_path"),
+        **_values("name", "description"),
+        "_keywords": {"@id": f"{VOCABULARY}keywords", "@type": "@json"},
         "_storage": {"@id": f"{VOCABULARY}storage", "@type": "@id"},
         **_DIGEST,
     },

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from muniment.content.jsonld.contexts import METADATA, joined
+from muniment.content.jsonld.numbers import dumps, read_number
 from muniment.errors.delivery import NotJson
 
 _LONGEST_NUMBER = 400
@@ -17,12 +18,18 @@ _FIRST = ("@context", "@id", "@type", "reason", "details")
 def parse_json(raw: bytes) -> object:
     """Read JSON (RFC 8259) from outside: UTF-8, no NaN, no numbers of over 400 digits, no key twice in an object.
 
+    A number with a point or an exponent keeps the digits it is written with.
+
     Raises:
         NotJson: It is not that.
     """
     try:
         return json.loads(
-            raw.decode("utf-8-sig"), parse_constant=_refuse_constant, parse_int=_integer, object_pairs_hook=_once
+            raw.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            parse_int=_integer,
+            parse_float=_number,
+            object_pairs_hook=_once,
         )
     except RecursionError:
         raise NotJson(details="it is nested too deep") from None
@@ -32,8 +39,7 @@ def parse_json(raw: bytes) -> object:
 
 def print_source(document: object) -> bytes:
     """A document as it goes into an archive: two spaces, sorted keys, nulls dropped, a line end."""
-    text = json.dumps(without_nulls(document), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()
+    return f"{dumps(without_nulls(document), indent=2, sort_keys=True)}\n".encode()
 
 
 def without_nulls(document: object) -> object:
@@ -78,6 +84,12 @@ def _integer(text: str) -> int:
     if len(text) > _LONGEST_NUMBER:
         raise ValueError(f"a number has over {_LONGEST_NUMBER} digits")
     return int(text)
+
+
+def _number(text: str) -> float:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"a number has over {_LONGEST_NUMBER} digits")
+    return read_number(text)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from muniment.content.jsonld.contexts import XSD
 from muniment.content.jsonld.iris import is_iri
+from muniment.content.jsonld.numbers import Digits
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TYPE, _FIRST, _REST, _NIL = f"{_RDF}type", f"{_RDF}first", f"{_RDF}rest", f"{_RDF}nil"
@@ -189,8 +190,11 @@ def _literal(item: dict[str, Any]) -> Literal | None:
 
 
 def _number(value: float, datatype: str | None) -> Literal:
-    if value % 1 or abs(value) >= _LARGE or datatype == f"{XSD}double":
-        return Literal(_canonical_double(value), datatype or f"{XSD}double")
+    whole = value.whole if isinstance(value, Digits) else not value % 1
+    if not whole or abs(value) >= _LARGE or datatype == f"{XSD}double":
+        # JSON-LD 1.1 §8.2.2 rounds to what a double can hold; all the digits that were given say the same.
+        text = value.canonical if isinstance(value, Digits) else _canonical_double(value)
+        return Literal(text, datatype or f"{XSD}double")
     return Literal(str(int(value)), datatype or f"{XSD}integer")
 
 

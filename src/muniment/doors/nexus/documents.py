@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from muniment.content.jsonld import (
     VOCABULARY,
     JsonLd,
     dot,
+    dumps,
     expanded_with_metadata,
     n_quads,
     n_triples,
@@ -32,6 +32,8 @@ _PACKAGE_CONTEXT: Json = {
     "Package": f"{VOCABULARY}Package",
     "metadata": {"@id": f"{VOCABULARY}metadata", "@type": "@json"},
 }
+_DESCRIBED = {"name": "name", "description": "description", "keywords": "_keywords"}
+"""How what a user says of a file is shown."""
 _STORAGE = "https://bluebrain.github.io/nexus/vocabulary/diskStorageDefault"
 
 
@@ -125,6 +127,7 @@ class Documents:
     def _writers(self) -> Mapping[Format, Callable[[Revision, Project], bytes]]:
         return {
             Format.SOURCE: lambda revision, project: print_source(self.source(revision, project)),
+            Format.ANNOTATED_SOURCE: lambda revision, project: print_source(self.annotated(revision, project)),
             Format.COMPACTED: lambda revision, project: print_source(self.compacted(revision, project)),
             Format.EXPANDED: lambda revision, project: print_source([self.expanded(revision, project)]),
             Format.N_TRIPLES: lambda revision, project: triples(self.expanded(revision, project)),
@@ -146,6 +149,7 @@ class Documents:
             "_origin": "Client",
             "_storage": {"@id": _STORAGE, "@type": "DiskStorage", "_rev": 1},
             "_uuid": file["uuid"],
+            **{_DESCRIBED[key]: value for key, value in file.get("described", {}).items()},
             "_incoming": f"{own}/incoming",
             "_outgoing": f"{own}/outgoing",
         }
@@ -168,4 +172,4 @@ def graph(node: Json, name: str) -> bytes:
 
 def plain(document: object) -> bytes:
     """JSON as it is answered: as short as it can be, in the order given."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return dumps(document).encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from muniment.archive import Transaction
@@ -12,6 +12,7 @@ from muniment.doors.nexus.changes import Actor, Fill, RevisionWriter, refuse_dep
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.records import Revision
 from muniment.doors.nexus.resources import Resources
+from muniment.errors.nexus import FieldsRefused
 from muniment.layouts.selection import safe_filename
 
 _LONGEST_NAME = 200
@@ -25,6 +26,8 @@ class Upload:
     filename: str
     media_type: str
     pieces: Iterator[bytes]
+    described: Mapping[str, object] | None = None
+    """What its user says of it: `name`, `description`, `keywords`. None says nothing, and leaves what was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,56 @@ class Files:
         refuse_deprecated(newest)
         return self.changing.revise(newest, rev, by, tagged(newest, tag), _storing(upload), message="Replace the file")
 
+    def describe(
+        self,
+        project: Project,
+        iri: str,
+        rev: int | None,
+        described: Mapping[str, object],
+        by: Actor,
+        *,
+        tag: str | None = None,
+    ) -> Revision:
+        """Say something else of a file; its bytes stay.
+
+        Raises:
+            NamedNotFound, RevIsStale, ThingIsDeprecated: It cannot be.
+        """
+        newest = self.find(project, iri)
+        refuse_stale(newest, rev)
+        refuse_deprecated(newest)
+        file = {**{key: value for key, value in newest.file.items() if key != "described"}, "described": described}
+        return self.changing.revise(newest, rev, by, {"file": file, **tagged(newest, tag)}, message="Describe the file")
+
+
+def description_of(said: object) -> dict[str, object]:
+    """What a user says of a file: a name, a description, and keywords, each a word with its text.
+
+    Raises:
+        FieldsRefused: It is something else.
+    """
+    if not isinstance(said, Mapping):
+        raise FieldsRefused(details="The custom metadata of the file are not a JSON object.")
+    found: dict[str, object] = {}
+    for key, value in said.items():
+        if key in {"name", "description"} and isinstance(value, str):
+            found[key] = value
+        elif key == "keywords" and isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()):
+            found[key] = dict(value)
+        else:
+            raise FieldsRefused(
+                details="The custom metadata of a file are a text 'name', a text 'description' and 'keywords', "
+                "an object of texts."
+            )
+    return found
+
 
 def _storing(upload: Upload) -> Fill:
     def fill(transaction: Transaction, revision: Revision) -> Revision:
         for before in list(transaction):
             transaction.delete(before)
         [entry] = transaction.add(upload.pieces, _stored_name(upload.filename))
-        file = {
+        file: dict[str, object] = {
             "filename": upload.filename,
             "media_type": upload.media_type,
             "bytes": entry.size,
@@ -92,6 +138,9 @@ def _storing(upload: Upload) -> Fill:
             "path": str(entry.path),
             "uuid": str(uuid.uuid4()),
         }
+        described = revision.file.get("described") if upload.described is None else upload.described
+        if described:
+            file["described"] = dict(described)
         return replace(revision, file=file)
 
     return fill

@@ -6,21 +6,27 @@ import uuid
 from dataclasses import dataclass, replace
 
 from muniment.archive import Archive, Summary
-from muniment.content.jsonld import JsonLd
+from muniment.content.jsonld import IdSpace, JsonLd
 from muniment.database import Database
 from muniment.doors.nexus.addresses import Addresses
 from muniment.doors.nexus.changes import MayRead, RevisionWriter, nowhere
 from muniment.doors.nexus.delivery import DeliveryPlanner
 from muniment.doors.nexus.documents import Documents
 from muniment.doors.nexus.files import Files
+from muniment.doors.nexus.links import Links
 from muniment.doors.nexus.listing import Listing
 from muniment.doors.nexus.parity import Failed, ParityMaker
-from muniment.doors.nexus.projects import Project, Projects
+from muniment.doors.nexus.projects import Project, Projects, is_project_name
 from muniment.doors.nexus.records import Records, Revision
 from muniment.doors.nexus.resolution import Resolver
 from muniment.doors.nexus.resources import Resources
 from muniment.doors.nexus.selections import Definition, Selections
+from muniment.errors.delivery import InvalidFileAddress
+from muniment.errors.nexus import ProjectNotFound
 from muniment.layouts.selection import NameLayout, archive_id, decode_selection, ids_of, refuse_too_many
+
+_PARTS_OF_FILE = 3
+_LONGEST_SHOWN = 300
 
 DOCUMENT = 32 * 1024 * 1024
 """Bytes a JSON body may have: a selection of 100,000 entries has ten million."""
@@ -89,10 +95,31 @@ class Nexus:
         # Also a context that nothing is resolved with has to be one that can be had.
         resolve = self.jsonld.resolver(context, scope, ids_of(payload))
         own = archive_id(payload, iri, resolve) or f"{project.base}{uuid.uuid4()}"
-        entries = decode_selection(payload, project=project.name, iri=resolve, limit=self.options.entries)
+        entries = decode_selection(
+            payload, project=project.name, iri=resolve, limit=self.options.entries, file_at=self.file_at
+        )
         if self.records.find(project.name, own, project.base) is not None:
             self.resources.refuse_taken(project, own)
         return self.selections.add(project.name, own, entries, by)
+
+    def file_at(self, address: str) -> tuple[str, str]:
+        """Project and IRI of the file at an address of this server, as its `_self` has it.
+
+        Whether there is such a file, or even such a project, is not said: whoever asks may perhaps not know it.
+
+        Raises:
+            InvalidFileAddress: It is no such address.
+        """
+        stem = f"{self.addresses.root}/files/"
+        parts = address.removeprefix(stem).split("/")
+        name = "/".join(parts[:2])
+        if not address.startswith(stem) or len(parts) != _PARTS_OF_FILE or not is_project_name(name):
+            raise InvalidFileAddress(value=address[:_LONGEST_SHOWN], stem=stem)
+        try:
+            space = self.projects.project(name).space
+        except ProjectNotFound:
+            space = IdSpace(self.addresses.base(name))
+        return name, space.expand(parts[2], "File")
 
     def revision_of(self, project: Project, item: Summary) -> Revision | None:
         """The newest revision of what a list shows."""
@@ -100,6 +127,11 @@ class Nexus:
         if found is not None and found.is_package and ":" not in item.id:
             return self.records.find(project.name, project.base + item.id, project.base)
         return found
+
+    @property
+    def links(self) -> Links:
+        """Follows links between documents."""
+        return Links(self.archive, self.records)
 
     @property
     def listing(self) -> Listing:

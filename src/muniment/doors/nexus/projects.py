@@ -167,8 +167,7 @@ class Projects:
             ProjectNotFound: There is none, and nothing in the archive is in a project of that name.
             RevNotThere: It has no such revision.
         """
-        organization, _, label = name.partition("/")
-        if not (_LABEL.fullmatch(organization) and _LABEL.fullmatch(label)) or organization == RESERVED:
+        if not is_project_name(name):
             raise ProjectNotFound(project=name)
         newest = self._records.find(PROJECTS, name)
         if newest is None:
@@ -301,6 +300,13 @@ class Projects:
     def _refuse_deprecated_organization(found: Organization) -> None:
         if found.revision.deprecated:
             raise OrganizationIsDeprecated(label=found.label)
+
+
+def is_project_name(name: str) -> bool:
+    """Whether this may be the name of a project, `org/project`."""
+    organization, _, label = name.partition("/")
+    fits = _LABEL.fullmatch(organization) and _LABEL.fullmatch(label)
+    return bool(fits) and organization != RESERVED
 
 
 def _blank(project: str, id: str, kind: str) -> Revision:

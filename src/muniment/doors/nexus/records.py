@@ -335,7 +335,7 @@ def contents_of(instance: Instance, *paths: str) -> tuple[Content, ...]:
 def _file(said: Mapping[str, Any], contents: tuple[Content, ...]) -> Mapping[str, Any]:
     """What is said of a file; texts that stand in its `Content` too are kept once."""
     same = {text: text for content in contents for text in (content.name, content.sha256)}
-    return {intern(key): same.get(value, value) for key, value in said.items()}
+    return {intern(key): same.get(value, value) if isinstance(value, str) else value for key, value in said.items()}
 
 
 def _package(instance: Instance, iri: str) -> Revision:

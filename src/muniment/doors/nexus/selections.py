@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -68,7 +68,7 @@ class Selections:
                 insert(nexus_selections).values(
                     project=project,
                     id=id,
-                    entries=json.dumps([entry.echo() for entry in entries], ensure_ascii=False),
+                    entries=json.dumps([_kept(entry) for entry in entries], ensure_ascii=False),
                     created_at=now,
                     created_by=by,
                     expires_at=found.expires_at,
@@ -179,6 +179,13 @@ def _crcs_of(connection: Connection, digests: list[str]) -> dict[str, int]:
     return {row.digest: row.crc for row in found}
 
 
+def _kept(entry: SelectionEntry) -> dict[str, object]:
+    """What is kept of an entry: what was said, and of one given by its address also what that means."""
+    if entry.address is None:
+        return entry.echo()
+    return {**replace(entry, address=None).echo(), "address": entry.address}
+
+
 def _entry(said: dict[str, Any]) -> SelectionEntry:
     form = said.get("format")
     return SelectionEntry(
@@ -189,4 +196,5 @@ def _entry(said: dict[str, Any]) -> SelectionEntry:
         said.get("rev"),
         said.get("tag"),
         Format(form) if form else None,
+        said.get("address"),
     )

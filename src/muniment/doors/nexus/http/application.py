@@ -21,7 +21,7 @@ from structlog import get_logger
 from muniment.archive import Archive
 from muniment.doors.nexus.http import access, archives, files, orgs, projects, resolvers, resources
 from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, failure
-from muniment.doors.nexus.http.call import Call, query_of
+from muniment.doors.nexus.http.call import FORM, Call, query_of
 from muniment.doors.nexus.http.query import refuse_unknown
 from muniment.doors.nexus.nexus import Nexus
 from muniment.errors.base import MunimentError
@@ -46,7 +46,6 @@ _ROUTES: Mapping[str, Callable[[Sequence[str]], Routes]] = {
     "resources": resources.routes,
     "version": access.routes,
 }
-_FORM = "multipart/form-data"
 _THREADS = 24
 _NOT_MODIFIED, _BAD_REQUEST, _INTERNAL = 304, 400, 500
 
@@ -173,7 +172,7 @@ def _routed(call: Call) -> Answer | StreamedAnswer:
 
 
 def _is_form(request: Request) -> bool:
-    return request.headers.get("content-type", "").lower().startswith(_FORM)
+    return request.headers.get("content-type", "").lower().startswith(FORM)
 
 
 def _own_address(scope: Scope) -> str:

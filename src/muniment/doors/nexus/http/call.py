@@ -19,6 +19,7 @@ from muniment.http.authorization import AuthorizedRequest
 from muniment.http.throttling import agent_of
 
 LABEL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+FORM = "multipart/form-data"
 _MOST_PARAMETERS = 100
 _LONGEST_REV = 18
 _LONGEST_TAG = 64
@@ -50,6 +51,11 @@ class Call:
         caller = self.access.caller
         identity = str(caller.user) if caller.user is not None else "anonymous"
         return Actor(identity, agent_of(caller), self.may_read)
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is a form, which is read piece by piece."""
+        return self.headers.get("content-type", "").lower().startswith(FORM)
 
     @property
     def accept(self) -> Accept:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
-from muniment.doors.nexus.files import Upload
+from muniment.content.jsonld import parse_json
+from muniment.doors.nexus.files import Upload, description_of
+from muniment.doors.nexus.http import links
 from muniment.doors.nexus.http.answers import CHUNK, Answer, StreamedAnswer, document
 from muniment.doors.nexus.http.call import Call
 from muniment.doors.nexus.http.listing import list_files
@@ -20,6 +23,7 @@ from muniment.layouts.streams import Member, Slice, gather
 
 Handler = Callable[[Call], Answer | StreamedAnswer]
 READ, WRITE = "resources/read", "files/write"
+_DESCRIBED = "x-nxs-file-metadata"
 _STORAGES = {"https://bluebrain.github.io/nexus/vocabulary/diskStorageDefault"}
 
 
@@ -30,6 +34,10 @@ def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
             return {"POST": create, "GET": list_files}
         case [_, _, _, _]:
             return {"PUT": put, "GET": fetch, "DELETE": deprecate}
+        case [_, _, _, _, "incoming"]:
+            return {"GET": linking}
+        case [_, _, _, _, "outgoing"]:
+            return {"GET": linked}
         case [_, _, _, _, "undeprecate"]:
             return {"PUT": undeprecate}
         case [_, _, _, _, "tags"]:
@@ -51,6 +59,10 @@ def put(call: Call) -> Answer:
     project = call.writable(WRITE)
     iri = project.space.expand(call.parts[3], "File")
     rev = call.rev()
+    described = _described(call)
+    if rev is not None and described is not None and not call.is_form and not call.body:
+        made = call.nexus.files.describe(project, iri, rev, described, call.actor, tag=call.tag())
+        return _shown(call, project, made, status=200)
     upload = _upload(call, project, iri)
     if rev is None:
         made = call.nexus.files.create(project, iri, upload, call.actor, tag=call.tag())
@@ -105,6 +117,16 @@ def undeprecate(call: Call) -> Answer:
     return _shown(call, project, made, status=200)
 
 
+def linking(call: Call) -> Answer:
+    """What names it."""
+    return links.incoming(call, *_revision(call))
+
+
+def linked(call: Call) -> Answer:
+    """What it names."""
+    return links.outgoing(call, *_revision(call))
+
+
 def tags(call: Call) -> Answer:
     """The names of revisions."""
     _, revision = _revision(call)
@@ -140,7 +162,14 @@ def _upload(call: Call, project: Project, iri: str) -> Upload:
     if storage is not None and project.space.expand(quote(storage, safe=""), "Storage") not in _STORAGES:
         raise StorageUnknown(storage=storage, project=project.name)
     content_type = call.headers.get("content-type", "")
-    return Form(content_type, call.pieces(), limit=call.nexus.options.file).upload(iri)
+    upload = Form(content_type, call.pieces(), limit=call.nexus.options.file).upload(iri)
+    return replace(upload, described=_described(call))
+
+
+def _described(call: Call) -> dict[str, object] | None:
+    """The custom metadata of the header, where there is one."""
+    said = call.headers.get(_DESCRIBED)
+    return None if said is None else description_of(parse_json(said.encode("latin-1", "replace")))
 
 
 def _shown(call: Call, project: Project, revision: Revision, *, status: int) -> Answer:

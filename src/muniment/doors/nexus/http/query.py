@@ -33,6 +33,8 @@ _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
     "resources": {"GET": _VERSION, "POST": _MADE, "PUT": _MADE},
     "version": {"GET": frozenset()},
 }
+_LINKS = frozenset({"incoming", "outgoing"})
+_LINKED = frozenset({"from", "size", "includeExternalLinks", "rev", "tag"})
 _LISTS: Mapping[str, int] = {"resources": 4, "files": 3}
 """Parts of the longest address that lists: `resources/org/project/schema`, `files/org/project`."""
 
@@ -57,6 +59,8 @@ def _known(call: Call) -> frozenset[str]:
     method = "GET" if call.method == "HEAD" else call.method
     if method == "GET" and len(call.parts) <= _LISTS.get(root, 0):
         return _FOUND
+    if call.parts[-1] in _LINKS and method == "GET":
+        return _LINKED
     if call.parts[-1] in {"tags", "undeprecate"} and method != "GET":
         return _CHANGE
     known = _KNOWN.get(root, {}).get(method, _CHANGE)

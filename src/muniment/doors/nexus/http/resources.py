@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from muniment.content.jsonld import METADATA
 from muniment.doors.nexus.documents import plain
+from muniment.doors.nexus.http import links
 from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, document, printed
 from muniment.doors.nexus.http.call import Call, is_tag
 from muniment.doors.nexus.http.listing import list_resources
@@ -31,12 +32,8 @@ def routes(parts: Sequence[str]) -> Mapping[str, Handler]:
             return {"POST": create, "GET": list_resources}
         case [_, _, _, _, _]:
             return {"PUT": put, "GET": fetch, "DELETE": deprecate}
-        case [_, _, _, _, _, "source"]:
-            return {"GET": source}
-        case [_, _, _, _, _, "undeprecate"]:
-            return {"PUT": undeprecate}
-        case [_, _, _, _, _, "tags"]:
-            return {"GET": tags, "POST": add_tag}
+        case [_, _, _, _, _, below]:
+            return _BELOW.get(below, {})
         case [_, _, _, _, _, "tags", _]:
             return {"DELETE": remove_tag}
     return {}
@@ -103,6 +100,16 @@ def deprecate(call: Call) -> Answer:
     found = changeable(call, project)
     made = call.nexus.changing.deprecate(found, call.rev(needed=True), call.actor)
     return _summary(call, project, made, status=200)
+
+
+def linking(call: Call) -> Answer:
+    """What names it."""
+    return links.incoming(call, *_revision(call))
+
+
+def linked(call: Call) -> Answer:
+    """What it names."""
+    return links.outgoing(call, *_revision(call))
 
 
 def tags(call: Call) -> Answer:
@@ -195,3 +202,13 @@ def _summary(call: Call, project: Project, revision: Revision, *, status: int) -
         ),
         status=status,
     )
+
+
+_BELOW: Mapping[str, Mapping[str, Handler]] = {
+    "incoming": {"GET": linking},
+    "outgoing": {"GET": linked},
+    "source": {"GET": source},
+    "tags": {"GET": tags, "POST": add_tag},
+    "undeprecate": {"PUT": undeprecate},
+}
+"""What can be done at the addresses below a resource's own."""
