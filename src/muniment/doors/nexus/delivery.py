@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from muniment.archive import Archive, Instance
 from muniment.content.times import seconds
 from muniment.doors.nexus.documents import Documents
+from muniment.doors.nexus.manifest import MANIFEST, Manifest
 from muniment.doors.nexus.projects import Project, Projects
 from muniment.doors.nexus.records import Content, Records, Revision, contents_of
 from muniment.doors.nexus.selections import Crcs, Definition
@@ -68,8 +69,18 @@ class DeliveryPlanner:
         self._plans: OrderedDict[tuple[object, ...], tuple[bytes, Plan]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def plan(self, definition: Definition, may_read: MayRead, form: str = TAR, *, ignore_missing: bool = False) -> Plan:
+    def plan(
+        self,
+        definition: Definition,
+        may_read: MayRead,
+        form: str = TAR,
+        *,
+        ignore_missing: bool = False,
+        manifest: bool = False,
+    ) -> Plan:
         """The archive for a selection, its length and ETag known and nothing read of its files.
+
+        With `manifest` a member more says of every other one what it is and its digest.
 
         Raises:
             AuthorizationFailed: One of the projects may not be read; always, whatever is ignored.
@@ -79,14 +90,19 @@ class DeliveryPlanner:
         """
         _refuse_unreadable(definition, may_read)
         found = list(self._found(definition, ignore_missing=ignore_missing))
-        key = (definition.project, definition.id, definition.created_at, form, ignore_missing)
+        key = (definition.project, definition.id, definition.created_at, form, ignore_missing, manifest)
         state = _state(found)
         with self._lock:
             before = self._plans.get(key)
         # A resumed download asks again and again; its names and headers need not be thought out anew.
         if before is not None and before[0] == state:
             return before[1]
-        members = list(self._members(found, definition.project))
+        names = Names(each.entry.name for each in found if each.entry.name is not None and not _is_whole(each))
+        # It gets its name first: only a given path can be in its way, and that is never changed.
+        listed = Manifest(names.place(MANIFEST), definition) if manifest else None
+        members = list(self._members(found, definition.project, names, listed))
+        if listed is not None:
+            members.append(listed.member())
         made: Plan
         if form == ZIP:
             self._crcs.load(":".join(proof) for member in members if (proof := member.proof()))
@@ -154,24 +170,32 @@ class DeliveryPlanner:
             return None
         return FoundEntry(entry, revision, inside)
 
-    def _members(self, found: Sequence[FoundEntry], home: str) -> Iterator[Member]:
-        names = Names(each.entry.name for each in found if each.entry.name is not None and not _is_whole(each))
+    def _members(
+        self, found: Sequence[FoundEntry], home: str, names: Names, listed: Manifest | None
+    ) -> Iterator[Member]:
+        for each, member in self._of_entries(found, home, names):
+            if listed is not None:
+                listed.add(member, each.revision, each.entry)
+            yield member
+
+    def _of_entries(self, found: Sequence[FoundEntry], home: str, names: Names) -> Iterator[tuple[FoundEntry, Member]]:
         kept = 0
         for each in found:
             if _is_whole(each):
-                yield from self._whole(each, each.entry.project or home, names)
+                for member in self._whole(each, each.entry.project or home, names):
+                    yield each, member
                 continue
             filename = _filename(each)
             wanted = each.entry.name or default_name(each.entry, each.entry.project or home, filename, self._layout)
             name = wanted if each.entry.name else names.place(wanted)
             if each.entry.is_file:
-                yield self._file(each, name)
+                yield each, self._file(each, name)
                 continue
             member, data = self._document(each, name)
             if kept + len(data) <= _KEPT_IN_MEMORY:
                 kept += len(data)
                 member = Member(name, len(data), partial(_bytes_from, data), member.digests, member.modified)
-            yield member
+            yield each, member
 
     def _document(self, each: FoundEntry, name: str) -> tuple[Member, bytes]:
         project = self._projects.project(each.revision.project)

@@ -13,7 +13,7 @@ from muniment.doors.nexus.http.call import Call
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.selections import Definition
 from muniment.doors.nexus.times import at
-from muniment.errors.nexus import AddressUnknown
+from muniment.errors.nexus import AddressUnknown, QueryRefused
 from muniment.http.streaming import DIGESTERS
 
 Handler = Callable[[Call], Answer | StreamedAnswer]
@@ -58,13 +58,14 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
     """Download a selection, or see what it is."""
     project = call.project(READ)
     ignore = call.flag("ignoreNotFound")
+    manifest = _manifest(call)
     iri = project.space.expand(call.parts[3], "Archive")
     kind = call.accept.selection()
     found = call.nexus.selections.get(project.name, iri)
     if call.accept.packed() is None:
         return _described(call, project, found, status=200)
     delivering = call.nexus.delivering
-    plan = delivering.plan(found, call.may_read, kind, ignore_missing=ignore)
+    plan = delivering.plan(found, call.may_read, kind, ignore_missing=ignore, manifest=manifest)
 
     def read(start: int, stop: int) -> Iterator[bytes]:
         # Whoever resumes shall have as sure a file as whoever did not have to.
@@ -79,6 +80,13 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
     }
     modified = max((member.modified for member in plan.members), default=None)
     return StreamedAnswer(plan.length, plan.etag, read, headers, modified)
+
+
+def _manifest(call: Call) -> bool:
+    asked = call.query.get("manifest")
+    if asked not in {None, "sha256"}:
+        raise QueryRefused(name="manifest", reason="only 'sha256' is made")
+    return asked is not None
 
 
 def follow(call: Call) -> Answer | StreamedAnswer:

@@ -18,11 +18,12 @@ _FORM = frozenset({"format"})
 _VERSION = frozenset({"rev", "tag", "format"})
 _CHANGE = frozenset({"rev", "format"})
 _MADE = frozenset({"rev", "tag", "format"})
+_DOWNLOAD = frozenset({"ignoreNotFound", "format", "manifest"})
 _LONGEST_SHOWN = 40
 
 _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
     "acls": {"GET": frozenset({"self", "ancestors", "rev"})},
-    "archives": {"GET": frozenset({"ignoreNotFound", "format"}), "POST": frozenset({"ignoreNotFound", "format"})},
+    "archives": {"GET": _DOWNLOAD, "POST": _DOWNLOAD},
     "files": {"GET": _VERSION, "POST": _MADE | {"storage"}, "PUT": _MADE | {"storage"}},
     "identities": {"GET": _FORM},
     "orgs": {"GET": _CHANGE | _LIST},
