@@ -12,6 +12,7 @@ from muniment.archive import Agent, Event
 from muniment.archive import Archive as LocalArchive
 from muniment.content import Finding, Hashers, Progress, quiet
 from muniment.content.archive import Archive as AnyArchive
+from muniment.content.archive import PackageForm
 from muniment.content.checks import IngestChecks
 from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_REDUNDANCY, Mode
 from muniment.errors.base import BadInput
@@ -90,18 +91,19 @@ class FolderArchive(LocalArchive):
         *,
         project: str | None = None,
         instance: str | int | None = None,
+        form: PackageForm = "tar",
         progress: Progress = quiet,
     ) -> tuple[int, str]:
-        """Hand the tar of a resource to `write`, piece by piece; its length in bytes and its sha256.
+        """Hand the tar or zip of a resource to `write`, piece by piece; its length in bytes and its sha256.
 
         Raises:
             UnknownLayout, BadInput: There is no such layout, or it cannot leave instances out.
             ResourceNotFound, InstanceNotFound, AmbiguousId: As `get`.
             MemberDamaged, MemberUnreadable: It ended early, because a file is damaged or cannot be had.
         """
-        from muniment.workflows.export import plan_tar  # noqa: PLC0415 - few commands need it
+        from muniment.workflows.export import plan_package  # noqa: PLC0415 - few commands need it
 
-        plan = plan_tar(self, id, layout, project=project, instance=instance)
+        plan = plan_package(self, id, layout, project=project, instance=instance, form=form)
         hashers = Hashers(["sha256"])
         for piece in plan.read():
             hashers.update(piece)
@@ -133,7 +135,7 @@ class FolderArchive(LocalArchive):
         notice: Callable[[Finding], None] | None = None,
         progress: Progress = quiet,
     ) -> list[str]:
-        """Import the tar of a package as new resources and return their ids. Warnings about it go to `notice`.
+        """Import the tar or zip of a package as new resources and return their ids. Warnings about it go to `notice`.
 
         Raises:
             PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.

@@ -57,9 +57,9 @@ def premis(
             fetch(sys.stdout.buffer.write)
             sys.stdout.buffer.flush()
             return
-        from muniment.workflows.output import receive_tar
+        from muniment.workflows.output import receive_packed
 
-        receive_tar(fetch, output)
+        receive_packed(fetch, output)
         typer.echo(str(output))
 
 

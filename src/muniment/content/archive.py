@@ -18,6 +18,9 @@ from muniment.content.transaction import Transaction
 Start = str | float | datetime | None
 """A place in the log: an event's number, an ISO 8601 time or a Unix time; None is the beginning."""
 
+PackageForm = Literal["tar", "zip"]
+"""How a package is packed as one file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -272,9 +275,10 @@ class Archive(Protocol):
         *,
         project: str | None = None,
         instance: str | int | None = None,
+        form: PackageForm = "tar",
         progress: Progress = quiet,
     ) -> tuple[int, str]:
-        """Hand the tar of a resource to `write`, piece by piece; its length in bytes and its sha256.
+        """Hand the tar or zip of a resource to `write`, piece by piece; its length in bytes and its sha256.
 
         `layout` is 'bag' (one instance), 'instances' or 'ocfl' (the whole history). Every file is checked
         on its way.
@@ -295,7 +299,7 @@ class Archive(Protocol):
         notice: Callable[[Finding], None] | None = None,
         progress: Progress = quiet,
     ) -> list[str]:
-        """Import the tar of a package as new resources and return their ids. Warnings about it go to `notice`.
+        """Import the tar or zip of a package as new resources and return their ids. Warnings about it go to `notice`.
 
         Raises:
             PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Literal, Self, overload
 
 from muniment.content import Finding, Progress, quiet
-from muniment.content.archive import Archive, Leftover, Repair, Start, Summary
+from muniment.content.archive import Archive, Leftover, PackageForm, Repair, Start, Summary
 from muniment.content.config import ArchiveConfig
 from muniment.content.events import Event, Head, refuse_own_type
 from muniment.content.identity import check_id
@@ -18,7 +18,7 @@ from muniment.errors.archive import AmbiguousId, InstanceNotFound, ResourceNotFo
 from muniment.errors.base import BadInput, MissingThing
 from muniment.remote.connection import LONG, Server, not_a_server, segment
 from muniment.remote.instance import RemoteInstance
-from muniment.remote.packages import fetch_document, fetch_tar, send_tar
+from muniment.remote.packages import fetch_document, fetch_package, send_package
 from muniment.remote.records import config_of, event_of, finding_of, leftover_of, repair_of, summary_of
 from muniment.remote.streams import live_events, rows_of
 from muniment.remote.transaction import RemoteTransaction
@@ -408,17 +408,18 @@ class RemoteArchive(Archive):
         *,
         project: str | None = None,
         instance: str | int | None = None,
+        form: PackageForm = "tar",
         progress: Progress = quiet,
     ) -> tuple[int, str]:
-        """Hand the tar of a resource to `write`, piece by piece; its length and sha256. A cut is taken up again.
+        """Hand the tar or zip of a resource to `write`, piece by piece; its length and sha256. A cut is taken up again.
 
         Raises:
             UnknownLayout, BadInput: There is no such layout, or it cannot leave instances out.
             ResourceNotFound, InstanceNotFound, AmbiguousId: As `get`.
             TransferCut: It was cut too often, or a file is damaged at the server.
         """
-        query = {"layout": layout, "project": project, "instance": instance}
-        return fetch_tar(self._server, f"{_resource(id)}/export", query, write, progress)
+        query = {"layout": layout, "project": project, "instance": instance, "form": form}
+        return fetch_package(self._server, f"{_resource(id)}/export", query, write, progress)
 
     def premis(
         self, id: str, write: Callable[[bytes], object], *, project: str | None = None, mets: bool = False
@@ -442,7 +443,7 @@ class RemoteArchive(Archive):
         notice: Callable[[Finding], None] | None = None,
         progress: Progress = quiet,
     ) -> list[str]:
-        """Import the tar of a package as new resources and return their ids. Warnings about it go to `notice`.
+        """Import the tar or zip of a package as new resources and return their ids. Warnings about it go to `notice`.
 
         Raises:
             PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.
@@ -451,7 +452,7 @@ class RemoteArchive(Archive):
             ServerUnreachable, TransferCut: It did not get through.
         """
         key = {"Idempotency-Key": secrets.token_hex(16)}
-        answer = send_tar(self._server, {"id": id, "project": project}, source, key, progress)
+        answer = send_package(self._server, {"id": id, "project": project}, source, key, progress)
         if notice is not None:
             for record in answer["notices"]:
                 notice(finding_of(record))

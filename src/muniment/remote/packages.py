@@ -1,4 +1,4 @@
-"""Whole resources as tars: fetched with resume, sent with their digest."""
+"""Whole resources as tars and zips: fetched with resume, sent with their digest."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from muniment.remote.connection import LONG, Broken, Server, cut
 _CHUNK = 1 << 20
 
 
-def fetch_tar(
+def fetch_package(
     server: Server, path: str, query: Mapping[str, object], write: Callable[[bytes], object], progress: Progress
 ) -> tuple[int, str]:
-    """Hand a tar to `write`, piece by piece; its length and sha256.
+    """Hand a tar or zip to `write`, piece by piece; its length and sha256.
 
     Raises:
         TransferCut: It was cut too often, or broken off because a file is damaged.
@@ -58,10 +58,10 @@ def fetch_document(
     return hashers.size, hashers.values()["sha256"]
 
 
-def send_tar(
+def send_package(
     server: Server, query: Mapping[str, object], source: Iterable[bytes], headers: Mapping[str, str], progress: Progress
 ) -> dict[str, Any]:
-    """Send a tar to be imported; what the server answers.
+    """Send a tar or zip to be imported; what the server answers.
 
     Raises:
         BadInput: There is nothing to send.
@@ -80,7 +80,8 @@ def send_tar(
             yield piece
             progress("sending", sent, None, size=sent)
 
-    described = {**headers, "Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}
+    kind = "application/zip" if first.startswith(b"PK") else "application/x-tar"
+    described = {**headers, "Content-Type": kind, "Transfer-Encoding": "chunked"}
     try:
         connection, answer = server.open("POST", "/imports", query, headers=described, body=chunked(), patience=LONG)
         data = answer.read()

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from muniment.archive import Archive as LocalArchive
 from muniment.archive import Instance
 from muniment.content import Progress, quiet
-from muniment.content.archive import Archive
+from muniment.content.archive import Archive, PackageForm
 from muniment.content.times import seconds
 from muniment.errors.base import BadInput
 from muniment.errors.exchange import UnknownLayout
@@ -22,11 +21,11 @@ from muniment.layouts.ocfl import lay_object
 from muniment.layouts.packages import LaidOutPackage, PackageTar, PackageZip
 from muniment.workflows.output import (
     receive_folder,
-    receive_tar,
+    receive_packed,
     refuse_existing,
     write_folder,
+    write_packed,
     write_stream,
-    write_tar,
 )
 
 LAYOUTS: Mapping[str, Callable[[Instance], LaidOutPackage]] = {
@@ -36,7 +35,11 @@ LAYOUTS: Mapping[str, Callable[[Instance], LaidOutPackage]] = {
 }
 """The layouts a resource can be exported in."""
 
+PACKINGS: Mapping[PackageForm, type[PackageTar | PackageZip]] = {"tar": PackageTar, "zip": PackageZip}
+"""What makes one file of a package that was laid out."""
+
 STREAM = "-"
+_FORMS: Mapping[str, PackageForm] = {".tar": "tar", ".zip": "zip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,16 @@ def lay_out(
     return _lay(_find(archive, id, layout, project, instance), layout)
 
 
-def plan_tar(
-    archive: LocalArchive, id: str, layout: str, *, project: str | None = None, instance: str | int | None = None
-) -> PackageTar:
-    """The tar of a resource, planned to the byte: `length`, `etag`, and `read(start, stop)` for any range of it.
+def plan_package(
+    archive: LocalArchive,
+    id: str,
+    layout: str,
+    *,
+    project: str | None = None,
+    instance: str | int | None = None,
+    form: PackageForm = "tar",
+) -> PackageTar | PackageZip:
+    """The tar or zip of a resource, to the byte: `length`, `etag`, and `read(start, stop)` for any range of it.
 
     Every file is checked against its digest while it is read; a damaged one ends the stream.
 
@@ -83,7 +92,7 @@ def plan_tar(
         MunimentError: As `lay_out`.
     """
     found = _find(archive, id, layout, project, instance)
-    return PackageTar(_lay(found, layout), seconds(found.created))
+    return PACKINGS[form](_lay(found, layout), seconds(found.created))
 
 
 def export(
@@ -94,14 +103,14 @@ def export(
     *,
     project: str | None = None,
     instance: str | int | None = None,
-    serialised: Literal["tar", "zip"] | None = None,
+    serialised: PackageForm | None = None,
     progress: Progress = quiet,
 ) -> Exported:
     """Export a resource to a new folder, to a '.tar' or '.zip' where the name ends so, or as a tar to '-', the output.
 
     Written beside its place, read back and compared, given its name, and only then recorded as an event
     (where the archive can be written to). What goes to the standard output cannot be read back. From an
-    archive behind a server it comes as a tar, which the server makes.
+    archive behind a server it comes as a tar or a zip, which the server makes.
 
     Raises:
         OutputExists: There is something at `target`; it is never written over.
@@ -113,20 +122,16 @@ def export(
     place = Path(name)
     if name != STREAM:
         refuse_existing(place)
-    as_tar = serialised == "tar" or place.suffix == ".tar"
-    as_zip = serialised == "zip" or (serialised is None and place.suffix == ".zip")
+    form = serialised or _FORMS.get(place.suffix)
     if not isinstance(archive, LocalArchive):
-        if as_zip:
-            raise BadInput(reason=f"a server packs as tar: name a folder or a file that ends in .tar, not {name}")
-        return _receive(archive, id, layout, name, project=project, instance=instance, as_tar=as_tar, progress=progress)
+        return _receive(archive, id, layout, name, project=project, instance=instance, form=form, progress=progress)
     found = _find(archive, id, layout, project, instance)
     laid = _lay(found, layout)
     sha256 = ""
     if name == STREAM:
         sha256 = write_stream(PackageTar(laid, seconds(found.created)), progress)
-    elif as_tar or as_zip:
-        packing = PackageZip if as_zip else PackageTar
-        sha256 = write_tar(packing(laid, seconds(found.created)), place, progress)
+    elif form:
+        sha256 = write_packed(PACKINGS[form](laid, seconds(found.created)), place, progress)
     else:
         write_folder(laid, place, progress)
     size = sum(member.size for member in laid.members)
@@ -143,21 +148,22 @@ def _receive(
     *,
     project: str | None,
     instance: str | int | None,
-    as_tar: bool,
+    form: PackageForm | None,
     progress: Progress,
 ) -> Exported:
     """Export from an archive that packs by itself."""
     found = archive.get(id, instance=instance, project=project)
 
     def fetch(write: Callable[[bytes], object]) -> tuple[int, str]:
-        return archive.export(id, layout, write, project=project, instance=instance, progress=progress)
+        packed = form or "tar"
+        return archive.export(id, layout, write, project=project, instance=instance, form=packed, progress=progress)
 
     sha256 = ""
     if name == STREAM:
         _, sha256 = fetch(sys.stdout.buffer.write)
         sys.stdout.buffer.flush()
-    elif as_tar:
-        sha256 = receive_tar(fetch, Path(name))
+    elif form:
+        sha256 = receive_packed(fetch, Path(name))
     else:
         receive_folder(fetch, Path(name))
     return Exported(id, found.project, found.number, layout, name, None, None, sha256)

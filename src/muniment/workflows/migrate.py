@@ -19,9 +19,9 @@ from muniment.errors.archive import DamagedFile
 from muniment.errors.base import BadInput
 from muniment.errors.content import DigestMismatch
 from muniment.errors.exchange import ResourceDiffers
-from muniment.workflows.export import plan_tar
+from muniment.workflows.export import plan_package
 from muniment.workflows.imports import import_package
-from muniment.workflows.output import write_tar
+from muniment.workflows.output import write_packed
 
 WHOLE = "migration"
 MERGED = "information package merging"
@@ -121,7 +121,7 @@ def _carry(source: Archive, target: Archive, project: str, id: str, progress: Pr
     with tempfile.TemporaryDirectory(prefix="muniment-") as folder:
         package = Path(folder) / "package.tar"
         if isinstance(source, LocalArchive):
-            write_tar(plan_tar(source, id, "instances", project=project), package, progress)
+            write_packed(plan_package(source, id, "instances", project=project), package, progress)
         else:
             with package.open("xb") as file:
                 source.export(id, "instances", file.write, project=project, progress=progress)

@@ -37,7 +37,7 @@ def refuse_existing(target: Path) -> None:
         raise OutputExists(path=target)
 
 
-def write_tar(plan: PackageTar | PackageZip, target: Path, progress: Progress) -> str:
+def write_packed(plan: PackageTar | PackageZip, target: Path, progress: Progress) -> str:
     """Write a tar or zip to the new file `target` and return its sha256.
 
     Raises:
@@ -63,11 +63,11 @@ def write_tar(plan: PackageTar | PackageZip, target: Path, progress: Progress) -
 
 
 Fetch = Callable[[Callable[[bytes], object]], tuple[int, str]]
-"""Something that hands a tar to a function piece by piece, and tells its length and sha256."""
+"""Something that hands a tar or zip to a function piece by piece, and tells its length and sha256."""
 
 
-def receive_tar(fetch: Fetch, target: Path) -> str:
-    """Write a tar that comes from elsewhere to the new file `target` and return its sha256.
+def receive_packed(fetch: Fetch, target: Path) -> str:
+    """Write a tar or zip that comes from elsewhere to the new file `target` and return its sha256.
 
     Raises:
         OutputExists: There is something at `target`.
@@ -85,7 +85,7 @@ def receive_folder(fetch: Fetch, target: Path) -> None:
     """Write a package that comes from elsewhere as a tar to the new folder `target`.
 
     Raises:
-        MunimentError: As `receive_tar`; nothing is left.
+        MunimentError: As `receive_packed`; nothing is left.
     """
     with _received(fetch, target) as (part, _), _writing(target):
         unpack(part, target)

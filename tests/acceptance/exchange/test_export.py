@@ -17,7 +17,7 @@ from muniment.errors.delivery import MemberDamaged
 from muniment.errors.exchange import NotVerified, UnknownLayout
 from muniment.validation import validate_path
 from muniment.workflows import output
-from muniment.workflows.export import LAYOUTS, export, plan_tar
+from muniment.workflows.export import LAYOUTS, export, plan_package
 from tests.acceptance.exchange.making import (
     ID,
     PROJECT,
@@ -161,22 +161,22 @@ def test_an_export_is_recorded_once_it_is_there(archive: Archive, tmp_path: Path
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_range_of_a_tar_is_what_the_whole_has_there(archive: Archive, layout: str) -> None:
-    whole = b"".join(plan_tar(archive, ID, layout).read())
-    assert len(whole) == plan_tar(archive, ID, layout).length
+    whole = b"".join(plan_package(archive, ID, layout).read())
+    assert len(whole) == plan_package(archive, ID, layout).length
     for start in range(0, len(whole), 1777):
-        resumed = plan_tar(archive, ID, layout)
+        resumed = plan_package(archive, ID, layout)
         assert b"".join(resumed.read(start, min(start + 999, len(whole)))) == whole[start : start + 999]
-    late = plan_tar(archive, ID, layout)
+    late = plan_package(archive, ID, layout)
     half = len(whole) // 2
     assert b"".join(late.read(half)) == whole[half:], "a download taken up again by another process"
 
 
 def test_the_etag_changes_with_the_resource_alone(archive: Archive) -> None:
-    before = plan_tar(archive, ID, "instances").etag
-    assert plan_tar(archive, ID, "instances").etag == before
+    before = plan_package(archive, ID, "instances").etag
+    assert plan_package(archive, ID, "instances").etag == before
     with archive.get(ID, "a") as more:
         more.add(b"more", "more")
-    assert plan_tar(archive, ID, "instances").etag != before
+    assert plan_package(archive, ID, "instances").etag != before
 
 
 def test_a_tar_goes_to_the_standard_output(archive: Archive, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,9 @@ def test_packages_travel_and_are_valid(server: Running, tmp_path: Path) -> None:
     muniment(server, "export", "package", "-o", tmp_path / "bag")
     assert bagit.Bag(str(tmp_path / "bag")).is_valid()
     muniment(server, "export", "package", "--layout", "instances", "-o", tmp_path / "whole.tar")
+    muniment(server, "export", "package", "-o", tmp_path / "bag.zip")
+    assert zipfile.ZipFile(tmp_path / "bag.zip").testzip() is None
+    assert muniment(server, "import", tmp_path / "bag.zip", "--id", "of-a-zip") == "of-a-zip\n"
     assert "already" in muniment(server, "import", tmp_path / "whole.tar", status=5)
     assert muniment(server, "import", tmp_path / "whole.tar", "--id", "copy") == "copy\n"
     assert muniment(server, "import", tmp_path / "bag", "--id", "other") == "other\n"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from muniment.content.archive import PackageForm
 from muniment.content.identity import new_uuid
 from muniment.errors.archive import (
     FileNotInInstance,
@@ -83,12 +84,14 @@ def test_a_live_log_goes_on_with_what_comes(archive: Any) -> None:
 # --- packages and parity
 
 
+@pytest.mark.parametrize("form", ["tar", "zip"])
 @pytest.mark.parametrize("layout", ["bag", "instances", "ocfl"])
-def test_a_package_goes_out_and_comes_in(archive: Any, layout: str) -> None:
+def test_a_package_goes_out_and_comes_in(archive: Any, layout: str, form: PackageForm) -> None:
     put(archive, "car", file=b"1" * 1000)
     pieces: list[bytes] = []
-    size, sha256 = archive.export("car", layout, pieces.append)
+    size, sha256 = archive.export("car", layout, pieces.append, form=form)
     assert sum(map(len, pieces)) == size
+    assert b"".join(pieces).startswith(b"PK") == (form == "zip")
     assert len(sha256) == 64
     assert archive.import_package(iter(pieces), id="bus") == ["bus"]
     assert archive.get("bus").read("file") == b"1" * 1000

@@ -1,4 +1,4 @@
-"""Routes that carry whole resources in and out, as tars."""
+"""Routes that carry whole resources in and out, as tars and zips."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from muniment.archive import receiving
 from muniment.content import Finding, Hashers
+from muniment.content.archive import PackageForm
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
@@ -22,12 +23,13 @@ from muniment.layouts.packages import folder_name
 from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Imported
-from muniment.workflows.export import LAYOUTS, plan_tar
+from muniment.workflows.export import LAYOUTS, plan_package
 from muniment.workflows.imports import import_package
 
 router = new_router()
 
 TAR = "application/x-tar"
+PACKED = {TAR: {}, "application/zip": {}}
 
 
 @router.get(
@@ -35,8 +37,8 @@ TAR = "application/x-tar"
     operation_id="export",
     response_class=Response,
     responses={
-        200: {"content": {TAR: {}}, "description": "A tar of exactly the length that is announced."},
-        206: {"content": {TAR: {}}, "description": "A part of it."},
+        200: {"content": PACKED, "description": "A tar or zip of exactly the length that is announced."},
+        206: {"content": PACKED, "description": "A part of it."},
     },
 )
 @router.head("/resources/{id}/export", operation_id="export_head", response_class=Response)
@@ -45,15 +47,16 @@ def export(
     id: Segment,
     layout: Annotated[str, Query(json_schema_extra={"enum": list(LAYOUTS)})] = "bag",
     instance: Annotated[str | None, Query(max_length=100, description="An earlier instance.")] = None,
+    form: Annotated[PackageForm, Query(description="How it is packed.")] = "tar",
     project: Project = None,
 ) -> Response:
-    """A resource as a package in a tar; every file is checked while it is sent."""
+    """A resource as a package in a tar or zip; every file is checked while it is sent."""
     access = authorized(request)
     name = text_of(id)
     place = access.project_of(name, project, READ)
-    plan = plan_tar(access.archive, name, layout, project=place, instance=instance)
+    plan = plan_package(access.archive, name, layout, project=place, instance=instance, form=form)
     tag = f'"{hashlib.sha256(plan.etag.encode()).hexdigest()}"'
-    return PlanResponse(request, plan, f"{folder_name(name)}.tar", etag=tag)
+    return PlanResponse(request, plan, f"{folder_name(name)}.{form}", etag=tag)
 
 
 @router.post(
@@ -61,7 +64,10 @@ def export(
     operation_id="import",
     status_code=201,
     openapi_extra={
-        "requestBody": {"required": True, "content": {TAR: {"schema": {"type": "string", "format": "binary"}}}}
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PACKED},
+        }
     },
 )
 async def import_(
@@ -69,11 +75,11 @@ async def import_(
     id: Annotated[str | None, Query(max_length=4096, description="The id to give it, if not its own.")] = None,
     project: Project = None,
     repr_digest: Annotated[
-        str, Header(description="What the tar must be (RFC 9530).", json_schema_extra=DIGEST_FIELD_FORM)
+        str, Header(description="What the package must be (RFC 9530).", json_schema_extra=DIGEST_FIELD_FORM)
     ] = "",
     idempotency_key: IdempotencyKey = "",
 ) -> Imported:
-    """Take in a package (a bag, a bag of instances, an OCFL object) as a tar: whole, or not at all."""
+    """Take in a package (a bag, a bag of instances, an OCFL object) as a tar or zip: whole, or not at all."""
     access = await run_in_threadpool(_let_in, request, project)
     expected = read_digest_fields(repr_digest)
     hashers = Hashers(["sha256", *expected])
@@ -88,8 +94,8 @@ async def import_(
         except ClientDisconnect:
             raise BadRequest(reason="the client went away before the end of the body") from None
         if not hashers.size:
-            raise UnusableRequest(where="the body", reason="it is empty, where a tar was expected")
-        refuse_mismatch("the tar", hashers.values(), expected)
+            raise UnusableRequest(where="the body", reason="it is empty, where a tar or zip was expected")
+        refuse_mismatch("the package", hashers.values(), expected)
         asked = {"id": id, "project": project, "sha256": hashers.values()["sha256"]}
 
         def make() -> dict[str, object]:
