@@ -106,8 +106,8 @@ def make_root(folder: Path, spec: str = "1.1") -> Path:
     """A valid storage root with one object."""
     folder.mkdir()
     (folder / f"0=ocfl_{spec}").write_text(f"ocfl_{spec}\n")
-    (folder / "ocfl_layout.json").write_text(json.dumps({"extension": LAYOUT, "description": "Hashed n-tuple"}))
-    make_object(folder / "aa/bb/object", spec=min(spec, "1.1"))
+    (folder / "ocfl_layout.json").write_text(json.dumps({"extension": LAYOUT, "description": "Tuples of the id"}))
+    make_object(folder / "000/000/001/1", spec=min(spec, "1.1"))
     return folder
 
 
@@ -153,7 +153,7 @@ def _large(folder: Path) -> Path:
 
 def _object_beside(folder: Path) -> Path:
     """An object directly in a root whose other object lies deeper."""
-    beside = make_object(folder / "object")
+    beside = make_object(drop(folder, "ocfl_layout.json") / "object")
     for place in (beside, *sorted(beside.glob("v*"))):
         inventory = load(place)
         save(place, {**inventory, "id": f"{inventory['id']}-2"})
@@ -376,7 +376,9 @@ ROOTS: dict[str, Callable[[Path], Path]] = {
     "E112": lambda r: put(r, "extensions/stray"),
     "W015": _object_beside,
     "O501": lambda r: _layout(r, "0002-flat-direct-storage-layout"),
+    "O503": lambda r: put(_layout(r, LAYOUT), f"extensions/{LAYOUT}/config.json", '{"delimiter": "1"}'),
     "O903": lambda r: _layout(r, "mine"),
+    "O904": lambda r: put(_layout(r, LAYOUT), f"extensions/{LAYOUT}/config.json", '{"tupleSize": 99}'),
     "W016": lambda r: put(r, "extensions/of-our-own/config.json"),
 }
 """Code to what spoils a valid storage root so that the code is found."""

@@ -53,10 +53,10 @@ def test_one_fault_is_told_once_and_under_one_code(tmp_path: Path, code: str) ->
 
 def test_findings_in_a_root_name_the_object_they_belong_to(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
-    (root / "aa/bb/object/v1/content/a.txt").write_bytes(b"Alpha\n")
+    (root / "000/000/001/1/v1/content/a.txt").write_bytes(b"Alpha\n")
     (finding,) = validate_root(root)
-    assert (finding.code, finding.resource) == ("E092", "aa/bb/object")
-    assert finding.where == "aa/bb/object/v1/content/a.txt"
+    assert (finding.code, finding.resource) == ("E092", "000/000/001/1")
+    assert finding.where == "000/000/001/1/v1/content/a.txt"
 
 
 def test_a_change_of_algorithm_between_versions_is_history_unchanged(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from muniment.validation import validate_path
 from muniment.workflows.imports import import_package
 from tests.acceptance.exchange.making import new_archive
 from tests.format.bags import make_bag, pack
-from tests.format.objects import make_object, make_root, put
+from tests.format.objects import edit, load, make_object, make_root, put, save
 
 
 def codes(path: Path, profile: str | None = None) -> set[str]:
@@ -37,32 +37,137 @@ def test_an_id_that_is_there_twice_is_told(tmp_path: Path) -> None:
     assert "E037" in codes(root)
 
 
-@pytest.mark.parametrize("extension", ["0003-hash-and-id-n-tuple-storage-layout", "0004-hashed-n-tuple-storage-layout"])
-def test_an_object_lies_where_the_layout_puts_it(tmp_path: Path, extension: str) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / "0=ocfl_1.1").write_text("ocfl_1.1\n")
+LAYOUT = "{}-storage-layout"
+EXAMPLES = [
+    ("0002-flat-direct", {}, {"object-01": "object-01"}),
+    ("0003-hash-and-id-n-tuple", {}, {
+        "object-01": "3c0/ff4/240/object-01",
+        "..hor/rib:le-$id": "487/326/d8c/%2e%2ehor%2frib%3ale-%24id",
+    }),
+    ("0003-hash-and-id-n-tuple", {"digestAlgorithm": "md5", "tupleSize": 2, "numberOfTuples": 15}, {
+        "object-01": "ff/75/53/44/92/48/5e/ab/b3/9f/86/35/67/28/88/object-01",
+    }),
+    ("0004-hashed-n-tuple", {}, {
+        "object-01": "3c0/ff4/240/3c0ff4240c1e116dba14c7627f2319b58aa3d77606d0d90dfc6161608ac987d4",
+    }),
+    ("0004-hashed-n-tuple", {
+        "digestAlgorithm": "md5", "tupleSize": 2, "numberOfTuples": 15, "shortObjectRoot": True,
+    }, {"object-01": "ff/75/53/44/92/48/5e/ab/b3/9f/86/35/67/28/88/4e"}),
+    ("0006-flat-omit-prefix", {"delimiter": ":"}, {
+        "namespace:12887296": "12887296",
+        "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66": "6e8bc430-9c3a-11d9-9669-0800200c9a66",
+    }),
+    ("0006-flat-omit-prefix", {"delimiter": "EDU/"}, {"https://institution.edu/abc/edu/f8.05v": "f8.05v"}),
+    ("0007-n-tuple-omit-prefix", {"tupleSize": 4, "numberOfTuples": 2, "reverseObjectRoot": True}, {
+        "namespace:12887296": "6927/8821/12887296",
+        "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66": "66a9/c002/6e8bc430-9c3a-11d9-9669-0800200c9a66",
+        "abc123": "321c/ba00/abc123",
+    }),
+    ("0007-n-tuple-omit-prefix", {"delimiter": "edu/", "zeroPadding": "right"}, {
+        "https://institution.edu/3448793": "344/879/300/3448793",
+        "https://institution.edu/abc/edu/f8.05v": "f8./05v/000/f8.05v",
+    }),
+    ("0010-differential-n-tuple-omit-prefix", {}, {
+        "druid:gh875jh5489": "gh/875/jh/5489",
+        "namespace:11887296672": "11/887/29/6672",
+        "urn:nbn:fi:111-0023815": "11/1-0/02/3815",
+        "abc123xyz89": "ab/c12/3x/yz89",
+    }),
+    ("0010-differential-n-tuple-omit-prefix", {
+        "delimiter": "edu/", "tupleSegmentSizes": [3, 4], "fullIdentifierAsObjectRoot": True,
+    }, {"https://institution.edu/3448793": "344/8793/3448793"}),
+    ("0011-direct-clean-path", {"numberOfFallbackTuples": 2}, {
+        "..hor_rib:l\u00e9-$id": "..hor_rib_l\u00e9-$id",
+        "info:fedora/object-01": "info_fedora/object-01",
+        '~ info:fedora/-obj#ec@t-"01 ': "info_fedora/obj_ec_t-_01",
+        "/test/ ~/.../blah": "test/_../blah",
+        "https://hdl.handle.net/XXXXX/test/bl ah": "https_/hdl.handle.net/XXXXX/test/bl ah",
+        " ".join(["abcdefghijabcdefghij"] * 13): "fallback/0/e/0eafabb38fa7f1583d1461afe980ebdc",
+    }),
+    ("0011-direct-clean-path", {
+        "encodeUTF": True, "fallbackDigestAlgorithm": "sha512", "numberOfFallbackTuples": 2,
+    }, {
+        "object=u123a-01": "object=u003Du123a-01",
+        "object=u13a-01": "object=u13a-01",
+        '~ info:fedora/-obj#ec@t-"01 ': "=u007E=u0020info=u003Afedora/-obj=u0023ec=u0040t-=u002201=u0020",
+        "/test/ ~/.../blah": "test/=u0020~/=u002E../blah",
+        " ".join(["abcdefghijabcdefghij"] * 13): (
+            "fallback/b/8/b8acda4abac53237afa03d6bbb078e1bf46b40438bb256df79b8d9ff0e57b32a"
+            "688156ad21755363ea19953c160c4dd6d4db175b71e9aa87d68937181a9f69d/9"
+        ),
+    }),
+    ("0012-hash-and-no-prefix-id-n-tuple", {"digestAlgorithm": "md5", "tupleSize": 2, "numberOfTuples": 15,
+                                           "delimiters": ["/"]}, {
+        "object-01": "ff/75/53/44/92/48/5e/ab/b3/9f/86/35/67/28/88/object-01",
+        "..hor/rib:le-$id": "5d/6e/4e/8c/b5/cd/0c/7a/8f/bf/65/c1/29/51/27/rib%3ale-%24id",
+    }),
+    ("0012-hash-and-no-prefix-id-n-tuple", {"tupleSize": 0, "numberOfTuples": 0, "delimiters": ["c", "d"]}, {
+        "abcd": "d", "abcdd": "d", "d": "d",
+    }),
+]  # fmt: skip
+"""Ids and their places as the extensions' own pages give them."""
+
+
+def with_layout(root: Path, name: str, parameters: object) -> Path:
+    """A root of a layout with these parameters and without objects."""
+    extension = LAYOUT.format(name).replace("path-storage", "path")
+    put(root, "0=ocfl_1.1", "ocfl_1.1\n")
     put(root, "ocfl_layout.json", json.dumps({"extension": extension, "description": "x"}))
+    if parameters:
+        put(root, f"extensions/{extension}/config.json", json.dumps(parameters))
+    return root
+
+
+@pytest.mark.parametrize(("name", "parameters", "places"), EXAMPLES)
+def test_an_object_lies_where_the_layout_puts_it(
+    tmp_path: Path, name: str, parameters: dict[str, object], places: dict[str, str]
+) -> None:
+    for number, (identifier, place) in enumerate(places.items()):
+        root = with_layout(tmp_path / str(number), name, parameters)
+        made = make_object(tmp_path / "object", [{"a": b"a"}])
+        for folder in (made, made / "v1"):
+            save(folder, {**load(folder), "id": identifier})
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(made, root / place)
+        assert codes(root) <= {"W005"}, identifier
+        shutil.move(root / place, root / "elsewhere")
+        shutil.rmtree(root / place.partition("/")[0], ignore_errors=True)
+        assert "O501" in codes(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("0003-hash-and-id-n-tuple", {"digestAlgorithm": "crc32"}),
+        ("0003-hash-and-id-n-tuple", {"tupleSize": 0}),
+        ("0004-hashed-n-tuple", {"tupleSize": 32, "numberOfTuples": 3}),
+        ("0004-hashed-n-tuple", {"tupleSize": 32, "numberOfTuples": 2, "shortObjectRoot": True}),
+        ("0004-hashed-n-tuple", {"tupleSize": True}),
+        ("0006-flat-omit-prefix", {}),
+        ("0006-flat-omit-prefix", {"delimiter": ""}),
+        ("0007-n-tuple-omit-prefix", {"zeroPadding": "both"}),
+        ("0010-differential-n-tuple-omit-prefix", {"tupleSegmentSizes": [2, "3"]}),
+        ("0011-direct-clean-path", {"maxPathSegmentLen": 0}),
+        ("0012-hash-and-no-prefix-id-n-tuple", {"delimiters": [""]}),
+        ("0012-hash-and-no-prefix-id-n-tuple", [1]),
+    ],
+)
+def test_where_the_parameters_cannot_be_used_there_is_no_telling(tmp_path: Path, name: str, parameters: object) -> None:
+    assert codes(with_layout(tmp_path / "root", name, parameters)) == {"O904"}
+
+
+def test_an_object_that_the_layout_has_no_place_for_is_told(tmp_path: Path) -> None:
+    root = with_layout(tmp_path / "root", "0010-differential-n-tuple-omit-prefix", {})
+    make_object(root / "ur")
+    assert codes(root) == {"O503"}
+
+
+@pytest.mark.parametrize(("size", "expected"), [("6", set()), ("7", {"E093"}), ("06", {"E057"}), ("six", {"E057"})])
+def test_sizes_in_the_fixity_block_are_compared(tmp_path: Path, size: str, expected: set[str]) -> None:
     made = make_object(tmp_path / "object")
-    identifier = json.loads((made / "inventory.json").read_text())["id"]
-    from muniment.validation.ocfl.layouts import read_layout
-
-    place = read_layout(str(root))
-    assert place is not None
-    shutil.copytree(made, root / place(identifier))
-    assert codes(root) == set()
-    shutil.move(root / place(identifier), root / "elsewhere")
-    assert "O501" in codes(root)
-
-
-def test_the_examples_of_the_layouts_come_out_as_they_are_published(tmp_path: Path) -> None:
-    from muniment.validation.ocfl.layouts import read_layout
-
-    put(tmp_path, "ocfl_layout.json", json.dumps({"extension": "0003-hash-and-id-n-tuple-storage-layout"}))
-    place = read_layout(str(tmp_path))
-    assert place is not None
-    assert place("object-01") == "3c0/ff4/240/object-01"
-    assert place("..hor/rib:le-$id") == "487/326/d8c/%2e%2ehor%2frib%3ale-%24id"
+    edit(made, lambda inventory: inventory.update(fixity={"size": {size: ["v1/content/a.txt"]}}))
+    found = codes(made)
+    assert found - ({"E093"} if "E057" in expected else set()) == expected
 
 
 def test_what_lies_beside_the_versions_is_kept_and_told(tmp_path: Path) -> None:

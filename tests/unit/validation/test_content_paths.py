@@ -34,11 +34,11 @@ def test_a_folder_that_cannot_be_listed_is_not_called_empty(tmp_path: Path, monk
     real = os.scandir
 
     def refusing(path: str) -> object:
-        if str(path).endswith("aa/bb"):
+        if str(path).endswith("000/000"):
             raise PermissionError(13, "Permission denied", path)
         return real(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
     found = [(each.code, each.where) for each in validate_root(made) if each.failed]
-    assert ("O901", "aa/bb") in found
+    assert ("O901", "000/000") in found
     assert "E073" not in {code for code, _ in found}

@@ -123,12 +123,18 @@ _WARNINGS = (
         "{where} holds staged changes, which are no version yet.",
         "Extension 0005: commit them with the program that staged them; they are kept beside the versions on import.",
     ),
+    ("O503", "{where}: the layout has no place for its id: {found}.", "An object that the root's layout cannot place."),
     ("W016", "{where} is not a registered extension.", "Folders in a storage root's extensions."),
 )
 
 _UNJUDGED = (
     ("O901", "{where} could not be read: {found}.", "The storage did not give it; it may be right or wrong."),
     ("O903", "{where}: the layout {found!r} is not known here.", "So the places of objects could not be judged."),
+    (
+        "O904",
+        "{where} cannot be used: {found}.",
+        "The layout's parameters, so the places of objects could not be judged.",
+    ),
     ("O902", "{where} is too large to judge: {found}, at most {expected}.", "A limit against hostile input."),
 )
 

@@ -8,6 +8,7 @@ from muniment.content import Finding, Progress
 from muniment.validation.findings import say
 from muniment.validation.fixity import KNOWN, FileToDigest, read_many
 from muniment.validation.ocfl.content_paths import tidy
+from muniment.validation.ocfl.digest_blocks import SIZE
 from muniment.validation.ocfl.inventory import Inventory
 from muniment.validation.ocfl.names import VersionName, version_name
 from muniment.validation.tree import Tree
@@ -81,6 +82,7 @@ def check_content(tree: Tree, expected: Expected, progress: Progress, jobs: int 
         if result.trouble:
             yield say("O901", result.path, found=result.trouble)
             continue
+        found = {**result.digests, SIZE: str(result.size)}
         for code, name, digest in expected.promises[result.path]:
-            if name in result.digests and result.digests[name] != digest:
-                yield say(code, result.path, f"{name}:{digest}", f"{name}:{result.digests[name]}")
+            if name in found and found[name] != digest:
+                yield say(code, result.path, f"{name}:{digest}", f"{name}:{found[name]}")

@@ -12,6 +12,9 @@ from muniment.validation.ocfl.jsontext import keys_twice
 
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+", re.ASCII)
 _ALGORITHM = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]*", re.ASCII)
+SIZE = "size"
+"""Of extension 0009: the bytes of a file in decimal notation stand where a digest would."""
+_NUMBER = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _MALFORMED = {"sha1": "E029", "sha256": "E030", "sha512": "E031", "blake2b-512": "E032"}
 
 
@@ -52,6 +55,8 @@ def _repeated(raw: dict[str, object], where: str, *, fixity: bool) -> list[Findi
 
 
 def _malformed(block: Mapping[str, list[str]], where: str, algorithm: str, *, fixity: bool) -> list[Finding]:
+    if algorithm == SIZE:
+        return [say("E057", where, found=size) for size in block if not _NUMBER.fullmatch(size)]
     if algorithm not in KNOWN:
         return []
     length = KNOWN[algorithm][0]
@@ -73,7 +78,7 @@ def read_fixity(raw: object, where: str) -> tuple[dict[str, dict[str, list[str]]
             findings.append(say("E056", where, found=algorithm))
         elif not isinstance(block, dict):
             findings.append(say("E057", where, found=kind_of(block)))
-        elif algorithm not in KNOWN:
+        elif algorithm not in KNOWN and algorithm != SIZE:
             findings.append(say("O801", where, found=algorithm))
         else:
             blocks[algorithm], more = read_digest_block(block, where, algorithm, fixity=True)

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from importlib import resources
 
 from muniment.content import Finding
 from muniment.validation.findings import say
 from muniment.validation.tree import Tree
 
-LAYOUTS = {
-    "0002-flat-direct-storage-layout",
-    "0003-hash-and-id-n-tuple-storage-layout",
-    "0004-hashed-n-tuple-storage-layout",
-    "0006-flat-omit-prefix-storage-layout",
-    "0007-n-tuple-omit-prefix-storage-layout",
-    "0010-differential-n-tuple-omit-prefix-storage-layout",
-    "0011-direct-clean-path-layout",
-}
-"""Registered extensions that arrange a storage root."""
+_REGISTER: Mapping[str, Mapping[str, Mapping[str, object]]] = json.loads(
+    resources.files("muniment.validation.ocfl").joinpath("registered.json").read_bytes()
+)
+REGISTERED = frozenset(_REGISTER)
+"""Every registered extension, as `registered.json` lists them; the register grows, so an unknown name is a warning."""
+
+LAYOUTS = {name: extension["layout"] for name, extension in _REGISTER.items() if "layout" in extension}
+"""Registered extensions that arrange a storage root: their parameters with the defaults, null where there is none."""
 
 MUTABLE_HEAD = "extensions/0005-mutable-head/head/inventory.json"
 """The inventory of changes that were staged and not made a version yet."""
-
-REGISTERED = LAYOUTS | {
-    "0001-digest-algorithms",
-    "0005-mutable-head",
-    "0008-schema-registry",
-    "0009-digest-algorithms",
-    "initial",
-}
-"""Every registered extension; the register grows, so an unknown name is a warning only."""
 
 
 def check_object_extensions(tree: Tree) -> Iterator[Finding]:

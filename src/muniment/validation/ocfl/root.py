@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from muniment.content import Finding, Progress, quiet
@@ -12,7 +12,7 @@ from muniment.validation.ocfl.declaration import root_declaration
 from muniment.validation.ocfl.extensions import LAYOUTS, check_root_extensions
 from muniment.validation.ocfl.inventory import NAME
 from muniment.validation.ocfl.jsontext import LARGEST, NotJson, TooLarge, parse, read_bounded
-from muniment.validation.ocfl.layouts import read_layout
+from muniment.validation.ocfl.layouts import Layout, NoPlace, read_layout
 from muniment.validation.ocfl.object import object_findings
 from muniment.validation.tree import DEEPEST, Tree, scan
 
@@ -49,6 +49,8 @@ def validate_root(
     done = 0
     depths: set[int] = set()
     layout = read_layout(root)
+    if layout and layout.trouble:
+        yield say("O904", layout.config, found=layout.trouble)
     identifiers: dict[str, str] = {}
     for folder, problem in _hierarchy(root, top):
         if problem:
@@ -67,9 +69,7 @@ def validate_root(
         yield say("W015", "an object")
 
 
-def _place_and_id(
-    root: str, folder: str, layout: Callable[[str], str] | None, identifiers: dict[str, str]
-) -> Iterator[Finding]:
+def _place_and_id(root: str, folder: str, layout: Layout | None, identifiers: dict[str, str]) -> Iterator[Finding]:
     """An id is there once (E037), and its object where the root's layout puts it (O501)."""
     try:
         inventory = parse(read_bounded(os.path.join(root, folder, NAME), LARGEST))
@@ -82,8 +82,14 @@ def _place_and_id(
     if first != folder:
         found = f"{identifier}, the id of {first}"
         yield replace(say("E037", f"{folder}/{NAME}", "an id of its own", found), resource=folder)
-    expected = layout(identifier) if layout else folder
-    if expected not in {folder, ""}:
+    if layout is None or layout.place is None:
+        return
+    try:
+        expected = layout.place(identifier).strip("/")
+    except NoPlace as reason:
+        yield replace(say("O503", folder, found=reason), resource=folder)
+        return
+    if expected != folder:
         yield replace(say("O501", folder, expected, identifier), resource=folder)
 
 

@@ -23,7 +23,7 @@ from muniment.workflows.tars import tar_of
 Notice = Callable[[Finding], None]
 
 _MOST_TOLD = 3
-UNKNOWN_LAYOUT = "O903"
+UNKNOWN_LAYOUT = {"O903", "O904"}
 """Where objects lie in a root whose layout is not known here cannot be judged; they are taken in all the same."""
 _CLAIMS = (UnsafePath, NameNotUnicode, UnknownDigest, BadId, BadProject, PathCollides, PathTaken, BadValue)
 """What is wrong with a name or a digest in a package is wrong with the package."""
@@ -122,7 +122,7 @@ def _refuse_failed(findings: Iterable[Finding], path: Path, notice: Notice) -> N
     failed: list[Finding] = []
     count = 0
     for finding in findings:
-        if finding.failed and finding.code != UNKNOWN_LAYOUT:
+        if finding.failed and finding.code not in UNKNOWN_LAYOUT:
             count += 1
             failed += [finding] if count <= _MOST_TOLD else []
         elif finding.severity is not Severity.NOTE:
