@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from muniment.archive import Archive as LocalArchive
     from muniment.archive import ContentIndex
     from muniment.database import Database
+    from muniment.session import Session
 
 
 class App(ArchiveOpener):
@@ -90,6 +91,12 @@ class App(ArchiveOpener):
         from muniment.archive import ContentIndex  # noqa: PLC0415 - only a server shows pages
 
         return ContentIndex(archive)
+
+    def session(self) -> Session:
+        """A session for what users name by address: no private addresses, unless the settings allow them."""
+        from muniment.session import Guard, Session  # noqa: PLC0415 - only a few commands fetch
+
+        return Session(Guard(allow_private_addresses=self.settings.allow_private_addresses), timeout=60.0, attempts=5)
 
     # --- rights
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,16 +51,29 @@ def import_(
         bool,
         typer.Option("--staged", help="Make an OCFL object's staged changes (0005) its newest instance."),
     ] = False,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="Fetch what a bag's fetch.txt lists and the bag does not hold."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take a package in, after checking it whole."""
     from muniment.workflows.imports import import_package
 
     shared: Context = context.obj
-    with shared.archive() as archive, shared.progress() as progress:
+    with contextlib.ExitStack() as stack:
+        archive, progress = stack.enter_context(shared.archive()), stack.enter_context(shared.progress())
+        session = stack.enter_context(shared.app().session()) if complete else None
         notices: list[Finding] = []
         imported = import_package(
-            archive, path, id=id, project=project, staged=staged, notice=notices.append, progress=progress
+            archive,
+            path,
+            id=id,
+            project=project,
+            staged=staged,
+            completing=session,
+            notice=notices.append,
+            progress=progress,
         )
         if as_json:
             print_json({"ids": imported, "notices": [finding.as_json() for finding in notices]})

@@ -6,7 +6,7 @@ file, under `bagit` and `ocfl`; `bagit.folder`, `ocfl.object` and `ocfl.root` re
 
 from __future__ import annotations
 
-from muniment.validation.bagit.bag import Bag
+from muniment.validation.bagit.bag import Bag, Hole
 from muniment.validation.bagit.description import description_of
 from muniment.validation.bagit.reading import read_bag
 from muniment.validation.bagit.validate import validate_bag
@@ -19,6 +19,7 @@ from muniment.validation.validate import PackageKind, recognise, validate_path
 
 __all__ = [
     "Bag",
+    "Hole",
     "Inventory",
     "PackageKind",
     "Unpacked",

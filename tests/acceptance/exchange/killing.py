@@ -1,7 +1,7 @@
 """Kill a process at each of its changes to the disk while it imports, and look at what it left.
 
-Run as a program of its own, because it forks: `killing.py ARCHIVE PACKAGE WORK STRIDE`. A child is killed
-at change 1, 1 + STRIDE and so on, until one gets through; the parent opens the archive each time.
+Run as a program of its own, because it forks: `killing.py ARCHIVE PACKAGE WORK STRIDE RESOURCES INSTANCES`. A child
+is killed at change 1, 1 + STRIDE and so on, until one gets through; the parent opens the archive each time.
 """
 
 from __future__ import annotations
@@ -47,28 +47,32 @@ def import_and_die(archive: Path, package: Path, change: int) -> bool:
     return os.WIFEXITED(status)
 
 
-def look(archive: Path, package: Path) -> str:
+def look(archive: Path, package: Path, resources: int, instances: int) -> str:
     """What is wrong with the archive, nothing when it is wholly as before or wholly as after the import."""
     with Archive(archive, parity=False, workers=1) as opened:
         ids = list(opened)
-        if ids and len(opened.history(ids[0])) != 3:
-            return f"{len(opened.history(ids[0]))} of 3 instances"
+        if len(ids) not in {0, resources}:
+            return f"{len(ids)} of {resources} resources"
+        if heads := [len(opened.history(id)) for id in ids if len(opened.history(id)) != instances]:
+            return f"{heads} of {instances} instances"
         found = [finding.message for finding in opened.audit() if finding.code != "M401"]
         left = list((archive / "staging/open").iterdir())
         if found or left or opened.leftovers():
             return f"{found} {left}"
         ingested = [event.instance for event in opened.events() if event.event == "ingestion"]
-        if ingested != ([1, 2, 3] if ids else []):
+        if ingested != list(range(1, instances + 1)) * len(ids):
             return f"events for {ingested}"
-        if [item.head for item in opened.resources()] != [3 for _ in ids]:
+        if [item.head for item in opened.resources()] != [instances for _ in ids]:
             return "the index is behind"
         if not ids:
             import_package(opened, package)
-        return "" if len(opened.history(next(iter(opened)))) == 3 else "the second import is not whole"
+        again = [len(opened.history(id)) for id in opened]
+        return "" if again == [instances] * resources else "the second import is not whole"
 
 
 def main() -> None:
     template, package, work = (Path(word) for word in sys.argv[1:4])
+    resources, instances = (int(word) for word in sys.argv[5:7])
     change, done, before, after = 1, False, 0, 0
     while not done:
         place = work / str(change)
@@ -77,7 +81,7 @@ def main() -> None:
         with Archive(place, parity=False, workers=1) as opened:
             there = bool(list(opened))
         before, after = before + (not there), after + there
-        wrong = look(place, package)
+        wrong = look(place, package, resources, instances)
         if wrong:
             sys.exit(f"killed at change {change}: {wrong}")
         shutil.rmtree(place)

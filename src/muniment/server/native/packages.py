@@ -29,7 +29,7 @@ from muniment.workflows.imports import import_package
 router = new_router()
 
 TAR = "application/x-tar"
-PACKED = {TAR: {}, "application/zip": {}}
+PACKED: dict[str, dict[str, object]] = {TAR: {}, "application/zip": {}}
 
 
 @router.get(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from muniment.validation.tree import Tree
 
@@ -26,6 +27,13 @@ class Manifest:
     """Path to its spelling in the manifest, where a percent sign was undone in it."""
 
 
+class Hole(NamedTuple):
+    """A line of fetch.txt: an address, and the bytes that are there, None where it does not say."""
+
+    url: str
+    size: int | None
+
+
 @dataclass(slots=True)
 class Bag:
     """A bag on disk, read as far as it can be."""
@@ -38,8 +46,8 @@ class Bag:
     manifests: list[Manifest] = field(default_factory=list)
     info: list[tuple[str, str]] = field(default_factory=list)
     """Labels and values of bag-info.txt in their order."""
-    fetch: dict[str, str] = field(default_factory=dict)
-    """Path to the address fetch.txt gives for it."""
+    fetch: dict[str, Hole] = field(default_factory=dict)
+    """Path to where fetch.txt says that it is."""
     stand_ins: dict[str, str] = field(default_factory=dict)
     """A path that is no file to the file that counts as it: of another spelling, or a link's target."""
 

@@ -66,7 +66,7 @@ def check_listed_is_there(bag: Bag) -> Iterator[Finding]:
         if path in bag.stand_ins:
             continue
         if path in bag.fetch:
-            yield say("B021", path, bag.fetch[path])
+            yield say("B021", path, bag.fetch[path].url)
         else:
             yield say("B020", path, " and ".join(each.name for each in manifests), _hint(path, by_folding))
 

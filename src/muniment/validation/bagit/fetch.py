@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from muniment.content import Finding
-from muniment.validation.bagit.bag import PAYLOAD, Bag
+from muniment.validation.bagit.bag import PAYLOAD, Bag, Hole
 from muniment.validation.bagit.paths import decode, leads_out, leads_out_elsewhere, plain
 from muniment.validation.bagit.tagfiles import lines
 from muniment.validation.findings import say
 
 NAME = "fetch.txt"
-_LINE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:\S+)[ \t]+([0-9]+|-)[ \t]+(.+)", re.DOTALL)
+_LINE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:\S+)[ \t]+([0-9]{1,30}|-)[ \t]+(.+)", re.DOTALL)
 
 
 def read_fetch(bag: Bag) -> Iterator[Finding]:
@@ -34,7 +34,7 @@ def read_fetch(bag: Bag) -> Iterator[Finding]:
             yield say("B031", place, found=path)
         else:
             path = plain(path)
-            bag.fetch[path] = match[1]
+            bag.fetch[path] = Hole(match[1], int(match[2]) if match[2] != "-" else None)
             yield from _listed(bag, place, path)
     yield from trouble
 

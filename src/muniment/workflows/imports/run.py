@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from muniment.archive import Archive as LocalArchive
 from muniment.content import Finding, Progress, Severity, quiet
 from muniment.content.archive import Archive
+from muniment.content.trees import temporary_folder
 from muniment.errors.archive import PackageRefused, PathCollides, PathTaken, ResourceExists
 from muniment.errors.base import BadInput
 from muniment.errors.content import BadId, BadProject, BadValue, NameNotUnicode, UnknownDigest, UnsafePath
+from muniment.session import Session
 from muniment.validation import read_bag as read_tag_files
 from muniment.validation import recognise, unpack_package, validate_path
 from muniment.workflows.imports.bags import read_bag
+from muniment.workflows.imports.complete import complete, copied, holes_of
 from muniment.workflows.imports.instances import is_instances, read_instances
 from muniment.workflows.imports.ocfl import object_roots, read_object
 from muniment.workflows.imports.resource import ImportedResource, look, refuse
@@ -40,6 +44,7 @@ def import_package(
     id: str | None = None,
     project: str | None = None,
     staged: bool = False,
+    completing: Session | None = None,
     notice: Notice = ignore,
     progress: Progress = quiet,
 ) -> list[str]:
@@ -49,7 +54,8 @@ def import_package(
     an OCFL storage root in a folder. Packages of Muniment's keep id, project, instance identifiers,
     times, agents and messages; `id` and `project` override what a package says of itself. Of a foreign
     bag the id is its External-Identifier, or a new one. Warnings about the package go to `notice`. With
-    `staged`, what an OCFL object holds staged (extension 0005) becomes its newest instance.
+    `staged`, what an OCFL object holds staged (extension 0005) becomes its newest instance. With `completing`,
+    what a bag's fetch.txt lists and it does not hold is fetched by that session, into a copy of the bag.
 
     Each resource becomes visible whole or not at all. In a storage root all objects are judged before
     the first is taken in. To an archive behind a server the package travels as a tar, and is judged there.
@@ -60,20 +66,47 @@ def import_package(
         BadInput: One id was given for several resources.
         DigestMismatch: A file changed after it was judged; its resource was not taken in.
         DiskFull, WriteFailed, ReadFailed: The storage refused; the resource was not taken in.
+        AddressRefused, FileUnavailable, FileDiffers, RemoteError: A file could not be fetched; nothing was taken in.
     """
     place = Path(path)
+    if not place.is_dir() and not place.is_file():
+        refuse(place, "there is neither a folder nor a file")
     if not isinstance(archive, LocalArchive):
         if staged:
             raise BadInput(reason="a server takes staged changes for no version: commit them first, or import there")
-        return archive.import_package(tar_of(place), id=id, project=project, notice=notice, progress=progress)
-    if place.is_dir():
-        return _take(archive, place, place, (id, project, staged), notice, progress)
-    if not place.is_file():
-        refuse(place, "there is neither a folder nor a file")
+        with _completed_for_server(place, completing, notice, progress) as whole:
+            return archive.import_package(tar_of(whole), id=id, project=project, notice=notice, progress=progress)
+    asked = id, project, staged
+    if place.is_dir() and not (completing and holes_of(place)):
+        return _take(archive, place, place, asked, notice, progress)
     with archive.unpacking_folder() as folder:
-        unpacked = unpack_package(os.fspath(place), os.fspath(folder), progress)
-        _refuse_failed(unpacked.findings, place, notice)
-        return _take(archive, Path(unpacked.folder), place, (id, project, staged), notice, progress)
+        root = _laid_open(place, folder, notice, progress)
+        if completing:
+            complete(root, completing, progress)
+        return _take(archive, root, place, asked, notice, progress)
+
+
+def _laid_open(place: Path, folder: Path, notice: Notice, progress: Progress) -> Path:
+    """What was packed, unpacked in `folder`; of a folder a copy there."""
+    if place.is_dir():
+        return copied(place, folder / (place.resolve().name or "package"))
+    unpacked = unpack_package(os.fspath(place), os.fspath(folder), progress)
+    _refuse_failed(unpacked.findings, place, notice)
+    return Path(unpacked.folder)
+
+
+@contextlib.contextmanager
+def _completed_for_server(
+    place: Path, completing: Session | None, notice: Notice, progress: Progress
+) -> Iterator[Path]:
+    """What is sent to a server: a bag is completed here, for a server fetches for nobody's package."""
+    if completing is None or (place.is_dir() and not holes_of(place)):
+        yield place
+        return
+    with temporary_folder("muniment-package-") as folder:
+        root = _laid_open(place, Path(folder), notice, progress)
+        complete(root, completing, progress)
+        yield root
 
 
 def _take(
