@@ -42,7 +42,7 @@ def test_an_import_killed_at_a_change_of_the_disk_is_whole_or_not_there(
     kill_everywhere(tmp_path, tmp_path / "package.tar", stride, resources=1, instances=3)
 
 
-@pytest.mark.parametrize("stride", [STRIDE, pytest.param(1, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("stride", [2 * STRIDE, pytest.param(1, marks=pytest.mark.nightly)])
 def test_of_a_storage_root_all_objects_are_there_or_none(tmp_path: Path, stride: int) -> None:
     root = tmp_path / "root"
     root.mkdir()

@@ -1,10 +1,10 @@
-"""Importing a resource that has a history already: all its instances become visible together or not at all.
+"""Importing resources that have a history already: all of them with all their instances become visible, or nothing.
 
-The instances are built one after the other in one staging folder, as the complete object they will be.
-Then, as for a commit: everything is put on stable storage, **one rename** gives the object its place,
+The instances are built one after the other in one staging folder, as the complete objects they will be.
+Then, as for a commit: everything is put on stable storage, **one rename** gives each object its place,
 and one append writes the events of all instances. The seal is written after the first sync, so a seal
 that is found vouches for every file. Killed before the seal, nothing was imported and recovery removes
-what was copied (its source still has it); after it, recovery finishes the work.
+what was copied (its source still has it); after it, recovery finishes the work (`import_publication.py`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.durable import make_folder, sync_folder, sync_tree, write_file, writing
-from muniment.archive.disk.layout import object_parts
-from muniment.archive.disk.locks import exclusive
+from muniment.archive.disk.durable import make_folder, write_file, writing
 from muniment.archive.ingest.checking import (
     candidates,
     drafts_of,
@@ -29,13 +27,20 @@ from muniment.archive.ingest.checking import (
 )
 
 # The commit point is one for commits and imports; its steps are used here, not written a second time.
-from muniment.archive.ingest.commit import abandon, copy_records, instance_record, place_version, stage_tags, take_out
+from muniment.archive.ingest.commit import copy_records, instance_record, stage_tags
 from muniment.archive.ingest.content_writer import ContentWriter
 from muniment.archive.ingest.draft import Draft
+from muniment.archive.ingest.import_publication import (
+    BuildingArea,
+    BuiltResource,
+    abandon_import,
+    inventory_digest,
+    publish_import,
+    seal_import,
+)
 from muniment.archive.ingest.staging import IMPORT, StagingArea, TransactionRecord
-from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import tag_files
-from muniment.archive.package.inventory import Inventory, Version, read_inventory
+from muniment.archive.package.inventory import Inventory, Version
 from muniment.archive.package.names import keepable, stored_path
 from muniment.archive.package.objects import declare, head_of
 from muniment.archive.parity.protect import protect
@@ -57,7 +62,7 @@ from muniment.content.events import Event
 from muniment.content.identity import Agent, check_id, check_project, new_uuid, to_uri
 from muniment.content.times import check_time, now
 from muniment.content.trees import walk_tree
-from muniment.errors.archive import DamagedRecord, ReadFailed, ResourceExists
+from muniment.errors.archive import ReadFailed, ResourceExists
 from muniment.errors.base import BadInput, MunimentError, StorageError
 from muniment.errors.checks import InfectedFiles
 
@@ -153,100 +158,69 @@ def import_histories(
 ) -> None:
     """Make new resources, all of them or none: each is built and checked before the first is published.
 
-    Killed between two publications, recovery finishes those that were sealed: all are, before the first of them.
+    Killed after all were declared complete, recovery publishes all of them; killed earlier, none.
 
     Raises:
-        ResourceExists: The id is taken; nothing was imported.
+        ResourceExists: An id is taken, or given twice; nothing was imported.
         DigestMismatch, SourceUnreadable, SourceChanged: A file is not what it should be; nothing was imported.
         UnsafePath, PathCollides, PathTaken, BadValue: A name, or what is said, cannot be kept; nothing was imported.
         DiskFull, WriteFailed: The storage refused; nothing was imported.
         BadInput: There was no instance to import.
     """
-    for history in histories:
-        _refuse_existing(context, history)
-    builds: list[_Build] = []
-    published: list[_Build] = []
+    if not histories:
+        return
+    _refuse_existing(context, histories)
+    area = _begin(context, histories[0])
     try:
+        built: list[BuiltResource] = []
+        events: list[Event] = []
         for history in histories:
-            build = _begin(context, history)
-            builds.append(build)
+            build = _Build(context, area, history)
             for imported in history.instances:
                 build.add(imported, progress)
-            build.refuse_empty()
-        for build, history in zip(builds, histories, strict=True):
-            build.seal(history.events)
-        for history in histories:
-            _refuse_existing(context, history)
-        for build in builds:
-            _publish(context, build.area)
-            published.append(build)
+            built.append(build.complete())
+            events += [*build.events, *history.events]
+        seal_import(area, built, events)
+        _refuse_existing(context, histories)
+        publish_import(context, area)
     except BaseException:
-        for build in builds:
-            if build not in published:
-                abandon(build.area)
+        abandon_import(area)
         raise
-    for build in builds:
-        with contextlib.suppress(StorageError):
-            build.area.discard()
-        record = build.area.record
-        _protect(context, context.layout.object(record.project, record.id), record, build.head, progress)
+    with contextlib.suppress(StorageError):
+        area.discard()
+    for each in built:
+        _protect(context, each, area.record.agent, progress)
 
 
-def _refuse_existing(context: ArchiveContext, history: ImportedHistory) -> None:
-    if head_of(context.layout.object(history.project, history.resource)):
-        raise ResourceExists(id=history.resource, project=history.project)
+def _refuse_existing(context: ArchiveContext, histories: Sequence[ImportedHistory]) -> None:
+    named: set[tuple[str, str]] = set()
+    for history in histories:
+        place = history.project, history.resource
+        if place in named or head_of(context.layout.object(*place)):
+            raise ResourceExists(id=history.resource, project=history.project)
+        named.add(place)
 
 
-def _begin(context: ArchiveContext, history: ImportedHistory) -> _Build:
+def _begin(context: ArchiveContext, first: ImportedHistory) -> StagingArea:
     agent = context.agent
     begun = now(), agent.name, agent.address
-    place = history.project, history.resource
+    place = first.project, first.resource
     record = TransactionRecord(new_uuid(), *place, 0, *begun, kind=IMPORT, log=context.log.head().seq)
-    return _Build(context, StagingArea.begin(context.layout, record))
-
-
-def finish_import(context: ArchiveContext, area: StagingArea) -> list[Event]:
-    """Do what of an import is not done yet; one that was not sealed is removed.
-
-    Raises:
-        ResourceExists, ResourceReserved: Somebody else took the id meanwhile; it is not published.
-        DiskFull, WriteFailed: The storage refused; running it again goes on.
-    """
-    record = area.record
-    sealed = area.sealed()
-    events: list[Event] = []
-    if sealed is not None:
-        root = context.layout.object(record.project, record.id)
-        if _inventory_digest(context, root / f"v{sealed['head']}") == sealed["inventory"]:
-            with exclusive(context.object_lock(root)):
-                if not context.log.mentions(record.transaction, record.log):
-                    events = _record(context, area)
-        else:
-            _publish(context, area)
-            events = list(_drafts(area))
-    area.discard()
-    return events
-
-
-class _VersionArea(StagingArea):
-    """The part of an import's folder that one of its versions is built in."""
-
-    @property
-    def object(self) -> Path:
-        record = self.record
-        return self.build.joinpath(*object_parts(to_uri(record.project, record.id)))
+    return StagingArea.begin(context.layout, record)
 
 
 class _Build:
     """The object as far as it is built."""
 
-    def __init__(self, context: ArchiveContext, area: StagingArea) -> None:
+    def __init__(self, context: ArchiveContext, area: StagingArea, history: ImportedHistory) -> None:
         self._context = context
         self._area = area
+        self._record = replace(area.record, project=history.project, id=history.resource)
         self._algorithm = context.config.digests[0]
-        self._inventory = Inventory(to_uri(area.record.project, area.record.id), self._algorithm)
+        self._inventory = Inventory(to_uri(history.project, history.resource), self._algorithm)
         self._known: dict[tuple[str, str], Entry] = {}
-        self._events: list[Event] = []
+        self.events: list[Event] = []
+        """What is to be written of the instances."""
         self._identifiers: set[str] = set()
         self._checked: dict[str, object] = {}
         self._formats: dict[str, tuple[Format, ...]] = {}
@@ -258,7 +232,7 @@ class _Build:
         imported = _checked(imported)
         agent = imported.agent or self._context.agent
         record = replace(
-            self._area.record,
+            self._record,
             transaction=imported.instance or new_uuid(),
             base=number - 1,
             agent_name=agent.name,
@@ -268,7 +242,7 @@ class _Build:
         if record.transaction in self._identifiers:
             raise BadInput(reason=f"two instances have the identifier {record.transaction!r}")
         self._identifiers.add(record.transaction)
-        area = _VersionArea(self._area.folder, record, None)
+        area = BuildingArea.of(self._area, record)
         make_folder(area.content)
         draft = Draft(record={"metadata": imported.metadata})
         writer = ContentWriter(self._context.copier, area, {}, set(self._inventory.manifest))
@@ -356,7 +330,7 @@ class _Build:
             **imported.detail,
         }
         ingestion = self._event(number, detail)
-        self._events += [ingestion, *(replace(ingestion, **found) for found in drafts_of(checked))]
+        self.events += [ingestion, *(replace(ingestion, **found) for found in drafts_of(checked))]
 
     def _examine(self, area: StagingArea, draft: Draft, staged: Mapping[str, str]) -> CheckReport | None:
         """Have the checks look at one version that is being built."""
@@ -374,47 +348,24 @@ class _Build:
             self._formats[draft.entries[path].digests[self._algorithm]] = found
         return checked
 
-    @property
-    def area(self) -> StagingArea:
-        """Where it is built."""
-        return self._area
-
-    @property
-    def head(self) -> int:
-        """The newest version's number."""
-        return self._inventory.head
-
-    def refuse_empty(self) -> None:
-        """Refuse a resource without any instance.
-
-        Raises:
-            BadInput: No version was built.
-        """
-        if not self.head:
-            raise BadInput(reason="there is no instance to import")
-
-    def seal(self, further: Sequence[Event]) -> int:
-        """Complete the object, make it last and declare it complete; returns the newest version's number.
+    def complete(self) -> BuiltResource:
+        """Make the object whole with the records in its root.
 
         Raises:
             BadInput: No version was built.
             DiskFull, WriteFailed: The storage refused.
         """
-        head = self.head
-        self.refuse_empty()
-        whole = _VersionArea(self._area.folder, self._area.record, None).object
+        head = self._inventory.head
+        if not head:
+            raise BadInput(reason="there is no instance to import")
+        whole = BuildingArea.of(self._area, self._record).object
         shown = whole / ("v1" if self._context.config.mode is Mode.WORM else f"v{head}")
         copy_records(shown, whole, self._algorithm)
-        sync_tree(self._area.folder, since=self._area.held)
-        digest = _inventory_digest(self._context, whole / f"v{head}")
-        transaction = self._area.record.transaction
-        events = [replace(event, transaction=transaction).as_json() for event in (*self._events, *further)]
-        self._area.write_seal({"inventory": digest, "head": head, "events": events})
-        sync_tree(self._area.folder, since=self._area.held)
-        return head
+        digest = inventory_digest(self._context, whole / f"v{head}")
+        return BuiltResource(self._record.project, self._record.id, head, digest)
 
     def _event(self, number: int, detail: dict[str, object]) -> Event:
-        record = self._area.record
+        record = self._record
         agent = f"{record.agent_name} <{record.agent_address}>"
         return Event("ingestion", agent, record.project, record.id, number, detail=detail)
 
@@ -448,55 +399,19 @@ def _note_others(draft: Draft, imported: ImportedInstance) -> None:
     draft.add_others(links, [keepable(folder) for folder in imported.folders])
 
 
-def _publish(context: ArchiveContext, area: StagingArea) -> None:
-    """Give a sealed object its place and write its events, or undo both.
-
-    Raises:
-        ResourceExists, ResourceReserved: Somebody else was first.
-        DiskFull, WriteFailed: The storage refused.
-    """
-    record = area.record
-    root = context.layout.object(record.project, record.id)
-    with exclusive(context.object_lock(root)):
-        if head_of(root):
-            raise ResourceExists(id=record.id, project=record.project)
-        refuse_reserved(context, record)
-        try:
-            landed = place_version(context, area, root)
-            sync_folder(landed)
-            _record(context, area)
-        except BaseException:
-            take_out(context, area, root)
-            raise
-
-
-def _record(context: ArchiveContext, area: StagingArea) -> list[Event]:
-    return context.log.append(_drafts(area))
-
-
-def _drafts(area: StagingArea) -> Iterable[Event]:
-    return [Event(**event) for event in (area.sealed() or {}).get("events", [])]
-
-
-def _protect(context: ArchiveContext, root: Path, record: TransactionRecord, head: int, progress: Progress) -> None:
+def _protect(context: ArchiveContext, resource: BuiltResource, agent: Agent, progress: Progress) -> None:
     # The resource is there whatever happens here: parity can be made at any later time.
     if not context.parity:
         return
-    for number in range(1, head + 1):
+    root = context.layout.object(resource.project, resource.id)
+    for number in range(1, resource.head + 1):
         try:
             protect(context, root, number, progress=progress)
         except (MunimentError, OSError) as error:
             detail = {"note": "no parity was made", "reason": str(error)}
-            agent = str(record.agent)
+            made = Event("creation", str(agent), resource.project, resource.id, number, "failure", detail)
             with contextlib.suppress(MunimentError):
-                context.log.append([Event("creation", agent, record.project, record.id, number, "failure", detail)])
-
-
-def _inventory_digest(context: ArchiveContext, version: Path) -> str:
-    try:
-        return read_inventory(version, context.config.digests[0])[1]
-    except (OSError, DamagedRecord, ReadFailed):
-        return ""
+                context.log.append([made])
 
 
 def _drop_empty(content: Path) -> None:

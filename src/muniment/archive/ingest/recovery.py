@@ -147,7 +147,7 @@ def _finish_other(context: ArchiveContext, area: StagingArea) -> list[Event]:
     if record.kind == DELETION:
         return finish_purge(context, area)
     if record.kind == IMPORT:
-        from muniment.archive.ingest.import_history import finish_import
+        from muniment.archive.ingest.import_publication import finish_import
 
         try:
             done = finish_import(context, area)
