@@ -31,8 +31,8 @@ from muniment.archive.ingest.commit import copy_records, instance_record, stage_
 from muniment.archive.ingest.content_writer import ContentWriter
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.import_publication import (
-    BuildingArea,
-    BuiltResource,
+    CompleteResource,
+    ObjectArea,
     abandon_import,
     inventory_digest,
     publish_import,
@@ -172,7 +172,7 @@ def import_histories(
     _refuse_existing(context, histories)
     area = _begin(context, histories[0])
     try:
-        built: list[BuiltResource] = []
+        built: list[CompleteResource] = []
         events: list[Event] = []
         for history in histories:
             build = _Build(context, area, history)
@@ -242,7 +242,7 @@ class _Build:
         if record.transaction in self._identifiers:
             raise BadInput(reason=f"two instances have the identifier {record.transaction!r}")
         self._identifiers.add(record.transaction)
-        area = BuildingArea.of(self._area, record)
+        area = ObjectArea.of(self._area, record)
         make_folder(area.content)
         draft = Draft(record={"metadata": imported.metadata})
         writer = ContentWriter(self._context.copier, area, {}, set(self._inventory.manifest))
@@ -348,7 +348,7 @@ class _Build:
             self._formats[draft.entries[path].digests[self._algorithm]] = found
         return checked
 
-    def complete(self) -> BuiltResource:
+    def complete(self) -> CompleteResource:
         """Make the object whole with the records in its root.
 
         Raises:
@@ -358,11 +358,11 @@ class _Build:
         head = self._inventory.head
         if not head:
             raise BadInput(reason="there is no instance to import")
-        whole = BuildingArea.of(self._area, self._record).object
+        whole = ObjectArea.of(self._area, self._record).object
         shown = whole / ("v1" if self._context.config.mode is Mode.WORM else f"v{head}")
         copy_records(shown, whole, self._algorithm)
         digest = inventory_digest(self._context, whole / f"v{head}")
-        return BuiltResource(self._record.project, self._record.id, head, digest)
+        return CompleteResource(self._record.project, self._record.id, head, digest)
 
     def _event(self, number: int, detail: dict[str, object]) -> Event:
         record = self._record
@@ -399,7 +399,7 @@ def _note_others(draft: Draft, imported: ImportedInstance) -> None:
     draft.add_others(links, [keepable(folder) for folder in imported.folders])
 
 
-def _protect(context: ArchiveContext, resource: BuiltResource, agent: Agent, progress: Progress) -> None:
+def _protect(context: ArchiveContext, resource: CompleteResource, agent: Agent, progress: Progress) -> None:
     # The resource is there whatever happens here: parity can be made at any later time.
     if not context.parity:
         return

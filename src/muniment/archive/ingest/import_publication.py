@@ -29,7 +29,7 @@ from muniment.errors.base import Conflict, StorageError
 
 
 @dataclass(frozen=True, slots=True)
-class BuiltResource:
+class CompleteResource:
     """A resource as it lies complete in an import's folder: the number of its newest version and that one's digest."""
 
     project: str
@@ -38,11 +38,11 @@ class BuiltResource:
     inventory: str
 
 
-class BuildingArea(StagingArea):
+class ObjectArea(StagingArea):
     """The part of an import's folder that one of its resources is built in; it has no lock of its own."""
 
     @classmethod
-    def of(cls, area: StagingArea, record: TransactionRecord) -> BuildingArea:
+    def of(cls, area: StagingArea, record: TransactionRecord) -> ObjectArea:
         """The part of `area` for the resource of `record`."""
         return cls(area.folder, record, None)
 
@@ -52,7 +52,7 @@ class BuildingArea(StagingArea):
         return self.build.joinpath(*object_parts(to_uri(self.record.project, self.record.id)))
 
 
-def seal_import(area: StagingArea, resources: Sequence[BuiltResource], events: Sequence[Event]) -> None:
+def seal_import(area: StagingArea, resources: Sequence[CompleteResource], events: Sequence[Event]) -> None:
     """Bring what was built to stable storage, and declare it complete.
 
     Raises:
@@ -138,13 +138,13 @@ def finish_import(context: ArchiveContext, area: StagingArea) -> list[Event]:
     return events
 
 
-def _resources(area: StagingArea, sealed: Mapping[str, object]) -> list[BuiltResource]:
+def _resources(area: StagingArea, sealed: Mapping[str, object]) -> list[CompleteResource]:
     """The resources of a seal; one of an earlier Muniment has one, and its transaction tells which."""
     rows = sealed.get("resources")
     if isinstance(rows, list):
-        return [BuiltResource(**row) for row in rows]
+        return [CompleteResource(**row) for row in rows]
     record = area.record
-    return [BuiltResource(record.project, record.id, int(str(sealed["head"])), str(sealed["inventory"]))]
+    return [CompleteResource(record.project, record.id, int(str(sealed["head"])), str(sealed["inventory"]))]
 
 
 def _drafts(sealed: Mapping[str, object]) -> list[Event]:
@@ -152,16 +152,16 @@ def _drafts(sealed: Mapping[str, object]) -> list[Event]:
     return [Event(**event) for event in events] if isinstance(events, list) else []
 
 
-def _part(area: StagingArea, resource: BuiltResource) -> BuildingArea:
-    return BuildingArea.of(area, replace(area.record, project=resource.project, id=resource.id, base=0))
+def _part(area: StagingArea, resource: CompleteResource) -> ObjectArea:
+    return ObjectArea.of(area, replace(area.record, project=resource.project, id=resource.id, base=0))
 
 
-def _root(context: ArchiveContext, resource: BuiltResource) -> Path:
+def _root(context: ArchiveContext, resource: CompleteResource) -> Path:
     return context.layout.object(resource.project, resource.id)
 
 
 @contextlib.contextmanager
-def _locked(context: ArchiveContext, resources: Sequence[BuiltResource]) -> Iterator[None]:
+def _locked(context: ArchiveContext, resources: Sequence[CompleteResource]) -> Iterator[None]:
     """Hold the locks of all objects, which are few; in one order, so that no two imports wait for each other."""
     with contextlib.ExitStack() as stack:
         for lock in sorted({context.object_lock(_root(context, each)) for each in resources}):
@@ -169,13 +169,13 @@ def _locked(context: ArchiveContext, resources: Sequence[BuiltResource]) -> Iter
         yield
 
 
-def _refuse_taken(context: ArchiveContext, area: StagingArea, resource: BuiltResource) -> None:
+def _refuse_taken(context: ArchiveContext, area: StagingArea, resource: CompleteResource) -> None:
     if head_of(_root(context, resource)):
         raise ResourceExists(id=resource.id, project=resource.project)
     refuse_reserved(context, _part(area, resource).record)
 
 
-def _place(context: ArchiveContext, area: StagingArea, resources: Sequence[BuiltResource]) -> None:
+def _place(context: ArchiveContext, area: StagingArea, resources: Sequence[CompleteResource]) -> None:
     for each in resources:
         part = _part(area, each)
         # Objects in one folder that the archive did not have go there together.
@@ -183,7 +183,7 @@ def _place(context: ArchiveContext, area: StagingArea, resources: Sequence[Built
             sync_folder(place_version(context, part, _root(context, each)))
 
 
-def _is_placed(context: ArchiveContext, resource: BuiltResource) -> bool:
+def _is_placed(context: ArchiveContext, resource: CompleteResource) -> bool:
     return inventory_digest(context, _root(context, resource) / f"v{resource.head}") == resource.inventory
 
 

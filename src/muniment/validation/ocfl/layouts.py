@@ -27,7 +27,7 @@ _SAFE = frozenset(f"{string.ascii_letters}{string.digits}-_")
 _ASCII = range(0x20, 0x80)
 
 
-class NoPlace(Exception):
+class NoPath(Exception):
     """The layout has no place for an id; the text says why."""
 
 
@@ -201,7 +201,7 @@ def _differential(given: Parameters) -> ObjectPlace:
         name = _without_prefix(_ascii(identifier), delimiter)
         if len(name) != sum(sizes):
             message = f"{name!r} has not {sum(sizes)} characters"
-            raise NoPlace(message)
+            raise NoPath(message)
         ends = [sum(sizes[:count]) for count in range(len(sizes) + 1)]
         tuples = [name[start:end] for start, end in pairwise(ends)]
         return "/".join((*tuples, *([name] if given["fullIdentifierAsObjectRoot"] else ())))
@@ -233,14 +233,14 @@ def _without_prefix(identifier: str, delimiter: str) -> str:
     """What follows the last delimiter, whatever its capitals; the whole where there is none.
 
     Raises:
-        NoPlace: The delimiter stands at the end.
+        NoPath: The delimiter stands at the end.
     """
     size = len(delimiter)
     for at in range(len(identifier) - size, -1, -1):
         if identifier[at : at + size].lower() == delimiter.lower():
             if at + size == len(identifier):
                 message = f"{identifier!r} ends in the delimiter"
-                raise NoPlace(message)
+                raise NoPath(message)
             return identifier[at + size :]
     return identifier
 
@@ -248,7 +248,7 @@ def _without_prefix(identifier: str, delimiter: str) -> str:
 def _ascii(identifier: str) -> str:
     if any(ord(each) not in _ASCII for each in identifier):
         message = f"{identifier!r} is not ASCII"
-        raise NoPlace(message)
+        raise NoPath(message)
     return identifier
 
 

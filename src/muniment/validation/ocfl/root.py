@@ -12,7 +12,7 @@ from muniment.validation.ocfl.declaration import root_declaration
 from muniment.validation.ocfl.extensions import LAYOUTS, check_root_extensions
 from muniment.validation.ocfl.inventory import NAME
 from muniment.validation.ocfl.jsontext import LARGEST, NotJson, TooLarge, parse, read_bounded
-from muniment.validation.ocfl.layouts import Layout, NoPlace, read_layout
+from muniment.validation.ocfl.layouts import Layout, NoPath, read_layout
 from muniment.validation.ocfl.object import object_findings
 from muniment.validation.tree import DEEPEST, Tree, scan
 
@@ -86,7 +86,7 @@ def _place_and_id(root: str, folder: str, layout: Layout | None, identifiers: di
         return
     try:
         expected = layout.place(identifier).strip("/")
-    except NoPlace as reason:
+    except NoPath as reason:
         yield replace(say("O503", folder, found=reason), resource=folder)
         return
     if expected != folder:
