@@ -23,7 +23,7 @@ OURS = [
     "resource.json", "instance.json", "instances", "metadata", "files.jsonl", "inventory.json", "inventory.json.sha512",
     "0=ocfl_object_1.1", "0=ocfl_1.1", "v1", "content", "data", "bagit.txt", "bag-info.txt", "manifest-sha512.txt",
     "tagmanifest-sha512.txt", "fetch.txt", "extensions", "logs", "__MACOSX", "._a", "._data", ".DS_Store",
-    "bag-tag-files",
+    "bag-tag-files", "ro-crate-metadata.json",
     "=m=a", "..\\x", "a\\..\\b", "..\\..\\x", "C:\\x", "~", "~root", "%HOME%", "%2e%2e", "100%25 done", "50%", "a%0Ab",
 ]  # fmt: skip
 ALPHABET = st.text(st.sampled_from("ab\\./%=\r\n\x1b~ _A\u00e9e\u0301\u0308\u212b"), min_size=1, max_size=8)
@@ -66,11 +66,13 @@ def check_the_law(folder: Path, id: str, history: list[dict[str, bytes]]) -> Non
                 package = folder / f"{layout}{form}"
                 export(archive, id, layout, package)
                 findings = list(validate_path(package))
-                assert [finding.message for finding in findings if finding.failed] == []
+                # Not even strict validation finds fault with what we write.
+                faults = [each.message for each in findings if each.failed or each.severity is Severity.DEVIATION]
+                assert faults == []
                 with new_archive(folder / f"to-{layout}{form}") as other:
                     assert import_package(other, package) == [id]
                     after = views(other, id)
-                if layout == "bag":
+                if layout in {"bag", "ro-crate"}:
                     assert list(map(beside_its_number, after)) == [beside_its_number(before[-1])]
                 else:
                     assert after == before

@@ -22,7 +22,7 @@ LONGEST_PATH = 3_000
 """Bytes of a whole stored path: Linux opens paths of up to 4,095, and the archive's own folders come before it."""
 
 _ODD = re.compile(
-    r"%(?:0[aAdD]|25)"  # read as an escape by some, as itself by others
+    r"%"  # to be escaped in a manifest, which programs in use neither write nor read
     r"|[\x00-\x1f\x7f\x85\u2028\u2029]"  # line breaks somewhere, or not printable
     r"|\A\s|\s\Z"  # stripped when a manifest's line is read
     r"|(?:\A|\\)\.\.(?:\\|\Z)"  # leads out of the bag where '\' separates folders
