@@ -23,7 +23,9 @@ def export(
     context: typer.Context,
     id: Id,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="A new folder, or a .tar or .zip.")],
-    layout: Annotated[str, typer.Option(help="bag (one instance), instances or ocfl (the whole history).")] = "bag",
+    layout: Annotated[
+        str, typer.Option(help="bag or ro-crate (one instance), instances or ocfl (the whole history).")
+    ] = "bag",
     instance: InstanceOption = None,
     project: ProjectOption = None,
     as_json: Json = False,
@@ -44,7 +46,7 @@ def export(
 
 def import_(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A bag, an `instances` bag or an OCFL object; a folder, tar or zip.")],
+    path: Annotated[Path, typer.Argument(help="A bag, an OCFL object or root, or an RO-Crate; a folder, tar or zip.")],
     id: Annotated[str | None, typer.Option("--id", help="The id to give it, if not its own.")] = None,
     project: ProjectOption = None,
     staged: Annotated[

@@ -280,7 +280,7 @@ class Archive(Protocol):
     ) -> tuple[int, str]:
         """Hand the tar or zip of a resource to `write`, piece by piece; its length in bytes and its sha256.
 
-        `layout` is 'bag' (one instance), 'instances' or 'ocfl' (the whole history). Every file is checked
+        `layout` is 'bag' or 'ro-crate' (one instance), 'instances' or 'ocfl' (the whole history). Every file is checked
         on its way.
 
         Raises:

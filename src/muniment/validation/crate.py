@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +11,12 @@ from urllib.parse import unquote
 from muniment.validation.ocfl.jsontext import NotJson, TooLarge, parse, read_bounded
 
 CRATE = "ro-crate-metadata.json"
+LEGACY = "ro-crate-metadata.jsonld"
 ORE = "metadata/oai-ore.jsonld"
 _LARGEST = 64 * 1024 * 1024
 _REQUIRED = ("name", "description", "datePublished", "license")
 _SCHEMA = ("http://schema.org/", "https://schema.org/")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _TERMS = "http://purl.org/dc/terms/"
 
 
@@ -24,20 +27,30 @@ class Described:
     metadata: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     """Relative paths of the files that it lists, from the folder it describes."""
+    folders: list[str] = field(default_factory=list)
+    """As `files`, of folders."""
+    unreadable: list[str] = field(default_factory=list)
+    """Why nothing could be read."""
+    unlinked: list[str] = field(default_factory=list)
+    """Files and folders that no chain of hasPart leads to from the root."""
     wrong: list[str] = field(default_factory=list)
+    """What the root lacks."""
 
 
 def read_crate(place: str) -> Described:
     """The RO-Crate in the file `place`, read by its descriptor's `about` and never by its first data set."""
     graph = _document(place).get("@graph")
     if not isinstance(graph, list):
-        return Described(wrong=["it is no JSON-LD with a @graph"])
+        return Described(unreadable=["it is no JSON-LD with a @graph"])
     entities = {each["@id"]: each for each in graph if isinstance(each, dict) and isinstance(each.get("@id"), str)}
-    descriptor = entities.get(CRATE) or entities.get(f"./{CRATE}") or {}
+    # Names of the document that were ever used; newer ones first (RO-Crate 1.2, finding the root data entity).
+    descriptors = (entities.get(f"{start}{name}") for name in (CRATE, LEGACY) for start in ("", "./"))
+    descriptor = next((each for each in descriptors if each), {})
     root = entities.get(_reference(descriptor.get("about")))
     if root is None:
-        return Described(wrong=["no descriptor says what the crate is about"])
+        return Described(unreadable=["no descriptor says what the crate is about"])
     found = Described(wrong=[f"the root has no {name}" for name in _REQUIRED if not root.get(name)])
+    found.wrong += [] if "Dataset" in _each(root.get("@type")) else ["the root is no Dataset"]
     found.metadata = _words(
         title=_text(root.get("name")),
         description=_text(root.get("description")),
@@ -47,10 +60,34 @@ def read_crate(place: str) -> Described:
         parts=[_named(each, entities) for each in _each(root.get("hasPart"))],
         conforms_to=[_reference(each) for each in _each(descriptor.get("conformsTo"))],
     )
+    reached = _reached(root, entities)
     for name, entity in entities.items():
-        if "File" in _each(entity.get("@type")) and "://" not in name and not name.startswith("#"):
-            found.files.append(unquote(name).removeprefix("./"))
+        kinds = _each(entity.get("@type"))
+        if entity is root or not {"File", "Dataset"} & set(map(str, kinds)) or not _is_inside(name):
+            continue
+        path = unquote(name).removeprefix("./")
+        (found.files if "File" in kinds else found.folders).append(path)
+        if name not in reached:
+            found.unlinked.append(path)
     return found
+
+
+def _is_inside(name: str) -> bool:
+    """Whether an entity's identifier is a path in the crate: no address, and nothing that is only named there."""
+    return not _SCHEME.match(name) and not name.startswith(("#", "_:", "/"))
+
+
+def _reached(root: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Every identifier that a chain of hasPart leads to."""
+    reached: set[str] = set()
+    waiting = [root]
+    while waiting:
+        for part in _each(waiting.pop().get("hasPart")):
+            name = _reference(part)
+            if name not in reached:
+                reached.add(name)
+                waiting += [entities[name]] if name in entities else []
+    return reached
 
 
 def read_ore(place: str) -> Described:
@@ -61,7 +98,7 @@ def read_ore(place: str) -> Described:
     described = {terms.get(key, key): value for key, value in document.items()}
     inner = described.get("ore:describes") or described.get("http://www.openarchives.org/ore/terms/describes")
     if not isinstance(inner, dict):
-        return Described(wrong=["it describes no aggregation"])
+        return Described(unreadable=["it describes no aggregation"])
     said = {_expanded(key, terms): value for key, value in inner.items()}
 
     def of(*names: str) -> Any:

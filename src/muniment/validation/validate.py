@@ -12,12 +12,13 @@ from muniment.content import Finding, Progress, quiet
 from muniment.content.trees import temporary_folder
 from muniment.errors.base import StorageError
 from muniment.validation.bagit.validate import validate_bag
+from muniment.validation.crates import crate_document, validate_crate
 from muniment.validation.findings import say, why
 from muniment.validation.ocfl.object import validate_object
 from muniment.validation.ocfl.root import validate_root
 from muniment.validation.packed import is_packed, unpack_package
 
-PackageKind = Literal["bag", "ocfl-object", "ocfl-root", "packed"]
+PackageKind = Literal["bag", "ocfl-object", "ocfl-root", "crate", "packed"]
 
 _MANIFEST = re.compile(r"(tag)?manifest-.+\.txt", re.IGNORECASE)
 _VERSION = re.compile(r"v[0-9]+", re.ASCII)
@@ -40,7 +41,7 @@ def recognise(path: str | os.PathLike[str]) -> PackageKind | None:
         return "ocfl-root"
     if "bagit.txt" in names:
         return "bag"
-    return _undeclared(names)
+    return "crate" if crate_document(names) else _undeclared(names)
 
 
 def _undeclared(names: list[str]) -> PackageKind | None:
@@ -68,7 +69,7 @@ def validate_path(
     unpacked into the temporary folder of the system, and only when none of its members could do harm there.
 
     Args:
-        path: A bag, an OCFL object or an OCFL storage root: a folder, a tar (compressed or not) or a zip.
+        path: A bag, an OCFL object, an OCFL storage root or an RO-Crate: a folder, a tar (compressed or not) or a zip.
         serialisation: The media type of the file that the package was unpacked from.
         profile: The JSON file of a BagIt profile; what is no bag cannot be held against one (B904).
         progress: Told of each batch of files whose digests were compared.
@@ -78,7 +79,7 @@ def validate_path(
     if kind == "packed":
         yield from _validate_packed(os.fspath(path), profile, progress, jobs)
         return
-    if profile is not None and kind is not None and kind.startswith("ocfl"):
+    if profile is not None and kind not in {None, "bag"}:
         # Said, and not passed over: whoever names a profile believes that it was looked at.
         yield say("B904", os.fspath(profile), found=f"it is for bags, and {os.fspath(path)} is none")
     if kind == "bag":
@@ -87,6 +88,8 @@ def validate_path(
         yield from validate_object(path, progress=progress, jobs=jobs)
     elif kind == "ocfl-root":
         yield from validate_root(path, progress=progress, jobs=jobs)
+    elif kind == "crate":
+        yield from validate_crate(path)
     else:
         yield from _nothing_known(os.fspath(path))
 

@@ -16,6 +16,7 @@ from muniment.content.times import seconds
 from muniment.errors.base import BadInput
 from muniment.errors.exchange import UnknownLayout
 from muniment.layouts.bag import lay_bag
+from muniment.layouts.crate import lay_crate
 from muniment.layouts.instances import lay_instances
 from muniment.layouts.ocfl import lay_object
 from muniment.layouts.packages import LaidOutPackage, PackageTar, PackageZip
@@ -32,6 +33,7 @@ LAYOUTS: Mapping[str, Callable[[Instance], LaidOutPackage]] = {
     "bag": lay_bag,
     "instances": lay_instances,
     "ocfl": lay_object,
+    "ro-crate": lay_crate,
 }
 """The layouts a resource can be exported in."""
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from muniment.content import Finding
 from muniment.validation.bagit.bag import PAYLOAD, Bag
-from muniment.validation.bagit.paths import composed
 from muniment.validation.crate import CRATE, ORE, Described, read_crate, read_ore
+from muniment.validation.crates import check_described
 from muniment.validation.findings import say
 
 
@@ -25,10 +25,6 @@ def check_description(bag: Bag) -> Iterator[Finding]:
     where = f"{PAYLOAD}{CRATE}"
     if where not in bag.tree.files:
         return
-    found = read_crate(bag.tree.path(where))
-    for wrong in found.wrong:
-        yield say("B521", where, found=wrong)
-    there = {composed(path) for path in bag.payload}
-    for path in found.files:
-        if composed(f"{PAYLOAD}{path}") not in there:
-            yield say("B521", where, found=f"it lists {path}, which is not there")
+    for finding in check_described(bag.tree, where, read_crate(bag.tree.path(where))):
+        wrong = f"it lists {finding.where}, which is not there" if finding.code == "R003" else finding.found
+        yield say("B521", where, found=f"{wrong} is not reached from the root" if finding.code == "R004" else wrong)

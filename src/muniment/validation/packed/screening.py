@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from muniment.content import Finding, LogicalPath
 from muniment.errors.content import NameNotUnicode, UnsafePath
 from muniment.validation.bagit.paths import folded
+from muniment.validation.crate import CRATE
 from muniment.validation.findings import say
 from muniment.validation.packed.members import FILE, FOLDER, HARD_LINK, LINK, MOST_MEMBERS, Member
 
@@ -26,7 +27,7 @@ class Screen:
     count: int = 0
     size: int = 0
     top: str = ""
-    """The one folder, where there is one."""
+    """The one folder, where there is one; '' for a crate whose root is that of its file."""
     findings: list[Finding] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
     """Path of every file, hard links included, to its bytes."""
@@ -102,6 +103,8 @@ class Screen:
         mine = {path for path in beside if path.startswith(APPLE_DOUBLE) and path[2:] in self.folders}
         tops -= mine
         beside -= mine
+        if CRATE in self.sizes:
+            return  # the root of an RO-Crate may be the root of its zip
         if len(tops) != 1 or beside:
             found = f"the file {min(beside)!r} beside it" if beside else str(len(tops))
             self.findings.append(say("B051", self.name, found=found))

@@ -135,7 +135,7 @@ class _Written:
     def _listed(self) -> set[str]:
         """Every path that the package's own records list: a bag's manifests, the inventories of OCFL objects."""
         top = self._screen.top
-        listed = {f"{top}/{path}" for path in listed_paths(os.path.join(self._target, top))}
+        listed = {f"{top}/{path}".lstrip("/") for path in listed_paths(os.path.join(self._target, top))}
         for path in self._screen.sizes:
             above, _, name = path.rpartition("/")
             if name == INVENTORY:

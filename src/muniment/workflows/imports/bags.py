@@ -8,6 +8,7 @@ from typing import Any
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
 from muniment.content.times import from_ns
+from muniment.layouts.crate import DOCUMENT, FORMAT, LABEL
 from muniment.validation import Bag, description_of
 from muniment.validation.bagit.bag import MANIFEST
 from muniment.workflows.imports.resource import (
@@ -48,7 +49,9 @@ def _own(found: PackageFiles, bag: Bag, origin: Json) -> ImportedResource:
     digests = _digests(bag)
     files = list(own_files(read_lines(found.place(FILES)), where, digests, found.place))
     recorded = {str(file.source) for file in files}
-    for path in found.files:
+    # Made for the way by the layout `ro-crate`, as the bag's own bag-info.txt says.
+    made = {DOCUMENT} if FORMAT in bag.values(LABEL) else set()
+    for path in found.files.keys() - made:
         if path.startswith(PAYLOAD) and found.place(path) not in recorded:
             refuse(found.root, f"its records do not name {path!r}")
     detail = {"origin": {**origin, "number": record.get("number")}}

@@ -19,6 +19,7 @@ from muniment.validation import read_bag as read_tag_files
 from muniment.validation import recognise, unpack_package, validate_path
 from muniment.workflows.imports.bags import read_bag
 from muniment.workflows.imports.complete import complete, copied, holes_of
+from muniment.workflows.imports.crates import read_crate
 from muniment.workflows.imports.instances import is_instances, read_instances
 from muniment.workflows.imports.ocfl import object_roots, read_object
 from muniment.workflows.imports.resource import ImportedResource, look, refuse
@@ -50,8 +51,8 @@ def import_package(
 ) -> list[str]:
     """Import what is at `path` as new resources and return their ids.
 
-    `path` is a bag (BagIt 0.93 to 1.0), a bag of instances or an OCFL object, as a folder or a tar, or
-    an OCFL storage root in a folder. Packages of Muniment's keep id, project, instance identifiers,
+    `path` is a bag (BagIt 0.93 to 1.0), a bag of instances, an OCFL object or storage root, or an RO-Crate: a
+    folder, a tar or a zip. Packages of Muniment's keep id, project, instance identifiers,
     times, agents and messages; `id` and `project` override what a package says of itself. Of a foreign
     bag the id is its External-Identifier, or a new one. Warnings about the package go to `notice`. With
     `staged`, what an OCFL object holds staged (extension 0005) becomes its newest instance. With `completing`,
@@ -147,7 +148,7 @@ def _refuse_taken(archive: LocalArchive, id: str, project: str | None) -> None:
 def _judge(root: Path, path: Path, notice: Notice, progress: Progress) -> None:
     """Refuse what its own format's rules find fault with; tell the warnings."""
     if recognise(root) is None:
-        refuse(path, "it is neither a bag nor an OCFL object or storage root")
+        refuse(path, "it is neither a bag nor an OCFL object or storage root, nor an RO-Crate")
     _refuse_failed(validate_path(root, progress=progress), path, notice)
 
 
@@ -174,6 +175,8 @@ def _read(root: Path, path: Path, *, staged: bool) -> list[ImportedResource]:
     if kind == "ocfl-object":
         return [read_object(root, {**origin, "kind": "ocfl"}, staged=staged)]
     found = look(root)
+    if kind == "crate":
+        return [read_crate(found, {**origin, "kind": "ro-crate"})]
     bag = read_tag_files(root)
     if is_instances(bag):
         return [read_instances(found, {**origin, "kind": "instances"})]
