@@ -131,7 +131,7 @@ def _row(known: StoreRecord, counts: Mapping[tuple[str, str], tuple[int, int]]) 
 @store.command("continue")
 def continue_log(context: typer.Context, name: Name) -> None:
     """Go on with a store whose log has another history than this archive, as after a restore. Both logs stay there."""
-    from muniment.workflows.copies.root_files import begin_log_again
+    from muniment.workflows.copies.log_segments import begin_log_again
 
     with copying(context) as service:
         newest = begin_log_again(service.archive, service.registry.open(name), name)

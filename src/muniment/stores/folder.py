@@ -76,7 +76,7 @@ class FolderStore(Store):
     """Keys are paths below `root`, which is made when something is put first."""
 
     provider = "folder"
-    capabilities = Capabilities(removes=True)
+    capabilities = Capabilities(removes=True, replaces=True)
 
     def __init__(self, root: Path) -> None:
         """Use the folder `root`; nothing is made yet.

@@ -30,6 +30,8 @@ class Capabilities:
     """Of two who put the same key at the same moment, one is refused by the store itself."""
     removes: bool = False
     """A key can be removed for ever (`remove`), and its room comes back."""
+    replaces: bool = False
+    """A derived document can be put anew under its key (`replace`)."""
     locks: bool = False
     """It has words for Object Lock (`lock`); whether a place really locks, `preflight` asks."""
     packs: bool = False

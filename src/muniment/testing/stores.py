@@ -174,8 +174,10 @@ class StoreContract:
         try:
             receipt = store.replace("d", entry, lambda: io.BytesIO(b"second"))
         except ChangeRefused:
+            assert not store.capabilities.replaces
             assert read_bytes(store, "d", 10) == b"first"
             return
+        assert store.capabilities.replaces
         store.flush()
         store.check(receipt)
         assert read_bytes(store, "d", 10) == b"second"

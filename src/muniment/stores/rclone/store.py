@@ -86,9 +86,8 @@ class RcloneStore(Store):
     @property
     def capabilities(self) -> Capabilities:
         """As the remote says; each key costs a process of rclone, so many small things are better packed."""
-        return Capabilities(
-            checksums=bool(set(self.features.hashes) & set(_COMPARED)), exclusive=False, removes=True, packs=True
-        )
+        checksums = bool(set(self.features.hashes) & set(_COMPARED))
+        return Capabilities(checksums=checksums, exclusive=False, removes=True, replaces=True, packs=True)
 
     @property
     def features(self) -> Features:

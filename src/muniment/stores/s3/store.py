@@ -130,6 +130,7 @@ class S3Store(Store):
             checksums=True,
             exclusive=self._conditional and self._amazon,
             removes=True,
+            replaces=True,
             locks=True,
             packs=cold,
             cold=cold,

@@ -32,8 +32,8 @@ from muniment.workflows.copies.keys import (
     TOMBSTONES,
     parse_record_key,
 )
+from muniment.workflows.copies.log_segments import keys_of_log
 from muniment.workflows.copies.record import LARGEST, CopiedFile, CopyRecord, parse_record
-from muniment.workflows.copies.root_files import events_of
 
 _CHUNK = 1 << 20
 _LARGEST_SETTINGS = 1 << 20
@@ -146,7 +146,7 @@ def restore_archive(store: Store, target: Path, scratch: Path, watch: Watch) -> 
     names += [each.key for each in store.list("objects/extensions/")]
     names += [each.key for each in store.list(f"{TOMBSTONES}/")]
     places = {name: name for name in names} | {
-        f"{EVENTS}/{key.rpartition(f'{EVENTS}/')[2]}": key for key in events_of(store)
+        f"{EVENTS}/{key.rpartition(f'{EVENTS}/')[2]}": key for key in keys_of_log(store)
     }
     for name, key in places.items():
         with _noting(done, name):

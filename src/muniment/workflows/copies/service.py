@@ -24,13 +24,14 @@ from muniment.errors.stores import (
     StoreNotReady,
 )
 from muniment.stores import PutOptions, Store
+from muniment.workflows.copies.log_segments import put_log
 from muniment.workflows.copies.policies import EVENT as POLICY_EVENT
 from muniment.workflows.copies.policies import Policies
 from muniment.workflows.copies.policy import CopyRule, Policy
 from muniment.workflows.copies.purge import purge_copies
 from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
 from muniment.workflows.copies.retention import Retentions, keep_new, lock_key
-from muniment.workflows.copies.root_files import put_foundation, put_log
+from muniment.workflows.copies.root_files import put_foundation
 from muniment.workflows.copies.seals import put_seal
 from muniment.workflows.copies.table import CopyKey, CopyRow, CopyTable
 from muniment.workflows.copies.writer import CopyWriter, Watch, lock_of
@@ -234,7 +235,7 @@ class CopyService:
         later = [
             each
             for each in self.table.of(row.project, row.resource)
-            if each.store == row.store and each.layout == row.layout and each.state == "made"
+            if each.store == row.store and each.layout == row.layout and each.record
         ]
         newest = all(each.number <= row.number for each in later)
         generation = row.generation
