@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from muniment.archive.copies import CopyRepair as CopyRepair
     from muniment.archive.copies import LogRepair as LogRepair
     from muniment.archive.copies import log_lines as log_lines
+    from muniment.archive.copies import log_size as log_size
     from muniment.archive.copies import own_files as own_files
     from muniment.archive.copies import parse_own_files as parse_own_files
     from muniment.archive.copies import repair_own_files as repair_own_files
     from muniment.archive.copies import tombstone_files as tombstone_files
+    from muniment.archive.copies import wrong_own_files as wrong_own_files
     from muniment.archive.index.contents import ContentIndex as ContentIndex
     from muniment.archive.index.contents import Found as Found
     from muniment.archive.index.contents import LastCheck as LastCheck
@@ -49,10 +51,12 @@ _LATE = {
         "CopyRepair",
         "LogRepair",
         "log_lines",
+        "log_size",
         "own_files",
         "parse_own_files",
         "repair_own_files",
         "tombstone_files",
+        "wrong_own_files",
     ),
     "restored": ("RestoredArchive", "RestoredFiles"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
@@ -102,6 +106,7 @@ __all__ = [
     "begun_by",
     "extend_lease",
     "log_lines",
+    "log_size",
     "make_parity",
     "new_uuid",
     "own_files",
@@ -112,6 +117,7 @@ __all__ = [
     "repair_copy",
     "repair_own_files",
     "tombstone_files",
+    "wrong_own_files",
 ]
 
 

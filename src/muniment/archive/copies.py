@@ -22,10 +22,10 @@ from muniment.archive.ingest.purge import read_tombstone
 from muniment.archive.ingest.repair_transaction import RepairTransaction, Subject
 from muniment.archive.package.inventory import NAME, Inventory, parse_inventory, sidecar_of
 from muniment.archive.package.objects import newest_inventory
-from muniment.content import Hashers
+from muniment.content import Finding, Hashers
 from muniment.content.archive import Repair
 from muniment.content.events import UNREADABLE, Event
-from muniment.content.regular import open_regular, read_regular
+from muniment.content.regular import open_regular, read_regular, regular_size
 from muniment.errors.archive import DamagedRecord, DiskFull, ReadFailed, ResourcePurged
 from muniment.errors.base import MunimentError
 from muniment.errors.parity import CannotRepair
@@ -76,6 +76,19 @@ def parse_own_files(record: bytes) -> Mapping[str, bytes]:
         ValueError: They are not exactly what was once written.
     """
     return RootFiles.parse(record).contents
+
+
+def log_size(archive: Archive) -> int:
+    """Bytes of an archive's log."""
+    return sum(regular_size(path) or 0 for path in archive.context.log.files())
+
+
+def wrong_own_files(archive: Archive) -> list[Finding]:
+    """What is wrong with what of the archive is no object: the log, its own files, tombstones; nothing is changed."""
+    context, logged = archive.context, LoggedDigests()
+    found = list(check_log(context.log, logged, context.layout.locks / "events"))
+    found += [*check_root_files(context), *check_tombstones(context, logged)]
+    return [each for each in found if each.failed]
 
 
 def repair_own_files(archive: Archive) -> Iterator[Repair]:

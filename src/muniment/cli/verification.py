@@ -36,12 +36,6 @@ class VerificationRequest:
     repair: bool = True
     as_json: bool = False
 
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is to be left out: then what stores have beside copies is read back too."""
-        limits = (self.budget, self.not_since, self.sample, self.stores, self.id, self.project)
-        return not any(limits)
-
 
 def verify(context: typer.Context, wanted: VerificationRequest) -> None:
     """Do it, say what came of it, and exit 1 when something is damaged and stays so.
@@ -52,7 +46,8 @@ def verify(context: typer.Context, wanted: VerificationRequest) -> None:
     from muniment.content.durations import parse_duration
     from muniment.workflows.copies.budget import parse_budget, parse_sample
     from muniment.workflows.copies.ladder import Repaired, repair_all
-    from muniment.workflows.copies.own_files import repair_log_and_files, repair_stores
+    from muniment.workflows.copies.own_files import log_in, repair_log_and_files, repair_stores
+    from muniment.workflows.copies.root_verification import BESIDE
     from muniment.workflows.copies.verification import Verification
 
     budget = parse_budget(wanted.budget)
@@ -81,16 +76,17 @@ def verify(context: typer.Context, wanted: VerificationRequest) -> None:
             count += 1
             progress("verifying", count, expected.copies, size=0)
 
-        done = verification.run(rows, budget, watch)
         climbed = Repaired()
-        if wanted.repair:
-            if wanted.id is None:
-                climbed.add(repair_log_and_files(service))
-            if done.damaged:
-                climbed.add(repair_all(service, wanted.id))
-            if wanted.whole:
-                climbed.add(repair_stores(service))
-        left = list(service.table.each(state="damaged"))
+        if wanted.repair and wanted.id is None:
+            climbed.add(repair_log_and_files(service))  # first: by it, what stores have of the log is judged
+        done = verification.run(rows, budget, watch)
+        beside = {row.store for row in done.damaged if row.layout == BESIDE}
+        if wanted.repair and done.damaged:
+            climbed.add(repair_all(service, wanted.id))
+            climbed.add(repair_stores(service, beside))
+        left = any(True for _ in service.table.each(state="damaged")) or bool(done.unjudged)
+        left = left or bool(climbed.left.keys() - {log_in(name) for name in done.unusable})
+        left = left or bool(beside and not wanted.repair)
     _tell(done, climbed, wanted)
     if left:
         raise typer.Exit(EXIT_FINDINGS)
@@ -163,16 +159,20 @@ def _tell(done: Verified, climbed: Repaired, wanted: VerificationRequest) -> Non
                 "repaired": climbed.repaired,
                 "left": climbed.left,
                 "unusable": done.unusable,
+                "unjudged": done.unjudged,
             }
         )
         return
     for row in done.damaged:
         what = f"v{row.number}" if row.number else "itself"
-        typer.echo(f"DAMAGED  {row.store} {row.layout} {row.resource} {what}: {row.reason}")
+        which = f"{row.resource} {what}" if row.resource else "what lies there and is no copy"
+        typer.echo(f"DAMAGED  {row.store} {row.layout} {which}: {row.reason}")
     for where, how in climbed.repaired.items():
         typer.echo(f"repaired: {where}: {how}")
     for where, why in climbed.left.items():
         typer.echo(f"NOT REPAIRED: {where}: {why}")
+    for name, reason in done.unjudged.items():
+        typer.echo(f"what {name} has of the log could not be judged: {reason}")
     for name, reason in done.unusable.items():
         typer.echo(f"{name} could not be used: {reason}")
     typer.echo(f"verified {done.used}{'' if done.complete else '; the budget is used up, and the next run goes on'}")

@@ -56,7 +56,7 @@ class Estimate:
     seconds: float | None = 0.0
 
     def plus(self, row: CopyRow, store: StoreRecord | None) -> Estimate:
-        """With one copy more: each of its keys and its record is a request."""
+        """With one copy more: each of its keys and its record is a request. What lies beside copies counts as none."""
         requests = row.keys + 1
         price = 0.0
         rate = None
@@ -65,7 +65,7 @@ class Estimate:
             rate = store.read_rate
         known = self.seconds is not None and rate
         return Estimate(
-            self.copies + 1,
+            self.copies + bool(row.resource),
             self.bytes + row.size,
             self.requests + requests,
             self.cost + price,

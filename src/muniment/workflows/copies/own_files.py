@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 
 from muniment.archive import LogRepair, repair_own_files
 from muniment.errors.base import MunimentError
 from muniment.workflows.copies.ladder import Repaired
+from muniment.workflows.copies.log_segments import LinesOf, log_lines_of
 from muniment.workflows.copies.registry import StoreRecord
-from muniment.workflows.copies.root_files import LinesOf, check_root_files, log_lines_of
+from muniment.workflows.copies.root_files import repair_root_files
+from muniment.workflows.copies.root_verification import note_read
 from muniment.workflows.copies.seals import broken_seals
 from muniment.workflows.copies.service import CopyService
+
+
+def log_in(name: str) -> str:
+    """What cannot be had where a store cannot be used."""
+    return f"the log in {name}"
 
 
 def repair_log_and_files(service: CopyService) -> Repaired:
@@ -30,7 +37,7 @@ def repair_log_and_files(service: CopyService) -> Repaired:
         try:
             numbers = work(log_lines_of(service.registry.open(known.name)))
         except MunimentError as error:
-            left[f"the log in {known.name}"] = error.message
+            left[log_in(known.name)] = error.message
             return
         if numbers:
             taken[f"events {numbers[0]} to {numbers[-1]}"] = f"taken from the copy in {known.name}"
@@ -58,23 +65,24 @@ def _from_archive(service: CopyService) -> Repaired:
     return done
 
 
-def repair_stores(service: CopyService) -> Repaired:
+def repair_stores(service: CopyService, names: Container[str] | None = None) -> Repaired:
     """Read back what each store has beside copies (settings, tombstones, the log), and put anew what is damaged.
 
-    Tapes, and stores that bring nothing back at once, are left out.
+    Of all stores, or of those in `names`. Tapes are left out.
     """
     done = Repaired()
     for known in service.registry.all():
-        if not known.logged or known.address.startswith("ltfs://"):
+        if not known.logged or known.address.startswith("ltfs://") or (names is not None and known.name not in names):
             continue
         try:
             store = service.registry.open(known.name)
-            cold = store.capabilities.cold
-            found = {} if cold else check_root_files(service.archive, store, known.name, known.logged)
-            done.left |= {f"{key} in {known.name}": why for key, why in broken_seals(service.archive, store).items()}
+            found = repair_root_files(service.archive, store, known.name, known.logged)
+            broken = broken_seals(service.archive, store)
         except MunimentError as error:
-            done.left[f"the log in {known.name}"] = error.message
+            done.left[log_in(known.name)] = error.message
             continue
+        done.left |= {f"{key} in {known.name}": why for key, why in broken.items()}
+        note_read(service, known.name)
         for key, reason in found.items():
             where = f"{key} in {known.name}"
             if reason:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from muniment.archive import Archive
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.stores import ChangeRefused
 from muniment.stores import Store
+from muniment.workflows.copies.keys import bag_key, record_key, within
+from muniment.workflows.copies.object_root import DECLARATION, root_keys
 from muniment.workflows.copies.record import CopyRecord, read_record
 from muniment.workflows.copies.root_files import put_tombstones
 from muniment.workflows.copies.table import CopyRow, CopyTable
@@ -52,11 +56,17 @@ def _remove(store: Store, row: CopyRow) -> None:
     record = read_record(store, row)
     keys = [file.key for file in record.files]
     if record.layout == "ocfl":
-        keys += _root_keys(record)
-    for key in (*keys, record.key):
+        folder = within(record.generation, record.object)
+        keys += [*root_keys(folder, record.algorithm), f"{folder}/{DECLARATION}"]
+    for key in (*keys, *_of_earlier(store, record), record.key):
         store.remove(key)
 
 
-def _root_keys(record: CopyRecord) -> list[str]:
-    start = record.files[0].key.partition(record.object)[0] + record.object
-    return [f"{start}/inventory.json", f"{start}/inventory.json.{record.algorithm}", f"{start}/0=ocfl_object_1.1"]
+def _of_earlier(store: Store, record: CopyRecord) -> Iterator[str]:
+    """The keys of copies that this one was made beside, because they could not be repaired; their records last."""
+    for generation in range(1, record.generation):
+        tar = bag_key(record.project, record.resource, record.number)
+        place = f"{record.object}/" if record.layout == "ocfl" else tar
+        yield from [each.key for each in store.list(within(generation, place))]
+    for generation in range(1, record.generation):
+        yield record_key(record.layout, record.project, record.resource, record.number, generation)

@@ -18,11 +18,12 @@ from muniment.archive import Archive, Instance, make_parity
 from muniment.content import Entry, Hashers, LogicalPath
 from muniment.content.times import seconds
 from muniment.errors.archive import ReadFailed
-from muniment.errors.stores import ChangeRefused, KeyTaken, StoredWrong
+from muniment.errors.stores import ChangeRefused, KeyTaken, StoredWrong, StoreNotReady
 from muniment.layouts.bag import lay_bag
 from muniment.layouts.packages import PackageTar, at
 from muniment.stores import Lock, PutOptions, Receipt, Store
 from muniment.workflows.copies.keys import bag_key, within
+from muniment.workflows.copies.object_root import DECLARATION, INVENTORY, root_keys, root_trouble
 from muniment.workflows.copies.policy import CopyRule, LockRule
 from muniment.workflows.copies.record import CopiedFile, CopyRecord
 
@@ -30,8 +31,6 @@ _CHUNK = 1 << 20
 _THREADS = 8
 """How many large things go over at once: each may need memory for a part of it."""
 _SMALL = 1 << 20
-_DECLARATION = "0=ocfl_object_1.1"
-_INVENTORY = "inventory.json"
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 Watch = Callable[[int], None]
@@ -99,7 +98,7 @@ class CopyWriter:
 
         receipts = self._each(put, instance.version_entries(), lambda given: given[0].size)
         declared = b"ocfl_object_1.1\n"
-        key = f"{folder}/{_DECLARATION}"
+        key = f"{folder}/{DECLARATION}"
         known = Entry(LogicalPath(key), len(declared), {"sha256": hashlib.sha256(declared).hexdigest()})
         receipts.append(self._put(key, known, lambda: io.BytesIO(declared), options))
         self._prove(receipts)
@@ -108,21 +107,30 @@ class CopyWriter:
         return [CopiedFile(each.key, each.size, each.digests["sha256"]) for each in receipts]
 
     def _tell_root(self, folder: str, instance: Instance) -> None:
-        """Let the object's root have the newest inventory, where the store lets a document be put anew."""
-        receipts = []
+        """Let the object's root have the newest inventory, where the store lets a document be put anew.
+
+        Raises:
+            ChangeRefused: What is there is no inventory of this object, and the store changes nothing.
+        """
+        receipts, stayed = [], False
         for entry, place in instance.version_entries():
             name = str(entry.path).partition("/")[2]
-            if not name.startswith(_INVENTORY):
+            if not name.startswith(INVENTORY):
                 break  # the two come first
             key = f"{folder}/{name}"
             known = Entry(LogicalPath(key), entry.size, entry.digests)
-            try:
+            if self._store.capabilities.replaces:
                 receipts.append(self._store.replace(key, known, partial(_open, place)))
-            except ChangeRefused:
-                # As in a worm archive: a reader takes the highest version there is.
-                with contextlib.suppress(KeyTaken):
-                    receipts.append(self._store.put(key, known, partial(_open, place)))
+                continue
+            try:
+                receipts.append(self._store.put(key, known, partial(_open, place)))
+            except KeyTaken:
+                stayed = True  # as in a worm archive: a reader takes the highest version there is
         self._prove(receipts)
+        algorithm = self._archive.config.digests[0]
+        with contextlib.suppress(StoreNotReady):  # it lies on another tape: looked at when that is in the drive
+            if stayed and (reason := root_trouble(self._store, folder, instance.number, algorithm)):
+                raise ChangeRefused(store=str(self._store), key=root_keys(folder, algorithm)[0], reason=reason)
 
     def _bag(self, instance: Instance, generation: int, options: PutOptions) -> Sequence[CopiedFile]:
         key = within(generation, bag_key(instance.project, instance.id, instance.number))
