@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from muniment import Archive
 from muniment.app import App
 from muniment.app.background import BackgroundServices
+from muniment.archive import log_lines
 from muniment.settings import Settings
 from muniment.workflows.copies.own_files import repair_log_and_files, repair_stores
 from tests.acceptance.copies.conftest import POLICY, Kept
@@ -85,7 +87,9 @@ def test_a_copy_of_the_log_that_lies_is_not_believed(kept: Kept) -> None:
     assert any("event" in where for where in done.left)
 
 
-def test_in_worm_mode_lost_files_of_the_log_are_put_back_and_none_is_replaced(tmp_path: Path) -> None:
+@pytest.fixture
+def worm(tmp_path: Path) -> Iterator[Kept]:
+    """An archive in worm mode with copies in one store: each commit's events are a file of their own."""
     with Archive.init(tmp_path / "archive", mode="worm", workers=1) as archive:
         for number in range(4):
             with archive.new(f"r{number}") as new:
@@ -97,18 +101,43 @@ def test_in_worm_mode_lost_files_of_the_log_are_put_back_and_none_is_replaced(tm
         kept.service.policies.set(kept.service.archive, "*", POLICY.partition('[[copies]]\nstore = "shelf"')[0])
         kept.service.plan_all()
         kept.replicate()
-        before = lines_of(kept.root)
-        files = sorted((kept.root / "events").rglob("*.jsonl"))
-        for path in files[1:3]:
-            path.unlink()
-            (kept.root / "parity/events" / path.relative_to(kept.root / "events")).unlink()
-        kept_as_is = {path: path.read_bytes() for path in (kept.root / "events").rglob("*.jsonl")}
-        assert repair_log_and_files(kept.service).left == {}
-        assert lines_of(kept.root)[: len(before)] == before
-        assert all(path.read_bytes() == data for path, data in kept_as_is.items())
-        assert whole(kept)
+        yield kept
     finally:
         working.close()
+
+
+def test_in_worm_mode_lost_files_of_the_log_are_put_back_and_none_is_replaced(worm: Kept) -> None:
+    before = lines_of(worm.root)
+    files = sorted((worm.root / "events").rglob("*.jsonl"))
+    for path in files[1:3]:
+        path.unlink()
+        (worm.root / "parity/events" / path.relative_to(worm.root / "events")).unlink()
+    kept_as_is = {path: path.read_bytes() for path in (worm.root / "events").rglob("*.jsonl")}
+    assert repair_log_and_files(worm.service).left == {}
+    assert lines_of(worm.root)[: len(before)] == before
+    assert all(path.read_bytes() == data for path, data in kept_as_is.items())
+    assert whole(worm)
+
+
+@pytest.mark.parametrize("in_mirror", [True, False])
+def test_in_worm_mode_an_altered_line_stays_and_the_right_one_of_a_copy_is_read(worm: Kept, *, in_mirror: bool) -> None:
+    before = lines_of(worm.root)
+    path = sorted((worm.root / "events").rglob("*.jsonl"))[2]
+    mirror = worm.root / "parity/events" / path.relative_to(worm.root / "events")
+    altered = path.read_bytes().replace(b'"outcome":"success"', b'"outcome":"failure"', 1)
+    for each in (path, mirror) if in_mirror else (path,):
+        each.unlink()
+        each.write_bytes(altered)
+    assert not whole(worm)
+    done = repair_log_and_files(worm.service)
+    assert path.read_bytes() == altered
+    assert any("copy in vault" in how for how in done.repaired.values()) == in_mirror
+    assert list(done.left) == [f"events/{path.parent.name}/{path.name}"]
+    assert "its mirror has the right lines, which are read" in done.left[f"events/{path.parent.name}/{path.name}"]
+    read = [line for _, line in log_lines(worm.service.archive, 0)]
+    assert read[: len(before)] == before
+    assert {each.code for each in worm.service.archive.audit() if each.failed} == {"M306"}
+    assert repair_stores(worm.service).repaired == {}
 
 
 def test_the_command_repairs_the_log_and_says_so(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:

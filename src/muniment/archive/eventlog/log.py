@@ -229,7 +229,21 @@ class EventLog:
     def entries(self, start: int | str = 0) -> Iterator[tuple[bytes, Path, Event]]:
         """Every whole line from its better place, the log or the mirror, and its event, from `start` or before on."""
         for path in self._files.past(start):
-            yield from self._effective_file(path, start)
+            right = self._right_content(path) if self._worm else None
+            if right is None:
+                yield from self._effective_file(path, start)
+            else:
+                yield from _entries_of(right, path)
+
+    def _right_content(self, path: Path) -> bytes | None:
+        """What a file that nothing is repaired in should hold, by the chain of hashes; None where its own lines do.
+
+        A line that was altered and is an event all the same looks right by itself: the one after it tells.
+        """
+        own, mirrored = _content(path), _content(self._mirror.of(path))
+        if own is None or mirrored is None or own.startswith(mirrored) or mirrored.startswith(own):
+            return None
+        return merged(own, mirrored, int(path.stem), self._following(path))
 
     def _effective_file(self, path: Path, start: int | str) -> Iterator[tuple[bytes, Path, Event]]:
         seq: int | None = None
@@ -434,6 +448,13 @@ def _state(path: Path) -> tuple[Path, int, int, int]:
 
 
 _CAUGHT_UP = "copied to its mirror"
+
+
+def _entries_of(content: bytes, path: Path) -> Iterator[tuple[bytes, Path, Event]]:
+    """The lines of a file of the log with their events, where `content` is what it should hold."""
+    for number, line in enumerate(content.split(b"\n")[:-1], int(path.stem)):
+        found = event_of(line + b"\n")
+        yield line, path, found[1] if found else _stand_in(path, number)
 
 
 def _note(note: str, **detail: str) -> Event:

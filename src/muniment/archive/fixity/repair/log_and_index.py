@@ -15,11 +15,13 @@ from muniment.archive.index.rebuild import object_roots
 from muniment.archive.package.objects import head_of, identity_of
 from muniment.content import Finding
 from muniment.content.archive import Repair
+from muniment.content.config import Mode
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
 from muniment.content.regular import is_regular
 
 _OF_LOG = {"M202", "M301", "M306"}
+_STAYS = "worm mode leaves it as it is; its mirror has the right lines, which are read in their place"
 
 
 def is_of_log(finding: Finding) -> bool:
@@ -42,9 +44,11 @@ def repair_log(context: ArchiveContext, findings: list[Finding]) -> Iterator[Rep
     still = {finding.where for finding in left}
     for place in dict.fromkeys(finding.where for finding in findings if finding.where not in still):
         yield Repair(place, repaired=True, how=done.get(place, "right again, now that the rest is"))
+    chained = not any(finding.code in {"M202", "M301"} for finding in left)
     for finding in left:
         if finding.failed:
-            yield left_as_it_is(finding, done.get(finding.where, ""))
+            stays = chained and finding.code == "M306" and context.config.mode is Mode.WORM
+            yield left_as_it_is(finding, _STAYS if stays else done.get(finding.where, ""))
 
 
 def _make_room(context: ArchiveContext, mirror: Path) -> None:
