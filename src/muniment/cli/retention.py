@@ -68,6 +68,24 @@ def extend(context: typer.Context, id: Id, until: Until, project: ProjectOption 
         _keep(service, replace(known, until_at=at))
 
 
+@retention.command("shorten")
+def shorten_retention(
+    context: typer.Context,
+    id: Id,
+    until: Until,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the log.")],
+    project: ProjectOption = None,
+) -> None:
+    """Let a retention in governance end earlier, in the archive and in stores that have locks; never in compliance."""
+    from muniment.workflows.copies.retention import shorten
+
+    with copying(context) as service:
+        kept, left = shorten(service, id, project, _time(service, until), reason)
+    note(f"{id} is kept until {kept.until} ({kept.mode})")
+    for store, why in left.items():
+        note(f"its copy in {store} stays locked: {why}")
+
+
 @retention.command("hold")
 def hold_resource(context: typer.Context, id: Id, project: ProjectOption = None) -> None:
     """Put a legal hold on a resource, in the archive and in stores that have locks: kept until it is released."""

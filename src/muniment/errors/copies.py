@@ -59,5 +59,9 @@ class StillRetained(Refused):
     """{id!r} is kept until {until} ({mode}) and is not purged before."""
 
 
+class NotShortened(StillRetained):
+    """{id!r} is kept until {until} ({mode}), and that is not shortened: {reason}."""
+
+
 class ApprovalNeeded(Refused):
     """A purge under a policy takes two people: {reason}."""

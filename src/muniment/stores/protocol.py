@@ -218,6 +218,16 @@ class Store(Protocol):
         del lock
         raise BadStore(store=str(self), reason=f"it has no locks, so {key!r} cannot be locked")
 
+    def shorten(self, key: str, lock: Lock) -> None:
+        """Let a lock in governance end earlier, where whoever asks may; a legal hold stays as it is.
+
+        Raises:
+            ChangeRefused: It is in compliance, or these credentials may not.
+            BadStore: It has no locks (`capabilities.locks`).
+        """
+        del lock
+        raise BadStore(store=str(self), reason=f"it has no locks, so that of {key!r} cannot be shortened")
+
     def locked(self, key: str) -> Lock | None:
         """The lock on a key, or None.
 

@@ -9,7 +9,8 @@ import pytest
 from muniment import Archive
 from muniment.archive import Agent
 from muniment.cli.main import run
-from muniment.errors.copies import ApprovalNeeded, StillRetained
+from muniment.errors.base import BadInput
+from muniment.errors.copies import ApprovalNeeded, NotShortened, StillRetained
 from muniment.stores import Capabilities
 from muniment.stores.folder import FolderStore
 from muniment.workflows.copies.retention import Retention, Retentions
@@ -48,6 +49,41 @@ def test_compliance_is_never_shortened_and_a_hold_outlasts_its_end(kept: Kept) -
     before = book.all()
     assert book.rebuild(kept.service.archive) == 2
     assert [each.resource for each in book.all()] == [each.resource for each in before]
+
+
+def test_governance_is_shortened_by_an_act_of_its_own_that_says_why(
+    kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert kept.cli("retention", "set", "one", "--until", "10y") == 0
+    assert kept.cli("retention", "set", "one", "--until", "2y") == NotShortened.exit_status
+    assert "muniment retention shorten" in capsys.readouterr().err
+    for words in (("--until", "11y", "--reason", "later"), ("--until", "1y", "--reason", " ")):
+        assert kept.cli("retention", "shorten", "one", *words) == BadInput.exit_status
+    assert kept.cli("retention", "shorten", "one", "--until", "1y", "--reason", "set by mistake") == 0
+    (listed,) = kept.documents(capsys, "retention", "list", "--expiring", "2y")
+    assert (listed["resource"], listed["mode"]) == ("one", "governance")
+    *_, event = (each for each in kept.service.archive.events() if "retention" in each.detail)
+    about = event.detail["retention"]
+    assert isinstance(about, dict)
+    assert (about["until"], about["reason"]) == (listed["until"], "set by mistake")
+    assert about["before"] > about["until"]
+    assert Retentions(kept.service.table.database).rebuild(kept.service.archive) == 1
+    assert kept.documents(capsys, "retention", "list") == [listed]
+    assert kept.cli("purge", "one", "--reason", "because", "--yes") == StillRetained.exit_status
+
+
+def test_what_is_in_compliance_or_kept_by_a_policy_is_not_shortened(
+    kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--until", "1d", "--reason", "because")
+    assert kept.cli("retention", "set", "two", "--until", "2y", "--mode", "compliance") == 0
+    assert kept.cli("retention", "shorten", "two", *words) == NotShortened.exit_status
+    assert "in compliance nobody shortens" in capsys.readouterr().err
+    assert kept.cli("retention", "shorten", "one", *words) == BadInput.exit_status
+    kept.service.policies.set(kept.service.archive, "*", f'keep = "governance 1y"\n{POLICY}')
+    kept.service.plan_all()
+    assert kept.cli("retention", "shorten", "one", *words) == NotShortened.exit_status
+    assert "the project's policy keeps it" in capsys.readouterr().err
 
 
 def test_a_policy_keeps_what_is_new(kept: Kept) -> None:

@@ -231,6 +231,19 @@ def test_a_compliance_lock_is_neither_removed_nor_shortened_by_anybody(locking: 
     assert read_bytes(store, "k", 10) == b"abc"
 
 
+def test_a_governance_lock_is_shortened_when_that_is_asked_for_by_name(locking: S3Store) -> None:
+    store, far, near = locking, until(days=9), until(days=1)
+    put_bytes(store, "k", b"abc", PutOptions(lock=Lock("governance", far)))
+    with pytest.raises(ChangeRefused):
+        store.lock("k", Lock("governance", near))
+    assert store.locked("k") == Lock("governance", far)
+    store.shorten("k", Lock("governance", near))
+    assert store.locked("k") == Lock("governance", near)
+    put_bytes(store, "strict", b"abc", PutOptions(lock=Lock("compliance", until(seconds=40))))
+    with pytest.raises(ChangeRefused):
+        store.shorten("strict", Lock("compliance", until(seconds=5)))
+
+
 def test_a_governance_lock_and_a_legal_hold_keep_an_object(locking: S3Store) -> None:
     store = locking
     receipt = put_bytes(store, "k", b"abc", PutOptions(lock=Lock("governance", until(days=1))))

@@ -180,3 +180,29 @@ def test_retention_is_set_extended_and_held_on_copies_that_are_there_and_on_thos
     held = Retentions(service.table.database).get("main/main", "one")
     assert held is not None
     assert (held.mode, held.hold) == ("compliance", False)
+
+
+def test_a_retention_in_governance_is_shortened_in_the_bucket_too_but_not_below_the_lock_of_the_copy(
+    ceph: Service, working: BackgroundServices, tmp_path: Path
+) -> None:
+    client, name, address = bucket(ceph, locks=True)
+    service = working.copy_service()
+    service.registry.add("cloud", address, KEYS)
+    policy = '[[copies]]\nstore = "cloud"\nlayout = "bag"\n'
+    service.policies.set(service.archive, "*", f'{policy}lock = "governance 3d"\n')
+    service.plan_all()
+    assert service.replicate("cloud").made == 1
+    before = set(locks(client, name))
+    (known,) = before
+
+    def retention(*words: str) -> int:
+        return run(["--archive", str(tmp_path / "archive"), "retention", *words])
+
+    assert retention("set", "one", "--until", "20d") == 0
+    assert set(locks(client, name)) == {("GOVERNANCE", known[1] + 17, "OFF")}
+    assert retention("shorten", "one", "--until", "1d", "--reason", "a mistake") == 0
+    assert set(locks(client, name)) == before
+    service.policies.set(service.archive, "*", policy)
+    assert retention("set", "one", "--until", "20d") == 0
+    assert retention("shorten", "one", "--until", "10d", "--reason", "a mistake") == 0
+    assert set(locks(client, name)) == {("GOVERNANCE", known[1] + 7, "OFF")}

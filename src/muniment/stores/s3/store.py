@@ -412,6 +412,27 @@ class S3Store(Store):
             except ClientError as error:
                 raise self._clients.kept(error, key) from error
 
+    def shorten(self, key: str, lock: Lock) -> None:
+        """Let a lock in governance end earlier: the bucket wants to be told so, and the right to it.
+
+        Raises:
+            ChangeRefused: It is in compliance, or these credentials may not.
+            MunimentError: As `Store.shorten`.
+        """
+        with self._clients.trouble(key):
+            try:
+                self._reading.put_object_retention(
+                    Bucket=self._bucket,
+                    Key=self._name(key),
+                    Retention={
+                        "Mode": "COMPLIANCE" if lock.mode == "compliance" else "GOVERNANCE",
+                        "RetainUntilDate": datetime.fromisoformat(lock.until),
+                    },
+                    BypassGovernanceRetention=True,
+                )
+            except ClientError as error:
+                raise self._clients.kept(error, key) from error
+
     def locked(self, key: str) -> Lock | None:
         """The lock on an object, as the bucket has it.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from muniment.content.times import read_time
 from muniment.database import Database
 from muniment.database.tables import purge_requests, retentions
 from muniment.errors.base import BadInput, MunimentError
-from muniment.errors.copies import ApprovalNeeded, BadDuration, StillRetained
+from muniment.errors.copies import ApprovalNeeded, BadDuration, NotShortened, StillRetained
 from muniment.stores import Lock, Store
 from muniment.stores.protocol import LockMode
 from muniment.workflows.copies.policies import EVENT, Policies
@@ -108,23 +108,32 @@ class Retentions:
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
         return [_retention(dict(row)) for row in rows]
 
-    def set(self, archive: AnyArchive, wanted: Retention) -> Retention:
+    def set(self, archive: AnyArchive, wanted: Retention, *, shorten: str = "") -> Retention:
         """Keep a resource as `wanted`. In compliance mode it is never shortened, nor made governance again.
+
+        In governance it is shortened only where `shorten` says why; that goes into the log.
 
         Raises:
             ResourceNotFound: There is no such resource.
-            StillRetained: It would be shortened.
+            NotShortened: It would be shortened.
             BadInput: It ends before now.
         """
         known = self.get(wanted.project, wanted.resource)
         now = self._database.now()
         if wanted.until_at <= now and not wanted.hold and (known is None or wanted.until_at > known.until_at):
             raise BadInput(reason=f"a retention until {wanted.until} is over already")
-        if known is not None and known.mode == "compliance" and known.until_at > now:
-            shorter = wanted.until_at < known.until_at or wanted.mode != "compliance"
-            if shorter:
-                raise StillRetained(id=known.resource, until=known.until, mode=known.mode)
-        about = {"mode": wanted.mode, "until": wanted.until, "hold": wanted.hold}
+        if known is not None and known.until_at > now:
+            reason = ""
+            shorter = wanted.until_at < known.until_at
+            if known.mode == "compliance" and (shorter or wanted.mode != "compliance"):
+                reason = "in compliance nobody shortens or weakens it"
+            elif shorter and not shorten.strip():
+                reason = "`muniment retention shorten` does that, and says why"
+            if reason:
+                raise NotShortened(id=known.resource, until=known.until, mode=known.mode, reason=reason)
+        about: dict[str, object] = {"mode": wanted.mode, "until": wanted.until, "hold": wanted.hold}
+        if shorten and known is not None:
+            about |= {"before": known.until, "reason": shorten.strip()}
         event = archive.record_event(
             EVENT, resource=wanted.resource, project=wanted.project, detail={"retention": about}
         )
@@ -200,6 +209,65 @@ def lock_key(store: Store, key: str, retention: Retention) -> None:
             store.lock(key, Lock(hold=retention.hold))
         return
     store.lock(key, Lock(retention.mode, retention.until, retention.hold))
+
+
+def shorten(
+    service: CopyService, id: str, project: str | None, until_at: float, reason: str
+) -> tuple[Retention, dict[str, str]]:
+    """Let a retention in governance end earlier, here and in stores that have locks.
+
+    The answer is the retention, and by store why its copies stay locked.
+
+    `until_at` is seconds since 1970 UTC. Not below what the project's policy keeps: that would hold again at once.
+
+    Raises:
+        ResourceNotFound: There is no such resource.
+        NotShortened: It is in compliance, or the policy keeps it longer.
+        BadInput: It is under no retention, does not end later than that, or no reason is given.
+    """
+    newest = service.archive.instance(id, project=project)
+    retentions, now = Retentions(service.table.database), service.table.now()
+    known = retentions.get(newest.project, id)
+    if known is None or known.until_at <= now:
+        raise BadInput(reason=f"{id!r} is under no retention")
+    if not now < until_at < known.until_at:
+        raise BadInput(reason=f"it is kept until {known.until}: name a time before that, and not one that is over")
+    if not reason.strip():
+        raise BadInput(reason="it is not said why: that goes into the log")
+    keep, moment = service.policies.of(newest.project).keep, read_time(newest.created)
+    if keep is not None and moment is not None and moment.timestamp() + keep.seconds > until_at:
+        because = "the project's policy keeps it so long; change that first"
+        raise NotShortened(id=id, until=known.until, mode=known.mode, reason=because)
+    wanted = retentions.set(service.archive, replace(known, until_at=until_at), shorten=reason)
+    return wanted, _shorten_copies(service, wanted)
+
+
+def _shorten_copies(service: CopyService, retention: Retention) -> dict[str, str]:
+    """Shorten the locks on copies, never below what the rule of a copy asks for; what could not be, by store."""
+    left: dict[str, str] = {}
+    for row in service.table.of(retention.project, retention.resource):
+        if row.state != "made" or row.store == ARCHIVE:
+            continue
+        rule = service.rule_of(row)
+        floor = (row.made_at or 0.0) + rule.lock.seconds if rule is not None and rule.lock is not None else 0.0
+        wanted = replace(retention, until_at=max(floor, retention.until_at))
+        try:
+            store = service.registry.open(row.store)
+            if store.capabilities.locks:
+                record = read_record(store, row)
+                for key in (*(file.key for file in record.files), record.key):
+                    _shorten_key(store, key, wanted.until)
+        except MunimentError as error:
+            left[row.store] = error.message
+    return left
+
+
+def _shorten_key(store: Store, key: str, until: str) -> None:
+    there = store.locked(key)
+    ends = read_time(there.until) if there is not None else None
+    wanted = read_time(until)
+    if there is not None and ends is not None and wanted is not None and ends > wanted:
+        store.shorten(key, replace(there, until=until))
 
 
 def permit_purge(database: Database, archive: Archive, id: str, project: str | None, reason: str) -> str:
