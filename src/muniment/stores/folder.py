@@ -103,7 +103,7 @@ class FolderStore(Store):
         self.preflight(options)
         if os.path.lexists(place):
             raise KeyTaken(key=key, store=str(self))
-        return self._write(key, source, open, lambda fresh: self._publish(fresh, place, key))
+        return self._write(key, source, open, lambda fresh: self._publish(fresh, place, key), options)
 
     def replace(self, key: str, source: Entry, open: Open, options: PutOptions = DEFAULTS) -> Receipt:
         """Put a derived document anew: the name goes from the old bytes to the new ones in one step.
@@ -113,11 +113,18 @@ class FolderStore(Store):
         """
         place = self._place(key)
         self.preflight(options)
-        return self._write(key, source, open, lambda fresh: fresh.replace(place))
+        return self._write(key, source, open, lambda fresh: fresh.replace(place), options)
 
-    def _write(self, key: str, source: Entry, open: Open, publish: Callable[[Path], object]) -> Receipt:
+    def _write(
+        self,
+        key: str,
+        source: Entry,
+        open: Open,
+        publish: Callable[[Path], object],
+        options: PutOptions = DEFAULTS,
+    ) -> Receipt:
         place = self._place(key)
-        sent = Sent(key, source, str(self))
+        sent = Sent(key, source, str(self), options.digests)
         fresh = self.root / _INCOMING / secrets.token_hex(12)
         try:
             with open() as stream, self._trouble(key):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
@@ -51,10 +51,14 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class PutOptions:
-    """How something is put: under which lock, and whether it must always be readable at once (`warm`)."""
+    """How something is put: under which lock, and whether it must always be readable at once (`warm`).
+
+    `digests` are those that the receipt is to have; a store computes others where it has a use for them.
+    """
 
     lock: Lock | None = None
     warm: bool = False
+    digests: tuple[str, ...] = ("md5", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Store(Protocol):
     def put(self, key: str, source: Entry, open: Open, options: PutOptions = DEFAULTS) -> Receipt:
         """Store what `open` gives under `key`. It is on stable storage when `flush` has returned.
 
-        The size and digests of `source`, where known, are what must come; md5 and sha256 are always computed.
+        The size and digests of `source`, where known, are what must come.
 
         Raises:
             KeyTaken: There is something under the key; it was not touched.
@@ -302,11 +306,11 @@ def check_key(key: str, store: str, longest: int = 1024) -> str:
 class Sent:
     """Counts and digests the bytes on their way into a store, and compares them with what was promised."""
 
-    def __init__(self, key: str, source: Entry, store: str) -> None:
+    def __init__(self, key: str, source: Entry, store: str, digests: Iterable[str] = DEFAULTS.digests) -> None:
         self._key = key
         self._source = source
         self._store = store
-        self._hashers = Hashers(dict.fromkeys(("md5", "sha256", *source.digests)))
+        self._hashers = Hashers(dict.fromkeys((*digests, *source.digests)))
 
     def update(self, data: bytes | memoryview) -> None:
         """Take in the next bytes."""

@@ -120,7 +120,7 @@ class LtfsStore(Store):
             if self._known(key) is not None or self._host.stat(name) is not None:
                 raise KeyTaken(key=key, store=str(self))
             self._refuse_full(volume, key, source.size or 0)
-            sent = Sent(key, source, str(self))
+            sent = Sent(key, source, str(self), options.digests)
             with open() as stream:
                 room = partial(self._refuse_full_now, key)
                 self._host.write(name, _pieces(stream, sent), room)

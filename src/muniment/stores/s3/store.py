@@ -167,7 +167,6 @@ class S3Store(Store):
 
     def _send(self, key: str, source: Entry, open: Open, options: PutOptions, *, once: bool) -> Receipt:
         name, size = self._name(key), self._multipart.part_size(source.size)
-        sent = Sent(key, source, str(self))
         asked = self._asked(options)
         with open() as stream, self._clients.trouble(key):
             first = _read(stream, size)
@@ -175,7 +174,9 @@ class S3Store(Store):
             if following:
                 pieces = _pieces(stream, size, first, following)
                 del first, following
+                sent = Sent(key, source, str(self), options.digests)  # each part has digests of its own
                 return self._in_parts(key, name, pieces, sent, options, once=once)
+            sent = Sent(key, source, str(self))
             sent.update(first)
             receipt = sent.receipt()
             sums = Checksums(bytes.fromhex(receipt.digests["md5"]), bytes.fromhex(receipt.digests["sha256"]))
@@ -276,7 +277,7 @@ class S3Store(Store):
             found = self._reading.head_object(Bucket=self._bucket, Key=self._name(receipt.key), ChecksumMode="ENABLED")
         expected = {"size": str(receipt.size)} | ({"its version": receipt.version} if receipt.version else {})
         stated = {"size": str(found["ContentLength"]), "its version": _version(found)}
-        sums = Checksums(bytes.fromhex(receipt.digests["md5"]), bytes.fromhex(receipt.digests["sha256"]))
+        sums = Checksums(bytes.fromhex(receipt.digests.get("md5", "")), bytes.fromhex(receipt.digests["sha256"]))
         compare(receipt.key, str(self), stated, expected)
         checksum = found.get("ChecksumSHA256", "")
         if checksum and "-" not in checksum:

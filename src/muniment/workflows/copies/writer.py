@@ -28,6 +28,8 @@ from muniment.workflows.copies.policy import CopyRule, LockRule
 from muniment.workflows.copies.record import CopiedFile, CopyRecord
 
 _CHUNK = 1 << 20
+_DIGESTS = ("sha256",)
+"""What a copy is recorded and proved by; each one more costs as much as the sending of the bytes."""
 _THREADS = 8
 """How many large things go over at once: each may need memory for a part of it."""
 _SMALL = 1 << 20
@@ -57,7 +59,8 @@ class CopyWriter:
             StoredWrong, KeyNotFound: What came back is not what was sent; it is not recorded.
             MunimentError: The archive's own bytes are damaged, or archive or store failed.
         """
-        options = PutOptions(lock_of(self._rule.lock, datetime.now(UTC).timestamp()))
+        lock = lock_of(self._rule.lock, datetime.now(UTC).timestamp())
+        options = PutOptions(lock, digests=_DIGESTS)
         if self._rule.layout == "bag":
             files, inventory = self._bag(instance, generation, options), _text_of(instance)
         else:
@@ -94,7 +97,8 @@ class CopyWriter:
         def put(given: tuple[Entry, Path]) -> Receipt:
             entry, place = given
             key = f"{folder}/{entry.path}"
-            return self._put(key, Entry(LogicalPath(key), entry.size, entry.digests), partial(_open, place), options)
+            known = {name: value for name, value in entry.digests.items() if name in _DIGESTS} or entry.digests
+            return self._put(key, Entry(LogicalPath(key), entry.size, known), partial(_open, place), options)
 
         receipts = self._each(put, instance.version_entries(), lambda given: given[0].size)
         declared = b"ocfl_object_1.1\n"
@@ -142,8 +146,9 @@ class CopyWriter:
             parity = make_parity(tar, sha256, folder / "parity", self._rule.redundancy) if self._rule.redundancy else ()
             wanted = [(key, tar, "tar"), *((f"{key}.parity/{path.name}", path, "parity") for path in parity)]
             receipts = []
-            for name, path, _ in wanted:
-                known = Entry(LogicalPath(name), path.stat().st_size, {"sha256": _sha256(path)})
+            for name, path, role in wanted:
+                digest = sha256 if role == "tar" else _sha256(path)
+                known = Entry(LogicalPath(name), path.stat().st_size, {"sha256": digest})
                 receipts.append(self._put(name, known, partial(_open, path), options))
             self._prove(receipts)
         finally:
