@@ -113,9 +113,10 @@ def make(
     else:
         for name, done in rows:
             failed = f", {done.failed} failed" if done.failed else ""
-            line = f"{name}: {done.made} copies made, {size_text(done.size)}{failed}  {done.reason}"
+            waiting = f", {done.waiting} wait until they can be read back" if done.waiting else ""
+            line = f"{name}: {done.made} copies made, {size_text(done.size)}{failed}{waiting}  {done.reason}"
             typer.echo(line.rstrip())
-    if any(done.failed or done.reason for _, done in rows):
+    if any(done.failed or done.waiting or done.reason for _, done in rows):
         note("some copies stay owed: see `muniment copies`")
         raise typer.Exit(EXIT_FINDINGS)
 

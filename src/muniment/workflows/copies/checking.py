@@ -23,5 +23,10 @@ def troubles(service: CopyService, policy: Policy) -> Iterator[str]:
         except MunimentError as error:
             yield error.message
             continue
+        if store.capabilities.cold and store.capabilities.checksums and rule.read_back:
+            yield (
+                f"{rule.store}: a copy counts when it was read back, for which each key is restored there; with "
+                "`read_back = false` the checksums that the service states are enough."
+            )
         if rule.layout == "ocfl" and store.capabilities.packs:
             yield f"{rule.store}: the layout ocfl puts every file under a key; bag puts one tar for each instance."

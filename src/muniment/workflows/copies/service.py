@@ -42,6 +42,7 @@ _SEEN = "log"
 _DAY = 86400
 _FIRST_WAIT = 300.0
 _LONGEST_WAIT = 86400.0
+_UNREADY_WAIT = 3600.0
 _STORE_TROUBLE = (RemoteError, StoreFull, StoreNotReady, BadStore, WrongStore)
 """What says something about the store and not about the copy: all that is owed to it waits."""
 
@@ -51,10 +52,12 @@ _BESIDE_TROUBLE = (StoreFailed, StoredWrong, KeyNotFound, DamagedRecord)
 
 @dataclass(slots=True)
 class Replicated:
-    """What came of making copies: how many were made and failed, and bytes that went over."""
+    """What came of making copies: how many were made, failed and wait, and bytes that went over."""
 
     made: int = 0
     failed: int = 0
+    waiting: int = 0
+    """Copies that were put and cannot be read back yet: they lie in a cold class, or on a tape that is elsewhere."""
     size: int = 0
     reason: str = ""
     """Why the store could not be used any more; empty when all that was owed was tried."""
@@ -211,6 +214,9 @@ class CopyService:
 
         try:
             made = self.make(store, row, rule, seen)
+        except StoreNotReady as error:
+            done.waiting += 1
+            self.table.change(row, reason=error.message, due_at=self.table.now() + _UNREADY_WAIT)
         except _STORE_TROUBLE:
             raise
         except (ResourceNotFound, ResourcePurged):

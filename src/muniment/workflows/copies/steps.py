@@ -118,7 +118,8 @@ class ReplicateStep:
         done = service.replicate(name, watch=watch)
         if done.reason:
             return Again(self._given.ledger.database.now() + _RETRY, done.reason)
-        return Done({"made": done.made, "failed": done.failed, "bytes": done.size})
+        counts = {"made": done.made, "failed": done.failed, "waiting": done.waiting, "bytes": done.size}
+        return Done(counts)
 
 
 class VerifyStep:

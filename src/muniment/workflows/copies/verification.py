@@ -217,17 +217,27 @@ def _of_archive(service: CopyService, row: CopyRow) -> str:
 
 
 def _of_store(service: CopyService, store: Store, row: CopyRow) -> str:
-    """What is wrong with a copy, or ''."""
+    """What is wrong with a copy, or ''.
+
+    Raises:
+        StoreNotReady: A key of it cannot be read yet; what that takes was begun for every key.
+        StoreUnreachable, StoreRefused: The store cannot be used.
+    """
     trouble = []
+    waiting: StoreNotReady | None = None
     try:
         record = read_record(store, row)
         for file in record.files:
             try:
                 store.check(file.receipt)
+            except StoreNotReady as error:
+                waiting = waiting or error
             except _TROUBLE:
                 raise
             except MunimentError as error:
                 trouble.append(error.message)
+        if waiting is not None and not trouble:
+            raise waiting
         if record.layout == "ocfl" and _is_newest(service, row):
             trouble += filter(None, [_of_root(store, record)])
     except _TROUBLE:

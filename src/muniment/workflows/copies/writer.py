@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ _DIGESTS = ("sha256",)
 _THREADS = 8
 """How many large things go over at once: each may need memory for a part of it."""
 _SMALL = 1 << 20
+_WARM = PutOptions(warm=True, digests=_DIGESTS)
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 Watch = Callable[[int], None]
@@ -82,9 +84,9 @@ class CopyWriter:
             generation=generation,
         )
         data = record.as_bytes()
-        self._prove(
-            [self._put(record.key, Entry(LogicalPath(record.key), len(data)), lambda: io.BytesIO(data), options)]
-        )
+        entry = Entry(LogicalPath(record.key), len(data))
+        # Without its record nobody knows what to make ready of a copy in a cold class.
+        self._prove([self._put(record.key, entry, lambda: io.BytesIO(data), replace(options, warm=True))])
         return record
 
     # --- layouts
@@ -124,10 +126,10 @@ class CopyWriter:
             key = f"{folder}/{name}"
             known = Entry(LogicalPath(key), entry.size, entry.digests)
             if self._store.capabilities.replaces:
-                receipts.append(self._store.replace(key, known, partial(_open, place)))
+                receipts.append(self._store.replace(key, known, partial(_open, place), _WARM))
                 continue
             try:
-                receipts.append(self._store.put(key, known, partial(_open, place)))
+                receipts.append(self._store.put(key, known, partial(_open, place), _WARM))
             except KeyTaken:
                 stayed = True  # as in a worm archive: a reader takes the highest version there is
         self._prove(receipts)
@@ -196,11 +198,24 @@ class CopyWriter:
 
         Raises:
             StoredWrong, KeyNotFound: It is not what was sent.
+            StoreNotReady: It cannot be read yet.
         """
         self._store.flush()
         unproved = [each for each in receipts if self._rule.read_back or not each.confirmed]
-        for _ in self._each(self._store.check, unproved, lambda receipt: receipt.size):
+        waiting = None
+        for error in self._each(self._unready, unproved, lambda receipt: receipt.size):
             self._watch(0)
+            waiting = waiting or error
+        if waiting is not None:
+            raise waiting
+
+    def _unready(self, receipt: Receipt) -> StoreNotReady | None:
+        """Read back; the error when it has to be made ready first, which is begun for all before that ends the work."""
+        try:
+            self._store.check(receipt)
+        except StoreNotReady as error:
+            return error
+        return None
 
     def _each(
         self, work: Callable[[Work], Answer], things: Iterable[Work], size_of: Callable[[Work], int | None]
