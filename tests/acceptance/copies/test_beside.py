@@ -67,12 +67,20 @@ def test_without_repair_it_is_named_and_no_success(kept: Kept, capsys: pytest.Ca
     assert kept.cli("copies", "verify", "--budget", "1h", "--no-repair") == 1
     assert "DAMAGED  shelf beside" in capsys.readouterr().out
     assert not place.exists()
+    assert kept.service.table.counts()["shelf", "damaged"] == (1, 0)  # what metrics and pages show
+    assert kept.cli("store", "ls") == 0
+    assert ", 1 damaged" in capsys.readouterr().out
+    assert kept.cli("copies", "verify") == 0
+    assert ("shelf", "damaged") not in kept.service.table.counts()
 
 
 def test_the_archives_own_files_are_verified_on_a_budget(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
     harm(kept.root / "README.txt", "damaged")
     assert kept.cli("audit", "--budget", "1h") == 1
     assert "DAMAGED  archive beside" in capsys.readouterr().out
+    assert kept.service.table.counts()["archive", "damaged"] == (1, 0)
+    assert kept.cli("copies", "verify") == 0
+    assert ("archive", "damaged") not in kept.service.table.counts()
 
 
 def test_it_takes_its_turn_and_counts_what_it_reads(kept: Kept) -> None:

@@ -9,7 +9,7 @@ from muniment.archive import LogRepair, repair_own_files
 from muniment.errors.base import MunimentError
 from muniment.workflows.copies.ladder import Repaired
 from muniment.workflows.copies.log_segments import LinesOf, log_lines_of
-from muniment.workflows.copies.registry import StoreRecord
+from muniment.workflows.copies.registry import ARCHIVE, StoreRecord
 from muniment.workflows.copies.root_files import repair_root_files
 from muniment.workflows.copies.root_verification import note_read
 from muniment.workflows.copies.seals import broken_seals
@@ -54,6 +54,7 @@ def repair_log_and_files(service: CopyService) -> Repaired:
         done.repaired = {**before.repaired, **done.repaired, **taken}
     for what in log.lacking():
         done.left.setdefault(what, "no copy has what the chain of hashes wants there")
+    note_read(service, ARCHIVE, damaged=bool(done.left))
     done.left |= left
     return done
 
@@ -82,7 +83,7 @@ def repair_stores(service: CopyService, names: Container[str] | None = None) -> 
             done.left[log_in(known.name)] = error.message
             continue
         done.left |= {f"{key} in {known.name}": why for key, why in broken.items()}
-        note_read(service, known.name)
+        note_read(service, known.name, damaged=bool(broken) or any(found.values()))
         for key, reason in found.items():
             where = f"{key} in {known.name}"
             if reason:

@@ -38,7 +38,7 @@ def beside_rows(service: CopyService, stores: Container[str] | None) -> Iterator
     ]
     for name in (ARCHIVE, *wanted):
         if stores is None or name in stores:
-            at = float(service.table.mark(_mark(service, name)))
+            at = service.table.beside_read_at(_place(service, name))
             yield replace(row, store=name, keys=0 if name == ARCHIVE else row.keys, verified_at=at)
 
 
@@ -59,10 +59,13 @@ def beside_trouble(service: CopyService, store: Store | None, row: CopyRow) -> s
     return f"{found[0]}{more}" if found else ""
 
 
-def note_read(service: CopyService, name: str) -> None:
-    """Keep that what lies in a store beside copies was read now: the next time, others come first."""
-    service.table.set_mark(_mark(service, name), int(service.table.now()))
+def note_read(service: CopyService, name: str, *, damaged: bool) -> None:
+    """Keep that what lies in a store beside copies was read now: the next time, others come first.
+
+    While it is damaged, status, metrics and pages say so.
+    """
+    service.table.note_beside(_place(service, name), damaged=damaged)
 
 
-def _mark(service: CopyService, name: str) -> str:
-    return f"{BESIDE} {ARCHIVE if name == ARCHIVE else service.registry.get(name).id.replace('-', '')}"
+def _place(service: CopyService, name: str) -> str:
+    return "" if name == ARCHIVE else service.registry.get(name).id

@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, in
 from sqlalchemy.dialects import postgresql, sqlite
 
 from muniment.database import Database
-from muniment.database.tables import copies, copy_marks
+from muniment.database.tables import copies, copy_marks, stores
 
 State = Literal["owed", "made", "damaged", "purging"]
 _PAGE = 500
+_BESIDE = "beside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,19 @@ class CopyTable:
         yield from self._pages(names, wanted)
 
     def counts(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """How many copies there are and how many bytes, by store and state."""
+        """How many copies there are and how many bytes, by store and state.
+
+        What lies in a store beside copies counts as one that is damaged while it is.
+        """
         query = select(copies.c.store, copies.c.state, func.count(), func.sum(copies.c.size)).group_by(
             copies.c.store, copies.c.state
         )
         rows = self.database.read(lambda connection: connection.execute(query).all())
-        return {(str(store), str(state)): (int(count), int(size or 0)) for store, state, count, size in rows}
+        found = {(str(store), str(state)): (int(count), int(size or 0)) for store, state, count, size in rows}
+        for name in self._damaged_beside():
+            count, size = found.get((name, "damaged"), (0, 0))
+            found[name, "damaged"] = count + 1, size
+        return found
 
     # --- writing
 
@@ -205,6 +213,28 @@ class CopyTable:
 
         self.database.write(work)
 
+    # --- what lies in stores and in the archive and is no copy
+
+    def note_beside(self, place: str, *, damaged: bool) -> None:
+        """Keep that it was read now, in the store of that id or in the archive (''), and whether it is damaged."""
+        at = int(self.now())
+        self.set_mark(_beside(place), -at if damaged else at)
+
+    def beside_read_at(self, place: str) -> float:
+        """When it was last read, in seconds since 1970 UTC; 0 for never."""
+        return float(abs(self.mark(_beside(place))))
+
+    def _damaged_beside(self) -> list[str]:
+        """The stores in which it is damaged, and the archive."""
+        marks = select(copy_marks.c.name).where(copy_marks.c.name.like(f"{_BESIDE} %"), copy_marks.c.value < 0)
+        names = set(self.database.read(lambda connection: connection.scalars(marks).all()))
+        if not names:
+            return []
+        query = select(stores.c.id, stores.c.name)
+        known = {_beside(row.id): str(row.name) for row in self.database.read(lambda each: each.execute(query).all())}
+        known[_beside("")] = "archive"
+        return [known[name] for name in names if name in known]
+
     def _pages(
         self, order: tuple[ColumnElement[object], ...], wanted: Iterable[ColumnElement[bool]]
     ) -> Iterator[CopyRow]:
@@ -223,6 +253,10 @@ class CopyTable:
     def _all(self, query: Select[object]) -> list[CopyRow]:
         rows = self.database.read(lambda connection: connection.execute(query).mappings().all())
         return [CopyRow(**row) for row in rows]
+
+
+def _beside(place: str) -> str:
+    return f"{_BESIDE} {place.replace('-', '') or 'archive'}"
 
 
 def _is(key: CopyKey) -> ColumnElement[bool]:

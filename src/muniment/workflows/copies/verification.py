@@ -202,7 +202,7 @@ def verify_copy(service: CopyService, store: Store | None, row: CopyRow) -> Copy
 
 def _verify_beside(service: CopyService, store: Store | None, row: CopyRow) -> CopyRow:
     reason = beside_trouble(service, store, row)
-    note_read(service, row.store)
+    note_read(service, row.store, damaged=bool(reason))
     if not reason:
         return replace(row, verified_at=service.table.now())
     detail = {"copy": {"store": row.store, "layout": BESIDE}, "note": reason}
