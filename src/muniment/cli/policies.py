@@ -26,16 +26,12 @@ def set_policy(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy, in TOML.")],
 ) -> None:
     """Let a policy be in force; what is owed by it is noted at once, and made by `muniment work` or `serve`."""
-    from muniment.errors.base import BadInput
     from muniment.jobs import Ledger
     from muniment.workflows.copies.checking import troubles
     from muniment.workflows.copies.policy import parse_policy
     from muniment.workflows.copies.steps import schedule
 
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(reason=f"the policy cannot be read: {error}") from error
+    text = _text_of(file)
     with copying(context) as service:
         for trouble in troubles(service, parse_policy(project, text)):
             note(trouble)
@@ -65,13 +61,31 @@ def show(
 def check(
     context: typer.Context,
     project: Annotated[str, typer.Argument(metavar="[PROJECT]", help="A project; by default all.")] = "",
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="A policy that is not in force: ask the stores alone.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask every store whether it can do what the policies ask of it, and list what is not protected; exit 1 if so."""
+    from muniment.errors.base import BadInput
     from muniment.workflows.copies.checking import troubles
+    from muniment.workflows.copies.policy import parse_policy
     from muniment.workflows.copies.status import protections
 
+    if file is not None:
+        with copying(context) as service:
+            trouble = list(troubles(service, parse_policy(project or "*", _text_of(file))))
+        if as_json:
+            print_json({"troubles": trouble})
+        else:
+            typer.echo("\n".join(trouble) or "Every store can do what it asks.")
+        if trouble:
+            raise typer.Exit(EXIT_FINDINGS)
+        return
     with copying(context) as service:
+        known = {*service.archive.projects(), *(each.project for each in service.policies.all())}
+        if project and project not in known:
+            raise BadInput(reason=f"there is neither a resource in a project {project!r} nor a policy of its own")
         found = [service.policies.of(project)] if project else service.policies.all()
         trouble = [text for each in found for text in troubles(service, each)]
         service.plan()
@@ -88,3 +102,17 @@ def check(
             typer.echo("Everything is protected as its policy asks.")
     if trouble or lacking:
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def _text_of(file: Path) -> str:
+    """What is in the file of a policy.
+
+    Raises:
+        BadInput: It cannot be read.
+    """
+    from muniment.errors.base import BadInput
+
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(reason=f"the policy cannot be read: {error}") from error

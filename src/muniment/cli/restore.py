@@ -45,7 +45,9 @@ def restore(
     from muniment.workflows.copies.restoring import restore_archive, restore_resource
 
     shared: Context = context.obj
-    with tempfile.TemporaryDirectory(prefix="muniment-restore-") as folder, shared.progress() as progress:
+    # Beside what is restored: a tar that is on its way may be larger than the machine's temporary folder.
+    beside = next(each for each in output.absolute().parents if each.is_dir())
+    with tempfile.TemporaryDirectory(prefix=".muniment-restore-", dir=beside) as folder, shared.progress() as progress:
         total = 0
 
         def watch(size: int) -> None:
@@ -68,7 +70,7 @@ def _opened(context: typer.Context, source: str, keys: Mapping[str, str], folder
     """The store that was named: by its address, or by its name in the archive's control database."""
     from muniment.stores import open_store
 
-    if "://" in source or Path(source).is_dir():
+    if "/" in source or Path(source).is_dir():
         return open_store(source, keys=keys, records=folder / "records", scratch=folder, make=False)
     with copying(context) as service:
         return service.registry.open(source)

@@ -42,6 +42,7 @@ def verify(context: typer.Context, wanted: VerificationRequest) -> None:
 
     Raises:
         BadInput: A limit cannot be read.
+        ResourceNotFound: There is no such resource.
     """
     from muniment.content.durations import parse_duration
     from muniment.workflows.copies.budget import parse_budget, parse_sample
@@ -63,6 +64,7 @@ def verify(context: typer.Context, wanted: VerificationRequest) -> None:
             else list(verification.rows(before))
         )
         if wanted.id is not None:
+            service.archive.instance(wanted.id, project=wanted.project)
             rows = [row for row in rows if row.resource == wanted.id]
         expected = verification.estimate(rows, budget)
         if wanted.estimate:

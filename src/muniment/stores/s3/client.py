@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+)
 
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import (
@@ -94,6 +100,9 @@ class Clients:
             raise self._named(error, key) from error
         except (EndpointConnectionError, HTTPClientError) as error:
             raise StoreUnreachable(store=self._name, reason=str(error)) from error
+        except NoCredentialsError as error:
+            reason = "no credentials are known: give them with --keys FILE or in MUNIMENT_STORE_KEYS"
+            raise StoreRefused(store=self._name, key=key, reason=reason) from error
         except BotoCoreError as error:
             raise StoreFailed(store=self._name, key=key, reason=str(error)) from error
 

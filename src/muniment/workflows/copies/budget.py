@@ -16,6 +16,7 @@ _BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _LIMIT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(%|B|kB|MB|GB|TB|requests|cost)")
 _GIGABYTE = 1e9
 _THOUSAND = 1000
+_WHOLE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def parse_budget(words: Iterable[str]) -> Budget:
                 raise BadInput(reason=reason) from None
             continue
         number = float(found[1])
+        if found[2] == "%" and number > _WHOLE:
+            raise BadInput(reason=f"{word!r} is more than all copies; the share of them is at most 100%")
         if found[2] == "%":
             budget = replace(budget, share=number / 100)
         elif found[2] == "requests":

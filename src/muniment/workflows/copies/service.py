@@ -106,7 +106,10 @@ class CopyService:
         return new
 
     def plan_all(self) -> int:
-        """Note what every instance in the archive is owed, as after a policy was set; how many copies are new."""
+        """Note what every instance in the archive is owed, as after a policy was set; how many copies are new.
+
+        What no policy asks for any more, and was never made, is owed no longer.
+        """
         head = self.archive.head().seq
         policies: dict[str, Policy] = {}
         new = 0
@@ -114,6 +117,12 @@ class CopyService:
             policy = policies.get(found.project) or self.policies.of(found.project)
             policies[found.project] = policy
             new += self._owe(found, policy)
+        wanted = {
+            project: {(rule.store, rule.layout) for rule in policy.copies} for project, policy in policies.items()
+        }
+        for row in self.table.each(state="owed"):
+            if not row.record and (row.store, row.layout) not in wanted.get(row.project, ()):
+                self.table.drop(row.key)
         self.table.set_mark(_SEEN, head)
         return new
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from muniment.content.durations import duration_text
@@ -56,25 +56,35 @@ def protection(service: CopyService, id: str, project: str | None = None) -> Pro
         ResourceNotFound, AmbiguousId: There is no such resource.
     """
     newest = service.archive.instance(id, project=project)
-    return _judge(service, newest.project, newest.id, newest.head, service.policies.of(newest.project))
+    what = newest.project, newest.id, newest.head
+    return _judge(service, what, service.policies.of(newest.project), _reasons(service))
 
 
 def protections(service: CopyService, project: str | None = None) -> Iterator[Protection]:
     """How every resource is protected, in the order of their ids."""
     policies: dict[str, Policy] = {}
+    stores = _reasons(service)
     for found in service.archive.resources(project, whole=True):
         if found.project not in policies:
             policies[found.project] = service.policies.of(found.project)
-        yield _judge(service, found.project, found.id, found.head, policies[found.project])
+        yield _judge(service, (found.project, found.id, found.head), policies[found.project], stores)
 
 
-def _judge(service: CopyService, project: str, id: str, head: int, policy: Policy) -> Protection:
-    rows = {row.key: row for row in service.table.of(project, id)}
-    lacking = list(_lacking(rows, head, policy, service.table.now()))
-    return Protection(project, id, head, tuple(rows.values()), tuple(lacking))
+def _reasons(service: CopyService) -> Mapping[str, str]:
+    """Every store that is known, and why it could not be used when that was last tried."""
+    return {each.name: each.reason for each in service.registry.all()}
 
 
-def _lacking(rows: Mapping[Any, CopyRow], head: int, policy: Policy, now: float) -> Iterator[Shortfall]:
+def _judge(service: CopyService, what: tuple[str, str, int], policy: Policy, stores: Mapping[str, str]) -> Protection:
+    project, resource, head = what
+    rows = {row.key: row for row in service.table.of(project, resource)}
+    lacking = list(_lacking(rows, head, policy, service.table.now(), stores))
+    return Protection(project, resource, head, tuple(rows.values()), tuple(lacking))
+
+
+def _lacking(
+    rows: Mapping[Any, CopyRow], head: int, policy: Policy, now: float, stores: Mapping[str, str]
+) -> Iterator[Shortfall]:
     if not policy.copies:
         yield Shortfall("", 0, "no policy asks for copies of it")
         return
@@ -82,6 +92,8 @@ def _lacking(rows: Mapping[Any, CopyRow], head: int, policy: Policy, now: float)
     for rule in policy.copies:
         for number in range(1, head + 1):
             row = by_place.get((rule.store, rule.layout, number))
+            if row is not None and row.state == "owed" and not row.reason:  # it was not its turn yet
+                row = replace(row, reason=stores.get(rule.store, f"there is no store called {rule.store!r}"))
             if reason := _reason(row, rule.verify, now):
                 yield Shortfall(f"{rule.store} {rule.layout}", number, reason)
     own = by_place.get((ARCHIVE, "ocfl", 0))
