@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.jobs import SubjectTaken
-from muniment.jobs import Again, Call, Done, Period, Step
+from muniment.jobs import Again, Call, Deadlines, Done, Period, Step
 from muniment.workflows.copies.budget import parse_budget
 from muniment.workflows.copies.drill import drill
 from muniment.workflows.copies.ladder import repair_copy_of, repair_resource
@@ -45,6 +45,8 @@ VERIFY_RULE = "30 1 * * *"
 VERIFY_BUDGET = ("4h",)
 DRILL_RULE = "30 4 * * 0"
 """Sundays at 4:30 UTC."""
+OURS = Deadlines(ours=True)
+"""A store that hangs is an outage, which no job fails of."""
 _RETRY = 300.0
 _ELSEWHERE = 3600.0
 
@@ -75,6 +77,7 @@ class PlanStep:
     """Looks what is owed."""
 
     name = PLAN
+    deadlines = OURS
 
     def __init__(self, given: CopyContext) -> None:
         self._given = given
@@ -97,6 +100,7 @@ class ReplicateStep:
     """Makes the copies that are owed to one store."""
 
     name = REPLICATE
+    deadlines = OURS
 
     def __init__(self, given: CopyContext) -> None:
         self._given = given
@@ -126,6 +130,7 @@ class VerifyStep:
     """Verifies what is due, the oldest first, within a budget, and repairs what is damaged where the policy says so."""
 
     name = VERIFY
+    deadlines = OURS
 
     def __init__(self, given: CopyContext) -> None:
         self._given = given
@@ -167,6 +172,7 @@ class DrillStep:
     """Restores a random instance from each store, has it judged, and reads back what lies there beside copies."""
 
     name = DRILL
+    deadlines = OURS
 
     def __init__(self, given: CopyContext) -> None:
         self._given = given
