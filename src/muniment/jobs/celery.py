@@ -163,17 +163,24 @@ class CeleryEngine:
             self._stopping.set()
             stop.set()
 
+        def leave(**_: object) -> None:
+            here = self._processes.get(os.getpid())
+            if here is not None:
+                here.leave()
+
         for name in ("celery.worker.consumer.consumer", "celery.worker.request"):
             logging.getLogger(name).addFilter(consumer.hear)
         warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         signals.worker_ready.connect(begin, weak=False)
         signals.worker_shutting_down.connect(end, weak=False)
+        signals.worker_process_shutdown.connect(leave, weak=False)
         try:
             worker.start()
         finally:
             stop.set()
             signals.worker_ready.disconnect(begin)
             signals.worker_shutting_down.disconnect(end)
+            signals.worker_process_shutdown.disconnect(leave)
             if thread.is_alive():
                 thread.join(10)
 
@@ -243,7 +250,9 @@ class CeleryEngine:
                 mine = os.getpid() == self._made_in
                 owner = self._name if mine else f"{self._name}/{os.getpid()}-{uuid.uuid4().hex[:8]}"
                 broker = BrokerConnection(self.app, TASK)
-                here = WorkerProcess(owner, self._open(), broker, self._registry, self._pace, self._stopping)
+                here = WorkerProcess(
+                    owner, self._open(), broker, self._registry, self._pace, self._stopping, self._send_on
+                )
                 self._processes[os.getpid()] = here
             return here
 
@@ -304,8 +313,11 @@ class CeleryEngine:
                 awake = True
                 break
         if awake:
-            with contextlib.suppress(MunimentError):  # then the dispatcher of this worker or another sends it
-                self.dispatch()
+            self._send_on()
+
+    def _send_on(self) -> None:
+        with contextlib.suppress(MunimentError):  # then the dispatcher of this worker or another sends it
+            self.dispatch()
 
     @staticmethod
     def _say_goodbye(here: WorkerProcess) -> None:

@@ -51,8 +51,8 @@ class Pace:
     """How long a worker counts as alive after it was last heard of."""
     forget: float = 7 * 86400.0
     """How long a worker that was not heard of any more is listed."""
-    quiet: float = 20.0
-    """How long a step that waits for others may make no progress before its thread gets a stand-in."""
+    quiet: float = 5.0
+    """How long a step that waits for others may make no progress before another does what its thread would do."""
     grace: float = 10.0
     """How long a step that is over a deadline may take to end itself."""
 

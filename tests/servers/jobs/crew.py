@@ -69,7 +69,7 @@ class Crew:
             if not ledger.progress(job).running:
                 continue
             worker = chance.choice(self.workers)
-            children = _children(worker.pid) if self.kills % 3 == 2 else []
+            children = children_of(worker.pid) if self.kills % 3 == 2 else []
             if children:
                 os.kill(chance.choice(children), signal.SIGKILL)
                 self.kills += 1
@@ -78,7 +78,7 @@ class Crew:
                 self.hire()
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 

@@ -14,10 +14,22 @@ import threading
 import time
 from pathlib import Path
 
-from muniment.jobs import Again, Call, CeleryEngine, Context, Done, Json, Keyring, Ledger, LocalEngine, Registry
+from muniment.jobs import (
+    Again,
+    Call,
+    CeleryEngine,
+    Context,
+    Deadlines,
+    Done,
+    Json,
+    Keyring,
+    Ledger,
+    LocalEngine,
+    Registry,
+)
 from muniment.jobs.local import Pace
 
-PACE = Pace(lease=2.0, poll=0.1, pulse=0.2, sweep=0.3)
+PACE = Pace(lease=2.0, poll=0.1, pulse=0.2, sweep=0.3, quiet=0.5, grace=0.2)
 
 
 class Marking:
@@ -100,8 +112,30 @@ class Confiding(Marking):
         raise OSError(f"the service refused {context.secrets['token']}")
 
 
+class Waiting(Marking):
+    """Waits for somebody else, who answers when there is a file `answer`; a leaf follows it."""
+
+    name = "waiting"
+    deadlines = Deadlines(silence=600.0)
+
+    def run(self, given: Json, context: Context) -> Done:
+        self.mark(context)
+        while not (self.folder / "answer").exists():
+            time.sleep(0.05)
+        return Done(given, (), Call("leaf", {"n": given, "seconds": 0.0}))
+
+
+class Hanging(Waiting):
+    """The same, and too long."""
+
+    name = "hanging"
+    deadlines = Deadlines(silence=2.0)
+    failures = 2
+
+
 def registry(folder: Path) -> Registry:
-    return Registry(kind(folder) for kind in (Fan, Leaf, Join, Deadly, Patient, Confiding))
+    kinds = (Fan, Leaf, Join, Deadly, Patient, Confiding, Waiting, Hanging)
+    return Registry(kind(folder) for kind in kinds)
 
 
 def main(place: str, folder: Path, broker: str = "") -> None:
