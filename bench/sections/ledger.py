@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from muniment.testing.services import shared
 ROOT = Path(__file__).parents[2]
 BLOCK = bytes(16 * 1024)
 LIMIT = 300.0
+FEW = 10
 
 
 class Fan:
@@ -83,10 +85,59 @@ def run(*, rounds: int, quick: bool) -> None:
                 seconds = side.turn(count if turn else 100)
                 if turn:
                     times[side.name].append(seconds)
+        print_steps(count, times)
+        print_requests(
+            {"embedded: SQLite": str(home / "requests.db"), "shared: PostgreSQL": postgresql}, rounds, quick=quick
+        )
+
+
+def print_steps(count: int, times: dict[str, list[float]]) -> None:
+    """Print how many steps were done in a second."""
     print(f"\n{count:,} steps that write and digest 16 KiB each, and their join (durable commits)")
     for name, taken in times.items():
         rates = sorted(count / seconds for seconds in taken)
         print(f"  {name:40} {median(rates):7.0f} steps/s   ({rates[0]:.0f} to {rates[-1]:.0f})")
+
+
+def print_requests(places: dict[str, str], rounds: int, *, quick: bool) -> None:
+    """Print what one submission and one look at its progress take, with few jobs running and with many."""
+    many = 300 if quick else 1500
+    print(f"\na submission, and a look at its progress, with {FEW} and with {many:,} jobs running (milliseconds)")
+    for name, place in places.items():
+        with Ledger.open(place, migrate=True) as ledger:
+            begin(ledger, FEW)
+            few = [requests(ledger) for _ in range(rounds)]
+            begin(ledger, many - FEW)
+            full = [requests(ledger) for _ in range(rounds)]
+        for number, what in enumerate(("submission", "progress")):
+            before, after = (median(times[number] for times in side) * 1000 for side in (few, full))
+            print(f"  {name + ', ' + what:40} {before:7.2f}   {after:7.2f}   ({after / before:.2f})")
+
+
+def begin(ledger: Ledger, count: int) -> None:
+    """Submit so many jobs and hold the first step of each, as workers do."""
+    for _ in range(count):
+        fresh = uuid.uuid4().hex
+        ledger.submit("bench", Call("small", fresh), requester="bench", key=fresh, subjects=[fresh])
+        ledger.leases.exchange("bench", (), (0, 1), ["small"], lease=3600.0)
+
+
+def requests(ledger: Ledger) -> tuple[float, float]:
+    """Seconds for one submission and for one look, each the middle one of fifty; what is submitted is cancelled."""
+    submitted: list[float] = []
+    looked: list[float] = []
+    for _ in range(50):
+        fresh, start = uuid.uuid4().hex, time.perf_counter()
+        ledger.submit("bench", Call("small", fresh), requester="bench", key=fresh, subjects=[fresh])
+        submitted.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        found = ledger.about("bench", fresh)
+        if found is None:
+            raise RuntimeError(fresh)
+        ledger.progress(found.id)
+        looked.append(time.perf_counter() - start)
+        ledger.cancel(found.id)
+    return median(submitted), median(looked)
 
 
 def registry() -> Registry:
