@@ -107,7 +107,7 @@ KIND = Kind(
     name=SERVICE,
     summary="A git repository: the files of its default branch, with LFS, and its whole history as a bundle.",
     takes=(
-        "the files of the default branch, and over http(s) those of Git LFS",
+        "the files of the default branch, with those of Git LFS",
         "every branch, tag and other ref with all history, as a bundle",
         "links, programs and submodules as a description",
     ),
@@ -115,7 +115,7 @@ KIND = Kind(
         "the repositories of submodules",
         "what is under no ref any more",
         "files of LFS that no file of the default branch points to",
-        "files of LFS where the address is ssh:// (each is named as a failure; its https address has them)",
+        "over ssh, files of LFS whose server knows no `git-lfs-authenticate` (each is named as a failure)",
     ),
     params=(
         Param("url", "The http, https or ssh:// address that `git clone` takes.", check=_address),

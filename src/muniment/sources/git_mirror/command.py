@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from muniment.errors.sources import CredentialRefused, ProgramFailed, ProgramMissing
 from muniment.session import Guard, Redactor
@@ -48,6 +48,9 @@ _SETTINGS: Mapping[str, str] = {
 
 SSH = "ssh"
 _SSH_PORT = 22
+_SSH_FAILED = 255
+"""The exit status by which ssh says that it failed itself, and not the command that it was asked to run."""
+_ANSWER_SECONDS = 120.0
 _SSH_OPTIONS: Mapping[str, str] = {
     "BatchMode": "yes",
     "ClearAllForwardings": "yes",
@@ -127,6 +130,30 @@ class GitCommand:
             raise self._failed(words[0], done.returncode, done.stderr)
         return done.stdout
 
+    def ask_server(self, command: str) -> tuple[int, bytes]:
+        """What a command of the ssh server's answers: exit status and standard output.
+
+        Raises:
+            AddressRefused: The address may not be fetched from.
+            CredentialRefused: The server refused the key.
+            ProgramFailed: The server cannot be reached, or took too long.
+        """
+        parts = urlsplit(self._url)
+        user = f"{unquote(parts.username)}@" if parts.username else ""
+        with self._ssh() as words:
+            asked = [*words, "-p", str(parts.port or _SSH_PORT), "--", f"{user}{parts.hostname}", command]
+            try:
+                done = subprocess.run(
+                    asked, env=self._environment({}), stdin=subprocess.DEVNULL, capture_output=True,
+                    timeout=_ANSWER_SECONDS, check=False,
+                )  # fmt: skip
+            except (OSError, subprocess.TimeoutExpired) as error:
+                reason = "it took too long" if isinstance(error, subprocess.TimeoutExpired) else str(error)
+                raise ProgramFailed(program="ssh", service=self._service, reason=reason) from None
+        if done.returncode == _SSH_FAILED:
+            raise self._failed("over ssh", done.returncode, done.stderr)
+        return done.returncode, done.stdout
+
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """A local command with pipes on its input and output."""
         return subprocess.Popen(
@@ -145,8 +172,9 @@ class GitCommand:
             yield self._environment({}), ()
             return
         if urlsplit(self._url).scheme == SSH:
-            with self._ssh() as environment:
-                yield environment, ()
+            with self._ssh() as words:
+                environment = self._environment({"protocol.ssh.allow": "always"})
+                yield environment | {"GIT_SSH_COMMAND": shlex.join(words), "GIT_SSH_VARIANT": "ssh"}, ()
             return
         settings = self._reach()
         if not self._login.password:
@@ -166,10 +194,10 @@ class GitCommand:
             os.close(memory)
 
     @contextlib.contextmanager
-    def _ssh(self) -> Iterator[dict[str, str]]:
-        """The environment in which git speaks by ssh to the checked address, and to the server whose key was given.
+    def _ssh(self) -> Iterator[list[str]]:
+        """The ssh command that speaks to the checked address, and to the server whose key was given.
 
-        The private key lies in memory, where only this user's processes can open it, and goes when git has ended.
+        The private key lies in memory, where only this user's processes can open it, and goes when that has ended.
 
         Raises:
             AddressRefused: The address may not be fetched from.
@@ -189,9 +217,7 @@ class GitCommand:
                 "IdentityFile": f"/proc/{os.getpid()}/fd/{memory}",
                 "UserKnownHostsFile": str(known),
             }
-            words = ["ssh", "-F", "/dev/null", *(f"-o{name}={value}" for name, value in options.items())]
-            environment = self._environment({"protocol.ssh.allow": "always"})
-            yield environment | {"GIT_SSH_COMMAND": shlex.join(words), "GIT_SSH_VARIANT": "ssh"}
+            yield ["ssh", "-F", "/dev/null", *(f"-o{name}={value}" for name, value in options.items())]
         finally:
             os.close(memory)
 

@@ -15,7 +15,15 @@ from muniment.errors.sources import CredentialRefused, FileUnavailable, NotAtSer
 from muniment.session import Account, Session, shown
 from muniment.sources.documents import document
 from muniment.sources.git_mirror.command import SSH, GitCommand, Login
-from muniment.sources.git_mirror.lfs import LARGEST_POINTER, Pointer, open_object, pointer
+from muniment.sources.git_mirror.lfs import (
+    LARGEST_POINTER,
+    LfsOverSsh,
+    LfsServer,
+    Pointer,
+    beside,
+    open_object,
+    pointer,
+)
 from muniment.sources.git_mirror.repository import Mirror, Node
 from muniment.sources.protocol import Failure, Item, SourceEntry, about, original_name, safe_path
 from muniment.sources.times import rfc3339
@@ -54,6 +62,9 @@ class Repository:
         self._folder = folder
         self._field = field
         self._mirror: Mirror | None = None
+        self._lfs: LfsServer | LfsOverSsh = beside(url)
+        if urlsplit(url).scheme == SSH:
+            self._lfs = LfsOverSsh(lambda asked: self._command(url).ask_server(asked), url, account.service)
 
     def item(self) -> Item:
         """Mirror the repository; the item holds its default branch and the commit that was its newest.
@@ -74,13 +85,15 @@ class Repository:
         """
         if self._mirror is None:
             url = self._url if urlsplit(self._url).scheme == SSH else self._settled()
-            folder = self._folder.absolute()
-            folder.mkdir(parents=True, exist_ok=True)
-            git = GitCommand(self._account.service, url, folder, self._session.guard, self._login)
-            mirror = Mirror(git, url, folder)
+            mirror = Mirror(self._command(url), url, self._folder.absolute())
             mirror.fetch()
             self._mirror = mirror
         return self._mirror
+
+    def _command(self, url: str) -> GitCommand:
+        folder = self._folder.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return GitCommand(self._account.service, url, folder, self._session.guard, self._login)
 
     def entries(self, item: Item) -> Iterator[SourceEntry | Failure]:
         """The files of the commit the item names, then the documents: description and bundle.
@@ -123,7 +136,7 @@ class Repository:
         if kind == "lfs":
             oid, _, size = rest.partition(":")
             wanted = Pointer(oid, int(size))
-            return open_object(self._session, self._account, self._url, wanted, entry.path, offset)
+            return open_object(self._session, self._account, self._lfs, wanted, entry.path, offset)
         mirror = self.mirror()
         stream: BinaryIO
         if kind == "blob":
