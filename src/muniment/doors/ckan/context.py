@@ -97,9 +97,9 @@ class CkanContext:
         secrets = (token,) if token else ()
         return Account(f"the portal {portal.name}", (portal.url,), headers=headers, secrets=secrets)
 
-    def checker(self, portal: Portal, step: str) -> LinkChecker:
-        """A checker whose temporary files are a step's own."""
-        return LinkChecker(self.session(portal.settings), portal.settings, self.scratch("ckan", step))
+    def checker(self, portal: Portal, step: str, watch: Callable[[int], None] = lambda _: None) -> LinkChecker:
+        """A checker whose temporary files are a step's own; `watch` is told how many bytes of a file have come."""
+        return LinkChecker(self.session(portal.settings), portal.settings, self.scratch("ckan", step), watch)
 
     def cache_url_root(self, portal: Portal) -> str:
         """The address below which the portal's readers find copies; nothing where none is set."""

@@ -30,7 +30,8 @@ from muniment.doors.ckan.web_archive import write_snapshot
 from muniment.doors.ckan.write_back import write_back
 from muniment.errors.base import MunimentError, StorageError
 from muniment.errors.catalogues import NotInPortal, PortalRefused
-from muniment.jobs import Again, Call, Context, Done, JobState, Json, Priority
+from muniment.errors.jobs import LeaseLost, StepCancelled
+from muniment.jobs import Again, Call, Context, Deadlines, Done, JobState, Json, Priority
 from muniment.jobs.schedules import Period
 
 SWEEP, PAGE, LINK = "ckan.sweep", "ckan.page", "ckan.link"
@@ -49,6 +50,8 @@ Given = Mapping[str, Any]
 
 class CkanStep:
     """What all steps share."""
+
+    deadlines = Deadlines()
 
     def __init__(self, given: CkanContext) -> None:
         self._given = given
@@ -230,12 +233,14 @@ class LinkStep(CkanStep):
         elif not url.startswith(("http:", "https:")) and url.startswith("/"):
             url = portal.url + url
         form = settings.forms.get(str(row["resource"]))
-        checker = self._given.checker(portal, context.key)
+        checker = self._given.checker(
+            portal, context.key, lambda size: context.progress("downloading", 0, None, size=size)
+        )
         try:
             found = checker.check(url, earlier_attempt(row), now=now, account=account, keep=keep, form=form)
             if settings.follow_pages and found.status is Status.ARCHIVED and found.mimetype == "text/html":
                 found = follow(checker, found, now=now, keep_pages=settings.keep_pages)
-        except StorageError:
+        except (StorageError, StepCancelled, LeaseLost):
             raise
         except MunimentError as error:
             return Checked(Status.DOWNLOAD_FAILURE, error.message)

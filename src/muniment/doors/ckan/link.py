@@ -10,7 +10,7 @@ import hashlib
 import re
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import Message
@@ -104,12 +104,18 @@ _TOO_SLOW = "Connection timed out: it came too slowly"
 
 
 class LinkChecker:
-    """Checks links with one portal's settings. `now` gives seconds since 1970 UTC."""
+    """Checks links with one portal's settings. `now` gives seconds since 1970 UTC.
 
-    def __init__(self, session: Session, settings: PortalSettings, scratch: Path) -> None:
+    `watch` is told how many bytes of a file have come, and whatever it raises ends the check.
+    """
+
+    def __init__(
+        self, session: Session, settings: PortalSettings, scratch: Path, watch: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._session = session
         self._settings = settings
         self._scratch = scratch
+        self._watch = watch
 
     def check(
         self,
@@ -333,6 +339,7 @@ class LinkChecker:
                     md5.update(piece)
                     sha256.update(piece)
                     file.write(piece)
+                    self._watch(size)
             if (bad := self._unfit(reply, said, size, beginning)) is not None:
                 raise _Ended(bad)  # noqa: TRY301 - one way out, on which the file goes
         except BaseException:

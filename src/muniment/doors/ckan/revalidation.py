@@ -16,7 +16,7 @@ from muniment.doors.ckan.portals import Portal
 from muniment.doors.ckan.records import Row, earlier_attempt, server_of
 from muniment.doors.ckan.statuses import Status
 from muniment.errors.base import MunimentError
-from muniment.jobs import Again, Call, Context, Done, Json
+from muniment.jobs import Again, Call, Context, Deadlines, Done, Json
 
 REVALIDATION = "ckan.revalidation"
 DATASET = "ckan.dataset"
@@ -30,6 +30,7 @@ class RevalidationStep:
     """Ask a host whether some of its links changed."""
 
     name = REVALIDATION
+    deadlines = Deadlines()
 
     def __init__(self, given: CkanContext) -> None:
         self._given = given

@@ -13,7 +13,7 @@ from muniment.doors.ckan.portals import Portal
 from muniment.errors.base import MunimentError
 from muniment.errors.catalogues import ListenerFailed, ListenerGone
 from muniment.errors.sources import AddressRefused, RateLimited
-from muniment.jobs import Again, Call, Context, Done, Json
+from muniment.jobs import Again, Call, Context, Deadlines, Done, Json
 from muniment.session import Account
 
 STEP = "ckan.webhook"
@@ -44,6 +44,7 @@ class WebhookStep:
     """Send one event to one listener."""
 
     name = STEP
+    deadlines = Deadlines()
 
     def __init__(self, given: CkanContext) -> None:
         self._given = given
