@@ -12,6 +12,7 @@ import pytest
 
 from muniment.errors.registration import ContainerExists, ContainerNotFound
 from muniment.jobs import JobState
+from muniment.sources import find
 from muniment.testing.servers.bucket import Bucket
 from muniment.testing.servers.gitserver import GitServer
 from muniment.testing.servers.web import WebServer
@@ -122,7 +123,9 @@ def test_a_git_repository_is_taken_in_by_its_tree(tmp_path: Path, sink: Sink) ->
         repository.commit(repository.folder_of({"README.md": b"hello", "src/x.py": b"1"}))
         job = house.finish(container("git01", [{"git": {"url": f"{server.url}/paper.git"}}]))
         assert job.state is JobState.DONE, job.reason
-        files = {file["path"] for file in house.document("Manifests/git01.git.manifest.json")["files"]}
+        manifest = house.document("Manifests/git01.git.manifest.json")
+        assert manifest["notTaken"] == list(find("git").leaves), "what the service holds and nobody fetched is recorded"
+        files = {file["path"] for file in manifest["files"]}
         assert {"README.md", "src/x.py"} <= files
         assert sink.of("git01")[0]["status"] == "success"
 
