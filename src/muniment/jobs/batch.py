@@ -33,7 +33,10 @@ class Batch:
 
     def run(self) -> list[Outcome]:
         """Do the steps until the last has ended, or until the thread is left with one; what came of the others."""
-        threading.Thread(target=self._work, name="step", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="step", daemon=True).start()
+        except RuntimeError:
+            self._work()  # no more threads are given to this process: then the caller waits for each of them
         with self._changed:
             while not self._ended and not self._left:
                 self._changed.wait()

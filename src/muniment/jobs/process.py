@@ -235,8 +235,10 @@ class WorkerProcess:
         """
         current = self._current()
         with self._hold:
-            held = [context for context, lost in self._left.items() if not lost]
-        for context, outcome in given_up(self._registry, [*held, *([current[1]] if current else [])], self._pace.grace):
+            hanging = [context for context, lost in self._left.items() if not lost]
+            if current is not None and current[1] not in self._left:
+                hanging.append(current[1])
+        for context, outcome in given_up(self._registry, hanging, self._pace.grace):
             tell(logger, self.ledger.leases.exchange(self.owner, [replace(outcome, history="given back")]).news)
             context.on_loss()
             self._held.drop(context.claim)

@@ -60,7 +60,7 @@ def beside(url: str) -> LfsServer:
     return LfsServer(f"{base if base.endswith('.git') else f'{base}.git'}/info/lfs")
 
 
-class LfsOverSsh:
+class SshLfs:
     """The LFS server of a repository that is reached over ssh, as `git-lfs-authenticate` names it. Thread-safe.
 
     Git LFS: docs/api/server-discovery.md. `ask` runs a command of the ssh server's.
@@ -110,7 +110,7 @@ class LfsOverSsh:
 
 
 def open_object(
-    session: Session, account: Account, lfs: LfsServer | LfsOverSsh, wanted: Pointer, path: str, offset: int
+    session: Session, account: Account, lfs: LfsServer | SshLfs, wanted: Pointer, path: str, offset: int
 ) -> BinaryIO:
     """The bytes of a file that an LFS server keeps for a repository.
 

@@ -17,9 +17,9 @@ from muniment.sources.documents import document
 from muniment.sources.git_mirror.command import SSH, GitCommand, Login
 from muniment.sources.git_mirror.lfs import (
     LARGEST_POINTER,
-    LfsOverSsh,
     LfsServer,
     Pointer,
+    SshLfs,
     beside,
     open_object,
     pointer,
@@ -62,9 +62,9 @@ class Repository:
         self._folder = folder
         self._field = field
         self._mirror: Mirror | None = None
-        self._lfs: LfsServer | LfsOverSsh = beside(url)
+        self._lfs: LfsServer | SshLfs = beside(url)
         if urlsplit(url).scheme == SSH:
-            self._lfs = LfsOverSsh(lambda asked: self._command(url).ask_server(asked), url, account.service)
+            self._lfs = SshLfs(lambda asked: self._command(url).ask_server(asked), url, account.service)
 
     def item(self) -> Item:
         """Mirror the repository; the item holds its default branch and the commit that was its newest.
