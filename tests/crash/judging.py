@@ -108,7 +108,7 @@ def assert_judges_agree(archive: Archive) -> None:
     try:
         if archive.config.mode == "worm":
             root = _with_fresh_roots(archive, judged / "objects")
-        _assert_ocfl(root)
+        assert_ocfl(root)
         for id in archive:
             for instance in archive.history(id):
                 assert_bag(instance, judged / "bag")
@@ -127,7 +127,7 @@ def _with_fresh_roots(archive: Archive, target: Path) -> Path:
     return target
 
 
-def _assert_ocfl(root: Path) -> None:
+def assert_ocfl(root: Path) -> None:
     log = _Kept()
     logger = logging.getLogger("ocfl")
     logger.addHandler(log)

@@ -1,4 +1,4 @@
-"""`Archive`, as users import it: a folder opens the archive in it, a URL the one behind a server."""
+"""`Archive`, as users import it: a folder opens the archive in it, an URL the one behind a server or in a bucket."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def is_url(place: object) -> bool:
     return isinstance(place, str) and place.lower().startswith(("http://", "https://"))
 
 
+def is_bucket(place: object) -> bool:
+    """Whether a place is the address of a bucket."""
+    return isinstance(place, str) and place.startswith("s3://")
+
+
 def folder(place: str | os.PathLike[str]) -> str | os.PathLike[str]:
     """A place that is a folder. `s3://bucket` is none: as a path it would be a folder called `s3:` in this one.
 
@@ -40,7 +45,7 @@ def folder(place: str | os.PathLike[str]) -> str | os.PathLike[str]:
     if isinstance(place, str) and (scheme := _SCHEME.match(place)):
         raise BadInput(
             reason=f"an archive cannot be at an address that begins with {scheme[0]}: "
-            "give a folder, or the http or https address of a server"
+            "give a folder, the http or https address of a server, or s3://bucket/prefix"
         )
     return place
 
@@ -56,32 +61,8 @@ def remote_archive(url: str, *, key: str | None = None, tls: ssl.SSLContext | No
     return RemoteArchive(url, key=key, tls=tls)
 
 
-class FolderArchive(LocalArchive):
-    """The archive in a folder, with what needs more than it knows of itself: packages out and in, and retention."""
-
-    control: str | Path | None = None
-    """The control database with retentions and policies; by default `control.db` in the state, where there is one."""
-
-    def purge(self, id: str, reason: str, project: str | None = None) -> Event:
-        """Remove a resource for ever; only in dynamic mode, and as retention and policy allow.
-
-        Raises:
-            NotAllowedInMode, ReasonNeeded, ResourceNotFound: It was not done.
-            StillRetained: It is under retention.
-            ApprovalNeeded: Its policy wants two people, and this was the first.
-        """
-        place = self.control or self.state / "control.db"
-        if isinstance(place, Path) and not place.exists():
-            return super().purge(id, reason, project)
-        from muniment.database import Database  # noqa: PLC0415 - a database library
-        from muniment.workflows.copies.retention import Retentions, permit_purge  # noqa: PLC0415 - as above
-
-        self.config.refuse_unless(Mode.DYNAMIC, "purging")
-        with Database.open(place) as database:
-            permitted = permit_purge(database, self, id, project, reason)
-            event = super().purge(id, permitted, project)
-            Retentions(database).forget(event.project, event.resource)
-            return event
+class WithPackages(LocalArchive):
+    """An archive that is opened here, with what needs more than it knows of itself: packages out and in."""
 
     def export(
         self,
@@ -159,6 +140,34 @@ class FolderArchive(LocalArchive):
             )
 
 
+class FolderArchive(WithPackages):
+    """The archive in a folder, with what needs more than it knows of itself: packages out and in, and retention."""
+
+    control: str | Path | None = None
+    """The control database with retentions and policies; by default `control.db` in the state, where there is one."""
+
+    def purge(self, id: str, reason: str, project: str | None = None) -> Event:
+        """Remove a resource for ever; only in dynamic mode, and as retention and policy allow.
+
+        Raises:
+            NotAllowedInMode, ReasonNeeded, ResourceNotFound: It was not done.
+            StillRetained: It is under retention.
+            ApprovalNeeded: Its policy wants two people, and this was the first.
+        """
+        place = self.control or self.state / "control.db"
+        if isinstance(place, Path) and not place.exists():
+            return super().purge(id, reason, project)
+        from muniment.database import Database  # noqa: PLC0415 - a database library
+        from muniment.workflows.copies.retention import Retentions, permit_purge  # noqa: PLC0415 - as above
+
+        self.config.refuse_unless(Mode.DYNAMIC, "purging")
+        with Database.open(place) as database:
+            permitted = permit_purge(database, self, id, project, reason)
+            event = super().purge(id, permitted, project)
+            Retentions(database).forget(event.project, event.resource)
+            return event
+
+
 @final
 class Archive(AnyArchive):
     """A digital archive: `Archive('/srv/archive')`, or `Archive('https://archive.example.org/', key=…)`."""
@@ -175,7 +184,7 @@ class Archive(AnyArchive):
         parity: bool = True,
         checks: IngestChecks | None = None,
     ) -> Archive:
-        """Open the archive at `place`.
+        """Open the archive at `place`: a folder, a server's address, or `s3://bucket/prefix?endpoint=…`.
 
         For a server, `key` is an API key or an OIDC token, and `tls` says whose certificates are believed. For a
         folder, `state` is where index and ledger lie if not beside the files; `agent` is who acts, by default
@@ -194,6 +203,11 @@ class Archive(AnyArchive):
                 what = "state, agent, workers, parity and checks"
                 raise BadInput(reason=f"{what} are the server's affair; give key and tls only")
             return cast("Archive", remote_archive(place, key=key, tls=tls))
+        if isinstance(place, str) and is_bucket(place):
+            from muniment.app.bucket import BucketArchive, keys_at, state_of_buckets  # noqa: PLC0415 - an S3 client
+
+            where = state_of_buckets(state)
+            return cast("Archive", BucketArchive(keys_at(place), where, agent=agent, workers=workers, checks=checks))
         return cast(
             "Archive",
             FolderArchive(folder(place), state=state, agent=agent, workers=workers, parity=parity, checks=checks),
@@ -224,6 +238,14 @@ class Archive(AnyArchive):
         """
         if is_url(path):
             raise BadInput(reason=f"{path} is a server's address; an archive is made in a folder of this machine")
+        if isinstance(path, str) and is_bucket(path):
+            from muniment.app.bucket import BucketArchive, keys_at, state_of_buckets  # noqa: PLC0415 - an S3 client
+
+            where = state_of_buckets(state)
+            in_bucket = BucketArchive.make(
+                keys_at(path), where, mode=mode, digests=digests, project=project, agent=agent, workers=workers
+            )
+            return cast("Archive", in_bucket)
         made = FolderArchive.init(
             folder(path),
             mode=mode,

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muniment.app.archive import FolderArchive, folder, is_url, remote_archive
+from muniment.app.archive import FolderArchive, folder, is_bucket, is_url, remote_archive
 from muniment.archive import Agent
 from muniment.content.archive import Archive
 from muniment.content.checks import IngestChecks
+from muniment.errors.archive import NotInBucket
 from muniment.errors.base import BadInput, BadSetting
 from muniment.settings import Settings
 
@@ -30,6 +31,11 @@ class ArchiveOpener:
         """Whether the archive the settings name is behind a server."""
         return is_url(self.settings.archive)
 
+    @property
+    def in_bucket(self) -> bool:
+        """Whether the only home of the archive the settings name is a bucket."""
+        return is_bucket(self.settings.archive)
+
     def archive(self, *, parity: bool = True) -> Archive:
         """Open the archive the settings name; the caller closes it.
 
@@ -38,7 +44,7 @@ class ArchiveOpener:
             NotAnArchive, NewerFormat: It cannot be opened.
             ServerUnreachable, NotAnArchiveServer: It is behind a server that does not answer as one.
         """
-        if self.remote:
+        if self.remote or self.in_bucket:
             return self.open(str(self.settings.archive))
         return self.folder_archive(parity=parity)
 
@@ -68,6 +74,11 @@ class ArchiveOpener:
         Raises:
             MunimentError: As `archive`.
         """
+        if is_bucket(place):
+            from muniment.app.bucket import BucketArchive, keys_at, state_of_buckets  # noqa: PLC0415 - an S3 client
+
+            where, workers = state_of_buckets(self.settings.state), self.settings.digest_processes
+            return BucketArchive(keys_at(place), where, agent=self.agent(), workers=workers, checks=self.checks)
         if not is_url(place):
             workers = self.settings.digest_processes
             return FolderArchive(folder(place), agent=self.agent(), workers=workers, checks=self.checks)
@@ -142,6 +153,8 @@ class ArchiveOpener:
             raise BadInput(reason="no archive is named: give --archive DIR, or set MUNIMENT_ARCHIVE")
         if self.remote:
             raise BadInput(reason=f"{self.settings.archive} is a server's address; this needs the archive's folder")
+        if self.in_bucket:
+            raise NotInBucket(what="work that needs the archive's folder")
         return Path(folder(self.settings.archive))
 
     def agent(self) -> Agent:

@@ -14,6 +14,7 @@ from muniment.content.events import Event
 from muniment.content.identity import Agent, new_uuid
 
 if TYPE_CHECKING:
+    from muniment.archive.bucket.archive import BucketArchive as BucketArchive
     from muniment.archive.copies import CopyRepair as CopyRepair
     from muniment.archive.copies import LogRepair as LogRepair
     from muniment.archive.copies import log_lines as log_lines
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from muniment.archive.usage import UsageReader as UsageReader
 
 _LATE = {
+    "bucket.archive": ("BucketArchive",),
     "index.contents": ("ContentIndex", "Found", "LastCheck", "Totals"),
     "copies": (
         "CopyRepair",
@@ -80,6 +82,7 @@ __all__ = [
     "Agent",
     "Archive",
     "ArchiveConfig",
+    "BucketArchive",
     "ContentIndex",
     "CopyRepair",
     "Event",

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from muniment.archive.config import new_config, read_config
 from muniment.archive.context import ArchiveContext
@@ -27,7 +27,6 @@ from muniment.archive.ingest.purge import read_tombstone
 from muniment.archive.ingest.replay import claim, replay, rollback
 from muniment.archive.ingest.transaction import Transaction
 from muniment.archive.package.instance import Instance
-from muniment.archive.package.inventory import Inventory
 from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.content import Finding, Progress, quiet
 from muniment.content.acceptable import LARGEST_SIZE, LONGEST_IDENTIFIER, check_agent, check_event, check_text
@@ -158,6 +157,11 @@ class Archive(AnyArchive):
         return self._context.config
 
     @property
+    def writable(self) -> bool:
+        """Whether anything can be written to it from here, an event at least."""
+        return os.access(self._context.layout.events, os.W_OK)
+
+    @property
     def recovered(self) -> list[Event]:
         """What recovery did when the archive was opened here."""
         return self._recovered
@@ -178,7 +182,7 @@ class Archive(AnyArchive):
         resource = check_id(id) if id is not None else new_uuid()
         place = check_project(project or self.config.project)
         self._refuse_purged(place, resource)
-        if head_of(self._context.layout.object(place, resource)):
+        if self._head(place, resource):
             raise ResourceExists(id=resource, project=place)
         return Transaction.begin(self._context, place, resource, None, message)
 
@@ -248,8 +252,8 @@ class Archive(AnyArchive):
             inventory, _ = newest_inventory(root, self.config.digests[0])
         except FileNotFoundError:
             raise ResourceNotFound(id=id) from None
-        number = inventory.head if instance is None else _number(root, place, id, inventory, instance)
-        return Instance(root, place, id, inventory, number)
+        newest = Instance(root, place, id, inventory, inventory.head)
+        return newest if instance is None else earlier_instance(newest, instance)
 
     def exists(self, id: str, project: str | None = None) -> bool:
         """Whether there is such a resource."""
@@ -259,7 +263,7 @@ class Archive(AnyArchive):
             return False
         except AmbiguousId:
             return True
-        return bool(head_of(self._context.layout.object(place, id)))
+        return bool(self._head(place, id))
 
     def history(self, id: str, project: str | None = None) -> list[Instance]:
         """Every instance of a resource, the oldest first.
@@ -307,8 +311,7 @@ class Archive(AnyArchive):
         found = self._context.caught_up_index().find(place, id)
         if found is not None:
             return found
-        newest = self.instance(id, project=place)
-        return summary(newest.root, place, id, newest_inventory(newest.root, self.config.digests[0])[0])
+        return summary(self.instance(id, project=place))
 
     def projects(self) -> list[str]:
         """Every project that holds a resource."""
@@ -357,7 +360,7 @@ class Archive(AnyArchive):
         if project:
             self._refuse_purged(check_project(project), id)
             return project
-        if head_of(self._context.layout.object(self.config.project, id)):
+        if self._head(self.config.project, id):
             return self.config.project
         found = self._context.caught_up_index().projects_of(id)
         if not found:
@@ -583,18 +586,30 @@ class Archive(AnyArchive):
             raise ResourceNotFound(id=id)
         return [root]
 
+    def _head(self, project: str, resource: str) -> int:
+        """The number of a resource's newest instance, 0 where there is no such resource."""
+        return head_of(self._context.layout.object(project, resource))
+
     def _refuse_purged(self, project: str, resource: str) -> None:
         if tombstone := read_tombstone(self._context, project, resource):
             raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])
 
 
-def _number(root: Path, project: str, resource: str, inventory: Inventory, wanted: str | int) -> int:
+_AnyInstance = TypeVar("_AnyInstance", bound=Instance)
+
+
+def earlier_instance(newest: _AnyInstance, wanted: str | int) -> _AnyInstance:
+    """The instance of a resource that somebody asks for by its number, as 'v1', or by its identifier.
+
+    Raises:
+        InstanceNotFound: It has no such instance.
+    """
     text = str(wanted)
     asked = re.fullmatch(r"v?([0-9]{1,9})", text, re.ASCII)
-    if asked and 1 <= int(asked[1]) <= inventory.head:
-        return int(asked[1])
-    if not asked:
-        for number in range(inventory.head, 0, -1):
-            if Instance(root, project, resource, inventory, number).instance == text:
-                return number
-    raise InstanceNotFound(id=resource, instance=text[:LONGEST_IDENTIFIER], head=inventory.head)
+    numbers = [int(asked[1])] if asked else range(newest.head, 0, -1)
+    for number in numbers:
+        if 1 <= number <= newest.head:
+            found = newest.earlier(number)
+            if asked or found.instance == text:
+                return found
+    raise InstanceNotFound(id=newest.id, instance=text[:LONGEST_IDENTIFIER], head=newest.head)

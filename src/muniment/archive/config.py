@@ -83,7 +83,21 @@ def _read_settings(root: Path) -> ArchiveConfig:
     return _from_record(root, record)
 
 
-def _from_record(root: Path, record: Any) -> ArchiveConfig:
+def parse_config(data: bytes, place: str) -> ArchiveConfig:
+    """Settings from the content of `muniment.json`; `place` is for the error's words.
+
+    Raises:
+        NotAnArchive: They cannot be read.
+        NewerFormat: It was made by a later Muniment.
+    """
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise NotAnArchive(path=place, reason=f"{SETTINGS} is not JSON ({error})") from error
+    return _from_record(place, record)
+
+
+def _from_record(root: Path | str, record: Any) -> ArchiveConfig:
     try:
         found = str(record["format"])
         major = int(found.split(".", maxsplit=1)[0])

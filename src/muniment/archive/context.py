@@ -12,18 +12,59 @@ from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import FIXITY_CHECK, Index
 from muniment.archive.index.rebuild import object_roots, summaries
+from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory
 from muniment.content.checks import IngestChecks
 from muniment.content.config import ArchiveConfig
+from muniment.content.events import Event
 from muniment.content.identity import Agent
 from muniment.errors.archive import DamagedRecord, ReadFailed
+
+
+@dataclass(frozen=True, slots=True)
+class SealedVersion:
+    """A version that is complete in its staging area, for whoever publishes it.
+
+    `object` is the folder that stands for the object's root; `inventory` is the digest of the version's inventory;
+    `log` the newest event's number when the transaction began; `events` what the log is to say of it.
+    """
+
+    transaction: str
+    project: str
+    id: str
+    base: int
+    object: Path
+    inventory: str
+    log: int
+    events: tuple[Event, ...]
+
+
+class Home(Protocol):
+    """Where committed versions lie, when that is not the archive's own folder."""
+
+    def publish(self, version: SealedVersion) -> None:
+        """Commit a version; on return it is on stable storage with its event.
+
+        Raises:
+            StaleTransaction, ResourceExists, TransactionRolledBack: Somebody else was first; nothing is published.
+            CommitUncertain: Nobody can tell whether it was committed.
+            StorageError, RemoteError: Nothing is published.
+        """
+
+    def published(self, project: str, id: str, number: int) -> Instance:
+        """An instance that was just published from here; asking for it does not fail where publishing did not.
+
+        Raises:
+            ResourceNotFound: It was purged meanwhile.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveContext:
     """One opened archive, seen from inside.
 
-    `parity` says whether a commit makes it at once, `checks` what an instance passes before it is committed.
+    `parity` says whether a commit makes it at once, `checks` what an instance passes before it is committed, `home`
+    where it is committed, if not below `layout`.
     """
 
     layout: ArchiveLayout
@@ -34,6 +75,7 @@ class ArchiveContext:
     copier: Copier
     parity: bool = True
     checks: IngestChecks | None = None
+    home: Home | None = None
 
     def __post_init__(self) -> None:
         """Let an index that fails be filled from the objects."""

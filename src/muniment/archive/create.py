@@ -58,7 +58,7 @@ def _fill(root: Path, config: ArchiveConfig) -> None:
         make_folder(folder)
     for folder in (layout.transactions, layout.quarantine, layout.scratch, layout.locks):
         make_folder(folder)
-    files = _files()
+    files = archive_files()
     for name, content in files.items():
         write_file(root / name, content)
     RootFiles({**files, SETTINGS: config_bytes(config)}).write(root)
@@ -72,7 +72,7 @@ def _fill(root: Path, config: ArchiveConfig) -> None:
     sync_tree(root)
 
 
-def _files() -> dict[str, bytes]:
+def archive_files() -> dict[str, bytes]:
     """What every archive of this version holds from its beginning, by the path below its root."""
     declared = {"extension": LAYOUT, "description": "Folders by the hash of the object id, then one named by the id"}
     kit = resources.files("muniment.archive").joinpath("exitkit")
@@ -94,7 +94,7 @@ def _remove_what_was_begun(root: Path) -> None:
         NotEmpty: There is an archive, or anything that no making of one leaves.
     """
     layout = ArchiveLayout(root, root)
-    ours = _files()
+    ours = archive_files()
     if not (layout.objects.is_dir() or layout.staging.is_dir()):
         raise NotEmpty(path=root)
     for folder, _, names in walk_tree(root):

@@ -36,6 +36,7 @@ _COMMANDS = {
     "restore": "restore",
     "validate": "fixity",
     "recover": "maintenance",
+    "mirror": "maintenance",
     "purge": "maintenance",
     "reindex": "maintenance",
     "serve": "serve",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from muniment.cli.context import note, print_json
 from muniment.cli.keys import administrator_key
 from muniment.cli.options import Id, Json, ProjectOption
+from muniment.errors.base import BadInput
+
+if TYPE_CHECKING:
+    from muniment.app import ArchiveOpener
 
 
 def init(
@@ -30,8 +35,11 @@ def init(
 
     if folder is not None:
         context.obj.name(folder)
-    app = context.obj.app()
     digests = tuple(digest) if digest else ("sha512", "sha256")
+    if context.obj.opening().in_bucket:
+        _init_bucket(context.obj.opening(), mode, digests, project, as_json=as_json)
+        return
+    app = context.obj.app()
     if app.settings.ledger is not None and "://" in app.settings.ledger:
         app.database()  # before anything is made, for its tables may be missing
     with Archive.init(
@@ -47,6 +55,39 @@ def init(
             typer.echo(f"Its administrator's key for access over HTTP, shown only this once:\n\n    {made.text}\n")
         else:
             typer.echo("The keys that were in its control database stay; `muniment key renew` gives one a new secret.")
+
+
+def _init_bucket(opening: ArchiveOpener, mode: str, digests: tuple[str, ...], project: str, *, as_json: bool) -> None:
+    from muniment.app.bucket import BucketArchive, keys_at, state_of_buckets
+
+    settings = opening.settings
+    keys, state = keys_at(str(settings.archive)), state_of_buckets(settings.state)
+    with BucketArchive.make(keys, state, mode=mode, digests=digests, project=project, agent=opening.agent()) as archive:
+        if as_json:
+            print_json({"path": archive.path, "id": archive.config.id, "mode": archive.config.mode})
+            return
+        typer.echo(f"{archive.path} is an archive now, in {archive.config.mode} mode.")
+
+
+def mirror(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New, or a mirror of the same archive.")],
+    as_json: Json = False,
+) -> None:
+    """Make a folder from an archive in a bucket, or bring one up to date: a valid archive at every moment."""
+    from muniment.archive import BucketArchive
+
+    with context.obj.archive() as archive, context.obj.progress() as progress:
+        if not isinstance(archive, BucketArchive):
+            reason = (
+                "only an archive in a bucket (--archive s3://…) is mirrored; of others make copies (`muniment copies`)"
+            )
+            raise BadInput(reason=reason)
+        came = archive.mirror(folder, progress=progress)
+        if as_json:
+            print_json({"folder": str(folder), "files": came})
+            return
+        typer.echo(f"{folder} is as the bucket is; {came} file{'s' * (came != 1)} came.")
 
 
 def recover(

@@ -61,6 +61,20 @@ class StaleTransaction(Conflict):
     http_status = 412
 
 
+class TransactionRolledBack(Conflict):
+    """The transaction {transaction} was rolled back by another machine, which took it for abandoned: its upload had not changed for days. Nothing was stored; begin again."""  # noqa: E501 - the docstring is the message
+
+
+class CommitUncertain(StorageError):
+    """Nobody can tell yet whether the transaction {transaction} was committed: {reason}. It is complete in the bucket; the next opening of the archive finishes it, and the log then names it. Do not begin it again before that."""  # noqa: E501 - the docstring is the message
+
+    http_status = 503
+
+
+class NotInBucket(Refused):
+    """An archive whose home is a bucket does not do this: {what}. Make a folder of it with `muniment mirror`, and do it there."""  # noqa: E501 - the docstring is the message
+
+
 class PathTaken(Conflict):
     """The path {path!r} was already added in this transaction. Use `replace`, or give it another name."""
 

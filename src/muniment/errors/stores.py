@@ -70,6 +70,10 @@ class StoreNotReady(StorageError):
     http_status = 503
 
 
+class ConditionsIgnored(BadStore):
+    """{store} does not put a key only where nothing is ({key!r} was tried), so that two writers could both believe that they were first: an archive there can only be read. Put one server in front of a folder, or copy to the bucket from an archive in a folder."""  # noqa: E501 - the docstring is the message
+
+
 class TapeMissing(StoreUnreachable):
     """{store} has no tape: {reason}. Mount one; nothing was written beside it."""
 

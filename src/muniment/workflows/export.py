@@ -185,7 +185,7 @@ def _lay(found: Instance, layout: str) -> LaidOutPackage:
 
 
 def _record(archive: LocalArchive, done: Exported) -> None:
-    if not os.access(archive.path / "events", os.W_OK):
+    if not archive.writable:
         return
     detail = {"layout": done.layout, "target": done.target, "files": done.files, "bytes": done.size}
     if done.sha256:

@@ -76,27 +76,30 @@ class EventLog:
             path = self._files.last()
             notes = self._recover_end(path)
             path = self._files.last() if notes else path
-            last = self._last(path)
-            seq, previous, latest = (0, FIRST, "")
-            if last:
-                seq, previous = last.event.seq, last.hash
-                latest = max(last.event.timestamp, last.event.latest)
-            lines: list[bytes] = []
-            events: list[Event] = []
-            for draft in (*notes, *drafts):
-                stamp = now()
-                seq += 1
-                event = replace(
-                    draft, seq=seq, timestamp=stamp, latest=latest if latest > stamp else "", previous=previous
-                )
-                line = event.as_line()
-                previous, latest = line_hash(line), max(latest, stamp)
-                lines.append(line + b"\n")
-                events.append(event)
+            lines, events = self._chained([*notes, *drafts], self._last(path))
             if lines:
                 place = self._store(path, events[0].seq, lines)
-                self._known = (_state(place), _Last(events[-1], previous, whole=True))
+                self._known = (_state(place), _Last(events[-1], line_hash(lines[-1][:-1]), whole=True))
         return events[len(notes) :]
+
+    @staticmethod
+    def _chained(drafts: Iterable[Event], last: _Last | None) -> tuple[list[bytes], list[Event]]:
+        """Number the drafts and chain them to the newest event; their lines and events."""
+        seq, previous, latest = (0, FIRST, "")
+        if last:
+            seq, previous = last.event.seq, last.hash
+            latest = max(last.event.timestamp, last.event.latest)
+        lines: list[bytes] = []
+        events: list[Event] = []
+        for draft in drafts:
+            stamp = now()
+            seq += 1
+            event = replace(draft, seq=seq, timestamp=stamp, latest=latest if latest > stamp else "", previous=previous)
+            line = event.as_line()
+            previous, latest = line_hash(line), max(latest, stamp)
+            lines.append(line + b"\n")
+            events.append(event)
+        return lines, events
 
     def read(self, start: int | str = 0) -> Iterator[Event]:
         """Events strictly after a number or a time, in the order of their numbers, without an unfinished last line.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from muniment.archive.disk.layout import TUPLES, ArchiveLayout
 from muniment.archive.package.instance import Instance
-from muniment.archive.package.inventory import DECLARATION, Inventory
+from muniment.archive.package.inventory import DECLARATION
 from muniment.archive.package.objects import newest_inventory
 from muniment.content.archive import Summary
 from muniment.content.identity import from_uri
@@ -68,19 +68,18 @@ def summaries(layout: ArchiveLayout, algorithm: str) -> Iterator[Summary]:
             inventory, _ = newest_inventory(root, algorithm)
             found = from_uri(inventory.id)
             if found:
-                yield summary(root, *found, inventory)
+                yield summary(Instance(root, *found, inventory, inventory.head))
         except (FileNotFoundError, DamagedRecord, ReadFailed):
             continue
 
 
-def summary(root: Path, project: str, resource: str, inventory: Inventory) -> Summary:
-    """What a list shows of one resource.
+def summary(newest: Instance) -> Summary:
+    """What a list shows of one resource, of which `newest` is the newest instance.
 
     Raises:
         DamagedRecord, ReadFailed: Its records cannot be had.
     """
-    newest = Instance(root, project, resource, inventory, inventory.head)
     files = list(newest.files())
-    created = inventory.versions[1].created
     size = sum(entry.size or 0 for entry in files)
-    return Summary(project, resource, inventory.head, created, newest.created, len(files), size)
+    created = newest.earlier(1).created
+    return Summary(newest.project, newest.id, newest.head, created, newest.created, len(files), size)

@@ -26,7 +26,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from muniment.archive.context import ArchiveContext
+from muniment.archive.context import ArchiveContext, SealedVersion
 from muniment.archive.disk.durable import (
     make_folder,
     rename,
@@ -137,6 +137,11 @@ def publish(context: ArchiveContext, area: StagingArea) -> None:
         DiskFull, WriteFailed: The storage refused; nothing is published.
     """
     record = area.record
+    if context.home is not None:
+        context.home.publish(_sealed_version(area))
+        with contextlib.suppress(StorageError):
+            area.discard()
+        return
     root = context.layout.object(record.project, record.id)
     with exclusive(context.object_lock(root)):
         head = head_of(root)
@@ -195,6 +200,11 @@ def append_event(context: ArchiveContext, area: StagingArea) -> None:
     Raises:
         DiskFull, WriteFailed: The storage refused; there is no event.
     """
+    context.log.append(_events(area))
+
+
+def _events(area: StagingArea) -> list[Event]:
+    """What the log says of a published version."""
     record = area.record
     begun_by = {"begun by": str(record.agent)} if record.committed_by else {}
     sealed = area.sealed() or {}
@@ -207,7 +217,21 @@ def append_event(context: ArchiveContext, area: StagingArea) -> None:
         detail={**sealed.get("detail", {}), **begun_by},
         transaction=record.transaction,
     )
-    context.log.append([draft, *(replace(draft, **found) for found in sealed.get("checks", ()))])
+    return [draft, *(replace(draft, **found) for found in sealed.get("checks", ()))]
+
+
+def _sealed_version(area: StagingArea) -> SealedVersion:
+    record, sealed = area.record, area.sealed() or {}
+    return SealedVersion(
+        record.transaction,
+        record.project,
+        record.id,
+        record.base,
+        area.object,
+        str(sealed.get("inventory", "")),
+        record.log,
+        tuple(_events(area)),
+    )
 
 
 def finish_root(context: ArchiveContext, root: Path, version: int) -> None:

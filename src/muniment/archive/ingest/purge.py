@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from muniment.archive.context import ArchiveContext
@@ -102,15 +103,7 @@ def finish_purge(context: ArchiveContext, area: StagingArea) -> list[Event]:
         _drop_packs(context, root)
         events: list[Event] = []
         if not context.log.mentions(record.transaction, record.log):
-            agent = f"{record.agent_name} <{record.agent_address}>"
-            detail = {
-                "reason": record.message,
-                "instances": tombstone["instances"],
-                "purged": tombstone["purged"],
-                "tombstone": f"sha256:{hashlib.sha256(_written(tombstone)).hexdigest()}",
-            }
-            draft = Event("deletion", agent, record.project, record.id, detail=detail, transaction=record.transaction)
-            events = context.log.append([draft])
+            events = context.log.append([deletion_event(tombstone)])
     with contextlib.suppress(StorageError):
         area.discard()
     return events
@@ -214,7 +207,7 @@ def _entomb(context: ArchiveContext, record: TransactionRecord) -> None:
     make_folder(tombstone.parent)
     make_folder(context.layout.scratch)
     sync_folder(context.layout.tombstones)
-    replace_file(tombstone, _written(told), scratch=context.layout.scratch)
+    replace_file(tombstone, written_tombstone(told), scratch=context.layout.scratch)
     try:
         sync_folder(tombstone.parent)
     except BaseException:
@@ -225,7 +218,20 @@ def _entomb(context: ArchiveContext, record: TransactionRecord) -> None:
         raise
 
 
-def _written(told: Mapping[str, object]) -> bytes:
+def deletion_event(told: Mapping[str, Any]) -> Event:
+    """What the log says of a purge, from its tombstone."""
+    detail = {
+        "reason": told["reason"],
+        "instances": told["instances"],
+        "purged": told["purged"],
+        "tombstone": f"sha256:{hashlib.sha256(written_tombstone(told)).hexdigest()}",
+    }
+    agent = f"{told['agent']} <{told['address']}>"
+    return Event("deletion", agent, told["project"], told["id"], detail=detail, transaction=told["transaction"])
+
+
+def written_tombstone(told: Mapping[str, object]) -> bytes:
+    """The content of a tombstone."""
     return (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
@@ -242,7 +248,7 @@ def rebuilt_tombstone(event: Event) -> bytes:
         "instances": event.detail.get("instances"),
         "transaction": event.transaction,
     }
-    data = _written(told)
+    data = written_tombstone(told)
     return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == event.detail.get("tombstone") else b""
 
 

@@ -400,6 +400,8 @@ class Transaction:
                 self._context.log.append([failed])
 
     def _instance(self, number: int, inventory: Inventory | None = None) -> Instance:
+        if self._context.home is not None:
+            return self._context.home.published(self.project, self.id, number)
         # Read again rather than kept all the while: of a resource of many files it takes much memory.
         root = self._context.layout.object(self.project, self.id)
         try:

@@ -36,8 +36,13 @@ class Instance:
         self.project = project
         self.number = number
         self.head = inventory.head
-        self.root = root
+        self._records = root
         self._inventory = inventory
+
+    @property
+    def root(self) -> Path:
+        """The folder of its resource's OCFL object."""
+        return self._records
 
     def __repr__(self) -> str:
         """The resource and the instance's number."""
@@ -171,7 +176,7 @@ class Instance:
         if not verify:
             return raw
         algorithm = "sha256" if "sha256" in entry.digests else self._inventory.algorithm
-        return io.BufferedReader(_Checked(raw, location, Digest(algorithm, entry.digests[algorithm])), CHUNK)
+        return io.BufferedReader(Checked(raw, location, Digest(algorithm, entry.digests[algorithm])), CHUNK)
 
     def read(self, path: str) -> bytes:
         """A whole file, checked; for small files.
@@ -190,7 +195,7 @@ class Instance:
             DamagedFile, ReadFailed: As `read`.
         """
         place = self._inventory.content_path(self._logical[self._files.stored(entry.path)])
-        location = os.fspath(self._place(place)) if self._has_repaired else f"{self.root}/{place}"
+        location = os.fspath(self._place(place)) if self._has_repaired else f"{self._records}/{place}"
         algorithm = "sha256" if "sha256" in entry.digests else self._inventory.algorithm
         hasher = hashlib.new(algorithm)
         try:
@@ -214,6 +219,14 @@ class Instance:
         """
         return self._place(self._inventory.content_path(self._logical[self.stored(path)]))
 
+    def place(self, path: str) -> str:
+        """Where a file's bytes lie below the archive's root, with slashes.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        return self.location(path).relative_to(archive_of(self._records)).as_posix()
+
     def known_size(self, path: str) -> int | None:
         """A file's size in bytes, where that is known without reading anything now, and there is such a file."""
         listed: _Files | None = vars(self).get("_files")
@@ -225,9 +238,9 @@ class Instance:
         self._found(path)
         return self._files.stored(path)
 
-    def earlier(self, number: int) -> Instance:
+    def earlier(self, number: int) -> Self:
         """Another instance of the same resource, not newer than this one was when it was read."""
-        return Instance(self.root, self.project, self.id, self._inventory, number)
+        return type(self)(self._records, self.project, self.id, self._inventory, number)
 
     def held(self) -> set[str]:
         """The digests of all content the resource holds, of every instance up to the newest."""
@@ -256,7 +269,7 @@ class Instance:
             DamagedRecord, ReadFailed: It cannot be had.
         """
         try:
-            _, digest = version_inventory(self.root, self.number, self._inventory.algorithm)
+            _, digest = version_inventory(self._records, self.number, self._inventory.algorithm)
         except FileNotFoundError as error:
             raise DamagedRecord(path=error.filename, reason="it is missing") from None
         return f"{self._inventory.algorithm}:{digest}"
@@ -316,12 +329,12 @@ class Instance:
 
     @cached_property
     def _has_repaired(self) -> bool:
-        return (archive_of(self.root) / REPAIRED).is_dir()
+        return (archive_of(self._records) / REPAIRED).is_dir()
 
     def _place(self, name: str) -> Path:
         """Where a file of the object is read: its own place or, in worm mode, where it stands repaired beside it."""
-        place = self.root / name
-        return newest_copy(place, archive_of(self.root)) if self._has_repaired else place
+        place = self._records / name
+        return newest_copy(place, archive_of(self._records)) if self._has_repaired else place
 
     @cached_property
     def _logical(self) -> dict[str, str]:
@@ -357,14 +370,14 @@ class Instance:
         try:
             digest = self._logical[logical]
         except KeyError:
-            raise DamagedRecord(path=self.root, reason=f"instance {self.number} has no {logical}") from None
+            raise DamagedRecord(path=self._records, reason=f"instance {self.number} has no {logical}") from None
         location = self._place(self._inventory.content_path(digest))
         if offset or not verify:
             raw = _open_file(location)
             raw.seek(offset)
             return raw
         return io.BufferedReader(
-            _Checked(_open_file(location), location, Digest(self._inventory.algorithm, digest)), CHUNK
+            Checked(_open_file(location), location, Digest(self._inventory.algorithm, digest)), CHUNK
         )
 
 
@@ -403,7 +416,7 @@ def _open_file(location: Path) -> BinaryIO:
         raise ReadFailed(path=location, reason=error.strerror) from error
 
 
-class _Checked(io.RawIOBase):
+class Checked(io.RawIOBase):
     """A file that fails its last read when what was read is not what was recorded."""
 
     def __init__(self, raw: BinaryIO, location: Path, expected: Digest) -> None:
@@ -414,9 +427,16 @@ class _Checked(io.RawIOBase):
         self._hashers = Hashers([expected.algorithm])
 
     def readable(self) -> bool:
+        """Yes."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Read on; at the end, compare.
+
+        Raises:
+            DamagedFile: What was read is not what was recorded.
+            ReadFailed: The storage did not give it.
+        """
         try:
             count = self._raw.readinto(buffer)  # type: ignore[attr-defined] # a FileIO
         except OSError as error:
@@ -429,6 +449,7 @@ class _Checked(io.RawIOBase):
         return 0
 
     def close(self) -> None:
+        """Let the file go."""
         with contextlib.suppress(OSError):
             self._raw.close()
         super().close()

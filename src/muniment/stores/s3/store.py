@@ -317,7 +317,7 @@ class S3Store(Store):
             until = self.recall(key)
             reason = "it lies in a cold storage class and was asked for"
             raise StoreNotReady(store=str(self), key=key, until=until, reason=reason) from None
-        body = _Body(cast("IO[bytes]", found["Body"]), self._clients, str(self), key, found["ContentLength"])
+        body = Body(cast("IO[bytes]", found["Body"]), self._clients, str(self), key, found["ContentLength"])
         return io.BufferedReader(body, CHUNK)
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Stat]:
@@ -497,7 +497,7 @@ class S3Store(Store):
             )
 
 
-class _Body(io.RawIOBase):
+class Body(io.RawIOBase):
     """The body of an answer; a connection that breaks, or ends early, is an error with our name."""
 
     def __init__(self, body: IO[bytes], clients: Clients, store: str, key: str, size: int) -> None:

@@ -135,7 +135,7 @@ class PremisRecord:
 
     def location(self, instance: Instance, entry: Entry) -> str:
         """Where a file lies: a URI reference below the archive's root."""
-        place = instance.location(entry.path).relative_to(self._archive.path).as_posix()
+        place = instance.place(entry.path)
         return quote(place, safe="/", errors="surrogatepass")
 
     # --- the parts of a document, in their order

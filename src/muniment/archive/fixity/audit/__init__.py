@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.archive.fixity.audit.record import recorded_audit
+from muniment.archive.fixity.audit.record import AuditResult, recorded_audit
 from muniment.archive.fixity.audit.run import audit
 
-__all__ = ["audit", "recorded_audit"]
+__all__ = ["AuditResult", "audit", "recorded_audit"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from muniment.archive.index.index import FIXITY_CHECK
 from muniment.archive.package.objects import head_of
 from muniment.content import Finding, Progress, quiet
 from muniment.content.events import Event, Head
+from muniment.content.identity import Agent
 from muniment.content.regular import read_regular
 from muniment.content.times import now
 from muniment.errors.base import StorageError
@@ -45,7 +46,7 @@ def recorded_audit(
     """
     whole = roots is None
     bookmark = context.layout.state / BOOKMARK
-    done = (_Done.read(bookmark) if resume and whole else None) or _Done(begun=now())
+    done = (AuditResult.read(bookmark) if resume and whole else None) or AuditResult(begun=now())
     resumed = done.after
 
     def passed(place: str) -> None:
@@ -70,25 +71,20 @@ def recorded_audit(
     if whole:
         with contextlib.suppress(OSError):
             bookmark.unlink(missing_ok=True)
-    agent = f"{context.agent.name} <{context.agent.address}>"
-    detail = {"findings": done.counts, "fast": fast, "begun": done.begun}
-    if resumed:
-        detail["resumed after"] = resumed
-    if since:
-        detail["since"] = str(since)
-    project, id = resource or ("", "")  # noqa: A001 - the domain's word
-    number = head_of(context.layout.object(project, id)) if resource else 0
-    outcome = "failure" if done.failed else "success"
-    events = [Event(FIXITY_CHECK, agent, project, id, number, outcome, detail)]
-    if whole:
-        events += done.of_resources(context, agent, fast=fast)
+    further: dict[str, object] = {"resumed after": resumed} if resumed else {}
+    further |= {"since": str(since)} if since else {}
+
+    def head(project: str, id: str) -> int:
+        return head_of(context.layout.object(project, id))
+
+    events = done.events(context.agent, resource, head, fast=fast, further=further)
     # A reader without the right to write may audit too; only the record of it is then missing.
     with contextlib.suppress(StorageError):
         context.log.append(events)
 
 
 @dataclass(slots=True)
-class _Done:
+class AuditResult:
     """How far an audit of a whole archive has come and what it found, as the bookmark keeps it."""
 
     begun: str
@@ -98,7 +94,7 @@ class _Done:
     """Project to resource to the code of each finding to how often it was found."""
 
     @classmethod
-    def read(cls, bookmark: Path) -> _Done | None:
+    def read(cls, bookmark: Path) -> AuditResult | None:
         """What the bookmark says, or None where there is none that can be read."""
         try:
             found: dict[str, Any] = json.loads(read_regular(bookmark))
@@ -119,10 +115,27 @@ class _Done:
             codes = self.damaged.setdefault(finding.project, {}).setdefault(finding.resource, {})
             codes[finding.code] = codes.get(finding.code, 0) + 1
 
-    def of_resources(self, context: ArchiveContext, agent: str, *, fast: bool) -> Iterator[Event]:
-        """An event for each resource in which something is wrong."""
-        for project, resources in sorted(self.damaged.items()):
-            for resource, codes in sorted(resources.items()):
-                number = head_of(context.layout.object(project, resource))
-                detail = {"findings": codes, "fast": fast}
-                yield Event(FIXITY_CHECK, agent, project, resource, number, "failure", detail)
+    def events(
+        self,
+        agent: Agent,
+        resource: tuple[str, str] | None,
+        head: Callable[[str, str], int],
+        *,
+        fast: bool,
+        further: Mapping[str, object],
+    ) -> list[Event]:
+        """What the log says of an audit: one event of it all, and one for each resource in which something is wrong.
+
+        `resource` is the only one that was audited, as project and id; `head` gives a resource's newest instance.
+        """
+        by = f"{agent.name} <{agent.address}>"
+        detail = {"findings": self.counts, "fast": fast, "begun": self.begun, **further}
+        project, id = resource or ("", "")  # noqa: A001 - the domain's word
+        outcome = "failure" if self.failed else "success"
+        events = [Event(FIXITY_CHECK, by, project, id, head(project, id) if resource else 0, outcome, detail)]
+        if resource is None:
+            for place, resources in sorted(self.damaged.items()):
+                for each, codes in sorted(resources.items()):
+                    what = {"findings": codes, "fast": fast}
+                    events.append(Event(FIXITY_CHECK, by, place, each, head(place, each), "failure", what))
+        return events

@@ -1,0 +1,45 @@
+"""Archives whose only home is a bucket: opened and made by their address, `s3://bucket/prefix?endpoint=…`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from muniment.app.archive import WithPackages
+from muniment.archive import BucketArchive as ArchiveInBucket
+from muniment.errors.base import BadInput
+from muniment.stores.opening import StoreContext, parse_address
+
+if TYPE_CHECKING:
+    from muniment.stores.s3.keys import S3Keys
+
+
+class BucketArchive(WithPackages, ArchiveInBucket):
+    """The archive in a bucket, with what needs more than it knows of itself: packages out and in."""
+
+
+def keys_at(place: str) -> S3Keys:
+    """The keys of a bucket; credentials are found as other S3 tools find them: environment, profile, machine role.
+
+    Raises:
+        BadInput: The address is none, or a credential stands in it.
+    """
+    from muniment.stores.s3.keys import open_keys  # noqa: PLC0415 - an S3 client
+
+    return open_keys(parse_address(place)[1], StoreContext())
+
+
+def state_of_buckets(named: str | os.PathLike[str] | None) -> Path:
+    """The folder in which archives in buckets keep what they build and what is derived: the user's cache, or `named`.
+
+    Raises:
+        BadInput: There is no home folder to put it in.
+    """
+    if named is not None:
+        return Path(named).absolute()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(cache or Path.home() / ".cache").absolute() / "muniment" / "buckets"
+    except RuntimeError as error:
+        raise BadInput(reason=f"there is no folder for what is built ({error}): name one by --state") from error

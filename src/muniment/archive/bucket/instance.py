@@ -1,0 +1,141 @@
+"""An instance in a bucket: its records come into the state folder, its files are read where they lie."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from muniment.archive.bucket.places import object_place
+from muniment.archive.package.instance import CHUNK, Checked, Instance
+from muniment.archive.package.inventory import Inventory
+from muniment.archive.package.names import PAYLOAD
+from muniment.content import Digest, Entry
+from muniment.errors.archive import DamagedFile, DamagedRecord, NotInBucket
+from muniment.errors.base import BadInput
+from muniment.errors.stores import KeyNotFound
+
+if TYPE_CHECKING:
+    from muniment.archive.bucket.home import BucketHome
+
+
+class BucketInstance(Instance):
+    """One immutable version of a resource."""
+
+    def __init__(
+        self, home: BucketHome, root: Path, project: str, resource: str, inventory: Inventory, number: int
+    ) -> None:
+        super().__init__(root, project, resource, inventory, number)
+        self._home = home
+        self._key = object_place(project, resource)
+
+    @property
+    def root(self) -> str:  # type: ignore[override] # a folder's is a path; both are `Instance`s by the Protocol
+        """The address of its resource's OCFL object."""
+        return f"{self._home.keys}/{self._key}".rstrip("/")
+
+    def open(self, path: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
+        """A stream of one file's bytes from `offset` on; checked as by `Instance.open`.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+            DamagedRecord: Its bytes are nowhere in the bucket.
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be opened.
+        """
+        entry = self[path]
+        if offset < 0:
+            raise BadInput(reason=f"a file cannot be read from {offset} on")
+        return self._stream(self.stored(path), entry.digests, offset, verify=verify)
+
+    def read_entry(self, entry: Entry) -> bytes:
+        """A whole file, checked; for small files.
+
+        Raises:
+            DamagedFile: Its bytes are not those that came in.
+            MunimentError: As `open`.
+        """
+        with self._stream(self._files.stored(entry.path), entry.digests, 0, verify=False) as stream:
+            data = stream.read()
+        algorithm = "sha256" if "sha256" in entry.digests else self._inventory.algorithm
+        found, expected = hashlib.new(algorithm, data).hexdigest(), entry.digests[algorithm]
+        if found != expected:
+            raise DamagedFile(path=self._key + entry.path, algorithm=algorithm, found=found, expected=expected)
+        return data
+
+    def location(self, path: str) -> Path:
+        """Nothing in a bucket lies on this machine's disk.
+
+        Raises:
+            NotInBucket: Always.
+        """
+        raise NotInBucket(what=f"say where {path!r} lies on a disk")
+
+    def place(self, path: str) -> str:
+        """The key of a file once it is laid out.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        return self._key + self._inventory.content_path(self._logical[self.stored(path)])
+
+    def earlier(self, number: int) -> Self:
+        """Another instance of the same resource, not newer than this one was when it was read."""
+        return type(self)(self._home, self._records, self.project, self.id, self._inventory, number)
+
+    def inventory_digest(self) -> str:
+        """The digest of the inventory that came with this instance.
+
+        Raises:
+            DamagedRecord: It cannot be had.
+            StoreUnreachable, StoreFailed, StoreRefused: As `open`.
+        """
+        self._home.fetch_inventory(self.project, self.id, self.number)
+        return super().inventory_digest()
+
+    def bag_entries(self) -> Iterator[Entry]:
+        """Every file of the instance's bag, tag files included, under its path in the bag."""
+        for path in sorted(self._logical):
+            if not path.startswith(PAYLOAD):
+                self._fetch(path)
+        yield from super().bag_entries()
+
+    def object_entries(self) -> Iterator[tuple[Entry, Path]]:
+        """An object in a bucket has no places on this machine's disk.
+
+        Raises:
+            NotInBucket: Always.
+        """
+        raise NotInBucket(what="hand out an OCFL object")
+
+    version_entries = object_entries
+
+    def _open_logical(self, logical: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
+        if logical.startswith(PAYLOAD):
+            return self._stream(logical, {self._inventory.algorithm: self._logical[logical]}, offset, verify=verify)
+        self._fetch(logical)
+        return super()._open_logical(logical, offset, verify=verify)
+
+    def _fetch(self, logical: str) -> None:
+        """Have a record of the instance in the state folder."""
+        try:
+            path = self._inventory.content_path(self._logical[logical])
+        except KeyError:
+            raise DamagedRecord(path=self._key, reason=f"instance {self.number} has no {logical}") from None
+        try:
+            self._home.fetch(self._key, path, self._records / path)
+        except KeyNotFound:
+            raise DamagedRecord(path=self._key + path, reason="it is missing") from None
+
+    def _stream(self, stored: str, digests: Mapping[str, str], offset: int, *, verify: bool) -> BinaryIO:
+        path = self._inventory.content_path(self._logical[stored])
+        try:
+            raw = self._home.open(self._key, path, offset)
+        except KeyNotFound:
+            raise DamagedRecord(path=self._key + path, reason="it is missing") from None
+        if offset or not verify:
+            return raw
+        algorithm = "sha256" if "sha256" in digests else self._inventory.algorithm
+        expected = Digest(algorithm, digests[algorithm])
+        return io.BufferedReader(Checked(raw, Path(self._key + path), expected), CHUNK)

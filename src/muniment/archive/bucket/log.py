@@ -1,0 +1,127 @@
+"""The log of an archive in a bucket: one key for each append, put once, in the order in which the puts succeeded.
+
+A copy of all keys lies in the state folder: they never change, so that only those past the newest are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from muniment.archive.bucket.keys import Keys
+from muniment.archive.bucket.places import EVENTS
+from muniment.archive.disk.layout import ArchiveLayout
+from muniment.archive.disk.locks import exclusive
+from muniment.archive.eventlog.lines import event_of, line_hash
+from muniment.archive.eventlog.log import FIRST, EventLog
+from muniment.content.events import Event, Head
+from muniment.errors.archive import DamagedRecord
+from muniment.errors.stores import StoreUnreachable
+
+_TRIES = 200
+"""Other writers that may be first in a row before one gives up; each of them got on meanwhile."""
+
+
+class BucketLog(EventLog):
+    """The log of one bucket, and its copy in the state folder."""
+
+    def __init__(self, layout: ArchiveLayout, keys: Keys) -> None:
+        super().__init__(layout, worm=True)
+        self._keys = keys
+
+    def append(self, drafts: Iterable[Event]) -> list[Event]:
+        """Number, chain and put the drafts; on return they are in the bucket.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: They are not, or nobody can tell.
+            DamagedRecord: What others appended does not follow what is known.
+        """
+        return self._append(list(drafts))
+
+    def append_once(self, drafts: Iterable[Event], transaction: str, after: int) -> list[Event]:
+        """As `append`, unless an event of this transaction is there, past the number `after`; what was appended.
+
+        Raises:
+            MunimentError: As `append`.
+        """
+        return self._append(list(drafts), transaction, after)
+
+    def _append(self, drafts: list[Event], transaction: str = "", after: int = 0) -> list[Event]:
+        if not drafts:
+            return []
+        with exclusive(self._layout.locks / "events"):
+            for _ in range(_TRIES):
+                self._pull()
+                if transaction and self.mentions(transaction, after):
+                    return []
+                lines, events = self._chained(drafts, self._last(self._files.last()))
+                data = b"".join(lines)
+                place = self._files.place(events[0].seq)
+                if self._keys.put_once(_key(place), data):
+                    self._keep(place, data)
+                    return events
+        raise StoreUnreachable(store=str(self._keys), reason=f"others were first {_TRIES} times in a row")
+
+    def pull(self) -> None:
+        """Take in what others appended.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be had.
+            DamagedRecord: It does not follow what is known.
+        """
+        with exclusive(self._layout.locks / "events"):
+            self._pull()
+
+    def settled_head(self) -> Head:
+        """The newest event's number and the hash of its line, of those in the bucket now.
+
+        Raises:
+            MunimentError: As `pull`.
+        """
+        self.pull()
+        return self.head()
+
+    def recover(self) -> None:
+        """Take in what others appended; a put happened or it did not, so that nothing is torn.
+
+        Raises:
+            MunimentError: As `pull`.
+        """
+        self.pull()
+
+    def stored(self) -> Iterator[tuple[str, bytes]]:
+        """Every key of the log in the bucket, and its bytes, oldest first: for who trusts no copy.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be had.
+        """
+        for each in self._keys.list(EVENTS):
+            with self._keys.open(each.key) as stream:
+                yield each.key, stream.read()
+
+    def _pull(self) -> None:
+        newest = self._files.last()
+        for each in self._keys.list(EVENTS, _key(newest) if newest else ""):
+            place = self._layout.root / each.key
+            with self._keys.open(each.key) as stream:
+                data = stream.read()
+            self._refuse_unchained(each.key, data)
+            self._keep(place, data)
+
+    def _refuse_unchained(self, key: str, data: bytes) -> None:
+        head = self.head()
+        seq, previous = head.seq, head.hash if head.seq else FIRST
+        for line in data.splitlines(keepends=True):
+            found = event_of(line)
+            if found is None or found[1].seq != seq + 1 or found[1].previous != previous:
+                raise DamagedRecord(path=key, reason=f"it does not go on from event {seq}")
+            seq, previous = seq + 1, line_hash(found[0])
+
+    def _keep(self, place: Path, data: bytes) -> None:
+        if not place.exists():
+            self._put(place, [data])
+        self._known = None
+
+
+def _key(place: Path) -> str:
+    return f"{EVENTS}{place.parent.name}/{place.name}"

@@ -1,0 +1,38 @@
+"""The keys of an archive in a bucket: those of its folder, and `intake/` for what is on its way in."""
+
+from __future__ import annotations
+
+from muniment.archive.disk.layout import object_digest, object_parts
+from muniment.archive.package.inventory import DECLARATION, NAME
+from muniment.content.identity import to_uri
+
+INTAKE = "intake/"
+OBJECTS = "objects/"
+EVENTS = "events/"
+TOMBSTONES = "tombstones/"
+
+
+def object_place(project: str, resource: str) -> str:
+    """The prefix of a resource's object, with its slash."""
+    return OBJECTS + "/".join(object_parts(to_uri(project, resource))) + "/"
+
+
+def commit_key(place: str, number: int) -> str:
+    """The key whose put commits a version: its inventory."""
+    return f"{place}v{number}/{NAME}"
+
+
+def declaration_key(place: str) -> str:
+    """The key that says that an object is one (OCFL 1.1 §3.3)."""
+    return place + DECLARATION
+
+
+def tombstone_key(project: str, resource: str) -> str:
+    """The key of the record that a resource was purged."""
+    digest = object_digest(to_uri(project, resource))
+    return f"{TOMBSTONES}{digest[:2]}/{digest}.json"
+
+
+def version_numbers(names: list[str]) -> list[int]:
+    """The versions among the first segments below an object, ascending."""
+    return sorted(int(name[1:]) for name in names if name[:1] == "v" and name[1:].isdecimal() and name[1:2] != "0")

@@ -1,0 +1,104 @@
+"""Finishing in a bucket what a machine left there that ended in the middle: by anybody, beside living writers.
+
+A sealed transaction is committed and laid out; one that was never sealed is killed when nothing of it changed for
+days by the store's clock. What is decided is decided by a put that happens once; ages only say when it is tried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from datetime import datetime
+
+from muniment.archive.bucket.home import BucketHome
+from muniment.archive.bucket.intake import Intake, Seal, transactions
+from muniment.archive.bucket.log import BucketLog
+from muniment.content.archive import Leftover
+from muniment.content.events import Event
+from muniment.content.times import now
+from muniment.errors.archive import DamagedRecord
+from muniment.errors.stores import KeyNotFound
+
+ABANDONED = 7 * 86_400.0
+"""Seconds without a change after which an upload that was never sealed is killed."""
+
+
+def recover(home: BucketHome, log: BucketLog, by: str, *, abandoned: float = ABANDONED) -> list[Event]:
+    """Finish everything that was sealed, and kill what was abandoned; the events that say what was done.
+
+    Any number of openings may do this at once.
+
+    Raises:
+        StoreUnreachable, StoreFailed, StoreRefused: Not all was done; the next opening goes on.
+    """
+    done: list[Event] = []
+    for transaction in transactions(home.keys):
+        intake = Intake(home.keys, transaction)
+        try:
+            seal = intake.read_end()
+        except KeyNotFound:
+            if _is_abandoned(intake, abandoned) and intake.kill(by):
+                intake.clear(keep_end=True)
+                detail = {"note": "an upload that was never sealed was rolled back", "of": transaction}
+                done += log.append([Event("recovery", "muniment", detail=detail)])
+            continue
+        except DamagedRecord:
+            continue  # an audit names it
+        if seal is None:
+            intake.clear(keep_end=True)  # the mark stays, so that a writer that wakes up can never seal it
+        elif home.keys.stat(intake.quarantined) is None:
+            done += _finish(home, log, intake, seal)
+    return done
+
+
+def leftovers(home: BucketHome) -> list[Leftover]:
+    """The uploads in the bucket that were neither sealed nor killed, whoever makes them.
+
+    Raises:
+        StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+    """
+    found = []
+    for transaction in transactions(home.keys):
+        intake = Intake(home.keys, transaction)
+        if home.keys.stat(intake.end) is not None:
+            continue
+        with contextlib.suppress(KeyNotFound, ValueError, KeyError), home.keys.open(intake.begin) as stream:
+            record = json.loads(stream.read())
+            found.append(Leftover(transaction, "", "", 0, str(record["began"]), 0, str(record["by"])))
+    return found
+
+
+def _finish(home: BucketHome, log: BucketLog, intake: Intake, seal: Seal) -> list[Event]:
+    committed = home.is_committed(seal.project, seal.id, seal.number, seal.transaction)
+    if not committed:
+        try:
+            with home.keys.open(intake.inventory) as stream:
+                inventory = stream.read()
+        except KeyNotFound:
+            intake.clear()  # another was first, and it was being cleared
+            return []
+        if not home.commit(seal, inventory):
+            return _set_aside(home, log, intake, seal)
+    home.finish(seal)
+    if committed:
+        return []
+    return log.append([_event(seal, "recovery", "a complete instance was committed")])
+
+
+def _set_aside(home: BucketHome, log: BucketLog, intake: Intake, seal: Seal) -> list[Event]:
+    """Mark what was sealed and cannot be committed; its bytes stay until a person says."""
+    reason = f"instance {seal.number} is another's"
+    mark = json.dumps({"quarantined": now(), "reason": reason, "transaction": seal.transaction}).encode("utf-8")
+    if not home.keys.put_once(intake.quarantined, mark):
+        return []
+    return log.append([_event(seal, "quarantine", reason)])
+
+
+def _event(seal: Seal, kind: str, note: str) -> Event:
+    return Event(kind, "muniment", seal.project, seal.id, seal.number, detail={"note": note, "of": seal.transaction})
+
+
+def _is_abandoned(intake: Intake, seconds: float) -> bool:
+    changed = intake.changed()
+    return bool(changed) and time.time() - datetime.fromisoformat(changed).timestamp() > seconds

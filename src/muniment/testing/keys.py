@@ -1,0 +1,220 @@
+"""The keys of a bucket in a folder of this machine, with faults on request: what a store may do to a writer."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, unquote
+
+from muniment.errors.stores import KeyNotFound, StoreUnreachable
+
+_TRIES = 4
+
+
+class Killed(BaseException):
+    """The process was ended at this request; nobody may catch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A key, its bytes, and when it was put."""
+
+    key: str
+    size: int
+    modified: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: its kind and its key."""
+
+    kind: str
+    key: str
+
+
+Fault = Callable[[int, Request, str], None]
+"""Called with the request's number, the request, and `before` or `after`; what it raises happens there."""
+
+
+class FolderKeys:
+    """Keys as files of one folder: a put once is a link, which one writer gets."""
+
+    def __init__(self, folder: Path, fault: Fault | None = None, *, ignores_conditions: bool = False) -> None:
+        self.folder = folder
+        self.fault = fault
+        self.requests: list[Request] = []
+        self._ignores = ignores_conditions
+        self.lock = threading.Lock()
+        for name in ("keys", "fresh", "notes"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def __str__(self) -> str:
+        return "s3://bucket/archive"
+
+    def open(self, key: str, offset: int = 0, size: int | None = None) -> BinaryIO:
+        """The bytes under a key.
+
+        Raises:
+            KeyNotFound: There is nothing.
+        """
+        with self._asked("get", key):
+            try:
+                file = self._path(key).open("rb")
+            except FileNotFoundError:
+                raise KeyNotFound(key=key, store=str(self)) from None
+            with file:
+                file.seek(offset)
+                return io.BytesIO(file.read() if size is None else file.read(size))
+
+    def stat(self, key: str) -> Stat | None:
+        """What is under a key, or None."""
+        with self._asked("head", key):
+            return self._stat(key)
+
+    def note(self, key: str) -> str:
+        """What was noted with a key.
+
+        Raises:
+            KeyNotFound: There is nothing.
+        """
+        with self._asked("head", key):
+            if not self._path(key).exists():
+                raise KeyNotFound(key=key, store=str(self))
+            note = self.folder / "notes" / _name(key)
+            return note.read_text() if note.exists() else ""
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[Stat]:
+        """What lies under keys that begin with `prefix`."""
+        with self._asked("list", prefix):
+            names = sorted(unquote(name) for name in os.listdir(self.folder / "keys"))
+        for key in names:
+            if key.startswith(prefix) and key > after and (found := self._stat(key)):
+                yield found
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """The first segments behind `prefix`."""
+        with self._asked("list", prefix):
+            names = [unquote(name) for name in os.listdir(self.folder / "keys")]
+        rests = (key.removeprefix(prefix) for key in names if key.startswith(prefix))
+        return sorted({rest.split("/")[0] for rest in rests if "/" in rest})
+
+    def put(self, key: str, source: bytes | Path) -> None:
+        """Put a key, whatever was there."""
+        with self._asked("put", key):
+            os.replace(self._fresh(source), self._path(key))
+
+    def put_once(self, key: str, source: bytes | Path, note: str = "") -> bool:
+        """Put a key where nothing is; what is there is read back when no answer came.
+
+        Raises:
+            StoreUnreachable: Nobody can tell.
+        """
+        for _ in range(_TRIES):
+            try:
+                with self._asked("put once", key):
+                    done = self._link(key, source, note)
+            except StoreUnreachable:
+                done = False
+            if done:
+                return True
+            try:
+                with self.open(key) as there:
+                    return there.read() == (source if isinstance(source, bytes) else source.read_bytes())
+            except (KeyNotFound, StoreUnreachable):
+                continue
+        raise StoreUnreachable(store=str(self), reason=f"nobody can tell whether {key!r} was put")
+
+    def refuses_twice(self, key: str, source: bytes) -> bool:
+        """Whether a key that is there is refused."""
+        del source
+        with self._asked("put once", key):
+            return not self._ignores and self._path(key).exists()
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy a key.
+
+        Raises:
+            KeyNotFound: There is nothing under `source`.
+        """
+        with self._asked("copy", target):
+            if not self._path(source).exists():
+                raise KeyNotFound(key=source, store=str(self))
+            os.replace(self._fresh(self._path(source)), self._path(target))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove keys."""
+        for key in keys:
+            with self._asked("delete", key):
+                self._path(key).unlink(missing_ok=True)
+                (self.folder / "notes" / _name(key)).unlink(missing_ok=True)
+
+    # --- inside
+
+    def _asked(self, kind: str, key: str) -> _Asked:
+        return _Asked(self, Request(kind, key))
+
+    def _link(self, key: str, source: bytes | Path, note: str) -> bool:
+        fresh = self._fresh(source)
+        try:
+            if self._ignores:
+                os.replace(fresh, self._path(key))
+                return True
+            with self.lock:
+                os.link(fresh, self._path(key))
+                if note:
+                    (self.folder / "notes" / _name(key)).write_text(note)
+        except FileExistsError:
+            return False
+        finally:
+            fresh.unlink(missing_ok=True)
+        return True
+
+    def _fresh(self, source: bytes | Path) -> Path:
+        fresh = self.folder / "fresh" / secrets.token_hex(8)
+        fresh.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
+        return fresh
+
+    def _stat(self, key: str) -> Stat | None:
+        try:
+            found = self._path(key).stat()
+        except FileNotFoundError:
+            return None
+        return Stat(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC).isoformat())
+
+    def _path(self, key: str) -> Path:
+        return self.folder / "keys" / _name(key)
+
+
+class _Asked:
+    """One request: its faults come before it, or after it was done and its answer is lost."""
+
+    def __init__(self, keys: FolderKeys, request: Request) -> None:
+        self._keys, self._request = keys, request
+        with keys.lock:
+            keys.requests.append(request)
+            self._number = len(keys.requests)
+
+    def __enter__(self) -> None:
+        if self._keys.fault is not None:
+            self._keys.fault(self._number, self._request, "before")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._keys.fault is not None:
+            self._keys.fault(self._number, self._request, "after")
+
+
+def _name(key: str) -> str:
+    return quote(key, safe="")
+
+
+def requests_as_text(requests: Iterable[Request]) -> str:
+    """What was asked, a line each, for a failed test to show."""
+    return json.dumps([f"{each.kind} {each.key}" for each in requests], indent=1)

@@ -1,0 +1,128 @@
+"""Archives in a bucket to break: prepared ones, changes to them, and what must be true of the raw keys."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from muniment.app.bucket import BucketArchive
+from muniment.archive import Agent
+from muniment.archive.bucket.intake import Intake, transactions
+from muniment.errors.stores import KeyNotFound
+from muniment.testing.keys import FolderKeys
+from tests.crash.judging import State, assert_ocfl
+
+LARGE = b"0123456789abcdef" * (3 << 16)
+AGENT = Agent("Ann", "mailto:ann@example.org")
+Change = Callable[[BucketArchive], object]
+
+
+def opened(keys: FolderKeys, state: Path) -> BucketArchive:
+    """The archive, opened by the machine whose state folder this is."""
+    return BucketArchive(keys, state, agent=AGENT, workers=0)
+
+
+def prepare(folder: Path, mode: str) -> None:
+    """An archive with one resource of two instances."""
+    keys = FolderKeys(folder / "bucket")
+    with BucketArchive.make(keys, folder / "state", mode=mode, agent=AGENT, workers=0) as archive:
+        with archive.new("one", message="first") as transaction:
+            transaction.add(b"first\n", "a.txt")
+            transaction.add(LARGE, "large.bin")
+        with archive.get("one", "a", message="second") as transaction:
+            transaction.add(b"second\n", "b.txt")
+
+
+def make_new(archive: BucketArchive) -> None:
+    """A new resource, with small files and a large one."""
+    with archive.new("two", message="made") as transaction:
+        transaction.add(b"two\n", "a.txt")
+        transaction.add(b"", "empty")
+        transaction.add(LARGE[::-1], "folder/large.bin")
+        transaction.metadata["title"] = "Two"
+
+
+def make_next(archive: BucketArchive) -> None:
+    """The next instance of a resource."""
+    with archive.get("one", "a", message="third") as transaction:
+        transaction.delete("a.txt")
+        transaction.add(b"third\n", "c.txt")
+        transaction.add(LARGE + b"!", "larger.bin")
+
+
+def purge(archive: BucketArchive) -> None:
+    """The end of a resource."""
+    archive.purge("one", "it was made by mistake")
+
+
+CHANGES: dict[str, tuple[str, Change]] = {
+    "new": ("preservation", make_new),
+    "next": ("preservation", make_next),
+    "next-dynamic": ("dynamic", make_next),
+    "purge": ("dynamic", purge),
+}
+
+
+def refuse_strangers(keys: FolderKeys) -> None:
+    """Nothing lies under `objects/` that no committed inventory names, but for the files of an object's root."""
+    named: set[str] = set()
+    every = [each.key for each in keys.list("objects/")]
+    purged = {json.loads(keys.open(each.key).read())["id"] for each in keys.list("tombstones/")}
+    for key in every:
+        place, _, rest = key.partition("/v")
+        if key.endswith("/inventory.json") and rest.count("/") == 1:
+            inventory = json.loads(keys.open(key).read())
+            named |= {key, f"{key}.sha512", f"{place}/inventory.json", f"{place}/inventory.json.sha512"}
+            named.add(f"{place}/0=ocfl_object_1.1")
+            named |= {f"{place}/{path}" for paths in inventory["manifest"].values() for path in paths}
+    root = {"objects/0=ocfl_1.1", "objects/ocfl_layout.json"}
+    strange = [key for key in every if key not in named | root and not key.startswith("objects/extensions/")]
+    assert [key for key in strange if not purged] == []
+
+
+def refuse_lost_bytes(keys: FolderKeys) -> None:
+    """Each file of each committed version can be read, in its place or where it is staged."""
+    purged = any(True for _ in keys.list("tombstones/"))
+    for each in [] if purged else list(keys.list("objects/")):
+        place, _, rest = each.key.partition("/v")
+        if each.key.endswith("/inventory.json") and rest.count("/") == 1:
+            inventory = json.loads(keys.open(each.key).read())
+            for paths in inventory["manifest"].values():
+                for path in paths:
+                    assert keys.stat(f"{place}/{path}") or _staged(keys, path), f"{path} of {place} is nowhere"
+
+
+def _staged(keys: FolderKeys, path: str) -> bool:
+    for transaction in transactions(keys):
+        try:
+            seal = Intake(keys, transaction).read_end()
+        except KeyNotFound:
+            continue
+        if seal is not None and path in seal.files and keys.stat(seal.files[path].key):
+            return True
+    return False
+
+
+def judge_raw(keys: FolderKeys, folder: Path) -> None:
+    """The objects as they lie in the bucket, copied key by key, are an OCFL storage root to others."""
+    for each in keys.list("objects/"):
+        target = folder / each.key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(keys.open(each.key).read())
+    try:
+        assert_ocfl(folder / "objects")
+    finally:
+        shutil.rmtree(folder)
+
+
+def content_of(archive: BucketArchive) -> State:
+    """Everything an archive holds, every byte of it read and checked."""
+    return {
+        id: [
+            ({path: found.read(path) for path in found}, dict(found.metadata), found.message)
+            for found in archive.history(id)
+        ]
+        for id in archive
+    }

@@ -1,0 +1,200 @@
+"""An archive in a bucket, killed or cut off at every request: wholly old or wholly new, and finished by anybody."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from muniment.archive.bucket import recovery
+from muniment.errors.archive import CommitUncertain, Unfinished
+from muniment.errors.base import MunimentError
+from muniment.errors.stores import StoreUnreachable
+from muniment.testing.keys import FolderKeys, Killed, Request, requests_as_text
+from tests.crash.buckets import (
+    CHANGES,
+    Change,
+    content_of,
+    judge_raw,
+    make_next,
+    opened,
+    prepare,
+    refuse_lost_bytes,
+    refuse_strangers,
+)
+from tests.crash.judging import State, assert_whole
+
+EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
+KINDS = ("killed before", "killed after", "not sent", "answer lost")
+
+
+def strike(at: int, kind: str, *, lasting: bool = False) -> object:
+    """A fault at a request: the process ends, or the network does, for this one request or from there on."""
+    error = Killed if kind.startswith("killed") else StoreUnreachable
+    moment = "before" if kind in {"killed before", "not sent"} else "after"
+
+    def fault(number: int, request: Request, when: str) -> None:
+        if (number == at and when == moment) or (lasting and number > at and when == "before"):
+            details = {} if error is Killed else {"store": "s3://bucket/archive", "reason": f"cut at {request}"}
+            raise error(**details) if details else error
+
+    return fault
+
+
+class Stage:
+    """A prepared archive, one change to it, and the states before and after."""
+
+    def __init__(self, folder: Path, mode: str, change: Change) -> None:
+        self.folder, self._change, self._count = folder, change, 0
+        prepare(folder / "prepared", mode)
+        keys, state = self.fresh()
+        with opened(keys, state) as archive:
+            self.before: State = content_of(archive)
+        keys, state = self.fresh()
+        with opened(keys, state) as archive:
+            begun = len(keys.requests)
+            change(archive)
+            self.requests = keys.requests[begun:]
+            self.begun = begun
+            self.after: State = content_of(archive)
+
+    def fresh(self) -> tuple[FolderKeys, Path]:
+        """A copy of what was prepared."""
+        self._count += 1
+        place = self.folder / f"struck-{self._count}"
+        shutil.copytree(self.folder / "prepared", place)
+        return FolderKeys(place / "bucket"), place / "state"
+
+    def strike(self, at: int, kind: str, *, lasting: bool = False) -> tuple[FolderKeys, Path, str]:
+        """Make the change with a fault at its request `at`; the keys, the state folder, and what the caller heard."""
+        keys, state = self.fresh()
+        archive = opened(keys, state)
+        keys.fault = strike(len(keys.requests) + at, kind, lasting=lasting)  # type: ignore[assignment]
+        heard = "done"
+        try:
+            self._change(archive)
+        except Killed:
+            heard = "nothing"
+        except (CommitUncertain, Unfinished):
+            heard = "uncertain"
+        except MunimentError:
+            heard = "failed"
+        finally:
+            keys.fault = None
+            archive.close()
+        return keys, state, heard
+
+    def judge(self, keys: FolderKeys, heard: str, *, whole: bool, recoverer: str = "other") -> str:
+        """What a machine that knew nothing finds: `old` or `new`."""
+        refuse_lost_bytes(keys)
+        if heard != "purge":
+            refuse_strangers(keys)
+        state = keys.folder.parent / recoverer
+        with opened(keys, state) as archive:
+            found = content_of(archive)
+            assert found in (self.before, self.after), "neither old nor new"
+            assert heard in {"nothing", "uncertain"} or found == (self.after if heard == "done" else self.before), heard
+            assert recovery.recover(archive.home, archive._home_log, "judge", abandoned=-1.0) is not None
+            assert [finding.as_json() for finding in archive.audit() if finding.failed] == []
+            archive.mirror(keys.folder.parent / "mirror")
+        left = {each.key.split("/")[2] for each in keys.list("intake/")}
+        assert left <= {"end"}, "only marks of killed transactions stay"
+        if whole:
+            assert_whole(keys.folder.parent / "mirror", found)
+            judge_raw(keys, keys.folder.parent / "raw")
+        shutil.rmtree(keys.folder.parent)
+        return "new" if found == self.after else "old"
+
+
+@pytest.fixture(autouse=True)
+def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is durable here is the bucket; what waits for this machine's disk would only take time."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr("muniment.archive.disk.durable._syncfs", lambda _: 0)
+
+
+@pytest.fixture(params=CHANGES)
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
+    mode, change = CHANGES[request.param]
+    return Stage(tmp_path, mode, change)
+
+
+@EVERY
+def test_struck_at_any_request_a_bucket_is_wholly_old_or_new_and_finished_by_another(stage: Stage, every: int) -> None:
+    assert len(stage.requests) > 5, requests_as_text(stage.requests)
+    ends: dict[str, set[str]] = {}
+    for at in range(1, len(stage.requests) + 1):
+        for kind in KINDS:
+            if (at + KINDS.index(kind)) % every:
+                continue
+            keys, _, heard = stage.strike(at, kind)
+            end = stage.judge(keys, heard, whole=at % (every * 3) == 0)
+            ends.setdefault(kind, set()).add(end)
+    assert all("old" in found or "new" in found for found in ends.values())
+    assert set().union(*ends.values()) == {"old", "new"}
+
+
+@EVERY
+def test_cut_off_for_good_at_any_request_nobody_is_told_that_it_failed_when_it_did_not(
+    stage: Stage, every: int
+) -> None:
+    for at in range(1, len(stage.requests) + 1, every):
+        keys, _, heard = stage.strike(at, "not sent", lasting=True)
+        stage.judge(keys, heard, whole=False)
+
+
+@EVERY
+def test_the_recoverer_may_be_struck_too(tmp_path: Path, every: int) -> None:
+    stage = Stage(tmp_path, "preservation", make_next)
+    for at in range(1, len(stage.requests) + 1, every):
+        for again in range(1, 30, 3 * every):
+            keys, _, heard = stage.strike(at, "killed after")
+            keys.fault = strike(len(keys.requests) + again, "killed after")  # type: ignore[assignment]
+            try:
+                opened(keys, keys.folder.parent / "dying").close()
+            except Killed:
+                pass
+            finally:
+                keys.fault = None
+            stage.judge(keys, heard, whole=again == 1)
+
+
+def test_of_many_writers_each_number_is_one_transaction_s_and_each_has_one_event(tmp_path: Path) -> None:
+    prepare(tmp_path, "preservation")
+    writers, rounds = 4, 6
+
+    def write(number: int) -> int:
+        won = 0
+        keys = FolderKeys(tmp_path / "bucket")
+        with opened(keys, tmp_path / f"machine-{number}") as archive:
+            for turn in range(rounds):
+                try:
+                    with archive.get("one", "a", message=f"{number}/{turn}") as transaction:
+                        transaction.add(f"{number} {turn}\n".encode(), f"{number}-{turn}.txt")
+                except MunimentError:
+                    continue
+                won += 1
+        return won
+
+    with ThreadPoolExecutor(writers) as pool:
+        won = sum(pool.map(write, range(writers)))
+    keys = FolderKeys(tmp_path / "bucket")
+    with opened(keys, tmp_path / "judge") as archive:
+        assert archive.get("one").head == 2 + won
+        messages = [found.message for found in archive.history("one")]
+        assert len(set(messages)) == len(messages)
+        told = [event.instance for event in archive.events() if event.event == "ingestion"]
+        assert sorted(told) == list(range(1, 3 + won))
+        assert [finding.as_json() for finding in archive.audit()] == []
+        archive.mirror(tmp_path / "mirror")
+    assert won >= rounds, "somebody is always first"
+    assert_whole(tmp_path / "mirror", {"one": [(dict(_files(tmp_path, n)), {}, m) for n, m in enumerate(messages, 1)]})
+
+
+def _files(folder: Path, number: int) -> dict[str, bytes]:
+    with opened(FolderKeys(folder / "bucket"), folder / "judge") as archive:
+        found = archive.get("one", instance=number)
+        return {path: found.read(path) for path in found}
