@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -11,7 +12,7 @@ from muniment.errors.jobs import (
 )
 from muniment.jobs import Call, Job, JobState, Ledger, Priority, State
 from muniment.jobs.model import Outcome
-from muniment.jobs.outcomes import LOSSES
+from muniment.jobs.outcomes import LOSSES, put_back
 from muniment.testing.ledger.fixtures import NAMES, Clock, Fixtures, done
 
 
@@ -115,6 +116,20 @@ class Leasing(Fixtures):
         ended = ledger.job(job.id)
         assert ended.state is JobState.FAILED
         assert f"{LOSSES} times" in ended.reason
+
+    def test_a_step_that_was_renewed_meanwhile_is_not_put_back_with_others(self, ledger: Ledger, clock: Clock) -> None:
+        """Between looking for silent workers and putting back what they held, one may have spoken."""
+        job = ledger.submit("harvest", Call("fetch"), requester="ada")
+        [parent] = self.take(ledger, owner="one", lease=60)
+        ledger.leases.spawn(parent, [Call("fetch", "child")])
+        [child] = self.take(ledger, owner="two", lease=600)
+        clock.move(61)
+        now = ledger.database.now()
+        both = partial(put_back, job=job.id, ids=[parent.id, child.id], now=now)
+        assert ledger.database.write(both) == 1
+        lines = [(line.what, line.step) for line in ledger.history(job.id) if "not heard of" in line.detail]
+        assert lines == [("lost", parent.id)]
+        assert ledger.leases.pulse("two", {child.id: child}, {}, 60).lost == frozenset()
 
     def test_a_call_may_set_its_own_number_of_losses(self, ledger: Ledger, clock: Clock) -> None:
         """For a step that is known to be dangerous."""
