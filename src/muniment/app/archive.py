@@ -61,7 +61,7 @@ def remote_archive(url: str, *, key: str | None = None, tls: ssl.SSLContext | No
     return RemoteArchive(url, key=key, tls=tls)
 
 
-class WithPackages(LocalArchive):
+class PackageArchive(LocalArchive):
     """An archive that is opened here, with what needs more than it knows of itself: packages out and in."""
 
     def export(
@@ -140,7 +140,7 @@ class WithPackages(LocalArchive):
             )
 
 
-class FolderArchive(WithPackages):
+class FolderArchive(PackageArchive):
     """The archive in a folder, with what needs more than it knows of itself: packages out and in, and retention."""
 
     control: str | Path | None = None

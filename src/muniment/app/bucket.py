@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muniment.app.archive import WithPackages
+from muniment.app.archive import PackageArchive
 from muniment.archive import BucketArchive as ArchiveInBucket
 from muniment.errors.base import BadInput
 from muniment.stores.opening import StoreContext, parse_address
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from muniment.stores.s3.keys import S3Keys
 
 
-class BucketArchive(WithPackages, ArchiveInBucket):
+class BucketArchive(PackageArchive, ArchiveInBucket):
     """The archive in a bucket, with what needs more than it knows of itself: packages out and in."""
 
 

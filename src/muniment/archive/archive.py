@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from muniment.archive.config import new_config, read_config
 from muniment.archive.context import ArchiveContext
@@ -26,10 +25,10 @@ from muniment.archive.ingest import recovery, two_phase
 from muniment.archive.ingest.purge import read_tombstone
 from muniment.archive.ingest.replay import claim, replay, rollback
 from muniment.archive.ingest.transaction import Transaction
-from muniment.archive.package.instance import Instance
+from muniment.archive.package.instance import Instance, earlier_instance
 from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.content import Finding, Progress, quiet
-from muniment.content.acceptable import LARGEST_SIZE, LONGEST_IDENTIFIER, check_agent, check_event, check_text
+from muniment.content.acceptable import LARGEST_SIZE, check_agent, check_event, check_text
 from muniment.content.archive import Archive as AnyArchive
 from muniment.content.archive import Leftover, Repair, Start, Summary
 from muniment.content.checks import IngestChecks
@@ -39,7 +38,6 @@ from muniment.content.identity import Agent, check_id, check_project, new_uuid
 from muniment.content.times import parse_start
 from muniment.errors.archive import (
     AmbiguousId,
-    InstanceNotFound,
     ResourceExists,
     ResourceNotFound,
     ResourcePurged,
@@ -593,23 +591,3 @@ class Archive(AnyArchive):
     def _refuse_purged(self, project: str, resource: str) -> None:
         if tombstone := read_tombstone(self._context, project, resource):
             raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])
-
-
-_AnyInstance = TypeVar("_AnyInstance", bound=Instance)
-
-
-def earlier_instance(newest: _AnyInstance, wanted: str | int) -> _AnyInstance:
-    """The instance of a resource that somebody asks for by its number, as 'v1', or by its identifier.
-
-    Raises:
-        InstanceNotFound: It has no such instance.
-    """
-    text = str(wanted)
-    asked = re.fullmatch(r"v?([0-9]{1,9})", text, re.ASCII)
-    numbers = [int(asked[1])] if asked else range(newest.head, 0, -1)
-    for number in numbers:
-        if 1 <= number <= newest.head:
-            found = newest.earlier(number)
-            if asked or found.instance == text:
-                return found
-    raise InstanceNotFound(id=newest.id, instance=text[:LONGEST_IDENTIFIER], head=newest.head)

@@ -1,4 +1,4 @@
-"""The two kinds of archive every test of this folder is run against."""
+"""The three kinds of archive every test of this folder is run against."""
 
 from __future__ import annotations
 
@@ -9,14 +9,30 @@ from typing import Any
 import pytest
 
 from muniment import Archive
+from muniment.app.bucket import BucketArchive
+from muniment.testing.keys import FolderKeys
 from tests.servers.native.running import serving
 
 
 @pytest.fixture(params=["a folder", "a server"])
+def on_a_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """What a bucket does not do: parity, groups of transactions, packages with a whole history."""
+    yield from _archive(str(request.param), tmp_path)
+
+
+@pytest.fixture(params=["a folder", "a server", "a bucket"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    yield from _archive(str(request.param), tmp_path)
+
+
+def _archive(kind: str, tmp_path: Path) -> Iterator[Any]:
     place = tmp_path / "archive"
-    if request.param == "a folder":
+    if kind == "a folder":
         with Archive.init(place, workers=0) as found:
+            yield found
+        return
+    if kind == "a bucket":
+        with BucketArchive.make(FolderKeys(place), tmp_path / "state", workers=0) as found:
             yield found
         return
     with serving(place) as server, Archive(server.url, key=server.key) as found:

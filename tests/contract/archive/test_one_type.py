@@ -27,6 +27,7 @@ FOLDER_ONLY = {
         "init": "a server's archive is made on the server's machine",
         "project_of": "for a server that has to know a project before it can say who may see it",
         "state": "the folder of index and ledger on this machine",
+        "writable": "whether this process may write there",
         "unpacking_folder": "a place in the staging area of this machine",
     },
     "transaction": {
@@ -44,6 +45,7 @@ FOLDER_ONLY = {
         "known_size": "a server's quick answer",
         "object_entries": "layouts pack where the files are",
         "open_bag_entry": "layouts pack where the files are",
+        "place": "for reports, which are made where the files are",
         "read_entry": "a server's quick answer",
         "stored": "layouts pack where the files are",
         "version_entries": "copies are made where the files are",

@@ -86,15 +86,15 @@ def test_a_live_log_goes_on_with_what_comes(archive: Any) -> None:
 
 @pytest.mark.parametrize("form", ["tar", "zip"])
 @pytest.mark.parametrize("layout", ["bag", "instances", "ocfl"])
-def test_a_package_goes_out_and_comes_in(archive: Any, layout: str, form: PackageForm) -> None:
-    put(archive, "car", file=b"1" * 1000)
+def test_a_package_goes_out_and_comes_in(on_a_disk: Any, layout: str, form: PackageForm) -> None:
+    put(on_a_disk, "car", file=b"1" * 1000)
     pieces: list[bytes] = []
-    size, sha256 = archive.export("car", layout, pieces.append, form=form)
+    size, sha256 = on_a_disk.export("car", layout, pieces.append, form=form)
     assert sum(map(len, pieces)) == size
     assert b"".join(pieces).startswith(b"PK") == (form == "zip")
     assert len(sha256) == 64
-    assert archive.import_package(iter(pieces), id="bus") == ["bus"]
-    assert archive.get("bus").read("file") == b"1" * 1000
+    assert on_a_disk.import_package(iter(pieces), id="bus") == ["bus"]
+    assert on_a_disk.get("bus").read("file") == b"1" * 1000
 
 
 def test_an_unknown_layout_is_named_with_those_that_are_known(archive: Any) -> None:
@@ -111,15 +111,15 @@ def test_an_empty_package_is_refused(archive: Any) -> None:
     assert list(archive) == []
 
 
-def test_what_lacks_parity_gets_it_once(archive: Any, tmp_path: Path) -> None:
-    put(archive, "car", file=os.urandom(150_000))
-    archive.protect("car")
+def test_what_lacks_parity_gets_it_once(on_a_disk: Any, tmp_path: Path) -> None:
+    put(on_a_disk, "car", file=os.urandom(150_000))
+    on_a_disk.protect("car")
     parity = tmp_path / "archive" / "parity"
     sets = list((parity / "files").rglob("*.par2"))
     assert sets
-    assert archive.protect("car") == 0
+    assert on_a_disk.protect("car") == 0
     with pytest.raises(ResourceNotFound):
-        archive.protect("bus")
+        on_a_disk.protect("bus")
 
 
 # --- what cannot be taken as it is

@@ -10,15 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from muniment.archive.archive import Archive, earlier_instance
+from muniment.archive.archive import Archive
 from muniment.archive.bucket import recovery as in_the_bucket
 from muniment.archive.bucket.audit import Depth, audit_bucket
 from muniment.archive.bucket.home import BucketHome
-from muniment.archive.bucket.instance import BucketInstance
 from muniment.archive.bucket.keys import Keys
+from muniment.archive.bucket.layout import object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
 from muniment.archive.bucket.mirror import mirror_bucket, objects_of
-from muniment.archive.bucket.places import object_place, tombstone_key
 from muniment.archive.config import config_bytes, new_config, parse_config
 from muniment.archive.context import ArchiveContext
 from muniment.archive.copying import Copier
@@ -32,6 +31,7 @@ from muniment.archive.index.rebuild import summary
 from muniment.archive.ingest import recovery
 from muniment.archive.ingest.purge import deletion_event, written_tombstone
 from muniment.archive.ingest.transaction import Transaction
+from muniment.archive.package.instance import Instance, earlier_instance
 from muniment.content import Finding, Progress, quiet
 from muniment.content.acceptable import check_agent, check_text
 from muniment.content.archive import Leftover, Repair, Start, Summary
@@ -179,7 +179,7 @@ class BucketArchive(Archive):
 
     # --- reading
 
-    def instance(self, id: str, instance: str | int | None = None, *, project: str | None = None) -> BucketInstance:
+    def instance(self, id: str, instance: str | int | None = None, *, project: str | None = None) -> Instance:
         """A resource's newest instance, or an earlier one by number, as 'v1', or by its identifier.
 
         Raises:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muniment.archive.bucket.layout import commit_key, version_numbers
 from muniment.archive.bucket.log import BucketLog
 from muniment.archive.bucket.mirror import object_prefixes
-from muniment.archive.bucket.places import commit_key, version_numbers
 from muniment.archive.eventlog.lines import event_of, line_hash
 from muniment.archive.eventlog.log import FIRST
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, parse_inventory, sidecar_of

@@ -26,8 +26,8 @@ from typing import Any, BinaryIO, TypeVar
 from muniment.archive.bucket.instance import BucketInstance
 from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, Staged, staged_anywhere
 from muniment.archive.bucket.keys import Keys
+from muniment.archive.bucket.layout import commit_key, declaration_key, object_place, tombstone_key, version_numbers
 from muniment.archive.bucket.log import BucketLog
-from muniment.archive.bucket.places import commit_key, declaration_key, object_place, tombstone_key, version_numbers
 from muniment.archive.context import SealedVersion
 from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, write_file, writing
 from muniment.archive.disk.layout import ArchiveLayout

@@ -6,9 +6,9 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
-from muniment.archive.bucket.places import object_place
+from muniment.archive.bucket.layout import object_place
 from muniment.archive.package.instance import CHUNK, Checked, Instance
 from muniment.archive.package.inventory import Inventory
 from muniment.archive.package.names import PAYLOAD
@@ -80,9 +80,9 @@ class BucketInstance(Instance):
         """
         return self._key + self._inventory.content_path(self._logical[self.stored(path)])
 
-    def earlier(self, number: int) -> Self:
+    def earlier(self, number: int) -> BucketInstance:
         """Another instance of the same resource, not newer than this one was when it was read."""
-        return type(self)(self._home, self._records, self.project, self.id, self._inventory, number)
+        return BucketInstance(self._home, self._records, self.project, self.id, self._inventory, number)
 
     def inventory_digest(self) -> str:
         """The digest of the inventory that came with this instance.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from muniment.archive.bucket.keys import Keys
-from muniment.archive.bucket.places import INTAKE, object_place
+from muniment.archive.bucket.layout import INTAKE, object_place
 from muniment.archive.context import SealedVersion
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.content.events import Event, parse_event

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from muniment.archive.bucket.keys import Keys
-from muniment.archive.bucket.places import EVENTS
+from muniment.archive.bucket.layout import EVENTS
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.eventlog.lines import event_of, line_hash

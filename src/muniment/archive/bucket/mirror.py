@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.archive.bucket.keys import Keys
-from muniment.archive.bucket.places import EVENTS, OBJECTS, commit_key
+from muniment.archive.bucket.layout import EVENTS, OBJECTS, commit_key
 from muniment.archive.config import config_bytes, read_config
 from muniment.archive.create import archive_files
 from muniment.archive.disk.durable import (

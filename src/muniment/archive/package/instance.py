@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +20,17 @@ from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import archive_of, version_inventory
 from muniment.content import Digest, Entry, Hashers, LogicalPath
+from muniment.content.acceptable import LONGEST_IDENTIFIER
 from muniment.content.checks import Format
 from muniment.content.regular import descriptor_of, open_regular
-from muniment.errors.archive import DamagedFile, DamagedRecord, FileNotInInstance, ReadFailed, ReadOnlyInstance
+from muniment.errors.archive import (
+    DamagedFile,
+    DamagedRecord,
+    FileNotInInstance,
+    InstanceNotFound,
+    ReadFailed,
+    ReadOnlyInstance,
+)
 from muniment.errors.base import BadInput
 
 CHUNK = 1 << 20
@@ -238,9 +247,9 @@ class Instance:
         self._found(path)
         return self._files.stored(path)
 
-    def earlier(self, number: int) -> Self:
+    def earlier(self, number: int) -> Instance:
         """Another instance of the same resource, not newer than this one was when it was read."""
-        return type(self)(self._records, self.project, self.id, self._inventory, number)
+        return Instance(self._records, self.project, self.id, self._inventory, number)
 
     def held(self) -> set[str]:
         """The digests of all content the resource holds, of every instance up to the newest."""
@@ -379,6 +388,23 @@ class Instance:
         return io.BufferedReader(
             Checked(_open_file(location), location, Digest(self._inventory.algorithm, digest)), CHUNK
         )
+
+
+def earlier_instance(newest: Instance, wanted: str | int) -> Instance:
+    """The instance of a resource that somebody asks for by its number, as 'v1', or by its identifier.
+
+    Raises:
+        InstanceNotFound: It has no such instance.
+    """
+    text = str(wanted)
+    asked = re.fullmatch(r"v?([0-9]{1,9})", text, re.ASCII)
+    numbers = [int(asked[1])] if asked else range(newest.head, 0, -1)
+    for number in numbers:
+        if 1 <= number <= newest.head:
+            found = newest.earlier(number)
+            if asked or found.instance == text:
+                return found
+    raise InstanceNotFound(id=newest.id, instance=text[:LONGEST_IDENTIFIER], head=newest.head)
 
 
 class _Files:
