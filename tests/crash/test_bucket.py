@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -198,3 +199,20 @@ def _files(folder: Path, number: int) -> dict[str, bytes]:
     with opened(FolderKeys(folder / "bucket"), folder / "judge") as archive:
         found = archive.get("one", instance=number)
         return {path: found.read(path) for path in found}
+
+
+@pytest.mark.parametrize("files", [1, 20, 300])
+def test_a_commit_of_small_files_costs_eighteen_writes_and_one_for_each(tmp_path: Path, files: int) -> None:
+    prepare(tmp_path, "preservation")
+    keys = FolderKeys(tmp_path / "bucket")
+    with opened(keys, tmp_path / "state") as archive:
+        begun = len(keys.requests)
+        with archive.new("two") as transaction:
+            for number in range(files):
+                transaction.add(f"{number}\n".encode(), f"{number}.txt")
+        kinds = Counter(request.kind for request in keys.requests[begun:])
+    assert kinds["put"] + kinds["put once"] == 18 + files, requests_as_text(keys.requests[begun:])
+    assert kinds["put once"] == 3, "the seal, the commit and the event"
+    assert kinds["list"] <= 9
+    assert kinds["get"] + kinds["head"] <= 3
+    assert kinds["copy"] == 0
