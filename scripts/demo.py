@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts import (
+    demo_bucket,
     demo_ckan,
     demo_copies,
     demo_distillery,
@@ -90,6 +91,7 @@ class Demo:
         demo_ckan.chapter(self)
         demo_distillery.chapter(self)
         demo_copies.chapter(self)
+        demo_bucket.chapter(self)
         self.leave_without_muniment()
         table = Table(title="What was shown", title_style="bold", show_header=False)
         for what, result in self.summary:
