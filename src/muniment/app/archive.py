@@ -33,7 +33,7 @@ def is_url(place: object) -> bool:
 
 def is_bucket(place: object) -> bool:
     """Whether a place is the address of a bucket."""
-    return isinstance(place, str) and place.startswith("s3://")
+    return isinstance(place, str) and place.lower().startswith("s3://")
 
 
 def folder(place: str | os.PathLike[str]) -> str | os.PathLike[str]:

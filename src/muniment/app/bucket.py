@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from muniment.app.archive import PackageArchive
 from muniment.archive import BucketArchive as ArchiveInBucket
-from muniment.errors.base import BadInput
+from muniment.settings import cache_folder
 from muniment.stores.opening import StoreContext, parse_address
 
 if TYPE_CHECKING:
@@ -27,19 +27,15 @@ def keys_at(place: str) -> S3Keys:
     """
     from muniment.stores.s3.keys import open_keys  # noqa: PLC0415 - an S3 client
 
-    return open_keys(parse_address(place)[1], StoreContext())
+    return open_keys(parse_address(f"s3://{place[5:]}")[1], StoreContext())
 
 
 def state_of_buckets(named: str | os.PathLike[str] | None) -> Path:
     """The folder in which archives in buckets keep what they build and what is derived: the user's cache, or `named`.
 
     Raises:
-        BadInput: There is no home folder to put it in.
+        BadSetting: There is no home folder to put it in.
     """
     if named is not None:
         return Path(named).absolute()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return Path(cache or Path.home() / ".cache").absolute() / "muniment" / "buckets"
-    except RuntimeError as error:
-        raise BadInput(reason=f"there is no folder for what is built ({error}): name one by --state") from error
+    return cache_folder() / "muniment" / "buckets"

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from muniment.settings.fields import Secret, Setting
-from muniment.settings.settings import Settings, described
+from muniment.settings.settings import Settings, cache_folder, described
 
-__all__ = ["Secret", "Setting", "Settings", "described"]
+__all__ = ["Secret", "Setting", "Settings", "cache_folder", "described"]

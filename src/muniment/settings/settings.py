@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Self
 
 from muniment.errors.base import BadSetting
 from muniment.settings import fields
 from muniment.settings.fields import PREFIX, Setting
 from muniment.settings.jobs import JobSettings
+
+
+def cache_folder() -> Path:
+    """The folder for what this user's programs keep and can make again, as the desktop's specification has it.
+
+    Raises:
+        BadSetting: There is no home folder to put it in.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute()
+    except RuntimeError as error:
+        raise BadSetting(reason=f"there is no folder for what is built ({error}): name one by --state") from error
 
 
 class Settings(JobSettings):

@@ -251,7 +251,7 @@ def test_two_archives_named_for_one_command_are_refused(
     assert not (tmp_path / "another").exists()
 
 
-@pytest.mark.parametrize("place", ["s3://bucket/prefix", "ftp://host/x", "file:///srv/archive", "S3://b"])
+@pytest.mark.parametrize("place", ["ftp://host/x", "file:///srv/archive", "gs://bucket/prefix"])
 def test_an_address_that_is_no_server_is_refused_and_no_folder_is_made_of_it(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -259,12 +259,24 @@ def test_an_address_that_is_no_server_is_refused_and_no_folder_is_made_of_it(
     monkeypatch.chdir(tmp_path)
     for command in (["init", place], ["-a", place, "init"], ["-a", place, "ls"], ["-a", place, "serve"]):
         assert run(command) == BadInput.exit_status
-        assert "give a folder, or the http or https address of a server" in capsys.readouterr().err
+        assert "give a folder, the http or https address of a server, or s3://bucket/prefix" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(BadInput):
         muniment.Archive(place)
     with pytest.raises(BadInput):
         muniment.Archive.init(place)
+
+
+@pytest.mark.parametrize("place", ["s3://", "s3://key:word@bucket/x", "s3://bucket/x?colour=red"])
+def test_an_address_of_no_bucket_is_refused_and_no_folder_is_made_of_it(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MUNIMENT_ARCHIVE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for command in (["init"], ["ls"], ["add", "x"]):
+        assert run(["-a", place, *command]) == BadInput.exit_status
+        assert "cannot be used" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_address_is_no_place_to_write_files_to(
