@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -18,7 +19,9 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
 )
+from botocore.utils import parse_timestamp
 
+from muniment import __version__
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import (
     BadStore,
@@ -77,6 +80,7 @@ class Clients:
         self._name = name
         try:
             session = boto3.session.Session(
+                botocore_session=_core(),
                 aws_access_key_id=service.keys.get("access_key"),
                 aws_secret_access_key=service.keys.get("secret_key"),
                 region_name=service.region or (None if service.endpoint is None else "us-east-1"),
@@ -132,6 +136,20 @@ class Clients:
         return self._named(error, key)
 
 
+def _core() -> botocore.session.Session:
+    """A session that reads times the quick way: what it does by itself is a tenth of a small request."""
+    core = botocore.session.get_session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+    return core
+
+
+def _moment(text: str) -> datetime:
+    """A time as services write them: in headers that of RFC 9110, in documents that of RFC 3339."""
+    with contextlib.suppress(ValueError, TypeError):
+        return parsedate_to_datetime(text) if "," in text else datetime.fromisoformat(text)
+    return parse_timestamp(text)
+
+
 def _client(session: boto3.session.Session, service: Service, tries: int) -> S3Client:
     config = Config(
         retries={"total_max_attempts": tries, "mode": "standard"},
@@ -140,6 +158,10 @@ def _client(session: boto3.session.Session, service: Service, tries: int) -> S3C
         connect_timeout=15,
         read_timeout=120,
         max_pool_connections=32,
+        # Its own name is put together anew for each request, and every parameter looked at; both together take a third
+        # of what a small request does.
+        user_agent=f"muniment/{__version__}",
+        parameter_validation=False,
         # Some services refuse what newer clients send unasked; we send the checksum of each part ourselves.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
