@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,7 +69,8 @@ class Clients:
     """Clients of one service.
 
     `reading` tries again what failed. `deciding` never does: were a put on the condition that nothing is there tried
-    again because its answer was lost, the second try would be refused for the sake of the first.
+    again because its answer was lost, the second try would be refused for the sake of the first. `sending` is for
+    parts: it does not digest them once more to sign them, as the digests sent along are signed with the other headers.
     """
 
     def __init__(self, service: Service, name: str) -> None:
@@ -90,6 +92,17 @@ class Clients:
             self.deciding: S3Client = _client(session, service, 1)
         except (BotoCoreError, ValueError) as error:
             raise BadStore(store=name, reason=str(error)) from error
+        self._session, self._service = session, service
+        self._lock = threading.Lock()
+        self._sending: S3Client | None = None
+
+    @property
+    def sending(self) -> S3Client:
+        """The client for parts, made when the first is sent."""
+        with self._lock:
+            if self._sending is None:
+                self._sending = _client(self._session, self._service, _TRIES, signed=False)
+            return self._sending
 
     @contextlib.contextmanager
     def trouble(self, key: str) -> Iterator[None]:
@@ -150,10 +163,13 @@ def _moment(text: str) -> datetime:
     return parse_timestamp(text)
 
 
-def _client(session: boto3.session.Session, service: Service, tries: int) -> S3Client:
+def _client(session: boto3.session.Session, service: Service, tries: int, *, signed: bool = True) -> S3Client:
     config = Config(
         retries={"total_max_attempts": tries, "mode": "standard"},
-        s3={"addressing_style": "path" if service.endpoint else "auto"},
+        s3={
+            "addressing_style": "path" if service.endpoint else "auto",
+            **({} if signed else {"payload_signing_enabled": False}),
+        },
         signature_version="s3v4",
         connect_timeout=15,
         read_timeout=120,

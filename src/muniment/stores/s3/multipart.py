@@ -146,7 +146,7 @@ class Multipart:
         sums = Checksums.of(data)
         if there is not None and there.get("Size") == len(data) and sums.agree(there):
             return _completed(number, there, sums), True
-        answer = self._client.upload_part(
+        answer = self._clients.sending.upload_part(
             Bucket=self._bucket, Key=name, UploadId=upload, PartNumber=number, Body=data, **sums.fields
         )
         return _completed(number, answer, sums), sums.agree(answer)
