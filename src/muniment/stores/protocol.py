@@ -120,7 +120,10 @@ class Store(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many small things are worth sending at once; of large ones fewer are, whatever this says."""
+        """How many small things are worth sending at once; of large ones fewer are, whatever this says.
+
+        With 1, whatever it is goes one after another, in the order of the keys.
+        """
         return 8
 
     @property

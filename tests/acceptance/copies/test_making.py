@@ -16,10 +16,11 @@ import pytest
 from muniment import Archive
 from muniment.errors.copies import WrongStore
 from muniment.errors.stores import StoreUnreachable
+from muniment.stores import Receipt
 from muniment.stores.folder import FolderStore
 from muniment.workflows.copies.status import protection, protections
 from muniment.workflows.copies.table import CopyKey
-from tests.acceptance.copies.conftest import POLICY, Kept
+from tests.acceptance.copies.conftest import POLICY, Kept, content
 
 
 def files_below(root: Path) -> dict[str, bytes]:
@@ -213,3 +214,32 @@ def test_copies_for_a_store_that_nobody_added_are_named_and_no_success(
     capsys.readouterr()
     assert bare.cli("copies", "make") == 1
     assert "nowhere: 0 copies made, 0 B  there is no store of this name" in capsys.readouterr().out
+
+
+def test_where_one_thing_is_worth_sending_at_once_they_go_in_the_order_of_their_keys(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As onto a tape, from which they are also read back in that order."""
+    put, read = list[str](), list[str]()
+    whole_put, whole_check = FolderStore.put, FolderStore.check
+
+    def putting(self: FolderStore, key: str, *given: Any) -> Receipt:
+        put.append(key)
+        return whole_put(self, key, *given)
+
+    def checking(self: FolderStore, receipt: Receipt) -> None:
+        read.append(receipt.key)
+        whole_check(self, receipt)
+
+    monkeypatch.setattr(FolderStore, "at_once", 1)
+    monkeypatch.setattr(FolderStore, "put", putting)
+    monkeypatch.setattr(FolderStore, "check", checking)
+    with kept.service.archive.new("many") as new:
+        for number in (7, 1, 5, 3, 2, 6, 4):
+            new.add(content(number, number * 300_000), f"{number}.bin")
+    kept.service.plan()
+    assert kept.service.replicate("vault").made == 1
+    sent = [key for key in put if "/v1/" in key]
+    assert len(sent) > 7
+    assert sent == sorted(sent)
+    assert read[: len(sent)] == sent

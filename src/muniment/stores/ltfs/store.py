@@ -94,6 +94,11 @@ class LtfsStore(Store):
         return self._name.partition("://")[2]
 
     @property
+    def at_once(self) -> int:
+        """One: a drive that is asked for two things at once winds to and fro."""
+        return 1
+
+    @property
     def capabilities(self) -> Capabilities:
         """Nothing on a tape is removed; a key may have to wait for its tape."""
         return Capabilities(exclusive=self._local, packs=True, cold=True)

@@ -102,7 +102,10 @@ class CopyWriter:
             known = {name: value for name, value in entry.digests.items() if name in _DIGESTS} or entry.digests
             return self._put(key, Entry(LogicalPath(key), entry.size, known), partial(_open, place), options)
 
-        receipts = self._each(put, instance.version_entries(), lambda given: given[0].size)
+        entries = instance.version_entries()
+        # A tape is written and read from one end to the other: what is one after another by name lies so.
+        ordered = sorted(entries, key=lambda given: str(given[0].path)) if self._store.at_once == 1 else entries
+        receipts = self._each(put, ordered, lambda given: given[0].size)
         declared = b"ocfl_object_1.1\n"
         key = f"{folder}/{DECLARATION}"
         known = Entry(LogicalPath(key), len(declared), {"sha256": hashlib.sha256(declared).hexdigest()})
@@ -220,8 +223,13 @@ class CopyWriter:
     def _each(
         self, work: Callable[[Work], Answer], things: Iterable[Work], size_of: Callable[[Work], int | None]
     ) -> list[Answer]:
-        """Do it with all of them, in their order for whoever gets the answers; many at once of those that are small."""
+        """Do it with all of them, in their order for whoever gets the answers; many at once of those that are small.
+
+        Where a store is served one after another, they are done in that order too.
+        """
         todo = list(things)
+        if self._store.at_once == 1:
+            return [work(each) for each in todo]
         small = [(size_of(each) or _SMALL) < _SMALL for each in todo]
         answers: dict[int, Answer] = {}
         for kind, threads in ((True, self._store.at_once), (False, _THREADS)):
