@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from muniment.app.bucket import BucketArchive
 from muniment.archive.bucket import recovery
 from muniment.errors.archive import CommitUncertain, Unfinished
 from muniment.errors.base import MunimentError
-from muniment.errors.stores import StoreUnreachable
+from muniment.errors.stores import ConditionsIgnored, StoredWrong, StoreUnreachable
 from muniment.testing.keys import FolderKeys, Killed, Request, requests_as_text
 from tests.crash.buckets import (
     CHANGES,
@@ -216,3 +219,66 @@ def test_a_commit_of_small_files_costs_eighteen_writes_and_one_for_each(tmp_path
     assert kinds["list"] <= 9
     assert kinds["get"] + kinds["head"] <= 3
     assert kinds["copy"] == 0
+
+
+def test_a_store_that_ignores_conditions_is_never_written_to(tmp_path: Path) -> None:
+    with pytest.raises(ConditionsIgnored):
+        BucketArchive.make(FolderKeys(tmp_path / "new", ignores_conditions=True), tmp_path / "state")
+    assert [each.key for each in FolderKeys(tmp_path / "new").list() if each.key == "muniment.json"] == []
+    prepare(tmp_path, "dynamic")
+    keys = FolderKeys(tmp_path / "bucket", ignores_conditions=True)
+    before = {each.key: keys.open(each.key).read() for each in keys.list()}
+    with opened(keys, tmp_path / "other") as archive:
+        assert isinstance(archive.read_only, ConditionsIgnored)
+        assert archive.get("one").read("a.txt") == b"first\n"
+        assert [finding.as_json() for finding in archive.audit()] == []
+        for attempt in (
+            lambda: archive.new("two"),
+            lambda: archive.get("one", "a"),
+            lambda: archive.purge("one", "why not"),
+            lambda: archive.record_event("capture"),
+            archive.recover,
+        ):
+            with pytest.raises(ConditionsIgnored):
+                attempt()
+    assert {each.key: keys.open(each.key).read() for each in keys.list()} == before
+
+
+def test_a_store_that_keeps_other_bytes_than_were_committed_is_named_at_once(tmp_path: Path) -> None:
+    prepare(tmp_path, "preservation")
+    keys = FolderKeys(tmp_path / "bucket")
+    with opened(keys, tmp_path / "state") as archive:
+        transaction = archive.get("one", "a")
+        transaction.add(b"third\n", "c.txt")
+
+        def alter(_: int, request: Request, when: str) -> None:
+            if when == "after" and request.kind == "put once" and request.key.endswith("v3/inventory.json"):
+                place = keys.folder / "keys" / quote(request.key, safe="")
+                place.write_bytes(place.read_bytes().replace(b'"v3"', b'"v9"', 1))
+
+        keys.fault = alter
+        with pytest.raises(StoredWrong, match=r"v3/inventory\.json"):
+            transaction.commit()
+        keys.fault = None
+        found = [finding.where for finding in archive.audit() if finding.failed]
+    assert any(where.endswith("v3/inventory.json") for where in found)
+
+
+def test_an_upload_that_was_never_sealed_is_listed_and_in_time_rolled_back(tmp_path: Path) -> None:
+    prepare(tmp_path, "preservation")
+    keys = FolderKeys(tmp_path / "bucket")
+    keys.put("intake/01-somebody/begin", b'{"began":"2026-01-01T00:00:00Z","by":"Bob <mailto:bob@example.org>"}')
+    keys.put("intake/01-somebody/pack/1", b"bytes")
+    with opened(keys, tmp_path / "state") as archive:
+        [left] = archive.leftovers()
+        assert (left.transaction, left.started) == ("01-somebody", "2026-01-01T00:00:00Z")
+        assert archive.recover() == [], "it may be at work"
+        old = time.time() - recovery.ABANDONED - 60
+        for name in ("begin", "pack%2F1"):
+            os.utime(keys.folder / "keys" / f"intake%2F01-somebody%2F{name}", (old, old))
+        [event] = archive.recover()
+        assert event.detail["of"] == "01-somebody"
+        assert [each.key for each in keys.list("intake/")] == ["intake/01-somebody/end"]
+        assert archive.leftovers() == []
+        assert archive.recover() == []
+        assert not keys.put_once("intake/01-somebody/end", b'{"sealed":"late"}'), "a sleeper can never seal it"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, overload
 
 from muniment.archive.archive import Archive
 from muniment.archive.bucket import recovery as in_the_bucket
@@ -224,6 +224,36 @@ class BucketArchive(Archive):
         """
         self._refuse_read_only()
         return super().new(id, project, message=message)
+
+    @overload
+    def get(
+        self, id: str, mode: Literal["r"] = "r", instance: str | int | None = None, *, project: str | None = None
+    ) -> Instance: ...
+
+    @overload
+    def get(
+        self, id: str, mode: Literal["a", "t"], instance: None = None, *, project: str | None = None, message: str = ""
+    ) -> Transaction: ...
+
+    def get(
+        self,
+        id: str,
+        mode: Literal["r", "a", "t"] = "r",
+        instance: str | int | None = None,
+        *,
+        project: str | None = None,
+        message: str = "",
+    ) -> Instance | Transaction:
+        """A resource's newest instance, an earlier one, or a transaction for the next one.
+
+        Raises:
+            ConditionsIgnored, StoreRefused: A transaction is asked for, and the archive can only be read.
+            MunimentError: As `Archive.get`.
+        """
+        if mode == "r":
+            return self.instance(id, instance, project=project)
+        self._refuse_read_only()
+        return super().get(id, mode, project=project, message=message)
 
     def acting_as(self, agent: Agent) -> Self:
         """The same opened archive in the hands of somebody else: `agent` is who its log then names.

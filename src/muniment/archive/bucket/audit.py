@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muniment.archive.bucket.layout import commit_key, version_numbers
+from muniment.archive.bucket.intake import Intake, transactions
+from muniment.archive.bucket.layout import INTAKE, commit_key, version_numbers
 from muniment.archive.bucket.log import BucketLog
 from muniment.archive.bucket.mirror import object_prefixes
 from muniment.archive.eventlog.lines import event_of, line_hash
@@ -71,6 +72,24 @@ def audit_bucket(
         if where in {None, (project, resource)}:
             place, what = f"{home.place(project, resource)}v{number}", f"instance {number} of {resource}"
             yield Finding(FINDINGS["M304"], place, what, "", resource, str(number), project)
+    if where is None:
+        yield from _unfinished(home)
+
+
+def _unfinished(home: BucketHome) -> Iterator[Finding]:
+    """What is in the intake that nobody has finished."""
+    for transaction in transactions(home.keys):
+        intake = Intake(home.keys, transaction)
+        place = f"{INTAKE}{transaction}"
+        if home.keys.stat(intake.quarantined) is not None:
+            yield Finding(FINDINGS["M502"], place, "", "see the log")
+            continue
+        try:
+            intake.read_end()
+        except KeyNotFound:
+            yield Finding(FINDINGS["M501"], place, "", intake.changed())
+        except DamagedRecord as error:
+            yield Finding(FINDINGS["M502"], place, "", str(error))
 
 
 class _ObjectCheck:
@@ -99,9 +118,15 @@ class _ObjectCheck:
             found = from_uri(inventory.id)
             if found is not None:
                 self._project, self._resource = found
-            said = self._vouched.pop((self._project, self._resource, number), "")
-            if said and said != f"{algorithm}:{digest}":
-                yield self._finding("M101", f"v{number}/{NAME}", said, f"{algorithm}:{digest}", str(number))
+            said = self._vouched.pop((self._project, self._resource, number), None)
+            where = f"v{number}/{NAME}"
+            if found is None or self._home.place(*found) != self._prefix or inventory.head != number:
+                shown = f"v{inventory.head} of {inventory.id}"
+                yield self._finding("M101", where, f"v{number} of what lies here", shown, str(number))
+            elif said is None:
+                yield self._finding("M305", where, "", "", str(number))
+            elif said and said != f"{algorithm}:{digest}":
+                yield self._finding("M303", where, said, f"{algorithm}:{digest}", str(number))
             expected |= {f"v{number}/{NAME}", f"v{number}/{NAME}.{algorithm}"}
             yield from self._record(f"v{number}/{NAME}.{algorithm}", sidecar_of(digest), str(number))
             root = number == numbers[-1] and not (self._home.worm and number > 1)

@@ -142,9 +142,17 @@ class BucketHome:
             return False
         if not self.keys.put_once(key, inventory, note=seal.transaction):
             return False
-        if self._digest(key) != seal.inventory:
+        if not self.is_as_sealed(seal):
             raise StoredWrong(store=str(self.keys), key=key, what="digest", found="another", expected=seal.inventory)
         return True
+
+    def is_as_sealed(self, seal: Seal) -> bool:
+        """Whether what stands in a committed version's place is the inventory that was sealed.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        return self._digest(commit_key(seal.place, seal.number)) == seal.inventory
 
     def finish(self, seal: Seal, local: Path | None = None) -> None:
         """Do what follows the commit of a version; from `local`, the folder it was built in, where that is here.

@@ -79,16 +79,17 @@ def _finish(home: BucketHome, log: BucketLog, intake: Intake, seal: Seal) -> lis
             intake.clear()  # another was first, and it was being cleared
             return []
         if not home.commit(seal, inventory):
-            return _set_aside(home, log, intake, seal)
+            return _set_aside(home, log, intake, seal, f"instance {seal.number} is another's")
+    elif not home.is_as_sealed(seal):
+        return _set_aside(home, log, intake, seal, "the bucket holds another inventory than was sealed")
     home.finish(seal)
     if committed:
         return []
     return log.append([_event(seal, "recovery", "a complete instance was committed")])
 
 
-def _set_aside(home: BucketHome, log: BucketLog, intake: Intake, seal: Seal) -> list[Event]:
+def _set_aside(home: BucketHome, log: BucketLog, intake: Intake, seal: Seal, reason: str) -> list[Event]:
     """Mark what was sealed and cannot be committed; its bytes stay until a person says."""
-    reason = f"instance {seal.number} is another's"
     mark = json.dumps({"quarantined": now(), "reason": reason, "transaction": seal.transaction}).encode("utf-8")
     if not home.keys.put_once(intake.quarantined, mark):
         return []
