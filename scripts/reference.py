@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import muniment.errors
-from muniment.content.findings import FINDINGS, Kind
 from muniment.errors import MunimentError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,22 +110,8 @@ def error_row(kind: type[MunimentError]) -> str:
 
 
 def findings() -> str:
-    """The one table of codes, in the order of the codes of each family."""
-    lines = [
-        "# Findings",
-        "",
-        "What a check can say: `muniment audit` and `muniment validate` give these codes. An *error* is damage or a",
-        "broken rule and *unknown* means that the check could not be made; both make the check fail. A *warning* and",
-        "a *note* do not. In the messages `{where}`, `{expected}` and `{found}` stand for the particulars.",
-        "",
-        *table_head("code", "severity", "message", "when"),
-    ]
-    return "\n".join([*lines, *(finding_row(kind) for kind in FINDINGS.values())])
-
-
-def finding_row(kind: Kind) -> str:
-    """One row of the table of findings."""
-    return table_row(f"`{kind.code}`", kind.severity, cell(kind.template), cell(kind.arises))
+    """Every code with its rule, an example and what to do."""
+    return str(importlib.import_module("finding_page").findings())
 
 
 # ------------------------------------------------------------------------------------------ command line

@@ -19,23 +19,7 @@ from muniment.workflows.export import export
 from muniment.workflows.imports import import_package
 from tests.acceptance.exchange.making import judged_by_bagit, new_archive, view
 from tests.format.bags import extra, make_bag, seal
-
-ROOT: dict[str, Any] = {
-    "@id": "./", "@type": "Dataset", "name": "Tide gauges", "description": "Of a harbour",
-    "datePublished": "2024-05-01", "license": {"@id": "https://example.org/licence"}, "author": {"@id": "https://orcid.org/0000"},
-    "hasPart": [{"@id": "a%20b.txt"}],
-}  # fmt: skip
-DESCRIPTOR = {
-    "@id": "ro-crate-metadata.json",
-    "@type": "CreativeWork",
-    "about": {"@id": "./"},
-    "conformsTo": {"@id": "https://w3id.org/ro/crate/1.2"},
-}
-OTHERS: list[dict[str, Any]] = [
-    {"@id": "https://orcid.org/0000", "@type": "Person", "name": "Ada L"},
-    {"@id": "https://example.org/licence", "name": "A licence", "description": "free"},
-    {"@id": "a%20b.txt", "@type": "File"},
-]
+from tests.format.crates import CODES, DESCRIPTOR, OTHERS, ROOT, SPOILT, make_crate
 
 
 @pytest.fixture
@@ -98,65 +82,9 @@ def test_a_bag_of_dataverse_keeps_and_shows_its_metadata(archive: Archive, tmp_p
 # --- crates in a folder by themselves
 
 
-def document(
-    folder: Path, root: dict[str, Any], *further: dict[str, Any], name: str = "ro-crate-metadata.json"
-) -> Path:
-    graph = [{**DESCRIPTOR, "@id": name}, root, *OTHERS, *further]
-    (folder / name).write_text(json.dumps({"@context": "https://w3id.org/ro/crate/1.2/context", "@graph": graph}))
-    return folder
-
-
-def plain_crate(folder: Path, root: dict[str, Any] = ROOT, *further: dict[str, Any], **named: str) -> Path:
-    folder.mkdir()
-    (folder / "a b.txt").write_bytes(b"x")
-    (folder / "not described").write_bytes(b"y")
-    (folder / "empty").mkdir()
-    return document(folder, root, *further, **named)
-
-
-def without(word: str) -> dict[str, Any]:
-    return {name: value for name, value in ROOT.items() if name != word}
-
-
-def _gone(folder: Path) -> None:
-    (folder / "a b.txt").unlink()
-
-
-def _rewritten(text: str) -> Callable[[Path], object]:
-    return lambda folder: (folder / "ro-crate-metadata.json").write_text(text)
-
-
-def _deep(folder: Path) -> None:
-    above = os.open(folder, os.O_RDONLY)
-    for _ in range(18):
-        os.mkdir("x" * 250, dir_fd=above)
-        below = os.open("x" * 250, os.O_RDONLY, dir_fd=above)
-        os.close(above)
-        above = below
-    os.close(above)
-
-
-SPOILT: list[tuple[str, Callable[[Path], object]]] = [
-    ("R001", _rewritten("no JSON")),
-    ("R001", _rewritten("[]")),
-    ("R001", _rewritten('{"@graph": [{"@id": "./", "@type": "Dataset"}]}')),
-    ("R002", lambda folder: document(folder, without("license"))),
-    ("R002", lambda folder: document(folder, without("datePublished"))),
-    ("R002", lambda folder: document(folder, {**ROOT, "@type": "CreativeWork"})),
-    ("R003", _gone),
-    ("R003", lambda folder: document(
-        folder, {**ROOT, "hasPart": [*ROOT["hasPart"], {"@id": "gone/"}]}, {"@id": "gone/", "@type": "Dataset"}
-    )),
-    ("R004", lambda folder: document(folder, without("hasPart"))),
-    ("R005", lambda folder: (folder / "link").symlink_to("a b.txt")),
-    ("R005", lambda folder: os.mkfifo(folder / "pipe")),
-    ("R901", _deep),
-]  # fmt: skip
-
-
 @pytest.mark.parametrize(("code", "spoil"), SPOILT)
 def test_what_is_wrong_with_a_crate_is_told(tmp_path: Path, code: str, spoil: Callable[[Path], object]) -> None:
-    made = plain_crate(tmp_path / "crate")
+    made = make_crate(tmp_path / "crate")
     spoil(made)
     findings = list(validate_path(made))
     assert {finding.code for finding in findings} == {code}
@@ -164,12 +92,12 @@ def test_what_is_wrong_with_a_crate_is_told(tmp_path: Path, code: str, spoil: Ca
 
 
 def test_every_code_of_crates_has_an_example() -> None:
-    assert {kind.code for kind in CRATE} == {code for code, _ in SPOILT}
+    assert {kind.code for kind in CRATE} == set(CODES)
 
 
 @pytest.mark.parametrize("form", ["", "folder.zip", "bare.zip", "bare.tar"])
 def test_a_crate_in_a_folder_is_recognised_judged_and_taken_in(archive: Archive, tmp_path: Path, form: str) -> None:
-    made = plain_crate(tmp_path / "crate")
+    made = make_crate(tmp_path / "crate")
     kind = "zip" if form.endswith("zip") else "tar"
     if form.startswith("folder"):
         made = Path(shutil.make_archive(os.fspath(tmp_path / "crate"), kind, tmp_path, "crate"))
@@ -185,8 +113,8 @@ def test_a_crate_in_a_folder_is_recognised_judged_and_taken_in(archive: Archive,
 
 
 def test_a_crate_that_is_not_valid_is_refused(archive: Archive, tmp_path: Path) -> None:
-    made = plain_crate(tmp_path / "crate")
-    _gone(made)
+    made = make_crate(tmp_path / "crate")
+    (made / "a b.txt").unlink()
     with pytest.raises(PackageRefused, match="R003"):
         import_package(archive, made)
 
@@ -202,14 +130,14 @@ def test_files_below_a_folder_and_on_the_web_count_as_described(tmp_path: Path) 
         {"@id": "https://example.org/web", "@type": "File"},
         {"@id": "#part", "@type": "Dataset"},
     ]
-    made = plain_crate(tmp_path / "crate", root, *further)
+    made = make_crate(tmp_path / "crate", root, *further)
     (made / "sub").mkdir()
     (made / "sub/c:d").write_bytes(b"")
     assert [finding.message for finding in validate_path(made)] == []
 
 
 def test_a_crate_under_its_earlier_name_is_one(tmp_path: Path) -> None:
-    made = plain_crate(tmp_path / "crate", name="ro-crate-metadata.jsonld")
+    made = make_crate(tmp_path / "crate", name="ro-crate-metadata.jsonld")
     assert [finding.message for finding in validate_path(made)] == []
 
 
@@ -270,7 +198,7 @@ def messages(package: Path) -> list[str]:
 
 
 def test_a_crate_that_was_taken_in_goes_out_as_it_is(archive: Archive, tmp_path: Path) -> None:
-    made = plain_crate(tmp_path / "crate")
+    made = make_crate(tmp_path / "crate")
     text = (made / "ro-crate-metadata.json").read_bytes()
     (id,) = import_package(archive, made)
     export(archive, id, "ro-crate", tmp_path / "out")

@@ -104,7 +104,7 @@ class LaidOutPackage:
 
 
 class PackageTar(TarPlan):
-    """The tar of a laid-out package, of exact length: one top folder, as RFC 8493 §4 asks of a bag."""
+    """The tar of a laid-out package, of exact length: one top folder, as BagIt 0.97 §4 asks of a bag."""
 
     form = "package tar 1"
 

@@ -114,5 +114,5 @@ def identity_of(root: Path, algorithm: str) -> tuple[str, str]:
 
 
 def declare(root: Path) -> tuple[Path, bytes]:
-    """The file that says a folder is an OCFL object (OCFL 1.1 §3.3), and its content."""
+    """The file that says a folder is an OCFL object (OCFL 1.1 §3.2), and its content."""
     return root / DECLARATION, b"ocfl_object_1.1\n"

@@ -24,7 +24,7 @@ _FAULTS = (
     (
         "B005",
         "{where} cannot be decoded as {expected}: {found}.",
-        "A tag file is not in the character encoding that bagit.txt declares (§2.1.1).",
+        "A tag file is not in the character encoding that bagit.txt declares (§2.3).",
     ),
     ("B006", "{where} is missing: a bag keeps its payload there.", "The bag has no data folder (§2.1.2)."),
     ("B007", "{where} has no payload manifest.", "There must be at least one manifest-<algorithm>.txt (§2.1.3)."),
@@ -53,7 +53,7 @@ _FAULTS = (
     (
         "B016",
         "{where} lists {expected!r} twice, with different digests.",
-        "Two lines of one manifest contradict each other.",
+        "Two lines of one manifest contradict each other (§2.1.3).",
     ),
     (
         "B017",
@@ -82,7 +82,7 @@ _FAULTS = (
         "{where} is a link to {found!r}, which is not a file inside the bag.",
         "A symbolic link leads out of the bag, to a folder or nowhere; it was not followed (§5.1).",
     ),
-    ("B026", "{where} is {found}, not a file or folder.", "A device, pipe or socket lies in the bag."),
+    ("B026", "{where} is {found}, not a file or folder.", "A device, pipe or socket lies in the bag (§2.1.2)."),
     ("B030", "{where}: {found!r} is not an address, a length and a path.", "A line of fetch.txt (§2.2.3)."),
     ("B031", "{where}: {found!r} is not below data/.", "fetch.txt may list payload files only (§2.2.3)."),
     (
@@ -99,8 +99,8 @@ _FAULTS = (
         "{where}: the member {found!r} was refused: {expected}.",
         "A serialised bag holds a name or kind of member that could do harm; nothing was unpacked (§5.1).",
     ),
-    ("B051", "{where} must hold one folder, found {found}.", "A serialised bag is one folder (§4)."),
-    ("B052", "{where} cannot be unpacked: {found}.", "A serialised bag is damaged (§4)."),
+    ("B051", "{where} must hold one folder, found {found}.", "A serialised bag is one folder (BagIt 0.97 §4)."),
+    ("B052", "{where} cannot be unpacked: {found}.", "A serialised bag is damaged (BagIt 0.97 §4)."),
     ("B060", "{where}: BagIt {found} is not accepted; expected {expected}.", "Profile: Accept-BagIt-Version."),
     (
         "B061",
@@ -129,9 +129,9 @@ _DEVIATIONS = (
     (
         "B504",
         "{where}: the path {found!r} begins with './'.",
-        "A manifest made by other means than a bag tool (§2.1.3).",
+        "A manifest made by other means than a bag tool (§6.1.3).",
     ),
-    ("B505", "{where}: a '*' stands before {found!r}.", "Of a checksum command in its binary mode (§6.2)."),
+    ("B505", "{where}: a '*' stands before {found!r}.", "Of a checksum command in its binary mode (§6.1.3)."),
     (
         "B510",
         "{where}: white space around the colon of {found!r}.",
@@ -142,7 +142,7 @@ _DEVIATIONS = (
         "{where} lacks its end: it has {found}.",
         "A tar ends in two zero blocks; whether all is there the manifests tell.",
     ),
-    ("B517", "{where} begins with a byte order mark.", "A tag file in UTF-8 has none (§2.1.1)."),
+    ("B517", "{where} begins with a byte order mark.", "A tag file in UTF-8 has none (§2.3)."),
     (
         "B518",
         "{where}: the name of a manifest has small letters and digits only.",
@@ -156,18 +156,22 @@ _DEVIATIONS = (
 )
 
 _WARNINGS = (
-    ("B520", "{where} lists {found!r} twice, with the same digest.", "A repeated line in a manifest before BagIt 1.0."),
+    (
+        "B520",
+        "{where} lists {found!r} twice, with the same digest.",
+        "A repeated line in a manifest before BagIt 1.0 (§2.1.3).",
+    ),
     (
         "B502",
         "{where}: {found!r} and {expected!r} differ only in capital letters.",
-        ("Many systems take two such names for one file, and keep only one of them (§6.1.1)."),
+        ("Many systems take two such names for one file, and keep only one of them (§6.1.1.1)."),
     ),
     (
         "B503",
         "{where}: {found!r} and {expected!r} differ only in Unicode normalisation.",
         (
             "A system or a tool changed how the name is spelt. The file that is there counts as the listed one "
-            "when it has its digest (§6.1.3)."
+            "when it has its digest (§6.1.1.3)."
         ),
     ),
     (
@@ -175,20 +179,28 @@ _WARNINGS = (
         "{where} is {found}.",
         (
             "A file that an operating system makes and removes as it likes (.DS_Store, Thumbs.db, ...) is listed. "
-            "Once it is gone the bag is no longer complete."
+            "Once it is gone the bag is no longer complete (§3)."
         ),
     ),
     ("B507", "{where} has no digest stronger than {found}.", "MD5 and SHA-1 are for old bags only (§2.4, BagIt 1.0)."),
     ("B508", "{where} is an empty folder.", "A manifest cannot list it, so it may be lost on the way (§2.1.3)."),
     ("B509", "{where} is a symbolic link to {found!r}.", "It points inside the bag; other systems may lose it (§5.1)."),
     ("B511", "{where}: {expected} is given {found} times.", "An element that should not be repeated (§2.2.2)."),
-    ("B512", "{where} holds the folder {found!r}, expected {expected!r}.", "It should be named as the file (§4)."),
+    (
+        "B512",
+        "{where} holds the folder {found!r}, expected {expected!r}.",
+        "It should be named as the file (BagIt 0.97 §4).",
+    ),
     (
         "B513",
         "{where}: this name {found}.",
-        "A name that some systems cannot hold: reserved, or ending in a point or a space (§6.1.4).",
+        "A name that some systems cannot hold: reserved, or ending in a point or a space (§6.1.2).",
     ),
-    ("B515", "{where} was set aside: {found}.", "What macOS adds when it packs a folder, and no manifest lists."),
+    (
+        "B515",
+        "{where} was set aside: {found}.",
+        "What macOS adds when it packs a folder, and no manifest lists (§2.1.3).",
+    ),
     ("B521", "{where}: {found}.", "The RO-Crate in the bag is not as RO-Crate 1.2 asks; the bag may be valid."),
     (
         "B516",

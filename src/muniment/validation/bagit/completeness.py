@@ -14,7 +14,7 @@ def find_stand_ins(bag: Bag) -> Iterator[Finding]:
     """Files that count as a listed path though they are spelt otherwise (B503, B519).
 
     One spelling in the manifest and another on disk are one name where a file system or a tool changed the
-    normalisation (§6.1.3); a percent sign that was not escaped (§2.1.3) is one where the literal name is
+    normalisation (§6.1.1.3); a percent sign that was not escaped (§2.1.3) is one where the literal name is
     there. Whether such a file has the digest of the listed path is for `check_fixity` to say.
     """
     missing = _missing(bag)

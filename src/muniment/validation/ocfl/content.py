@@ -1,4 +1,4 @@
-"""Content against the inventories: every file listed, every listed file there and whole (OCFL 1.1 §3.5)."""
+"""Content against the inventories: every file listed, every listed file there and whole (OCFL 1.1 §3.5.2)."""
 
 from __future__ import annotations
 

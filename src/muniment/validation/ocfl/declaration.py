@@ -1,4 +1,4 @@
-"""The declaration of an object or a storage root: one Namaste file (OCFL 1.1 §3.3 and §4.1)."""
+"""The declaration of an object or a storage root: one Namaste file (OCFL 1.1 §3.2 and §4.2)."""
 
 from __future__ import annotations
 

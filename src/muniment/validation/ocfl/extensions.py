@@ -1,4 +1,4 @@
-"""Extensions folders of objects and storage roots (OCFL 1.1 §3.9 and §4.2)."""
+"""Extensions folders of objects and storage roots (OCFL 1.1 §3.9 and §4.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of files OCFL does not allow anywhere in an object: links and devices (OCFL 1.1 §5)."""
+"""Kinds of files OCFL does not allow anywhere in an object: links and devices (OCFL 1.1 §4.6)."""
 
 from __future__ import annotations
 

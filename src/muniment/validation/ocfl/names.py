@@ -1,4 +1,4 @@
-"""Version names: v1, v2, ... or zero-padded v01, v02, ... and the order they stand in (OCFL 1.1 §3.4)."""
+"""Version names: v1, v2, ... or zero-padded v01, v02, ... and the order they stand in (OCFL 1.1 §3.3)."""
 
 from __future__ import annotations
 

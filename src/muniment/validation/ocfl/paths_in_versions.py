@@ -1,4 +1,4 @@
-"""Where content paths lead: into the content folder of a version that exists (OCFL 1.1 §3.4, §3.5.2)."""
+"""Where content paths lead: into the content folder of a version that exists (OCFL 1.1 §3.3, §3.5.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in a version folder: an inventory, its sidecar and the content folder (OCFL 1.1 §3.4)."""
+"""What lies in a version folder: an inventory, its sidecar and the content folder (OCFL 1.1 §3.3)."""
 
 from __future__ import annotations
 
