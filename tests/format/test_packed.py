@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from muniment.validation import validate_path
 from muniment.validation.packed import zip as zip_reader
 from muniment.workflows.imports import import_package
 from tests.acceptance.exchange.making import new_archive
-from tests.format.bags import FILES, extra, make_bag, pack, zipped
+from tests.format.bags import FILES, extra, make_bag, pack, write, zipped
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -238,3 +239,54 @@ def test_every_warning_is_told_on_import(archive: Archive, tmp_path: Path) -> No
     told: list[Finding] = []
     import_package(archive, with_one_zero_block(make_bag(tmp_path / "bag")), notice=told.append)
     assert [finding.code for finding in told] == ["B514"]
+
+
+def _spoilt(packed: Path, at: float, change: bytes = b"\xff\xfe\xfd") -> Path:
+    data = bytearray(packed.read_bytes())
+    place = int(len(data) * at)
+    data[place : place + len(change)] = change
+    packed.write_bytes(data)
+    return packed
+
+
+def _zip_with(method: int) -> Make:
+    def make(bag: Path) -> Path:
+        packed = zipped(bag, encoding="utf-8")
+        data = bytearray(packed.read_bytes())
+        for mark, offset in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+            at = data.index(mark)
+            data[at + offset : at + offset + 2] = struct.pack("<H", method)
+        packed.write_bytes(data)
+        return packed
+
+    return make
+
+
+def _as_zstd(bag: Path) -> Path:
+    packed = bag.parent / "bag.tar.zst"
+    packed.write_bytes(zstd.compress(pack(bag, "bag.tar").read_bytes()))
+    return _spoilt(packed, 0.5)
+
+
+SPOILT: dict[str, Make] = {
+    "gzip": lambda bag: _spoilt(pack(bag, "bag.tar.gz", compress="gz"), 0.5),
+    "gzip's sum": lambda bag: _spoilt(pack(bag, "bag.tar.gz", compress="gz"), 0.99),
+    "bzip2": lambda bag: _spoilt(pack(bag, "bag.tar.bz2", compress="bz2"), 0.5),
+    "xz": lambda bag: _spoilt(pack(bag, "bag.tar.xz", compress="xz"), 0.5),
+    "zstd": _as_zstd,
+    "a sum in a zip": lambda bag: _spoilt(zipped(bag, encoding="utf-8"), 0.02, b"PK\3\4" + bytes(10) + b"\1"),
+    "an unknown method": _zip_with(99),
+    "a method that is not": _zip_with(9),
+    "a tag file": lambda bag: write(bag, "bag-info.txt", b"Contact-Name: \xff\xfe\n"),
+}
+LIBRARIES = re.compile(
+    r"codec|zlib\.|lzma\.|bz2\.[a-z]|Error -?\d|CRC|decompress|Expecting|char \d|BadZip|pass(word)? required|"
+    r"not supported|NotImplemented|stream marker|Invalid data|object at 0x|<class|File is not|magic number"
+)
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_what_is_damaged_is_said_in_words_of_ours(tmp_path: Path, name: str) -> None:
+    findings = [finding for finding in validate_path(SPOILT[name](make_bag(tmp_path / "bag"))) if finding.failed]
+    assert findings
+    assert [finding.message for finding in findings if LIBRARIES.search(finding.message)] == []

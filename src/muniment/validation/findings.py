@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from muniment.content import FINDINGS, Finding
 
 LONGEST = 500
@@ -42,5 +44,12 @@ def kind_of(value: object) -> str:
 
 
 def why(error: BaseException) -> str:
-    """An exception in a few words for the person who reads the report."""
+    """An exception in a few words for the person who reads the report, none of them a library's."""
+    if isinstance(error, UnicodeDecodeError):
+        wrong = error.object[error.start : error.start + 1].hex()
+        return f"the byte {wrong} at {error.start} is none of a text in {error.encoding}"
+    if isinstance(error, UnicodeError):
+        return "it is no text in that encoding"
+    if isinstance(error, json.JSONDecodeError):
+        return f"what stands at line {error.lineno}, column {error.colno} is not JSON"
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -14,6 +14,7 @@ import zlib
 from typing import BinaryIO, cast
 
 from muniment.content.regular import open_regular
+from muniment.validation.findings import why
 from muniment.validation.packed.members import NotReadable
 
 if sys.version_info >= (3, 14):
@@ -45,6 +46,25 @@ TROUBLE = (
     NotReadable,
 )
 """What the readers of tar and zip raise on damaged or encrypted files."""
+
+
+_DAMAGED = "its bytes are damaged"
+_METHOD = "it is packed by a method that is not read here: pack it again by deflate, or as a tar"
+
+
+def trouble_of(error: BaseException) -> str:
+    """What one of `TROUBLE` means, in words of our own."""
+    if isinstance(error, NotReadable):
+        return str(error)
+    if isinstance(error, EOFError):
+        return "it ends too early: it was cut off"
+    if isinstance(error, NotImplementedError):
+        return _METHOD
+    if isinstance(error, zlib.error | lzma.LZMAError | zstd.ZstdError | zipfile.BadZipFile | tarfile.TarError):
+        return _DAMAGED
+    if isinstance(error, OSError) and not error.strerror:
+        return _DAMAGED  # what gzip and bz2 say of bytes that are none of theirs
+    return why(error) if isinstance(error, OSError | UnicodeError) else _DAMAGED
 
 
 def is_packed(path: str | os.PathLike[str]) -> bool:

@@ -13,11 +13,11 @@ from muniment.content import Finding, Progress, quiet
 from muniment.content.trees import make_folders
 from muniment.errors.archive import DiskFull, WriteFailed
 from muniment.validation.bagit.reading import listed_paths
-from muniment.validation.findings import say, why
+from muniment.validation.findings import say
 from muniment.validation.ocfl.inventory import NAME as INVENTORY
 from muniment.validation.ocfl.inventory import read_inventory
-from muniment.validation.packed.forms import TROUBLE, ZIP, form_of
-from muniment.validation.packed.members import FILE, FOLDER, HARD_LINK, LINK, Member, Members, Readable
+from muniment.validation.packed.forms import TROUBLE, ZIP, form_of, trouble_of
+from muniment.validation.packed.members import FILE, FOLDER, HARD_LINK, LINK, Member, Members, NotReadable, Readable
 from muniment.validation.packed.screening import APPLE_DOUBLE, MAC_FOLDER, Screen, is_of_macos, linked_path, plain_name
 from muniment.validation.packed.tar import TarMembers
 from muniment.validation.packed.zip import ZipMembers
@@ -70,7 +70,7 @@ def unpack_package(path: str, target: str, progress: Progress = quiet) -> Unpack
     except (DiskFull, WriteFailed):
         raise
     except TROUBLE as error:
-        done.findings.append(say("B052", name, found=why(error)))
+        done.findings.append(say("B052", name, found=trouble_of(error)))
     return done
 
 
@@ -97,7 +97,7 @@ class _Written:
                 return
             make_folders(os.path.dirname(place))
         if member.kind == FILE and content is not None:
-            _write(place, content)
+            _write(place, _Named(content, member.name))
         elif member.kind == HARD_LINK:
             with open(os.path.join(self._target, linked_path(member)), "rb") as file:
                 _write(place, file)
@@ -160,6 +160,20 @@ class _Written:
                 return
             make_folders(os.path.dirname(place))
             os.rename(os.path.join(self._target, path), place)
+
+
+class _Named:
+    """A member's bytes; what goes wrong with them names it."""
+
+    def __init__(self, content: Readable, name: str) -> None:
+        self._content, self._name = content, name
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._content.read(size)
+        except TROUBLE as error:
+            message = f"{self._name!r} cannot be read: {trouble_of(error)}"
+            raise NotReadable(message) from error
 
 
 def _write(place: str, content: Readable) -> None:

@@ -16,6 +16,7 @@ from muniment.content.acceptable import check_identifier
 from muniment.content.regular import open_regular
 from muniment.content.times import check_time
 from muniment.errors.archive import PackageRefused
+from muniment.validation.findings import why
 
 Json = dict[str, Any]
 
@@ -114,8 +115,10 @@ def read_json(place: str) -> Json:
             refuse(place, f"it is larger than {_LARGEST_RECORD} bytes")
         with io.BufferedReader(open_regular(place, follow=True)) as file:
             record = json.load(file)
-    except (OSError, ValueError, RecursionError) as error:
-        refuse(place, f"it is not JSON ({error})")
+    except RecursionError:
+        refuse(place, "it is nested too deeply")
+    except (OSError, ValueError) as error:
+        refuse(place, f"it cannot be read as JSON: {why(error)}")
     if not isinstance(record, dict):
         refuse(place, "it is not a JSON object")
     return record
@@ -131,8 +134,10 @@ def read_lines(place: str) -> Iterable[Json]:
         for line in file:
             try:
                 record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                refuse(place, f"a line is not JSON ({error})")
+            except RecursionError:
+                refuse(place, "a line is nested too deeply")
+            except ValueError as error:
+                refuse(place, f"a line cannot be read as JSON: {why(error)}")
             if not isinstance(record, dict):
                 refuse(place, "a line is not a JSON object")
             yield record

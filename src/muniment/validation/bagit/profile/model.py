@@ -66,7 +66,7 @@ def read_profile(given: str | os.PathLike[str]) -> tuple[Profile | None, list[Fi
     except (OSError, ValueError) as error:
         return None, [say("B904", name, found=why(error))]
     except NotJson as error:
-        return None, [say("B904", name, found=f"it is not JSON ({error})")]
+        return None, [say("B904", name, found=f"it is not JSON: {error}")]
     if not isinstance(raw, dict) or not isinstance(raw.get("BagIt-Profile-Info"), dict):
         return None, [say("B904", name, found="it has no BagIt-Profile-Info")]
     profile = Profile(name)
