@@ -329,6 +329,10 @@ OBJECTS: dict[str, Callable[[Path], Path]] = {
     "W009": _changed("versions", "v2", "user", to={"name": "Ann", "address": "at home"}),
     "W010": lambda o: drop(o, "v1/inventory.json", "v1/inventory.json.sha512"),
     "W011": lambda o: edit_first(o, _set("versions", "v1", "message", to="Another")),
+    "O505": lambda o: _kept_as_it_was(o),  # noqa: PLW0108 - defined below
+    "O504": lambda o: _rename(
+        make_object(o.with_name("spelt"), [{"caf\u00e9": b"x"}]), "v1/content/caf\u00e9", "v1/content/cafe\u0301"
+    ),
     "O502": lambda o: put(o, "extensions/0005-mutable-head/head/inventory.json", "{}"),
     "W013": lambda o: put(o, "extensions/of-our-own/config.json"),
     "O801": _fixity({"whirlpool": {"00": [A_PATH]}}),
@@ -336,6 +340,15 @@ OBJECTS: dict[str, Callable[[Path], Path]] = {
     "O902": _large,
 }
 """Code to what spoils a valid object so that the code is found; each returns what is to be judged."""
+
+
+def _kept_as_it_was(folder: Path) -> Path:
+    """An object as an archive in worm mode has it: the root's inventory is the first version's for ever."""
+    for place in (folder, folder / "v2", folder / "v1"):
+        save(place, {**load(place), "id": "muniment:main/main/1"})
+    for name in ("inventory.json", "inventory.json.sha512"):
+        (folder / name).write_bytes((folder / "v1" / name).read_bytes())
+    return folder
 
 
 def _three(folder: Path) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -166,3 +168,64 @@ def test_a_text_in_utf_16_is_read_as_declared(tmp_path: Path) -> None:
 def test_metadata_may_go_on_over_several_lines(tmp_path: Path) -> None:
     bag = add(make_bag(tmp_path / "bag"), "bag-info.txt", "Note: one\r\n\ttwo\r  three\n")
     assert list(validate_path(bag)) == []
+
+
+def _second_manifest_of_one_file(bag: Path) -> Path:
+    return write(bag, "manifest-sha256.txt", f"{digest(FILES['data/a.txt'], 'sha256')}  data/a.txt\n")
+
+
+def _tag_manifest_of(bag: Path, *names: str) -> Path:
+    lines = [f"{digest((bag / name).read_bytes())}  {name}\n" for name in names]
+    (bag / "tagmanifest-sha512.txt").write_text("".join(lines))
+    return bag
+
+
+def _listed_in_one(bag: Path) -> Path:
+    _second_manifest_of_one_file(bag)
+    extra(bag, "data/c")
+    return write(bag, "fetch.txt", "https://example.org/c 6 data/c\n")
+
+
+VERSIONED: dict[str, tuple[Callable[[Path], Path], set[str], set[str]]] = {
+    "a line twice": (lambda bag: listing(bag, "data/a.txt"), {"B501"}, {"B520"}),
+    "a file in one manifest of two": (_second_manifest_of_one_file, {"B023"}, set()),
+    "a tag manifest without the manifest": (lambda bag: _tag_manifest_of(bag, "bag-info.txt"), {"B017"}, set()),
+    "the payload's size twice": (lambda bag: add(bag, "bag-info.txt", "Payload-Oxum: 11.2\n"), {"B043"}, set()),
+    "an element twice": (lambda bag: add(bag, "bag-info.txt", "Bag-Size: 1\nBag-Size: 2\n"), {"B511"}, set()),
+    "white space before the colon": (lambda bag: add(bag, "bag-info.txt", "Note\t :  wide\n"), {"B510"}, set()),
+    "capitals in a manifest's name": (
+        lambda bag: seal(Path(shutil.move(bag / "manifest-sha512.txt", bag / "manifest-SHA512.txt")).parent),
+        {"B518"},
+        set(),
+    ),
+    "a percent sign as it is": (lambda bag: extra(bag, "data/50%"), {"B519"}, set()),
+    "what 1.0 reads as an escape": (lambda bag: extra(bag, "data/50%25"), {"B519"}, set()),
+    "fetched, and in one manifest of two": (_listed_in_one, {"B023", "B032"}, set()),
+}
+"""What a bag has, what is said of it in BagIt 1.0, and what in the versions before it."""
+
+
+@pytest.mark.parametrize("version", ["0.96", "0.97", "1.0"])
+@pytest.mark.parametrize("name", VERSIONED)
+def test_a_bag_is_judged_by_the_rules_of_its_version(tmp_path: Path, version: str, name: str) -> None:
+    make, now, before = VERSIONED[name]
+    bag = make(make_bag(tmp_path / "bag", version=version))
+    assert {finding.code for finding in validate_path(bag)} == (now if version == "1.0" else before)
+
+
+@pytest.mark.parametrize("version", ["0.93", "0.94", "0.95"])
+def test_before_096_the_metadata_lay_in_package_info(tmp_path: Path, version: str) -> None:
+    bag = make_bag(tmp_path / "bag", version=version)
+    assert (bag / "package-info.txt").exists()
+    assert [finding.message for finding in validate_path(bag)] == []
+    write(bag, "package-info.txt", "Payload-Oxum: 1.1\n")
+    assert {finding.code for finding in validate_path(bag)} == {"B042"}
+
+
+def test_line_ends_in_names_are_escaped_in_every_version(tmp_path: Path) -> None:
+    for version in ("0.97", "1.0"):
+        bag = make_bag(tmp_path / version, version=version)
+        (bag / "data/a\nb").write_bytes(b"x")
+        (bag / "bag-info.txt").write_text("Contact-Name: Ann\n")
+        listing(bag, "data/a%0Ab", b"x")
+        assert {finding.code for finding in validate_path(bag)} <= {"B513"}

@@ -14,9 +14,9 @@ from muniment.errors.archive import PackageRefused
 from muniment.errors.content import DigestMismatch
 from muniment.validation import validate_path
 from muniment.workflows.imports import import_package
-from tests.acceptance.exchange.making import new_archive
+from tests.acceptance.exchange.making import judged_by_ocfl, new_archive, views
 from tests.format.bags import make_bag, pack
-from tests.format.objects import edit, load, make_object, make_root, put, save
+from tests.format.objects import bad_ocfl, edit, load, make_object, make_root, put, save
 
 
 def codes(path: Path, profile: str | None = None) -> set[str]:
@@ -253,3 +253,59 @@ def test_a_file_can_stand_for_a_uri(tmp_path: Path) -> None:
     profile.write_text(json.dumps({"BagIt-Profile-Info": {"BagIt-Profile-Identifier": "another"}}))
     assert codes(bag, profile=f"https://example.org/p?v=1={profile}") == set()
     assert codes(bag, profile=str(profile)) == {"B061"}
+
+
+@pytest.mark.parametrize(("listed", "there"), [("caf\u00e9/\u00e9", "cafe\u0301/e\u0301"), ("e\u0301", "\u00e9")])
+def test_content_whose_spelling_a_system_changed_is_found_and_taken_in(tmp_path: Path, listed: str, there: str) -> None:
+    made = make_object(tmp_path / "object", [{listed: b"x"}, {listed: b"x", "b": b"y"}])
+    (made / "v1/content" / there).parent.mkdir(exist_ok=True)
+    (made / "v1/content" / listed).rename(made / "v1/content" / there)
+    if "/" in listed:
+        (made / "v1/content" / listed).parent.rmdir()
+    (finding,) = validate_path(made)
+    assert (finding.code, finding.failed) == ("O504", False)
+    with new_archive(tmp_path / "archive") as archive:
+        (id,) = import_package(archive, made)
+        assert {path: archive.get(id).read(path) for path in archive.get(id)} == {listed: b"x", "b": b"y"}
+    (made / "v1/content" / there).write_bytes(b"other")
+    assert codes(made) == {"O504", "E092"}
+
+
+def test_a_file_that_is_listed_itself_stands_in_for_no_other(tmp_path: Path) -> None:
+    made = make_object(tmp_path / "object", [{"\u00e9": b"x", "e\u0301": b"y"}])
+    (made / "v1/content/\u00e9").unlink()
+    assert codes(made) == {"E092"}
+
+
+def test_objects_of_an_archive_in_worm_mode_are_judged_and_taken_in(tmp_path: Path) -> None:
+    with new_archive(tmp_path / "worm", mode="worm") as archive:
+        with archive.new("it") as transaction:
+            transaction.add(b"one", "a")
+        with archive.get("it", "a") as transaction:
+            transaction.replace(b"two", "a")
+            transaction.add(b"three", "b")
+        before = views(archive, "it")
+    root = tmp_path / "worm/objects"
+    (made,) = (path.parent for path in root.rglob("0=ocfl_object_*"))
+    assert judged_by_ocfl(made) != "", "other programs look at the root's inventory alone"
+    for package in (root, made):
+        (finding,) = validate_path(package)
+        assert (finding.code, finding.failed) == ("O505", False)
+        with new_archive(tmp_path / f"from-{package.name[:3]}") as other:
+            assert import_package(other, package) == ["it"]
+            assert views(other, "it") == before
+    content = next((made / "v2/content/data").iterdir())
+    content.write_bytes(b"flipped")
+    assert "E092" in codes(made)
+
+
+def test_a_root_that_was_not_updated_is_no_worm_object_unless_all_fits(tmp_path: Path) -> None:
+    made = bad_ocfl("O505", tmp_path)
+    assert codes(made) == {"O505"}
+    inventory = (made / "v2/inventory.json").read_bytes()
+    (made / "v2/inventory.json").write_bytes(inventory + b" ")
+    assert "E046" in codes(made)
+    (made / "v2/inventory.json").write_bytes(inventory)
+    for place in (made, made / "v2", made / "v1"):
+        save(place, {**load(place), "id": "urn:example:of-somebody-else"})
+    assert "E046" in codes(made)

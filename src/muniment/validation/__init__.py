@@ -13,6 +13,7 @@ from muniment.validation.bagit.validate import validate_bag
 from muniment.validation.crate import Described
 from muniment.validation.crate import read_crate as describe_crate
 from muniment.validation.crates import crate_document, validate_crate
+from muniment.validation.ocfl.head_inventory import inventory_name
 from muniment.validation.ocfl.inventory import Inventory, read_inventory
 from muniment.validation.ocfl.object import validate_object
 from muniment.validation.ocfl.root import validate_root
@@ -31,6 +32,7 @@ __all__ = [
     "crate_document",
     "describe_crate",
     "description_of",
+    "inventory_name",
     "read_bag",
     "read_inventory",
     "recognise",

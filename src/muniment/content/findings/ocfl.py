@@ -104,6 +104,14 @@ _ERRORS = (
     ("E112", "{where} does not belong in extensions.", "A storage root's extensions hold folders only."),
 )
 
+_DEVIATIONS = (
+    (
+        "O505",
+        "{where} is that of {found}; the newest version is {expected}, whose own inventory was read.",
+        "As worm mode has it, where nothing published is replaced; other programs see the first version.",
+    ),
+)
+
 _WARNINGS = (
     ("W001", "{where}: the version number is zero-padded.", "Plain v1, v2, v3 is better."),
     ("W002", "{where} is not the content folder.", "Another folder in a version folder."),
@@ -124,6 +132,11 @@ _WARNINGS = (
         "Extension 0005: commit them with the program that staged them; they are kept beside the versions on import.",
     ),
     ("O503", "{where}: the layout has no place for its id: {found}.", "An object that the root's layout cannot place."),
+    (
+        "O504",
+        "{where}: {found!r} and {expected!r} differ only in Unicode normalisation.",
+        "A system or a tool changed how a content path is spelt; the file counts as it when it has its digest.",
+    ),
     ("W016", "{where} is not a registered extension.", "Folders in a storage root's extensions."),
 )
 
@@ -144,6 +157,7 @@ OCFL: tuple[Kind, ...] = tuple(
     Kind(code, severity, template, arises)
     for severity, rows in (
         (Severity.ERROR, _ERRORS),
+        (Severity.DEVIATION, _DEVIATIONS),
         (Severity.WARNING, _WARNINGS),
         (Severity.UNKNOWN, _UNJUDGED),
         (Severity.NOTE, _NOTES),

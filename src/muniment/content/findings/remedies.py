@@ -89,6 +89,8 @@ _SINGLE: Mapping[str, str] = {
     "O501": "Move the object there, or correct the layout; import takes it as it is.",
     "O502": "Commit the staged changes with the program that made them, or take them in with `import --staged`.",
     "O503": "Correct the layout's parameters, or give the object an id that the layout can place.",
+    "O504": "Nothing: the file was found and has its digest. A copy made by import has the spelling of the inventory.",
+    "O505": "Nothing in the archive. For other programs write the object out: `muniment export --layout ocfl`.",
     "O801": "Nothing; the content was compared by digestAlgorithm.",
     "O903": "Nothing has to be wrong. Name a registered layout where one fits; import takes the objects as they are.",
     "O904": "Correct the layout's config.json as its extension describes it; import takes the objects as they are.",

@@ -64,6 +64,8 @@ _OTHERS = {
     "O501": "OCFL 1.1 §4.3 (Storage Hierarchies, E083), and the extension that ocfl_layout.json names",
     "O502": "OCFL extension 0005 (Mutable HEAD)",
     "O503": "OCFL 1.1 §4.3 (Storage Hierarchies, E083), and the extension that ocfl_layout.json names",
+    "O504": "OCFL 1.1 §3.5.2 (Manifest), and RFC 8493 §6.1.1.3 (Recommendations) by analogy",
+    "O505": "OCFL 1.1 §3.7 (Version Inventory and Inventory Digest, E064)",
     "O801": "OCFL 1.1 §3.4 (Digests, E028)",
     "O903": "OCFL 1.1 §4.1 (Root Structure, E071)",
     "O904": "the extension that ocfl_layout.json names, its parameters",

@@ -9,9 +9,10 @@ from dataclasses import replace
 from muniment.content import Finding, Progress, quiet
 from muniment.validation.findings import say
 from muniment.validation.fixity import read_digests
-from muniment.validation.ocfl.content import Expected, check_content, check_every_file_is_listed
+from muniment.validation.ocfl.content import Expected, check_content, check_every_file_is_listed, find_stand_ins
 from muniment.validation.ocfl.declaration import object_declaration
 from muniment.validation.ocfl.extensions import check_object_extensions
+from muniment.validation.ocfl.head_inventory import counting_inventory
 from muniment.validation.ocfl.history import History
 from muniment.validation.ocfl.inventory import NAME, Inventory, read_inventory
 from muniment.validation.ocfl.links import check_kinds
@@ -75,15 +76,22 @@ def _judge(
     sidecar, findings = check_sidecar(tree, root)
     yield from findings
     yield from check_root_entries(tree, declarations, sidecar)
+    root, findings = counting_inventory(tree, root, folders, spec)
+    yield from findings
     yield from check_names_and_head(root, folders, tree)
     yield from check_places(root, tree)
     expected = Expected()
     expected.add(root)
     history = History(root, spec)
+    inventories: list[tuple[Inventory, VersionName | None]] = [(root, None)]
     for folder in folders:
-        yield from _judge_version(tree, folder, history, expected, spec)
+        yield from _judge_version(tree, folder, history, expected, spec, inventories)
     yield from history.check_first_and_last()
-    yield from check_every_file_is_listed(tree, root, history.content_directories)
+    yield from find_stand_ins(tree, expected)
+    for inventory, version in inventories:
+        yield from check_every_file_is_listed(
+            tree, inventory, history.content_directories, stand_ins=expected.stand_ins, up_to=version
+        )
     yield from check_content(tree, expected, progress, jobs)
 
 
@@ -95,7 +103,12 @@ def _copy_of_root(tree: Tree, where: str, root: Inventory) -> Inventory | None:
 
 
 def _judge_version(
-    tree: Tree, folder: VersionName, history: History, expected: Expected, spec: str | None
+    tree: Tree,
+    folder: VersionName,
+    history: History,
+    expected: Expected,
+    spec: str | None,
+    inventories: list[tuple[Inventory, VersionName | None]],
 ) -> Iterator[Finding]:
     """Everything in one version folder, its own inventory held against the root's."""
     where = f"{folder.name}/{NAME}"
@@ -116,7 +129,7 @@ def _judge_version(
                 yield from check_names_and_head(inventory, None, tree, only=folder)
                 yield from check_places(inventory, tree)
                 expected.add(inventory)
-                yield from check_every_file_is_listed(tree, inventory, history.content_directories, up_to=folder)
+                inventories.append((inventory, folder))
     elif where not in tree.unread:
         yield say("W010", where)
     yield from check_version_folder(tree, folder, sidecar, history.content_directories)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from muniment.archive import ImportedFile, ImportedInstance
 from muniment.content import ALGORITHMS, Entry, LogicalPath
 from muniment.content.trees import walk_tree
-from muniment.validation import read_inventory
+from muniment.validation import inventory_name, read_inventory
 from muniment.validation.ocfl.extensions import MUTABLE_HEAD
 from muniment.workflows.imports.bags import FILES, INSTANCE, free_name, own_files
 from muniment.workflows.imports.resource import (
@@ -56,7 +57,7 @@ def read_object(root: Path, origin: Json, *, staged: bool = False) -> ImportedRe
     Raises:
         PackageRefused: It says it is Muniment's and its records contradict it.
     """
-    inventory = read_json(str(root / "inventory.json"))
+    inventory = read_json(str(root / inventory_name(root)))
     if staged and (root / MUTABLE_HEAD).is_file():
         inventory = _staged_inventory(root, inventory)
     identifier = said(inventory, "id", str, str(root))
@@ -95,6 +96,21 @@ def _staged_inventory(root: Path, committed: Json) -> Json:
     return inventory
 
 
+def _on_disk(root: Path) -> Callable[[str], str]:
+    """Gives a content path as it is spelt on disk, where a system changed its Unicode normalisation (O504)."""
+    spellings: dict[str, str] = {}
+
+    def spelt(path: str) -> str:
+        if path.isascii() or (root / path).is_file():
+            return path
+        if not spellings:
+            files = (str(Path(above, name).relative_to(root)) for above, _, names in walk_tree(root) for name in names)
+            spellings.update({unicodedata.normalize("NFC", file): file for file in files})
+        return spellings.get(unicodedata.normalize("NFC", path), path)
+
+    return spelt
+
+
 class _History:
     """An object's versions, as its newest inventory tells them."""
 
@@ -104,13 +120,14 @@ class _History:
         self.algorithm = str(inventory["digestAlgorithm"])
         self.versions = {int(name[1:]): block for name, block in inventory["versions"].items()}
         self.head = max(self.versions)
-        self.manifest = {digest.lower(): paths[0] for digest, paths in inventory["manifest"].items()}
+        spelt = _on_disk(root)
+        self.manifest = {digest.lower(): spelt(paths[0]) for digest, paths in inventory["manifest"].items()}
         self.further: dict[str, dict[str, str]] = {}
         for algorithm, block in inventory.get("fixity", {}).items():
             if algorithm in ALGORITHMS:
                 for digest, paths in block.items():
                     for path in paths:
-                        self.further.setdefault(path, {})[algorithm] = digest.lower()
+                        self.further.setdefault(spelt(path), {})[algorithm] = digest.lower()
 
     def instances(self) -> Iterator[ImportedInstance]:
         for number in sorted(self.versions):
