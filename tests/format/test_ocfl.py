@@ -91,3 +91,14 @@ def test_progress_is_told_of_every_file(tmp_path: Path) -> None:
     made = make_object(tmp_path / "object")
     assert list(validate_object(made, progress=progress, jobs=2)) == []
     assert told[-1] == ("verify", 2, 2, 11)
+
+
+@pytest.mark.parametrize(("folder", "code"), [("", "E063"), ("v1/", "W010")])
+def test_a_sidecar_without_its_inventory_is_said(tmp_path: Path, folder: str, code: str) -> None:
+    made = make_object(tmp_path / "object")
+    (made / f"{folder}inventory.json").unlink()
+    (finding,) = validate_path(made)
+    assert finding.code == code
+    assert f"{folder}inventory.json.sha512 is there" in finding.message
+    (made / f"{folder}inventory.json.sha512").unlink()
+    assert [each.message for each in validate_path(made)] == [f"{folder}inventory.json is missing."]

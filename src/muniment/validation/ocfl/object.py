@@ -19,7 +19,7 @@ from muniment.validation.ocfl.links import check_kinds
 from muniment.validation.ocfl.names import VersionName, check_sequence, version_name
 from muniment.validation.ocfl.object_root import check_names_and_head, check_root_entries
 from muniment.validation.ocfl.paths_in_versions import check_places
-from muniment.validation.ocfl.sidecar import check_sidecar
+from muniment.validation.ocfl.sidecar import LOST, check_sidecar, lone_sidecar
 from muniment.validation.ocfl.version_folders import check_version_folder
 from muniment.validation.tree import Tree, scan
 
@@ -62,9 +62,10 @@ def _judge(
     tree: Tree, spec: str | None, declarations: set[str], progress: Progress, jobs: int | None
 ) -> Iterator[Finding]:
     if NAME not in tree.files:
-        yield say("E063", NAME)
+        alone = lone_sidecar(tree, "")
+        yield say("E063", NAME, found=LOST.format(alone) if alone else "")
         if declarations:
-            yield from check_root_entries(tree, declarations, "")
+            yield from check_root_entries(tree, declarations, alone)
         return
     root, findings = read_inventory(tree.root, NAME, spec=spec, is_root=True)
     yield from findings
@@ -131,5 +132,6 @@ def _judge_version(
                 expected.add(inventory)
                 inventories.append((inventory, folder))
     elif where not in tree.unread:
-        yield say("W010", where)
+        alone = lone_sidecar(tree, folder.name)
+        yield say("W010", where, found=LOST.format(alone) if alone else "")
     yield from check_version_folder(tree, folder, sidecar, history.content_directories)

@@ -14,6 +14,15 @@ _LINE = re.compile(rb"([0-9a-fA-F]+)[ \t]+inventory\.json\s*", re.ASCII)
 _LARGEST = 4096
 
 
+LOST = " {} is there, so it was lost."
+
+
+def lone_sidecar(tree: Tree, folder: str) -> str:
+    """The sidecar in a folder without an inventory, '' where there is none."""
+    name = next((name for name in sorted(tree.inside(folder)) if name.startswith(f"{NAME}.")), "")
+    return f"{folder}/{name}" if folder and name else name
+
+
 def check_sidecar(tree: Tree, inventory: Inventory) -> tuple[str, list[Finding]]:
     """The path of the sidecar that counts and what is wrong with it (E058 to E061)."""
     expected = f"{inventory.where}.{inventory.head_keys.algorithm}"
