@@ -80,3 +80,21 @@ def test_what_is_on_its_way_in_a_restore_lies_beside_it(kept: Kept, monkeypatch:
     monkeypatch.setattr("tempfile.tempdir", str(kept.folder / "not there"))
     assert kept.cli("restore", "--from", kept.store("shelf"), "-o", kept.folder / "new" / "again") == 0
     assert not list(kept.folder.glob(".muniment-restore*"))
+
+
+def test_a_lock_that_a_store_has_not_holds_up_no_copies_that_want_none(
+    kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.service.registry.add("cellar", str(kept.store("cellar")))
+    assert kept.cli("policy", "set", "main/main", policy(kept.folder, "cellar", more='lock = "compliance 10y"\n')) == 0
+    assert kept.cli("policy", "set", "org/other", policy(kept.folder, "cellar")) == 0
+    capsys.readouterr()
+    assert kept.cli("copies", "make", "--store", "cellar") == 1
+    assert "cellar: 1 copies made" in (said := capsys.readouterr().out)
+    assert "2 failed" in said
+    assert "a lock is asked for, and it has none" in said
+    assert kept.cli("copies", "two") == 0
+    assert kept.cli("copies", "one") == 1
+    assert "lacks: cellar bag v1: owed: " in (said := capsys.readouterr().out)
+    assert "a lock is asked for" in said
+    assert kept.service.registry.get("cellar").logged  # the log is there all the same

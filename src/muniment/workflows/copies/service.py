@@ -22,12 +22,13 @@ from muniment.errors.stores import (
     StoreFailed,
     StoreFull,
     StoreNotReady,
+    TapeUnlabelled,
 )
 from muniment.stores import PutOptions, Store
 from muniment.workflows.copies.log_segments import put_log
 from muniment.workflows.copies.policies import EVENT as POLICY_EVENT
 from muniment.workflows.copies.policies import Policies
-from muniment.workflows.copies.policy import CopyRule, Policy
+from muniment.workflows.copies.policy import CopyRule, LockRule, Policy
 from muniment.workflows.copies.purge import purge_copies
 from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
 from muniment.workflows.copies.retention import Retentions, keep_new, lock_key
@@ -183,13 +184,16 @@ class CopyService:
             put_foundation(self.archive, store, name)
             at = float("inf") if force else self.table.now()
             tried: set[CopyKey] = set()
+            locks: dict[LockRule, MunimentError | None] = {}
             while rows := self._due(name, at, only, tried):
                 for row in rows:
                     tried.add(row.key)
-                    self._make_one(store, row, done, watch)
+                    rule = self._wanted(store, row, locks, done)
+                    if rule is not None:
+                        self._make_one(store, row, rule, (done, watch))
             purge_copies(self.archive, self.table, store, name, at)
             logged = put_log(self.archive, store, name, self.registry.get(name).logged)
-            self.registry.note(name, logged=logged, reason="")
+            self.registry.note(name, logged=logged, reason=done.reason)
             self._seal(store, name)
         except (*_STORE_TROUBLE, *_BESIDE_TROUBLE) as error:
             done.reason = error.message
@@ -211,11 +215,31 @@ class CopyService:
         wanted = [row for row in rows if row.store == name and row.state == "owed" and row.due_at <= at]
         return [row for row in wanted if row.key not in tried]
 
-    def _make_one(self, store: Store, row: CopyRow, done: Replicated, watch: Watch) -> None:
+    def _wanted(
+        self, store: Store, row: CopyRow, locks: dict[LockRule, MunimentError | None], done: Replicated
+    ) -> CopyRule | None:
+        """The rule by which to make a copy; None where no policy asks for it, or for a lock that the store has not.
+
+        Such a lock is named, and holds up no copies of other rules. `locks` keeps what was asked of the store.
+        """
         rule = self.rule_of(row)
         if rule is None:
             self.table.drop(row.key)  # no policy asks for it any more, and nothing of it was recorded
-            return
+            return None
+        if rule.lock is None:
+            return rule
+        if rule.lock not in locks:
+            locks[rule.lock] = _lock_trouble(store, rule.lock, self.table.now())
+        trouble = locks[rule.lock]
+        if trouble is None:
+            return rule
+        done.failed += 1
+        done.reason = trouble.message
+        self._failed(row, trouble)
+        return None
+
+    def _make_one(self, store: Store, row: CopyRow, rule: CopyRule, told: tuple[Replicated, Watch]) -> None:
+        done, watch = told
 
         def seen(size: int) -> None:
             done.size += size
@@ -244,8 +268,6 @@ class CopyService:
             MunimentError: As `CopyWriter.make`.
         """
         instance = self.archive.instance(row.resource, row.number, project=row.project)
-        if rule.lock is not None:  # a store that cannot lock is refused before anything is sent
-            store.preflight(PutOptions(lock_of(rule.lock, self.table.now())))
         writer = CopyWriter(self.archive, store, rule, self.scratch, watch)
         later = [
             each
@@ -308,6 +330,21 @@ class CopyService:
         """The rule of a policy that asks for a copy, or None."""
         rules: Iterable[CopyRule] = self.policies.of(row.project).copies
         return next((rule for rule in rules if (rule.store, rule.layout) == (row.store, row.layout)), None)
+
+
+def _lock_trouble(store: Store, rule: LockRule, now: float) -> MunimentError | None:
+    """Why a store cannot lock as a rule asks, found out before anything is sent; None where it can.
+
+    Raises:
+        MunimentError: It cannot be used at all.
+    """
+    try:
+        store.preflight(PutOptions(lock_of(rule, now)))
+    except TapeUnlabelled:
+        raise
+    except BadStore as error:
+        return error
+    return None
 
 
 def _seal_mark(store: str) -> str:
