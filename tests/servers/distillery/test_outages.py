@@ -17,7 +17,7 @@ from muniment.doors.distillery.audit import audit
 from muniment.doors.distillery.requests import run_collection
 from muniment.doors.distillery.settings import StoreSettings
 from muniment.doors.distillery.steps import steps
-from muniment.jobs import LocalEngine, Registry
+from muniment.jobs import Call, Context, Done, Json, LocalEngine, Registry
 from muniment.jobs.local import Pace
 from muniment.stores import Receipt, open_store
 from muniment.stores.folder import FolderStore
@@ -27,7 +27,7 @@ from muniment.testing.servers.loopback import Fault
 from muniment.testing.servers.ltfs import Cartridge, TapeDrive
 from muniment.testing.services import Service, shared
 from tests.servers.distillery.conftest import Scene
-from tests.timing import eventually
+from tests.timing import PATIENCE, eventually
 
 
 class WrongStore(FolderStore):
@@ -212,3 +212,29 @@ def test_a_real_s3_service_gets_the_files_and_is_asked_for_them(quick: Scene, ce
     before = {each["Key"]: each["LastModified"] for each in client.list_objects_v2(Bucket=bucket)["Contents"]}
     quick.run("cloud")
     assert {each["Key"]: each["LastModified"] for each in client.list_objects_v2(Bucket=bucket)["Contents"]} == before
+
+
+def test_a_catalogue_that_hangs_keeps_no_thread_from_other_work(quick: Scene) -> None:
+    """There is one thread, and it waits for an answer that does not come."""
+
+    class Other:
+        name = "other"
+
+        def run(self, given: Json, context: Context) -> Done:
+            del context
+            return Done(given)
+
+    quick.server.faults.append(Fault(".", times=10**9, delay=PATIENCE))
+    pace = Pace(lease=20.0, poll=0.05, pulse=0.05, sweep=0.2, quiet=0.2)
+    engine = LocalEngine(quick.ledger, Registry([*steps(quick.context), Other()]), threads=1, reserve=0, pace=pace)
+    engine.start()
+    try:
+        batch = run_collection(quick.context, "HBF", ["cloud"], requester="t", partly=False).id
+        eventually(lambda: quick.ledger.progress(batch).running)
+        other = quick.ledger.submit("test", Call("other", 7), requester="ada").id
+        eventually(lambda: quick.ledger.job(other).ended)
+        assert quick.ledger.job(other).result == 7
+        assert not quick.ledger.job(batch).ended
+        quick.ledger.cancel(batch)
+    finally:
+        engine.stop(1)

@@ -30,7 +30,7 @@ from muniment.doors.distillery.settings import STORES
 from muniment.errors.base import MunimentError
 from muniment.errors.distillery import BadScan, BatchIncomplete, NotReadyToDistill
 from muniment.errors.jobs import LeaseLost, StepCancelled
-from muniment.jobs import Again, Call, Context, Done, Json, State
+from muniment.jobs import Again, Call, Context, Deadlines, Done, Json, State
 from muniment.publishers.protocol import PublishedAt
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ KIND, KIND_PREVIEW = "distillery", "distillery-preview"
 
 _NAME_WAIT = 5.0
 _NAMES_SHOWN = 5
+
+ASKS = Deadlines()
+"""Of the steps that ask a catalogue or a publisher: while one of them hangs, its thread's other work is done."""
 
 Given = Mapping[str, Any]
 
@@ -109,6 +112,7 @@ class PreviewStep(DistilleryStep):
     """Look at what a run would do."""
 
     name = PREVIEW
+    deadlines = ASKS
 
     def work(self, wanted: Given, context: Context) -> Done:
         """Look; the whole preview is the result."""
@@ -122,6 +126,7 @@ class BeginStep(DistilleryStep):
     """Begin a batch with the look a preview takes, and refuse what it refuses."""
 
     name = BEGIN
+    deadlines = ASKS
 
     def work(self, wanted: Given, context: Context) -> Done:
         """Begin.
@@ -155,6 +160,7 @@ class CollectionStep(DistilleryStep):
     """Keep the collection's record, and send it."""
 
     name = COLLECTION
+    deadlines = ASKS
 
     def work(self, wanted: Given, context: Context) -> Done:  # noqa: ARG002 - all steps are run alike
         """Do it."""
@@ -255,6 +261,7 @@ class PublishStep(DistilleryStep):
     """Show the access copy."""
 
     name = PUBLISH
+    deadlines = ASKS
 
     def work(self, wanted: Given, context: Context) -> Done:
         """Show it.
@@ -277,6 +284,7 @@ class RecordStep(DistilleryStep):
     """Record in ArchivesSpace what was verified: the continuation of sending, verifying and showing."""
 
     name = RECORD
+    deadlines = ASKS
 
     def work(self, wanted: Given, context: Context) -> Done | Again:
         """Record it.
