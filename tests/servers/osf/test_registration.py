@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from muniment.errors.base import BadInput
 from muniment.errors.registration import ContainerExists, ContainerNotFound
 from muniment.jobs import JobState
 from muniment.sources import find
@@ -201,6 +202,25 @@ def test_a_refused_credential_fails_the_container_by_name_and_leaves_nothing(tmp
         body["container"]["services"][0]["http"]["password"] = "right-word"
         assert house.finish(body).state is JobState.DONE
         assert [payload["status"] for payload in sink.payloads()] == ["failed", "success"]
+
+
+def test_a_container_that_failed_is_submitted_again_with_a_new_credential_alone(tmp_path: Path) -> None:
+    with WebServer() as free, WebServer(password="right-word") as closed, House(tmp_path) as house:
+        free.files = closed.files = {"d/a": b"1"}
+        child = container("child", [http(closed, "d/", username="reader", password="wrong-word")])
+        assert house.finish(container("locked", [http(free, "d/")], [child])).state is JobState.FAILED
+        (wanted,) = house.foreman.credentials_of("locked")
+        assert (wanted.container, wanted.service, list(wanted.fields)) == ("child", "http", ["password"])
+        for given in ({}, {wanted.name: [""]}, {wanted.name: ["right-word"], "other": ["x"]}):
+            with pytest.raises(BadInput, match="credential"):
+                house.foreman.submit_again("locked", given, requester="test")
+        with pytest.raises(ContainerNotFound):
+            house.foreman.submit_again("none", {}, requester="test")
+        accepted = house.foreman.submit_again("locked", {wanted.name: ["right-word"]}, requester="test")
+        assert house.wait(accepted.job).state is JobState.DONE
+        assert house.foreman.status("child")["registered"]
+        with pytest.raises(ContainerExists):
+            house.foreman.submit_again("locked", {wanted.name: ["right-word"]}, requester="test")
 
 
 def test_a_failed_child_fails_its_parents_with_the_cause_and_everybody_is_told(

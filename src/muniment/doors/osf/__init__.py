@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from muniment.doors.osf.callbacks import Address, address_of
 from muniment.doors.osf.context import KIND, Parity, Policy, RegistrationContext
-from muniment.doors.osf.foreman import Accepted, Download, Foreman
+from muniment.doors.osf.foreman import Accepted, Download, Foreman, NamedCredential
 from muniment.doors.osf.links import Links
 from muniment.doors.osf.steps import steps
 from muniment.doors.osf.submission import Submission, read_submission
@@ -23,6 +23,7 @@ __all__ = [
     "Download",
     "Foreman",
     "Links",
+    "NamedCredential",
     "Parity",
     "Policy",
     "RegistrationContext",

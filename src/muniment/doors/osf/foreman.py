@@ -18,6 +18,7 @@ from muniment.doors.osf.links import Links, disposition
 from muniment.doors.osf.registration import MANIFEST_LIMIT
 from muniment.doors.osf.submission import Submission, read_body, read_submission
 from muniment.errors.archive import ResourceNotFound
+from muniment.errors.base import BadInput
 from muniment.errors.jobs import BadSubmission, KeyUsed, SubjectTaken
 from muniment.errors.registration import (
     ContainerExists,
@@ -44,6 +45,17 @@ class Accepted:
     id: str
     date: int
     job: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCredential:
+    """A credential of a service of a container, as the ledger knows it: its name and fields, never their values."""
+
+    name: str
+    container: str
+    label: str
+    service: str
+    fields: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,53 @@ class Foreman:
             self.registration_context.signer.check(headers or {}, body, document, SUBMISSION)
         submission = read_submission(document)
         self._refuse_known(submission)
+        return self._ask(submission, requester)
+
+    def submit_again(self, id: str, credentials: Mapping[str, Sequence[str]], *, requester: str) -> Accepted:
+        """Submit a container that failed once more as it was, with new credentials where it had some.
+
+        `credentials` are as `credentials_of` names them. The former ones were erased when it failed.
+
+        Raises:
+            ContainerNotFound: Nobody submitted it, or the ledger knows no more as what.
+            ContainerExists: It is registered, or is being registered.
+            BadInput: A credential is missing, or is none of this container.
+            DatabaseUnavailable: It could not be recorded.
+        """
+        job, tree = self._submitted(id)
+        wanted = {each.name: each for each in _credentials(tree)}
+        if unknown := set(credentials) - set(wanted):
+            raise BadInput(reason=f"{id} has no credential {min(unknown)!r}; it has {', '.join(wanted) or 'none'}")
+        for name, each in wanted.items():
+            if len(credentials.get(name, ())) != len(each.fields) or not all(credentials[name]):
+                raise BadInput(reason=f"the credential of {each.label} of {each.container} is missing or not whole")
+        submission = Submission(tree, {name: list(values) for name, values in credentials.items()})
+        if job.state is JobState.RUNNING:
+            raise ContainerExists(id=id, how=f"is being registered (job {job.id})")
+        self._refuse_known(submission)
+        return self._ask(submission, requester)
+
+    def credentials_of(self, id: str) -> list[NamedCredential]:
+        """Which credentials a container that failed needs to be submitted again; never what they were.
+
+        Raises:
+            ContainerNotFound: Nobody submitted it, or the ledger knows no more as what.
+        """
+        return list(_credentials(self._submitted(id)[1]))
+
+    def _submitted(self, id: str) -> tuple[Job, Mapping[str, Any]]:
+        """The newest job of a container and the tree that was submitted, without its credentials."""
+        job = self._job(id)
+        if job is None:
+            raise ContainerNotFound(id=id)
+        root = next(self.registration_context.ledger.steps(job.id, name=SUBMISSION_STEP), None)
+        given = root.given if root is not None and isinstance(root.given, Mapping) else {}
+        tree = given.get("tree")
+        if not isinstance(tree, Mapping):
+            raise ContainerNotFound(id=id)
+        return job, tree
+
+    def _ask(self, submission: Submission, requester: str) -> Accepted:
         given = {"tree": submission.tree}
         try:
             job = self.registration_context.ledger.submit(
@@ -230,7 +289,17 @@ class Foreman:
         if job is None and not registered:
             raise ContainerNotFound(id=id)
         if job is None:
-            return {"id": id, "status": "SUCCESS", "registered": True}
+            # Registered, and the ledger that did it is another: what the store holds is all there is to say.
+            return {
+                "id": id,
+                "status": "SUCCESS",
+                "registered": True,
+                "reason": "",
+                "running": [],
+                "failures": self._failures(id, registered=True),
+                "waiting": [],
+                "callbacks": [],
+            }
         ledger = self.registration_context.ledger
         progress = ledger.progress(job.id)
         return {
@@ -304,6 +373,17 @@ class Foreman:
         if found is not None:
             return found
         return self.registration_context.ledger.about(KIND, id)
+
+
+def _credentials(tree: Mapping[str, Any]) -> Iterator[NamedCredential]:
+    for service in tree["services"]:
+        if service["secret"]:
+            where = str(tree["metadata"]["id"])
+            yield NamedCredential(
+                service["secret"], where, service["label"], service["service"], list(service["secret_fields"])
+            )
+    for child in tree["children"]:
+        yield from _credentials(child)
 
 
 def _ids(job: Job) -> Sequence[str]:

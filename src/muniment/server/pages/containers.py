@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from muniment.doors.osf import KIND, Foreman
-from muniment.http.throttling import READ
+from muniment.doors.osf import KIND, Foreman, NamedCredential
+from muniment.errors.base import MunimentError
+from muniment.errors.registration import ContainerNotFound
+from muniment.http.browsers import refuse_other_sites
+from muniment.http.throttling import READ, WRITE
 from muniment.jobs import Job, JobState
 from muniment.server.pages.page import Page
-from muniment.server.pages.tables import wants
+from muniment.server.pages.tables import Column, table_of, wants
 
 router = APIRouter(include_in_schema=False)
 _PAGE = 50
+_MOST = 200
+_MOST_FIELDS = 200
 _WORDS = {"SUCCESS": "ok", "FAILED": "bad", "STARTED": "run", "CANCELLED": "warn"}
+_DELIVERED = {"delivered": "ok", "failed": "bad", "cancelled": "warn", "running": "run"}
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFile:
+    """A file that could not be had: of which service, which one, and why."""
+
+    service: str
+    file: str
+    reason: str
+
+
+FAILURES: tuple[Column[FailedFile], ...] = (
+    Column("service", lambda each: each.service),
+    Column("file", lambda each: each.file),
+    Column("reason", lambda each: each.reason),
+)
 
 
 def _let_in(request: Request) -> tuple[Page, Foreman]:
@@ -56,33 +84,89 @@ def containers(request: Request) -> Response:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ContainerRow:
+    """A container in the tree of one that was registered: its depth in it, its id, and what each service brought."""
+
+    depth: int
+    id: str
+    services: list[tuple[str, int, list[str]]]
+    """Label, number of files, and what of the service is never taken."""
+
+
 @router.get("/containers/{id}", operation_id="page_container")
 def container(request: Request, id: str) -> Response:
     """One container: services, failures, what it waits for, and who was told."""
     page, foreman = _let_in(request)
-    status = foreman.status(id)
-    if wants(request) == "json":
-        return JSONResponse(status)
-    words = page.texts
-    shape = _WORDS.get(str(status["status"]), "unknown")
+    if (form := wants(request)) == "csv":
+        return table_of(FAILURES, _rows_of(foreman.status(id)["failures"]), form, f"failures-{id}")
+    if form == "json":
+        return JSONResponse(foreman.status(id))
+    return _container(page, foreman, id)
+
+
+@router.post("/containers/{id}/again", operation_id="page_container_again")
+async def again(request: Request, id: str) -> Response:
+    """Submit a container that failed once more, with new credentials; what was typed is shown nowhere again."""
+    refuse_other_sites(request)
+    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+        given = {name: str(value) for name, value in form.items()}
+    return await run_in_threadpool(_again, request, id, given)
+
+
+def _again(request: Request, id: str, given: Mapping[str, str]) -> Response:
+    page, foreman = _let_in(request)
+    page.access.require(WRITE, page.jobs.project)
+    wanted = foreman.credentials_of(id)
+    values = {each.name: [given.get(f"{each.name} {field}", "") for field in each.fields] for each in wanted}
+    try:
+        foreman.submit_again(id, values, requester=page.access.caller.agent)
+    except MunimentError as error:
+        return _container(page, foreman, id, wrong=error.message, status=error.http_status)
+    return page.go(f"/containers/{quote(id, safe='')}")
+
+
+def _container(page: Page, foreman: Foreman, id: str, *, wrong: str = "", status: int = 200) -> Response:
+    found = foreman.status(id)
+    failed = found["status"] in {"FAILED", "CANCELLED"} and not found["registered"]
+    credentials: list[NamedCredential] | None = None
+    if failed and page.access.may(WRITE, page.jobs.project):
+        with contextlib.suppress(ContainerNotFound):  # the ledger knows no more as what it was submitted
+            credentials = foreman.credentials_of(id)
     return page.show(
         "container.html",
         id,
         "/containers",
-        container=status,
+        status=status,
+        container=found,
         id=id,
-        shape=shape,
-        heading=_heading(page, status),
-        progress=status.get("progress", {"done": 0, "total": 0, "failed": 0, "bytes": 0}),
-        said=[(str(words("Callback")), each) for each in status.get("callbacks", [])],
-        failures=_listed(status.get("failures")),
+        shape=_WORDS.get(str(found["status"]), "unknown"),
+        heading=_heading(page, found),
+        progress=found.get("progress", {"done": 0, "total": 0, "failed": 0, "bytes": 0}),
+        tree=list(islice(_tree(foreman.manifest(id), id), _MOST)) if found["registered"] else [],
+        together=[each for each in found.get("job", {}).get("containers", []) if each != id][:_MOST],
+        told=[{**each, "shape": _DELIVERED.get(str(each["state"]), "wait")} for each in found["callbacks"]],
+        failures=_rows_of(found["failures"]),
+        credentials=credentials,
+        wrong=wrong,
     )
 
 
-def _heading(page: Page, status: dict[str, object]) -> str:
+def _tree(manifest: Mapping[str, Any], id: str, depth: int = 0) -> Iterator[ContainerRow]:
+    """A container and all below it, in the order of the manifest."""
+    services = [
+        (str(label), len(service["files"]), [str(each) for each in service.get("notTaken", [])])
+        for label, service in manifest["services"].items()
+    ]
+    yield ContainerRow(depth, id, services)
+    for child, below in manifest["children"].items():
+        yield from _tree(below, str(child), depth + 1)
+
+
+def _heading(page: Page, status: Mapping[str, Any]) -> str:
     t = page.texts
     if status["registered"]:
-        failures = len(_listed(status.get("failures")))
+        failures = len(_rows_of(status["failures"]))
         if failures:
             return str(
                 t.counted(
@@ -100,11 +184,10 @@ def _ids(job: Job) -> list[str]:
     return [str(each) for each in given.get("ids", [])][:20]
 
 
-def _listed(value: Any) -> list[str]:
-    """Whatever a list of failures holds, in words."""
-    if isinstance(value, dict):
-        return [f"{name}: {item}" for name, item in value.items()]
+def _rows_of(failures: object) -> list[FailedFile]:
+    """The failures of a container as rows."""
     return [
-        ", ".join(f"{name}: {text}" for name, text in each.items()) if isinstance(each, dict) else str(each)
-        for each in value or []
+        FailedFile(*(str(each.get(name, "")) for name in ("service", "file", "reason")))
+        for each in (failures if isinstance(failures, list) else [])
+        if isinstance(each, Mapping)
     ]
