@@ -18,9 +18,9 @@ from tests.servers.native.running import Running, make_archive, serving
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     place = tmp_path_factory.mktemp("retention") / "archive"
-    key = make_archive(place)
+    key = make_archive(place, mode="dynamic")
     with Archive(place) as archive:
-        for id in ("one", "two"):
+        for id in ("one", "two", "three"):
             with archive.new(id, "a/b") as made:
                 made.add(b"1", "1.txt")
         with Database.open(place / "control.db") as database:
@@ -71,3 +71,52 @@ def test_a_purge_that_waits_for_a_second_person_is_named_with_its_reason(kept: R
     watcher = Visitor(kept.url).sign_in(kept.new_key("watcher", _={"events/read", "resources/read"}))
     assert watcher.get("/copies/retention").status == 200
     assert watcher.post("/copies/retention", {"id": "two", "until": "1y"}).status == 403
+
+
+def test_a_purge_is_asked_for_by_one_and_let_go_by_another(kept: Running, keeper: Visitor) -> None:
+    here = "/resources/three/purge?project=a/b"
+    assert "Remove it for ever" in keeper.get("/resources/three?project=a/b").words
+    page = keeper.get(here)
+    assert page.heading == "Remove three for ever?"
+    assert "It takes two people" in page.words
+    form = {"typed": "three", "reason": "a <i>double</i>"}
+    assert keeper.post(here, form | {"typed": "tree"}).status == 400
+    assert keeper.post(here, form, Sec_Fetch_Site="cross-site").status == 403
+    asked = keeper.post(here, form)
+    assert asked.status == 200
+    assert "It waits for a second person" in asked.words
+    # The same person is not a second one, and has no button for it.
+    assert here not in [each.attributes["action"] for each in keeper.get(here).page.every("form")]
+    keeper.post(here, form)
+    assert keeper.get("/resources/three?project=a/b").status == 200
+    reader = Visitor(kept.url).sign_in(kept.new_key("onlooker", _={"resources/read", "events/read"}))
+    assert reader.get(here).status == 403
+    assert reader.post(here, form).status == 403
+    other = Visitor(kept.url).sign_in(kept.new_key("other", _={"admin"}))
+    assert "/resources/three/purge?project=a/b" in other.get("/copies/retention").text
+    decides = other.get(here)
+    assert "You are the second" in decides.words
+    assert "a <i>double</i>" in decides.words
+    wrong = other.post(here, form | {"typed": ""})
+    assert (wrong.status, wrong.page.the("textarea").text.strip()) == (400, "a <i>double</i>")
+    done = other.post(here, form)
+    assert done.status == 303
+    assert "deletion" in other.get(done.headers["location"]).words
+    gone = keeper.get("/resources/three?project=a/b")
+    assert (gone.status, gone.heading) == (410, "This was removed for ever")
+    assert "asked for by keeper" in gone.words
+
+
+def test_a_request_to_purge_is_taken_back(keeper: Visitor) -> None:
+    here = "/resources/two/purge?project=a/b"
+    assert "made by <b>mistake</b>" in keeper.get(here).words
+    assert keeper.post("/resources/two/purge/withdraw?project=a/b").status == 303
+    assert "made by <b>mistake</b>" not in keeper.get("/copies/retention").words
+    assert keeper.get("/resources/two?project=a/b").status == 200
+
+
+def test_what_is_under_retention_says_so_instead_of_a_form(keeper: Visitor) -> None:
+    page = keeper.get("/resources/one/purge?project=a/b")
+    assert "Cannot be done" in page.words
+    assert [each for each in page.page.every("form") if "purge" in each.attributes["action"]] == []
+    assert keeper.post("/resources/one/purge?project=a/b", {"typed": "one", "reason": "x"}).status == 403

@@ -9,10 +9,10 @@ from itertools import islice
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from muniment.archive import Event, Instance, LastCheck
+from muniment.archive import Event, Instance, LastCheck, Mode
 from muniment.content import Entry
 from muniment.http.names import segment, text_of
-from muniment.http.throttling import EVENTS, READ
+from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.server.native.resources import RecentInstances
 from muniment.server.pages.copies import SHAPES, copies_of
 from muniment.server.pages.page import Page, file_path, resource_path
@@ -103,6 +103,7 @@ def resource(request: Request, id: str) -> Response:
         events=latest_events(page, found) if page.access.may(EVENTS, found.project) else None,
         may_write=page.access.may("resources/write", found.project),
         redundancy=page.archive.config.redundancy,
+        may_purge=page.archive.config.mode is Mode.DYNAMIC and page.access.may(ADMIN, found.project),
         filter=page.asked("filter", 200),
         copies=copies_of(page, found.project, found.id) if page.access.may(EVENTS, found.project) else [],
         copy_shapes=SHAPES,

@@ -96,7 +96,9 @@ def _retention(
         found=[(each, resource_path(each.project, each.resource), each.until_at <= now) for each in found[:_SHOWN]],
         more=len(found) > _SHOWN,
         soon=soon,
-        waiting=[(each, resource_path(each.project, each.resource)) for each in waiting],
+        waiting=[
+            (each, *(resource_path(each.project, each.resource, below) for below in ("", "purge"))) for each in waiting
+        ],
         may_set=page.access.may(ADMIN, None),
         typed=typed
         or {"id": page.asked("id", 1000), "project": page.asked("project", 130), "until": "", "mode": "", "hold": ""},

@@ -67,6 +67,25 @@ def purge_requests_of(database: Database, most: int = 200) -> list[PurgeRequest]
     return [PurgeRequest(**{name: row[name] for name in PurgeRequest.__slots__}) for row in rows]
 
 
+def purge_request_of(database: Database, project: str, resource: str) -> PurgeRequest | None:
+    """The purge of a resource that waits for a second person, if one does."""
+    query = select(purge_requests).where(purge_requests.c.project == project, purge_requests.c.resource == resource)
+    row = database.read(lambda connection: connection.execute(query).mappings().first())
+    return None if row is None else PurgeRequest(**{name: row[name] for name in PurgeRequest.__slots__})
+
+
+def requester_of(archive: Archive) -> str:
+    """Who asks for a purge through this archive, as a request names them."""
+    agent = archive.context.agent
+    return f"{agent.name} <{agent.address}>"
+
+
+def withdraw_purge(database: Database, project: str, resource: str) -> None:
+    """Let nobody wait for a second person any more: the resource stays, and a new request begins anew."""
+    here = purge_requests.c.project == project, purge_requests.c.resource == resource
+    database.write(lambda connection: connection.execute(delete(purge_requests).where(*here)))
+
+
 def time_of(text: str, now: float) -> float:
     """Seconds since 1970 UTC of a date, a time, or a length of time from `now`.
 
@@ -287,17 +306,15 @@ def permit_purge(database: Database, archive: Archive, id: str, project: str | N
         return reason
     if not reason.strip():
         return reason  # the archive refuses it
-    agent = archive.context.agent
-    me = f"{agent.name} <{agent.address}>"
-    query = select(purge_requests).where(purge_requests.c.project == place, purge_requests.c.resource == id)
-    found = database.read(lambda connection: connection.execute(query).mappings().first())
+    me = requester_of(archive)
+    found = purge_request_of(database, place, id)
     if found is None:
         row = {"project": place, "resource": id, "reason": reason, "requester": me, "requested_at": database.now()}
         database.write(lambda connection: connection.execute(insert(purge_requests), row))
         raise ApprovalNeeded(reason=f"{me} has asked for it now; it is done when somebody else asks for the same")
-    if found["requester"] == me:
+    if found.requester == me:
         raise ApprovalNeeded(reason=f"{me} has asked for it already; somebody else has to ask for the same")
-    return f"{reason} (asked for by {found['requester']}: {found['reason']})"
+    return f"{reason} (asked for by {found.requester}: {found.reason})"
 
 
 def keep_new(database: Database, archive: AnyArchive, policy: Policy, place: tuple[str, str], created: str) -> None:
