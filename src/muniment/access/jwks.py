@@ -60,6 +60,14 @@ class RealmKeys:
             found = self._matching(algorithm, key_id)
         return found
 
+    def count(self) -> int:
+        """How many keys the issuer has at this moment; they are fetched anew for it.
+
+        Raises:
+            RealmUnavailable: They cannot be had.
+        """
+        return len(self._read())
+
     def refresh(self, wanted: str | None = None) -> None:
         """Fetch the keys if they are old, or lack the `wanted` one.
 

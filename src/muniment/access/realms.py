@@ -90,6 +90,17 @@ class RealmRecord:
         return {**asdict(self.realm), "rev": self.rev, "deprecated": self.deprecated}
 
 
+@dataclass(frozen=True, slots=True)
+class RealmRevision:
+    """A realm as one change left it. Times are seconds since 1970 UTC."""
+
+    realm: Realm
+    rev: int
+    deprecated: bool
+    changed_at: float
+    changed_by: str
+
+
 def is_safe_address(address: str) -> bool:
     """Whether what comes from this address cannot be changed on its way: https, or http on this machine."""
     try:
@@ -127,6 +138,19 @@ class RealmStore:
             if record.realm.label == label:
                 return record
         raise RealmNotFound(realm=label[:64])
+
+    def revisions(self, label: str, most: int = 20) -> list[RealmRevision]:
+        """What a realm was after each change, the newest first.
+
+        Raises:
+            DatabaseUnavailable: The database cannot be reached.
+        """
+        asked = {"label": label, "most": most}
+        rows = self._store.database.read(lambda connection: connection.execute(_REVISIONS, asked).all())
+        return [
+            RealmRevision(_realm(row.settings), row.rev, bool(row.deprecated), row.changed_at, row.changed_by)
+            for row in rows
+        ]
 
     def create(self, realm: Realm, *, by: str = "") -> RealmRecord:
         """Trust an issuer.
@@ -178,6 +202,7 @@ class RealmStore:
                 "by": by,
             }
             connection.execute(_UPDATE if old else _INSERT, values)
+            connection.execute(_INSERT_REVISION, values)
             return {record.realm.label: record for record in records(connection)}[realm.label]
 
         return self._store.change(work)
@@ -189,12 +214,16 @@ def records(connection: Connection) -> list[RealmRecord]:
 
 
 def _record(row: Row[object]) -> RealmRecord:
-    settings = json.loads(row.settings)
-    for name in ("audiences", "algorithms", "subject_claims"):
-        settings[name] = tuple(settings[name])
-    realm = Realm(**settings)
+    realm = _realm(row.settings)
     rest = (row.created_at, row.created_by, row.changed_at, row.changed_by)
     return RealmRecord(realm, row.rev, bool(row.deprecated), *rest)
+
+
+def _realm(text_: str) -> Realm:
+    settings = json.loads(text_)
+    for name in ("audiences", "algorithms", "subject_claims"):
+        settings[name] = tuple(settings[name])
+    return Realm(**settings)
 
 
 _ALL = text("SELECT * FROM access_realms ORDER BY label")
@@ -202,6 +231,11 @@ _INSERT = text(
     "INSERT INTO access_realms"
     " (label, rev, issuer, settings, deprecated, created_at, created_by, changed_at, changed_by)"
     " VALUES (:label, :rev, :issuer, :settings, :deprecated, :now, :by, :now, :by)"
+)
+_REVISIONS = text("SELECT * FROM access_realm_revisions WHERE label = :label ORDER BY rev DESC LIMIT :most")
+_INSERT_REVISION = text(
+    "INSERT INTO access_realm_revisions (label, rev, settings, deprecated, changed_at, changed_by)"
+    " VALUES (:label, :rev, :settings, :deprecated, :now, :by)"
 )
 _UPDATE = text(
     "UPDATE access_realms SET rev = :rev, issuer = :issuer, settings = :settings, deprecated = :deprecated,"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select
 
 from muniment.access.identities import KEYS_REALM, Caller, Identity
-from muniment.database.tables import access_sessions, access_sign_ins
+from muniment.database.access_tables import access_sessions, access_sign_ins
 from muniment.errors.access import SessionEnded
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select
 
-from muniment.database.tables import first_rows, metadata
+from muniment.database.metadata import metadata
+from muniment.database.tables import first_rows
 from muniment.errors.database import DatabaseBehind, DatabaseNewer, DatabaseNotThere
 
 if TYPE_CHECKING:

@@ -16,17 +16,16 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     TypeDecorator,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.engine import Dialect
 
-metadata = MetaData()
+from muniment.database.access_tables import access_state
+from muniment.database.metadata import metadata
 
 # --- the ledger (`muniment.jobs`)
 
@@ -214,78 +213,6 @@ outages = Table(
     Column("probe", String(32), nullable=False),  # the step that tries more often than the others that wait
 )
 
-# --- keys, rules and realms (`muniment.access`)
-
-# One row. `data_version` grows with each change, so that every process sees it and reads anew.
-access_state = Table("access_state", metadata, Column("data_version", BigInteger, nullable=False))
-
-access_keys = Table(
-    "access_keys",
-    metadata,
-    Column("id", String(16), primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("created_at", Double, nullable=False),
-    Column("created_by", Text, nullable=False),
-    Column("expires_at", Double),
-    Column("revoked_at", Double),
-    Column("used_at", Double),
-)
-Index("access_keys_name", access_keys.c.name)
-
-# Every revision stays: who could do what, and when, is a record too.
-access_rules = Table(
-    "access_rules",
-    metadata,
-    Column("address", String(130), primary_key=True),
-    Column("rev", Integer, primary_key=True, autoincrement=False),
-    Column("acl", Text, nullable=False),
-    Column("changed_at", Double, nullable=False),
-    Column("changed_by", Text, nullable=False),
-)
-
-access_realms = Table(
-    "access_realms",
-    metadata,
-    Column("label", String(64), primary_key=True),
-    Column("rev", Integer, nullable=False),
-    Column("issuer", Text, nullable=False),
-    Column("settings", Text, nullable=False),
-    Column("deprecated", Boolean, nullable=False),
-    Column("created_at", Double, nullable=False),
-    Column("created_by", Text, nullable=False),
-    Column("changed_at", Double, nullable=False),
-    Column("changed_by", Text, nullable=False),
-    UniqueConstraint("issuer", name="access_realms_issuer_key"),  # as PostgreSQL names it by itself
-)
-
-# Sessions of people in a browser. Of the cookie there is only a digest.
-access_sessions = Table(
-    "access_sessions",
-    metadata,
-    Column("digest", String(64), primary_key=True),
-    Column("realm", String(64), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("groups", Text, nullable=False),  # JSON
-    Column("display_name", Text, nullable=False),
-    Column("email", Text, nullable=False),
-    Column("key_id", String(16)),  # the key that was shown; the session ends with it
-    Column("created_at", Double, nullable=False),
-    Column("expires_at", Double, nullable=False, index=True),
-)
-
-# Who was sent to an issuer to sign in, until they come back.
-access_sign_ins = Table(
-    "access_sign_ins",
-    metadata,
-    Column("digest", String(64), primary_key=True),  # of the state they come back with
-    Column("realm", String(64), nullable=False),
-    Column("nonce", Text, nullable=False),
-    Column("verifier", Text, nullable=False),
-    Column("onward", Text, nullable=False),  # the page they wanted
-    Column("expires_at", Double, nullable=False),
-)
-
 # --- selections of Nexus (`muniment.doors.nexus`)
 
 # `id` is an IRI of up to 1,024 bytes.
@@ -399,7 +326,7 @@ ckan_counters = Table(
     "ckan_counters",
     metadata,
     Column("portal", String(40), primary_key=True),
-    Column("dimension", String(16), primary_key=True),  # all, organization, host, status
+    Column("dimension", String(16), primary_key=True),  # all, organization, host, status, size
     Column("name", String(300), primary_key=True),
     Column("day", Integer, primary_key=True),  # days since 1970: the value at the end of that day
     Column("links", Integer, nullable=False),
@@ -498,6 +425,25 @@ stores = Table(
     Column("logged", BigInteger, nullable=False),  # number of the newest event of the log that it holds
     Column("reason", Text, nullable=False),  # why it could not be used when it was last tried; empty when it could
     Column("added_at", Double, nullable=False),
+    Column("answered_at", Double),  # when it could last be used; the figures beside it are of then
+    Column("silent_since", Double),  # since when it cannot, as far as it was tried
+    Column("total", BigInteger),  # bytes of room, where it says so
+    Column("free", BigInteger),
+)
+
+tapes = Table(
+    "tapes",
+    metadata,
+    Column("store", String(40), primary_key=True),
+    Column("tape", String(101), primary_key=True),
+    Column("files", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("total", BigInteger),  # bytes of the tape, known once it was in the drive
+    Column("free", BigInteger),
+    Column("read_only", Boolean, nullable=False),
+    Column("in_drive", Boolean, nullable=False),
+    Column("written_at", Text, nullable=False),  # RFC 3339; empty where nothing was
+    Column("seen_at", Double),  # when it was last in the drive
 )
 
 policies = Table(

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, delete, func, insert, select, text
 
 from muniment.database.database import Database
+from muniment.database.metadata import metadata
 from muniment.database.schema import current, revisions, upgrade
-from muniment.database.tables import belongings, first_rows, history, metadata, workers
+from muniment.database.tables import belongings, first_rows, history, workers
 from muniment.errors.database import BadControlBackup, DatabaseNewer, DatabaseNotEmpty
 
 _BATCH = 1000

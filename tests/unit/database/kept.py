@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 
 from muniment.access import AccessStore, Authority, Identity
 from muniment.database import Database, schema
-from muniment.database.tables import metadata
+from muniment.database.metadata import metadata
 from muniment.doors.nexus.selections import Selections
 from muniment.errors.access import InvalidAccessToken
 from muniment.http.idempotency import Idempotency

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
+from muniment.database.metadata import metadata
 from muniment.database.schema import VERSION_TABLE
-from muniment.database.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -30,11 +30,14 @@ from muniment.server.pages import (
     policies,
     portals,
     projects,
+    purges,
+    realms,
     resources,
     retention,
     selections,
     signing,
     sources,
+    stores,
 )
 from muniment.server.pages.distillery import DistilleryPages
 from muniment.server.pages.following import ContentFollower
@@ -46,6 +49,7 @@ _PARTS = (
     find,
     projects,
     resources,
+    purges,
     files,
     choose,
     selections,
@@ -62,6 +66,8 @@ _PARTS = (
     jobs,
     administration,
     policies,
+    realms,
+    stores,
     live,
     about,
 )

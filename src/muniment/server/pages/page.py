@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from muniment.server.background_jobs import BackgroundJobs
 
 RULES = "acls/read"
+REALMS = "realms/read"
 SERVED: frozenset[str] = frozenset({"changes", "choose", "deposit", "jobs"})
 """Pages beyond the first ones that links may lead to."""
 _PATIENCE = 0.5
@@ -97,6 +98,8 @@ NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
             NavigationEntry("/admin/policies", "Policies", _everywhere(ADMIN)),
             NavigationEntry("/admin/access", "Access", _somewhere(RULES)),
             NavigationEntry("/admin/keys", "Keys", _everywhere(ADMIN)),
+            NavigationEntry("/admin/realms", "Realms", _everywhere(REALMS)),
+            NavigationEntry("/admin/stores", "Stores", _everywhere(ADMIN)),
         ),
     ),
 )
