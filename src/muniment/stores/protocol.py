@@ -70,6 +70,23 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class Tape:
+    """A tape of a store that has several: its name, and the files and bytes that are known to lie on it.
+
+    `total` and `free` are bytes, known of the tape in the drive alone; `written_at` is RFC 3339.
+    """
+
+    name: str
+    files: int
+    size: int
+    written_at: str = ""
+    in_drive: bool = False
+    total: int | None = None
+    free: int | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Stat:
     """What a store says of a key: bytes, and time of change in RFC 3339 where it knows.
 
@@ -275,6 +292,14 @@ class Store(Protocol):
             StoreFailed, StoreUnreachable, StoreRefused: It could not be told.
         """
         return None
+
+    def tapes(self) -> Iterator[Tape]:
+        """The tapes of a store that keeps things on several, in the drive or on the shelf; of any other store none.
+
+        Raises:
+            StoreFailed, StoreUnreachable: It could not be told.
+        """
+        return iter(())
 
     def link(self, key: str, *, life: float, disposition: str = "") -> str:
         """An address to fetch a key from for `life` seconds; `disposition` is its Content-Disposition.

@@ -14,6 +14,7 @@ from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN, EVENTS
 from muniment.server.pages.page import Page, resource_path
 from muniment.server.pages.tables import Column, table_of, wants
+from muniment.workflows.copies.figures import tapes_of
 from muniment.workflows.copies.policy import Policy
 from muniment.workflows.copies.registry import ARCHIVE, StoreRecord
 from muniment.workflows.copies.service import CopyService
@@ -27,7 +28,7 @@ STATES = ("damaged", "unknown", "owed", "purging", "made")
 SHAPES = {"made": "ok", "owed": "warn", "purging": "warn", "damaged": "bad", "missing": "bad", "unknown": "unknown"}
 TRIAL_SHAPES = {"ok": "ok", "failed": "bad", "not tried": "wait"}
 TRIAL_WORDS = {"ok": "Passed", "failed": "Failed", "not tried": "Not tried"}
-TRIAL_STEPS = ("reached", "rights and room", "written", "read back", "removed")
+TRIAL_STEPS = ("reached", "rights and room", "written", "read back", "removed", "known")
 
 COLUMNS: tuple[Column[CopyRow], ...] = (
     Column("store", lambda each: each.store),
@@ -100,6 +101,8 @@ def copies(request: Request) -> Response:
         stores=stores,
         reasons=reasons.most_common(20),
         policies=policies,
+        tapes=tapes_of(service.table.database),
+        may_add=page.access.may(ADMIN, None),
         usage=request.app.state.monitor.latest,
     )
 
@@ -129,6 +132,7 @@ def store(request: Request, name: str) -> Response:
         more=len(rows) > _LISTED,
         state=state if state in SHAPES else "",
         shapes=SHAPES,
+        tapes=tapes_of(service.table.database, known.name),
         trial=trial,
         tried=trial.result["steps"] if trial is not None and isinstance(trial.result, Mapping) else [],
         trial_shapes=TRIAL_SHAPES,

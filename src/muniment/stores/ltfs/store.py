@@ -25,6 +25,7 @@ from muniment.errors.stores import (
     StoreNotReady,
     StoreReadOnly,
     TapeMissing,
+    TapeUnlabelled,
 )
 from muniment.stores.ltfs.catalogue import Catalogue, Held
 from muniment.stores.ltfs.host import Host, LocalHost, Volume
@@ -42,6 +43,7 @@ from muniment.stores.protocol import (
     Sent,
     Stat,
     Store,
+    Tape,
     check_key,
     compare,
 )
@@ -110,6 +112,29 @@ class LtfsStore(Store):
             TapeMissing, TapeUnlabelled, StoreFailed: It could not be told.
         """
         return self._host.volume().tape
+
+    def tapes(self) -> Iterator[Tape]:
+        """The tape in the drive, if one is, and all that the catalogue knows of.
+
+        Raises:
+            MunimentError: As `Store.tapes`.
+        """
+        try:
+            volume = self._host.volume()
+        except (TapeMissing, TapeUnlabelled):
+            volume = None
+        known: dict[str, tuple[int, int, str]] = {} if volume is None else {volume.tape: (0, 0, "")}
+        for held in self._catalogue.all().values():
+            files, size, newest = known.get(held.tape, (0, 0, ""))
+            known[held.tape] = (files + 1, size + held.size, max(newest, held.at))
+        for name, (files, size, newest) in sorted(known.items()):
+            if volume is None or volume.tape != name:
+                yield Tape(name, files, size, newest)
+            else:
+                yield Tape(
+                    name, files, size, newest,
+                    in_drive=True, total=volume.total, free=volume.free, read_only=volume.read_only,
+                )  # fmt: skip
 
     def put(self, key: str, source: Entry, open: Open, options: PutOptions = DEFAULTS) -> Receipt:
         """Write to the tape in the drive.

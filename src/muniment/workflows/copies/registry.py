@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from muniment.content.identity import new_uuid
 from muniment.content.times import now
 from muniment.database import Database
-from muniment.database.tables import copies, stores
+from muniment.database.tables import copies, stores, tapes
 from muniment.errors.base import BadInput
 from muniment.errors.copies import StoreExists, StoreNotEmpty, StoreUnknown, WrongStore
 from muniment.errors.stores import KeyTaken, StoreNotReady
@@ -42,6 +42,11 @@ class StoreRecord:
     read_rate: float | None = None
     logged: int = 0
     reason: str = ""
+    answered_at: float | None = None
+    """When it could last be used; `total` and `free`, bytes, are of then."""
+    silent_since: float | None = None
+    total: int | None = None
+    free: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +92,7 @@ class StoreRegistry:
             WrongStore: It is another archive's.
             MunimentError: It cannot be used.
         """
-        if not _NAME.fullmatch(name) or name == ARCHIVE:
-            raise BadInput(reason=f"{name!r} cannot be a store's name: small letters, digits, - and _, not {ARCHIVE!r}")
-        if (known := self._find(name)) is not None:
-            raise StoreExists(name=name, address=known.address)
-        address = address if "://" in address else str(Path(address).absolute())
-        chosen = {**(keys or {}), **self._keys.get(name, {})}
-        store = self._opened(name, address, chosen, make=True)
+        address, store = self.open_new(name, address, keys, make=True)
         store.preflight(PutOptions(warm=True), size=_LARGEST_MARK)
         known = StoreRecord(name, self._mark(name, address, store), address, request_price, read_price)
         row: dict[str, object] = {
@@ -113,6 +112,24 @@ class StoreRegistry:
             row |= {"key_id": ring.first, "sealed": ring.seal(_SEALED_AS, name, dict(keys))}
         self._database.write(lambda connection: connection.execute(insert(stores), row))
         return known
+
+    def open_new(
+        self, name: str, address: str, keys: Mapping[str, str] | None = None, *, make: bool = False
+    ) -> tuple[str, Store]:
+        """The address in full and the store there, which is not known yet; with `make` a folder is made where none is.
+
+        Raises:
+            BadInput, BadStore: The name or the address cannot be used.
+            StoreExists: There is one of that name.
+            StoreUnreachable, StoreRefused: It cannot be used.
+        """
+        if not _NAME.fullmatch(name) or name == ARCHIVE:
+            raise BadInput(reason=f"{name!r} cannot be a store's name: small letters, digits, - and _, not {ARCHIVE!r}")
+        if (known := self._find(name)) is not None:
+            raise StoreExists(name=name, address=known.address)
+        address = address if "://" in address else str(Path(address).absolute())
+        chosen = {**(keys or {}), **self._keys.get(name, {})}
+        return address, self._opened(name, address, chosen, make=make)
 
     def _mark(self, name: str, address: str, store: Store) -> str:
         """The id in the store's mark, which is made where there is none."""
@@ -205,8 +222,16 @@ class StoreRegistry:
         row = self._database.read(lambda connection: connection.execute(query).mappings().first())
         return None if row is None else _known(dict(row))
 
-    def note(self, name: str, **values: str | float) -> None:
-        """Keep what was found out about a store: `logged`, `read_rate`, `reason`."""
+    def note(self, name: str, **values: Any) -> None:
+        """Keep what was found out about a store: `logged`, `read_rate`, and as `reason` why it cannot be used.
+
+        An empty reason says that it answered.
+        """
+        now = self._database.now()
+        if values.get("reason") == "":
+            values |= {"answered_at": now, "silent_since": None}
+        elif "reason" in values:
+            values["silent_since"] = func.coalesce(stores.c.silent_since, now)
         query = update(stores).where(stores.c.name == name).values(**values)
         self._database.write(lambda connection: connection.execute(query))
 
@@ -226,6 +251,7 @@ class StoreRegistry:
             if held and not with_copies:
                 return int(held)
             connection.execute(delete(copies).where(copies.c.store == name))
+            connection.execute(delete(tapes).where(tapes.c.store == name))
             connection.execute(delete(stores).where(stores.c.name == name))
             return 0
 
@@ -261,13 +287,22 @@ def read_keys(path: Path) -> dict[str, str]:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(reason=f"the file with the credentials cannot be read: {error}") from error
+    return parse_keys(lines, str(path))
+
+
+def parse_keys(lines: Iterable[str], where: str) -> dict[str, str]:
+    """Credentials from lines `name = value`; empty ones and those that begin with # say nothing.
+
+    Raises:
+        BadInput: A line is none; it is not repeated.
+    """
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         name, mark, value = line.partition("=")
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if not mark or not name.strip():
-            raise BadInput(reason=f"line {number} of {path} is not `name = value`")
+            raise BadInput(reason=f"line {number} of {where} is not `name = value`")
         found[name.strip()] = value.strip()
     return found
 
@@ -286,5 +321,4 @@ def keys_of(text: str) -> dict[str, dict[str, str]]:
 
 
 def _known(row: Mapping[str, Any]) -> StoreRecord:
-    names = ("name", "id", "address", "request_price", "read_price", "read_rate", "logged", "reason")
-    return StoreRecord(**{name: row[name] for name in names})
+    return StoreRecord(**{name: row[name] for name in StoreRecord.__slots__})

@@ -25,6 +25,7 @@ from muniment.errors.stores import (
     TapeUnlabelled,
 )
 from muniment.stores import PutOptions, Store
+from muniment.workflows.copies.figures import note_figures
 from muniment.workflows.copies.log_segments import put_log
 from muniment.workflows.copies.policies import EVENT as POLICY_EVENT
 from muniment.workflows.copies.policies import Policies
@@ -179,6 +180,7 @@ class CopyService:
             MunimentError: Whatever `watch` raises.
         """
         done = Replicated()
+        store: Store | None = None
         try:
             store = self.registry.open(name)
             put_foundation(self.archive, store, name)
@@ -198,6 +200,10 @@ class CopyService:
         except (*_STORE_TROUBLE, *_BESIDE_TROUBLE) as error:
             done.reason = error.message
             self.registry.note(name, reason=error.message)
+            if isinstance(error, RemoteError):  # it is silent: what was last seen stays
+                return done
+        if store is not None:
+            note_figures(self.table.database, name, store)
         return done
 
     def _seal(self, store: Store, name: str) -> None:

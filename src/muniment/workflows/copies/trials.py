@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.stores import StoredWrong
 from muniment.jobs import Again, Call, Done
 from muniment.stores import put_bytes, read_bytes
+from muniment.workflows.copies.figures import note_figures
 from muniment.workflows.copies.service import CopyService
 
 if TYPE_CHECKING:
@@ -77,15 +78,67 @@ def try_store(service: CopyService, name: str) -> list[TrialResult]:
     address = service.registry.get(name).address
     found: list[TrialResult] = []
     store = _tried(found, "reached", lambda: service.registry.open(name), lambda _: f"{address}, with its mark")
+    _use(found, store)
+    if all(each.state != "failed" for each in found):
+        service.registry.note(name, reason="")
+    if store is not None:
+        note_figures(service.table.database, name, store)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class NewStore:
+    """A store that is to be known: its name, its address, its credentials and its prices, as `StoreRegistry.add`."""
+
+    name: str
+    address: str
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    request_price: float = 0.0
+    read_price: float = 0.0
+
+
+def try_new(service: CopyService, wanted: NewStore, *, add: bool) -> list[TrialResult]:
+    """Each step of using a store that is not known yet, up to the first that fails; with `add` it is known at the end.
+
+    Without `add` nothing is left there, and no folder is made.
+    """
+    found: list[TrialResult] = []
+    registry = service.registry
+    opened = _tried(
+        found,
+        "reached",
+        lambda: registry.open_new(wanted.name, wanted.address, wanted.keys, make=add),
+        lambda both: both[0],
+    )
+    store = None if opened is None else opened[1]
+    _use(found, store)
+    if add:
+        known = _tried(
+            found,
+            "known",
+            lambda: registry.add(
+                wanted.name,
+                wanted.address,
+                wanted.keys,
+                request_price=wanted.request_price,
+                read_price=wanted.read_price,
+            ),
+            lambda record: record.id,
+        )
+        if known is not None and store is not None:
+            registry.note(known.name, reason="")
+            note_figures(service.table.database, known.name, store)
+    return found
+
+
+def _use(found: list[TrialResult], store: Store | None) -> None:
+    """The steps after a store was opened."""
     _tried(found, "rights and room", lambda: _ready(store), lambda said: said)
     if store is not None and not store.capabilities.removes:
         says = "nothing can be removed there, so nothing was written"
         found += [TrialResult(step, "not tried", says) for step in ("written", "read back", "removed")]
     else:
         _write(found, store)
-    if all(each.state != "failed" for each in found):
-        service.registry.note(name, reason="")
-    return found
 
 
 def _write(found: list[TrialResult], store: Store | None) -> None:
