@@ -276,7 +276,7 @@ def sizes(context: typer.Context, name: Name, as_json: Json = False) -> None:
 
     given = _given(context)
     given.portals.get(name)
-    bins = Reports(given.ledger).largest(name)
+    bins = Reports(given.ledger).sizes(name)
     if as_json:
         print_json(bins)
         return

@@ -150,7 +150,8 @@ def test_a_collection_goes_from_the_form_to_the_audit(
     shown = ann.get(batch, headers=PAGE).text
     assert "Papers of a Board: 2 of 2 folders are safe and recorded" in shown
     assert all(f'id="L{number}"' in shown for number in range(1, len(lines)))
-    assert ann.get(f"{batch}/audit").json()["differences"] == []
+    never = ann.get(f"{batch}/audit").json()
+    assert (never["state"], never["differences"]) == ("not asked for", None)
     assert "HBF was not audited yet" in ann.get(f"{batch}/audit", headers=PAGE).text
     assert ann.post(f"{batch}/audit", headers=PAGE).status_code == 303
     eventually(lambda: "is as the batch left it" in ann.get(f"{batch}/audit", headers=PAGE).text, every=0.1)
@@ -160,6 +161,9 @@ def test_a_collection_goes_from_the_form_to_the_audit(
     assert "is as the batch left it" in ann.get(f"{batch}/audit", headers=PAGE).text
     assert ann.post(f"{batch}/audit").status_code == 202
     eventually(lambda: "of HBF differ" in ann.get(f"{batch}/audit", headers=PAGE).text, every=0.1)
+    found = ann.get(f"{batch}/audit").json()
+    assert found["state"] == "done"
+    assert found["differences"]
     assert [each["state"] for each in ann.get("distillery").json()["batches"]] == ["done"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from muniment.database import Database
 from muniment.doors.distillery.batches import Batches
-from muniment.doors.distillery.steps import KIND
+from muniment.doors.distillery.steps import KIND, MAKE
 from muniment.jobs import Call, Ledger
 from muniment.testing.servers.archivesspace import ArchivesSpaceServer
 from muniment.testing.small_collection import describe_collection, write_scans, write_settings
@@ -100,6 +100,16 @@ def test_a_log_goes_on_over_a_restart_without_a_gap(look: Look, tmp_path: Path, 
             batches.say(batch, "while it runs", folder="HBF_1_05", kind="problem")
             page.wait_for_selector("#L251.l-warn")
             page.wait_for_selector("#L251 time[data-local]")
+            # The table of folders goes on in the open page, as does what can be done with the batch.
+            page.evaluate("window.same = true")
+            [root] = ledger.leases.exchange("one", (), (1, 1), ["nobody does this"]).claims
+            ledger.leases.spawn(root, [Call(MAKE, {"folder": "HBF_1_05"})])
+            page.wait_for_selector("#batch-folders :text('HBF_1_05')")
+            ledger.control.pause(batch)
+            page.wait_for_selector("#batch-head :text('Go on')")
+            ledger.control.resume(batch)
+            page.wait_for_selector("#batch-head :text('Pause')")
+            assert page.evaluate("window.same")
         page.wait_for_selector("text=stopped at")
         for number in range(5):
             batches.say(batch, f"while it is down {number}")

@@ -52,6 +52,11 @@ class LinkState:
         }
 
 
+def size_bin(size: int) -> str:
+    """The power of ten up to which a copy's bytes are counted, from a thousand to a million million and beyond."""
+    return str(10 ** min(max(len(str(max(size, 1) - 1)), 3), 12))
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetState:
     """What is counted of a dataset."""
@@ -74,7 +79,9 @@ class Tally:
             if state is None:
                 continue
             status = "not yet checked" if state.status is None else str(state.status)
-            places = (("all", ""), ("organization", state.organization), ("host", state.host), ("status", status))
+            places = [("all", ""), ("organization", state.organization), ("host", state.host), ("status", status)]
+            if state.kept:
+                places.append(("size", size_bin(state.size)))
             for place in places:
                 for name, value in state.counts().items():
                     self._at(place)[name] += sign * value

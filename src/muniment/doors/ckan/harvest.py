@@ -129,7 +129,7 @@ class PageStep(CkanStep):
         }
 
     def _revalidate(self, portal: Portal, settled: Mapping[str, list[Row]]) -> list[Call]:
-        self._given.links.note_seen(portal.name, list(settled))
+        self._given.links.note_figures(portal.name, list(settled))
         rows = [row for each in settled.values() for row in each]
         now = self._given.now()
         fresh = [row for row in rows if may_be_revalidated(row) and (row["fresh_until"] or 0.0) > now]

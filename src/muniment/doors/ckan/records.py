@@ -137,7 +137,7 @@ class Links:
 
         return self._database.read(work)
 
-    def note_seen(self, portal: str, ids: Sequence[str]) -> None:
+    def note_figures(self, portal: str, ids: Sequence[str]) -> None:
         """Datasets were met again as they were."""
         now = self._database.now()
         mine = (datasets.c.portal == portal) & datasets.c.id.in_(ids)

@@ -53,7 +53,7 @@ class Reports:
         return {name: found[0][name] for name in _COUNTED} if found else dict.fromkeys(_COUNTED, 0)
 
     def by(self, portal: str, dimension: str) -> list[dict[str, Any]]:
-        """The newest figures by organisation, host or status: the most broken datasets and links first."""
+        """The newest figures by organisation, host, status or size of the copy, the most broken first."""
         query = _newest(portal, dimension)
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
         made = [_figures(row) for row in rows if row["links"] or row["datasets"]]
@@ -98,13 +98,10 @@ class Reports:
             yield from rows
             after = rows[-1]["resource"]
 
-    def largest(self, portal: str) -> list[dict[str, Any]]:
-        """How many copies there are of which size, in bins of powers of ten."""
-        query = select(links.c.size).where((links.c.portal == portal) & links.c.kept_as.is_not(None))
-        bins = [0] * 10
-        for size in self._database.read(lambda c: c.execute(query).scalars().all()):
-            bins[_bin(int(size or 0))] += 1
-        return [{"up_to": 10 ** (each + 3), "copies": count} for each, count in enumerate(bins)]
+    def sizes(self, portal: str) -> list[dict[str, int]]:
+        """How many copies there are of which size, in bins of powers of ten, named by their upper end in bytes."""
+        found = sorted((int(each["name"]), each["kept"]) for each in self.by(portal, "size"))
+        return [{"up_to": up_to, "copies": copies} for up_to, copies in found]
 
 
 def _newest(portal: str, dimension: str) -> Select[Any]:
@@ -202,7 +199,3 @@ def _figures(row: Mapping[Any, Any]) -> dict[str, Any]:
     share = round(100 * figures["broken"] / figures["links"], 1) if figures["links"] else 0.0
     of_datasets = round(100 * figures["broken_datasets"] / figures["datasets"], 1) if figures["datasets"] else 0.0
     return {"name": row["name"], **figures, "broken_percent": share, "broken_datasets_percent": of_datasets}
-
-
-def _bin(size: int) -> int:
-    return min(max(len(str(max(size, 1) - 1)) - 3, 0), 9)

@@ -47,3 +47,19 @@ def request_audit(given: DistilleryContext, batch: str, *, requester: str) -> Jo
 def newest_audit(given: DistilleryContext, batch: str) -> Job | None:
     """The newest audit of a batch that was asked for."""
     return given.ledger.about(KIND_AUDIT, batch)
+
+
+def audit_document(batch: str, audit: Job | None) -> dict[str, object]:
+    """An audit as programs get it: its job and state, when it ended (seconds since 1970 UTC), and what differs.
+
+    `differences` is null as long as none has ended, which is another thing than an empty list.
+    """
+    found = audit.result if audit is not None and isinstance(audit.result, Mapping) else None
+    return {
+        "batch": batch,
+        "job": audit.id if audit is not None else None,
+        "state": str(audit.state) if audit is not None else "not asked for",
+        "ended": audit.ended_at if audit is not None else None,
+        "reason": audit.reason if audit is not None else "",
+        "differences": list(cast("Mapping[str, Any]", found)["differences"]) if found is not None else None,
+    }

@@ -91,7 +91,7 @@ def portal(request: Request, name: str) -> Response:
         totals=totals,
         heading=_sentence(page, totals),
         statuses=[(_status(each["name"]), each["links"]) for each in reports.by(known.name, "status")],
-        sizes=[each for each in reports.largest(known.name) if each["copies"]],
+        sizes=reports.sizes(known.name),
         settings=sorted((key, str(value)) for key, value in known.settings.as_json().items()),
     )
 
@@ -185,7 +185,7 @@ def _sentence(page: Page, totals: dict[str, int]) -> str:
 def _link(page: Page, row: dict[str, object]) -> dict[str, object]:
     copy = cache_url(page.root, row) if row["kept_as"] else ""
     shape, word = _state(page, row)
-    return {**row, "copy": copy, "shape": shape, "word": word, "status_words": _status(row["status"])}
+    return {**row, "copy_at": copy, "shape": shape, "word": word, "status_words": _status(row["status"])}
 
 
 def _state(page: Page, row: dict[str, Any]) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,8 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from muniment.doors.distillery.audit import audit
-from muniment.doors.distillery.audit_jobs import newest_audit, request_audit
+from muniment.doors.distillery.audit_jobs import audit_document, newest_audit, request_audit
 from muniment.doors.distillery.batches import Line
 from muniment.doors.distillery.folders import known_collections
 from muniment.doors.distillery.http.admission import admitted, context_of, refuse_other_sites
@@ -31,7 +29,7 @@ from muniment.errors.base import BadInput
 from muniment.errors.distillery import BatchNotFound
 from muniment.errors.remote import BadRequest
 from muniment.http.live import STREAM, News, live
-from muniment.jobs import Job, JobState
+from muniment.jobs import Job, JobState, Progress
 
 if TYPE_CHECKING:
     from muniment.doors.distillery.context import DistilleryContext
@@ -138,14 +136,14 @@ def stop(request: Request, batch: str) -> Response:
 
 @router.get("/{batch}/audit", response_class=Response)
 def show_audit(request: Request, batch: str) -> Response:
-    """What differs from what the batch did."""
+    """What the newest audit found that differs from what the batch did; POST asks for one."""
     access = admitted(request)
     job = _job(request, batch, KIND)
     given = context_of(request)
+    newest = newest_audit(given, job.id)
     if (pages := _pages(request)) is None:
-        found = [asdict(each) for each in audit(given, job.id)]
-        return JSONResponse({"batch": batch, "differences": found})
-    return pages.audit(request, access, job, newest_audit(given, job.id))
+        return JSONResponse(audit_document(job.id, newest))
+    return pages.audit(request, access, job, newest)
 
 
 @router.post("/{batch}/audit", response_class=Response)
@@ -188,8 +186,11 @@ def log_text(request: Request, batch: str) -> Response:
 
 
 @router.get("/{batch}/log", response_class=Response)
-async def log(request: Request, batch: str, after: int = 0) -> Response:
-    """The log from its first line, or from after `after` or `Last-Event-ID`: JSON, or live as an event stream."""
+async def log(request: Request, batch: str, after: int = 0, *, changes: bool = False) -> Response:
+    """The log from its first line, or from after `after` or `Last-Event-ID`: JSON, or live as an event stream.
+
+    With `changes` the stream also says when the folders are no more as they were.
+    """
     given, job = await run_in_threadpool(_log_of, request, batch)
     if STREAM not in request.headers.get("accept", ""):
         return await run_in_threadpool(_lines, given, job, after)
@@ -198,7 +199,7 @@ async def log(request: Request, batch: str, after: int = 0) -> Response:
         if not known.isdecimal() or len(known) > 9:  # noqa: PLR2004 - a line's number has fewer digits
             raise BadRequest(reason="Last-Event-ID is the number of a line")
         after = int(known)
-    return live(request.app.state.streams, functools.partial(_news, given, job.id), after, what="event streams")
+    return live(request.app.state.streams, LogNews(given, job.id, changes=changes), after, what="event streams")
 
 
 # --- inside
@@ -215,16 +216,36 @@ def _lines(given: DistilleryContext, job: Job, after: int) -> Response:
     return JSONResponse({"batch": job.id, "lines": found, "next": following})
 
 
-def _news(given: DistilleryContext, batch: str, after: int) -> News:
-    # The state is read before the lines: what was written before the end is then among them.
-    job = given.ledger.job(batch)
-    lines = list(islice(given.batches.log(batch, after), _AT_ONCE))
-    data = b"".join(map(_event, lines))
-    more = len(lines) == _AT_ONCE
-    ended = job.state is not JobState.RUNNING and not more
-    if ended:
-        data += b"event: end\ndata: %s\n\n" % json.dumps({"state": str(job.state)}).encode()
-    return News(lines[-1].number if lines else after, data, more=more, ended=ended)
+class LogNews:
+    """Looks for new lines of a batch's log, and whether its folders are as they were at the last look."""
+
+    def __init__(self, given: DistilleryContext, batch: str, *, changes: bool) -> None:
+        self._given = given
+        self._batch = batch
+        self._changes = changes
+        self._seen: object = None
+
+    def __call__(self, after: int) -> News:
+        """What is new after a line."""
+        # The state is read before the lines: what was written before the end is then among them.
+        progress = self._given.ledger.progress(self._batch)
+        lines = list(islice(self._given.batches.log(self._batch, after), _AT_ONCE))
+        data = b"".join(map(_event, lines)) + self._changed(progress)
+        more = len(lines) == _AT_ONCE
+        ended = progress.job.state is not JobState.RUNNING and not more
+        if ended:
+            data += b"event: end\ndata: %s\n\n" % json.dumps({"state": str(progress.job.state)}).encode()
+        return News(lines[-1].number if lines else after, data, more=more, ended=ended)
+
+    def _changed(self, progress: Progress) -> bytes:
+        if not self._changes:
+            return b""
+        job = progress.job
+        steps = [(each.id, each.done, each.total) for each in progress.running]
+        now = (job.steps, job.steps_done, job.steps_failed, job.paused, steps)
+        before, self._seen = self._seen, now
+        # The first look is told as well: the page may be older than the stream, after a cut by far.
+        return b"" if before == now else b"event: change\ndata: {}\n\n"
 
 
 def _event(line: Line) -> bytes:

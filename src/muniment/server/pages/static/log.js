@@ -1,6 +1,7 @@
 // <m-log>: adds the lines of a running log as they are written, by their numbers, so that a cut loses none.
 
 import { localTimes } from "./muniment.js";
+import { renewParts } from "./parts.js";
 import { Watching } from "./watching.js";
 
 const KINDS = { problem: "l-warn", waiting: "l-warn", failed: "l-bad", finished: "l-ok" };
@@ -21,8 +22,10 @@ class Log extends Watching {
   }
 
   opened() {
-    const stream = new EventSource(`${this.dataset.stream}?after=${this.last}`);
+    const stream = new EventSource(`${this.dataset.stream}?changes=1&after=${this.last}`);
     stream.addEventListener("line", (message) => this.add(JSON.parse(message.data)));
+    // The table above the log: how far each folder is.
+    stream.addEventListener("change", () => renewParts());
     stream.addEventListener("end", () => {
       stream.close();
       location.reload();
