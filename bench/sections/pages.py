@@ -166,9 +166,10 @@ def _fill(archive: Path, resources: int, each: int) -> None:
             contents.execute(f"DROP INDEX {name}")
         start = contents.execute("SELECT max(key) FROM resources").fetchone()[0] + 1
         contents.executemany(
-            "INSERT INTO resources VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?)",
+            "INSERT INTO resources VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, '')",
             ((start + n, p, i, t, at, at, each, each * 1000) for n, (p, i, t, at) in enumerate(named)),
         )
+        contents.executemany("INSERT INTO types VALUES ('image/tiff', ?)", ((start + n,) for n in range(resources)))
         contents.executemany(
             "INSERT INTO words (rowid, title, id, about) VALUES (?, ?, ?, ?)",
             ((start + n, t, i, f"{t} by the office of works") for n, (_, i, t, _) in enumerate(named)),

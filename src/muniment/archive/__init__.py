@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from muniment.archive.index.contents import Found as Found
     from muniment.archive.index.contents import LastCheck as LastCheck
     from muniment.archive.index.contents import Totals as Totals
+    from muniment.archive.index.facets import EVERYTHING as EVERYTHING
+    from muniment.archive.index.facets import FacetQuery as FacetQuery
     from muniment.archive.ingest.import_history import ImportedFile as ImportedFile
     from muniment.archive.ingest.import_history import ImportedInstance as ImportedInstance
     from muniment.archive.ingest.uploads import ParkedTransaction as ParkedTransaction
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 _LATE = {
     "bucket.archive": ("BucketArchive",),
     "index.contents": ("ContentIndex", "Found", "LastCheck", "Totals"),
+    "index.facets": ("EVERYTHING", "FacetQuery"),
     "copies": (
         "CopyRepair",
         "LogRepair",
@@ -79,6 +82,7 @@ _LATE = {
 _MODULE_OF = {name: module for module, names in _LATE.items() for name in names}
 
 __all__ = [
+    "EVERYTHING",
     "Agent",
     "Archive",
     "ArchiveConfig",
@@ -86,6 +90,7 @@ __all__ = [
     "ContentIndex",
     "CopyRepair",
     "Event",
+    "FacetQuery",
     "Found",
     "ImportedFile",
     "ImportedInstance",

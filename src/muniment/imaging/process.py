@@ -109,6 +109,10 @@ class ImageProcess:
         """Make a JPEG of a page of a picture or a PDF that fits into a square of so many pixels."""
         self._ask("preview", path, page=page, out=str(out), side=side)
 
+    def region(self, path: Path, page: int, out: Path, *, box: tuple[int, int, int, int], wide: int) -> None:
+        """Make a JPEG, `wide` pixels wide, of left, top, width and height in the pixels of a picture's page."""
+        self._ask("region", path, page=page, out=str(out), box=list(box), wide=wide)
+
     def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None

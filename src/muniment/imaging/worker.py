@@ -249,6 +249,50 @@ class Images:
         made.jpegsave(out, Q=_QUALITY, strip=True)
         return {"width": made.width, "height": made.height}
 
+    def region(self, path: str, page: int, out: str, box: list[int], wide: int) -> dict[str, Any]:
+        """Make a JPEG, `wide` pixels wide, of a part of a picture's page: left, top, width and height in its pixels.
+
+        What a picture holds smaller beside itself (a JPEG 2000 always, a TIFF as sub-images, a JPEG by its nature)
+        is read in its place.
+
+        Raises:
+            BadScan: The page cannot be read, or does not reach so far.
+        """
+        left, top, width, height = box
+        whole = self._open_picture(path, page)
+        if min(left, top) < 0 or min(width, height) < 1 or left + width > whole.width or top + height > whole.height:
+            raise BadScan(name=Path(path).name, reason=f"it has {whole.width} by {whole.height} pixels")
+        image = self._smaller(path, page, whole, width / wide)
+        across, down = image.width / whole.width, image.height / whole.height
+        left, top = min(int(left * across), image.width - 1), min(int(top * down), image.height - 1)
+        part = image.crop(
+            left,
+            top,
+            max(min(round(width * across), image.width - left), 1),
+            max(min(round(height * down), image.height - top), 1),
+        )
+        made = self._on_screen(part.thumbnail_image(wide, height=max(round(wide * height / width), 1), size="force"))
+        made.jpegsave(out, Q=_QUALITY, strip=True)
+        return {"width": made.width, "height": made.height}
+
+    def _smaller(self, path: str, page: int, whole: pyvips.Image, ratio: float) -> pyvips.Image:
+        """The picture at the smallest size it is held in that is no smaller than `ratio` wants."""
+        kind = str(whole.get("vips-loader"))
+        given: dict[str, Any] = {"access": "sequential"}
+        if kind.startswith("jpegload"):
+            shrink = max(each for each in (1, 2, 4, 8) if each <= max(ratio, 1))
+            return self._vips.Image.jpegload(path, shrink=shrink, **given)
+        if kind.startswith("jp2kload"):
+            count = int(whole.get("n-pages")) if "n-pages" in whole.get_fields() else 1
+            level = max(each for each in range(count) if 2**each <= max(ratio, 1))
+            return self._vips.Image.jp2kload(path, page=level, **given)
+        if kind.startswith("tiffload") and "n-subifds" in whole.get_fields():
+            for each in reversed(range(int(whole.get("n-subifds")))):
+                image = self._vips.Image.tiffload(path, page=page, subifd=each, **given)
+                if whole.width / image.width <= ratio:
+                    return image
+        return whole
+
     def _open_picture(self, path: str, page: int, side: int = 0) -> pyvips.Image:
         """A page of a picture or PDF, told by its first bytes, never by its name; not much larger than `side` wants.
 

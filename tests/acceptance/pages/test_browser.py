@@ -1,4 +1,4 @@
-"""What people do on the pages, in Chromium: deposit, find, by keyboard, without scripts, live, among what is hostile."""
+"""What people do on the pages, in Chromium: with and without scripts, by keyboard, live, among what is hostile."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,6 +16,7 @@ from muniment.archive import Archive
 from muniment.errors.base import MunimentError
 from muniment.errors.distillery import BadScan, ImagingFailed
 from muniment.imaging import ImagingLimits
+from muniment.server.pages import assets
 from muniment.server.pages.previews import SIDE, Previews
 from muniment.testing.scans import KINDS, write_hostile, write_scan
 from tests.servers.browser.visiting import Visitor
@@ -67,6 +69,28 @@ def _swollen() -> bytes:
     return _pdf(_stream(b"200 0 0 200 0 0 cm /X Do"), _stream(bytes(50_000_000), image))
 
 
+LARGE: Mapping[str, Mapping[str, Any]] = {
+    "tif": {"tile": True, "pyramid": True, "subifd": True, "compression": "deflate"},
+    "jp2": {"tile_width": 512, "tile_height": 512},
+    "jpg": {"Q": 90},
+}
+"""Pictures larger than a preview, each kind with what smaller ones it holds."""
+WIDE, HIGH = 4000, 2100
+
+
+def _large(kind: str, **given: Any) -> bytes:
+    """A picture that is red on the left and blue on the right."""
+    import pyvips
+
+    halves = [
+        pyvips.Image.black(WIDE // 2, HIGH).bandjoin([0, 0]).linear(1, colour).cast("uchar")
+        for colour in ((220, 20, 20), (20, 20, 220))
+    ]
+    image = halves[0].join(halves[1], "horizontal").copy(interpretation="srgb")
+    found: bytes = image.write_to_buffer(f".{kind}", **given)
+    return found
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     place = tmp_path_factory.mktemp("previews") / "archive"
@@ -82,6 +106,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             made.add((place.parent / "scan.tif").read_bytes(), f"{kind}.tif")
         made.add(document.getvalue(), "letter.pdf")
         made.add(large.getvalue(), "large.png")
+        for kind, given in LARGE.items():
+            made.add(_large(kind, **given), f"large.{kind}")
         made.add(large.getvalue()[:2000], "cut.png")
         made.add(b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "drawing.tif")
         made.add(b"%PDF-1.4 nothing", "broken.pdf")
@@ -130,6 +156,53 @@ def test_a_pdf_is_shown_a_page_at_a_time(reader: Visitor) -> None:
 
 def test_a_large_picture_is_sent_as_a_small_one(reader: Visitor) -> None:
     assert _picture(reader, _page("large.png")).size == (SIDE, SIDE // 2)
+
+
+@pytest.mark.parametrize("kind", [*LARGE, "png"])
+def test_a_large_picture_is_had_part_by_part(kind: str, reader: Visitor) -> None:
+    here = f"/resources/shown/tile/large.{kind}?project=a/b"
+    whole = Image.open(io.BytesIO(reader.get(f"{here}&level=8&x=0&y=0").body))
+    assert whole.width <= 256
+    deepest = 13 if kind == "png" else 12
+    corner = reader.get(f"{here}&level={deepest}&x=7&y=4")
+    assert corner.headers["content-type"] == "image/jpeg"
+    assert "sandbox" in corner.headers["content-security-policy"]
+    size = (512, 2500 - 4 * 512) if kind == "png" else (WIDE - 7 * 512, HIGH - 4 * 512)
+    picture = Image.open(io.BytesIO(corner.body))
+    assert picture.size == size
+    if kind != "png":
+        red, _, blue = picture.convert("RGB").getpixel((10, 10))  # type: ignore[misc]
+        assert (red < 80, blue > 180) == (True, True)
+        middle = Image.open(io.BytesIO(reader.get(f"{here}&level=10&x=0&y=0").body)).convert("RGB")
+        red, _, blue = middle.getpixel((10, 10))  # type: ignore[misc]
+        assert (middle.size, red > 180, blue < 80) == ((512, 512), True, True)
+    assert reader.get(f"{here}&level={deepest}&x=7&y=4", If_None_Match=corner.headers["etag"]).status == 304
+    for beyond in ("level=12&x=99&y=0", "level=99&x=0&y=0", "level=14&x=0&y=0"):
+        assert reader.get(f"{here}&{beyond}").status == 404, beyond
+
+
+@pytest.mark.parametrize("name", ["drawing.tif", "broken.pdf", "letter.pdf", "cut.png"])
+def test_what_has_no_parts_gives_none(name: str, reader: Visitor) -> None:
+    assert reader.get(f"/resources/shown/tile/{name}?project=a/b&level=12&x=50&y=50").status == 404
+
+
+def test_the_viewer_is_there_where_the_build_brought_it_and_the_picture_is_anyway(
+    reader: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = reader.get(_page("large.jp2"))
+    (viewer,) = page.page.every("m-viewer")
+    assert (viewer.attributes["data-width"], viewer.attributes["data-height"]) == (str(WIDE), str(HIGH))
+    assert reader.get(viewer.attributes["data-script"]).headers["content-type"].startswith("text/javascript")
+    assert "trusted-types muniment default" in page.headers["content-security-policy"]
+    assert page.page.the("img").attributes["src"]
+    small = reader.get(_page("tiled.tif"))
+    assert list(small.page.every("m-viewer")) == []
+    assert "default;" not in small.headers["content-security-policy"].partition("trusted-types muniment")[2]
+    plain = {name: data for name, data in assets.files().items() if name != assets.VIEWER}
+    monkeypatch.setattr(assets, "files", lambda: plain)
+    without = reader.get(_page("large.jp2"))
+    assert list(without.page.every("m-viewer")) == []
+    assert without.page.the("img").attributes["src"]
 
 
 @pytest.mark.parametrize("name", ["drawing.tif", "broken.pdf"])

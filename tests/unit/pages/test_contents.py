@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive import Archive, ContentIndex
+from muniment.archive import Archive, ContentIndex, FacetQuery
 from muniment.content import Hashers
 from muniment.server.pages.find import look
 
@@ -180,10 +180,47 @@ def test_what_is_found_is_counted_by_project_and_year(archive: Archive) -> None:
     assert index.facets("harbour", ["c/d"]).projects == [("c/d", 1)]
     assert index.facets("", None).projects == [("a/b", 3), ("c/d", 1)]
     assert index.facets("...", None).projects == []
-    assert index.facets("harbour", None, "1999").years == []
-    assert look(index, "harbour", None, year="1999").found == []
-    assert len(look(index, "harbour", None, year=year).found) == 4
-    assert [each.summary.id for each in look(index, "", ["c/d"], year=year).found] == ["other"]
+    assert index.facets("harbour", None, FacetQuery("1999")).years == []
+    assert look(index, "harbour", None, only=FacetQuery("1999")).found == []
+    assert len(look(index, "harbour", None, only=FacetQuery(year)).found) == 4
+    assert [each.summary.id for each in look(index, "", ["c/d"], only=FacetQuery(year)).found] == ["other"]
+    index.close()
+
+
+def test_a_search_is_kept_to_a_type_a_source_and_a_state(archive: Archive) -> None:
+    _put(archive, "scans", {"1.tif": b"1", "2.tif": b"2", "README": b"3"}, "Harbour scans", "a/b")
+    _put(archive, "table", {"depths.csv": b"1"}, "Harbour depths", "c/d")
+    with archive.new("fetched", "c/d") as made:
+        made.metadata.update({"title": "Harbour code", "fetched": {"sources": [{"service": "github"}]}})
+        made.add(b"1", "depths.csv")
+    file = archive.instance("table", project="c/d").location("depths.csv")
+    file.chmod(0o600)
+    file.write_bytes(b"2")
+    assert list(archive.audit("table", project="c/d"))
+    index = _caught_up(archive)
+    for text, places in (("harbour", None), ("", None), ("harbour", ["a/b", "c/d"]), ("", ["a/b", "c/d"])):
+        facets = index.facets(text, places)
+        assert facets.types == [("text/csv", 2), ("image/tiff", 1), ("other", 1)]
+        assert facets.sources == [("github", 1)]
+        assert facets.states == [("damaged", 1)]
+    assert index.facets("", ["a/b"]).types == [("image/tiff", 1), ("other", 1)]
+
+    def found(text: str = "", **only: str) -> set[str]:
+        return {each.summary.id for each in look(index, text, None, only=FacetQuery(**only)).found}
+
+    for text in ("", "harbour"):
+        assert found(text, type="text/csv") == {"table", "fetched"}
+        assert found(text, type="text/csv", source="github") == {"fetched"}
+        assert found(text, state="damaged") == {"table"}
+        assert found(text, state="unknown") == set()
+    kept = index.facets("harbour", None, FacetQuery(source="github"))
+    assert (kept.types, kept.projects) == ([("text/csv", 1)], [("c/d", 1)])
+    # What is changed is counted as it is now.
+    with archive.get("scans", "a", project="a/b") as made:
+        made.delete("1.tif")
+        made.delete("2.tif")
+    index.follow()
+    assert ("image/tiff", 1) not in index.facets("", None).types
     index.close()
 
 

@@ -10,19 +10,19 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
+from muniment.archive.index.facets import EVERYTHING, FacetQuery, Facets, count_facets, source_of, types_of, within
 from muniment.archive.index.words import folded, neighbours, search_for, words_of
 from muniment.content.archive import Summary
 from muniment.content.entries import Entry
 from muniment.content.events import Event, Head
 from muniment.errors.base import MunimentError
 
-_VERSION = 2
+_VERSION = 3
 _PAGE = 500
 _KEPT = 16
 """Bytes of a digest that are kept to find by: no two files share them by chance."""
@@ -33,10 +33,14 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS resources (
     key INTEGER PRIMARY KEY, project TEXT NOT NULL, id TEXT NOT NULL, title TEXT NOT NULL, head INTEGER NOT NULL,
     created TEXT NOT NULL, modified TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    UNIQUE (project, id));
+    source TEXT NOT NULL DEFAULT '', UNIQUE (project, id));
 CREATE INDEX IF NOT EXISTS resources_newest ON resources (modified, key);
 CREATE INDEX IF NOT EXISTS resources_by_project ON resources (project, modified, key);
 CREATE INDEX IF NOT EXISTS resources_by_id ON resources (id);
+CREATE INDEX IF NOT EXISTS resources_by_source ON resources (source, modified, key);
+CREATE TABLE IF NOT EXISTS types (
+    type TEXT NOT NULL, resource INTEGER NOT NULL, PRIMARY KEY (type, resource)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS types_of ON types (resource);
 CREATE INDEX IF NOT EXISTS resources_figures ON resources (project, head, files, bytes);
 CREATE TABLE IF NOT EXISTS files (
     resource INTEGER NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, size INTEGER,
@@ -67,7 +71,7 @@ _KNOWN_WORD = "SELECT 1 FROM terms WHERE term >= ? AND term < ? LIMIT 1"
 _COMMONEST = (
     "SELECT t.term FROM json_each(?) near JOIN terms t ON t.term = near.value ORDER BY t.doc DESC, t.term LIMIT 1"
 )
-_TABLES = ("resources", "files", "checks", "every_check", "mentions", "months", "progress", "words")
+_TABLES = ("resources", "types", "files", "checks", "every_check", "mentions", "months", "progress", "words")
 _CHECKED = ("project", "id", "seq", "at", "outcome", "errors", "unknown", "fast")
 _ALGORITHMS = ("sha512", "sha256", "md5")
 
@@ -134,19 +138,6 @@ class Totals:
     instances: int
     files: int
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Facets:
-    """How many resources a search has by project and by year of their newest instance.
-
-    `capped` says that there are more than were counted.
-    """
-
-    MOST: ClassVar[int] = 10_000
-    projects: list[tuple[str, int]]
-    years: list[tuple[str, int]]
-    capped: bool
 
 
 class ContentIndex:
@@ -235,6 +226,7 @@ class ContentIndex:
         try:
             instance = self._archive.instance(event.resource, event.instance, project=event.project)
             title, about = _described(instance)
+            source = source_of(instance.metadata)
             entries = {str(entry.path): entry for entry in instance.files()}
         except (MunimentError, OSError):
             return  # it was purged meanwhile, or an audit says what is wrong with it
@@ -242,24 +234,28 @@ class ContentIndex:
             "SELECT key, head, bytes FROM resources WHERE project = ? AND id = ?", (event.project, event.resource)
         ).fetchone()
         size = sum(entry.size or 0 for entry in entries.values())
-        now = (title, event.instance, event.timestamp, len(entries), size)
+        now = (title, event.instance, event.timestamp, len(entries), size, source)
         if known is None:
             row = (event.project, event.resource, event.timestamp, *now)
             key = connection.execute(
-                "INSERT INTO resources (project, id, created, title, head, modified, files, bytes) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO resources (project, id, created, title, head, modified, files, bytes, source) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             ).lastrowid
         else:
             key = known[0]
             connection.execute(
-                "UPDATE resources SET title = ?, head = ?, modified = ?, files = ?, bytes = ? WHERE key = ?",
+                "UPDATE resources SET title = ?, head = ?, modified = ?, files = ?, bytes = ?, source = ? "
+                "WHERE key = ?",
                 (*now, key),
             )
             connection.execute("DELETE FROM words WHERE rowid = ?", (key,))
+            connection.execute("DELETE FROM types WHERE resource = ?", (key,))
         connection.execute(
             "INSERT INTO words (rowid, title, id, about) VALUES (?, ?, ?, ?)", (key, title, event.resource, about)
         )
+        kinds = [(each, key) for each in types_of(entries.values())]
+        connection.executemany("INSERT INTO types VALUES (?, ?)", kinds)
         self._add_files(connection, int(key or 0), event.instance, entries)
         connection.execute(
             "INSERT INTO months VALUES (?, ?, 1, ?) ON CONFLICT (month) DO UPDATE SET resources = resources + "
@@ -305,17 +301,17 @@ class ContentIndex:
         ).fetchone()
         if row is None:
             return
-        for statement in ("resources WHERE key", "files WHERE resource", "words WHERE rowid"):
+        for statement in ("resources WHERE key", "types WHERE resource", "files WHERE resource", "words WHERE rowid"):
             connection.execute(f"DELETE FROM {statement} = ?", (row[0],))  # noqa: S608 - from the line above
         connection.execute("DELETE FROM checks WHERE project = ? AND id = ?", (project, id))
 
     # --- finding
 
     def newest(
-        self, projects: list[str] | None, before: tuple[str, int] | None, limit: int, year: str = ""
+        self, projects: list[str] | None, before: tuple[str, int] | None, limit: int, only: FacetQuery = EVERYTHING
     ) -> list[Found]:
         """Resources by their newest instance, the newest first; `before` is the last one's time and key."""
-        where, given = _within(projects, "r.project", year)
+        where, given = within(projects, "r.project", only)
         if before is not None:
             where += " AND (r.modified, r.key) < (?, ?)"
             given += before
@@ -324,46 +320,30 @@ class ContentIndex:
 
     def put_in(self, day: str, projects: list[str] | None, limit: int, skip: int = 0) -> list[Found]:
         """Resources whose newest instance is of a day or a month, written as RFC 3339 begins, the newest first."""
-        where, given = _within(projects, "r.project")
+        where, given = within(projects, "r.project")
         query = (
             f"SELECT r.* FROM resources r WHERE r.modified >= ? AND r.modified < ? AND {where} "  # noqa: S608 - as above
             "ORDER BY r.modified DESC, r.key DESC LIMIT ? OFFSET ?"
         )
         return [_found(row) for row in self._rows(query, (day, f"{day}\uffff", *given, limit, skip))]
 
-    def about(self, text: str, projects: list[str] | None, limit: int, skip: int = 0, year: str = "") -> list[Found]:
+    def about(
+        self, text: str, projects: list[str] | None, limit: int, skip: int = 0, only: FacetQuery = EVERYTHING
+    ) -> list[Found]:
         """Resources in whose title, id or description all these words are, or begin; the best first."""
         asked = search_for(text)
         if not asked:
             return []
-        where, given = _within(projects, "r.project", year)
+        where, given = within(projects, "r.project", only)
         query = (
             "SELECT r.* FROM words JOIN resources r ON r.key = words.rowid "  # noqa: S608 - as above
             f"WHERE words MATCH ? AND {where} ORDER BY bm25(words, 8, 4, 1), r.key LIMIT ? OFFSET ?"
         )
         return [_found(row) for row in self._rows(query, (asked, *given, limit, skip))]
 
-    def facets(self, text: str, projects: list[str] | None, year: str = "") -> Facets:
-        """By project and by year, what a search by words has, or all where `text` is empty.
-
-        Of a search the first `Facets.MOST` are counted; a word that is in everything costs no more.
-        """
-        where, given = _within(projects, "r.project", year)
-        columns = "r.project AS project, substr(r.modified, 1, 4) AS year"
-        source = f"SELECT {columns} FROM resources r WHERE {where}"  # noqa: S608 - as above
-        if text:
-            joined = "words JOIN resources r ON r.key = words.rowid WHERE words MATCH ?"
-            source = f"SELECT {columns} FROM {joined} AND {where} LIMIT ?"  # noqa: S608 - as above
-            given = (search_for(text), *given, Facets.MOST + 1)
-        query = f"SELECT project, year, count(*) FROM ({source}) GROUP BY 1, 2"  # noqa: S608 - as above
-        rows = self._rows(query, given) if not text or given[0] else []
-        by_project: Counter[str] = Counter()
-        by_year: Counter[str] = Counter()
-        for project, each, count in rows:
-            by_project[project] += count
-            by_year[each] += count
-        capped = bool(text) and sum(by_project.values()) > Facets.MOST
-        return Facets(by_project.most_common(), sorted(by_year.items(), reverse=True), capped)
+    def facets(self, text: str, projects: list[str] | None, only: FacetQuery = EVERYTHING) -> Facets:
+        """What a search by words has of each project, year, type, source and state; all where `text` is empty."""
+        return count_facets(self._rows, text, projects, only)
 
     def nearest(self, text: str, projects: list[str] | None) -> str:
         """The words of `text`, those that no resource has replaced by the commonest that is spelled nearly so.
@@ -386,7 +366,7 @@ class ContentIndex:
         self, text: str, projects: list[str] | None, limit: int, after: tuple[str, int] = ("", 0)
     ) -> list[tuple[int, Found]]:
         """Files whose name begins so, capital or small letters alike, by name and row, each with its row's number."""
-        where, given = _within(projects, "r.project")
+        where, given = within(projects, "r.project")
         query = (
             "SELECT f.rowid, f.path, f.first, f.last, f.size, r.* FROM files f INDEXED BY files_named "  # noqa: S608 - as above
             "CROSS JOIN resources r ON r.key = f.resource WHERE f.name >= ? AND f.name < ? "
@@ -400,7 +380,7 @@ class ContentIndex:
         column = {128: "sha512", 64: "sha256", 32: "md5"}.get(len(digest))
         if column is None:
             return []
-        where, given = _within(projects, "r.project")
+        where, given = within(projects, "r.project")
         query = (
             f"SELECT f.path, f.first, f.last, f.size, r.* FROM files f JOIN resources r ON r.key = f.resource "  # noqa: S608 - as above
             f"WHERE f.{column} = ? AND {where} ORDER BY f.rowid LIMIT ?"
@@ -408,9 +388,9 @@ class ContentIndex:
         rows = self._rows(query, (bytes.fromhex(digest)[:_KEPT], *given, limit))
         return [_found(row[4:], *row[:4]) for row in rows]
 
-    def with_id(self, id: str, projects: list[str] | None) -> list[Found]:
+    def with_id(self, id: str, projects: list[str] | None, only: FacetQuery = EVERYTHING) -> list[Found]:
         """The resources that have an id, one a project."""
-        where, given = _within(projects, "r.project")
+        where, given = within(projects, "r.project", only)
         query = f"SELECT r.* FROM resources r WHERE r.id = ? AND {where} LIMIT 100"  # noqa: S608 - as above
         return [_found(row) for row in self._rows(query, (id, *given))]
 
@@ -430,7 +410,7 @@ class ContentIndex:
 
     def totals(self, projects: list[str] | None = None) -> Totals:
         """What is held."""
-        where, given = _within(projects, "project")
+        where, given = within(projects, "project")
         query = f"SELECT count(*), coalesce(sum(head), 0), coalesce(sum(files), 0), coalesce(sum(bytes), 0) FROM resources WHERE {where}"  # noqa: S608, E501 - as above
         return Totals(*self._rows(query, given)[0])
 
@@ -506,14 +486,6 @@ def _set(connection: sqlite3.Connection, name: str, value: int) -> None:
     connection.execute("INSERT OR REPLACE INTO progress (name, value) VALUES (?, ?)", (name, value))
 
 
-def _within(projects: list[str] | None, column: str, year: str = "") -> tuple[str, tuple[Any, ...]]:
-    """The condition that keeps to these projects, None being all, and to a year where one is named."""
-    within, given = ("r.modified >= ? AND r.modified < ?", (year, f"{year}\uffff")) if year else ("1", ())
-    if projects is None:
-        return within, given
-    return f"{within} AND {column} IN (SELECT value FROM json_each(?))", (*given, json.dumps(projects))  # noqa: S608 - a column's name of ours
-
-
 def _described(instance: Described) -> tuple[str, str]:
     """The title of an instance, and the texts of what is said about it."""
     said = instance.metadata
@@ -542,7 +514,7 @@ def _kept(entry: Entry, algorithm: str) -> bytes | None:
 
 
 def _found(row: Any, path: str = "", first: int = 0, last: int = 0, size: int | None = None) -> Found:
-    _, project, id, title, head, created, modified, files, total = row  # noqa: A001 - the domain's word
+    _, project, id, title, head, created, modified, files, total, _ = row  # noqa: A001 - the domain's word
     return Found(Summary(project, id, head, created, modified, files, total), title, path, first, last, size or 0)
 
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from muniment.errors.base import MunimentError
 from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.imaging.viewer import viewer
 from muniment.server.pages.page import framed, language_of
 from muniment.server.pages.policy import REPORTS
 
@@ -36,7 +37,17 @@ WORDS = (
 def about(request: Request) -> Response:
     """The page."""
     title = language_of(request)("What the words mean")
-    return framed(request, "about.html", title, access=_access(request), states=STATES, words=WORDS)
+    library = viewer()
+    return framed(
+        request,
+        "about.html",
+        title,
+        access=_access(request),
+        states=STATES,
+        words=WORDS,
+        library=library,
+        license=library.license.decode("utf-8", "replace") if library is not None else "",
+    )
 
 
 @router.post(REPORTS, operation_id="page_reports", status_code=204)

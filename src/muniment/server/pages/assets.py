@@ -13,8 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from muniment.errors.remote import NoSuchPage
+from muniment.imaging.viewer import viewer
 
 PREFIX = "/-/assets"
+VIEWER = "openseadragon.js"
+"""The viewer of large pictures, where the build has brought it."""
 _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -26,7 +29,10 @@ _TYPES = {
 @cache
 def files() -> Mapping[str, bytes]:
     """Every asset by its path."""
-    return dict(_below(resources.files("muniment.server.pages") / "static", ""))
+    found = dict(_below(resources.files("muniment.server.pages") / "static", ""))
+    if (library := viewer()) is not None:
+        found[VIEWER] = library.script
+    return found
 
 
 @cache

@@ -17,9 +17,10 @@ from muniment.errors.base import ExtraMissing, MunimentError
 from muniment.errors.distillery import BadScan, ImagingFailed, ImagingLibraryMissing
 from muniment.errors.remote import NoSuchPage
 from muniment.http.names import path_of, segment
+from muniment.server.pages import assets
 from muniment.server.pages.page import Page, file_path, resource_path
 from muniment.server.pages.pictures import picture_size
-from muniment.server.pages.previews import reason_of
+from muniment.server.pages.previews import SIDE, Previews, reason_of
 from muniment.server.pages.resources import asked_instance, title_of
 
 router = APIRouter(include_in_schema=False)
@@ -29,6 +30,7 @@ _CELLS = 40
 _PLACES = 50
 _LARGEST_PICTURE = 30_000_000
 _MOST_PIXELS = 60_000_000
+_DEEPEST = 24
 _LARGEST_DRAWING = 2_000_000
 _TEXTS = frozenset(
     {
@@ -78,6 +80,9 @@ _PICTURES = {
 }
 _SENT = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"})
 """What a browser may be sent as it is, in an `<img>`."""
+_TILED = frozenset({"image/png", "image/jpeg", "image/tiff", "image/jp2"})
+"""What is shown deeper than a preview, part by part."""
+_TILE = 512
 _SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
 
 
@@ -92,6 +97,9 @@ class Preview:
     why: str = ""
     pages: int = 1
     page: int = 1
+    width: int = 0
+    height: int = 0
+    """Pixels, where it is larger than what is shown at once; zeros else."""
 
 
 @router.get("/resources/{id}/files/{path:path}", operation_id="page_file")
@@ -104,6 +112,8 @@ def file(request: Request, id: str, path: str) -> Response:
     where = f"instances/{found.number}/files/{file_path(name)}?project={segment(found.project)}"
     digest = _digest(entry)
     others = page.contents.holding(digest, page.readable, _PLACES) if digest else []
+    preview = preview_of(page, found, entry)
+    deep = bool(preview.width) and assets.VIEWER in assets.files()
     return page.show(
         "file.html",
         name.rpartition("/")[2],
@@ -126,7 +136,10 @@ def file(request: Request, id: str, path: str) -> Response:
             for each in others
             if (each.summary.project, each.summary.id, each.path) != (found.project, found.id, name)
         ],
-        preview=preview_of(page, found, entry),
+        preview=preview,
+        tiles=resource_path(found.project, found.id, f"tile/{file_path(name)}", instance=found.number),
+        script=assets.address(assets.VIEWER) if deep else "",
+        viewer=deep,
     )
 
 
@@ -164,6 +177,52 @@ def picture(request: Request, id: str, path: str) -> Response:
     return Response(data, headers=headers, media_type=kind)
 
 
+@router.get("/resources/{id}/tile/{path:path}", operation_id="page_tile")
+def tile(request: Request, id: str, path: str) -> Response:
+    """A part of a large picture as a JPEG: `level` halves its size up to the whole, `x` and `y` count squares of 512.
+
+    Raises:
+        NoSuchPage: It is no picture with parts, or has none there.
+    """
+    page = Page(request)
+    found = asked_instance(page, id)
+    entry = found[path_of(path)]
+    number, level, x, y = page_number(page), *(_whole(page.asked(name, 5)) for name in ("level", "x", "y"))
+    etag = f'"{_digest(entry)}-{number}-{level}-{x}-{y}"'
+    headers = {"Content-Security-Policy": _SANDBOX, "Cache-Control": "private, max-age=3600", "ETag": etag}
+    if _digest(entry) and request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    nothing = NoSuchPage(path=request.scope["path"][:200])
+    if _kind(entry) not in _TILED or level > _DEEPEST:
+        raise nothing
+    previews: Previews = page.request.app.state.previews
+    try:
+        box, wide = tile_box(*previews.look(found.location(entry.path))[1:], level, x, y)
+        made = previews.tile(found.location(entry.path), number, box, wide)
+    except (BadScan, ImagingFailed, ExtraMissing, ImagingLibraryMissing, ValueError, OSError):
+        raise nothing from None
+    return Response(made, headers=headers, media_type="image/jpeg")
+
+
+def tile_box(width: int, height: int, level: int, x: int, y: int) -> tuple[tuple[int, int, int, int], int]:
+    """A square of a picture at a level, counted from the whole in one pixel: its part of the picture, and its width.
+
+    Raises:
+        ValueError: There is none.
+    """
+    deepest = (max(width, height) - 1).bit_length()
+    scale = 2 ** (deepest - level)
+    left, top = x * _TILE * scale, y * _TILE * scale
+    if level > deepest or left >= width or top >= height:
+        raise ValueError
+    box = (left, top, min(_TILE * scale, width - left), min(_TILE * scale, height - top))
+    return box, max(-(-box[2] // scale), 1)
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
 def page_number(page: Page) -> int:
     """The page of a file that is asked for, from 1; 1 where what is asked is no number."""
     asked = page.asked("page", 5)
@@ -189,12 +248,14 @@ def _picture(page: Page, found: Instance, entry: Entry) -> Preview:
     if _ending(entry) == "svg":
         return _as_it_is(page, found, entry)
     try:
-        pages, _, _ = page.request.app.state.previews.look(found.location(entry.path))
+        pages, width, height = page.request.app.state.previews.look(found.location(entry.path))
     except (ExtraMissing, ImagingLibraryMissing) as error:
         return _as_it_is(page, found, entry) if _kind(entry) in _SENT else Preview("none", why=str(error))
     except BadScan as error:
         return Preview("none", why=str(t("It cannot be shown as a picture: {reason}", reason=reason_of(error))))
-    return Preview("picture", pages=pages, page=min(page_number(page), pages))
+    large = _kind(entry) in _TILED and max(width, height) > SIDE
+    size = (width, height) if large else (0, 0)
+    return Preview("picture", pages=pages, page=min(page_number(page), pages), width=size[0], height=size[1])
 
 
 def _as_it_is(page: Page, found: Instance, entry: Entry) -> Preview:

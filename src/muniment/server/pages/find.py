@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import JSONResponse, Response
 
-from muniment.archive import ContentIndex, Found
+from muniment.archive import EVERYTHING, ContentIndex, FacetQuery, Found
 from muniment.http.throttling import READ
 from muniment.server.pages.names import shown
 from muniment.server.pages.page import Page, file_path, resource_path
@@ -23,6 +23,7 @@ _DIGEST = re.compile(
 )
 
 _YEAR = re.compile(r"[0-9]{4}\Z")
+STATES = ("damaged", "unknown")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?\Z")
 
 COLUMNS: tuple[Column[Found], ...] = (
@@ -55,11 +56,17 @@ def find(request: Request) -> Response:
     project = page.asked("project", 130)
     kind = page.asked("kind", 10)
     places = _places(page, project)
-    year = page.asked("year", 4) if _YEAR.match(page.asked("year", 4)) else ""
-    answer = look(page.contents, asked, places, kind, page.asked("after", 4000), year)
+    only = FacetQuery(
+        page.asked("year", 4) if _YEAR.match(page.asked("year", 4)) else "",
+        page.asked("type", 100),
+        page.asked("source", 40),
+        state if (state := page.asked("state", 10)) in STATES else "",
+    )
+    answer = look(page.contents, asked, places, kind, page.asked("after", 4000), only)
     if form := wants(request):
         return table_of(COLUMNS, answer.found, form, "find", {"next": answer.following})
     by_words = answer.read_as in {"words", "newest", "id"} and kind == ""
+    chosen = {"q": asked, "project": project, **asdict(only)}
     t, n = page.texts, page.texts.counted
     heading = t("What is it?")
     if asked:
@@ -79,8 +86,11 @@ def find(request: Request) -> Response:
         q=asked,
         project=project,
         kind=kind,
-        year=year,
-        facets=page.contents.facets(asked, places, year) if by_words and answer.found else None,
+        only=only,
+        chosen=chosen,
+        narrowed=lambda field, value: {**chosen, field: value},
+        widened=lambda field: {**chosen, field: ""},
+        facets=page.contents.facets(asked, places, only) if by_words and answer.found else None,
         nearest=page.contents.nearest(asked, places) if by_words and not answer.found else "",
         answer=answer,
         rows=[(each, _path(each)) for each in answer.found],
@@ -104,11 +114,16 @@ def find_digest(request: Request, digest: str) -> Response:
 
 
 def look(
-    contents: ContentIndex, asked: str, places: list[str] | None, kind: str = "", after: str = "", year: str = ""
+    contents: ContentIndex,
+    asked: str,
+    places: list[str] | None,
+    kind: str = "",
+    after: str = "",
+    only: FacetQuery = EVERYTHING,
 ) -> Answer:
-    """What an input means, and what there is of it; `year` keeps to resources whose newest instance is of it."""
+    """What an input means, and what there is of it; `only` keeps to some resources."""
     if not asked:
-        return _newest(contents, places, after, year)
+        return _newest(contents, places, after, only)
     digest = _DIGEST.match(asked.strip())
     if digest and kind in {"", "digest"}:
         value = digest["hex"].lower()
@@ -117,15 +132,14 @@ def look(
             return Answer("digest", found)
     if kind == "file":
         return _files(contents, asked, places, after)
-    exact = contents.with_id(asked, places) if not after else []
+    exact = contents.with_id(asked, places, only) if not after else []
     known = {(each.summary.project, each.summary.id) for each in exact}
     skip = int(after) if after.isdecimal() and len(after) < 7 else 0  # noqa: PLR2004 - nobody turns a million pages
-    exact = [each for each in exact if each.summary.modified.startswith(year)]
-    about = contents.about(asked, places, _PAGE + 1, skip, year)
+    about = contents.about(asked, places, _PAGE + 1, skip, only)
     listed = [*exact, *(each for each in about[:_PAGE] if (each.summary.project, each.summary.id) not in known)]
     if listed:
         return Answer("id" if exact and not about else "words", listed, str(skip + _PAGE) if len(about) > _PAGE else "")
-    if year:
+    if only:
         return Answer("words", [])
     if _DAY.match(asked):
         found = contents.put_in(asked, places, _PAGE + 1, skip)
@@ -134,10 +148,10 @@ def look(
     return files if files.found else Answer("words", [])
 
 
-def _newest(contents: ContentIndex, places: list[str] | None, after: str, year: str) -> Answer:
+def _newest(contents: ContentIndex, places: list[str] | None, after: str, only: FacetQuery) -> Answer:
     moment, _, key = after.rpartition(" ")
     before = (moment, int(key)) if moment and key.isdecimal() else None
-    found = contents.newest(places, before, _PAGE + 1, year)
+    found = contents.newest(places, before, _PAGE + 1, only)
     if len(found) <= _PAGE:
         return Answer("newest", found)
     last = found[_PAGE - 1]

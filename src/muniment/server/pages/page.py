@@ -152,9 +152,18 @@ class Page:
         """A field of the address's query, without what surrounds it."""
         return self.request.query_params.get(name, "")[:longest].strip()
 
-    def show(self, template: str, title: str, current: str = "", *, status: int = 200, **given: object) -> Response:
+    def show(
+        self,
+        template: str,
+        title: str,
+        current: str = "",
+        *,
+        status: int = 200,
+        viewer: bool = False,
+        **given: object,
+    ) -> Response:
         """The answer: the template in its frame. `current` is the path of its entry at the side."""
-        return framed(self.request, template, title, current, access=self.access, status=status, **given)
+        return framed(self.request, template, title, current, access=self.access, status=status, viewer=viewer, **given)
 
     def go(self, path: str) -> Response:
         """Lead on after something was done (303)."""
@@ -169,9 +178,10 @@ def framed(
     *,
     access: AuthorizedRequest | None = None,
     status: int = 200,
+    viewer: bool = False,
     **given: object,
 ) -> Response:
-    """A template in its frame, also for who was not let in."""
+    """A template in its frame, also for who was not let in; `viewer` is for a page with the viewer of pictures."""
     words = language_of(request)
     root = str(request.scope.get("root_path", ""))
     archive: Archive = request.app.state.archive
@@ -194,7 +204,7 @@ def framed(
         searched=request.query_params.get("q", "")[:1000] if current == "/find" else "",
         **given,
     )
-    return Response(body, status, rendering.headers(root), media_type="text/html; charset=utf-8")
+    return Response(body, status, rendering.headers(root, viewer=viewer), media_type="text/html; charset=utf-8")
 
 
 def _rail(access: AuthorizedRequest | None, request: Request) -> list[tuple[str, list[NavigationEntry]]]:

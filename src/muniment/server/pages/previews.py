@@ -28,7 +28,7 @@ _WAITING = 4
 
 
 class Previews:
-    """Two processes: one looks at headers, so that no page waits for the pictures that the other makes.
+    """Three processes: one looks at headers, so that no page waits for pictures, and one makes tiles of large ones.
 
     Raises from every method:
         BadScan: It is no picture or PDF that is shown, or exceeds a limit.
@@ -40,7 +40,8 @@ class Previews:
 
     def __init__(self, look: ImagingLimits = LOOK, make: ImagingLimits = MAKE) -> None:
         self._look, self._make = ImageProcess(look), ImageProcess(make)
-        self._looking, self._making = (threading.BoundedSemaphore(_WAITING) for _ in range(2))
+        self._tiles = ImageProcess(make)
+        self._looking, self._making, self._tiling = (threading.BoundedSemaphore(_WAITING) for _ in range(3))
 
     def look(self, path: Path) -> tuple[int, int, int]:
         """What a file's header says: pages, and width and height in pixels or, of a PDF, in points."""
@@ -57,10 +58,20 @@ class Previews:
             with made.open("rb") as file:
                 return file.read(_OUTPUT)
 
+    def tile(self, path: Path, page: int, box: tuple[int, int, int, int], wide: int) -> bytes:
+        """A JPEG of a part of one page, counted from 1: left, top, width and height, `wide` pixels wide."""
+        os.close(descriptor_of(path))
+        with _place(self._tiling), TemporaryDirectory(prefix="muniment-preview-") as folder:
+            made = Path(folder, "tile.jpg")
+            self._tiles.region(path, page - 1, made, box=box, wide=wide)
+            with made.open("rb") as file:
+                return file.read(_OUTPUT)
+
     def close(self) -> None:
         """End both processes."""
         self._look.close()
         self._make.close()
+        self._tiles.close()
 
 
 def reason_of(error: MunimentError | OSError) -> str:

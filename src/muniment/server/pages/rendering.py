@@ -61,6 +61,6 @@ def query(**given: object) -> Markup:
     return Markup("?{}").format(text) if text else Markup("")
 
 
-def headers(root: str) -> dict[str, str]:
-    """What every page carries."""
-    return policy.headers(root)
+def headers(root: str, *, viewer: bool = False) -> dict[str, str]:
+    """What every page carries; one with the viewer of large pictures has a policy of its own."""
+    return policy.headers(root, viewer=viewer)
