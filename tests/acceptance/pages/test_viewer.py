@@ -1,4 +1,4 @@
-"""A large scan in Chromium: part by part under the strict policy, by mouse and by keyboard, and plain without scripts."""
+"""A large scan in Chromium: part by part under the strict policy, by mouse and keyboard, and plain without scripts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_large_scan_is_looked_at_closely(look: Look, scanned: Running, picture
     assert page.locator(".preview img").is_hidden()
     assert not any("level=12" in each for each in asked)
     with page.expect_request(lambda request: "level=12" in request.url):
-        for _ in range(4):
+        for _ in range(5):
             page.click("[data-tool=closer]")
     assert reader.axe() == []
     page.click("[data-tool=all]")

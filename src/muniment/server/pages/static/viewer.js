@@ -21,10 +21,11 @@ class Viewer extends HTMLElement {
       createHTML: (text) => (text === "" ? text : null),
       createScriptURL: (address) => (address === script ? address : null),
     });
-    // It would put a style into the page that the policy refuses, unless there is one of that name.
-    const style = document.createElement("style");
-    style.dataset.openseadragonMobileCss = "";
-    document.head.append(style);
+    // It would put a style into the page that the policy refuses, unless it finds one: this has the name of a style
+    // and is none, so that the policy has nothing to refuse.
+    const mark = document.createElementNS("urn:muniment:mark", "style");
+    mark.setAttribute("data-openseadragon-mobile-css", "");
+    document.head.append(mark);
     const wanted = document.createElement("script");
     wanted.src = script;
     wanted.addEventListener("load", () => this.show());
