@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock upgrade docs format mutants nightly test-power release-notes clean
+.PHONY: help setup demo pictures test check bench lock upgrade docs format mutants nightly test-power release-notes clean
 
 BIN := .venv/bin
 # Two for each core, for half of the tests wait for a server or a disk.
@@ -30,6 +30,11 @@ test: setup
 	@scripts/ckan.sh
 	@scripts/clients.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+# The pictures of the documentation, taken of real pages in Chromium.
+pictures: setup
+	@scripts/system.sh test
+	MUNIMENT_PICTURES=docs/pictures $(BIN)/python -m pytest -m nightly tests/acceptance/pages/test_pictures.py $(ARGS)
 
 nightly: setup
 	@scripts/system.sh test

@@ -17,6 +17,10 @@ ACTIONS = ("retry", "cancel", "pause", "resume")
 """What can be done with a job."""
 
 
+AGES = (30, 90, 180, 365)
+"""Days since the last verification, by which resources are counted."""
+
+
 class OperationsControl:
     """What an operator sees of the ledger and may do with it, on the command line and over HTTP alike."""
 
@@ -44,6 +48,17 @@ class OperationsControl:
         from muniment.workflows.copies.table import CopyTable  # noqa: PLC0415 - a database library comes with it
 
         return CopyTable(self._ledger.database).counts()
+
+    def ages(self) -> list[int]:
+        """How many resources were last verified within each of `AGES`, in days, and how many before.
+
+        Raises:
+            MunimentError: The ledger cannot be opened or reached.
+        """
+        from muniment.workflows.copies.registry import ARCHIVE  # noqa: PLC0415 - as above
+        from muniment.workflows.copies.table import CopyTable  # noqa: PLC0415 - as above
+
+        return CopyTable(self._ledger.database).ages(ARCHIVE, AGES)
 
     def workers_alive(self) -> int:
         """How many workers said lately that they live.

@@ -28,6 +28,9 @@ class Monitor:
 
     def __init__(self, archive: Archive, control: OperationsControl) -> None:
         self.latest: Usage | None = None
+        self.ages: list[int] = []
+        """How many resources were last verified how long ago, as `OperationsControl.ages`; empty where unknown."""
+        self.read_at = 0.0
         self._usage = UsageReader(archive)
         self._control = control
         self._outages = OutageLog(logger)
@@ -41,6 +44,8 @@ class Monitor:
         """Read what the archive holds; what hinders that is told once."""
         with self._outages.watching():
             self.latest = self._usage.read()
+            self.ages = self._control.ages()
+            self.read_at = time.time()
 
     def workers(self) -> int | None:
         """How many workers are alive; None where the ledger cannot be reached. Asked at most every two seconds."""

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, pairwise
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from muniment.app.operations import AGES
 from muniment.archive import ContentIndex, Event, LastCheck, Totals, Usage
+from muniment.doors.osf import KIND as CONTAINERS
 from muniment.errors.base import MunimentError
 from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.jobs.model import Job, JobState
 from muniment.server.pages.copies import StoreFigures, figures_of
 from muniment.server.pages.page import SERVED, Page, resource_path
+from muniment.workflows.copies.retention import purge_requests_of
 
 router = APIRouter(include_in_schema=False)
 _LATEST = 6
 _NEEDY = 6
 _MONTHS = 12
+_FOUND = (("bad", "Damaged"), ("unknown", "Could not tell"), ("owed", "Owed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,24 @@ class Need:
     does: str
 
 
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """One place where things are kept, and how many of them are in which state there."""
+
+    label: str
+    path: str
+    whole: int
+    owed: int = 0
+    unknown: int = 0
+    bad: int = 0
+    says: str = ""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.whole + self.owed + self.unknown + self.bad
+
+
 @router.get("/", operation_id="page_home")
 def home(request: Request) -> Response:
     """The page."""
@@ -55,7 +78,13 @@ def home(request: Request) -> Response:
     jobs = _jobs(page)
     stores = _stores(page) if everything else []
     usage: Usage | None = request.app.state.monitor.latest if everything else None
-    needs = [*_damaged(page, failed), *(_failed_jobs(page, jobs) if "jobs" in SERVED else [])]
+    needs = [
+        *_damaged(page, failed),
+        *_waiting_purges(page),
+        *(_failed_jobs(page, jobs) if "jobs" in SERVED else []),
+        *_silent(page, stores),
+    ]
+    bars = _bars(totals, whole, failed, stores, usage) if everything else []
     return page.show(
         "home.html",
         page.texts("Home"),
@@ -66,6 +95,10 @@ def home(request: Request) -> Response:
         totals=totals,
         months=_months(contents) if page.readable is None else [],
         whole=whole,
+        bars=bars,
+        found=[(state, word, sum(getattr(each, state) for each in bars)) for state, word in _FOUND],
+        ages=_ages(page) if everything else [],
+        ages_at=request.app.state.monitor.read_at,
         stores=stores,
         usage=usage,
         running=[job for job in jobs if job.state == JobState.RUNNING][:_LATEST],
@@ -153,6 +186,75 @@ def _stores(page: Page) -> list[StoreFigures]:
         return []  # the page comes all the same; the page of copies says what is wrong
 
 
+def _bars(
+    totals: Totals, whole: LastCheck | None, failed: list[LastCheck], stores: list[StoreFigures], usage: Usage | None
+) -> list[Protection]:
+    """Disk, parity and each store: what was verified there, is owed, could not be told, or is damaged."""
+    bad = sum(each.errors > 0 for each in failed)
+    unsure = len(failed) - bad
+    rest = max(totals.resources - bad - unsure, 0)
+    read = whole is not None and not whole.fast and not whole.unknown
+    found = [Protection("Archive, disk", "/fixity", rest if read else 0, 0, unsure if read else unsure + rest, bad)]
+    if usage is not None and usage.parity_owed is not None:
+        owed = min(usage.parity_owed, totals.instances)
+        found.append(Protection("Parity", "/fixity", totals.instances - owed, owed))
+    for each in stores:
+        counts = each.counts
+        damaged = counts.get("damaged", 0) + counts.get("missing", 0)
+        owed, unknown = counts.get("owed", 0) + counts.get("purging", 0), counts.get("unknown", 0)
+        path = f"/copies/stores/{each.store.name}"
+        found.append(
+            Protection(each.store.name, path, counts.get("made", 0), owed, unknown, damaged, each.store.reason)
+        )
+    return found
+
+
+def _ages(page: Page) -> list[tuple[str, int]]:
+    """How many resources were last verified how long ago, as the server counted lately."""
+    counted: list[int] = page.request.app.state.monitor.ages
+    if not sum(counted):
+        return []
+    t, bounds = page.texts, [0, *AGES]
+    words = [str(t("{first} to {last} days", first=low, last=high)) for low, high in pairwise(bounds)]
+    return list(zip([*words, str(t("Over a year"))], counted, strict=True))
+
+
+def _silent(page: Page, stores: list[StoreFigures]) -> list[Need]:
+    t = page.texts
+    return [
+        Need(
+            "unknown",
+            str(t("{name} does not answer", name=each.store.name)),
+            str(t("{reason} Nothing is known to be lost; it is tried again.", reason=f"{each.store.reason[:200]} ")),
+            f"/copies/stores/{each.store.name}#trial",
+            str(t("Test it")),
+        )
+        for each in stores
+        if each.store.reason
+    ]
+
+
+def _waiting_purges(page: Page) -> list[Need]:
+    """Purges that wait for a second person, for whoever may be that."""
+    if not page.access.may(ADMIN, None):
+        return []
+    t = page.texts
+    try:
+        waiting = purge_requests_of(page.jobs.copy_service.table.database, _NEEDY)
+    except MunimentError:
+        return []
+    return [
+        Need(
+            "wait",
+            each.resource,
+            str(t("{who} asked that it be removed for ever; a second person decides.", who=each.requester)),
+            resource_path(each.project, each.resource, "purge"),
+            str(t("Decide")),
+        )
+        for each in waiting
+    ]
+
+
 def _owed(stores: list[StoreFigures], usage: Usage | None) -> int:
     owed = sum(each.counts.get(state, 0) for each in stores for state in ("owed", "damaged", "missing", "unknown"))
     return owed + (usage.parity_owed or 0 if usage else 0)
@@ -162,10 +264,10 @@ def _failed_jobs(page: Page, jobs: list[Job]) -> list[Need]:
     t = page.texts
     return [
         Need(
-            "warn",
+            "bad" if job.kind == CONTAINERS else "warn",
             f"{job.kind} {job.key or ''}".strip(),
             job.reason or str(t("It failed.")),
-            f"/jobs/{job.id}",
+            f"/containers/{quote(job.key, safe='')}" if job.kind == CONTAINERS and job.key else f"/jobs/{job.id}",
             str(t("See what failed")),
         )
         for job in jobs

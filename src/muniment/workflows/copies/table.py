@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, insert, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from muniment.database import Database
@@ -95,6 +95,20 @@ class CopyTable:
         )
         rows = self.database.read(lambda connection: connection.execute(query).all())
         return {str(store): int(count) for store, count in rows}
+
+    def ages(self, store: str, days: Sequence[int]) -> list[int]:
+        """How many copies of a store were last verified within each of these numbers of days, and how many before.
+
+        `days` grow; a copy counts in the first that it fits.
+        """
+        now = self.now()
+        bins = [(copies.c.verified_at >= now - day * 86_400.0, number) for number, day in enumerate(days)]
+        column = case(*bins, else_=len(days))
+        query = select(column, func.count()).where(copies.c.store == store).group_by(column)
+        counted = [0] * (len(days) + 1)
+        for number, count in self.database.read(lambda connection: connection.execute(query).all()):
+            counted[int(number)] = int(count)
+        return counted
 
     def each(
         self, *, store: str | None = None, state: State | None = None, project: str | None = None
