@@ -132,12 +132,11 @@ def test_struck_at_any_request_a_bucket_is_wholly_old_or_new_and_finished_by_ano
     ends: dict[str, set[str]] = {}
     for at in range(1, len(stage.requests) + 1):
         for kind in KINDS:
-            if (at + KINDS.index(kind)) % every:
+            if (at + KINDS.index(kind)) % every and at not in {1, len(stage.requests)}:
                 continue
             keys, _, heard = stage.strike(at, kind)
             end = stage.judge(keys, heard, whole=at % (every * 3) == 0)
             ends.setdefault(kind, set()).add(end)
-    assert all("old" in found or "new" in found for found in ends.values())
     assert set().union(*ends.values()) == {"old", "new"}
 
 
