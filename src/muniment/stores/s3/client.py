@@ -118,7 +118,7 @@ class Clients:
         except (EndpointConnectionError, HTTPClientError) as error:
             raise StoreUnreachable(store=self._name, reason=str(error)) from error
         except NoCredentialsError as error:
-            reason = "no credentials are known: give --keys FILE, MUNIMENT_STORE_KEYS, or AWS_ACCESS_KEY_ID and its secret"
+            reason = "no credentials are known: give --keys FILE, MUNIMENT_STORE_KEYS, or AWS_ACCESS_KEY_ID"
             raise StoreRefused(store=self._name, key=key, reason=reason) from error
         except BotoCoreError as error:
             raise StoreFailed(store=self._name, key=key, reason=str(error)) from error
