@@ -19,10 +19,12 @@ from muniment.errors.catalogues import (
     CatalogueAnswerUnusable,
     CatalogueRefused,
     CatalogueRefusedUser,
+    CatalogueUnreachable,
     FieldsLost,
     NotInCatalogue,
     RecordBusy,
 )
+from muniment.errors.sources import HostUnknown, RateLimited, ServiceFailed, ServiceUnreachable
 from muniment.session import Account, Session
 from muniment.session.reply import Answer
 
@@ -35,6 +37,7 @@ _LIMIT = 64 * 1024 * 1024
 _TRIES = 6
 _SHOWN = 600
 _SESSION_OVER, _STALE, _FORBIDDEN, _MISSING, _INVALID = 412, 409, 403, 404, 400
+_FAILED = 500
 _STALE_WORDS = "modified since"
 _SET_BY_SERVER = frozenset(
     {
@@ -189,10 +192,11 @@ class ArchivesSpace:
         """Make a record of a kind, such as `digital_objects`, and read it back.
 
         Raises:
+            CatalogueUnreachable: It gave no answer, and may have made the record all the same: look before the next.
             CatalogueRefused: A field is refused; each is named.
             FieldsLost: It was taken, and some fields were not.
         """
-        answer = self._call("POST", f"{self.repository}/{kind}", body=dict(record))
+        answer = self._call("POST", f"{self.repository}/{kind}", body=dict(record), once=True)
         uri = str(answer.get("uri", "")) if isinstance(answer, Mapping) else ""
         if not uri:
             raise CatalogueAnswerUnusable(where=kind, reason="it names no address of what it made")
@@ -246,36 +250,47 @@ class ArchivesSpace:
             raise AmbiguousInCatalogue(what=what, id=id, uris=", ".join(each.uri for each in found))
         return found[0]
 
-    def _call(self, method: str, path: str, query: Sequence[tuple[str, str]] = (), *, body: object = None) -> Any:
+    def _call(
+        self, method: str, path: str, query: Sequence[tuple[str, str]] = (), *, body: object = None, once: bool = False
+    ) -> Any:
         with self._lock:
             token = self._token or self._sign_in()
-        answer = self._ask(method, path, query, body, token)
+        answer = self._ask(method, path, query, body, token, once=once)
         if answer.status == _SESSION_OVER:
             with self._lock:
                 # Another thread may have signed in meanwhile.
                 token = self._token if self._token != token else self._sign_in()
-            answer = self._ask(method, path, query, body, token)
+            answer = self._ask(method, path, query, body, token, once=once)
         return self._result(answer, path)
 
-    def _ask(self, method: str, path: str, query: Sequence[tuple[str, str]], body: Any, token: str) -> Answer:
+    def _ask(
+        self, method: str, path: str, query: Sequence[tuple[str, str]], body: Any, token: str, *, once: bool
+    ) -> Answer:
         url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", _HEADER: token}
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
-        reply = self._session.send(self._account, method, url, headers, data)
+        return self._send(method, path, url, headers, data, once=once)
+
+    def _send(
+        self, method: str, where: str, url: str, headers: Mapping[str, str], data: bytes | None, *, once: bool = False
+    ) -> Answer:
+        """One call. That ArchivesSpace is away, or answers with its own failure, is waited for by whoever asks."""
         try:
-            return Answer.of(reply, "ArchivesSpace", _LIMIT)
+            return Answer.of(
+                self._session.send(self._account, method, url, headers, data, once=once), "ArchivesSpace", _LIMIT
+            )
+        except (HostUnknown, ServiceUnreachable, ServiceFailed, RateLimited) as error:
+            raise CatalogueUnreachable(url=self.url, where=where, reason=error.message.rstrip(".")) from error
         except OSError as error:
-            raise CatalogueAnswerUnusable(where=path, reason=f"it was cut: {error}") from error
+            raise CatalogueUnreachable(url=self.url, where=where, reason=f"it was cut: {error}") from error
 
     def _sign_in(self) -> str:
         url = f"{self.url}/users/{quote(self._user, safe='')}/login"
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        sent = urlencode({"password": self._password}).encode()
-        reply = self._session.send(self._account, "POST", url, headers, sent)
-        answer = Answer.of(reply, "ArchivesSpace", _LIMIT)
+        answer = self._send("POST", "login", url, headers, urlencode({"password": self._password}).encode())
         if answer.status in {401, _FORBIDDEN, _MISSING}:
             raise CatalogueRefusedUser(user=self._user, what="sign in", reason="user or password are not right")
         token = self._result(answer, "login").get("session")
@@ -296,6 +311,8 @@ class ArchivesSpace:
             raise CatalogueRefused(where=where, reason=reason)
         if answer.status == _INVALID:
             raise CatalogueRefused(where=where, reason=self._told(answer))
+        if answer.status >= _FAILED:
+            raise CatalogueUnreachable(url=self.url, where=where, reason=f"status {answer.status}")
         if answer.status >= _INVALID:
             raise CatalogueAnswerUnusable(where=where, reason=f"status {answer.status}")
         return answer.json()

@@ -59,6 +59,12 @@ class CatalogueAnswerUnusable(RemoteError):
     """ArchivesSpace answered {where} with something else than it should: {reason}."""
 
 
+class CatalogueUnreachable(RemoteError):
+    """ArchivesSpace at {url} gives no answer about {where}: {reason}."""
+
+    outage = True
+
+
 class NotInCatalogue(MissingThing):
     """ArchivesSpace has no {what} {id!r}.{near}"""  # noqa: D415 - what is near it ends the sentence
 

@@ -187,20 +187,31 @@ class Session:
         raise FileUnavailable(path=path, service=account.service, reason=reason)
 
     def send(
-        self, account: Account, method: str, url: str, headers: Mapping[str, str], body: Sendable | None = None
+        self,
+        account: Account,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Sendable | None = None,
+        *,
+        once: bool = False,
     ) -> Reply:
         """An answer with its body still to come, after retries, waits and redirects; its status may be a refusal.
+
+        With `once` a call goes out a single time, for it makes something: an answer that is lost may mean that it was
+        made, and who asked has to look before asking again.
 
         Raises:
             RateLimited: The service wants to be left alone for longer than a call can wait.
             ServiceUnreachable, ServiceFailed: It did not answer, or only with its own failure.
             AddressRefused, RedirectRefused, CertificateRefused: The address may not be asked.
         """
-        for attempt in range(1, self.attempts + 1):
+        attempts = 1 if once else self.attempts
+        for attempt in range(1, attempts + 1):
             try:
-                reply, limited = self._follow(account, method, url, headers, body)
+                reply, limited = self._follow(account, method, url, headers, body, once=once)
             except OSError as error:
-                if attempt == self.attempts:
+                if attempt == attempts:
                     raise self._unreachable(account, url, error) from None
                 self.pause(attempt)
                 continue
@@ -208,7 +219,7 @@ class Session:
                 return reply
             status = reply.status
             _log.info("%s answered %s to %s (attempt %s)", account.service, status, shown(reply.url), attempt)
-            if attempt == self.attempts:
+            if attempt == attempts:
                 self._gave_up(account, reply, limited=limited)
             reply.drain()
             if not limited:
@@ -220,7 +231,14 @@ class Session:
         self.clock.sleep(min(_LONGEST_PAUSE, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
     def _follow(
-        self, account: Account, method: str, url: str, headers: Mapping[str, str], body: Sendable | None
+        self,
+        account: Account,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Sendable | None,
+        *,
+        once: bool = False,
     ) -> tuple[Reply, bool]:
         """One attempt: the answer after its redirects, and whether it is a refusal because of a limit."""
         redirects: list[int] = []
@@ -228,7 +246,7 @@ class Session:
             origin = Origin.of(url)
             service = self._limit(account, url)
             self.limits.wait(service, account.hourly_calls)
-            reply = self._once(account, origin, method, url, headers, body)
+            reply = self._call(account, origin, method, url, headers, body, idle=not once)
             limited = self.limits.note(service, reply.status, reply.headers, shown(url))
             target = reply.headers.get("location")
             if reply.status not in _REDIRECTS or target is None:
@@ -250,15 +268,23 @@ class Session:
             service=account.service, where=shown(url), reason="one redirect leads to the next without end"
         )
 
-    def _once(
-        self, account: Account, origin: Origin, method: str, url: str, headers: Mapping[str, str], body: Sendable | None
+    def _call(
+        self,
+        account: Account,
+        origin: Origin,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Sendable | None,
+        *,
+        idle: bool = True,
     ) -> Reply:
         """One request on one connection. An idle connection that the service closed meanwhile is no failure."""
         target = _target(url)
         proof = account.proof(method, url, headers)
         # What a caller sends goes before what the account would: a download may bring a credential of its own.
         sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **proof, **headers}
-        for fresh in (False, True):
+        for fresh in (False, True) if idle else (True,):
             try:
                 connection = self._pool.take(origin, fresh=fresh)
             except ssl.SSLCertVerificationError as error:
