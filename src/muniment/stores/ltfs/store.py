@@ -147,8 +147,10 @@ class LtfsStore(Store):
         super().preflight(options)
         with self._lock, self._catalogue.writing():
             volume = self._host.volume()
-            if self._known(key) is not None or self._host.stat(name) is not None:
+            if self._catalogue.find(key) is not None or self._host.stat(name) is not None:
                 raise KeyTaken(key=key, store=str(self))
+            # Written before, and gone: the drive lost its power before the index was written.
+            self._fresh.pop(key, None)
             self._refuse_full(volume, key, source.size or 0)
             sent = Sent(key, source, str(self), options.digests)
             with open() as stream:
@@ -168,7 +170,7 @@ class LtfsStore(Store):
             if not self._fresh:
                 return
             tape = self._host.volume().tape
-            written = [held for held in self._fresh.values() if held.tape == tape]
+            written = [held for held in self._fresh.values() if held.tape == tape and self._lies_there(held)]
             self._host.sync()
             moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
             lines = b"".join(held.as_line() for held in written)
@@ -192,7 +194,10 @@ class LtfsStore(Store):
         expected = {"size": str(receipt.size), "sha256": receipt.digests["sha256"]}
         compare(receipt.key, str(self), {"size": str(size), "sha256": sha256}, expected)
         if held is None:  # proved to be there, and in no list: a run ended before it could be noted
-            self._catalogue.add([self._held(receipt.key, self._host.volume().tape, receipt)])
+            found = self._held(receipt.key, self._host.volume().tape, receipt)
+            self._catalogue.add([found])
+            with self._lock:
+                self._fresh[receipt.key] = found  # the tape's own list has it from the next flush on
 
     def stat(self, key: str) -> Stat | None:
         """What is under a key, on whatever tape.
@@ -274,6 +279,11 @@ class LtfsStore(Store):
 
     def __str__(self) -> str:
         return self._name
+
+    def _lies_there(self, held: Held) -> bool:
+        """Whether what was written is still on the tape in the drive; a drive that lost its power forgets."""
+        found = self._host.stat(held.name)
+        return found is not None and found.size == held.size
 
     def _known(self, key: str) -> Held | None:
         return self._fresh.get(key) or self._catalogue.find(key)
