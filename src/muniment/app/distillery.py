@@ -88,7 +88,8 @@ def _publisher(
 
         password = read_secret(given.password_file, "the password")
         site = Islandora2Site(given.url, given.user, password, given.lookup)
-        return Islandora2(open_session(), site, open_images, Batches(ledger().database), place)
+        remembered = Batches(ledger().database)
+        return Islandora2(open_session(), site, open_images, remembered, place, _reader(settings))
     from muniment.publishers.iiif import Iiif  # noqa: PLC0415 - as above
 
     assert given.folder is not None

@@ -15,11 +15,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
-from muniment.errors.distillery import PublishingFailed
+from muniment.errors.distillery import PublisherUnreachable, PublishingFailed
+from muniment.errors.sources import HostUnknown, RateLimited, ServiceFailed, ServiceUnreachable
 from muniment.imaging import ImageProcess
+from muniment.imaging.text import ReadText, no_text
 from muniment.publishers.protocol import Publication, PublishedAt, PublishedPage, Publisher
 from muniment.session import Account, Session
 from muniment.session.reply import Answer
@@ -27,12 +31,31 @@ from muniment.session.reply import Answer
 COLLECTION = "http://purl.org/dc/dcmitype/Collection"
 BOOK = "https://schema.org/Book"
 PAGE = "http://id.loc.gov/ontologies/bibframe/part"
-ORIGINAL, SERVICE, THUMBNAIL = (
-    f"http://pcdm.org/use#{name}" for name in ("OriginalFile", "ServiceFile", "ThumbnailImage")
+ORIGINAL, SERVICE, THUMBNAIL, TEXT = (
+    f"http://pcdm.org/use#{name}" for name in ("OriginalFile", "ServiceFile", "ThumbnailImage", "ExtractedText")
 )
+HOCR = "https://discoverygarden.ca/use#hocr"
+"""Known only to a site with the module islandora_hocr; elsewhere the text goes without its places."""
 _JSON = "?_format=json"
 _LIMIT = 16 << 20
+_SMALL = 200
 _MISSING, _ERRORS = 404, 400
+_LARGEST_TEXT = 1 << 20
+"""Characters of a page's text that go into the field which is searched; the file has all of it."""
+
+
+class _Use(NamedTuple):
+    """What a file is to its node: the term's address, the kind of media, the field of the file, and further fields."""
+
+    uri: str
+    bundle: str
+    field: str
+    more: Mapping[str, object] = MappingProxyType({})
+
+
+_ORIGINAL = _Use(ORIGINAL, "file", "field_media_file")
+_SERVICE = _Use(SERVICE, "image", "field_media_image")
+_THUMBNAIL = _Use(THUMBNAIL, "image", "field_media_image")
 
 
 class Remembered(Protocol):
@@ -65,7 +88,10 @@ class Islandora2(Publisher):
         open_images: Callable[[], ImageProcess],
         remembered: Remembered,
         scratch: Callable[[], Path],
+        read_text: ReadText = no_text,
     ) -> None:
+        """`read_text` reads what is written on a page."""
+        self._read_text = read_text
         self._session = session
         self._site = site
         self._url = site.url.rstrip("/")
@@ -85,8 +111,16 @@ class Islandora2(Publisher):
         Raises:
             PublishingFailed: Something of it is missing.
         """
-        for uri in (COLLECTION, BOOK, PAGE, ORIGINAL, SERVICE, THUMBNAIL):
+        for uri in (COLLECTION, BOOK, PAGE, ORIGINAL, SERVICE, THUMBNAIL, TEXT):
             self._term(uri)
+
+    def prepare(self, publication: Publication) -> None:
+        """Make or update the collection.
+
+        Raises:
+            PublishingFailed: It was not done.
+        """
+        self._node(publication.collection, publication.collection_title, COLLECTION)
 
     def publish(self, publication: Publication) -> PublishedAt:
         """Make or update the book, its pages and their media.
@@ -161,54 +195,78 @@ class Islandora2(Publisher):
         return str(numbers[0]) if numbers else ""
 
     def _media_of(self, node: int, page: PublishedPage, images: ImageProcess, place: Path) -> dict[str, str]:
-        """The original and the service file of a page."""
-        service = place / f"{page.id}.jpg"
-        try:
+        """The files of a page by uuid, each with its sha256: original, service file, thumbnail, and its text."""
+        with TemporaryDirectory(prefix="page-", dir=place) as scratch:
+            folder = Path(scratch)
+            service, small = folder / f"{page.id}.jpg", folder / f"{page.id}-thumbnail.jpg"
             images.jpeg(page.scan, page.page, service, width=2000, height=2000, quality=85)
-            made = dict([self._media(node, page.scan, ORIGINAL, "file", "field_media_file")])
-            return made | dict([self._media(node, service, SERVICE, "image", "field_media_image")])
-        finally:
-            service.unlink(missing_ok=True)
+            images.jpeg(page.scan, page.page, small, width=_SMALL, height=_SMALL)
+            made = dict([self._media(node, page.scan, _ORIGINAL)])
+            made |= dict([self._media(node, service, _SERVICE), self._media(node, small, _THUMBNAIL)])
+            return made | self._texts_of(node, page, images, folder)
+
+    def _texts_of(self, node: int, page: PublishedPage, images: ImageProcess, folder: Path) -> dict[str, str]:
+        """The text of a page for the search there, and with its places where the site knows of such files."""
+        plain = folder / "plain.tif"
+        images.plain(page.scan, page.page, plain)
+        read = self._read_text(plain, folder)
+        if read is None or not read.text.strip():
+            return {}
+        text, hocr = folder / f"{page.id}.txt", folder / f"{page.id}.hocr"
+        text.write_text(read.text, "utf-8")
+        hocr.write_text(read.hocr, "utf-8")
+        searched = {"field_edited_text": [{"value": read.text[:_LARGEST_TEXT]}]}
+        made = dict([self._media(node, text, _Use(TEXT, "extracted_text", "field_media_file", searched))])
+        if self._found_term(HOCR):
+            made |= dict([self._media(node, hocr, _Use(HOCR, "file", "field_media_file"))])
+        return made
 
     def _thumbnail(
         self, book: int, page: PublishedPage, images: ImageProcess, place: Path, files: dict[str, str]
     ) -> str:
         """The book's picture; its address."""
-        picture = place / f"{page.id}-thumbnail.jpg"
-        try:
-            images.jpeg(page.scan, page.page, picture, width=200, height=200)
-            uuid, sha256 = self._media(book, picture, THUMBNAIL, "image", "field_media_image")
-        finally:
-            picture.unlink(missing_ok=True)
+        with TemporaryDirectory(prefix="book-", dir=place) as folder:
+            picture = Path(folder, f"{page.id}-thumbnail.jpg")
+            images.jpeg(page.scan, page.page, picture, width=_SMALL, height=_SMALL)
+            uuid, sha256 = self._media(book, picture, _THUMBNAIL)
         files[uuid] = sha256
         return self._remembered.get(f"address {uuid}")
 
-    def _media(self, node: int, path: Path, use: str, bundle: str, field: str) -> tuple[str, str]:
+    def _media(self, node: int, path: Path, use: _Use) -> tuple[str, str]:
         """The media of a node for a use; sent where it is not there with these bytes. The file's uuid and sha256."""
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        name = f"media {node} {use}"
-        known = self._remembered.get(name)
-        if known:
-            number, uuid, before = known.split(" ")
-            if before == sha256 and self._hash(uuid) == sha256:
-                return uuid, sha256
-        else:
-            number = ""
-        fid, uuid = self._upload(path, bundle, field, sha256)
+        name = f"media {node} {use.uri}"
+        number, uuid, before = (self._remembered.get(name) or "  ").split(" ")
+        if uuid and before == sha256 and self._hash(uuid) == sha256:
+            return uuid, sha256
+        fid, uuid = self._upload(path, use.bundle, use.field, sha256)
         wanted: dict[str, Any] = {
-            "bundle": [{"target_id": bundle}],
+            "bundle": [{"target_id": use.bundle}],
             "name": [{"value": path.name[:255]}],
-            field: [{"target_id": fid}],
+            use.field: [{"target_id": fid}],
             "field_media_of": [{"target_id": node}],
-            "field_media_use": [{"target_id": self._term(use)}],
+            "field_media_use": [{"target_id": self._term(use.uri)}],
+            **use.more,
         }
+        # What was made before an end came, and could not be remembered any more, is found at its node.
+        number = number or self._media_there(node, use)
         if number and self._call("GET", f"/media/{number}/edit{_JSON}", missing=True) is not None:
             self._call("PATCH", f"/media/{number}/edit{_JSON}", wanted)
         else:
             number = str(self._call("POST", f"/entity/media{_JSON}", wanted)["mid"][0]["value"])
         self._remembered.put(name, f"{number} {uuid} {sha256}")
         return uuid, sha256
+
+    def _media_there(self, node: int, use: _Use) -> str:
+        """The number of the media that a node has for a use; '' without one."""
+        found = self._call("GET", f"/node/{node}/media{_JSON}", missing=True)
+        term = self._term(use.uri)
+        for each in found if isinstance(found, list) else []:
+            uses = {int(one["target_id"]) for one in each.get("field_media_use") or []}
+            if term in uses and str(each["bundle"][0]["target_id"]) == use.bundle:
+                return str(each["mid"][0]["value"])
+        return ""
 
     def _upload(self, path: Path, bundle: str, field: str, sha256: str) -> tuple[int, str]:
         """Send a file and have its digest compared; its number and uuid."""
@@ -236,11 +294,16 @@ class Islandora2(Publisher):
         return str(found[0].get("checksum", "")) if isinstance(found, list) and found else ""
 
     def _term(self, uri: str) -> int:
+        number = self._found_term(uri)
+        if not number:
+            raise PublishingFailed(id=uri, reason="Islandora has no term with this address")
+        return number
+
+    def _found_term(self, uri: str) -> int:
+        """The number of a term; 0 where the site has none."""
         if uri not in self._terms:
             found = self._call("GET", f"/term_from_uri?{urlencode({'_format': 'json', 'uri': uri})}")
-            if not isinstance(found, list) or not found:
-                raise PublishingFailed(id=uri, reason="Islandora has no term with this address")
-            self._terms[uri] = int(found[0]["tid"][0]["value"])
+            self._terms[uri] = int(found[0]["tid"][0]["value"]) if isinstance(found, list) and found else 0
         return self._terms[uri]
 
     def _call(
@@ -256,9 +319,15 @@ class Islandora2(Publisher):
         data = body
         if body is not None and not isinstance(body, memoryview):
             sent["Content-Type"], data = "application/json", json.dumps(body).encode()
-        reply = self._session.send(self._account, method, f"{self._url}{path}", sent, data)
-        with closing(reply):
-            answer = Answer.of(reply, "Islandora", _LIMIT)
+        try:
+            # What makes something is asked for once: when the answer is lost, the next try looks before it asks.
+            reply = self._session.send(self._account, method, f"{self._url}{path}", sent, data, once=method == "POST")
+            with closing(reply):
+                answer = Answer.of(reply, "Islandora", _LIMIT)
+        except (HostUnknown, ServiceUnreachable, ServiceFailed, RateLimited) as error:
+            raise PublisherUnreachable(id=self._url, reason=error.message.rstrip(".")) from error
+        except OSError as error:
+            raise PublisherUnreachable(id=self._url, reason=f"it was cut: {error}") from error
         if missing and answer.status == _MISSING:
             return None
         if answer.status >= _ERRORS:

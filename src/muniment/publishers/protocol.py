@@ -74,8 +74,15 @@ class Publisher(Protocol):
             PublishingFailed: It cannot.
         """
 
+    def prepare(self, publication: Publication) -> None:
+        """Make what a thing's collection needs, where it is not there; nobody else does so at the same time.
+
+        Raises:
+            PublishingFailed: It was not done.
+        """
+
     def publish(self, publication: Publication) -> PublishedAt:
-        """Show a thing, or what is new of it.
+        """Show a thing, or what is new of it, in a collection that is prepared.
 
         Raises:
             PublishingFailed: It was not done; what was shown before is shown still.

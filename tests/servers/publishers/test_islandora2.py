@@ -8,15 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from muniment.errors.distillery import PublishingFailed
 from muniment.imaging import ImageProcess
-from muniment.publishers.islandora2 import ORIGINAL, SERVICE, THUMBNAIL, Islandora2, Islandora2Site
+from muniment.imaging.text import PageText
+from muniment.publishers.islandora2 import HOCR, ORIGINAL, SERVICE, TEXT, THUMBNAIL, Islandora2, Islandora2Site
 from muniment.publishers.protocol import Publication, PublishedPage
 from muniment.session import Guard, Session
 from muniment.testing.clock import FakeClock
 from muniment.testing.scans import write_scan
-from muniment.testing.servers.islandora2 import Islandora2Server
+from muniment.testing.servers.islandora2 import LOOKUP, Islandora2Server
 
 
 @dataclass
@@ -79,7 +81,7 @@ def test_a_book_stands_in_its_collection_with_pages_in_order_and_media(
     assert [each["field_weight"] for each in pages] == [[{"value": at}] for at in (1, 2, 3)]
     for page, sent in zip(pages, given.pages, strict=True):
         uses = server.uses(page["nid"][0]["value"])
-        assert set(uses) == {ORIGINAL, SERVICE}
+        assert set(uses) == {ORIGINAL, SERVICE, THUMBNAIL}
         assert uses[ORIGINAL] == sent.scan.read_bytes()
     assert set(server.uses(number)) == {THUMBNAIL}
     assert found.thumbnail.startswith(f"{server.url}/sites/default/files/")
@@ -107,7 +109,7 @@ def test_what_changed_is_updated_and_never_made_twice(
     assert server.uses(last)[ORIGINAL] == changed.pages[1].scan.read_bytes()
 
 
-@pytest.mark.parametrize("at", range(1, 13))
+@pytest.mark.parametrize("at", range(1, 19))
 def test_a_failure_anywhere_is_resumed_without_a_double(
     publisher: Islandora2, server: Islandora2Server, tmp_path: Path, at: int
 ) -> None:
@@ -116,8 +118,66 @@ def test_a_failure_anywhere_is_resumed_without_a_double(
         publisher.publish(book(tmp_path, 1, 2))
     found = publisher.publish(book(tmp_path, 1, 2))
     assert len(server.nodes) == 4
-    assert len(server.media) == 5
+    assert len(server.media) == 7
     assert list(publisher.check("HBF_001_05", found)) == []
+
+
+class Forgetful(Memory):
+    """What forgets the n-th thing that is put, as if the process had ended before that was written, and raises."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def put(self, name: str, value: str) -> None:
+        self.at -= 1
+        if self.at == 0:
+            raise PublishingFailed(id=name, reason="ended")
+        super().put(name, value)
+
+
+@pytest.mark.parametrize("at", [1, 5, *(pytest.param(at, marks=pytest.mark.nightly) for at in range(2, 19) if at != 5)])
+def test_what_was_made_and_could_not_be_remembered_is_found_again(
+    server: Islandora2Server, session: Session, tmp_path: Path, at: int
+) -> None:
+    memory = Forgetful(at)
+    site = Islandora2Site(server.url, "keeper", "secret word", LOOKUP)
+    publisher = Islandora2(session, site, ImageProcess, memory, lambda: tmp_path)
+    with pytest.raises(PublishingFailed, match="ended"):
+        publisher.publish(book(tmp_path, 1, 2))
+    found = publisher.publish(book(tmp_path, 1, 2))
+    assert len(server.nodes) == 4
+    assert len(server.media) == 7
+    assert list(publisher.check("HBF_001_05", found)) == []
+
+
+def test_the_text_of_a_page_goes_with_it_and_its_places_where_the_site_knows_them(
+    server: Islandora2Server, session: Session, memory: Memory, tmp_path: Path
+) -> None:
+    def read(picture: Path, scratch: Path) -> PageText | None:
+        del scratch
+        with Image.open(picture) as shown:
+            return PageText(f"Annual Meeting {shown.size}", "<html>é</html>")
+
+    site = Islandora2Site(server.url, "keeper", "secret word")
+    publisher = Islandora2(session, site, ImageProcess, memory, lambda: tmp_path, read)
+    found = publisher.publish(book(tmp_path, 1))
+    (node,) = server.children(int(found.url.rpartition("/")[2]))
+    uses = server.uses(node["nid"][0]["value"])
+    assert uses[TEXT] == b"Annual Meeting (50, 40)"
+    assert uses[HOCR] == "<html>é</html>".encode()
+    (text,) = (each for each in server.media.values() if each["bundle"][0]["target_id"] == "extracted_text")
+    assert text["field_edited_text"] == [{"value": "Annual Meeting (50, 40)"}]
+    server.writes.clear()
+    assert publisher.publish(book(tmp_path, 1)) == found
+    assert server.writes == []
+    del server.terms[HOCR]
+    plain = Islandora2(session, site, ImageProcess, Memory(), lambda: tmp_path, read)
+    plain.preflight()
+    other = plain.publish(replace(book(tmp_path, 1), id="HBF_001_06"))
+    (node,) = server.children(int(other.url.rpartition("/")[2]))
+    assert TEXT in server.uses(node["nid"][0]["value"])
+    assert not list(tmp_path.glob("page-*"))
 
 
 def test_other_bytes_than_were_sent_are_noticed_and_sent_again(

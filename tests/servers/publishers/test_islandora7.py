@@ -23,7 +23,7 @@ from muniment.imaging.text import PageText, read_text
 from muniment.publishers.islandora7 import Islandora7, Islandora7Site, mods
 from muniment.publishers.islandora7.ssh import SshMachine
 from muniment.publishers.islandora7.tree import write_tree
-from muniment.publishers.protocol import Publication, PublishedDate, PublishedPage
+from muniment.publishers.protocol import Publication, PublishedAt, PublishedDate, PublishedPage
 from muniment.testing.scans import write_scan
 from muniment.testing.servers import drush
 from muniment.testing.services import Service
@@ -70,6 +70,11 @@ class Site:
         found: dict[str, Any] = json.loads((self.folder / "drush.json").read_text())
         return found
 
+    def show(self, publication: Publication) -> PublishedAt:
+        """Publish it as a batch does: its collection first."""
+        self.publisher.prepare(publication)
+        return self.publisher.publish(publication)
+
     def change(self, **values: Any) -> None:
         (self.folder / "drush.json").write_text(json.dumps(self.state | values))
 
@@ -109,7 +114,7 @@ def test_a_book_is_brought_and_ingested_by_the_commands_as_they_are_described(
 ) -> None:
     made = site()
     made.publisher.preflight()
-    found = made.publisher.publish(book(tmp_path))
+    found = made.show(book(tmp_path))
     assert found.url == "https://islandora.example.org/islandora/object/HBF%3AHBF_001_05"
     assert found.thumbnail == f"{found.url}/datastream/TN/view"
     state = made.state
@@ -127,24 +132,44 @@ def test_a_book_is_brought_and_ingested_by_the_commands_as_they_are_described(
 
 def test_what_is_there_is_not_ingested_again(site: Callable[..., Site], tmp_path: Path) -> None:
     made = site()
-    first = made.publisher.publish(book(tmp_path))
+    first = made.show(book(tmp_path))
     before = len(made.commands)
-    assert made.publisher.publish(book(tmp_path)) == first
+    assert made.show(book(tmp_path)) == first
     assert set(made.commands[before:]) == {"islandora_datastream_crud_fetch_pids"}
+
+
+def test_a_collection_that_the_index_does_not_know_yet_is_not_made_again(
+    site: Callable[..., Site], tmp_path: Path
+) -> None:
+    made = site()
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        made.change(index_lags=0)
+
+    made.publisher._pause = pause
+    made.change(index_lags=1)
+    made.publisher.prepare(book(tmp_path))
+    assert waited == [1.0]
+    made.publisher.prepare(book(tmp_path))
+    assert made.state["collections"] == ["arch:HBF"]
+    assert made.commands.count("islandora_batch_with_derivs_preprocess") == 1
 
 
 def test_an_ingest_that_ends_well_and_was_not_whole_is_a_failure(site: Callable[..., Site], tmp_path: Path) -> None:
     made = site()
+    made.publisher.prepare(book(tmp_path))
     made.change(fail_after=1)
     with pytest.raises(PublishingFailed, match="2 of 3 things were ingested"):
-        made.publisher.publish(book(tmp_path))
+        made.show(book(tmp_path))
     with pytest.raises(PublishingFailed, match="1 of 2 pages: remove it there"):
-        made.publisher.publish(book(tmp_path))
+        made.show(book(tmp_path))
 
 
 def test_the_server_makes_no_text_where_it_is_sent(site: Callable[..., Site], tmp_path: Path) -> None:
     made = site(always)
-    made.publisher.publish(book(tmp_path, 1))
+    made.show(book(tmp_path, 1))
     call = next(each for each in made.state["calls"] if "islandora_book_batch_preprocess" in each)
     assert {"--do_not_generate_ocr", "--do_not_generate_hocr"} <= set(call)
 
@@ -153,7 +178,7 @@ def test_the_temporary_folder_there_is_removed_also_after_a_failure(site: Callab
     made = site()
     made.change(fail_after=0)
     with pytest.raises(PublishingFailed):
-        made.publisher.publish(book(tmp_path, 1))
+        made.show(book(tmp_path, 1))
     call = next(each for each in made.state["calls"] if "islandora_book_batch_preprocess" in each)
     target = next(word.partition("=")[2] for word in call if word.startswith("--scan_target="))
     assert not Path(target).exists()

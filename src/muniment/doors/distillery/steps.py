@@ -31,6 +31,7 @@ from muniment.errors.base import MunimentError
 from muniment.errors.distillery import BadScan, BatchIncomplete, NotReadyToDistill
 from muniment.errors.jobs import LeaseLost, StepCancelled
 from muniment.jobs import Again, Call, Context, Deadlines, Done, Json, State
+from muniment.jobs.verdicts import outage_name
 from muniment.publishers.protocol import PublishedAt
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class DistilleryStep:
             raise  # its lines are written
         except MunimentError as error:
             if error.outage:
-                self.say_once(context, wanted, f"{error.message} It goes on when that is over.")
+                # Told once, though what a broken line says of itself is another thing each time.
+                if self._given.ledger.step(context.key).waits_for != outage_name(error):
+                    self.say_once(context, wanted, f"{error.message} It goes on when that is over.")
                 raise
             more = " It is tried again." if error.retry and context.attempt < self.failures else ""
             self.say(context, wanted, f"{error.message}{more}", kind="problem")
@@ -138,6 +141,9 @@ class BeginStep(DistilleryStep):
         collection, to = str(wanted["collection"]), list(wanted["to"])
         self.say(context, wanted, f"Reading {collection}, to {', '.join(to)}")
         seen = preview(self._given, collection, wanted["to"])
+        away = next((each for each in seen.outages if each.outage), None)
+        if away is not None:
+            raise away  # however long it is away: nothing can be told without it
         if seen.outages and context.attempt < self.failures:
             raise seen.outages[0]  # who cannot be asked now is asked again later
         for problem in seen.problems:
@@ -263,7 +269,7 @@ class PublishStep(DistilleryStep):
     name = PUBLISH
     deadlines = ASKS
 
-    def work(self, wanted: Given, context: Context) -> Done:
+    def work(self, wanted: Given, context: Context) -> Done | Again:
         """Show it.
 
         Raises:
@@ -274,6 +280,11 @@ class PublishStep(DistilleryStep):
         described = describe_object(given.catalogue, instance.id, collection)
         scratch = given.scratch("distillery", context.key)
         with publication_of(instance, collection, described, scratch) as publication:
+            # Two folders of a new collection would make it twice.
+            with given.batches.alone(f"access to {collection.id}", context.key) as wait:
+                if wait:
+                    return Again(given.now() + min(wait, _NAME_WAIT), f"somebody else prepares {collection.id}")
+                given.publisher().prepare(publication)
             published = given.publisher().publish(publication)
         shutil.rmtree(scratch, ignore_errors=True)
         self.say(context, wanted, f"access: {instance.id} is seen at {published.url}")
@@ -356,7 +367,7 @@ class EndStep(DistilleryStep):
             shown = ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
             self._last(context, wanted, f"of {len(folders)} folders not done: {shown}", "failed")
             raise BatchIncomplete(all=len(folders), failed=len(bad), names=shown)
-        moved = self._put_away(str(wanted["collection"]))
+        moved = self._put_away(str(wanted["collection"]), context.job)
         self._last(context, wanted, f"All done{f'; the scans are in {moved}' if moved else ''}", "finished")
         return Done({"folders": len(folders), "moved": str(moved or "")})
 
@@ -364,16 +375,22 @@ class EndStep(DistilleryStep):
         if not any(each.last for each in self._given.batches.log(context.job)):
             self.say(context, wanted, text, kind=kind)
 
-    def _put_away(self, collection: str) -> Path | None:
+    def _put_away(self, collection: str, batch: str) -> Path | None:
+        """Move the scans to where they go; where they are. A run that was ended after it had moved them is told so."""
         done = self._given.settings.done
         place = self._given.settings.scans / collection
-        if done is None or not place.is_dir():
+        if done is None:
             return None
+        name = f"scans of {batch} go to"
+        if not place.is_dir():
+            before = self._given.batches.get(name)
+            return Path(before) if before and Path(before).is_dir() else None
         target = done / collection
         number = 1
         while target.exists():
             number += 1
             target = done / f"{collection}-{number}"
+        self._given.batches.put(name, str(target))
         try:
             done.mkdir(parents=True, exist_ok=True)
             place.rename(target)

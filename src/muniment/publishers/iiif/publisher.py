@@ -26,6 +26,8 @@ from muniment.publishers.iiif.manifest import MANIFEST, PAGE, THUMBNAIL, canvas_
 from muniment.publishers.iiif.page import SEARCH, SHARED, page_of, search_text, shared
 from muniment.publishers.protocol import Publication, PublishedAt, PublishedPage, Publisher
 
+_NEW = ".new-"
+"""How the names of what is not finished begin."""
 TEXT, HOCR = "text.txt", "text.hocr"
 _TILE = 512
 _SMALL, _MIDDLE, _LARGEST_JPEG = 200, 1024, 65_500
@@ -57,6 +59,9 @@ class Iiif(Publisher):
         if not self._folder.is_dir() or not os.access(self._folder, os.W_OK | os.X_OK):
             raise PublishingFailed(id="anything", reason=f"{self._folder} is no folder that can be written to")
 
+    def prepare(self, publication: Publication) -> None:
+        """A site has no collections."""
+
     def publish(self, publication: Publication) -> PublishedAt:
         """Make what is new, exchange the manifest, and remove what it names no more.
 
@@ -68,10 +73,11 @@ class Iiif(Publisher):
         place, url = self._folder / name, f"{self._url}/{quote(name, safe='')}"
         try:
             (place / "images").mkdir(parents=True, exist_ok=True)
+            _remove_unfinished(place)
             with self._open_images() as images:
                 made = [self._image(images, place, url, page) for page in publication.pages]
                 self._thumbnail(images, place, publication)
-            self._share()
+            self._share(place)
             text = search_text(made)
             if text is not None:
                 _write(place / SEARCH, text)
@@ -107,20 +113,20 @@ class Iiif(Publisher):
 
     # --- inside
 
-    def _share(self) -> None:
+    def _share(self, place: Path) -> None:
         """Put what all pages share into the site, where it is not there yet as it should be."""
         for name, data in shared().items():
             target = self._folder / SHARED / name
             if not target.is_file() or target.read_bytes() != data:
                 target.parent.mkdir(exist_ok=True)
-                _write(target, data)
+                _write(target, data, place)
 
     def _image(self, images: ImageProcess, place: Path, url: str, page: PublishedPage) -> Image:
         name = f"{page.id}-{page.sha256[:_STAMP]}"
         target, address = place / "images" / name, f"{url}/images/{name}"
         # A description tells its own address: a site that has moved needs another.
         if not (target / "info.json").is_file() or _info(target)["id"] != address:
-            fresh = place / "images" / f".new-{secrets.token_hex(6)}"
+            fresh = place / "images" / f"{_NEW}{secrets.token_hex(6)}"
             try:
                 width, height = images.tiles(page.scan, page.page, fresh, id=f"{url}/images", tile=_TILE)
                 self._make_whole(images, fresh, page, address, width, height)
@@ -172,7 +178,7 @@ class Iiif(Publisher):
     def _thumbnail(images: ImageProcess, place: Path, publication: Publication) -> None:
         if not publication.pages:
             raise PublishingFailed(id=publication.id, reason="it has no pages")
-        first, fresh = publication.pages[0], place / f".new-{secrets.token_hex(6)}.jpg"
+        first, fresh = publication.pages[0], place / f"{_NEW}{secrets.token_hex(6)}.jpg"
         try:
             images.jpeg(first.scan, first.page, fresh, width=_SMALL, height=_SMALL)
             fresh.replace(place / THUMBNAIL)
@@ -199,17 +205,23 @@ def _made(folder: Path, address: str, page: PublishedPage) -> Image:
     return Image(address, int(info["width"]), int(info["height"]), sizes, text, seen, lines_of(hocr))
 
 
-def _write(place: Path, data: bytes) -> None:
-    """Exchange a file in one step."""
-    fresh = place.with_name(f".new-{secrets.token_hex(6)}")
+def _write(target: Path, data: bytes, place: Path | None = None) -> None:
+    """Exchange a file in one step; until then it lies in `place`, a publication's folder, unfinished."""
+    fresh = (place or target.parent) / f"{_NEW}{secrets.token_hex(6)}"
     try:
         with fresh.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(place)
+        fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _remove_unfinished(place: Path) -> None:
+    """Remove what a process that was ended left in a publication's folder: one publishes there at a time."""
+    for each in place.glob(f"{_NEW}*"):
+        each.unlink()
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:

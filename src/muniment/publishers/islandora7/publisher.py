@@ -6,9 +6,11 @@ already is not ingested again; what is there in part is said, for Islandora's ba
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
-import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +20,11 @@ from muniment.errors.distillery import PublishedInPart, PublishingFailed
 from muniment.imaging import ImageProcess
 from muniment.imaging.text import ReadText
 from muniment.publishers.islandora7.ssh import CommandResult, SshMachine, shown
-from muniment.publishers.islandora7.tree import write_tree
+from muniment.publishers.islandora7.tree import write_collection, write_tree
 from muniment.publishers.protocol import Publication, PublishedAt, Publisher
 
+_LOOKS = 60
+"""How often, a second apart, the index is asked for a new collection."""
 _NONE = "no PIDS were found"
 _INGESTED = re.compile(r"Ingested (\S+?)\.\s")
 _SET_SAID = re.compile(r"SetId:\s*(\d+)")
@@ -49,7 +53,10 @@ class Islandora7(Publisher):
         open_images: Callable[[], ImageProcess],
         read_text: ReadText,
         scratch: Callable[[], Path],
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`pause` waits between looks whether the index knows of what was ingested."""
+        self._pause = pause
         self._machine = machine
         self._site = site
         self._open_images = open_images
@@ -66,6 +73,23 @@ class Islandora7(Publisher):
         if ran.status != 0:
             raise PublishingFailed(id=self._machine.target, reason=f"there is no folder {self._site.webroot}")
 
+    def prepare(self, publication: Publication) -> None:
+        """Have the collection ingested, where it is not there, and wait until the index knows of it.
+
+        Raises:
+            PublishingFailed: It was not ingested.
+        """
+        pid = self._collection_pid(publication)
+        if self._collections(pid):
+            return
+        with self._sent(pid, lambda place: write_collection(place, publication, self._site.namespace)) as target:
+            self._ingest_collection(pid, target)
+        for _ in range(_LOOKS):
+            if self._collections(pid):
+                return
+            self._pause(1.0)
+        raise PublishingFailed(id=pid, reason="it was ingested and is not found")
+
     def publish(self, publication: Publication) -> PublishedAt:
         """Have a book and its pages ingested, unless they are there.
 
@@ -81,18 +105,17 @@ class Islandora7(Publisher):
         if there is not None:
             reason = f"{pid} is there with {there} of {pages} pages: remove it there, and run this again"
             raise PublishedInPart(id=publication.id, reason=reason)
-        place = self._scratch() / f"islandora-{secrets.token_hex(6)}"
-        target = self._temporary()
-        try:
-            place.mkdir(parents=True)
+        read: dict[str, bool] = {}
+
+        def write(place: Path) -> None:
             with self._open_images() as images:
-                read = write_tree(place, publication, self._site.namespace, images, self._read_text)
-            self._machine.send(place, target)
-            parent = self._collection(publication, target)
+                read.update(write_tree(place, publication, self._site.namespace, images, self._read_text))
+
+        with self._sent(pid, write) as target:
+            parent = next(iter(self._collections(self._collection_pid(publication))), "")
+            if not parent:
+                raise PublishingFailed(id=publication.id, reason="its collection is not there")
             self._ingest_book(publication, target, parent, 1 + pages, read=all(read.values()))
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
-            self._machine.run(["rm", "-rf", "--", target])
         if self._pages_there(pid) != pages:
             raise PublishingFailed(id=publication.id, reason=f"{pid} was ingested and is not found whole")
         return found
@@ -112,6 +135,22 @@ class Islandora7(Publisher):
             yield f"{pid} has {there} pages, and {pages} were published"
 
     # --- inside
+
+    @contextlib.contextmanager
+    def _sent(self, pid: str, write: Callable[[Path], None]) -> Iterator[str]:
+        """A temporary folder there with what `write` writes, for a `with` block."""
+        # One name for one thing: what a process that was ended left is removed by the next.
+        place = self._scratch() / f"islandora-{hashlib.sha256(pid.encode()).hexdigest()[:16]}"
+        shutil.rmtree(place, ignore_errors=True)
+        target = self._temporary()
+        try:
+            place.mkdir(parents=True)
+            write(place)
+            self._machine.send(place, target)
+            yield target
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            self._machine.run(["rm", "-rf", "--", target])
 
     def _temporary(self) -> str:
         ran = self._machine.run(["mktemp", "-d"])
@@ -139,12 +178,14 @@ class Islandora7(Publisher):
             raise PublishingFailed(id=query, reason=f"its index could not be asked: {shown(ran)}")
         return _PID.findall(ran.out)
 
-    def _collection(self, publication: Publication, target: str) -> str:
-        """The PID of the collection, which is made where there is none."""
-        pid = f"{self._site.namespace}:{publication.collection}"
-        found = self._pids(f"dc.identifier:{_escaped(pid)} AND dc.type:Collection")
-        if found:
-            return found[0]
+    def _collection_pid(self, publication: Publication) -> str:
+        return f"{self._site.namespace}:{publication.collection}"
+
+    def _collections(self, pid: str) -> list[str]:
+        """The collection with this identifier, where it is there."""
+        return self._pids(f"dc.identifier:{_escaped(pid)} AND dc.type:Collection")
+
+    def _ingest_collection(self, pid: str, target: str) -> None:
         ran = self._drush(
             "islandora_batch_with_derivs_preprocess",
             "--content_models=islandora:collectionCModel",
@@ -158,7 +199,6 @@ class Islandora7(Publisher):
         if ran.status != 0 or number is None:
             raise PublishingFailed(id=pid, reason=f"the collection was not taken in: {shown(ran)}")
         self._ingest(number[1], 1, pid)
-        return pid
 
     def _ingest_book(self, publication: Publication, target: str, parent: str, things: int, *, read: bool) -> None:
         ran = self._drush(

@@ -13,6 +13,8 @@ from muniment.errors.distillery import PublisherUnreachable, PublishingFailed
 _CONNECT = 20
 _SHOWN = 400
 _UNREACHABLE = 255
+_LINE_FAILED = frozenset({10, 12, 30, 35})
+"""Exit statuses of rsync that speak of the line: socket, protocol, time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,13 @@ class SshMachine:
         """Bring what is in a folder into one that is there.
 
         Raises:
+            PublisherUnreachable: The line broke.
             PublishingFailed: Not all of it arrived.
         """
         source, shell = f"{folder.absolute()}/", shlex.join(self._ssh)
         ran = self._run(["rsync", "-az", "-e", shell, "--", source, f"{self.target}:{shlex.quote(there)}/"], seconds)
+        if ran.status in _LINE_FAILED:
+            raise PublisherUnreachable(id=self.target, reason=shown(ran))
         if ran.status != 0:
             raise PublishingFailed(id=folder.name, reason=f"rsync failed: {shown(ran)}")
 

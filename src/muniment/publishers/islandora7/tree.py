@@ -25,6 +25,14 @@ def collection_folder(namespace: str, collection: str) -> str:
     return f"collections/{namespace}+{collection}"
 
 
+def write_collection(root: Path, publication: Publication, namespace: str) -> None:
+    """Write the collection alone below a folder."""
+    collection = root / collection_folder(namespace, publication.collection)
+    collection.mkdir(parents=True)
+    (collection / "MODS.xml").write_bytes(mods.collection_record(publication))
+    (collection / "COLLECTION_POLICY.xml").write_bytes(mods.collection_policy(publication.collection))
+
+
 def write_tree(
     root: Path, publication: Publication, namespace: str, images: ImageProcess, read_text: ReadText
 ) -> dict[str, bool]:
@@ -33,10 +41,7 @@ def write_tree(
     Raises:
         BadScan, ImagingFailed: A page cannot be made.
     """
-    collection = root / collection_folder(namespace, publication.collection)
-    collection.mkdir(parents=True)
-    (collection / "MODS.xml").write_bytes(mods.collection_record(publication))
-    (collection / "COLLECTION_POLICY.xml").write_bytes(mods.collection_policy(publication.collection))
+    write_collection(root, publication, namespace)
     book = root / book_folder(publication)
     book.mkdir(parents=True)
     (book / "MODS.xml").write_bytes(mods.book_record(publication))

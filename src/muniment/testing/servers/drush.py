@@ -19,7 +19,7 @@ _PAGE_FILES = {"OBJ.jp2", "JP2.jp2", "JPG.jpg", "TN.jpg", "MODS.xml", "OCR.txt",
 def install(folder: Path) -> Path:
     """A command `drush` in a folder, with its state beside it; the command."""
     state = folder / "drush.json"
-    empty = {"calls": [], "sets": {}, "books": {}, "collections": [], "fail_after": -1}
+    empty = {"calls": [], "sets": {}, "books": {}, "collections": [], "fail_after": -1, "index_lags": 0}
     state.write_text(json.dumps(empty), "utf-8")
     command = folder / "drush"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__)}" "{state}" "$@"\n', "utf-8")
@@ -48,7 +48,7 @@ def _fetch(state: dict[str, Any], options: dict[str, str]) -> int:
         found = [each for each in state["books"] if each == match[1]]
     elif match := re.fullmatch(r'RELS_EXT_isMemberOf_uri_ms:"info:fedora/(.+)"', query):
         found = state["books"].get(match[1], [])
-    if not found:
+    if not found or state["index_lags"]:
         sys.stderr.write("Sorry, no PIDS were found.   [error]\n")
         return 1
     sys.stdout.write("".join(f"{each}\n" for each in found))

@@ -25,12 +25,21 @@ _TERMS = (
     "http://pcdm.org/use#ServiceFile",
     "http://pcdm.org/use#ThumbnailImage",
     "http://pcdm.org/use#ExtractedText",
+    "https://discoverygarden.ca/use#hocr",
 )
 _NODE_FIELDS = {
     "type", "title", "field_model", "field_member_of", "field_weight", "field_local_identifier", "nid", "status",
 }  # fmt: skip
-_FILE_FIELDS = {"image": "field_media_image", "file": "field_media_file", "document": "field_media_document"}
+_FILE_FIELDS = {
+    "image": "field_media_image",
+    "file": "field_media_file",
+    "document": "field_media_document",
+    "extracted_text": "field_media_file",
+}
 _MEDIA_FIELDS = {"bundle", "name", "field_media_of", "field_media_use", "mid"}
+_FURTHER_FIELDS = {"extracted_text": {"field_edited_text"}}
+LOOKUP = "/node-by-identifier"
+"""The path of a View that finds nodes by local identifier, as a site may have one."""
 
 
 class Islandora2Server(Loopback):
@@ -47,7 +56,8 @@ class Islandora2Server(Loopback):
         self.writes: list[str] = []
         self.corrupt_next = 0
         self.fail_at = 0
-        self._numbers = 100
+        # Drupal counts each kind by itself.
+        self._nodes, self._media, self._files = 100, 200, 300
         self._uuids: dict[int, str] = {}
 
     def answer(self, request: Request) -> Reply:
@@ -67,18 +77,31 @@ class Islandora2Server(Loopback):
             return self._hash(request.query)
         if match := re.fullmatch(r"/file/upload/media/(\w+)/(\w+)", request.path):
             return self._upload(match[1], match[2], request)
-        if request.path == "/node" and request.method == "POST":
-            self._numbers += 1
-            self.nodes[self._numbers] = self._node(json.loads(request.body)) | {"nid": [{"value": self._numbers}]}
-            return Reply.json(self.nodes[self._numbers], 201)
-        if match := re.fullmatch(r"/node/(\d+)", request.path):
-            return self._one(self.nodes, int(match[1]), request, self._node_changes)
+        if request.path.startswith("/node"):
+            return self._answer_node(request)
         if request.path == "/entity/media" and request.method == "POST":
-            self._numbers += 1
-            self.media[self._numbers] = self._medium(json.loads(request.body)) | {"mid": [{"value": self._numbers}]}
-            return Reply.json(self.media[self._numbers], 201)
+            medium = self._medium(json.loads(request.body))
+            self._media += 1
+            self.media[self._media] = medium | {"mid": [{"value": self._media}]}
+            return Reply.json(self.media[self._media], 201)
         if match := re.fullmatch(r"/media/(\d+)/edit", request.path):
             return self._one(self.media, int(match[1]), request, self._medium)
+        raise Wrong(404, "No route found")
+
+    def _answer_node(self, request: Request) -> Reply:
+        if request.path == "/node" and request.method == "POST":
+            made = self._node(json.loads(request.body))
+            self._nodes += 1
+            self.nodes[self._nodes] = made | {"nid": [{"value": self._nodes}]}
+            return Reply.json(self.nodes[self._nodes], 201)
+        if request.path == LOOKUP:
+            wanted = [{"value": request.query.get("identifier", "")}]
+            return Reply.json([each for each in self.nodes.values() if each.get("field_local_identifier") == wanted])
+        if match := re.fullmatch(r"/node/(\d+)/media", request.path):
+            of = [{"target_id": int(match[1])}]
+            return Reply.json([each for each in self.media.values() if each["field_media_of"] == of])
+        if match := re.fullmatch(r"/node/(\d+)", request.path):
+            return self._one(self.nodes, int(match[1]), request, self._node_changes)
         raise Wrong(404, "No route found")
 
     def children(self, node: int) -> list[dict[str, Any]]:
@@ -116,11 +139,11 @@ class Islandora2Server(Loopback):
         if self.corrupt_next:
             self.corrupt_next -= 1
             data = data[:-1] + bytes([data[-1] ^ 1])
-        self._numbers += 1
-        made = str(uuid.UUID(int=self._numbers))
-        self.files[made], self._uuids[self._numbers] = data, made
+        self._files += 1
+        made = str(uuid.UUID(int=self._files))
+        self.files[made], self._uuids[self._files] = data, made
         uri = [{"value": f"public://{name}", "url": f"/sites/default/files/{name}"}]
-        return Reply.json({"fid": [{"value": self._numbers}], "uuid": [{"value": made}], "uri": uri}, 201)
+        return Reply.json({"fid": [{"value": self._files}], "uuid": [{"value": made}], "uri": uri}, 201)
 
     def _node(self, given: dict[str, object]) -> dict[str, object]:
         for field in ("type", "title", "field_model"):
@@ -145,7 +168,7 @@ class Islandora2Server(Loopback):
         field = _FILE_FIELDS.get(bundle)
         if field is None or not given.get(field):
             raise Wrong(422, "Unprocessable Entity: a media needs its file")
-        if other := set(given) - _MEDIA_FIELDS - {field}:
+        if other := set(given) - _MEDIA_FIELDS - {field} - _FURTHER_FIELDS.get(bundle, set()):
             raise Wrong(422, f"Unprocessable Entity: field {min(other)} does not exist")
         if given[field][0]["target_id"] not in self._uuids or given["field_media_of"][0]["target_id"] not in self.nodes:
             raise Wrong(422, "The referenced entity does not exist.")
