@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +106,25 @@ def test_what_a_store_always_keeps_wrong_is_never_recorded_and_not_left_there(qu
 def test_a_catalogue_that_fails_for_a_while_is_waited_for(quick: Scene, fault: Fault) -> None:
     quick.server.faults.append(replace(fault))
     batch = quick.run("cloud")
+    assert len(versions(quick)) == 2
+    assert list(audit(quick.context, batch)) == []
+
+
+def test_a_lost_answer_makes_nothing_twice(quick: Scene) -> None:
+    """Every other write is done, and the line breaks before its answer."""
+    taken, writes = quick.server.answer, itertools.count()
+
+    def losing(request: Any) -> Any:
+        reply = taken(request)
+        if request.method == "POST" and not request.path.endswith("/login") and next(writes) % 2 == 0:
+            raise ConnectionResetError
+        return reply
+
+    quick.server.answer = losing  # type: ignore[method-assign]
+    batch = quick.run("cloud")
+    assert next(writes) > 2
+    kinds = Counter(uri.split("/")[3] for uri in quick.server.records if uri.count("/") > 3)
+    assert kinds == {"resources": 1, "archival_objects": 2, "digital_objects": 1, "digital_object_components": 1}
     assert len(versions(quick)) == 2
     assert list(audit(quick.context, batch)) == []
 

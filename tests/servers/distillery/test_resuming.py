@@ -17,30 +17,20 @@ from muniment.doors.distillery.requests import run_collection
 from muniment.doors.distillery.settings import AccessSettings
 from muniment.jobs import JobState
 from tests.servers.distillery.conftest import Scene
+from tests.servers.distillery.dying import STEPS
 
 WORKER = Path(__file__).with_name("dying.py")
 ROOT = Path(__file__).resolve().parents[3]
 KILLED = -9
 
 DEATHS = [
+    *((f"{step} has done its work", 1, True) for step in STEPS),
     ("the package is committed", 2, True),
     ("a file is put", 3, True),
-    ("copies are remembered", 2, False),
-    ("ArchivesSpace is written to", 1, True),
     ("ArchivesSpace is written to", 3, True),
-    ("the manifest is exchanged", 2, False),
+    ("a file of the site is exchanged", 2, False),
 ]
-MORE_DEATHS = [
-    ("an image is made", 2, True),
-    ("the package is committed", 2, False),
-    ("the store is flushed", 2, False),
-    ("a file is proved", 4, False),
-    ("copies are remembered", 2, True),
-    ("ArchivesSpace is changed", 1, False),
-    ("a component is recorded", 2, True),
-    ("a line is written", 8, True),
-]
-"""These are tried by night."""
+"""After each step, before the ledger knows of it, and within some; every call of every point is tried by night."""
 
 
 def prepared(scene: Scene) -> str:
@@ -51,10 +41,10 @@ def prepared(scene: Scene) -> str:
     return run_collection(scene.context, "HBF", ["cloud", "access"], requester="t").id
 
 
-def work(scene: Scene, batch: str, point: str = "", call: int = 0, *, after: bool = False) -> int:
+def work(scene: Scene, batch: str, point: str = "", call: int = 0, *, after: bool = False, **more: Any) -> int:
     """Work in a process of its own; its exit status."""
-    given = {"folder": str(scene.folder), "url": scene.server.url, "batch": batch}
-    given |= {"point": point, "call": call, "after": after}  # type: ignore[dict-item]
+    given = {"folder": str(scene.folder), "url": scene.server.url, "batch": batch, **more}
+    given |= {"point": point, "call": call, "after": after}
     done = subprocess.run([sys.executable, WORKER, json.dumps(given)], cwd=ROOT, check=False, capture_output=True)
     assert done.returncode in {0, KILLED}, done.stderr.decode()
     return done.returncode
@@ -92,10 +82,7 @@ def fresh(folder: Path) -> Iterator[Scene]:
         yield scene
 
 
-@pytest.mark.parametrize(
-    ("point", "call", "after"),
-    [*DEATHS, *(pytest.param(*each, marks=pytest.mark.nightly) for each in MORE_DEATHS)],
-)
+@pytest.mark.parametrize(("point", "call", "after"), DEATHS)
 def test_a_batch_that_was_killed_ends_as_if_it_had_not_been(
     point: str, call: int, after: bool, scene: Scene, uninterrupted: Callable[[Scene], Any]
 ) -> None:
