@@ -134,6 +134,24 @@ def list_batches(context: typer.Context, as_json: Json = False) -> None:
 
 
 @distill.command()
+def pause(context: typer.Context, batch: Batch) -> None:
+    """Begin nothing more of a batch until `distill resume`; what is being done is done to its end."""
+    from muniment.doors.distillery.requests import pause_batch
+
+    job = pause_batch(_given(context), batch, by="the command line")
+    note(f"{job.id}: {'paused' if job.paused and not job.ended else job.state}")
+
+
+@distill.command()
+def resume(context: typer.Context, batch: Batch) -> None:
+    """Let a batch that was paused go on."""
+    from muniment.doors.distillery.requests import resume_batch
+
+    job = resume_batch(_given(context), batch, by="the command line")
+    note(f"{job.id}: {job.state}")
+
+
+@distill.command()
 def audit(context: typer.Context, batch: Batch, as_json: Json = False) -> None:
     """Compare the log, archive, stores, access copies and ArchivesSpace with what a batch did, by digests.
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from muniment.stores import open_store
 from muniment.testing.clock import FakeClock
 from muniment.testing.scans import write_scan
 from muniment.testing.servers.archivesspace import ArchivesSpaceServer
-from tests.timing import eventually
+from tests.timing import PATIENCE, eventually
 
 USERESTRICT = {
     "type": "userestrict",
@@ -77,18 +78,24 @@ class Scene:
         assert given.folder is not None
         return Iiif(given.folder, given.url, ImageProcess)
 
-    def run(self, *to: str, collection: str = "HBF", partly: bool = False, state: str = "done") -> str:
+    def run(
+        self,
+        *to: str,
+        collection: str = "HBF",
+        partly: bool = False,
+        state: str = "done",
+        patience: float = PATIENCE,
+    ) -> str:
         """Run a batch to its end; the batch."""
-        return self.work(
-            run_collection(self.context, collection, to or ["cloud"], requester="t", partly=partly).id, state
-        )
+        job = run_collection(self.context, collection, to or ["cloud"], requester="t", partly=partly).id
+        return self.work(job, state, patience)
 
-    def work(self, job: str, state: str = "done") -> str:
+    def work(self, job: str, state: str = "done", patience: float = PATIENCE) -> str:
         """Work until a batch has ended."""
         engine = LocalEngine(self.ledger, Registry(steps(self.context)), threads=3, pace=Pace(lease=20.0, sweep=0.2))
         engine.start()
         try:
-            eventually(lambda: self.ledger.job(job).ended, every=0.02, told=lambda: "\n".join(self.log(job)))
+            eventually(lambda: self.ledger.job(job).ended, every=0.02, patience=patience, told=partial(self.log, job))
         finally:
             engine.stop()
         found = self.ledger.job(job)

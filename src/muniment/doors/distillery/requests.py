@@ -65,6 +65,34 @@ def find_batch(given: DistilleryContext, batch: str) -> Job:
     return job
 
 
+def pause_batch(given: DistilleryContext, batch: str, *, by: str) -> Job:
+    """Begin nothing more of a batch until it is told to go on; the log says who paused it.
+
+    Raises:
+        BatchNotFound: There is none.
+        DatabaseUnavailable: Nothing was changed.
+    """
+    before = find_batch(given, batch)
+    job = given.ledger.control.pause(before.id, by=by)
+    if job.paused and not before.paused:
+        given.batches.say(job.id, f"Paused by {by}: nothing more is begun until it is told to go on")
+    return job
+
+
+def resume_batch(given: DistilleryContext, batch: str, *, by: str) -> Job:
+    """Let a batch that was paused go on.
+
+    Raises:
+        BatchNotFound: There is none.
+        DatabaseUnavailable: Nothing was changed.
+    """
+    before = find_batch(given, batch)
+    if before.paused and not before.ended:
+        # Said before it goes on: its own lines follow.
+        given.batches.say(before.id, f"Told to go on by {by}")
+    return given.ledger.control.resume(before.id, by=by)
+
+
 def batches(given: DistilleryContext, *, limit: int = 100) -> list[Job]:
     """The runs, the newest first."""
     return list(given.ledger.jobs(kind=KIND, limit=limit))

@@ -21,7 +21,9 @@ from muniment.doors.distillery.requests import (
     batch_document,
     batches,
     find_batch,
+    pause_batch,
     preview_collection,
+    resume_batch,
     run_collection,
 )
 from muniment.doors.distillery.steps import KIND, KIND_PREVIEW
@@ -164,8 +166,8 @@ def pause(request: Request, batch: str) -> Response:
     """Begin nothing more of a batch until it is told to go on; what is being done is done to its end."""
     access = admitted(request)
     refuse_other_sites(request)
-    control = request.app.state.osf.operations
-    return _made(request, control.act("pause", _job(request, batch, KIND).id, by=access.caller.agent), "", status=200)
+    job = pause_batch(context_of(request), _job(request, batch, KIND).id, by=access.caller.agent)
+    return _made(request, job, "", status=200)
 
 
 @router.post("/{batch}/resume", response_class=Response)
@@ -173,8 +175,8 @@ def resume(request: Request, batch: str) -> Response:
     """Let a batch that was paused go on."""
     access = admitted(request)
     refuse_other_sites(request)
-    control = request.app.state.osf.operations
-    return _made(request, control.act("resume", _job(request, batch, KIND).id, by=access.caller.agent), "", status=200)
+    job = resume_batch(context_of(request), _job(request, batch, KIND).id, by=access.caller.agent)
+    return _made(request, job, "", status=200)
 
 
 @router.get("/{batch}/log.txt", response_class=Response)
