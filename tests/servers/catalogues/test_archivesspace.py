@@ -12,11 +12,11 @@ from muniment.errors.catalogues import (
     AmbiguousInCatalogue,
     CatalogueRefused,
     CatalogueRefusedUser,
+    CatalogueUnreachable,
     FieldsLost,
     NotInCatalogue,
     RecordBusy,
 )
-from muniment.errors.sources import ServiceFailed
 from muniment.session import Guard, Session
 from muniment.testing.clock import FakeClock
 from muniment.testing.servers.archivesspace import ArchivesSpaceServer
@@ -165,6 +165,6 @@ def test_a_server_that_fails_for_a_while_is_asked_again(server: ArchivesSpaceSer
     server.fail("find_by_id", times=2, status=503)
     assert client(server, session).collection("HBF").record["title"] == "x"
     server.fail("find_by_id", times=50, status=500, body=b'{"error": "NoMethodError: backtrace"}')
-    with pytest.raises(ServiceFailed) as caught:
+    with pytest.raises(CatalogueUnreachable) as caught:
         client(server, session).collection("HBF")
-    assert caught.value.retry
+    assert caught.value.outage
