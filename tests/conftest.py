@@ -16,7 +16,8 @@ _OFFENCES = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch connections and look-ups from before the first test module is imported."""
+    """Watch connections and look-ups from before the first test module is imported; read nobody's configuration."""
+    os.environ["MUNIMENT_CONFIG"] = os.devnull
     config.stash[_WATCH] = watch = loopback_only()
     config.stash[_OFFENCES] = watch.__enter__()
 

@@ -7,9 +7,11 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muniment.cli.output import give_way, pausing
 from muniment.content.progress import Progress
 from muniment.content.progress import quiet as no_progress
 from muniment.errors.archive import OutputExists, WriteFailed
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from muniment.content.archive import Archive
     from muniment.settings import Settings
 
+CURRENT: ContextVar[Context | None] = ContextVar("CURRENT", default=None)
+"""The context of the command that runs, for what it says on its way."""
 _SHOW_AFTER = 1.0
 _LARGEST_NOTE = 10_000_000
 """Bytes."""
@@ -28,11 +32,24 @@ _LARGEST_NOTE = 10_000_000
 class Context:
     """The global options, and what follows from them once a command needs it."""
 
-    def __init__(self, archive: str | None, state: str | None, key_file: str | None = None, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        archive: str | None,
+        state: str | None,
+        key_file: str | None = None,
+        config: str | None = None,
+        *,
+        quiet: bool,
+        verbose: bool = False,
+    ) -> None:
         self._archive = archive
+        self._config = config
         self._key_file = key_file
         self._state = state
-        self._quiet = quiet
+        self.quiet = quiet
+        self.verbose = verbose
+        self.interrupted = ""
+        """What somebody who presses Ctrl-C now has to know."""
         self._read: Settings | None = None
 
     def opening(self) -> ArchiveOpener:
@@ -53,7 +70,8 @@ class Context:
         Raises:
             BadInput: `--archive` names another.
         """
-        named = self._settings().archive
+        # One that is named by a configuration file is only the usual one.
+        named = self._settings().archive if self._archive else None
         if named and Path(named).absolute() != Path(archive).absolute():
             raise BadInput(reason=f"two archives are named: {archive}, and {named} by --archive or MUNIMENT_ARCHIVE")
         self._archive, self._read = archive, None
@@ -63,9 +81,11 @@ class Context:
         from muniment.settings import Settings
 
         if self._read is None:
-            self._read = Settings(archive=self._archive, state=self._state, key_file=self._key_file)
+            self._read = Settings(None, self._config, archive=self._archive, state=self._state, key_file=self._key_file)
             for old, new in self._read.outdated.items():
                 note(f"{old} is called {new} now")
+            for path in self._read.files:
+                detail(f"settings are read from {path}")
         return self._read
 
     @contextlib.contextmanager
@@ -73,6 +93,7 @@ class Context:
         """The archive, open for the length of a command; says what recovery did and what was left behind."""
         opening = self.opening()
         with opening.archive(parity=parity) as archive:
+            detail(f"the archive is {archive.path}, in {archive.config.mode} mode")
             for event in archive.recovered:
                 note(f"recovery: {event.detail.get('note', event.event)} ({event.resource or 'log'})")
             # What is left at a server is the affair of its keeper.
@@ -84,12 +105,12 @@ class Context:
     @contextlib.contextmanager
     def progress(self) -> Iterator[Progress]:
         """A progress bar on the terminal, once the work has taken a second; nothing where nobody looks."""
-        if self._quiet or not sys.stderr.isatty():
+        if self.quiet or not sys.stderr.isatty():
             yield no_progress
             return
         from muniment.cli.progress import ProgressBars
 
-        with ProgressBars(after=_SHOW_AFTER) as bars:
+        with ProgressBars(after=_SHOW_AFTER) as bars, pausing(bars.pause):
             yield bars
 
 
@@ -145,8 +166,32 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def note(text: str) -> None:
-    """Say something to the person, beside the command's output."""
+    """Say something to the person, beside the command's output; nothing where they want to hear nothing."""
+    if not _asked("quiet"):
+        warn(text)
+
+
+def warn(text: str) -> None:
+    """Say what must be known also by those who want to hear nothing."""
+    give_way()
     sys.stderr.write(f"muniment: {text}\n")
+
+
+def detail(text: str) -> None:
+    """Say what only those want to hear who want to hear more."""
+    if _asked("verbose"):
+        warn(text)
+
+
+def say(text: str) -> None:
+    """Say on standard output that something was done; nothing where they want to hear nothing."""
+    if not _asked("quiet"):
+        sys.stdout.write(f"{text}\n")
+
+
+def _asked(what: str) -> bool:
+    """Whether the command that runs was asked to be `quiet`, or `verbose`."""
+    return bool(getattr(CURRENT.get(), what, False))
 
 
 def print_json(value: object) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import note, print_json, refuse_inside
+from muniment.cli.context import note, print_json, refuse_inside, say
 from muniment.cli.options import Id, InstanceOption, Json, ProjectOption
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ def export(
     with shared.archive() as archive, shared.progress() as progress:
         refuse_inside(archive, output)
         _refuse_packed(output)
+        shared.interrupted = f"{output} is there whole, or not at all"
         run(archive, id, layout, output, project=project, instance=instance, progress=progress)
         if as_json:
             print_json({"id": id, "layout": layout, "path": str(output)})
         else:
-            typer.echo(str(output))
+            say(str(output))
 
 
 def import_(
@@ -67,6 +68,7 @@ def import_(
         archive, progress = stack.enter_context(shared.archive()), stack.enter_context(shared.progress())
         session = stack.enter_context(shared.app().session()) if complete else None
         notices: list[Finding] = []
+        shared.interrupted = "nothing was taken in, unless the log (`muniment events`) says that it was"
         imported = import_package(
             archive,
             path,
@@ -98,12 +100,13 @@ def migrate(
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.opening().open(target) as other, shared.progress() as progress:
+        shared.interrupted = "what was copied stays; the same command goes on"
         copied = list(run(archive, other, ids or None, merge=merge, progress=progress))
         if as_json:
             print_json({"copied": [asdict(item) for item in copied]})
         else:
             for item in copied:
-                typer.echo(f"{item.id}  {'copied' if item.copied else 'was there already'}")
+                say(f"{item.id}  {'copied' if item.copied else 'was there already'}")
 
 
 def _refuse_packed(output: Path) -> None:

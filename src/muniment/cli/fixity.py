@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import note, print_json, read_small
+from muniment.cli.context import note, print_json, read_small, say
 from muniment.cli.options import (
     BudgetOption,
     EstimateOption,
@@ -71,6 +71,8 @@ def audit(
         )
         return
     shared: Context = context.obj
+    if id is None:
+        shared.interrupted = "`muniment audit --resume` goes on where it was"
     noted = _head(since)
     if stamp is not None:
         _check_stamp(noted, stamp, authority)
@@ -130,7 +132,7 @@ def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption
         for each in archive.repair(id, project=project, progress=progress):
             done.append(each)
             if not as_json and each.repaired:
-                typer.echo(f"repaired: {each.where}: {each.how}")
+                say(f"repaired: {each.where}: {each.how}")
     from_copies = climb(context, done, id)
     done = [each for each in done if each.repaired or not from_copies.settles(each)]
     done += from_copies.repairs
@@ -145,7 +147,7 @@ def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption
     if as_json:
         print_json({"ok": not failed, "repairs": rows})
     elif not rows:
-        typer.echo("Nothing to repair.")
+        say("Nothing to repair.")
     if failed:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -205,6 +207,6 @@ def _report(findings: Iterable[Finding], *, as_json: bool, good: str, strict: bo
     elif failed:
         note(", ".join(f"{count} {severity}" for severity, count in counts.items()))
     else:
-        typer.echo(good)
+        say(good)
     if failed:
         raise typer.Exit(EXIT_FINDINGS)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
-import io
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
 from muniment import __version__
-from muniment.cli.context import Context
+from muniment.cli.context import CURRENT, Context
+from muniment.cli.output import standard_output
 from muniment.errors.archive import OutputFailed
-from muniment.errors.base import EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, MunimentError
+from muniment.errors.base import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, MunimentError
 
 _COMMANDS = {
     "init": "maintenance",
@@ -60,6 +60,9 @@ _GROUPS = {
     "report": "reports",
 }
 """Commands that have commands of their own."""
+_SWITCHES = frozenset({"-q", "--quiet", "-v", "--verbose", "--version"})
+_VALUES = ("--archive", "--key-file", "--config")
+"""Options of all commands, wherever they stand."""
 
 
 def _version(wanted: bool) -> None:
@@ -92,11 +95,25 @@ def begin(
             help="The key for a server; or set MUNIMENT_KEY. Never an option.",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="MUNIMENT_CONFIG",
+            help="The configuration, if not muniment/config.toml in ~/.config and /etc/xdg.",
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show no progress, and say nothing when all is well.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say more: what is read, what changed, what an error came from.")
+    ] = False,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
     """A digital preservation archive: put files in, prove they are unchanged, carry them away."""
-    context.obj = Context(archive, state, key_file, quiet=quiet)
+    context.obj = Context(archive, state, key_file, config, quiet=quiet, verbose=verbose)
+    CURRENT.set(context.obj)
 
 
 def options_first(arguments: Sequence[str]) -> list[str]:
@@ -110,9 +127,9 @@ def options_first(arguments: Sequence[str]) -> list[str]:
     for word in left:
         if word == "--":
             rest += [word, *left]
-        elif word in {"-q", "--quiet"} or word.startswith(("--archive=", "--key-file=")):
+        elif word in _SWITCHES or word.startswith(tuple(f"{option}=" for option in _VALUES)):
             ahead.append(word)
-        elif word in {"-a", "--archive", "--key-file"}:
+        elif word == "-a" or word in _VALUES:
             ahead += [word, *(value for value in [next(left, None)] if value is not None)]
         else:
             rest.append(word)
@@ -162,31 +179,30 @@ def main() -> None:
     """Run the command line and end the process with its exit status."""
     # What a command makes lasts until it is done; looking for garbage in it every 700 objects finds none.
     gc.set_threshold(20_000, 10, 10)
-    sys.stdout = _standard_output()
+    sys.stdout = standard_output()
     sys.exit(run(sys.argv[1:]))
-
-
-def _standard_output() -> TextIO:
-    """Standard output as it is, but that a failure of it is known for what it is; nowhere where it was closed."""
-    if sys.stdout is None:
-        return Path(os.devnull).open("w", encoding="utf-8")
-    output: io.BufferedWriter[io.FileIO] = io.BufferedWriter(_Output(sys.stdout.fileno(), "wb", closefd=False))
-    encoding, errors = sys.stdout.encoding, sys.stdout.errors
-    return io.TextIOWrapper(output, encoding, errors, line_buffering=sys.stdout.isatty())
 
 
 def run(arguments: list[str]) -> int:
     """Run one command; returns its exit status (docs/reference/cli.md): 1 is for what a check found, and no fault's."""
     arguments = options_first(arguments)
+    own = contextvars.copy_context()
     try:
-        status = _status(arguments)
+        status = own.run(_status, arguments)
         # What is still on its way to a full disk would fail after the last word about it.
         sys.stdout.flush()
     except MunimentError as error:
         sys.stderr.write(f"muniment: {error}\n")
+        if getattr(own.get(CURRENT), "verbose", False):
+            _tell_causes(error)
         if isinstance(error, OutputFailed):
             _drop_output()
         return error.exit_status
+    except KeyboardInterrupt:
+        told = getattr(own.get(CURRENT), "interrupted", "")
+        sys.stderr.write(f"muniment: interrupted{told and ': '}{told}\n")
+        _drop_output()
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has seen enough; that is no failure.
         _drop_output()
@@ -203,6 +219,7 @@ def _status(arguments: list[str]) -> int:
 
     Raises:
         BrokenPipeError: Nobody reads any more.
+        KeyboardInterrupt: Somebody pressed Ctrl-C.
         Exception: Whatever the command raised.
     """
     try:
@@ -212,26 +229,18 @@ def _status(arguments: list[str]) -> int:
             raise end.__context__ from None  # typer ends it with 1
         if isinstance(end.__context__, typer.Abort):
             return EXIT_USAGE
+        if end.code == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt from None
         return end.code if isinstance(end.code, int) else EXIT_INTERNAL
     return result if isinstance(result, int) else EXIT_OK
 
 
-class _Output(io.FileIO):
-    """Standard output, whose failures are told from those of other files."""
-
-    def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override] # typeshed's Buffer comes with 3.12
-        """Write some of `data`, as other files do.
-
-        Raises:
-            BrokenPipeError: Nobody reads any more.
-            OutputFailed: It is full, or fails.
-        """
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputFailed(reason=error.strerror) from error
+def _tell_causes(error: BaseException) -> None:
+    """Say what an error came from, one line for each."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        sys.stderr.write(f"muniment:   from {type(cause).__name__}: {cause}\n")
+        cause = cause.__cause__ or cause.__context__
 
 
 def _drop_output() -> None:

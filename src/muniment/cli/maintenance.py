@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import note, print_json
+from muniment.cli.context import note, print_json, say
 from muniment.cli.keys import administrator_key
 from muniment.cli.options import Id, Json, ProjectOption
 from muniment.errors.base import BadInput
@@ -50,11 +50,11 @@ def init(
             described = {"path": str(archive.path), "id": archive.config.id, "mode": archive.config.mode}
             print_json({**described, "administrator_key": made.text if made else None})
             return
-        typer.echo(f"{archive.path} is an archive now, in {archive.config.mode} mode.")
+        say(f"{archive.path} is an archive now, in {archive.config.mode} mode.")
         if made:
             typer.echo(f"Its administrator's key for access over HTTP, shown only this once:\n\n    {made.text}\n")
         else:
-            typer.echo("The keys that were in its control database stay; `muniment key renew` gives one a new secret.")
+            say("The keys that were in its control database stay; `muniment key renew` gives one a new secret.")
 
 
 def _init_bucket(opening: ArchiveOpener, mode: str, digests: tuple[str, ...], project: str, *, as_json: bool) -> None:
@@ -123,7 +123,7 @@ def recover(
                 f"by {item.agent}, {item.files} files stored"
             )
         if not (done or replayed or rollback or left):
-            typer.echo("Nothing to recover.")
+            say("Nothing to recover.")
 
 
 def purge(
@@ -144,7 +144,7 @@ def purge(
         if as_json:
             print_json(event.as_json())
         else:
-            typer.echo(f"{id} was purged.")
+            say(f"{id} was purged.")
 
 
 def reindex(context: typer.Context, as_json: Json = False) -> None:
@@ -154,4 +154,4 @@ def reindex(context: typer.Context, as_json: Json = False) -> None:
         if as_json:
             print_json({"resources": count})
         else:
-            typer.echo(f"{count} resources indexed.")
+            say(f"{count} resources indexed.")

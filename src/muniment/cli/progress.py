@@ -1,4 +1,4 @@
-"""Progress bars on the terminal."""
+"""Progress bars on the terminal: below what is printed, and gone when the work is done."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ class ProgressBars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the finished bars on the screen."""
-        if self._bars:
+        """Leave nothing on the screen but what was printed."""
+        self.pause()
+
+    def pause(self) -> None:
+        """Take the bars off the screen until the next step, for a line that is printed where they are."""
+        if self._bars and self._bars.live.is_started:
             self._bars.stop()
 
     def __call__(self, step: str, done: int, total: int | None, *, size: int = 0) -> None:
@@ -33,6 +37,7 @@ class ProgressBars:
         if self._bars is None:
             if time.monotonic() < self._from:
                 return
+            # Rich would send what is printed meanwhile to standard error, also where it was meant for a file.
             self._bars = Progress(
                 TextColumn("{task.description:>10}"),
                 BarColumn(),
@@ -40,7 +45,11 @@ class ProgressBars:
                 TextColumn("{task.fields[size]}"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
+                redirect_stdout=False,
+                redirect_stderr=False,
+                transient=True,
             )
+        if not self._bars.live.is_started:
             self._bars.start()
         if step not in self._tasks:
             self._tasks[step] = self._bars.add_task(step, total=total, size="")

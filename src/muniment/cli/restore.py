@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import note, print_json, size_text
+from muniment.cli.context import note, print_json, say, size_text
 from muniment.cli.options import Json, OptionalId, ProjectOption
 from muniment.cli.stores import copying
 from muniment.errors.base import EXIT_FINDINGS
@@ -45,6 +45,7 @@ def restore(
     from muniment.workflows.copies.restoring import restore_archive, restore_resource
 
     shared: Context = context.obj
+    shared.interrupted = f"what was restored stays in {output}; the same command goes on"
     # Beside what is restored: a tar that is on its way may be larger than the machine's temporary folder.
     beside = next(each for each in output.absolute().parents if each.is_dir())
     with tempfile.TemporaryDirectory(prefix=".muniment-restore-", dir=beside) as folder, shared.progress() as progress:
@@ -107,9 +108,7 @@ def _tell(done: Restored, *, as_json: bool) -> None:
             }
         )
     else:
-        typer.echo(
-            f"{done.target}: {done.instances} instances of {len(done.objects)} resources, {size_text(done.size)} read"
-        )
+        say(f"{done.target}: {done.instances} instances of {len(done.objects)} resources, {size_text(done.size)} read")
         for what, reason in done.lacking.items():
             typer.echo(f"  lacks: {what}: {reason}")
     if done.lacking:

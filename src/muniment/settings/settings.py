@@ -11,6 +11,7 @@ from typing import Self
 from muniment.errors.base import BadSetting
 from muniment.settings import fields
 from muniment.settings.fields import PREFIX, Setting
+from muniment.settings.files import Configured, config_files, read_files
 from muniment.settings.jobs import JobSettings
 
 
@@ -32,7 +33,7 @@ class Settings(JobSettings):
     Read once, checked as a whole, and handed down: it does not change, and nothing is written into the environment.
     """
 
-    __slots__ = ("outdated",)
+    __slots__ = ("files", "outdated")
 
     archive = fields.named("The archive's folder, or the URL of a server in front of one.")
     state = fields.path("Where index and ledger lie, if not in the archive's folder.")
@@ -117,8 +118,13 @@ class Settings(JobSettings):
     selection_entries = fields.whole("Entries a selection may have.", 100000, least=1)
     otel = fields.switch("Send traces as the OTEL_* variables say (needs the extra `otel`).", default=False)
 
-    def __init__(self, environment: Mapping[str, str] | None = None, /, **given: object) -> None:
-        """Take what is given (None as if it were not), and for the rest the environment (an empty value likewise).
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, config: str | None = None, /, **given: object
+    ) -> None:
+        """Take what is given (None as if it were not), then the environment (an empty value likewise), then files.
+
+        `config` is the one file to read, in place of those at the usual places. `archive` may be a name that a
+        file gives to one.
 
         Raises:
             BadSetting: A value is not of the kind its setting takes; it is not repeated, for it may be a secret.
@@ -130,6 +136,10 @@ class Settings(JobSettings):
         """Names that were found in the environment and have another name by now, with that."""
         if unknown := given.keys() - known.keys():
             raise BadSetting(reason=f"there is no setting {', '.join(sorted(unknown))}")
+        configured = read_files(config_files(found, config, usual=environment is None), known)
+        self.files = configured.files
+        """The configuration files that were read, the user's last."""
+        by_file = configured.of(given.get("archive") or found.get(f"{PREFIX}ARCHIVE") or None)
         for name, setting in known.items():
             value, said = given.get(name), name
             for variable in (setting.variable, *setting.also):
@@ -137,6 +147,8 @@ class Settings(JobSettings):
                     value, said = found[variable], variable
                     if variable.startswith(PREFIX) and variable != setting.variable:
                         self.outdated[variable] = setting.variable
+            if name in by_file and (value is None or _names(configured, name, value)):
+                value, said = by_file[name][1], f"{by_file[name][0]}: {name}"
             if value is None:
                 continue
             try:
@@ -153,7 +165,7 @@ class Settings(JobSettings):
             BadSetting: As for a new one.
         """
         kept = {name: value for name, value in changes.items() if value is not None}
-        return type(self)({}, **{**self.given, **kept})
+        return type(self)({}, None, **{**self.given, **kept})
 
     def secret(self) -> str | None:
         """The key to sign in with: of the file, or of the setting.
@@ -171,6 +183,11 @@ def described() -> dict[str, Setting[object]]:
     """All settings by name, those of the work first."""
     parts = (JobSettings, Settings)
     return {name: item for part in parts for name, item in vars(part).items() if isinstance(item, Setting)}
+
+
+def _names(configured: Configured, name: str, value: object) -> bool:
+    """Whether a value is the name that the files give to an archive, whose place they say."""
+    return name == "archive" and "archive" in configured.archives.get(str(value), ())
 
 
 def _of(environment: Mapping[str, str]) -> dict[str, str]:

@@ -49,6 +49,41 @@ def test_a_closed_standard_output_is_no_failure(command: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("point", ["a first file", "its parity"])
+def test_ctrl_c_says_what_came_of_it(command: list[str], point: str, tmp_path: Path) -> None:
+    """A terminal sends the signal to every process of the command."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(os.urandom(300_000))
+    where = {
+        "a first file": "muniment.archive.ingest.content_writer.ContentWriter.file",
+        "its parity": "muniment.archive.parity.protect.protect",
+    }
+    code = (
+        "import os, signal, sys\n"
+        "from unittest import mock\n"
+        "from muniment.cli.main import main\n"
+        "def stop(*_, **__):\n"
+        "    os.killpg(0, signal.SIGINT)\n"
+        "    signal.pause()\n"
+        f"with mock.patch({where[point]!r}, stop):\n"
+        "    main()\n"
+    )
+    arguments = [sys.executable, "-c", code, *command[len(MUNIMENT) :], "add", "a", "b", "c", "--id", "s"]
+    done = subprocess.run(
+        arguments, cwd=tmp_path, capture_output=True, text=True, check=False, start_new_session=True, timeout=120
+    )
+    assert done.returncode == 130
+    told = {
+        "a first file": "muniment: interrupted: nothing was stored\n",
+        "its parity": "muniment: interrupted: instance 1 of s is committed; `muniment repair s` makes the parity it "
+        "may lack\n",
+    }
+    assert done.stderr == told[point]
+    with Archive(Path(command[-1]), workers=0) as archive:
+        assert ("s" in archive) is (point == "its parity")
+        assert archive.leftovers() == []
+
+
 def test_a_fault_of_the_program_ends_with_70(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
