@@ -57,10 +57,23 @@ def _audited(item: Summary) -> str:
     return f"audited {item.audited}" + (": not as recorded" if item.damaged else "")
 
 
-def show(context: typer.Context, id: Id, project: ProjectOption = None, as_json: Json = False) -> None:
+def show(
+    context: typer.Context,
+    id: Id,
+    project: ProjectOption = None,
+    left_out: Annotated[
+        bool, typer.Option("--left-out", help="List what each instance's making left out, and by which rule.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show a resource: its instances, who made them, and what is said about it."""
     with context.obj.archive() as archive:
         history = archive.history(id, project)
+        if left_out and not as_json:
+            for item in history:
+                for each in item.record.get("left_out", []):
+                    typer.echo(f"v{item.number}  {each['path']}  by {each['rule']} ({each['given']})")
+            return
         newest = history[-1]
         summary = archive.summary(newest.id, newest.project)
         if as_json:
@@ -128,6 +141,7 @@ def _instance(item: Instance) -> dict[str, Any]:
         "agent": dict(item.agent),
         "files": len(item),
         "links": dict(item.record.get("links", {})),
+        "left_out": list(item.record.get("left_out", [])),
         "provenance": item.provenance,
     }
 

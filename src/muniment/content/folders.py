@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
+from muniment.content.exclusions import Exclusions, LeftOut, Scope, decide
 from muniment.content.paths import LogicalPath
 from muniment.errors.archive import NotAPlainFile, SourceUnreadable
 from muniment.errors.base import BadInput
@@ -23,46 +24,70 @@ _KINDS = {
 
 @dataclass(slots=True)
 class Found:
-    """What a folder holds: files with their source path and size, links with their target, empty folders."""
+    """What a folder holds: files with source path and size, links with target, empty folders, what is left out."""
 
     files: list[tuple[LogicalPath, str, int]] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
-def walk(folder: str, prefix: str = "") -> Found:
-    """Everything below `folder`, sorted, with `prefix` before each path. Links are not followed.
+def walk(folder: str, prefix: str = "", exclude: Exclusions | None = None) -> Found:
+    """Everything below `folder` that is not left out, sorted, with `prefix` before each path. Links are not followed.
 
-    A folder with nothing in it is told as empty, `folder` itself where `prefix` gives it a name.
+    A folder with nothing in it that is taken is told as empty, `folder` itself where `prefix` gives it a name.
 
     Raises:
         SourceUnreadable: A folder could not be listed.
         NotAPlainFile: Something in it is a pipe, a socket or a device.
         NameNotUnicode: A name is not valid UTF-8.
+        BadInput: A file with patterns of what is left out cannot be read.
     """
     found = Found()
-    waiting = [(folder, prefix)]
+    waiting = [(folder, prefix, exclude.scopes() if exclude else ())]
     while waiting:
-        place, above = waiting.pop()
+        place, above, scopes = waiting.pop()
         try:
             with os.scandir(place) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             raise SourceUnreadable(path=place, reason=error.strerror) from error
+        if exclude is not None:
+            inside = above.removeprefix(prefix)
+            scopes = exclude.within(scopes, place, inside, {entry.name for entry in entries})
+            entries = _taken(found, entries, scopes, above, inside)
         if not entries and above:
             found.empty.append(above.rstrip("/"))
         for entry in entries:
             path = LogicalPath.parse(above + entry.name)
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append((entry.path, f"{path}/"))
+                    waiting.append((entry.path, f"{path}/", scopes))
                 else:
                     _note(found, path, entry)
             except OSError as error:
                 # Gone since the folder was listed, or in a folder that may be listed but not entered.
                 raise SourceUnreadable(path=entry.path, reason=error.strerror) from error
     found.files.sort()
+    found.left_out.sort()
     return found
+
+
+def _taken(
+    found: Found, entries: list[os.DirEntry[str]], scopes: tuple[Scope, ...], above: str, inside: str
+) -> list[os.DirEntry[str]]:
+    """Those entries of a folder that no rule leaves out; the others are noted."""
+    taken = []
+    for entry in entries:
+        is_folder = entry.is_dir(follow_symlinks=False)
+        rule = decide(scopes, inside + entry.name, is_folder=is_folder)
+        if rule is None:
+            taken.append(entry)
+            continue
+        # A name that could not be kept may be left out, and is recorded as well as it can be.
+        name = entry.name.encode("utf-8", "backslashreplace").decode("utf-8")
+        found.left_out.append(LeftOut(f"{above}{name}{'/' if is_folder else ''}", rule.text, rule.given))
+    return taken
 
 
 def _note(found: Found, path: LogicalPath, entry: os.DirEntry[str]) -> None:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from muniment.content.entries import Entry
+from muniment.content.exclusions import Exclusions, LeftOut
 from muniment.content.instance import Instance
 from muniment.content.progress import Progress, quiet
 
@@ -89,12 +90,14 @@ class Transaction(Protocol):
         *,
         digests: Expected = None,
         modified: str | None = None,
+        exclude: Exclusions | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
         """Add a file, or all that is in a folder, and return the new entries.
 
         `path` is the name in the package (for a folder: the folder to put its files under); a file
-        named by path keeps its own name without it. `digests` are what the file must have.
+        named by path keeps its own name without it. `digests` are what the file must have. `exclude` says
+        what of a folder is left out; the instance records that, with the rule.
 
         Raises:
             UnsafePath, PathTaken, PathCollides: It cannot have that path.
@@ -111,6 +114,7 @@ class Transaction(Protocol):
         *,
         digests: Expected = None,
         modified: str | None = None,
+        exclude: Exclusions | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
         """As `add`, for a path that is there already, also when this transaction added it.
@@ -133,6 +137,14 @@ class Transaction(Protocol):
 
         Raises:
             UnsafePath, PathTaken, PathCollides: One of them cannot be there.
+            TransactionClosed: The transaction is over.
+        """
+
+    def note_left_out(self, left_out: Iterable[LeftOut]) -> None:
+        """Record what was not taken in and by which rule, as `add` does for a folder.
+
+        Raises:
+            BadValue: Something of it cannot be kept.
             TransactionClosed: The transaction is over.
         """
 

@@ -220,6 +220,7 @@ def instance_record(version: Version, holders: Mapping[str, Holder]) -> bytes:
         "provenance": record.get("provenance", []),
         "links": record.get("links", {}),
         "folders": record.get("folders", []),
+        **({"left_out": record["left_out"]} if record.get("left_out") else {}),
         "files": [_file_record(version, entry, holders) for entry in version.files()],
     }
     return as_json(whole)

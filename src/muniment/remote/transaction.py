@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
+from muniment.content.exclusions import Exclusions, LeftOut
 from muniment.content.folders import Found, own_name, refuse_for_folder, refuse_special, walk
 from muniment.content.times import from_ns
 from muniment.content.transaction import Addable, Expected
@@ -22,6 +23,8 @@ from muniment.remote.records import entry_of
 from muniment.remote.uploads import SMALL, FileBytes, UploadRequest, batches, send_large, send_small, send_stream
 
 _ASKED = 5
+_AT_ONCE = 100
+"""What is said in one request: a path may have 4,096 bytes, and a request's body a million."""
 
 
 class RemoteTransaction:
@@ -82,13 +85,15 @@ class RemoteTransaction:
         *,
         digests: Expected = None,
         modified: str | None = None,
+        exclude: Exclusions | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
         """Add a file, or all that is in a folder, and return the new entries.
 
         `path` is the name in the package (for a folder: the folder to put its files under); a file
-        named by path keeps its own name without it. `digests` are what the file must have. Nothing
-        counts before the server has digested all of it.
+        named by path keeps its own name without it. `digests` are what the file must have. `exclude` says
+        what of a folder is left out; the instance records that, with the rule. Nothing counts before the
+        server has digested all of it.
 
         Raises:
             UnsafePath, PathTaken, PathCollides: It cannot have that path.
@@ -97,7 +102,7 @@ class RemoteTransaction:
             ServerUnreachable, TransferCut: It did not get through.
             TransactionClosed: The transaction is over.
         """
-        return self._take(source, path, digests, modified, progress, replace=False)
+        return self._take(source, path, digests, modified, exclude, progress, replace=False)
 
     def replace(
         self,
@@ -106,6 +111,7 @@ class RemoteTransaction:
         *,
         digests: Expected = None,
         modified: str | None = None,
+        exclude: Exclusions | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
         """As `add`, for a path that is there already, also when this transaction added it.
@@ -118,7 +124,7 @@ class RemoteTransaction:
         name = path if path is not None else own_name(source)
         if name not in self:
             raise FileNotInInstance(instance=self.number, id=self.id, path=name)
-        return self._take(source, name, digests, modified, progress, replace=True)
+        return self._take(source, name, digests, modified, exclude, progress, replace=True)
 
     def note_links(self, links: Mapping[str, str], folders: Iterable[str]) -> None:
         """Record symbolic links as links, and folders with nothing in them.
@@ -130,6 +136,19 @@ class RemoteTransaction:
         self._refuse_unless_open()
         given = {"links": dict(links), "folders": list(folders)}
         if given["links"] or given["folders"]:
+            self._server.ask("POST", f"{self._place}/links", given=given)
+
+    def note_left_out(self, left_out: Iterable[LeftOut]) -> None:
+        """Record what was not taken in and by which rule.
+
+        Raises:
+            BadValue: Something of it cannot be kept.
+            TransactionClosed: The transaction is over.
+        """
+        self._refuse_unless_open()
+        waiting = [each.as_json() for each in left_out]
+        for start in range(0, len(waiting), _AT_ONCE):
+            given = {"left_out": waiting[start : start + _AT_ONCE]}
             self._server.ask("POST", f"{self._place}/links", given=given)
 
     def delete(self, path: str) -> list[str]:
@@ -269,6 +288,7 @@ class RemoteTransaction:
         path: str | None,
         digests: Expected,
         modified: str | None,
+        exclude: Exclusions | None,
         progress: Progress,
         *,
         replace: bool,
@@ -279,7 +299,7 @@ class RemoteTransaction:
             place = os.fspath(source)
             if os.path.isdir(place):  # noqa: PTH112 - `source` may be any path-like
                 refuse_for_folder(place, digests, modified)
-                return self._take_folder(place, path, progress, replace=replace)
+                return self._take_folder(place, path, exclude, progress, replace=replace)
             name = LogicalPath.parse(path if path is not None else own_name(source))
             return [self._take_file(UploadRequest(name, expected, modified, replace), place)]
         name = LogicalPath.parse(path if path is not None else own_name(source))
@@ -295,8 +315,10 @@ class RemoteTransaction:
                 return send_small(self._server, self._place, [(request, data)])[0]
             return send_large(self._server, self._place, request, file)
 
-    def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
-        found = walk(place, f"{LogicalPath.parse(path)}/" if path else "")
+    def _take_folder(
+        self, place: str, path: str | None, exclude: Exclusions | None, progress: Progress, *, replace: bool
+    ) -> list[Entry]:
+        found = walk(place, f"{LogicalPath.parse(path)}/" if path else "", exclude)
         entries: list[Entry] = []
         try:
             self._send_all(found, entries, progress, replace=replace)
@@ -327,6 +349,8 @@ class RemoteTransaction:
                 progress("adding", len(entries), total, size=size)
         if found.links or found.empty:
             self.note_links(found.links, found.empty)
+        if found.left_out:
+            self.note_left_out(found.left_out)
 
 
 def _whole(request: UploadRequest, place: str) -> bytes:

@@ -14,6 +14,7 @@ from muniment.archive import Agent, Event, ImportedFile, ImportedInstance
 from muniment.archive import Archive as LocalArchive
 from muniment.content import Entry, Progress, quiet
 from muniment.content.archive import Archive
+from muniment.content.exclusions import LeftOut
 from muniment.content.instance import Instance
 from muniment.errors.archive import DamagedFile
 from muniment.errors.base import BadInput
@@ -149,6 +150,7 @@ def _merge(source: Archive, target: Archive, project: str, id: str, progress: Pr
                 transaction.add(file, entry.path, digests=entry.digests, modified=entry.modified)
             progress("files", count, len(newest))
         transaction.note_links(newest.record.get("links", {}), newest.record.get("folders", []))
+        transaction.note_left_out(LeftOut.parse(each) for each in newest.record.get("left_out", []))
     _record(source, target, MERGED, history)
     return Migrated(id, project, 1, copied=True)
 
@@ -190,6 +192,7 @@ def _imported_instance(instance: Instance) -> ImportedInstance:
         provenance=instance.provenance,
         links=record.get("links", {}),
         folders=record.get("folders", []),
+        left_out=record.get("left_out", []),
     )
 
 
@@ -206,6 +209,7 @@ def _merged(source: Archive, history: Sequence[Instance]) -> ImportedInstance:
         provenance=provenance,
         links=newest.record.get("links", {}),
         folders=newest.record.get("folders", []),
+        left_out=newest.record.get("left_out", []),
         detail={"merged": len(history)},
     )
 

@@ -334,6 +334,7 @@ def instance_record(
     }
     checks = checked.record if checked else {}
     further = {"provenance": provenance, "links": draft.links, "folders": draft.folders, "checks": checks}
+    further["left_out"] = draft.left_out
     return {**described, **{name: value for name, value in further.items() if value}}
 
 

@@ -29,6 +29,8 @@ class Draft:
         self.entries: dict[str, Entry] = {}
         self.links: dict[str, str] = {}
         self.metadata: dict[str, Any] = dict((record or {}).get("metadata", {}))
+        self.left_out: list[dict[str, str]] = []
+        """What this instance's making left out, and by which rule; earlier instances say that of theirs."""
         self.touched = False
         self._added: set[str] = set()
         # Empty folders; a dictionary for its order.

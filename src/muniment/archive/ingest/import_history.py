@@ -59,6 +59,7 @@ from muniment.content.checks import CheckReport, Format
 from muniment.content.config import Mode
 from muniment.content.digests import refuse_mismatch
 from muniment.content.events import Event
+from muniment.content.exclusions import LeftOut
 from muniment.content.identity import Agent, check_id, check_project, new_uuid, to_uri
 from muniment.content.times import check_time, now
 from muniment.content.trees import walk_tree
@@ -97,6 +98,7 @@ class ImportedInstance:
     provenance: Sequence[object] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     folders: Sequence[str] = ()
+    left_out: Sequence[Mapping[str, str]] = ()
     detail: Mapping[str, object] = field(default_factory=dict)
     """What its ingestion event says beside the usual."""
 
@@ -389,14 +391,15 @@ def _checked(imported: ImportedInstance) -> ImportedInstance:
 
 
 def _note_others(draft: Draft, imported: ImportedInstance) -> None:
-    """Take in links and empty folders beside the files that are there.
+    """Take in links, empty folders and what was left out beside the files that are there.
 
     Raises:
         UnsafePath, PathTaken, PathCollides: One of them cannot be where it is said to be.
-        BadValue: A link's target cannot be kept.
+        BadValue: A link's target cannot be kept, or what is said to be left out is not as we say it.
     """
     links: dict[str, str] = {keepable(link): check_target(target, link) for link, target in imported.links.items()}
     draft.add_others(links, [keepable(folder) for folder in imported.folders])
+    draft.left_out += [LeftOut.parse(each).as_json() for each in imported.left_out]
 
 
 def _protect(context: ArchiveContext, resource: CompleteResource, agent: Agent, progress: Progress) -> None:

@@ -49,6 +49,8 @@ class Rebuilt:
             self.provenance[:] = note["provenance"]
         elif "links" in note:
             self.draft.note(note["links"], note["folders"])
+        elif "left out" in note:
+            self.draft.left_out += note["left out"]
 
 
 def addition(entry: Entry, staged: str | None) -> dict[str, object]:

@@ -27,6 +27,7 @@ from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.content.acceptable import check_json, check_object, check_target, check_text
 from muniment.content.checks import CheckReport
 from muniment.content.events import Event
+from muniment.content.exclusions import Exclusions, LeftOut
 from muniment.content.folders import own_name, refuse_for_folder, refuse_special, walk
 from muniment.content.identity import new_uuid
 from muniment.content.times import check_time, now
@@ -136,12 +137,14 @@ class Transaction:
         *,
         digests: Expected = None,
         modified: str | None = None,
+        exclude: Exclusions | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
         """Add a file, or all that is in a folder, and return the new entries.
 
         `path` is the name in the package (for a folder: the folder to put its files under); a file
-        named by path keeps its own name without it. `digests` are what the file must have.
+        named by path keeps its own name without it. `digests` are what the file must have. `exclude` says
+        what of a folder is left out; the instance records that, with the rule.
 
         Raises:
             UnsafePath, PathTaken, PathCollides: It cannot have that path.
@@ -152,7 +155,7 @@ class Transaction:
             DiskFull, WriteFailed: The storage refused.
             TransactionClosed: The transaction is over.
         """
-        return self._take(source, path, digests, modified, progress, replace=False)
+        return self._take(source, path, digests, modified, exclude, progress, replace=False)
 
     def replace(
         self,
@@ -161,6 +164,7 @@ class Transaction:
         *,
         digests: Expected = None,
         modified: str | None = None,
+        exclude: Exclusions | None = None,
         progress: Progress = quiet,
     ) -> list[Entry]:
         """As `add`, for a path that is there already, also when this transaction added it.
@@ -172,7 +176,7 @@ class Transaction:
         name = path if path is not None else own_name(source)
         if name not in self._draft.entries:
             raise FileNotInInstance(instance=self.number, id=self.id, path=name)
-        return self._take(source, name, digests, modified, progress, replace=True)
+        return self._take(source, name, digests, modified, exclude, progress, replace=True)
 
     def delete(self, path: str) -> list[str]:
         """Leave a file, or a folder and all below it, out of the new instance; earlier ones keep it.
@@ -200,6 +204,19 @@ class Transaction:
         names = [keepable(name) for name in folders]
         self._draft.add_others({keepable(link): check_target(target, link) for link, target in links.items()}, names)
         self._area.note({"links": dict(links), "folders": names})
+
+    def note_left_out(self, left_out: Iterable[LeftOut]) -> None:
+        """Record what was not taken in and by which rule, as `add` does for a folder.
+
+        Raises:
+            BadValue: Something of it cannot be kept.
+            TransactionClosed: The transaction is over.
+        """
+        self._refuse_unless_open()
+        noted = [each.as_json() for each in left_out]
+        check_json(noted, "what was left out")
+        self._draft.left_out += noted
+        self._area.note({"left out": noted})
 
     def check_path(self, path: str, *, replace: bool) -> LogicalPath:
         """Refuse what `add`, or `replace`, would refuse before it reads a byte; the path, if it would not.
@@ -439,6 +456,7 @@ class Transaction:
         path: str | None,
         digests: Expected,
         modified: str | None,
+        exclude: Exclusions | None,
         progress: Progress,
         *,
         replace: bool,
@@ -449,7 +467,7 @@ class Transaction:
             place = os.fspath(source)
             if os.path.isdir(place):
                 refuse_for_folder(place, digests, modified)
-                return self._take_folder(place, path, progress, replace=replace)
+                return self._take_folder(place, path, exclude, progress, replace=replace)
             name = self._check(path if path is not None else own_name(source), replace=replace)
             refuse_special(place)
             return [self._store(self._writer.file(name, place, parse_expected(digests), modified))]
@@ -461,10 +479,12 @@ class Transaction:
             self._draft.check_new(name, replace=replace)
             return [self._store(entry)]
 
-    def _take_folder(self, place: str, path: str | None, progress: Progress, *, replace: bool) -> list[Entry]:
+    def _take_folder(
+        self, place: str, path: str | None, exclude: Exclusions | None, progress: Progress, *, replace: bool
+    ) -> list[Entry]:
         prefix = f"{LogicalPath.parse(path)}/" if path else ""
         self._refuse_archive(place)
-        found = walk(place, prefix)
+        found = walk(place, prefix, exclude)
         self._writer.expect(len(found.files))
         for name, _, _ in found.files:
             self._check(name, replace=replace)
@@ -484,6 +504,8 @@ class Transaction:
         if found.links or found.empty:
             self._draft.note(found.links, found.empty)
             self._area.note({"links": found.links, "folders": found.empty})
+        if found.left_out:
+            self.note_left_out(found.left_out)
         return entries
 
     def _refuse_archive(self, place: str) -> None:

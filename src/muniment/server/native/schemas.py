@@ -166,11 +166,20 @@ class MetadataIn(Given):
     provenance: list[object] | None = Field(default=None, max_length=10_000)
 
 
+class LeftOutIn(Given):
+    """What was not taken in: a file, or a folder whose path ends in '/'."""
+
+    path: Text
+    rule: Text
+    given: Text = Field(description="Who gave the rule: exclude, a file with its line, or system files.")
+
+
 class LinksIn(Given):
-    """What a folder holds beside files."""
+    """What a folder holds beside files, and what of it was left out."""
 
     links: dict[str, str] = Field(default={}, max_length=100_000, description="Path to what the link says.")
     folders: list[Path] = Field(default=[], max_length=100_000)
+    left_out: list[LeftOutIn] = Field(default=[], max_length=100_000)
 
 
 class CommitIn(Given):

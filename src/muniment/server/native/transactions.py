@@ -9,6 +9,7 @@ from fastapi import Query, Request, Response
 
 from muniment.archive import Transaction
 from muniment.content.acceptable import check_json, check_object
+from muniment.content.exclusions import LeftOut
 from muniment.errors.archive import LeftoverNotFound, TransactionForbidden
 from muniment.http.authorization import AuthorizedRequest, authorized, refuse_other_version, told
 from muniment.http.names import After, FilePath, Limit, path_of
@@ -139,9 +140,12 @@ def say(request: Request, transaction: str, given: MetadataIn) -> None:
 
 @router.post("/{transaction}/links", operation_id="links", status_code=204)
 def links(request: Request, transaction: str, given: LinksIn) -> None:
-    """Record symbolic links, as links, and folders with nothing in them."""
+    """Record symbolic links, as links, folders with nothing in them, and what was left out by which rule."""
     with held(request, transaction) as (_, found):
-        found.note_links(given.links, given.folders)
+        if given.links or given.folders or not given.left_out:
+            found.note_links(given.links, given.folders)
+        if given.left_out:
+            found.note_left_out(LeftOut(each.path, each.rule, each.given) for each in given.left_out)
 
 
 @router.post("/{transaction}/prepare", operation_id="prepare", status_code=204)

@@ -177,6 +177,7 @@ def imported_instance(record: Json, files: Iterable[ImportedFile], where: str, d
         provenance=said(record, "provenance", list, where),
         links=links,
         folders=folders,
+        left_out=said(record, "left_out", list, where),
         detail=detail,
     )
 
