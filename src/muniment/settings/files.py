@@ -19,7 +19,7 @@ _OTHERS = 0o077
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
+class ConfigFiles:
     """What the files say: their settings, and below each name those of one archive. The later file goes first."""
 
     files: list[Path] = field(default_factory=list)
@@ -69,13 +69,13 @@ def config_files(environment: Mapping[str, str], named: str | None, *, usual: bo
             yield Path(folder, "muniment", "config.toml")
 
 
-def read_files(paths: Iterator[Path], known: Mapping[str, Setting[object]]) -> Configured:
+def read_files(paths: Iterator[Path], known: Mapping[str, Setting[object]]) -> ConfigFiles:
     """What those of the files say that are there.
 
     Raises:
         BadSetting: One cannot be read, or says what is no setting.
     """
-    found = Configured()
+    found = ConfigFiles()
     for path in paths:
         if not path.is_file():
             continue

@@ -11,7 +11,7 @@ from typing import Self
 from muniment.errors.base import BadSetting
 from muniment.settings import fields
 from muniment.settings.fields import PREFIX, Setting
-from muniment.settings.files import Configured, config_files, read_files
+from muniment.settings.files import ConfigFiles, config_files, read_files
 from muniment.settings.jobs import JobSettings
 
 
@@ -185,7 +185,7 @@ def described() -> dict[str, Setting[object]]:
     return {name: item for part in parts for name, item in vars(part).items() if isinstance(item, Setting)}
 
 
-def _names(configured: Configured, name: str, value: object) -> bool:
+def _names(configured: ConfigFiles, name: str, value: object) -> bool:
     """Whether a value is the name that the files give to an archive, whose place they say."""
     return name == "archive" and "archive" in configured.archives.get(str(value), ())
 
