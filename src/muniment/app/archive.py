@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, final
 
@@ -63,6 +63,12 @@ def remote_archive(url: str, *, key: str | None = None, tls: ssl.SSLContext | No
 
 class PackageArchive(LocalArchive):
     """An archive that is opened here, with what needs more than it knows of itself: packages out and in."""
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from muniment.content.notebook import archive_html  # noqa: PLC0415 - few programs need it
+
+        return archive_html(self)
 
     def export(
         self,
@@ -145,6 +151,18 @@ class FolderArchive(PackageArchive):
 
     control: str | Path | None = None
     """The control database with retentions and policies; by default `control.db` in the state, where there is one."""
+
+    def validate(self, id: str | None = None, project: str | None = None) -> Iterator[Finding]:
+        """Judge the archive's storage root, or the OCFL object of one resource, by the rules of OCFL alone.
+
+        It says what any validator of others would have to say; whether the bytes are those that came in, `audit` says.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+        """
+        from muniment.validation import validate_path  # noqa: PLC0415 - as in `export`
+
+        return validate_path(self.path / "objects" if id is None else self.get(id, project=project).root)
 
     def purge(self, id: str, reason: str, project: str | None = None) -> Event:
         """Remove a resource for ever; only in dynamic mode, and as retention and policy allow.

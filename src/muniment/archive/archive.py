@@ -23,7 +23,7 @@ from muniment.archive.index.index import Index
 from muniment.archive.index.rebuild import summary
 from muniment.archive.ingest import recovery, two_phase
 from muniment.archive.ingest.purge import read_tombstone
-from muniment.archive.ingest.replay import claim, replay, rollback
+from muniment.archive.ingest.replay import claim_own, replay, rollback
 from muniment.archive.ingest.transaction import Transaction
 from muniment.archive.package.instance import Instance, earlier_instance
 from muniment.archive.package.objects import head_of, newest_inventory
@@ -41,7 +41,6 @@ from muniment.errors.archive import (
     ResourceExists,
     ResourceNotFound,
     ResourcePurged,
-    TransactionForbidden,
 )
 from muniment.errors.base import BadInput
 
@@ -134,6 +133,22 @@ class Archive(AnyArchive):
     def __iter__(self) -> Iterator[str]:
         """The ids of all resources, sorted."""
         return (item.id for item in self.resources())
+
+    def __len__(self) -> int:
+        """How many resources there are, of those one may read."""
+        return self.count()
+
+    def __bool__(self) -> bool:
+        """True, also of an archive with nothing in it."""
+        return True
+
+    def __getitem__(self, id: str) -> Instance:
+        """The newest instance of a resource.
+
+        Raises:
+            ResourceNotFound, ResourcePurged, AmbiguousId: As `get`.
+        """
+        return self.instance(id)
 
     def __contains__(self, resource: object) -> bool:
         """Whether there is a resource with this id."""
@@ -376,11 +391,8 @@ class Archive(AnyArchive):
             TransactionBusy: Somebody is working on it at this moment.
             TransactionForbidden: Somebody else began it.
         """
-        area = claim(self._context, transaction)
+        area = claim_own(self._context, transaction)
         record = area.record
-        if record.agent != self._context.agent:
-            area.release()
-            raise TransactionForbidden(transaction=transaction, agent=record.agent)
         try:
             base = self.instance(record.id, record.base, project=record.project) if record.base else None
             return Transaction.resume(self._context, area, base)

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from muniment import __version__
 from muniment.cli.context import CURRENT, Context
@@ -22,10 +23,15 @@ from muniment.errors.base import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_
 _COMMANDS = {
     "init": "maintenance",
     "add": "add",
+    "batch": "batch",
     "fetch": "fetch",
     "ls": "read",
     "show": "read",
     "get": "read",
+    "cat": "read",
+    "diff": "difference",
+    "find": "find",
+    "stats": "stats",
     "events": "read",
     "head": "read",
     "audit": "fixity",
@@ -136,6 +142,14 @@ def options_first(arguments: Sequence[str]) -> list[str]:
     return ahead + rest
 
 
+class _Anywhere(TyperGroup):
+    """The commands, with the options of all of them wherever they stand; also for a shell that completes words."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override] # typer's own
+        """Take the options first."""
+        return super().parse_args(ctx, options_first(args))
+
+
 def application(arguments: Sequence[str] = ()) -> typer.Typer:
     """The command line: the commands that `arguments` name, or all of them with nothing but their help.
 
@@ -143,6 +157,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     most commands have work. A shell that asks how a word may go on gets everything.
     """
     app = typer.Typer(
+        cls=_Anywhere,
         name="muniment",
         no_args_is_help=True,
         rich_markup_mode=None,  # rich's help costs 0.2 s at every start that prints it

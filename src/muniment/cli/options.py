@@ -6,17 +6,27 @@ from typing import Annotated
 
 import typer
 
+from muniment.cli.instances import offer_ids
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 ProjectOption = Annotated[
     str | None, typer.Option("--project", "-p", metavar="ORG/PROJECT", help="The project, if not the archive's own.")
 ]
-Id = Annotated[str, typer.Argument(metavar="ID", help="The resource's id.", show_default=False)]
+Id = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The resource's id.", show_default=False, autocompletion=offer_ids),
+]
 OptionalId = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="One resource; without it all.", show_default=False)
+    str | None,
+    typer.Argument(metavar="[ID]", help="One resource; without it all.", show_default=False, autocompletion=offer_ids),
 ]
 InstanceOption = Annotated[
     str | None,
     typer.Option("--instance", "-i", metavar="N", help="An earlier instance: a number or its identifier."),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", metavar="TIME", help="As it was at a time, or on a day: 2026-01-31, 2026-01-31T12:00:00Z."),
 ]
 BudgetOption = Annotated[
     list[str] | None,

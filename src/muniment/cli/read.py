@@ -1,4 +1,4 @@
-"""Commands that read: `ls`, `show`, `get`, `events`."""
+"""Commands that read: `ls`, `show`, `get`, `cat`, `events`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muniment.cli.context import note, print_json, print_json_list, refuse_inside, size_text, write_new
-from muniment.cli.options import Id, InstanceOption, Json, OptionalId, ProjectOption
+from muniment.cli.instances import chosen
+from muniment.cli.options import AtOption, Id, InstanceOption, Json, OptionalId, ProjectOption
 
 if TYPE_CHECKING:
     from muniment.cli.context import Context
     from muniment.content.archive import Summary
     from muniment.content.instance import Instance
+    from muniment.content.progress import Progress
 
 
 def ls(
@@ -24,6 +26,7 @@ def ls(
     id: OptionalId = None,
     project: ProjectOption = None,
     instance: InstanceOption = None,
+    at: AtOption = None,
     after: Annotated[str, typer.Option(metavar="ID", help="Begin after this id.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     as_json: Json = False,
@@ -31,7 +34,7 @@ def ls(
     """List resources, or the files of one."""
     with context.obj.archive() as archive:
         if id is not None:
-            found = archive.get(id, instance=instance, project=project)
+            found = chosen(archive, id, instance=instance, at=at, project=project)
             rows: Any = ({"path": e.path, "size": e.size, "digests": dict(e.digests)} for e in found.files())
             if as_json:
                 print_json_list(rows)
@@ -103,33 +106,61 @@ def show(
 def get(
     context: typer.Context,
     id: Id,
-    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="One file; without it all.")] = None,
+    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="One file or folder; without it all.")] = None,
     instance: InstanceOption = None,
+    at: AtOption = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="OUT", help="Where to; a file's default is standard output."),
     ] = None,
     project: ProjectOption = None,
 ) -> None:
-    """Copy a file or a whole instance out of the archive, checked on the way."""
-    from muniment.workflows.extract import take_out, take_out_file
+    """Copy a file, a folder or a whole instance out of the archive, checked on the way."""
+    from muniment.workflows.extract import take_out_file
 
     shared: Context = context.obj
     with shared.archive() as archive, shared.progress() as progress:
         refuse_inside(archive, output)
-        found = archive.get(id, instance=instance, project=project)
-        if path is not None and output is None:
+        found = chosen(archive, id, instance=instance, at=at, project=project)
+        if path is None or path.rstrip("/") not in found:
+            folder = (path or "").strip("/")
+            bring_out(found, folder, output or Path(Path(folder or id).name or "instance"), progress)
+        elif output is None:
             with found.open(path) as file:
                 shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
-        elif path is not None and output is not None:
-            take_out_file(found, path, output)
         else:
-            target = output or Path(Path(id).name or "instance")
-            extracted = take_out(found, target, progress=progress)
-            for name, why in extracted.left_out.items():
-                note(f"not written: {name!r}, {why}")
-            for name, given in extracted.renamed.items():
-                note(f"{name!r} cannot be a file's name here; it is {given!r} in {target}")
+            take_out_file(found, path, output)
+
+
+def bring_out(found: Instance, folder: str, target: Path, progress: Progress) -> None:
+    """Copy an instance, or a folder in it, to `target`, and say what is not there as it was.
+
+    Raises:
+        MunimentError: As `take_out`.
+    """
+    from muniment.workflows.extract import take_out
+
+    extracted = take_out(found, target, folder, progress=progress)
+    for name, why in extracted.left_out.items():
+        note(f"not written: {name!r}, {why}")
+    for name, given in extracted.renamed.items():
+        note(f"{name!r} cannot be a file's name here; it is {given!r} in {target}")
+
+
+def cat(
+    context: typer.Context,
+    id: Id,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, one after the other.")],
+    instance: InstanceOption = None,
+    at: AtOption = None,
+    project: ProjectOption = None,
+) -> None:
+    """Write files to standard output, checked on the way."""
+    with context.obj.archive() as archive:
+        found = chosen(archive, id, instance=instance, at=at, project=project)
+        for path in paths:
+            with found.open(path) as file:
+                shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
 
 
 def _instance(item: Instance) -> dict[str, Any]:

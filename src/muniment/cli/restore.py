@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import note, print_json, say, size_text
-from muniment.cli.options import Json, OptionalId, ProjectOption
+from muniment.cli.context import note, print_json, refuse_inside, say, size_text
+from muniment.cli.instances import chosen
+from muniment.cli.options import AtOption, Json, OptionalId, ProjectOption
 from muniment.cli.stores import copying
-from muniment.errors.base import EXIT_FINDINGS
+from muniment.errors.base import EXIT_FINDINGS, BadInput
 
 if TYPE_CHECKING:
     from muniment.cli.context import Context
@@ -26,9 +27,16 @@ def restore(
         Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder, or one where it was begun.")
     ],
     source: Annotated[
-        str, typer.Option("--from", metavar="STORE", help="A store's name or, where the archive is gone, its address.")
-    ],
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STORE",
+            help="A store's name or, where the archive is gone, its address; without it the archive itself.",
+        ),
+    ] = None,
     id: OptionalId = None,
+    path: Annotated[str | None, typer.Argument(metavar="[FOLDER]", help="Only this folder, from the archive.")] = None,
+    at: AtOption = None,
     project: ProjectOption = None,
     keys: Annotated[
         Path | None,
@@ -39,8 +47,14 @@ def restore(
 ) -> None:
     """Make the archive again from one store alone, or the OCFL object of one resource; exit 1 when something lacks.
 
-    Run again, it goes on where it was.
+    Run again, it goes on where it was. Without --from, the files of a resource or of a folder in it come from the
+    archive, as they were at a time if one is given.
     """
+    if source is None:
+        _restore_files(context, output, id, path, at, project)
+        return
+    if at is not None or path is not None:
+        raise BadInput(reason="--at and a folder are for what comes from the archive itself: leave out --from")
     from muniment.workflows.copies.registry import read_keys
     from muniment.workflows.copies.restoring import restore_archive, restore_resource
 
@@ -65,6 +79,20 @@ def restore(
             done = restore_resource(store, output, id, project, output / ".restoring", watch)
             _remove(output / ".restoring")
     _tell(done, as_json=as_json)
+
+
+def _restore_files(
+    context: typer.Context, output: Path, id: str | None, path: str | None, at: str | None, project: str | None
+) -> None:
+    """The files of a resource, or of a folder in it, as they are or were."""
+    from muniment.cli.read import bring_out
+
+    if id is None:
+        raise BadInput(reason="name a resource, or --from STORE for the whole archive")
+    shared: Context = context.obj
+    with shared.archive() as archive, shared.progress() as progress:
+        refuse_inside(archive, output)
+        bring_out(chosen(archive, id, at=at, project=project), (path or "").strip("/"), output, progress)
 
 
 def _opened(context: typer.Context, source: str, keys: Mapping[str, str], folder: Path) -> Store:

@@ -113,6 +113,22 @@ class Archive(Protocol):
         """The ids of all resources, sorted."""
         raise _missing(self)
 
+    def __len__(self) -> int:
+        """How many resources there are, of those one may read."""
+        raise _missing(self)
+
+    def __bool__(self) -> bool:
+        """True, also of an archive with nothing in it."""
+        raise _missing(self)
+
+    def __getitem__(self, id: str) -> Instance:
+        """The newest instance of a resource.
+
+        Raises:
+            ResourceNotFound, ResourcePurged, AmbiguousId: As `get`.
+        """
+        raise _missing(self)
+
     def __contains__(self, resource: object) -> bool:
         """Whether there is a resource with this id, in whatever project."""
         raise _missing(self)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from muniment.content.entries import Entry
+
+if TYPE_CHECKING:
+    from muniment.content.instance import Instance
 
 _STRONGEST = ("sha512", "sha256", "sha1", "md5")
 
@@ -85,6 +89,19 @@ def differences(
         if was.get(key) != now.get(key):
             found.metadata[key] = was.get(key), now.get(key)
     return found
+
+
+def compared(after: Instance, before: Instance | None) -> Differences:
+    """How an instance differs from another one; without one from the one before it, or from nothing if it is the first.
+
+    Raises:
+        MunimentError: One of them cannot be read.
+    """
+    if before is None and after.number > 1:
+        before = after.earlier(after.number - 1)
+    if before is None:
+        return differences((), after.files(), {}, after.metadata)
+    return differences(before.files(), after.files(), before.metadata, after.metadata)
 
 
 def same_content(one: Entry, other: Entry) -> bool:

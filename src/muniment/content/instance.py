@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
+from muniment.content.differences import Differences
 from muniment.content.entries import Entry
 
 
@@ -132,6 +133,13 @@ class Instance(Protocol):
 
         Raises:
             InstanceNotFound: It has no such instance.
+        """
+
+    def diff(self, before: Instance | None = None) -> Differences:
+        """How this instance differs from another one, from the one before it, or from nothing if it is the first.
+
+        Raises:
+            DamagedRecord, ReadFailed: One of them cannot be read.
         """
 
     def inventory_digest(self) -> str:

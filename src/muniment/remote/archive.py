@@ -56,9 +56,31 @@ class RemoteArchive(Archive):
         """Where it is and in what mode."""
         return f"<Archive {self._server.url} ({self.config.mode})>"
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from muniment.content.notebook import archive_html  # noqa: PLC0415 - few programs need it
+
+        return archive_html(self)
+
     def __iter__(self) -> Iterator[str]:
         """The ids of all resources, sorted."""
         return (item.id for item in self.resources())
+
+    def __len__(self) -> int:
+        """How many resources there are, of those one may read."""
+        return self.count()
+
+    def __bool__(self) -> bool:
+        """True, also of an archive with nothing in it."""
+        return True
+
+    def __getitem__(self, id: str) -> RemoteInstance:
+        """The newest instance of a resource.
+
+        Raises:
+            ResourceNotFound, ResourcePurged, AmbiguousId: As `get`.
+        """
+        return self.instance(id)
 
     def __contains__(self, resource: object) -> bool:
         """Whether there is a resource with this id."""

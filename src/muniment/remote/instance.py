@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 from urllib.parse import quote
 
 from muniment.content import Entry
@@ -18,6 +18,10 @@ from muniment.remote.body import RemoteFile
 from muniment.remote.connection import Server, segment
 from muniment.remote.read_ahead import SMALL, ReadAhead
 from muniment.remote.records import entry_of
+
+if TYPE_CHECKING:
+    from muniment.content.differences import Differences
+    from muniment.content.instance import Instance
 
 _CHUNK = 1 << 20
 _PAGE = 1000
@@ -77,6 +81,22 @@ class RemoteInstance:
             return self._entries[path]
         except KeyError:
             raise FileNotInInstance(instance=self.number, id=self.id, path=path) from None
+
+    def diff(self, before: Instance | None = None) -> Differences:
+        """How this instance differs from another one, from the one before it, or from nothing if it is the first.
+
+        Raises:
+            ServerUnreachable, TransferCut: One of them cannot be read.
+        """
+        from muniment.content.differences import compared  # noqa: PLC0415 - few programs need it
+
+        return compared(self, before)
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from muniment.content.notebook import instance_html  # noqa: PLC0415 - as in `diff`
+
+        return instance_html(self)
 
     @property
     def metadata(self) -> Mapping[str, object]:

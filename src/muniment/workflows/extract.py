@@ -15,7 +15,7 @@ from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.instance import Instance
 from muniment.content.times import read_time
 from muniment.content.trees import make_folders, remove_folders
-from muniment.errors.archive import DiskFull, OutputExists, WriteFailed
+from muniment.errors.archive import DiskFull, FileNotInInstance, OutputExists, WriteFailed
 from muniment.errors.content import UnsafePath
 
 _CHUNK = 1 << 20
@@ -46,36 +46,43 @@ def take_out_file(instance: Instance, path: str, target: Path) -> None:
     _copy(instance, entry, target)
 
 
-def take_out(instance: Instance, target: Path, *, progress: Progress = quiet) -> Extracted:
-    """Copy every file of an instance into the new folder `target`.
+def take_out(instance: Instance, target: Path, folder: str = "", *, progress: Progress = quiet) -> Extracted:
+    """Copy every file of an instance, or of a folder in it, into the new folder `target`.
 
     Links are made again where they point inside the folder; empty folders too. Returns what could not be
     kept as it was.
 
     Raises:
+        FileNotInInstance: There is no such folder.
         OutputExists: There is something in `target`.
         DamagedFile, ReadFailed: A file is not what it should be; what was copied so far is removed.
         DiskFull, WriteFailed: The folder could not be written.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputExists(path=target)
+    prefix = f"{folder}/" if folder else ""
+    total = sum(path.startswith(prefix) for path in instance) if prefix else len(instance)
+    others = (*instance.record.get("links", {}), *(f"{each}/" for each in instance.record.get("folders", [])))
+    if prefix and not total and not any(name.startswith(prefix) for name in others):
+        raise FileNotInInstance(instance=instance.number, id=instance.id, path=folder)
     fresh = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     found = Extracted()
     try:
         with _writing(target):
             make_folders(fresh)
             size = 0
-            for done, entry in enumerate(instance.files(), 1):
-                name = _possible(entry.path)
-                if name != entry.path:
+            for done, entry in enumerate((each for each in instance.files() if each.path.startswith(prefix)), 1):
+                inside = entry.path.removeprefix(prefix)
+                name = _possible(inside)
+                if name != inside:
                     found.renamed[entry.path] = name
                 place = fresh / name
                 make_folders(place.parent)
                 _copy(instance, entry, place)
                 size += entry.size or 0
-                progress("taking out", done, len(instance), size=size)
-            _make_folders(instance, fresh, found)
-            _make_links(instance, fresh, found)
+                progress("taking out", done, total, size=size)
+            _make_folders(instance, fresh, found, prefix)
+            _make_links(instance, fresh, found, prefix)
             if target.exists():
                 target.rmdir()
             fresh.rename(target)
@@ -106,18 +113,21 @@ def _copy(instance: Instance, entry: Entry, place: Path) -> None:
         raise
 
 
-def _make_folders(instance: Instance, root: Path, found: Extracted) -> None:
+def _make_folders(instance: Instance, root: Path, found: Extracted, prefix: str) -> None:
     for name in instance.record.get("folders", []):
+        if not name.startswith(prefix):
+            continue
         try:
-            make_folders(root / LogicalPath.parse(name))
+            make_folders(root / LogicalPath.parse(name.removeprefix(prefix)))
         except (UnsafePath, FileExistsError, NotADirectoryError) as error:
             found.left_out[name] = f"an empty folder: {error}"
 
 
-def _make_links(instance: Instance, root: Path, found: Extracted) -> None:
+def _make_links(instance: Instance, root: Path, found: Extracted, prefix: str) -> None:
     """Make those links again that stay in the folder, and say of the others why not."""
     made: list[tuple[str, str]] = []
-    for name, pointed in instance.record.get("links", {}).items():
+    links = instance.record.get("links", {}).items()
+    for name, pointed in ((name.removeprefix(prefix), to) for name, to in links if name.startswith(prefix)):
         why = _make_link(root, name, pointed)
         if why:
             found.left_out[name] = f"a link to {pointed!r}: {why}"

@@ -201,7 +201,8 @@ def test_a_command_loads_only_the_module_it_is_in() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (
-        done.stdout.strip() == "['muniment.cli.context', 'muniment.cli.main', 'muniment.cli.options', "
+        done.stdout.strip()
+        == "['muniment.cli.context', 'muniment.cli.instances', 'muniment.cli.main', 'muniment.cli.options', "
         "'muniment.cli.output', 'muniment.cli.read']"
     )
 

@@ -17,7 +17,7 @@ from muniment.archive.ingest.two_phase import unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory
 from muniment.content.trees import files_below
-from muniment.errors.archive import LeftoverIncomplete, LeftoverNotFound, TransactionBusy
+from muniment.errors.archive import LeftoverIncomplete, LeftoverNotFound, TransactionBusy, TransactionForbidden
 
 
 def rollback(context: ArchiveContext, transaction: str) -> None:
@@ -74,6 +74,20 @@ def replay(context: ArchiveContext, transaction: str) -> Instance:
         return Instance(root, record.project, record.id, inventory, record.base + 1)
     finally:
         area.release()
+
+
+def claim_own(context: ArchiveContext, transaction: str) -> StagingArea:
+    """As `claim`, for whoever goes on with a transaction: only who began it may.
+
+    Raises:
+        LeftoverNotFound, TransactionBusy: As `claim`.
+        TransactionForbidden: Somebody else began it.
+    """
+    area = claim(context, transaction)
+    if area.record.agent != context.agent:
+        area.release()
+        raise TransactionForbidden(transaction=transaction, agent=area.record.agent)
+    return area
 
 
 def claim(context: ArchiveContext, transaction: str) -> StagingArea:

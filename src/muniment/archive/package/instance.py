@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
 from muniment.archive.disk.storage_errors import errors_stop_here
@@ -32,6 +32,10 @@ from muniment.errors.archive import (
     ReadOnlyInstance,
 )
 from muniment.errors.base import BadInput
+
+if TYPE_CHECKING:
+    from muniment.content.differences import Differences
+    from muniment.content.instance import Instance as AnyInstance
 
 CHUNK = 1 << 20
 
@@ -136,6 +140,22 @@ class Instance:
         if not isinstance(found, dict):
             raise DamagedRecord(path=INSTANCE, reason="it is not an object")
         return found
+
+    def diff(self, before: AnyInstance | None = None) -> Differences:
+        """How this instance differs from another one, from the one before it, or from nothing if it is the first.
+
+        Raises:
+            DamagedRecord, ReadFailed: One of them cannot be read.
+        """
+        from muniment.content.differences import compared  # noqa: PLC0415 - few programs need it
+
+        return compared(self, before)
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from muniment.content.notebook import instance_html  # noqa: PLC0415 - as in `diff`
+
+        return instance_html(self)
 
     def files(self) -> Iterator[Entry]:
         """Every file with its size, digests and time of change, sorted by path."""
