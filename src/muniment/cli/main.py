@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -21,49 +21,73 @@ from muniment.errors.archive import OutputFailed
 from muniment.errors.base import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, MunimentError
 
 _COMMANDS = {
-    "init": "maintenance",
-    "add": "add",
-    "batch": "batch",
-    "fetch": "fetch",
-    "ls": "read",
-    "show": "read",
-    "get": "read",
-    "cat": "read",
-    "diff": "difference",
-    "find": "find",
-    "stats": "stats",
-    "events": "read",
-    "head": "read",
-    "audit": "fixity",
-    "repair": "fixity",
-    "export": "exchange",
-    "import": "exchange",
-    "migrate": "exchange",
-    "restore": "restore",
-    "validate": "fixity",
-    "recover": "maintenance",
-    "mirror": "maintenance",
-    "purge": "maintenance",
-    "reindex": "maintenance",
-    "serve": "serve",
-    "work": "jobs",
-    "status": "operations",
+    "init": ("maintenance", "Make a new archive in a new or empty folder."),
+    "add": ("add", "Add files: a new resource the first time, a new instance later. Prints the resource's id."),
+    "batch": (
+        "batch",
+        "Add the resources of a table: a row for each file or folder, with what is said about it in further columns.",
+    ),
+    "fetch": (
+        "fetch",
+        "Fetch a resource from sources, or its next instance: where it was interrupted, the same command goes on.",
+    ),
+    "ls": ("read", "List resources, or the files of one."),
+    "show": ("read", "Show a resource: its instances, who made them, and what is said about it."),
+    "get": ("read", "Copy a file, a folder or a whole instance out of the archive, checked on the way."),
+    "cat": ("read", "Write files to standard output, checked on the way."),
+    "diff": ("difference", "Show how instances differ: + added, - removed, ~ other content, > moved, * said about it."),
+    "find": ("find", "Find files in all resources; exit 1 when there is none."),
+    "stats": ("stats", "Show sizes, growth by month, what equal content saved and what parity takes."),
+    "events": ("read", "Show the log, oldest event first."),
+    "head": (
+        "read",
+        "Print the log's head: note it down elsewhere, and `audit --since` proves later that nothing before it changed.",
+    ),
+    "audit": ("fixity", "Check that everything recorded is there and right, and everything there is recorded."),
+    "repair": (
+        "fixity",
+        "Repair what an audit finds, from parity and then from copies in stores; name what cannot be repaired.",
+    ),
+    "export": ("exchange", "Carry a resource out as a package that is checked after it was written."),
+    "import": ("exchange", "Take a package in, after checking it whole."),
+    "migrate": ("exchange", "Copy resources to another archive, verified before they are published there."),
+    "restore": (
+        "restore",
+        "Make the archive again from one store alone, or the OCFL object of one resource; exit 1 when something lacks.",
+    ),
+    "validate": ("fixity", "Judge any bag, OCFL object or storage root, also one that is not Muniment's."),
+    "recover": ("maintenance", "Finish what a crash left, and list unfinished transactions or close them."),
+    "mirror": ("maintenance", "Mirror."),
+    "purge": ("maintenance", "Remove a resource for ever (dynamic mode only)."),
+    "reindex": ("maintenance", "Build the index anew from the files on disk."),
+    "serve": ("serve", "Serve the archive over HTTP until it is told to stop (SIGTERM, Ctrl-C)."),
+    "work": (
+        "jobs",
+        "Do what the ledger owes until it is told to stop (SIGTERM, Ctrl-C): short steps end, long ones are given back.",
+    ),
+    "status": (
+        "operations",
+        "Show what is owed, what holds it up, who works on what, and what failed; exit 1 when it needs somebody.",
+    ),
 }
-"""Every command and the module it is in, in the order of the help."""
+"""Every command, the module it is in and its help, in the order of the help, which then loads none of them."""
 _GROUPS = {
-    "store": "stores",
-    "policy": "policies",
-    "copies": "copies",
-    "retention": "retention",
-    "ckan": "ckan",
-    "distill": "distill",
-    "key": "keys",
-    "access": "rights",
-    "job": "jobs",
-    "limit": "operations",
-    "ledger": "jobs",
-    "registration": "jobs",
-    "report": "reports",
+    "store": ("stores", "The places where copies go: folders, S3, LTFS tapes, remotes of rclone."),
+    "policy": ("policies", "What a project asks of its copies: where, how, and how often verified."),
+    "copies": ("copies", "Copies of the archive on stores: `copies [ID]` says what is protected, and by what."),
+    "retention": ("retention", "How long resources are kept, and no purge before."),
+    "ckan": ("ckan", "Archive the resources of CKAN portals, and report which links are broken."),
+    "distill": ("distill", "Bring folders of scans to tape, cloud, access pages and the catalogue."),
+    "key": (
+        "keys",
+        "Keys with which programs and people come in over HTTP: as Bearer token, or as the user name of Basic.",
+    ),
+    "access": ("rights", "Rules: who may do what, on everything, an organisation or a project."),
+    "job": ("jobs", "What was asked for, how far it is, and what became of it."),
+    "limit": ("operations", "The services that may not be called now, and letting them be called."),
+    "ledger": ("jobs", "Look after the ledger, which remembers what is owed."),
+    "registration": ("jobs", "Check and repair what lies in a registration store."),
+    "report": ("reports", "Reports: what an archive can show of what it keeps."),
 }
 """Commands that have commands of their own."""
 _SWITCHES = frozenset({"-q", "--quiet", "-v", "--verbose", "--version"})
@@ -167,27 +191,29 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     app.callback()(begin)
     named = {*_COMMANDS, *_GROUPS}.intersection(arguments)
     whole = bool(named) or not arguments
-    for name, module in {**_COMMANDS, **_GROUPS}.items():
+    for name, (module, help) in {**_COMMANDS, **_GROUPS}.items():
         if named and name not in named:
+            continue
+        if not whole:
+            app.add_typer(typer.Typer(help=help), name=name) if name in _GROUPS else app.command(name, help=help)(
+                _listed
+            )
             continue
         commands = import_module(f"muniment.cli.{module}")
         if name in _GROUPS:
-            group: typer.Typer = getattr(commands, name)
-            app.add_typer(group if whole else typer.Typer(help=group.info.help), name=name)
+            app.add_typer(getattr(commands, name), name=name)
         else:
-            function = getattr(commands, f"{name}_" if name == "import" else name)
-            app.command(name=name)(function if whole else _listed(function))
+            app.command(name=name)(getattr(commands, f"{name}_" if name == "import" else name))
     return app
 
 
-def _listed(function: Callable[..., object]) -> Callable[[], None]:
-    """What stands for a command in the list of all: its help, and none of its parameters."""
+def _listed() -> None:
+    """What stands for a command in the list of all: it has no parameters, and is never run.
 
-    def listed() -> None:
-        raise AssertionError(function)
-
-    listed.__doc__ = function.__doc__
-    return listed
+    Raises:
+        AssertionError: It was.
+    """
+    raise AssertionError
 
 
 def main() -> None:

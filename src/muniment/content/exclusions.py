@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -58,8 +58,7 @@ class LeftOut(NamedTuple):
         return cls(*texts)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One pattern, and where it was given: `exclude`, a file with its line, or `system files`."""
 
     text: str
@@ -144,8 +143,30 @@ class Exclusions:
         found = Scope(base, _read(Path(folder, IGNORE_FILE), f"{base}{IGNORE_FILE}"))
         return (*scopes[:-1], found, scopes[-1])
 
+    @staticmethod
+    def sift(
+        scopes: tuple[Scope, ...], entries: Iterable[os.DirEntry[str]], above: str, inside: str
+    ) -> tuple[list[os.DirEntry[str]], list[LeftOut]]:
+        """Those entries of a folder that no rule leaves out, and the others.
 
-def decide(scopes: tuple[Scope, ...], path: str, *, is_folder: bool) -> Rule | None:
+        `above` is the folder's path in the package, `inside` its path in the folder that is walked; both are empty or
+        end in '/'.
+        """
+        taken: list[os.DirEntry[str]] = []
+        left_out: list[LeftOut] = []
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            rule = _decide(scopes, inside + entry.name, is_folder=is_folder)
+            if rule is None:
+                taken.append(entry)
+                continue
+            # A name that could not be kept may be left out, and is recorded as well as it can be.
+            name = entry.name.encode("utf-8", "backslashreplace").decode("utf-8")
+            left_out.append(LeftOut(f"{above}{name}{'/' if is_folder else ''}", rule.text, rule.given))
+        return taken, left_out
+
+
+def _decide(scopes: tuple[Scope, ...], path: str, *, is_folder: bool) -> Rule | None:
     """The rule that leaves a path out, if one does."""
     for base, rules in reversed(scopes):
         inside = path.removeprefix(base)

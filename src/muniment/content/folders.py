@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from muniment.content.exclusions import Exclusions, LeftOut, Scope, decide
 from muniment.content.paths import LogicalPath
 from muniment.errors.archive import NotAPlainFile, SourceUnreadable
 from muniment.errors.base import BadInput
 from muniment.errors.content import NameNotUnicode
+
+if TYPE_CHECKING:
+    from muniment.content.exclusions import Exclusions, LeftOut
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -53,9 +56,9 @@ def walk(folder: str, prefix: str = "", exclude: Exclusions | None = None) -> Fo
         except OSError as error:
             raise SourceUnreadable(path=place, reason=error.strerror) from error
         if exclude is not None:
-            inside = above.removeprefix(prefix)
-            scopes = exclude.within(scopes, place, inside, {entry.name for entry in entries})
-            entries = _taken(found, entries, scopes, above, inside)
+            scopes = exclude.within(scopes, place, above.removeprefix(prefix), {entry.name for entry in entries})
+            entries, left_out = exclude.sift(scopes, entries, above, above.removeprefix(prefix))
+            found.left_out += left_out
         if not entries and above:
             found.empty.append(above.rstrip("/"))
         for entry in entries:
@@ -71,23 +74,6 @@ def walk(folder: str, prefix: str = "", exclude: Exclusions | None = None) -> Fo
     found.files.sort()
     found.left_out.sort()
     return found
-
-
-def _taken(
-    found: Found, entries: list[os.DirEntry[str]], scopes: tuple[Scope, ...], above: str, inside: str
-) -> list[os.DirEntry[str]]:
-    """Those entries of a folder that no rule leaves out; the others are noted."""
-    taken = []
-    for entry in entries:
-        is_folder = entry.is_dir(follow_symlinks=False)
-        rule = decide(scopes, inside + entry.name, is_folder=is_folder)
-        if rule is None:
-            taken.append(entry)
-            continue
-        # A name that could not be kept may be left out, and is recorded as well as it can be.
-        name = entry.name.encode("utf-8", "backslashreplace").decode("utf-8")
-        found.left_out.append(LeftOut(f"{above}{name}{'/' if is_folder else ''}", rule.text, rule.given))
-    return taken
 
 
 def _note(found: Found, path: LogicalPath, entry: os.DirEntry[str]) -> None:

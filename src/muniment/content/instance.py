@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
-from muniment.content.differences import Differences
 from muniment.content.entries import Entry
+
+if TYPE_CHECKING:
+    from muniment.content.differences import Differences
 
 
 class Instance(Protocol):

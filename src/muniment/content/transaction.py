@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from muniment.content.entries import Entry
-from muniment.content.exclusions import Exclusions, LeftOut
 from muniment.content.instance import Instance
 from muniment.content.progress import Progress, quiet
+
+if TYPE_CHECKING:
+    from muniment.content.exclusions import Exclusions, LeftOut
 
 
 class Readable(Protocol):

@@ -7,10 +7,9 @@ import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
-from muniment.content.exclusions import Exclusions, LeftOut
 from muniment.content.folders import Found, own_name, refuse_for_folder, refuse_special, walk
 from muniment.content.times import from_ns
 from muniment.content.transaction import Addable, Expected
@@ -21,6 +20,9 @@ from muniment.remote.connection import LONG, Server, pause, segment
 from muniment.remote.instance import RemoteInstance, pages_of
 from muniment.remote.records import entry_of
 from muniment.remote.uploads import SMALL, FileBytes, UploadRequest, batches, send_large, send_small, send_stream
+
+if TYPE_CHECKING:
+    from muniment.content.exclusions import Exclusions, LeftOut
 
 _ASKED = 5
 _AT_ONCE = 100

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,13 @@ _PLACES = frozenset({"archive", "ledger"})
 _OTHERS = 0o077
 
 
-@dataclass(frozen=True, slots=True)
 class ConfigFiles:
     """What the files say: their settings, and below each name those of one archive. The later file goes first."""
 
-    files: list[Path] = field(default_factory=list)
-    values: dict[str, tuple[Path, object]] = field(default_factory=dict)
-    archives: dict[str, dict[str, tuple[Path, object]]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.files: list[Path] = []
+        self.values: dict[str, tuple[Path, object]] = {}
+        self.archives: dict[str, dict[str, tuple[Path, object]]] = {}
 
     def of(self, archive: object) -> dict[str, tuple[Path, object]]:
         """Each setting with the file that says it, as it is for one archive, which goes by its name or its place."""

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.ingest.checking import examine
@@ -27,13 +27,15 @@ from muniment.content import Entry, LogicalPath, Progress, parse_expected, quiet
 from muniment.content.acceptable import check_json, check_object, check_target, check_text
 from muniment.content.checks import CheckReport
 from muniment.content.events import Event
-from muniment.content.exclusions import Exclusions, LeftOut
 from muniment.content.folders import own_name, refuse_for_folder, refuse_special, walk
 from muniment.content.identity import new_uuid
 from muniment.content.times import check_time, now
 from muniment.content.transaction import Addable, Expected
 from muniment.errors.archive import ArchiveInside, FileNotInInstance, ResourceNotFound, TransactionClosed
 from muniment.errors.base import BadInput, MunimentError, StorageError
+
+if TYPE_CHECKING:
+    from muniment.content.exclusions import Exclusions, LeftOut
 
 _LINES_AT_ONCE = 100
 
