@@ -143,6 +143,14 @@ class ArchiveOpener:
         policy = FormatPolicy.read(settings.format_policy) if settings.format_policy is not None else None
         return Checks(scanner=scanner, tool=tool, policy=policy)
 
+    @property
+    def has_control(self) -> bool:
+        """Whether there is a control database, with keys, stores and what is owed."""
+        settings = self.settings
+        if settings.ledger is not None:
+            return "://" in settings.ledger or Path(settings.ledger).exists()
+        return not self.remote and ((settings.state or self.place()) / "control.db").exists()
+
     def place(self) -> Path:
         """The folder of the archive the settings name.
 

@@ -35,7 +35,7 @@ def work(
     concurrency: Annotated[int | None, typer.Option(min=1, max=256, help="Steps done at once.")] = None,
     queues: Annotated[str, typer.Option(metavar="LIST", help="Only these: priority, bulk. Default: both.")] = "",
 ) -> None:
-    """Do what the ledger owes until it is told to stop (SIGTERM, Ctrl-C): short steps end, long ones are given back."""
+    """Do what the ledger owes until it is told to stop (SIGTERM, Ctrl-C): short steps end, long ones go back."""
     from muniment.errors.base import BadInput
     from muniment.jobs import Priority
 

@@ -41,7 +41,7 @@ _COMMANDS = {
     "events": ("read", "Show the log, oldest event first."),
     "head": (
         "read",
-        "Print the log's head: note it down elsewhere, and `audit --since` proves later that nothing before it changed.",
+        "Print the log's head: noted down elsewhere, it lets `audit --since` prove that nothing before it changed.",
     ),
     "audit": ("fixity", "Check that everything recorded is there and right, and everything there is recorded."),
     "repair": (
@@ -63,7 +63,7 @@ _COMMANDS = {
     "serve": ("serve", "Serve the archive over HTTP until it is told to stop (SIGTERM, Ctrl-C)."),
     "work": (
         "jobs",
-        "Do what the ledger owes until it is told to stop (SIGTERM, Ctrl-C): short steps end, long ones are given back.",
+        "Do what the ledger owes until it is told to stop (SIGTERM, Ctrl-C): short steps end, long ones go back.",
     ),
     "status": (
         "operations",
@@ -191,13 +191,14 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     app.callback()(begin)
     named = {*_COMMANDS, *_GROUPS}.intersection(arguments)
     whole = bool(named) or not arguments
-    for name, (module, help) in {**_COMMANDS, **_GROUPS}.items():
+    for name, (module, said) in {**_COMMANDS, **_GROUPS}.items():
         if named and name not in named:
             continue
         if not whole:
-            app.add_typer(typer.Typer(help=help), name=name) if name in _GROUPS else app.command(name, help=help)(
-                _listed
-            )
+            if name in _GROUPS:
+                app.add_typer(typer.Typer(help=said), name=name)
+            else:
+                app.command(name, help=said)(_listed)
             continue
         commands = import_module(f"muniment.cli.{module}")
         if name in _GROUPS:
@@ -239,6 +240,14 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, OutputFailed):
             _drop_output()
         return error.exit_status
+    except ModuleNotFoundError as error:
+        from muniment.content.extras import missing
+
+        lacking = missing(error, "This command")
+        if lacking is None:
+            return _tell_fault()
+        sys.stderr.write(f"muniment: {lacking}\n")
+        return lacking.exit_status
     except KeyboardInterrupt:
         told = getattr(own.get(CURRENT), "interrupted", "")
         sys.stderr.write(f"muniment: interrupted{told and ': '}{told}\n")
@@ -249,10 +258,14 @@ def run(arguments: list[str]) -> int:
         _drop_output()
         return EXIT_OK
     except Exception:  # noqa: BLE001 - whatever it is, nobody may take it for a finding
-        traceback.print_exc()
-        sys.stderr.write("muniment: this is a fault of the program; please report it with the lines above\n")
-        return EXIT_INTERNAL
+        return _tell_fault()
     return status
+
+
+def _tell_fault() -> int:
+    traceback.print_exc()
+    sys.stderr.write("muniment: this is a fault of the program; please report it with the lines above\n")
+    return EXIT_INTERNAL
 
 
 def _status(arguments: list[str]) -> int:

@@ -32,6 +32,7 @@ def init(
 ) -> None:
     """Make a new archive in a new or empty folder."""
     from muniment.archive import Archive
+    from muniment.content.extras import installed
 
     if folder is not None:
         context.obj.name(folder)
@@ -39,13 +40,14 @@ def init(
     if context.obj.opening().in_bucket:
         _init_bucket(context.obj.opening(), mode, digests, project, as_json=as_json)
         return
-    app = context.obj.app()
-    if app.settings.ledger is not None and "://" in app.settings.ledger:
+    serves = installed("server")
+    app = context.obj.app() if serves else context.obj.opening()
+    if serves and app.settings.ledger is not None and "://" in app.settings.ledger:
         app.database()  # before anything is made, for its tables may be missing
     with Archive.init(
         app.place(), mode=mode, digests=digests, redundancy=redundancy, project=project, state=app.settings.state
     ) as archive:
-        made = administrator_key(app)
+        made = administrator_key(app) if serves else None
         if as_json:
             described = {"path": str(archive.path), "id": archive.config.id, "mode": archive.config.mode}
             print_json({**described, "administrator_key": made.text if made else None})
@@ -53,7 +55,7 @@ def init(
         say(f"{archive.path} is an archive now, in {archive.config.mode} mode.")
         if made:
             typer.echo(f"Its administrator's key for access over HTTP, shown only this once:\n\n    {made.text}\n")
-        else:
+        elif serves:
             say("The keys that were in its control database stay; `muniment key renew` gives one a new secret.")
 
 

@@ -205,7 +205,7 @@ def head(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the log's head: note it down elsewhere, and `audit --since` proves later that nothing before it changed."""
+    """Print the log's head: noted down elsewhere, it lets `audit --since` prove that nothing before it changed."""
     with context.obj.archive() as archive:
         refuse_inside(archive, request)
         found = archive.head()

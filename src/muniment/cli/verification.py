@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -118,17 +117,14 @@ def climb(context: typer.Context, done: Sequence[Repair], id: str | None) -> Cop
 
     Where the archive is behind a server, or has no control database, there are no copies.
     """
-    from muniment.app.opener import ArchiveOpener
     from muniment.content.archive import Repair
+
+    opening = context.obj.opening()
+    if opening.remote or not opening.has_control:
+        return CopyRepairs()
     from muniment.workflows.copies.ladder import Repaired, repair_all, repair_resource
     from muniment.workflows.copies.own_files import repair_log_and_files
 
-    app = context.obj.app()
-    if ArchiveOpener(app.settings).remote:
-        return CopyRepairs()
-    place = app.database_place()
-    if isinstance(place, Path) and not place.exists():
-        return CopyRepairs()
     wanted = {each.resource for each in done if not each.repaired and each.resource}
     climbed, resources = Repaired(), set[str]()
     where_lost = [each.where.removesuffix(_EMPTY).rstrip() for each in done if each.where.endswith(_EMPTY)]

@@ -10,11 +10,30 @@ _MODULES = {
     "celery": "celery",
     "distillery": "pyvips",
     "formats": "fido",
+    "fsspec": "fsspec",
+    "mount": "mfusepy",
     "otel": "opentelemetry.instrumentation.fastapi",
     "postgres": "psycopg",
+    "s3": "boto3",
+    "server": "sqlalchemy",
     "timestamps": "rfc3161_client",
     "warc": "warcio",
 }
+_ALSO = {
+    **dict.fromkeys(("alembic", "cryptography", "fastapi", "httptools", "httpx2", "jinja2", "joserfc"), "server"),
+    **dict.fromkeys(("multipart", "prometheus_client", "pyld", "starlette", "structlog"), "server"),
+    **dict.fromkeys(("python_multipart", "uvicorn"), "server"),
+    "botocore": "s3",
+}
+"""What else an extra brings, by the name it is imported by."""
+
+
+def installed(extra: str) -> bool:
+    """Whether an extra is there."""
+    try:
+        return find_spec(_MODULES[extra]) is not None
+    except ModuleNotFoundError:  # a folder above the module is missing already
+        return False
 
 
 def need(extra: str, what: str) -> None:
@@ -27,9 +46,12 @@ def need(extra: str, what: str) -> None:
     Raises:
         ExtraMissing: It is not installed.
     """
-    try:
-        found = find_spec(_MODULES[extra])
-    except ModuleNotFoundError:  # a folder above the module is missing already
-        found = None
-    if found is None:
+    if not installed(extra):
         raise ExtraMissing(what=what, extra=extra)
+
+
+def missing(error: ModuleNotFoundError, what: str) -> ExtraMissing | None:
+    """The error for what `what` could not import, if an extra would bring it."""
+    name = (error.name or "").partition(".")[0]
+    extra = {module.partition(".")[0]: extra for extra, module in _MODULES.items()}.get(name) or _ALSO.get(name)
+    return None if extra is None else ExtraMissing(what=what, extra=extra)

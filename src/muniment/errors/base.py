@@ -73,7 +73,7 @@ class BadSetting(BadInput):
 
 
 class ExtraMissing(BadInput):
-    """{what} needs a part that is not installed: run `pip install 'muniment[{extra}]'`."""
+    """{what} needs the extra `{extra}`: run `pip install 'muniment[{extra}]'`, in a checkout with '.[{extra}]'."""
 
     http_status = 500
     outage = True

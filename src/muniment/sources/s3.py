@@ -13,14 +13,11 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 from xml.etree import ElementTree  # noqa: ICN001 - the module's own name says more than ET
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
+from muniment.content.extras import need
 from muniment.errors.sources import (
     CredentialRefused,
     FileUnavailable,
@@ -34,6 +31,9 @@ from muniment.sources.options import ALL_VERSIONS, Kind, Param, SourceContext, w
 from muniment.sources.paging import follow
 from muniment.sources.protocol import Failure, Item, Page, SourceEntry, original_name, safe_path, version_path
 from muniment.sources.times import rfc3339
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
 
 # What botocore signs it writes into its debug log, and that holds the session token.
 logging.getLogger("botocore.auth").setLevel(logging.INFO)
@@ -66,6 +66,9 @@ class S3Source:
         self._region: str | None = given.get("region")
         self._endpoint: str | None = given.get("endpoint")
         self._session = means.session
+        need("s3", "A source at S3")
+        from botocore.credentials import Credentials  # noqa: PLC0415 - an extra
+
         self._keys = Credentials(given["access_key"], given["secret_key"], given.get("session_token"))
         self._unsigned = Account(
             SERVICE,
@@ -265,10 +268,14 @@ class _Signer:
     """Signs a request by Signature Version 4; a request that is tried again is signed again."""
 
     def __init__(self, keys: Credentials, region: str) -> None:
+        from botocore.auth import S3SigV4Auth  # noqa: PLC0415 - an extra
+
         self._auth = S3SigV4Auth(keys, SERVICE, region)
 
     def __call__(self, method: str, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG002 - none of them is signed
         parts = urlsplit(url)
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415 - an extra
+
         request = AWSRequest(method, url, {"Host": parts.netloc, "x-amz-content-sha256": _EMPTY})
         self._auth.add_auth(request)
         wanted = {"authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"}

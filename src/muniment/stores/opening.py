@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from muniment.content.extras import need
 from muniment.errors.stores import BadStore
 from muniment.stores.protocol import Store
 
@@ -99,6 +100,8 @@ def open_store(
         StoreUnreachable: The folder is not there, and was not to be made.
     """
     scheme, parsed = parse_address(str(address))
+    if scheme == "s3":
+        need("s3", "A store at S3")
     module = importlib.import_module(MODULES[scheme])
     store: Store = module.open_at(parsed, StoreContext(keys or {}, records, scratch, make))
     return store

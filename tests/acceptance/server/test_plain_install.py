@@ -1,4 +1,4 @@
-"""What `pip install muniment` brings is enough for one machine; each extra is asked for by name when it is wanted."""
+"""What `pip install muniment` brings is enough for a folder, with `[server]` for one machine; extras are asked for."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ sys.meta_path.insert(0, Hidden())
 """
 
 
-def plainly_installed() -> set[str]:
-    """The distributions that come with Muniment and without any of its extras."""
+def plainly_installed(*extras: str) -> set[str]:
+    """The distributions that come with Muniment, and with these of its extras."""
     found: set[str] = set()
-    waiting: list[tuple[str, frozenset[str]]] = [("muniment", frozenset())]
+    waiting: list[tuple[str, frozenset[str]]] = [("muniment", frozenset(extras))]
     seen = set(waiting)
     while waiting:
-        name, extras = waiting.pop()
+        name, wished = waiting.pop()
         try:
             needed = requires(name) or []
         except PackageNotFoundError:
             continue  # for another system or another Python
         found.add(canonicalize_name(name))
         for requirement in map(Requirement, needed):
-            wanted = [{"extra": extra} for extra in extras or {""}]
+            wanted = [{"extra": extra} for extra in {"", *wished}]
             if requirement.marker is not None and not any(map(requirement.marker.evaluate, wanted)):
                 continue
             following = (canonicalize_name(requirement.name), frozenset(requirement.extras))
@@ -50,22 +50,87 @@ def plainly_installed() -> set[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which Python finds nothing that a plain installation lacks."""
-    here = plainly_installed()
+def without_others(folder: Path, *extras: str) -> tuple[dict[str, str], set[str]]:
+    """An environment in which Python finds nothing that such an installation lacks, and what that is."""
+    here = plainly_installed(*extras)
     hidden = {
         module
         for module, owners in packages_distributions().items()
         if not {canonicalize_name(owner) for owner in owners} & here
     }
-    assert {"celery", "psycopg", "bagit"} <= hidden, "nothing is hidden, so this would prove nothing"
-    assert not hidden & {"muniment", "fastapi", "sqlalchemy"}
     hidden.add("opentelemetry.instrumentation")  # it shares its topmost name with what FastAPI brings
-    folder = tmp_path_factory.mktemp("plain")
     # Python loads a module of this name at its start, before anything else.
     (folder / "sitecustomize.py").write_text(f"HIDDEN = {hidden!r}\n{HIDING}", "utf-8")
-    return {**os.environ, "PYTHONPATH": str(folder)}
+    return {**os.environ, "PYTHONPATH": str(folder)}, hidden
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which Python finds nothing that an installation with `[server]` lacks."""
+    environment, hidden = without_others(tmp_path_factory.mktemp("plain"), "server")
+    assert {"celery", "psycopg", "bagit", "boto3"} <= hidden, "nothing is hidden, so this would prove nothing"
+    assert not hidden & {"muniment", "fastapi", "sqlalchemy"}
+    return environment
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which Python finds nothing that an installation without extras lacks."""
+    environment, hidden = without_others(tmp_path_factory.mktemp("bare"))
+    assert {"alembic", "boto3", "cryptography", "fastapi", "httpx2", "sqlalchemy", "uvicorn"} <= hidden
+    assert not hidden & {"muniment", "typer", "rich"}
+    return environment
+
+
+def test_a_folder_on_one_machine_needs_no_extra(bare: dict[str, str], tmp_path: Path) -> None:
+    archive, letter = tmp_path / "archive", tmp_path / "letter"
+    letter.write_bytes(b"Dear reader" * 20_000)
+    muniment(bare, archive, "init", "--mode", "dynamic")
+    muniment(bare, archive, "add", "--id", "letters", letter)
+    muniment(bare, archive, "add", "--id", "letters", "--describe", "title=Letters")
+    (tmp_path / "table.csv").write_text("id,path\nmore,letter\n")
+    muniment(bare, archive, "batch", tmp_path / "table.csv")
+    with next(archive.rglob("data/letter")).open("r+b") as file:
+        file.write(b"Dead")
+    muniment(bare, archive, "audit", status=1)
+    muniment(bare, archive, "repair")
+    assert "as it was recorded" in muniment(bare, archive, "audit")
+    for words in (["ls"], ["show", "letters"], ["diff", "letters"], ["find", "*"], ["stats"], ["events"], ["reindex"]):
+        assert muniment(bare, archive, *words)
+    for layout in ("bag", "instances", "ocfl"):
+        package = tmp_path / f"{layout}.tar"
+        muniment(bare, archive, "export", "letters", "--layout", layout, "-o", package)
+        muniment(bare, archive, "import", package, "--id", layout)
+    muniment(bare, archive, "validate", archive)
+    muniment(bare, tmp_path / "other", "init")
+    muniment(bare, archive, "migrate", tmp_path / "other")
+    muniment(bare, archive, "purge", "more", "--yes", "--reason", "a test")
+    code = f"from muniment import Archive\nprint(len(Archive({str(archive)!r})))"
+    assert subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, check=True).stdout == b"4\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["serve"],
+        ["work"],
+        ["status"],
+        ["key", "list"],
+        ["store", "ls"],
+        ["policy", "show"],
+        ["fetch", "http://127.0.0.1:1/x"],
+    ],
+)
+def test_what_needs_a_server_says_so_in_one_line(bare: dict[str, str], tmp_path: Path, words: list[str]) -> None:
+    muniment(bare, tmp_path / "archive", "init")
+    said = muniment(bare, tmp_path / "archive", *words, status=4)
+    assert "pip install 'muniment[server]'" in said
+    assert said.count("\n") == 1
+
+
+def test_a_store_at_s3_needs_an_extra(plain: dict[str, str], archive: Path) -> None:
+    said = muniment(plain, archive, "store", "add", "cloud", "s3://bucket?endpoint=http://127.0.0.1:1", status=4)
+    assert "pip install 'muniment[s3]'" in said
 
 
 @pytest.fixture
