@@ -4,18 +4,19 @@
 #   make test    the whole suite              make check   style, types, layers, docs: no tests
 #   make bench   measure against others       make docs    write the generated reference pages
 #   make lock    pin requirements again       make nightly the long tests, mutants, power cuts
+#   make site    the documentation as a site  make dist    wheel, sdist and their digests, reproducible
 #   make mutants does a test notice every change of the code?
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pictures test check bench lock upgrade docs format mutants nightly test-power release-notes clean
+.PHONY: help setup demo pictures test check bench lock upgrade docs format mutants nightly site dist test-power release-notes clean
 
 BIN := .venv/bin
 # Two for each core, for half of the tests wait for a server or a disk.
 JOBS ?= $(shell echo $$((2 * $$(nproc))))
 
 help:
-	@sed -n '3,7s/^#  //p' Makefile
+	@sed -n '3,8s/^#  //p' Makefile
 
 setup:
 	@scripts/setup.sh
@@ -75,6 +76,12 @@ bench: setup
 
 docs: setup
 	$(BIN)/python scripts/reference.py
+
+site: setup
+	$(BIN)/python scripts/docs_site.py
+
+dist: setup
+	$(BIN)/python scripts/dist.py
 
 lock:
 	@if [ -x $(BIN)/python ]; then $(BIN)/python scripts/locks.py; else scripts/setup.sh && $(BIN)/python scripts/locks.py; fi

@@ -13,6 +13,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -267,11 +268,109 @@ def sources() -> str:
     return f"# Sources\n\n{kinds_in_markdown().strip()}"
 
 
+def python() -> str:
+    """What a program of one's own imports: classes and functions with their signatures and docstrings."""
+    lines = [
+        "# Python",
+        "",
+        "`from muniment import Archive, Exclusions, Instance, Transaction`; what these give and take is below. All is",
+        "typed (`py.typed`), and an archive behind a server has the same members as one in a folder.",
+        "[The usual jobs](../howto/python.md) are a quicker way in; errors are in [their own table](errors.md).",
+    ]
+    for name, why in PYTHON.items():
+        module, _, last = name.rpartition(".")
+        lines += [
+            "",
+            f"## {last}",
+            "",
+            f"`{name}`. {why}",
+            "",
+            *described_class(getattr(importlib.import_module(module), last)),
+        ]
+    return "\n".join(lines)
+
+
+PYTHON = {
+    "muniment.Archive": "Opened by calling it.",
+    "muniment.content.archive.Archive": "What every archive can do, in a folder or behind a server.",
+    "muniment.Transaction": "From `archive.new()` and `archive.get(id, 'a')`.",
+    "muniment.Instance": "From `archive.get(id)` and `archive[id]`.",
+    "muniment.Exclusions": "For `transaction.add(folder, exclude=…)`.",
+    "muniment.content.differences.Differences": "From `instance.diff()`.",
+    "muniment.content.entries.Entry": "From `instance.files()` and `instance[path]`.",
+    "muniment.content.archive.Summary": "From `archive.resources()`.",
+    "muniment.content.events.Event": "From `archive.events()`.",
+    "muniment.content.findings.Finding": "From `archive.audit()` and `archive.validate()`.",
+    "muniment.app.filesystem.MunimentFileSystem": "What fsspec makes of `muniment://ID/path`.",
+}
+"""What programs of others use, and how they come by it."""
+SPECIAL = ("__len__", "__getitem__", "__contains__", "__iter__")
+
+
+def described_class(kind: type) -> list[str]:
+    """A class: its docstring, how it is made, its members."""
+    lines = docstring(kind)
+    making = kind.__dict__.get("__new__") or kind.__dict__.get("__init__")
+    making = getattr(making, "__func__", making)
+    if inspect.isfunction(making) and making.__doc__ and making.__module__ == kind.__module__:
+        lines += ["", f"`{kind.__name__}{signature(making)}`", "", *docstring(making)]
+    for name, member in vars(kind).items():
+        if name.startswith("_") and name not in SPECIAL:
+            continue
+        plain = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+        if isinstance(plain, property):
+            lines += ["", f"### `{name}`", "", *docstring(plain.fget)]
+        elif inspect.isfunction(plain):
+            lines += ["", f"### `{name}()`", "", f"`{name}{signature(plain)}`", "", *docstring(plain)]
+    return lines
+
+
+def signature(function: Any) -> str:
+    """How it is called, without the instance it is called on, as its source says it."""
+    parts: list[str] = []
+    named = False
+    for each in inspect.signature(function).parameters.values():
+        if each.name in {"self", "cls"}:
+            continue
+        if each.kind is each.KEYWORD_ONLY and not named:
+            parts.append("*")
+        named = named or each.kind in {each.KEYWORD_ONLY, each.VAR_POSITIONAL}
+        text = f"{'*' * (each.kind is each.VAR_POSITIONAL)}{'**' * (each.kind is each.VAR_KEYWORD)}{each.name}"
+        if each.annotation is not each.empty:
+            text += f": {each.annotation}"
+        if each.default is not each.empty:
+            text += f" = {default_text(each.default)}"
+        parts.append(text)
+    result = inspect.signature(function).return_annotation
+    return f"({', '.join(parts)})" + ("" if result is inspect.Signature.empty else f" -> {result}")
+
+
+def default_text(value: object) -> str:
+    """A default as one would write it."""
+    if isinstance(value, Enum):
+        return repr(value.value)
+    return value.__name__ if inspect.isfunction(value) else repr(value)
+
+
+def docstring(thing: Any) -> list[str]:
+    """What is said about it, its `Raises:` as a list."""
+    lines: list[str] = []
+    for line in (inspect.getdoc(thing) or "").splitlines():
+        if line in {"Raises:", "Args:"}:
+            lines += [f"*{line}*", ""]
+        elif line.startswith("    "):
+            lines.append(f"- {cell(line.strip())}" if not line.startswith("     ") else f"  {cell(line.strip())}")
+        else:
+            lines.append(line.replace("<", "&lt;"))
+    return lines
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli": cli,
     "errors": errors,
     "findings": findings,
     "http": http,
+    "python": python,
     "settings": settings,
     "sources": sources,
 }

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from muniment.app.archive import Archive as Archive
+    from muniment.content.exclusions import Exclusions as Exclusions
     from muniment.content.instance import Instance as Instance
     from muniment.content.transaction import Transaction as Transaction
 
 __version__ = "0.1.0"
-__all__ = ["Archive", "Instance", "Transaction", "__version__"]
+__all__ = ["Archive", "Exclusions", "Instance", "Transaction", "__version__"]
 
-_MODULES = {"Archive": "app.archive", "Instance": "content.instance", "Transaction": "content.transaction"}
+_MODULES = {
+    "Archive": "app.archive",
+    "Exclusions": "content.exclusions",
+    "Instance": "content.instance",
+    "Transaction": "content.transaction",
+}
 
 
 def __getattr__(name: str) -> object:

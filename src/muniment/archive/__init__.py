@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from muniment.archive.parity.external import make_parity as make_parity
     from muniment.archive.parity.external import parity_of as parity_of
     from muniment.archive.parity.external import repair_copy as repair_copy
+    from muniment.archive.parity.par2 import find_program as find_program
     from muniment.archive.restored import RestoredArchive as RestoredArchive
     from muniment.archive.restored import RestoredFiles as RestoredFiles
     from muniment.archive.usage import Usage as Usage
@@ -65,6 +66,7 @@ _LATE = {
     ),
     "restored": ("RestoredArchive", "RestoredFiles"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
+    "parity.par2": ("find_program",),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
     "ingest.uploads": (
         "ParkedTransaction",
@@ -113,6 +115,7 @@ __all__ = [
     "UsageReader",
     "begun_by",
     "extend_lease",
+    "find_program",
     "log_lines",
     "log_size",
     "make_parity",

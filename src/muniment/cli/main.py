@@ -59,6 +59,10 @@ _COMMANDS = {
     "recover": ("maintenance", "Finish what a crash left, and list unfinished transactions or close them."),
     "mirror": ("maintenance", "Mirror."),
     "purge": ("maintenance", "Remove a resource for ever (dynamic mode only)."),
+    "doctor": (
+        "doctor",
+        "Look over the installation: programs, settings, rights, disk, clock, database; exit 1 when something fails.",
+    ),
     "reindex": ("maintenance", "Build the index anew from the files on disk."),
     "serve": ("serve", "Serve the archive over HTTP until it is told to stop (SIGTERM, Ctrl-C)."),
     "work": (

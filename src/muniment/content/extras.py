@@ -11,7 +11,6 @@ _MODULES = {
     "distillery": "pyvips",
     "formats": "fido",
     "fsspec": "fsspec",
-    "mount": "mfusepy",
     "otel": "opentelemetry.instrumentation.fastapi",
     "postgres": "psycopg",
     "s3": "boto3",
@@ -26,6 +25,10 @@ _ALSO = {
     "botocore": "s3",
 }
 """What else an extra brings, by the name it is imported by."""
+
+
+EXTRAS = tuple(_MODULES)
+"""The names of the extras whose being there can be told."""
 
 
 def installed(extra: str) -> bool:

@@ -59,12 +59,13 @@ def test_ctrl_c_says_what_came_of_it(command: list[str], point: str, tmp_path: P
         "its parity": "muniment.archive.parity.protect.protect",
     }
     code = (
-        "import os, signal, sys\n"
+        "import os, signal, sys, time\n"
         "from unittest import mock\n"
         "from muniment.cli.main import main\n"
         "def stop(*_, **__):\n"
         "    os.killpg(0, signal.SIGINT)\n"
-        "    signal.pause()\n"
+        # Whichever thread the signal comes to, the main one acts on it between two of its steps.
+        "    for _ in range(2000): time.sleep(0.05)\n"
         f"with mock.patch({where[point]!r}, stop):\n"
         "    main()\n"
     )

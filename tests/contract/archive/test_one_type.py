@@ -62,6 +62,7 @@ SAID_DIFFERENTLY = {
     "transaction": {"__init__": "made by their archives, from what these have of them"},
     "instance": {
         "__init__": "made by their archives, from what these have of them",
+        "diff": "the module with an `Instance` of its own calls that of the other kind `AnyInstance`",
         "root": "a folder is a Path, an address is text",
     },
 }
