@@ -36,12 +36,7 @@ from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, DEFAULT_RE
 from muniment.content.events import Event, Head, refuse_own_type
 from muniment.content.identity import Agent, check_id, check_project, new_uuid
 from muniment.content.times import parse_start
-from muniment.errors.archive import (
-    AmbiguousId,
-    ResourceExists,
-    ResourceNotFound,
-    ResourcePurged,
-)
+from muniment.errors.archive import AmbiguousId, ResourceExists, ResourceNotFound, ResourcePurged
 from muniment.errors.base import BadInput
 
 if TYPE_CHECKING:
@@ -143,11 +138,7 @@ class Archive(AnyArchive):
         return True
 
     def __getitem__(self, id: str) -> Instance:
-        """The newest instance of a resource.
-
-        Raises:
-            ResourceNotFound, ResourcePurged, AmbiguousId: As `get`.
-        """
+        """The newest instance of a resource; it raises what `get` does."""
         return self.instance(id)
 
     def __contains__(self, resource: object) -> bool:

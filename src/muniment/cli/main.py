@@ -57,7 +57,10 @@ _COMMANDS = {
     ),
     "validate": ("fixity", "Judge any bag, OCFL object or storage root, also one that is not Muniment's."),
     "recover": ("maintenance", "Finish what a crash left, and list unfinished transactions or close them."),
-    "mirror": ("maintenance", "Mirror."),
+    "mirror": (
+        "maintenance",
+        "Make a folder from an archive in a bucket, or bring one up to date: a valid archive at every moment.",
+    ),
     "purge": ("maintenance", "Remove a resource for ever (dynamic mode only)."),
     "doctor": (
         "doctor",
