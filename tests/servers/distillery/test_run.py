@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -278,3 +279,35 @@ def test_access_copies_are_shown_and_their_address_recorded(scene: Scene) -> Non
     assert scene.state() == before
     (scene.folder / "site/HBF_001_05/manifest.json").write_text("{}")
     assert [each.where for each in audit(scene.context, batch)] == ["access"]
+
+
+THEIRS = {"file_uri": "https://other.example.org/5", "publish": True, "caption": "by staff"}
+
+
+def with_theirs(scene: Scene, existing: Literal["refuse", "keep"]) -> str:
+    """An archival object whose digital object shows something else already; the digital object's address."""
+    (scene.folder / "site").mkdir()
+    scene.change(access=AccessSettings("iiif", scene.folder / "site", "https://iiif.example.org", existing))
+    made = scene.server.put("digital_objects", digital_object_id="d", title="t", file_versions=[dict(THEIRS)])
+    scene.describe("HBF_001_05", instances=[{"instance_type": "digital_object", "digital_object": {"ref": made}}])
+    scene.scans("HBF_1_05", "01")
+    return made
+
+
+def test_a_digital_object_that_shows_something_else_is_refused_beforehand(scene: Scene) -> None:
+    made = with_theirs(scene, "refuse")
+    batch = scene.run("cloud", "access", state="failed")
+    assert any("shows https://other.example.org/5 already" in each for each in scene.log(batch))
+    assert scene.server.records[made]["file_versions"] == [THEIRS]
+    assert not list((scene.folder / "cloud").rglob("*"))
+
+
+def test_what_a_digital_object_showed_is_kept_unpublished_where_that_is_set(scene: Scene) -> None:
+    made = with_theirs(scene, "keep")
+    scene.run("cloud", "access")
+    shown = {each["file_uri"]: each for each in scene.server.records[made]["file_versions"]}
+    assert shown.pop(THEIRS["file_uri"]) == {**THEIRS, "publish": False}
+    assert len(shown) == 2
+    assert all(each["publish"] for each in shown.values())
+    embedded = [each.get("xlink_show_attribute") for each in shown.values()]
+    assert sorted(map(str, embedded)) == ["None", "embed"]
