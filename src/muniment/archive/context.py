@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from muniment.archive.disk.layout import TUPLES, ArchiveLayout
 from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import FIXITY_CHECK, Index
+from muniment.archive.index.pieces import Pieces
 from muniment.archive.index.rebuild import object_roots, summaries
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory
@@ -76,9 +78,12 @@ class ArchiveContext:
     parity: bool = True
     checks: IngestChecks | None = None
     home: Home | None = None
+    pieces: Pieces = field(init=False)
+    """The digests by which ranges of large files are proven."""
 
     def __post_init__(self) -> None:
         """Let an index that fails be filled from the objects."""
+        object.__setattr__(self, "pieces", _pieces_at(self.layout.pieces))
         self.index.refill = self.reindex
 
     def reindex(self) -> int:
@@ -129,6 +134,12 @@ class ArchiveContext:
     def object_lock(self, root: Path) -> Path:
         """The lock for whoever publishes in an object or in the folders above it: one of 256, chosen by its place."""
         return self.layout.locks / f"object-{root.relative_to(self.layout.objects).parts[0][:2]}"
+
+
+@cache
+def _pieces_at(path: Path) -> Pieces:
+    """One for a process and a place: of all that read a file for the first time, one has to."""
+    return Pieces(path)
 
 
 class Opened(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.errors.base import EXIT_FINDINGS, BadInput, MunimentError
+from muniment.errors.base import EXIT_FINDINGS, BadInput, MunimentError, StorageError
 
 
 class UnsafePath(BadInput):
@@ -68,3 +68,10 @@ class BadValue(BadInput):
     """{what} cannot be kept: {reason}."""
 
     http_status = 422
+
+
+class PieceMismatch(StorageError):
+    """The bytes from {start} up to {stop} are damaged: their sha256 is {found}, recorded was {expected}."""
+
+    http_status = 500
+    retry = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mimetypes
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import BinaryIO
 from urllib.parse import quote
 
 from fastapi import Request
@@ -12,10 +14,13 @@ from starlette.responses import Response
 
 from muniment.content import Entry, Hashers
 from muniment.content.instance import Instance
+from muniment.content.pieces import PieceBook, RangeProof, learn_pieces, pieces_of_file
 from muniment.content.serial_executor import SerialExecutor
 from muniment.errors.archive import DamagedFile, ReadFailed
+from muniment.errors.content import PieceMismatch
 from muniment.errors.remote import NotAnswerable
 from muniment.http.names import digest_fields
+from muniment.http.representations import REPR_DIGESTS, with_content_digest
 from muniment.http.streaming import DIGESTERS, PIECE, PumpResponse
 from muniment.layouts.streams import Plan, TarPlan, ZipPlan
 
@@ -45,8 +50,8 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9 !#$&+.^_`{}~()@,=-]")
 class FileResponse(PumpResponse):
     """A file, or the part of it the request asks for."""
 
-    def __init__(self, request: Request, instance: Instance, entry: Entry) -> None:
-        """Find out what is asked.
+    def __init__(self, request: Request, instance: Instance, entry: Entry, book: PieceBook | None = None) -> None:
+        """Find out what is asked; `book` has the pieces by which a part of a large file is proven.
 
         Raises:
             NotAnswerable: The range lies outside of the file.
@@ -62,9 +67,10 @@ class FileResponse(PumpResponse):
             headers["Content-Digest"] = headers["Repr-Digest"]
         damaged = request.app.state.authorizer.metrics.damaged
         # A small file is read where its request is answered: handing it over in pieces would cost more than reading it.
-        short = b"".join(read_checked(instance, entry, start, stop)) if stop - start <= PIECE else None
+        small = size <= PIECE
+        short = b"".join(read_checked(instance, entry, start, stop)) if small else None
         super().__init__(
-            lambda: read_checked(instance, entry, start, stop),
+            lambda: read_checked(instance, entry, start, stop, book),
             short=short if request.method != "HEAD" else b"",
             status=206 if part else 200,
             headers=headers,
@@ -105,12 +111,16 @@ class PlanResponse(PumpResponse):
             "ETag": etag,
             **(headers or {}),
         }
+        own.update(REPR_DIGESTS.fields(request.headers, plan, etag))
         if part:
             own["Content-Range"] = f"bytes {start}-{stop - 1}/{plan.length}"
+        else:
+            own = with_content_digest(own)
         damaged = request.app.state.authorizer.metrics.damaged
 
         def pieces() -> Iterator[bytes]:
-            yield from plan.read(start, stop, prove=start > 0)
+            sent = plan.read(start, stop, prove=True)
+            yield from sent if part else REPR_DIGESTS.listening(request.headers, etag, sent)
             if done is not None:
                 done()
 
@@ -167,8 +177,13 @@ def asked_range(request: Request, size: int, etag: str) -> tuple[int, int] | Non
     return start, stop
 
 
-def read_checked(instance: Instance, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes of a file; the last piece of a whole one only when its digest is right.
+def read_checked(
+    instance: Instance, entry: Entry, start: int, stop: int, book: PieceBook | None = None
+) -> Iterator[bytes]:
+    """The bytes of a file, the last of them only when they are proven.
+
+    A whole file is proven by its digest, a part of one by the pieces of 64 MiB that it lies in; where these
+    are not known yet, by the whole file, which is then read once.
 
     Raises:
         DamagedFile: It is not the file that came in.
@@ -177,7 +192,8 @@ def read_checked(instance: Instance, entry: Entry, start: int, stop: int) -> Ite
     algorithm = "sha256" if "sha256" in entry.digests else next(iter(entry.digests))
     whole = start == 0 and stop == entry.size
     hashers = Hashers([algorithm] if whole else [])
-    executor = SerialExecutor(hashers.update, DIGESTERS)
+    part = None if whole else _proof_of_part(instance, entry, start, book)
+    executor = SerialExecutor(part.update if part else hashers.update, DIGESTERS)
     position = start
     with instance.open(entry.path, start, verify=False) as file:
         while position < stop:
@@ -189,10 +205,44 @@ def read_checked(instance: Instance, entry: Entry, start: int, stop: int) -> Ite
                 raise ReadFailed(path=entry.path, reason=f"it ends at {position} of {stop} bytes")
             executor.give(piece)
             position += len(piece)
-            if whole and position == stop:
-                executor.wait()
-                _refuse_damaged(entry, algorithm, hashers)
+            if position == stop:
+                _prove(executor, instance, entry, part, book, hashers if whole else None)
             yield piece
+
+
+def _proof_of_part(instance: Instance, entry: Entry, start: int, book: PieceBook | None) -> RangeProof | None:
+    size, sha256 = entry.size or 0, entry.digests.get("sha256")
+    digests = pieces_of_file(size, sha256, book) if sha256 else None
+    return RangeProof(size, digests, start, partial(_opened, instance, entry)) if digests else None
+
+
+def _opened(instance: Instance, entry: Entry, offset: int) -> BinaryIO:
+    return instance.open(entry.path, offset, verify=False)
+
+
+def _prove(
+    executor: SerialExecutor,
+    instance: Instance,
+    entry: Entry,
+    part: RangeProof | None,
+    book: PieceBook | None,
+    hashers: Hashers | None,
+) -> None:
+    try:
+        executor.wait()
+        if hashers is not None:
+            _refuse_damaged(entry, "sha256" if "sha256" in entry.digests else next(iter(entry.digests)), hashers)
+        elif part is not None:
+            part.finish()
+        elif "sha256" in entry.digests:
+            learn_pieces(entry.size or 0, entry.digests["sha256"], book, partial(_opened, instance, entry))
+    except PieceMismatch as trouble:
+        said = trouble.details
+        raise DamagedFile(
+            path=entry.path, algorithm="sha256", found=said["found"], expected=said["expected"]
+        ) from trouble
+    except OSError as trouble:
+        raise ReadFailed(path=entry.path, reason=trouble.strerror or str(trouble)) from trouble
 
 
 def _refuse_damaged(entry: Entry, algorithm: str, hashers: Hashers) -> None:

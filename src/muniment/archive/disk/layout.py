@@ -84,6 +84,11 @@ class ArchiveLayout:
         return self.state / "index.db"
 
     @property
+    def pieces(self) -> Path:
+        """The derived digests of the pieces of large files."""
+        return self.state / "pieces.db"
+
+    @property
     def control(self) -> Path:
         """Ledger and access rules."""
         return self.state / "control.db"

@@ -10,13 +10,14 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from typing import BinaryIO
 from urllib.parse import unquote
 
 from muniment.archive import Archive, Instance
+from muniment.content.pieces import PIECE
 from muniment.content.times import seconds
 from muniment.doors.nexus.documents import Documents
 from muniment.doors.nexus.manifest import MANIFEST, Manifest
@@ -183,19 +184,22 @@ class DeliveryPlanner:
         for each in found:
             if _is_whole(each):
                 for member in self._whole(each, each.entry.project or home, names):
-                    yield each, member
+                    yield each, self._with_book(member)
                 continue
             filename = _filename(each)
             wanted = each.entry.name or default_name(each.entry, each.entry.project or home, filename, self._layout)
             name = wanted if each.entry.name else names.place(wanted)
             if each.entry.is_file:
-                yield each, self._file(each, name)
+                yield each, self._with_book(self._file(each, name))
                 continue
             member, data = self._document(each, name)
             if kept + len(data) <= _KEPT_IN_MEMORY:
                 kept += len(data)
                 member = Member(name, len(data), partial(_bytes_from, data), member.digests, member.modified)
             yield each, member
+
+    def _with_book(self, member: Member) -> Member:
+        return replace(member, book=self._archive.context.pieces) if member.size > PIECE else member
 
     def _document(self, each: FoundEntry, name: str) -> tuple[Member, bytes]:
         project = self._projects.project(each.revision.project)

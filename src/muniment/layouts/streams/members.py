@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from muniment.content import LogicalPath
+from muniment.content.pieces import PieceBook
 from muniment.errors.delivery import MembersCollide
 
 _NO_DIGESTS: Mapping[str, str] = {}
@@ -33,6 +34,8 @@ class Member:
     digests: Mapping[str, str] = field(default_factory=lambda: _NO_DIGESTS)
     modified: int = 0
     crc32: int | None = None
+    book: PieceBook | None = None
+    """Where the digests of its pieces are remembered, if it is large."""
 
     def proof(self) -> tuple[str, str] | None:
         """The digest to check while the member is sent, as algorithm and value; None if none is known."""

@@ -76,9 +76,9 @@ class Plan(ABC):
             start: The first byte.
             stop: The byte after the last; None for the end of the archive.
             chunk: The bytes of a piece, more or less.
-            prove: Whether a file whose beginning lies before the range is read once more, as a whole,
-                before its last piece is given out: then a download resumed after a cut is as sure as one
-                in a single piece, at the price of a pause of about a second for each GB of that one file.
+            prove: Whether a file that is not sent whole is checked as well, before the last of it is given
+                out: then a download resumed after a cut is as sure as one in a single piece. It costs the
+                pieces of 64 MiB that the range lies in; the first time, where they are not known, the file.
             threads: What large files are digested by while the reading goes on; without it, it waits.
 
         Raises:

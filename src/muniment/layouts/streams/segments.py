@@ -7,10 +7,13 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from muniment.content.pieces import RangeProof, learn_pieces, pieces_of_file
 from muniment.content.serial_executor import WORTH_IT, Data, SerialExecutor
+from muniment.errors.content import PieceMismatch
 from muniment.errors.delivery import MemberDamaged, MemberUnreadable
 from muniment.layouts.streams.members import Member
 
@@ -52,7 +55,7 @@ class Slice:
     learn: Callable[[int], None] | None = None
     expected_crc: int | None = None
     prove: bool = False
-    """Whether the end of a file is to be checked by reading the file once more as a whole."""
+    """Whether a part of a file is to be checked: by the pieces it lies in, or by reading the file as a whole."""
 
     @property
     def whole(self) -> bool:
@@ -108,8 +111,15 @@ class Slice:
 
     def _prove(self, checker: SliceChecker, chunk: int, *, longer: bool) -> None:
         checker.finish(longer=longer)
-        if self.prove and self.start and self.stop == self.member.size:
-            deque(replace(self, start=0).pieces(chunk), maxlen=0)
+        if not self.prove or self.whole or checker.ranged:
+            return
+        member = self.member
+        proof = member.proof()
+        if proof is None or proof[0] != "sha256":
+            deque(replace(self, start=0, stop=member.size).pieces(chunk), maxlen=0)
+            return
+        with _named(member):
+            learn_pieces(member.size, proof[1], member.book, member.open)
 
     def too_short(self, found: int) -> MemberDamaged:
         """The error for a file that ends after `found` bytes."""
@@ -120,7 +130,7 @@ class Slice:
 class SliceChecker:
     """Checks one slice as it is read: the digest if the file is sent whole, the length in any case."""
 
-    __slots__ = ("_crc", "_executor", "_hasher", "_seen", "_slice", "_value")
+    __slots__ = ("_crc", "_executor", "_hasher", "_range", "_seen", "_slice", "_value")
 
     def __init__(self, part: Slice, threads: Executor | None = None) -> None:
         """Choose what can be checked of `part`."""
@@ -129,10 +139,16 @@ class SliceChecker:
         proof = part.member.proof() if part.whole else None
         self._value = proof[1] if proof else ""
         self._hasher = _HASHERS[proof[0]](usedforsecurity=False) if proof else None
+        self._range = _range_proof(part)
         counts = part.whole and (part.learn is not None or part.expected_crc is not None)
         self._crc: int | None = 0 if counts else None
         large = part.member.size >= WORTH_IT
         self._executor = SerialExecutor(self._digest, threads) if threads is not None and large else None
+
+    @property
+    def ranged(self) -> bool:
+        """Whether a part of a file is proven by the pieces it lies in."""
+        return self._range is not None
 
     def update(self, data: Data) -> None:
         """Take the next bytes of the slice. Large pieces are hashed outside the interpreter's lock."""
@@ -145,6 +161,9 @@ class SliceChecker:
     def _digest(self, data: Data) -> None:
         if self._hasher is not None:
             self._hasher.update(data)
+        if self._range is not None:
+            with _named(self._slice.member):
+                self._range.update(data)
         if self._crc is not None:
             self._crc = zlib.crc32(data, self._crc)
 
@@ -160,6 +179,9 @@ class SliceChecker:
         part = self._slice
         if self._executor is not None:
             self._executor.wait()
+        if self._range is not None and self._seen == part.stop - part.start:
+            with _named(part.member):
+                self._range.finish()
         if longer:
             raise MemberDamaged(name=part.member.name, reason=f"it goes on after the promised {part.member.size} bytes")
         if self._seen != part.stop - part.start:
@@ -174,6 +196,33 @@ class SliceChecker:
             raise MemberDamaged(name=part.member.name, reason=reason)
         if part.learn is not None:
             part.learn(self._crc)
+
+
+@contextmanager
+def _named(member: Member) -> Iterator[None]:
+    """Says of which member it is that a piece is damaged or cannot be read."""
+    try:
+        yield
+    except PieceMismatch as trouble:
+        said = trouble.details
+        whole = said["start"] == 0 and said["stop"] == member.size
+        where = "its sha256 digest" if whole else f"the sha256 digest of its bytes {said['start']} to {said['stop']}"
+        reason = f"{where} is {said['found']}, but {said['expected']} is on record"
+        raise MemberDamaged(name=member.name, reason=reason) from trouble
+    except OSError as trouble:
+        raise MemberUnreadable(name=member.name, reason=trouble.strerror or str(trouble)) from trouble
+
+
+def _range_proof(part: Slice) -> RangeProof | None:
+    """What proves a part of a file while it is read, if its pieces are known."""
+    member = part.member
+    if not part.prove or part.whole or part.start == part.stop:
+        return None
+    algorithm, value = member.proof() or ("", "")
+    if algorithm != "sha256":
+        return None
+    digests = pieces_of_file(member.size, value, member.book)
+    return None if digests is None else RangeProof(member.size, digests, part.start, member.open)
 
 
 def gather(segments: Iterable[Framing | Slice], chunk: int = CHUNK, threads: Executor | None = None) -> Iterator[bytes]:

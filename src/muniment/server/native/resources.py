@@ -186,7 +186,7 @@ def file(request: Request, id: Segment, number: Number, path: FilePath, project:
     entry = found[name]
     if unchanged(request, entry):
         return NotModified(entry)
-    return FileResponse(request, found, entry)
+    return FileResponse(request, found, entry, authorized(request).archive.context.pieces)
 
 
 def _shown(request: Request, response: Response, id: str, number: str, project: str | None) -> InstanceOut:

@@ -26,7 +26,7 @@ _IN_ROOT = {
     REPAIRED,
     "lost+found",
 }
-_STATE = ("index.db", "contents.db", "control.db", "audit.json", "control.key", "users.csv", "stores")
+_STATE = ("index.db", "contents.db", "pieces.db", "control.db", "audit.json", "control.key", "users.csv", "stores")
 _BUCKET = re.compile(r"[0-9]{8}\Z")
 _OF_THE_LOG = re.compile(r"[0-9]{12}\.jsonl\Z")
 _IN_OBJECTS = {"0=ocfl_1.1", "ocfl_layout.json", "extensions"}

@@ -59,7 +59,7 @@ def copy(request: Request, stamp: str, resource: str, filename: str, portal: str
     entry = found[filename]
     if unchanged(request, entry):
         return NotModified(entry)
-    return FileResponse(request, found, entry)
+    return FileResponse(request, found, entry, access.archive.context.pieces)
 
 
 @router.get(PREFIX + "/{portal}/resources/{id}", operation_id="ckan_resource")

@@ -15,6 +15,7 @@ from muniment.errors.access import AuthorizationFailed, Forbidden, Unauthenticat
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.delivery import InvalidJsonLd, MemberDamaged, MemberUnreadable, NotJson
 from muniment.errors.nexus import QueryValueUnknown, VersionNotHeld
+from muniment.http.representations import with_content_digest
 
 Json = dict[str, object]
 CHUNK = 512 * 1024
@@ -56,7 +57,7 @@ class StreamedAnswer:
             return Answer(304, b"", own)
         span = _span(headers, self.length, self.etag)
         if span is None or method == "HEAD":
-            return 200, {**own, "Content-Length": str(self.length)}, 0, self.length
+            return 200, with_content_digest({**own, "Content-Length": str(self.length)}), 0, self.length
         start, stop = span
         if start >= stop:
             return Answer(416, b"", {**own, "Content-Range": f"bytes */{self.length}"})

@@ -14,6 +14,7 @@ from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.selections import Definition
 from muniment.doors.nexus.times import at
 from muniment.errors.nexus import AddressUnknown, QueryRefused
+from muniment.http.representations import REPR_DIGESTS
 from muniment.http.streaming import DIGESTERS
 
 Handler = Callable[[Call], Answer | StreamedAnswer]
@@ -69,7 +70,9 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
 
     def read(start: int, stop: int) -> Iterator[bytes]:
         # Whoever resumes shall have as sure a file as whoever did not have to.
-        yield from plan.read(start, stop, chunk=CHUNK, prove=start > 0, threads=DIGESTERS)
+        sent = plan.read(start, stop, chunk=CHUNK, prove=True, threads=DIGESTERS)
+        whole = stop - start == plan.length
+        yield from REPR_DIGESTS.listening(call.headers, plan.etag, sent) if whole else sent
         delivering.done()
 
     name = "archive.zip" if kind == ZIP else "archive.tar"
@@ -77,6 +80,7 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
         "Content-Type": kind,
         "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}",
         "Vary": "Accept",
+        **REPR_DIGESTS.fields(call.headers, plan, plan.etag),
     }
     modified = max((member.modified for member in plan.members), default=None)
     return StreamedAnswer(plan.length, plan.etag, read, headers, modified)

@@ -18,6 +18,7 @@ from muniment.doors.nexus.http.resources import tag_of, tag_segment, tags_of
 from muniment.doors.nexus.projects import Project
 from muniment.doors.nexus.records import Revision
 from muniment.errors.nexus import NothingAcceptable, StorageUnknown
+from muniment.http.names import digest_fields
 from muniment.http.streaming import DIGESTERS
 from muniment.layouts.streams import Member, Slice, gather
 
@@ -83,10 +84,12 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
     if accept.weight(plain_type) <= 0:
         raise NothingAcceptable(types=f"'{plain_type}'")
     content = revision.content
-    member = Member(content.name, content.size, content.open, {"sha256": content.sha256})
+    member = Member(
+        content.name, content.size, content.open, {"sha256": content.sha256}, book=call.nexus.archive.context.pieces
+    )
 
     def read(start: int, stop: int) -> Iterator[bytes]:
-        return gather([Slice(member, start, stop, prove=start > 0)], CHUNK, DIGESTERS)
+        return gather([Slice(member, start, stop, prove=True)], CHUNK, DIGESTERS)
 
     return StreamedAnswer(
         content.size,
@@ -96,6 +99,7 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
             "Content-Type": media_type,
             "Content-Disposition": _attachment(revision.file["filename"]),
             "X-Content-Type-Options": "nosniff",
+            "Repr-Digest": digest_fields({"sha256": content.sha256}),
         },
         revision.modified,
     )
