@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from muniment.access.identities import ANONYMOUS, NOBODY, Caller, Identity, Kind
-from muniment.access.permissions import ADMIN, EVERY_PERMISSION, PERMISSIONS, Acl, address_of, check_address
+from muniment.access.permissions import ADMIN, EVERY_PERMISSION, PERMISSIONS, Acl, Scope, address_of, check_address
 from muniment.access.proxy import TrustedProxy
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ __all__ = [
     "NewKey",
     "Realm",
     "RealmRecord",
+    "Scope",
     "TrustedProxy",
     "address_of",
     "check_address",

@@ -237,7 +237,10 @@ class Authority:
         rights = present.rights
         known = rights.get((caller, project))
         if known is None:
-            known = effective(present.snapshot.rules, caller.identities, address_of(project))
+            address = address_of(project)
+            known = effective(present.snapshot.rules, caller.identities, address)
+            if caller.scope is not None:
+                known = caller.scope.within(known, address)
             if len(rights) > _MOST_REMEMBERED:
                 rights.clear()
             rights[caller, project] = known

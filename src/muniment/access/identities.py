@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from muniment.errors.access import BadIdentity
+
+if TYPE_CHECKING:
+    from muniment.access.permissions import Scope
 
 KEYS_REALM = "keys"
 PROXY_REALM = "proxy"
@@ -164,11 +168,13 @@ class Caller:
     email: str = ""
     scheme: str = ""
     """How it was shown: `key`, `token` or `proxy`; empty for anonymous."""
+    scope: Scope | None = None
+    """What the key that was shown may be used for at most."""
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
         """Remember the hash: a caller is looked up with each request."""
-        object.__setattr__(self, "_hash", hash((self.identities, self.user)))
+        object.__setattr__(self, "_hash", hash((self.identities, self.user, self.scope)))
 
     def __hash__(self) -> int:
         """The hash of what rights depend on."""
@@ -218,12 +224,13 @@ class Caller:
         display_name: str = "",
         email: str = "",
         scheme: str = "",
+        scope: Scope | None = None,
     ) -> Caller:
         """The caller for a user and the groups of the user's realm."""
         realm = user.realm
         rest = (Identity.group(realm, name) for name in groups)
         identities = frozenset((ANONYMOUS, Identity.authenticated(realm), user, *rest))
-        return cls(identities, user, display_name, email, scheme)
+        return cls(identities, user, display_name, email, scheme, scope)
 
 
 NOBODY = Caller(frozenset((ANONYMOUS,)))

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, text
 
 from muniment.access import rules
 from muniment.access.identities import KEYS_REALM, Caller, Identity
+from muniment.access.permissions import Scope
 from muniment.errors.access import ApiKeyNotFound, BadKeyName, KeyNameTaken
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Key:
     revoked_at: float | None
     used_at: float | None
     """When it was last used, to the hour."""
+    scope: Scope | None = None
+    """What it may be used for at most; None for all that its name is granted."""
 
     def dead(self, now: float) -> str:
         """Why the key is no longer taken; empty while it is."""
@@ -71,6 +74,9 @@ class Key:
             "expires_at": self.expires_at,
             "revoked_at": self.revoked_at,
             "used_at": self.used_at,
+            "scope": None
+            if self.scope is None
+            else {"places": sorted(self.scope.places), "permissions": sorted(self.scope.permissions)},
         }
 
 
@@ -162,6 +168,7 @@ class Keys:
         *,
         grants: Mapping[str, frozenset[str]] | None = None,
         expires_at: float | None = None,
+        scope: Scope | None = None,
         by: str = "",
     ) -> NewKey:
         """Make a key and, in the same transaction, the rules that grant it something: `{address: permissions}`.
@@ -172,7 +179,7 @@ class Keys:
             DatabaseUnavailable: The database cannot be reached.
         """
         check_name(name)
-        made = _new(name, expires_at, by)
+        made = _new(name, expires_at, by, scope)
         identity = made.key.identity
 
         def work(connection: Connection) -> NewKey:
@@ -199,6 +206,30 @@ class Keys:
                 raise ApiKeyNotFound(key=name)
             if not keep:
                 connection.execute(_REVOKE_NAME, {"key": name, "now": time.time()})
+            _insert(connection, made)
+            return made
+
+        return self._change(work)
+
+    def rotate(self, name: str, *, grace: float, by: str = "") -> NewKey:
+        """Make the next secret of a name; those before it count for `grace` more seconds and end then by themselves.
+
+        It has the scope of the newest one before, and lives as long as that was made to live.
+
+        Raises:
+            ApiKeyNotFound: No key is called so that is taken now.
+            DatabaseUnavailable: The database cannot be reached.
+        """
+
+        def work(connection: Connection) -> NewKey:
+            now = time.time()
+            living = [key for row in connection.execute(_BY_NAME, {"key": name}) if not (key := _key(row)).dead(now)]
+            if not living:
+                raise ApiKeyNotFound(key=name[:_LONGEST_NAME])
+            last = living[-1]
+            ends = None if last.expires_at is None else now + last.expires_at - last.created_at
+            made = _new(name, ends, by, last.scope)
+            connection.execute(_END_NAME, {"key": name, "ends": now + grace})
             _insert(connection, made)
             return made
 
@@ -251,13 +282,14 @@ def stored(connection: Connection) -> dict[str, StoredKey]:
     found: dict[str, StoredKey] = {}
     for row in connection.execute(_ALL):
         key = _key(row)
-        caller = Caller.known(key.identity, display_name=key.name, scheme="key")
+        caller = Caller.known(key.identity, display_name=key.name, scheme="key", scope=key.scope)
         found[key.id] = StoredKey(key, str(row.digest), caller)
     return found
 
 
-def _new(name: str, expires_at: float | None, by: str) -> NewKey:
-    return NewKey(Key(_random(_ID_BYTES), name, time.time(), by, expires_at, None, None), _random(_SECRET_BYTES))
+def _new(name: str, expires_at: float | None, by: str, scope: Scope | None = None) -> NewKey:
+    key = Key(_random(_ID_BYTES), name, time.time(), by, expires_at, None, None, scope if str(scope or "") else None)
+    return NewKey(key, _random(_SECRET_BYTES))
 
 
 def _named(connection: Connection, name: str) -> bool:
@@ -273,21 +305,27 @@ def _insert(connection: Connection, made: NewKey) -> None:
         "created_at": key.created_at,
         "created_by": key.created_by,
         "expires_at": key.expires_at,
+        "scope": str(key.scope or ""),
     }
     connection.execute(_INSERT, values)
 
 
 def _key(row: Row[object]) -> Key:
-    return Key(row.id, row.name, row.created_at, row.created_by, row.expires_at, row.revoked_at, row.used_at)
+    scope = Scope.parse(row.scope)
+    return Key(row.id, row.name, row.created_at, row.created_by, row.expires_at, row.revoked_at, row.used_at, scope)
 
 
 _ALL = text("SELECT * FROM access_keys ORDER BY created_at, id")
 _BY_NAME = text("SELECT * FROM access_keys WHERE name = :key ORDER BY created_at, id")
 _BY_ID = text("SELECT * FROM access_keys WHERE id = :key")
 _REVOKE_NAME = text("UPDATE access_keys SET revoked_at = :now WHERE name = :key AND revoked_at IS NULL")
+_END_NAME = text(
+    "UPDATE access_keys SET expires_at = :ends"
+    " WHERE name = :key AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :ends)"
+)
 _REVOKE_ID = text("UPDATE access_keys SET revoked_at = :now WHERE id = :key AND revoked_at IS NULL")
 _TOUCH = text("UPDATE access_keys SET used_at = :now WHERE id = :key")
 _INSERT = text(
-    "INSERT INTO access_keys (id, name, digest, created_at, created_by, expires_at)"
-    " VALUES (:id, :name, :digest, :created_at, :created_by, :expires_at)"
+    "INSERT INTO access_keys (id, name, digest, created_at, created_by, expires_at, scope)"
+    " VALUES (:id, :name, :digest, :created_at, :created_by, :expires_at, :scope)"
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from muniment.access.identities import Identity, is_label
 from muniment.errors.access import BadAddress, UnknownPermissions
@@ -98,3 +101,45 @@ def effective(rules: Rules, identities: frozenset[Identity], address: str) -> fr
             for identity in identities & acl.keys():
                 found |= acl[identity]
     return EVERY_PERMISSION if ADMIN in found else frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a key may be used for at most, whatever its name has been granted: empty parts limit nothing.
+
+    `places` are addresses, `/org` or `/org/project`, that stand for all below them.
+    """
+
+    places: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, places: Iterable[str], permissions: Iterable[str]) -> Self:
+        """From what somebody says.
+
+        Raises:
+            BadAddress, UnknownPermissions: It names what cannot be.
+        """
+        found = frozenset(check_address(place if place.startswith("/") else f"/{place}") for place in places)
+        return cls(found - {"/"} if "/" not in found else frozenset(), check_permissions(permissions))
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """From how it is kept; None where there is none."""
+        if not text:
+            return None
+        said = json.loads(text)
+        return cls(frozenset(said["places"]), frozenset(said["permissions"]))
+
+    def __str__(self) -> str:
+        """As it is kept: JSON, or nothing where nothing is limited."""
+        if not self.places and not self.permissions:
+            return ""
+        return json.dumps({"places": sorted(self.places), "permissions": sorted(self.permissions)})
+
+    def within(self, permissions: frozenset[str], address: str) -> frozenset[str]:
+        """Of what is granted at an address, what the scope leaves."""
+        inside = not self.places or any(address == place or address.startswith(f"{place}/") for place in self.places)
+        if not inside:
+            return NO_PERMISSION
+        return permissions & self.permissions if self.permissions else permissions

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection, text
 
-from muniment.access import keys, realms, rules
+from muniment.access import failures, keys, realms, rules
 from muniment.access.permissions import Rules
 from muniment.database import Database
 
@@ -37,6 +37,7 @@ class AccessStore:
         self.keys = keys.Keys(self)
         self.rules = rules.AclStore(self)
         self.realms = realms.RealmStore(self)
+        self.failures = failures.SignInFailures(self)
         self.changes = 0
         """Grows with each change made through this object, so that its own process need not look."""
 

@@ -70,10 +70,18 @@ def create(
         str, typer.Option("--project", "-p", metavar="ORG[/PROJECT]", help="Where it may do that. Default: everywhere.")
     ] = "/",
     days: Days = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORG[/PROJECT]", help="Where it may be used at most, whatever it is granted; repeat it."),
+    ] = None,
+    scope_permission: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What it may be used for at most, whatever it is granted; repeat it."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key and print it: alone, and this once only."""
-    from muniment.access import ADMIN, address_of
+    from muniment.access import ADMIN, Scope, address_of
 
     grants: dict[str, frozenset[str]] = {}
     if permission:
@@ -81,7 +89,8 @@ def create(
     if admin:
         grants["/"] = grants.get("/", frozenset()) | {ADMIN}
     with open_access_store(context) as (store, agent):
-        made = store.keys.create(name, grants=grants, expires_at=_end(days), by=agent)
+        limits = Scope.of(scope or (), scope_permission or ())
+        made = store.keys.create(name, grants=grants, expires_at=_end(days), scope=limits, by=agent)
     _print_new(made, as_json=as_json)
     if not grants:
         note(f"the key has no rights of its own yet: see `muniment access grant {made.key.identity} ...`")
@@ -100,6 +109,24 @@ def renew(
     """Give a key a new secret and print it; the rights stay, the old secret ends."""
     with open_access_store(context) as (store, agent):
         made = store.keys.renew(name, expires_at=_end(days), keep=keep, by=agent)
+    _print_new(made, as_json=as_json)
+
+
+@key.command()
+def rotate(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The name of the key.")],
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="DAYS", help="For how long the secrets before it count as well.")
+    ] = 7.0,
+    as_json: Json = False,
+) -> None:
+    """Give a key its next secret and print it; the one before counts for some days more, so that nothing stands still.
+
+    The new one has the scope of the one before, and lives as long as that was made to live.
+    """
+    with open_access_store(context) as (store, agent):
+        made = store.keys.rotate(name, grace=grace * _DAY, by=agent)
     _print_new(made, as_json=as_json)
 
 
@@ -166,6 +193,9 @@ def _end(days: float | None) -> float | None:
 
 def _state(item: Key) -> str:
     made = f"made {_date(item.created_at)}"
+    if item.scope is not None:
+        places, names = sorted(item.scope.places), sorted(item.scope.permissions)
+        made += f", for {', '.join(names) or 'everything'} on {', '.join(places) or '/'} at most"
     used = f"last used {_date(item.used_at)}" if item.used_at else "never used"
     if item.revoked_at:
         return f"{made}, {used}, revoked {_date(item.revoked_at)}"

@@ -20,8 +20,18 @@ access_keys = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
     Column("used_at", Double),
+    Column("scope", Text, nullable=False, server_default=""),
 )
 Index("access_keys_name", access_keys.c.name)
+
+# What failed within a minute, and not for longer: many processes slow down together whoever guesses.
+access_failures = Table(
+    "access_failures",
+    metadata,
+    Column("who", String(80), nullable=False),
+    Column("at", Double, nullable=False),
+)
+Index("access_failures_who", access_failures.c.who, access_failures.c.at)
 
 # Every revision stays: who could do what, and when, is a record too.
 access_rules = Table(

@@ -62,7 +62,10 @@ class AuthorizedRequest:
     def may_somewhere(self, permission: str) -> bool:
         """Whether the caller has a right anywhere."""
         # Rights are granted by rules, so who has one somewhere has it at the address of a rule.
-        return any(self.may(permission, address) for address in self.authorizer.authority.snapshot().rules)
+        # A scope narrows that to its own places, which may have no rule.
+        places = self.caller.scope.places if self.caller.scope is not None else ()
+        addresses = (*self.authorizer.authority.snapshot().rules, *(place[1:] for place in places))
+        return any(self.may(permission, address) for address in addresses)
 
     def project_of(self, id: str, project: str | None, permission: str) -> str:
         """The project of a resource the caller has a right to; what they may not see looks as if it were not there.
@@ -115,7 +118,7 @@ class Authorizer:
         self.authority = authority
         self.sessions = sessions.Sessions(authority, session_life)
         self.metrics = metrics
-        self._failures = Failures(failures)
+        self._failures = Failures(failures, authority.store.failures)
         self._recorded = Sparse(_MOST_RECORDED)
 
     def access(self, request: Request) -> AuthorizedRequest:
@@ -146,7 +149,8 @@ class Authorizer:
         given = headers.get("authorization", "")
         whose = [f"address {address}"] if given else []
         if given:
-            whose.append(f"key {hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}")
+            # Enough of a digest to tell one from another, too little to find what was shown by trying.
+            whose.append(f"key {hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()[:8]}")
         try:
             return self._identify(request, headers, peer)
         except SessionEnded:

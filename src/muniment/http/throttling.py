@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 
 from muniment.access import Caller
+from muniment.access.failures import SignInFailures
 from muniment.archive import Agent
 
 READ = "resources/read"
@@ -24,10 +25,11 @@ def agent_of(caller: Caller) -> Agent:
 
 
 class Failures:
-    """Counts failed sign-ins by address and by credentials; each process for itself."""
+    """Counts failed sign-ins by address and by credentials: this process in memory, and all together in `shared`."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, shared: SignInFailures | None = None) -> None:
         self._most = most
+        self._shared = shared
         self._seen: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -37,7 +39,9 @@ class Failures:
         with self._lock:
             recent = [self._recent(who, now) for who in whose]
         worst = max(recent, key=len, default=[])
-        return worst[-self._most] + _WINDOW - now if len(worst) >= self._most else 0.0
+        if len(worst) >= self._most:
+            return worst[-self._most] + _WINDOW - now
+        return self._shared.wait(whose, self._most) if self._shared is not None else 0.0
 
     def count(self, *whose: str) -> None:
         """One more failure."""
@@ -48,6 +52,8 @@ class Failures:
                 self._seen.move_to_end(who)
             while len(self._seen) > _MOST_KNOWN:
                 self._seen.popitem(last=False)
+        if self._shared is not None:
+            self._shared.count(whose)
 
     def _recent(self, who: str, now: float) -> list[float]:
         return [moment for moment in self._seen.get(who, ()) if now - moment < _WINDOW]

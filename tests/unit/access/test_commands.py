@@ -160,3 +160,19 @@ def test_an_issuer_is_trusted_changed_and_distrusted(muniment: Terminal) -> None
 def test_what_is_no_archive_gets_no_keys(tmp_path: Path) -> None:
     assert run(["--archive", str(tmp_path), "key", "create", "x"]) != 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_is_made_with_a_scope_and_rotated(muniment: Terminal) -> None:
+    words = ("--admin", "--days", "30", "--scope", "o/p", "--scope-permission", "resources/read")
+    old = muniment("key", "create", "narrow", *words).strip()
+    new = json.loads(muniment("key", "rotate", "narrow", "--grace", "1", "--json"))
+    with muniment.authority() as authority:
+        for text in (old, new["key"]):
+            caller = authority.identify(bearer(text), "")
+            assert authority.permissions(caller, "o/p") == {"resources/read"}
+            assert authority.permissions(caller, None) == set()
+    listed = muniment("key", "list")
+    assert listed.count("for resources/read on /o/p at most") == 2
+    narrow = [item for item in json.loads(muniment("key", "list", "--json")) if item["name"] == "narrow"]
+    ends = sorted(item["expires_at"] for item in narrow)
+    assert ends[1] - ends[0] > 28 * 86400

@@ -11,17 +11,20 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from muniment.access import NOBODY, AccessStore, Authority, Identity
+from muniment.access import NOBODY, AccessStore, Authority, Identity, Scope
 from muniment.access.authority import LOOK_SECONDS
 from muniment.errors.access import (
     ApiKeyNotFound,
     AuthenticationFailed,
+    BadAddress,
     BadKeyName,
     InvalidAccessToken,
     KeyNameTaken,
     UnknownPermissions,
 )
+from muniment.http.throttling import Failures
 from tests.timing import eventually, own_seconds
 from tests.unit.access.making import basic, bearer
 
@@ -301,3 +304,91 @@ def test_a_key_is_checked_in_well_under_fifty_microseconds(store: AccessStore, a
             authority.require(authority.identify(headers, HERE), "resources/read", "o/p")
 
     assert own_seconds(check) / 200 < 50e-6
+
+
+def test_a_scope_limits_what_the_rules_grant(store: AccessStore, authority: Authority) -> None:
+    grants = {"/": frozenset({"resources/read", "resources/write"})}
+    made = store.keys.create("narrow", grants=grants, scope=Scope.of(["o/p", "/other"], ["resources/read"]))
+    caller = authority.identify(bearer(made.text), HERE)
+    for place, permission, allowed in (
+        ("o/p", "resources/read", True),
+        ("other", "resources/read", True),
+        ("other/any", "resources/read", True),
+        ("o/p", "resources/write", False),
+        ("o/p2", "resources/read", False),
+        ("o", "resources/read", False),
+        (None, "resources/read", False),
+    ):
+        assert authority.allowed(caller, permission, place) is allowed, (place, permission)
+
+
+def test_an_administrators_scope_holds_too_and_other_keys_of_the_name_are_as_before(
+    store: AccessStore, authority: Authority
+) -> None:
+    wide = store.keys.create("keeper", grants={"/": frozenset({"admin"})})
+    first = authority.identify(bearer(wide.text), HERE)
+    assert authority.allowed(first, "acls/write", None)
+    narrow = store.keys.create("helper", grants={"/": frozenset({"admin"})}, scope=Scope.of((), ["events/read"]))
+    second = authority.identify(bearer(narrow.text), HERE)
+    assert authority.permissions(second, None) == {"events/read"}
+    assert authority.allowed(first, "acls/write", None)
+
+
+def test_a_scope_of_what_is_not_there_is_refused() -> None:
+    with pytest.raises(UnknownPermissions):
+        Scope.of((), ["resources/eat"])
+    with pytest.raises(BadAddress):
+        Scope.of(["a/b/c"], ())
+    assert Scope.of(["/"], ()) == Scope()
+
+
+def test_a_rotated_key_counts_on_for_its_grace_and_keeps_scope_and_life(store: AccessStore) -> None:
+    now = [time.time()]
+    authority = Authority(store, clock=lambda: now[0])
+    scope = Scope.of(["o/p"], ())
+    old = store.keys.create("program", expires_at=time.time() + 1000, scope=scope)
+    new = store.keys.rotate("program", grace=60)
+    for made in (old, new):
+        assert authority.identify(bearer(made.text), HERE).scope == scope
+    assert new.key.expires_at is not None
+    assert 990 < new.key.expires_at - time.time() < 1010
+    now[0] += 61
+    with pytest.raises(InvalidAccessToken, match="expired"):
+        authority.identify(bearer(old.text), HERE)
+    assert authority.identify(bearer(new.text), HERE).user == Identity.user("keys", "program")
+
+
+def test_rotation_makes_no_dead_key_live_and_no_short_one_longer(store: AccessStore) -> None:
+    store.keys.create("gone")
+    store.keys.revoke("gone")
+    with pytest.raises(ApiKeyNotFound):
+        store.keys.rotate("gone", grace=60)
+    with pytest.raises(ApiKeyNotFound):
+        store.keys.rotate("never", grace=60)
+    short = store.keys.create("short", expires_at=time.time() + 10)
+    store.keys.rotate("short", grace=3600)
+    [kept] = [key for key in store.keys.all() if key.id == short.key.id]
+    assert kept.expires_at == short.key.expires_at
+
+
+def test_failures_are_counted_by_all_who_share_the_database(store: AccessStore) -> None:
+    here, there = Failures(3, store.failures), Failures(3, store.failures)
+    here.count("address 192.0.2.1", "key a")
+    there.count("address 192.0.2.1", "key b")
+    assert there.wait("address 192.0.2.1") == 0.0
+    here.count("address 192.0.2.1", "key a")
+    for each in (here, there, Failures(3, store.failures)):
+        assert 0 < each.wait("address 192.0.2.1", "key c") <= 60
+        assert each.wait("address 192.0.2.2", "key a") == 0.0
+
+
+def test_what_failed_a_minute_ago_is_forgotten(store: AccessStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.time()
+    for _ in range(3):
+        store.failures.count(["address 192.0.2.1"])
+    assert store.failures.wait(["address 192.0.2.1"], 3) > 0
+    monkeypatch.setattr(time, "time", lambda: began + 61)
+    assert store.failures.wait(["address 192.0.2.1"], 3) == 0
+    store.failures.count(["address 192.0.2.2"])
+    rows = store.database.read(lambda connection: connection.execute(text("SELECT who FROM access_failures")).all())
+    assert [row.who for row in rows] == ["address 192.0.2.2"]
