@@ -14,6 +14,8 @@ def in_turn(connection: Connection, rank: int, now: float, names: Sequence[str],
     """Up to `count` ready steps of a queue, locked: each next one is of whoever would have the fewest running."""
     asked = {"rank": rank, "now": now, "names": list(names)}
     known = list(connection.execute(sql.requesters, asked).scalars())
+    if not known:
+        return []
     if len(known) < 2:  # noqa: PLR2004 - one requester has every turn
         return list(connection.execute(sql.ready_steps, {**asked, "limit": count}).scalars())
     random.shuffle(known)  # of those who have equally few, nobody is always the first
