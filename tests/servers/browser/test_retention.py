@@ -68,6 +68,9 @@ def test_a_purge_that_waits_for_a_second_person_is_named_with_its_reason(kept: R
     assert "Purges that wait for a second person" in page.words
     assert "made by <b>mistake</b>" in page.words
     assert "/copies/retention" in keeper.get("/copies").text
+    home = keeper.get("/")
+    assert "> asked that it be removed for ever" in home.words
+    assert "&lt;" not in home.words
     watcher = Visitor(kept.url).sign_in(kept.new_key("watcher", _={"events/read", "resources/read"}))
     assert watcher.get("/copies/retention").status == 200
     assert watcher.post("/copies/retention", {"id": "two", "until": "1y"}).status == 403

@@ -225,7 +225,7 @@ def _silent(page: Page, stores: list[StoreFigures]) -> list[Need]:
         Need(
             "unknown",
             str(t("{name} does not answer", name=each.store.name)),
-            str(t("{reason} Nothing is known to be lost; it is tried again.", reason=f"{each.store.reason[:200]} ")),
+            t("{reason}. Nothing is known to be lost; it is tried again.", reason=each.store.reason[:200]).unescape(),
             f"/copies/stores/{each.store.name}#trial",
             str(t("Test it")),
         )
@@ -247,7 +247,7 @@ def _waiting_purges(page: Page) -> list[Need]:
         Need(
             "wait",
             each.resource,
-            str(t("{who} asked that it be removed for ever; a second person decides.", who=each.requester)),
+            t("{who} asked that it be removed for ever; a second person decides.", who=each.requester).unescape(),
             resource_path(each.project, each.resource, "purge"),
             str(t("Decide")),
         )
