@@ -20,7 +20,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     place = tmp_path_factory.mktemp("retention") / "archive"
     key = make_archive(place, mode="dynamic")
     with Archive(place) as archive:
-        for id in ("one", "two", "three"):
+        for id in ("one", "two", "three", "four", "five"):
             with archive.new(id, "a/b") as made:
                 made.add(b"1", "1.txt")
         with Database.open(place / "control.db") as database:
@@ -39,11 +39,9 @@ def keeper(kept: Running) -> Visitor:
 def test_a_resource_is_kept_and_kept_longer_and_never_shorter_in_compliance(keeper: Visitor) -> None:
     form = {"id": "one", "project": "a/b", "until": "10d", "mode": "compliance"}
     assert keeper.post("/copies/retention", form).status == 200
-    assert keeper.get("/copies/retention").heading == "One retention ends within 90 days"
+    assert "within 90 days" in keeper.get("/copies/retention").heading
     assert keeper.post("/copies/retention", form | {"until": "2090-01-01"}).status == 200
-    page = keeper.get("/copies/retention")
-    assert page.heading == "No retention ends within 90 days"
-    assert "2090-01-01" in page.words
+    assert "2090-01-01" in keeper.get("/copies/retention").words
     shorter = keeper.post("/copies/retention", form | {"until": "20d"})
     assert shorter.status >= 400
     assert 'value="20d"' in shorter.text
@@ -111,15 +109,18 @@ def test_a_purge_is_asked_for_by_one_and_let_go_by_another(kept: Running, keeper
 
 
 def test_a_request_to_purge_is_taken_back(keeper: Visitor) -> None:
-    here = "/resources/two/purge?project=a/b"
-    assert "made by <b>mistake</b>" in keeper.get(here).words
-    assert keeper.post("/resources/two/purge/withdraw?project=a/b").status == 303
-    assert "made by <b>mistake</b>" not in keeper.get("/copies/retention").words
-    assert keeper.get("/resources/two?project=a/b").status == 200
+    here = "/resources/four/purge?project=a/b"
+    assert keeper.post(here, {"typed": "four", "reason": "a <i>slip</i>"}).status == 200
+    assert "a <i>slip</i>" in keeper.get(here).words
+    assert keeper.post("/resources/four/purge/withdraw?project=a/b").status == 303
+    assert "a <i>slip</i>" not in keeper.get("/copies/retention").words
+    assert keeper.get("/resources/four?project=a/b").status == 200
 
 
 def test_what_is_under_retention_says_so_instead_of_a_form(keeper: Visitor) -> None:
-    page = keeper.get("/resources/one/purge?project=a/b")
+    kept = {"id": "five", "project": "a/b", "until": "10d", "mode": "governance"}
+    assert keeper.post("/copies/retention", kept).status == 200
+    page = keeper.get("/resources/five/purge?project=a/b")
     assert "Cannot be done" in page.words
     assert [each for each in page.page.every("form") if "purge" in each.attributes["action"]] == []
-    assert keeper.post("/resources/one/purge?project=a/b", {"typed": "one", "reason": "x"}).status == 403
+    assert keeper.post("/resources/five/purge?project=a/b", {"typed": "five", "reason": "x"}).status == 403
