@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from muniment.archive.package.names import LONGEST_SEGMENT
 from muniment.content import Severity
+from muniment.errors.base import BadInput
 from muniment.validation import validate_path
 from muniment.workflows.export import LAYOUTS, export
 from muniment.workflows.imports import import_package
@@ -62,6 +63,11 @@ def check_the_law(folder: Path, id: str, history: list[dict[str, bytes]]) -> Non
                 transaction.metadata["turn"] = number
         before = views(archive, id)
         for layout in LAYOUTS:
+            if layout == "ro-crate" and any(path.startswith("ro-crate-metadata.json/") for path in history[-1]):
+                # Where a crate has its description there is a folder: said, and nothing written.
+                with pytest.raises(BadInput):
+                    export(archive, id, layout, folder / layout)
+                continue
             for form in ("", ".tar", ".zip"):
                 package = folder / f"{layout}{form}"
                 export(archive, id, layout, package)
@@ -116,8 +122,9 @@ def test_the_law_holds_for_many_more(place: Path, id: str, history: list[dict[st
         {"resource.json": b"[]"},
         {"resource.json": INSTANCES, "instances/x/instance.json": b"{}"},
         {"a": b"1", "._a": b"\0\5\x16\7"},
+        {"ro-crate-metadata.json/a": b"1"},
     ],
-    ids=["backslashes", "no object", "somebody's resource", "as macOS leaves it"],
+    ids=["backslashes", "no object", "somebody's resource", "as macOS leaves it", "a folder named as a crate's file"],
 )
 def test_what_broke_the_law_once_holds_now(tmp_path: Path, tree: dict[str, bytes]) -> None:
     check_the_law(tmp_path, "it", [tree])
