@@ -500,7 +500,10 @@ class BackgroundServices:
     def _scratch(self) -> Path:
         if self._settings.scratch is not None:
             return self._settings.scratch
-        name = hashlib.sha256(str(self._settings.archive).encode()).hexdigest()[:12]
+        archive = str(self._settings.archive)
+        # The same for all processes that work for one archive, however they name it; another for each user.
+        where = archive if self._app.remote else str(Path(archive).absolute())
+        name = hashlib.sha256(f"{os.geteuid()} {where}".encode()).hexdigest()[:12]
         place = Path(tempfile.gettempdir()) / f"muniment-work-{name}"
         place.mkdir(mode=0o700, exist_ok=True)
         if place.is_symlink() or place.stat().st_uid != os.geteuid():
