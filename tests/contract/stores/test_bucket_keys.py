@@ -155,7 +155,7 @@ def test_an_archive_is_opened_by_its_address(
 
 def test_the_how_to_of_buckets_runs_as_printed(ceph: Service, tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs/howto/bucket.md").read_text("utf-8")
-    [printed] = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    [printed] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     name = new_bucket(client_of(ceph, CEPH))
     script = printed.replace("s3://museum/", f"s3://{name}/").replace("https://s3.example.org", ceph.url)
     assert name in script
