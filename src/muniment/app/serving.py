@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from muniment.app.app import App
 from muniment.app.background import BackgroundServices
+from muniment.app.connections import SharedListener
 from muniment.app.protocol import LimitedProtocol
 from muniment.content.extras import need
 from muniment.errors.remote import CannotListen
@@ -77,7 +78,7 @@ def serve(settings: Settings) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):
         if settings.serve_processes > 1:
-            Multiprocess(config, sockets=[config.bind_socket()]).run()
+            Multiprocess(config, sockets=[SharedListener.of(config.bind_socket(), config.workers)]).run()
         else:
             server = uvicorn.Server(config)
             server.run()
