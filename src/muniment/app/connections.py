@@ -123,7 +123,7 @@ class _Connection(socket.socket):
         super().close()
 
 
-class JoinedWrites(asyncio.Transport):
+class BufferedTransport(asyncio.Transport):
     """A transport that sends the small writes of one turn of the event loop in one.
 
     The head of an answer and its body come as two; each would be a call of the system, a packet, and a waking of

@@ -8,7 +8,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from muniment.app.connections import JoinedWrites
+from muniment.app.connections import BufferedTransport
 from muniment.errors.remote import HeadersTooLarge
 from muniment.http.problems import document_of
 
@@ -41,7 +41,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the class above
         """Begin to wait for headers."""
-        super().connection_made(JoinedWrites(transport, self.loop))
+        super().connection_made(BufferedTransport(transport, self.loop))
         # asyncio does this for sockets it makes itself. One that several processes share comes ready-made, and there
         # a small answer, sent as head and body, would wait 40 ms for the client to acknowledge the head.
         stream = transport.get_extra_info("socket")

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from muniment.archive.copies import repair_own_files as repair_own_files
     from muniment.archive.copies import tombstone_files as tombstone_files
     from muniment.archive.copies import wrong_own_files as wrong_own_files
+    from muniment.archive.description import Description as Description
+    from muniment.archive.description import describe as describe
+    from muniment.archive.description import described as described
+    from muniment.archive.description import newest_number as newest_number
+    from muniment.archive.description import number_in as number_in
     from muniment.archive.index.contents import ContentIndex as ContentIndex
     from muniment.archive.index.contents import Found as Found
     from muniment.archive.index.contents import LastCheck as LastCheck
@@ -64,6 +69,7 @@ _LATE = {
         "tombstone_files",
         "wrong_own_files",
     ),
+    "description": ("Description", "describe", "described", "newest_number", "number_in"),
     "restored": ("RestoredArchive", "RestoredFiles"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
     "parity.par2": ("find_program",),
@@ -91,6 +97,7 @@ __all__ = [
     "BucketArchive",
     "ContentIndex",
     "CopyRepair",
+    "Description",
     "Event",
     "FacetQuery",
     "Found",
@@ -114,12 +121,16 @@ __all__ = [
     "Usage",
     "UsageReader",
     "begun_by",
+    "describe",
+    "described",
     "extend_lease",
     "find_program",
     "log_lines",
     "log_size",
     "make_parity",
     "new_uuid",
+    "newest_number",
+    "number_in",
     "own_files",
     "parity_of",
     "parked_transactions",

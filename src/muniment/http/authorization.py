@@ -11,14 +11,13 @@ from fastapi import Request
 from structlog import get_logger
 
 from muniment.access import Authority, Caller, sessions
-from muniment.archive import Archive, Instance
+from muniment.archive import Archive, Description, Instance
 from muniment.errors.access import SessionEnded
 from muniment.errors.archive import AmbiguousId, ResourceNotFound
 from muniment.errors.base import Conflict, MunimentError
 from muniment.errors.remote import TooManyFailures, WrongVersion
 from muniment.http.browsers import refuse_other_sites, session_cookie
 from muniment.http.metrics import Metrics
-from muniment.http.names import text_of
 from muniment.http.throttling import Failures, Sparse, agent_of
 
 _REFUSALS = {401, 403}
@@ -90,17 +89,6 @@ class AuthorizedRequest:
         if not self.may(permission, found):
             raise ResourceNotFound(id=id)
         return found
-
-    def instance(self, encoded: str, number: str, project: str | None, permission: str) -> Instance:
-        """An instance the caller has a right to.
-
-        Raises:
-            MunimentError: As `project_of`; or there is no such instance.
-        """
-        id = text_of(encoded)  # noqa: A001 - the domain's word
-        place = self.project_of(id, project, permission)
-        wanted = text_of(number)
-        return self.archive.instance(id, None if wanted == "newest" else wanted, project=place)
 
 
 class Authorizer:
@@ -212,12 +200,12 @@ def authorized(request: Request) -> AuthorizedRequest:
     return authorizer.access(request)
 
 
-def etag_of(instance: Instance) -> str:
+def etag_of(instance: Instance | Description) -> str:
     """The version of a resource, as a strong entity tag."""
     return f'"{instance.instance}"'
 
 
-def refuse_other_version(request: Request, instance: Instance) -> None:
+def refuse_other_version(request: Request, instance: Instance | Description) -> None:
     """Hold a request to the version it names in `If-Match`.
 
     Raises:

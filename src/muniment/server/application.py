@@ -34,7 +34,7 @@ from muniment.server.background_jobs import BackgroundJobs
 from muniment.server.monitoring import Monitor
 from muniment.server.native.fast_path import FastFilePath
 from muniment.server.native.open_transactions import OpenTransactions
-from muniment.server.native.resources import RecentInstances
+from muniment.server.native.recent import RecentInstances
 from muniment.settings import Settings
 
 _MONITOR_EVERY = 30.0

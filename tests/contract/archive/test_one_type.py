@@ -46,6 +46,7 @@ FOLDER_ONLY = {
         "known_size": "a server's quick answer",
         "object_entries": "layouts pack where the files are",
         "open_bag_entry": "layouts pack where the files are",
+        "paths_after": "for pages of files, which a server answers",
         "place": "for reports, which are made where the files are",
         "read_entry": "a server's quick answer",
         "stored": "layouts pack where the files are",

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from muniment.app.connections import JoinedWrites, SharedListener
+from muniment.app.connections import BufferedTransport, SharedListener
 from muniment.app.protocol import LimitedProtocol
 from tests.servers.native.running import served_by_command
 
@@ -88,7 +88,7 @@ class Wire(asyncio.Transport):
 def test_only_small_writes_of_one_turn_are_joined_and_none_is_held_longer() -> None:
     async def write() -> list[bytes]:
         wire = Wire()
-        joined = JoinedWrites(wire, asyncio.get_running_loop())
+        joined = BufferedTransport(wire, asyncio.get_running_loop())
         joined.write(b"head ")
         joined.write(b"body")
         joined.write(b"event")

@@ -44,7 +44,7 @@ from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import TagFile, tag_files
-from muniment.archive.package.inventory import NAME, Inventory, State, Version, sidecar
+from muniment.archive.package.inventory import NAME, Inventory, State, Version, default_message, sidecar
 from muniment.archive.package.names import stored_path
 from muniment.archive.package.objects import declare, head_of, newest_inventory
 from muniment.content import Entry
@@ -94,7 +94,7 @@ def seal(
             raise StaleTransaction(id=record.id, base=record.base, head=base.head)
     entries: dict[str, Entry] = {entry.path: entry for entry in draft}
     _drop_unused(area, staged, {entry.digests[algorithm] for entry in entries.values()})
-    message = record.message or f"Instance {record.base + 1}: {len(entries)} files"
+    message = record.message or default_message(record.base + 1, len(entries))
     detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
     with syncing_ahead(area.folder) if len(staged) >= _MANY else contextlib.nullcontext():
         version = Version(created, {}, message, Agent(record.agent_name, record.agent_address))

@@ -40,7 +40,7 @@ from muniment.archive.ingest.import_publication import (
 )
 from muniment.archive.ingest.staging import IMPORT, StagingArea, TransactionRecord
 from muniment.archive.package.bag import tag_files
-from muniment.archive.package.inventory import Inventory, Version
+from muniment.archive.package.inventory import Inventory, Version, default_message
 from muniment.archive.package.names import keepable, stored_path
 from muniment.archive.package.objects import declare, head_of
 from muniment.archive.parity.protect import protect
@@ -317,7 +317,7 @@ class _Build:
         tags = tag_files(entries, described, self._context.config.digests, created[:10], tag_files_of(checked))
         stage_tags(area, tags, self._inventory, state, content)
         _drop_empty(area.content)
-        message = imported.message or f"Instance {number}: {len(entries)} files"
+        message = imported.message or default_message(number, len(entries))
         agent = Agent(record.agent_name, record.agent_address)
         self._inventory.add_version(Version(created, state, message, agent), content)
         digest = self._inventory.write(area.version)

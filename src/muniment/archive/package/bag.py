@@ -20,12 +20,14 @@ PROFILE_URI = "https://muniment.example/profiles/instance-1.0.json"
 """The identifier of the profile; the file itself is in every archive's root, and is not fetched."""
 
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+BAG_INFO = "bag-info.txt"
 INSTANCE = "metadata/instance.json"
 FILES = "metadata/files.jsonl"
 FORMATS = "metadata/formats.jsonl"
 """Only where formats were identified: a line for each file, {"path": …, "formats": [{"puid": …}]}."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_OXUM = "Payload-Oxum"
 _NONE: Mapping[str, bytes] = MappingProxyType({})
 _UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
@@ -59,7 +61,7 @@ def tag_files(
     total = sum(entry.size or 0 for entry in stored.values())
     files = {
         "bagit.txt": DECLARATION,
-        "bag-info.txt": _bag_info(record, total, len(stored), date),
+        BAG_INFO: _bag_info(record, total, len(stored), date),
         INSTANCE: (json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8"),
         FILES: "".join(map(_file_line, stored, stored.values())).encode("utf-8"),
         **further,
@@ -88,12 +90,24 @@ def _bag_info(record: Mapping[str, object], size: int, count: int, date: str) ->
         ("Bag-Software-Agent", "Muniment"),
         ("Bagging-Date", date),
         ("External-Identifier", record["id"]),
-        ("Payload-Oxum", f"{size}.{count}"),
+        (_OXUM, f"{size}.{count}"),
         ("Muniment-Project", record["project"]),
         ("Muniment-Instance", str(record["number"])),
         ("Muniment-Instance-Identifier", record["instance"]),
     )
     return "".join(f"{label}: {value}\n" for label, value in lines).encode("utf-8")
+
+
+def payload_count(bag_info: bytes) -> int:
+    """How many files the payload has, as `bag-info.txt` says.
+
+    Raises:
+        ValueError: It does not say.
+    """
+    for line in bag_info.decode("utf-8").splitlines():
+        if line.startswith(f"{_OXUM}: "):
+            return int(line.rpartition(".")[2])
+    raise ValueError(_OXUM)
 
 
 def _file_line(stored: str, entry: Entry) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+from bisect import bisect_right
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -70,7 +71,7 @@ class Instance:
 
     def __iter__(self) -> Iterator[str]:
         """The paths of all files, sorted."""
-        return iter(sorted(self._files.entries))
+        return iter(self._paths)
 
     def __contains__(self, path: object) -> bool:
         """Whether the instance holds a file of that path."""
@@ -175,6 +176,11 @@ class Instance:
                 yield from read_formats(file)
             except (ValueError, KeyError, TypeError) as error:
                 raise DamagedRecord(path=FORMATS, reason=str(error)) from error
+
+    def paths_after(self, path: str, most: int) -> list[str]:
+        """At most so many paths that follow `path` in their order, without going through those before it."""
+        first = bisect_right(self._paths, path) if path else 0
+        return self._paths[first : first + most]
 
     def digests(self, path: str) -> Mapping[str, str]:
         """Every recorded digest of one file.
@@ -384,6 +390,10 @@ class Instance:
             except (ValueError, KeyError, TypeError) as error:
                 raise DamagedRecord(path=FILES, reason=str(error)) from error
         return found
+
+    @cached_property
+    def _paths(self) -> list[str]:
+        return sorted(self._files.entries)
 
     def _found(self, path: str) -> Entry:
         try:

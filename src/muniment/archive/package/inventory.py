@@ -137,6 +137,11 @@ class FurtherDigests:
         return {algorithm: found[path] for algorithm, found in self._by_algorithm.items() if path in found}
 
 
+def default_message(number: int, files: int) -> str:
+    """Why a version was made, where nobody said: OCFL wants it named (OCFL 1.1 §3.5.3.1, W007)."""
+    return f"Instance {number}: {files} files"
+
+
 def _json(record: object) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 

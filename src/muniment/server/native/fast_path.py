@@ -24,7 +24,9 @@ from muniment.http.names import PREFIX
 from muniment.http.streaming import READERS
 from muniment.server.native.resources import file
 
-_PATH = re.compile(re.escape(PREFIX) + r"/resources/([^/?]{1,2000})/instances/([0-9]{1,9})/files/([^?]{1,8000})\Z")
+_PATH = re.compile(
+    re.escape(PREFIX) + r"/resources/([^/?]{1,2000})/instances/([0-9]{1,9}|newest)/files/([^?]{1,8000})\Z"
+)
 _QUERY = re.compile(rb"project=([^&=;]{1,400})\Z")
 _SMALL = 64 << 10
 """Bytes that a disk gives in about the time that everything else takes."""
@@ -61,7 +63,9 @@ class FastFilePath:
             # The first piece of a large file could not be had: nothing was sent yet.
             await problems.answer(error, path, self._root)(scope, receive, send)
 
-    def _is_small(self, id: str, number: str, name: str, project: str) -> bool:
+    def _is_small(self, id: str, number: str, name: str, project: str | None) -> bool:
+        if project is None or number == "newest":
+            return False  # what is meant has to be looked up on the disk
         known = self._server.state.recent.known(unquote(id), int(number), project)
         size = known.known_size(unquote(name)) if known else None
         return size is not None and size <= _SMALL
@@ -73,12 +77,13 @@ class FastFilePath:
             return problems.answer(error, path, self._root)
 
 
-def _asked(scope: Scope) -> tuple[str, str, str, str] | None:
-    """Id, number, path and project of a request for a file in the form that programs use."""
+def _asked(scope: Scope) -> tuple[str, str, str, str | None] | None:
+    """Id, number, path and project of a request for a file in a form that programs and people use."""
     if scope["type"] != "http" or scope["method"] not in _ROUTES:
         return None
-    query = _QUERY.match(scope["query_string"])
-    found = query and _PATH.match(scope["path"].removeprefix(scope.get("root_path", "")))
-    if not query or not found:
+    asked = scope["query_string"]
+    query = _QUERY.match(asked)
+    found = _PATH.match(scope["path"].removeprefix(scope.get("root_path", ""))) if query or not asked else None
+    if not found:
         return None
-    return found[1], found[2], found[3], unquote_plus(query[1].decode("latin-1"))
+    return found[1], found[2], found[3], unquote_plus(query[1].decode("latin-1")) if query else None

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 
 from muniment import __version__
-from muniment.archive import Archive, Instance, Summary
+from muniment.archive import Archive, Description, Instance, Summary, describe, described, newest_number, number_in
 from muniment.content import Entry
 from muniment.http.authorization import AuthorizedRequest, authorized, etag_of, refuse_other_version
 from muniment.http.files import FileResponse, NotModified, unchanged
@@ -26,6 +26,7 @@ from muniment.http.names import (
     text_of,
 )
 from muniment.http.throttling import ADMIN, READ
+from muniment.server.native.recent import RecentInstances
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import (
     ArchiveInfo,
@@ -134,8 +135,13 @@ def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None
 @router.get("/resources/{id}/instances", operation_id="history")
 def history(request: Request, id: Segment, project: Project = None) -> HistoryOut:
     """Every instance of a resource, the oldest first."""
-    newest = authorized(request).instance(id, "newest", project, READ)
-    return HistoryOut(instances=[shown(newest.earlier(number)) for number in range(1, newest.head + 1)])
+    access = authorized(request)
+    name = text_of(id)
+    place = access.project_of(name, project, READ)
+    numbers = range(1, newest_number(access.archive, place, name) + 1)
+    return HistoryOut(
+        instances=[shown(_description(request, access.archive, name, str(number), place)) for number in numbers]
+    )
 
 
 @router.get("/resources/{id}/instances/{number}", operation_id="instance")
@@ -161,7 +167,7 @@ def files(
 ) -> FilePage:
     """The files of an instance in the order of their paths, a page at a time."""
     found = instance_asked_for(request, id, number, project)
-    return page_of_files(list(found), found.__getitem__, after, limit)
+    return page_of_files(found.paths_after(after or "", limit + 1), found.__getitem__, None, limit)
 
 
 @router.get(
@@ -190,10 +196,22 @@ def file(request: Request, id: Segment, number: Number, path: FilePath, project:
 
 
 def _shown(request: Request, response: Response, id: str, number: str, project: str | None) -> InstanceOut:
-    found = authorized(request).instance(id, number, project, READ)
+    access = authorized(request)
+    name, wanted = text_of(id), text_of(number)
+    found = _description(request, access.archive, name, wanted, access.project_of(name, project, READ))
     refuse_other_version(request, found)
     response.headers["ETag"] = etag_of(found)
     return shown(found)
+
+
+def _description(request: Request, archive: Archive, id: str, wanted: str, project: str) -> Description:
+    number = number_in(wanted)
+    if number is not None or wanted == "newest":
+        found = describe(archive, project, id, number)
+        if found is not None:
+            return found
+    recent: RecentInstances = request.app.state.recent
+    return described(recent.asked(archive, id, wanted, project))
 
 
 def instance_asked_for(request: Request, id: str, number: str, project: str | None) -> Instance:
@@ -204,50 +222,14 @@ def instance_asked_for(request: Request, id: str, number: str, project: str | No
     """
     access = authorized(request)
     recent: RecentInstances = request.app.state.recent
+    name = text_of(id)
     if project and number.isdecimal():
         access.require(READ, project)
-        return recent.get(access.archive, text_of(id), int(number[:9]), project)
-    return access.instance(id, number, project, READ)
+        return recent.get(access.archive, name, int(number[:9]), project)
+    return recent.asked(access.archive, name, text_of(number), access.project_of(name, project, READ))
 
 
-class RecentInstances:
-    """The instances read last: they never change, and their list of files may be long."""
-
-    def __init__(self, most: int = 32) -> None:
-        self._most = most
-        self._known: dict[tuple[str, str, int], tuple[tuple[int, int], Instance]] = {}
-
-    def known(self, id: str, number: int, project: str) -> Instance | None:
-        """An instance that was read lately, as it was then."""
-        found = self._known.get((project, id, number))
-        return found[1] if found else None
-
-    def get(self, archive: Archive, id: str, number: int, project: str) -> Instance:
-        """An instance by its number; purged or repaired since, it is read again.
-
-        Raises:
-            MunimentError: As `Archive.instance`.
-        """
-        key = (project, id, number)
-        known = self._known.get(key)
-        if known is not None and known[0] == _stamp(known[1]):
-            return known[1]
-        found = archive.instance(id, number, project=project)
-        while len(self._known) >= self._most:
-            self._known.pop(next(iter(self._known)), None)
-        self._known[key] = (_stamp(found), found)
-        return found
-
-
-def _stamp(instance: Instance) -> tuple[int, int]:
-    try:
-        status = (instance.root / "inventory.json").stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_ino)
-
-
-def shown(found: Instance) -> InstanceOut:
+def shown(found: Description) -> InstanceOut:
     """An instance as a document."""
     return InstanceOut(
         id=found.id,
@@ -258,7 +240,7 @@ def shown(found: Instance) -> InstanceOut:
         created=found.created,
         message=found.message,
         agent=dict(found.agent),
-        files=len(found),
+        files=found.files,
         record=dict(found.record),
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
-from muniment.archive import Transaction
+from muniment.archive import Transaction, described
 from muniment.content.acceptable import check_json, check_object
 from muniment.content.exclusions import LeftOut
 from muniment.errors.archive import LeftoverNotFound, TransactionForbidden
@@ -164,7 +164,7 @@ def commit(request: Request, transaction: str, given: CommitIn | None = None) ->
             refuse_other_version(request, access.archive.instance(found.id, project=found.project))
         with told(metrics, "committed"):
             done = found.commit(message=given.message if given else None)
-        return shown(done)
+        return shown(described(done))
 
 
 @router.post("/{transaction}/replay", operation_id="replay")
@@ -173,7 +173,7 @@ def replay(request: Request, transaction: str) -> InstanceOut:
     access = authorized(request)
     access.require(ADMIN, None)
     with told(access.authorizer.metrics, "replayed"):
-        return shown(access.archive.replay(transaction))
+        return shown(described(access.archive.replay(transaction)))
 
 
 class held:  # noqa: N801 - used as a function in `with`

@@ -13,7 +13,7 @@ from muniment.archive import Event, Instance, LastCheck, Mode
 from muniment.content import Entry
 from muniment.http.names import segment, text_of
 from muniment.http.throttling import ADMIN, EVENTS, READ
-from muniment.server.native.resources import RecentInstances
+from muniment.server.native.recent import RecentInstances
 from muniment.server.pages.copies import SHAPES, copies_of
 from muniment.server.pages.page import Page, file_path, resource_path
 
@@ -66,9 +66,7 @@ def asked_instance(page: Page, id: str) -> Instance:
     place = page.access.project_of(name, page.asked("project", 130) or None, READ)
     number = page.asked("instance", 100)
     recent: RecentInstances = page.request.app.state.recent
-    if number.isdecimal():
-        return recent.get(page.archive, name, int(number[:9]), place)
-    return page.archive.instance(name, number or None, project=place)
+    return recent.asked(page.archive, name, number or "newest", place)
 
 
 @router.get("/resources/{id}", operation_id="page_resource")
