@@ -349,9 +349,9 @@ class Archive(AnyArchive):
         """How far the log reaches now. Noted down elsewhere, it tells later whether anything before it was changed."""
         return self._context.log.settled_head()
 
-    def reindex(self) -> int:
+    def reindex(self, progress: Progress = quiet) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
-        return self._context.reindex()
+        return self._context.reindex(progress)
 
     def project_of(self, id: str, project: str | None) -> str:
         """The project a caller means who names an id and perhaps a project.

@@ -20,6 +20,7 @@ from muniment.content.checks import IngestChecks
 from muniment.content.config import ArchiveConfig
 from muniment.content.events import Event
 from muniment.content.identity import Agent
+from muniment.content.progress import Progress, quiet
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 
@@ -86,11 +87,11 @@ class ArchiveContext:
         object.__setattr__(self, "pieces", _pieces_at(self.layout.pieces))
         self.index.refill = self.reindex
 
-    def reindex(self) -> int:
+    def reindex(self, progress: Progress = quiet) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
         head = self.log.head()
         audits = (event for event in self.log.read() if event.event == FIXITY_CHECK and event.seq <= head.seq)
-        return self.index.rebuild(summaries(self.layout, self.config.digests[0]), head, audits)
+        return self.index.rebuild(summaries(self.layout, self.config.digests[0], progress), head, audits)
 
     def caught_up_index(self) -> Index:
         """The index with all events applied that there are now."""

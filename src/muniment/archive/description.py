@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muniment.archive.context import Opened
-from muniment.archive.package.bag import BAG_INFO, INSTANCE, payload_count
+from muniment.archive.package.bag import BAG_INFO, INSTANCE, payload_oxum
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import default_message
 from muniment.archive.package.objects import head_of
@@ -72,7 +72,7 @@ def describe(opened: Opened, project: str, resource: str, number: int | None = N
         said = read_regular(os.path.join(folder, f"tagmanifest-{algorithm}.txt"))
         known = {path: digest for digest, _, path in (line.partition("  ") for line in said.decode().splitlines())}
         record = json.loads(_checked(folder, INSTANCE, algorithm, known))
-        files = payload_count(_checked(folder, BAG_INFO, algorithm, known))
+        _, files = payload_oxum(_checked(folder, BAG_INFO, algorithm, known))
         found = Description(
             id=resource,
             project=project,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import note, print_json, say
+from muniment.cli.context import Context, note, print_json, say
 from muniment.cli.keys import administrator_key
 from muniment.cli.options import Id, Json, ProjectOption
 from muniment.errors.base import BadInput
@@ -151,8 +151,9 @@ def purge(
 
 def reindex(context: typer.Context, as_json: Json = False) -> None:
     """Build the index anew from the files on disk."""
-    with context.obj.archive() as archive:
-        count = archive.reindex()
+    shared: Context = context.obj
+    with shared.archive() as archive, shared.progress() as progress:
+        count = archive.reindex(progress)
         if as_json:
             print_json({"resources": count})
         else:

@@ -442,6 +442,6 @@ class Archive(Protocol):
         """
         raise _missing(self)
 
-    def reindex(self) -> int:
+    def reindex(self, progress: Progress = quiet) -> int:
         """Build the index anew from the objects on disk; returns how many resources there are."""
         raise _missing(self)

@@ -28,6 +28,10 @@ def descriptor_of(path: str | os.PathLike[str], *, follow: bool = False) -> int:
     Raises:
         OSError: There is none, it cannot be opened, or it is no regular file (EINVAL, with what it is).
     """
+    return _opened(path, follow=follow)[0]
+
+
+def _opened(path: str | os.PathLike[str], *, follow: bool) -> tuple[int, os.stat_result]:
     try:
         descriptor = os.open(path, _READING | (0 if follow else os.O_NOFOLLOW))
     except OSError as error:
@@ -36,11 +40,12 @@ def descriptor_of(path: str | os.PathLike[str], *, follow: bool = False) -> int:
         if error.errno == errno.ENXIO:
             raise _refusal(path, "a socket or a device") from None
         raise
-    kind = kind_of(os.fstat(descriptor).st_mode)
+    status = os.fstat(descriptor)
+    kind = kind_of(status.st_mode)
     if kind:
         os.close(descriptor)
         raise _refusal(path, kind)
-    return descriptor
+    return descriptor, status
 
 
 def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> io.FileIO:
@@ -68,8 +73,16 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
     Raises:
         OSError: As `descriptor_of`.
     """
-    with open_regular(path) as file:
-        return file.read()
+    descriptor, status = _opened(path, follow=False)
+    try:
+        # One byte more than there should be: of a file that has that size, the end is seen in the same call.
+        pieces = [os.read(descriptor, status.st_size + 1)]
+        if len(pieces[0]) != status.st_size:
+            while pieces[-1]:
+                pieces.append(os.read(descriptor, 1 << 20))
+    finally:
+        os.close(descriptor)
+    return b"".join(pieces)
 
 
 def _refusal(path: str | os.PathLike[str], kind: str) -> OSError:

@@ -416,8 +416,8 @@ class RemoteArchive(Archive):
         reply = self._server.ask("POST", f"{_resource(id)}/parity", {"project": project}, patience=LONG)
         return int(reply.json()["count"])
 
-    def reindex(self) -> int:
-        """Let the server build its index anew; returns how many resources there are."""
+    def reindex(self, progress: Progress = quiet) -> int:  # noqa: ARG002 - a server does not tell
+        """Let the server build its index anew, which does not tell `progress`; returns how many resources there are."""
         return int(self._server.ask("POST", "/reindex", patience=LONG).json()["count"])
 
     # ---------------------------------------------------------------------------------------- packages

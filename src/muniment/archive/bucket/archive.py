@@ -54,7 +54,7 @@ class BucketContext(ArchiveContext):
 
     bucket: BucketHome | None = None
 
-    def reindex(self) -> int:
+    def reindex(self, progress: Progress = quiet) -> int:  # noqa: ARG002 - a listing of the bucket is quick
         """Build the index anew from the objects in the bucket; returns how many resources there are."""
         assert self.bucket is not None
         head = self.log.settled_head()

@@ -111,6 +111,10 @@ class BucketInstance(Instance):
 
     version_entries = object_entries
 
+    def _small(self, logical: str) -> bytes:
+        with self._open_logical(logical) as file:
+            return file.read()
+
     def _open_logical(self, logical: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
         if logical.startswith(PAYLOAD):
             return self._stream(logical, {self._inventory.algorithm: self._logical[logical]}, offset, verify=verify)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from muniment.content.identity import to_uri
 SETTINGS = "muniment.json"
 LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 _LONGEST_NAME = 100
+_ENCODED = re.compile(r"[^A-Za-z0-9_-]+")
 TUPLE_SIZE = 3
 TUPLES = 2
 """Two folders of three hexadecimal digits: 16.7 million leaves, and one folder less to make durable than usual."""
@@ -120,11 +122,9 @@ def object_parts(uri: str) -> tuple[str, ...]:
     """
     digest = object_digest(uri)
     tuples = [digest[start : start + TUPLE_SIZE] for start in range(0, TUPLE_SIZE * TUPLES, TUPLE_SIZE)]
-    name = "".join(map(_encoded, uri))
+    name = _ENCODED.sub(_encoded, uri)
     return (*tuples, name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}-{digest}")
 
 
-def _encoded(character: str) -> str:
-    if character.isascii() and (character.isalnum() or character in "-_"):
-        return character
-    return "".join(f"%{byte:02x}" for byte in character.encode("utf-8"))
+def _encoded(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02x}" for byte in found[0].encode("utf-8"))

@@ -12,7 +12,10 @@ from muniment.archive.package.inventory import DECLARATION
 from muniment.archive.package.objects import newest_inventory
 from muniment.content.archive import Summary
 from muniment.content.identity import from_uri
-from muniment.errors.archive import DamagedRecord, ReadFailed
+from muniment.content.progress import Progress, quiet
+from muniment.errors.archive import DamagedFile, DamagedRecord, ReadFailed
+
+_TELL_EVERY = 500
 
 Unlisted = Callable[[Path, OSError], None]
 """What is told of a folder that cannot be listed."""
@@ -27,41 +30,68 @@ def refuse_unlisted(folder: Path, error: OSError) -> None:
     raise ReadFailed(path=folder, reason=error.strerror or str(error)) from error
 
 
-def object_roots(layout: ArchiveLayout, after: str = "", unlisted: Unlisted = refuse_unlisted) -> Iterator[Path]:
+Beside = Callable[[Path], None]
+"""What is told of a file, a link or an empty folder above or between the objects."""
+
+
+def _passed_over(place: Path) -> None:
+    """What is no object is nobody's concern."""
+
+
+def object_roots(
+    layout: ArchiveLayout,
+    after: str = "",
+    unlisted: Unlisted = refuse_unlisted,
+    beside: Beside = _passed_over,
+) -> Iterator[Path]:
     """The root of every object, sorted by its place below the storage root; only those past `after`.
 
     Raises:
         ReadFailed: A folder between the objects cannot be listed, and `unlisted` does not take it upon itself.
     """
-    yield from _below(layout.objects, tuple(after.split("/")) if after else (), 0, unlisted)
+    yield from _below(os.fspath(layout.objects), tuple(after.split("/")) if after else (), 0, (unlisted, beside))
 
 
-def _below(folder: Path, after: tuple[str, ...], depth: int, unlisted: Unlisted) -> Iterator[Path]:
+def _below(folder: str, after: tuple[str, ...], depth: int, told: tuple[Unlisted, Beside]) -> Iterator[Path]:
+    unlisted, beside = told
+    names: list[str] = []
+    empty = True
     try:
-        names = sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            # What an entry is, the listing tells: of a million objects a question for each would be three million.
+            for entry in entries:
+                empty = False
+                if entry.is_dir():
+                    names.append(entry.name)
+                if not entry.is_dir(follow_symlinks=False):
+                    beside(Path(entry.path))
     except (NotADirectoryError, FileNotFoundError):
         return  # a file, or gone with the last object in it
     except OSError as error:
-        unlisted(folder, error)
+        unlisted(Path(folder), error)
         return
-    for name in names:
-        place = folder / name
-        if (depth == 0 and name == "extensions") or (after and name < after[0]) or not place.is_dir():
+    if empty and depth:
+        beside(Path(folder))
+    for name in sorted(names):
+        if (depth == 0 and name == "extensions") or (after and name < after[0]):
             continue
         # Only the folders on the cursor's own way are cut short; those past it are walked whole.
         rest = after[1:] if after and name == after[0] else ()
         if depth < TUPLES:
-            yield from _below(place, rest, depth + 1, unlisted)
+            yield from _below(f"{folder}/{name}", rest, depth + 1, told)
         elif not after or name > after[0]:
-            yield place
+            yield Path(f"{folder}/{name}")
 
 
-def summaries(layout: ArchiveLayout, algorithm: str) -> Iterator[Summary]:
+def summaries(layout: ArchiveLayout, algorithm: str, progress: Progress = quiet) -> Iterator[Summary]:
     """What the index holds of every resource that can be read; the audit names the others.
 
     `algorithm` is the archive's first digest.
     """
-    for root in object_roots(layout):
+    done = 0
+    for done, root in enumerate(object_roots(layout), 1):
+        if done % _TELL_EVERY == 0:
+            progress("indexing", done, None)
         if not (root / DECLARATION).exists():
             continue
         try:
@@ -69,8 +99,9 @@ def summaries(layout: ArchiveLayout, algorithm: str) -> Iterator[Summary]:
             found = from_uri(inventory.id)
             if found:
                 yield summary(Instance(root, *found, inventory, inventory.head))
-        except (FileNotFoundError, DamagedRecord, ReadFailed):
+        except (FileNotFoundError, DamagedFile, DamagedRecord, ReadFailed):
             continue
+    progress("indexing", done, done)
 
 
 def summary(newest: Instance) -> Summary:
@@ -79,7 +110,6 @@ def summary(newest: Instance) -> Summary:
     Raises:
         DamagedRecord, ReadFailed: Its records cannot be had.
     """
-    files = list(newest.files())
-    size = sum(entry.size or 0 for entry in files)
+    size, files = newest.payload()
     created = newest.earlier(1).created
-    return Summary(newest.project, newest.id, newest.head, created, newest.created, len(files), size)
+    return Summary(newest.project, newest.id, newest.head, created, newest.created, files, size)

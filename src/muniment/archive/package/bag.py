@@ -98,15 +98,16 @@ def _bag_info(record: Mapping[str, object], size: int, count: int, date: str) ->
     return "".join(f"{label}: {value}\n" for label, value in lines).encode("utf-8")
 
 
-def payload_count(bag_info: bytes) -> int:
-    """How many files the payload has, as `bag-info.txt` says.
+def payload_oxum(bag_info: bytes) -> tuple[int, int]:
+    """How many bytes and files the payload has, as `bag-info.txt` says.
 
     Raises:
         ValueError: It does not say.
     """
     for line in bag_info.decode("utf-8").splitlines():
         if line.startswith(f"{_OXUM}: "):
-            return int(line.rpartition(".")[2])
+            size, _, count = line.removeprefix(f"{_OXUM}: ").partition(".")
+            return int(size), int(count)
     raise ValueError(_OXUM)
 
 

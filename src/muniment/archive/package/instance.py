@@ -7,8 +7,8 @@ import hashlib
 import io
 import json
 import os
-from bisect import bisect_right
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
 from muniment.archive.disk.storage_errors import errors_stop_here
-from muniment.archive.package.bag import FILES, FORMATS, INSTANCE, read_files, read_formats
+from muniment.archive.package.bag import BAG_INFO, FILES, FORMATS, INSTANCE, payload_oxum, read_files, read_formats
 from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests, Inventory
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import archive_of, version_inventory
 from muniment.content import Digest, Entry, Hashers, LogicalPath
 from muniment.content.acceptable import LONGEST_IDENTIFIER
 from muniment.content.checks import Format
-from muniment.content.regular import descriptor_of, open_regular
+from muniment.content.regular import descriptor_of, open_regular, read_regular
 from muniment.errors.archive import (
     DamagedFile,
     DamagedRecord,
@@ -133,11 +133,10 @@ class Instance:
         Raises:
             DamagedRecord, ReadFailed: It cannot be had.
         """
-        with self._open_logical(INSTANCE) as file:
-            try:
-                found = json.load(file)
-            except ValueError as error:
-                raise DamagedRecord(path=INSTANCE, reason=str(error)) from error
+        try:
+            found = json.loads(self._small(INSTANCE))
+        except ValueError as error:
+            raise DamagedRecord(path=INSTANCE, reason=str(error)) from error
         if not isinstance(found, dict):
             raise DamagedRecord(path=INSTANCE, reason="it is not an object")
         return found
@@ -157,6 +156,16 @@ class Instance:
         from muniment.content.notebook import instance_html  # noqa: PLC0415 - as in `diff`
 
         return instance_html(self)
+
+    def payload(self) -> tuple[int, int]:
+        """How many bytes and files it has: as its bag says, else as its list of files does.
+
+        Raises:
+            DamagedRecord, DamagedFile, ReadFailed: Its records cannot be had.
+        """
+        with contextlib.suppress(DamagedRecord, DamagedFile, ReadFailed, ValueError):
+            return payload_oxum(self._small(BAG_INFO))
+        return sum(entry.size or 0 for entry in self._files.entries.values()), len(self)
 
     def files(self) -> Iterator[Entry]:
         """Every file with its size, digests and time of change, sorted by path."""
@@ -405,12 +414,32 @@ class Instance:
         digest = self._logical[logical]
         return {self._inventory.algorithm: digest, **self._further.of(self._inventory.content_path(digest))}
 
-    def _open_logical(self, logical: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
+    def _small(self, logical: str) -> bytes:
+        """A tag file that is small whatever the instance holds, checked.
+
+        Raises:
+            DamagedRecord, DamagedFile, ReadFailed: It cannot be had.
+        """
+        digest, location = self._where(logical)
+        try:
+            data = read_regular(location)
+        except OSError as error:
+            raise ReadFailed(path=location, reason=error.strerror) from error
+        algorithm = self._inventory.algorithm
+        found = hashlib.new(algorithm, data).hexdigest()
+        if found != digest:
+            raise DamagedFile(path=location, algorithm=algorithm, found=found, expected=digest)
+        return data
+
+    def _where(self, logical: str) -> tuple[str, Path]:
         try:
             digest = self._logical[logical]
         except KeyError:
             raise DamagedRecord(path=self._records, reason=f"instance {self.number} has no {logical}") from None
-        location = self._place(self._inventory.content_path(digest))
+        return digest, self._place(self._inventory.content_path(digest))
+
+    def _open_logical(self, logical: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
+        digest, location = self._where(logical)
         if offset or not verify:
             raw = _open_file(location)
             raw.seek(offset)

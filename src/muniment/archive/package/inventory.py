@@ -161,6 +161,52 @@ def sidecar_of(digest: str) -> bytes:
     return f"{digest} {NAME}\n".encode("ascii")
 
 
+@dataclass(slots=True)
+class InventoryFile:
+    """An inventory's bytes, its digest, and all of its sidecar, whose digest is the same."""
+
+    path: Path
+    data: bytes
+    digest: str
+    sidecar: bytes
+
+    def parse(self) -> Inventory:
+        """The inventory; the bytes are let go of, as of many files they are large.
+
+        Raises:
+            DamagedRecord: It is not an inventory.
+        """
+        data, self.data = self.data, b""
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DamagedRecord(path=self.path, reason=f"it is not an inventory ({error})") from error
+        del data
+        return parse_inventory(text, self.path)
+
+
+def read_inventory_file(folder: Path, algorithm: str) -> InventoryFile:
+    """The file of the inventory in `folder`, checked against its sidecar and not parsed.
+
+    Raises:
+        FileNotFoundError: There is no inventory in `folder`.
+        ReadFailed: The storage did not give it.
+        DamagedRecord: It differs from its sidecar.
+    """
+    path = folder / NAME
+    try:
+        data = read_regular(path)
+        recorded = read_regular(f"{path}.{algorithm}")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ReadFailed(path=error.filename or path, reason=error.strerror) from error
+    digest = hashlib.new(algorithm, data).hexdigest()
+    if recorded.split(maxsplit=1)[:1] != [digest.encode("ascii")]:
+        raise DamagedRecord(path=path, reason="its digest is not the one in its sidecar")
+    return InventoryFile(path, data, digest, recorded)
+
+
 def read_inventory(folder: Path, algorithm: str) -> tuple[Inventory, str]:
     """The inventory in `folder` and its digest, checked against its sidecar.
 
@@ -169,23 +215,8 @@ def read_inventory(folder: Path, algorithm: str) -> tuple[Inventory, str]:
         ReadFailed: The storage did not give it.
         DamagedRecord: It differs from its sidecar, or is not an inventory.
     """
-    path = folder / NAME
-    try:
-        data = read_regular(path)
-        recorded = read_regular(folder / f"{NAME}.{algorithm}")
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ReadFailed(path=error.filename or path, reason=error.strerror) from error
-    digest = hashlib.new(algorithm, data).hexdigest()
-    if recorded.split(maxsplit=1)[:1] != [digest.encode("ascii")]:
-        raise DamagedRecord(path=path, reason="its digest is not the one in its sidecar")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DamagedRecord(path=path, reason=f"it is not an inventory ({error})") from error
-    del data  # of many files it is large, and so is what is made of it
-    return parse_inventory(text, path), digest
+    file = read_inventory_file(folder, algorithm)
+    return file.parse(), file.digest
 
 
 def parse_inventory(text: str, path: Path) -> Inventory:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.repaired import newest_copy
+from muniment.archive.disk.repaired import REPAIRED, newest_copy
 from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.package.bag import FILES, INSTANCE, read_files
-from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory, sidecar_of
+from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory_file, sidecar_of
 from muniment.archive.package.objects import declare, newest_inventory, versions_on_disk
 from muniment.content import FINDINGS, Finding
 from muniment.content.config import Mode
@@ -39,7 +39,8 @@ class Expected:
 class ObjectCheck:
     """What auditing one object needs to know; `findings` grows as records are read.
 
-    `sizes` are those of the files on disk, `irregular` the places where something else than a file stands.
+    `sizes` are those of the files on disk, `irregular` the places where something else than a file stands, `beside`
+    whether anything stands repaired beside the objects of this archive.
     """
 
     context: ArchiveContext
@@ -52,6 +53,7 @@ class ObjectCheck:
     sizes: dict[str, int] = field(default_factory=dict)
     irregular: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    beside: bool = True
 
     def say(self, code: str, name: str, expected: str = "", found: str = "") -> None:
         """Add a finding about a file or record of this object."""
@@ -65,7 +67,8 @@ class ObjectCheck:
 
     def place(self, name: str) -> Path:
         """Where a file of this object is read: in worm mode it may stand repaired beside it."""
-        return newest_copy(self.root / name, self.context.layout.root)
+        place = self.root / name
+        return newest_copy(place, self.context.layout.root) if self.beside else place
 
     def finding(self, code: str, name: str, expected: str, found: str, instance: str) -> Finding:
         """A finding about this object, with its place below the archive's root."""
@@ -74,7 +77,7 @@ class ObjectCheck:
 
 def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | None) -> ObjectCheck:
     """Read all records of an object, compare them, and say which content files there should be."""
-    check = ObjectCheck(context, root)
+    check = ObjectCheck(context, root, beside=(context.layout.root / REPAIRED).is_dir())
     algorithm = context.config.digests[0]
     versions = versions_on_disk(root)
     _check_declaration(check)
@@ -127,9 +130,9 @@ def _read_versions(check: ObjectCheck, versions: list[int], algorithm: str) -> t
     newest: Inventory | None = None
     for number in versions:
         found = _record(check, f"v{number}", algorithm)
-        if found is None:
+        if found is None or found[0] is None:
             continue
-        newest, digests[number] = found
+        newest, digests[number] = found[0], found[1]
         if newest.head != number:
             check.say("M202", f"v{number}/{NAME}", "", f"it is the inventory of v{newest.head}")
     return newest, digests
@@ -167,45 +170,42 @@ def check_presence(check: ObjectCheck) -> None:
 
 
 def _check_file(check: ObjectCheck, name: str, entry: os.DirEntry[str]) -> None:
-    status = entry.stat(follow_symlinks=False)
-    kind = kind_of(status.st_mode)
-    if kind:
+    # The listing tells what it is; only for its size it must be asked.
+    if not entry.is_file(follow_symlinks=False):
         check.irregular.add(name)
-        check.say("M106", name, "", kind)
+        check.say("M106", name, "", kind_of(entry.stat(follow_symlinks=False).st_mode))
     elif name in check.files:
+        status = entry.stat(follow_symlinks=False)
         check.sizes[name] = status.st_size
         expected = check.files[name].size
         if expected is not None and expected != status.st_size:
             check.say("M103", name, str(expected), str(status.st_size))
 
 
-def _record(check: ObjectCheck, folder: str, algorithm: str) -> tuple[Inventory, str] | None:
+def _record(check: ObjectCheck, folder: str, algorithm: str, known: str = "") -> tuple[Inventory | None, str] | None:
+    """An inventory and its digest; None for the inventory whose digest is `known`, as it was parsed already."""
     name = f"{folder}/{NAME}" if folder else NAME
     try:
-        found = read_inventory(check.root / folder, algorithm)
-        _check_sidecar(check, f"{name}.{algorithm}", found[1])
+        file = read_inventory_file(check.root / folder, algorithm)
+        # Readers take the digest in front and pass over the rest: of the rest somebody has to speak.
+        if file.sidecar != sidecar_of(file.digest):
+            expected, found = "the digest, a space and the name alone", "something else around the digest"
+            check.say("M101", f"{name}.{algorithm}", expected, found)
+        return (None if file.digest == known else file.parse()), file.digest
     except FileNotFoundError as error:
         check.say("M102", f"{folder}/{os.path.basename(error.filename)}".lstrip("/"), "an inventory and its sidecar")
     except ReadFailed as error:
         check.say("M104", name, "", str(error.details["reason"]))
     except DamagedRecord as error:
         check.say("M101", name, "the digest in its sidecar", str(error.details["reason"]))
-    else:
-        return found
     return None
-
-
-def _check_sidecar(check: ObjectCheck, name: str, digest: str) -> None:
-    """Readers take the digest in front and pass over the rest: of the rest somebody has to speak."""
-    if read_regular(check.root / name) != sidecar_of(digest):
-        check.say("M101", name, "the digest, a space and the name alone", "something else around the digest")
 
 
 def _check_root(check: ObjectCheck, algorithm: str, digests: dict[int, str]) -> None:
     """The copy in the root is that of the newest version (OCFL 1.1 E046), in worm mode that of the first."""
     number = 1 if check.context.config.mode is Mode.WORM else check.head
-    found = _record(check, "", algorithm)
-    if found and number in digests and found[1] != digests[number]:
+    found = _record(check, "", algorithm, digests.get(number, ""))
+    if found and found[0] and number in digests:
         check.say("M203", NAME, f"v{number}", f"v{found[0].head}")
 
 

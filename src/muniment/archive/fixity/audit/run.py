@@ -14,7 +14,7 @@ from muniment.archive.fixity.audit.repaired import check_repaired
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.fixity.audit.root_files import check_root_files, check_tombstones
 from muniment.archive.fixity.audit.untracked import check_untracked
-from muniment.archive.index.rebuild import Unlisted, object_roots
+from muniment.archive.index.rebuild import Beside, Unlisted, object_roots
 from muniment.content import FINDINGS, Finding, Progress, quiet
 from muniment.content.events import Head
 
@@ -61,11 +61,12 @@ def audit(
     all_read = True
     index = IndexCheck(context)
     unread: list[Finding] = []
-    for group in _groups(context, roots, after, logged, _said_later(context, unread)):
-        for check in group:
-            index.note(check.project, check.resource, check.head)
-            check_rest(check, fast=fast, seen=large)
-            all_read = all_read and check.readable
+    beside: list[Path] = []
+    for group in _groups(context, roots, after, logged, (_said_later(context, unread), beside.append)):
+        all_read = _look(group, index, large, fast=fast) and all_read
+        if fast:
+            done += len(group)
+            progress("auditing", done, None)
         if not fast:
             for check, finding, took in check_content(context, group, every_digest=every_digest):
                 done += 1
@@ -83,7 +84,15 @@ def audit(
     all_read = all_read and not unread
     if whole and not after:
         yield from index.find()
-        yield from _beside_objects(context, logged, large if all_read else None, began)
+        yield from _beside_objects(context, logged, large if all_read else None, began, beside)
+
+
+def _look(group: list[ObjectCheck], index: IndexCheck, large: set[bytes], *, fast: bool) -> bool:
+    """Compare the objects of a group with index, disk and parity; whether all their records could be read."""
+    for check in group:
+        index.note(check.project, check.resource, check.head)
+        check_rest(check, fast=fast, seen=large)
+    return all(check.readable for check in group)
 
 
 def _said_later(context: ArchiveContext, unread: list[Finding]) -> Unlisted:
@@ -97,13 +106,13 @@ def _said_later(context: ArchiveContext, unread: list[Finding]) -> Unlisted:
 
 
 def _beside_objects(
-    context: ArchiveContext, logged: LoggedDigests, large: set[bytes] | None, began: int
+    context: ArchiveContext, logged: LoggedDigests, large: set[bytes] | None, began: int, beside: list[Path]
 ) -> Iterator[Finding]:
     """What is wrong that no object tells of; the arguments are as `check_untracked` takes them."""
     yield from _lost(context, logged)
     yield from check_root_files(context)
     yield from check_tombstones(context, logged)
-    yield from check_untracked(context, large, began)
+    yield from check_untracked(context, large, began, beside)
 
 
 def audit_object(context: ArchiveContext, root: Path, logged: LoggedDigests) -> list[Finding]:
@@ -129,11 +138,15 @@ def _settled(check: ObjectCheck, logged: LoggedDigests, *, fast: bool) -> list[F
 
 
 def _groups(
-    context: ArchiveContext, roots: list[Path] | None, after: str, logged: LoggedDigests, unlisted: Unlisted
+    context: ArchiveContext,
+    roots: list[Path] | None,
+    after: str,
+    logged: LoggedDigests,
+    told: tuple[Unlisted, Beside],
 ) -> Iterator[list[ObjectCheck]]:
     group: list[ObjectCheck] = []
     files = 0
-    for root in roots if roots is not None else object_roots(context.layout, after, unlisted):
+    for root in roots if roots is not None else object_roots(context.layout, after, *told):
         check = check_object(context, root, logged)
         group.append(check)
         files += len(check.files)

@@ -32,18 +32,20 @@ _OF_THE_LOG = re.compile(r"[0-9]{12}\.jsonl\Z")
 _IN_OBJECTS = {"0=ocfl_1.1", "ocfl_layout.json", "extensions"}
 
 
-def check_untracked(context: ArchiveContext, large: set[bytes] | None, since: int) -> Iterator[Finding]:
+def check_untracked(
+    context: ArchiveContext, large: set[bytes] | None, since: int, beside: list[Path]
+) -> Iterator[Finding]:
     """Findings for what nothing records: in the root, between the objects, in the parity and the log.
 
     `large` are the sha256 digests of all files that have a parity set of their own; None when some
     object's records could not be read, so that nobody can say which parity is needed. `since` was the number
-    of the log's newest event when the audit began.
+    of the log's newest event when the audit began. `beside` is what the walk met above and between the objects.
     """
     root = context.layout.root
     for name in _names(root):
         if name not in _IN_ROOT and not name.startswith(_STATE):
             yield _stray(name)
-    for place in _between_objects(context.layout.objects, 0):
+    for place in _between_objects(context.layout.objects, beside):
         with locked(context, place):
             # A purge removes the folders above an object one by one.
             there = place.is_symlink() or (not any(_names(place)) if place.is_dir() else place.exists())
@@ -97,21 +99,12 @@ def _may_stand_repaired(context: ArchiveContext, inside: Path) -> bool:
     return str(inside) in {*ROOT_FILES, *PLACES} or os.path.lexists(place)
 
 
-def _between_objects(folder: Path, depth: int) -> Iterator[Path]:
+def _between_objects(objects: Path, beside: list[Path]) -> Iterator[Path]:
     """What lies above and between the objects and is none: files, links, empty folders."""
-    names = _names(folder)
-    if depth and not names:
-        yield folder
-    for name in names:
-        place = folder / name
-        if depth == 0 and name in _IN_OBJECTS:
-            if name == "extensions":
-                yield from (place / other for other in _names(place) if other != LAYOUT)
-                yield from (place / LAYOUT / other for other in _names(place / LAYOUT) if other != "config.json")
-        elif place.is_symlink() or not place.is_dir():
-            yield place
-        elif depth < TUPLES:
-            yield from _between_objects(place, depth + 1)
+    yield from (place for place in sorted(beside) if place.parent != objects or place.name not in _IN_OBJECTS)
+    place = objects / "extensions"
+    yield from (place / other for other in _names(place) if other != LAYOUT)
+    yield from (place / LAYOUT / other for other in _names(place / LAYOUT) if other != "config.json")
 
 
 def _stray(where: str) -> Finding:
