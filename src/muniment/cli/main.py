@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from muniment import __version__
 from muniment.cli.context import CURRENT, Context
 from muniment.cli.output import standard_output
+from muniment.cli.plain_options import read_plainly
 from muniment.errors.archive import OutputFailed
 from muniment.errors.base import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, MunimentError
 
@@ -187,6 +188,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     Typer takes each command's signature apart when it starts; for all of them that takes longer than
     most commands have work. A shell that asks how a word may go on gets everything.
     """
+    read_plainly()
     app = typer.Typer(
         cls=_Anywhere,
         name="muniment",

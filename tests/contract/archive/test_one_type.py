@@ -48,6 +48,7 @@ FOLDER_ONLY = {
         "open_bag_entry": "layouts pack where the files are",
         "paths_after": "for pages of files, which a server answers",
         "place": "for reports, which are made where the files are",
+        "payload": "for the index, which is made where the files are",
         "read_entry": "a server's quick answer",
         "stored": "layouts pack where the files are",
         "version_entries": "copies are made where the files are",
