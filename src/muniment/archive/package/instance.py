@@ -169,8 +169,10 @@ class Instance:
 
     def files(self) -> Iterator[Entry]:
         """Every file with its size, digests and time of change, sorted by path."""
-        for path in self:
-            yield self[path]
+        files = self._files
+        for path in self._paths:
+            found = files.entries[path]
+            yield Entry(found.path, found.size, self._digests_of(files.stored(path)), found.modified)
 
     def formats(self) -> Iterator[tuple[str, tuple[Format, ...]]]:
         """Every file's path with the formats it was identified as; nothing where that was not done.
@@ -412,7 +414,9 @@ class Instance:
 
     def _digests_of(self, logical: str) -> dict[str, str]:
         digest = self._logical[logical]
-        return {self._inventory.algorithm: digest, **self._further.of(self._inventory.content_path(digest))}
+        digests = {self._inventory.algorithm: digest}
+        self._further.add_to(digests, self._inventory.content_path(digest))
+        return digests
 
     def _small(self, logical: str) -> bytes:
         """A tag file that is small whatever the instance holds, checked.

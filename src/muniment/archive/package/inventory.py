@@ -134,7 +134,15 @@ class FurtherDigests:
 
     def of(self, path: str) -> dict[str, str]:
         """Algorithm to digest."""
-        return {algorithm: found[path] for algorithm, found in self._by_algorithm.items() if path in found}
+        digests: dict[str, str] = {}
+        self.add_to(digests, path)
+        return digests
+
+    def add_to(self, digests: dict[str, str], path: str) -> None:
+        """Add those of `path` to its digests by algorithm."""
+        for algorithm, found in self._by_algorithm.items():
+            if path in found:
+                digests[algorithm] = found[path]
 
 
 def default_message(number: int, files: int) -> str:
