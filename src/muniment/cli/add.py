@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from muniment.content.progress import Progress
     from muniment.content.transaction import Transaction
 
+_MANY = 1000
+"""Instances of a resource above which a further one is worth a word: its records grow with their square."""
 _SHOWN = 5
 _INPUT = "-"
 
@@ -196,6 +198,11 @@ def _tell(wish: _Wish, transaction: Transaction, instance: Instance, names: list
         note(f"{len(links)} symbolic links were recorded as links, not followed")
     if left_out:
         note(f"{len(left_out)} files and folders were left out; `muniment show {instance.id} --left-out` lists them")
+    if instance.number > _MANY:
+        warn(
+            f"{instance.id} has {instance.number} instances, and each writes the records of all before it again:"
+            " begin another resource for what comes often (docs/growth.md)"
+        )
     warnings = list(check_names(names, resource=instance.id, instance=str(instance.number)))
     if wish.as_json:
         print_json(

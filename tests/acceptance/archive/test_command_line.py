@@ -308,3 +308,13 @@ def test_what_is_committed_without_parity_is_said_to_be_so(
     root.with_name("parity").rename(root / "parity")
     assert run(["repair"]) == 0
     assert run(["audit"]) == 0
+
+
+def test_a_resource_of_very_many_instances_is_worth_a_word(
+    root: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muniment.cli.add._MANY", 1)
+    for number in range(2):
+        (folder / "changing").write_text(str(number))
+        assert run(["add", "--id", "r", str(folder)]) == 0
+        assert ("docs/growth.md" in capsys.readouterr().err) is (number == 1)

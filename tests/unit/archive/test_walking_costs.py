@@ -17,7 +17,7 @@ import pytest
 
 from muniment.archive import Archive
 
-FEW, MANY = 20, 60
+FEW, MANY = 8, 28
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +114,13 @@ def test_a_damaged_list_of_files_keeps_nothing_out_of_the_index(tmp_path: Path) 
             assert [(item.id, item.bytes, item.files) for item in archive.resources()] == [
                 (name, 3, 1) for name in expected
             ]
+
+
+def test_an_instance_costs_the_records_that_the_page_on_growth_says(tmp_path: Path) -> None:
+    sizes = []
+    with Archive.init(tmp_path / "archive", redundancy=0, workers=0) as archive:
+        for number in range(6):
+            with archive.get("r", "a") if number else archive.new("r") as transaction:
+                transaction.replace(b"%d" % number, "f") if number else transaction.add(b"0", "f")
+            sizes.append((archive.get("r").root / "inventory.json").stat().st_size)
+    assert 3000 < (sizes[5] - sizes[2]) / 3 < 3600
