@@ -7,8 +7,9 @@ import importlib
 import pkgutil
 import signal
 import sys
+from pathlib import Path
 
-from bench import sections
+from bench import history, sections
 from bench.machine import facts
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of: {', '.join(known)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="less data, three rounds")
     parser.add_argument("--rounds", type=int, help="rounds of each race (default: 5, quick: 3)")
+    parser.add_argument("--history", type=Path, help="a file to add the results to, and to compare them with")
     given = parser.parse_args()
     if unknown := set(given.sections) - set(known):
         parser.error(f"there is no section {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
@@ -27,9 +29,11 @@ def main() -> None:
         parser.error("--rounds must be at least 1")
     # So that the scratch folder goes, whoever ends the run.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    history.keep(given.history)
     print(facts(), flush=True)
     for name in given.sections or known:
         importlib.import_module(f"bench.sections.{name}").run(rounds=rounds, quick=given.quick)
+    history.compare()
 
 
 if __name__ == "__main__":

@@ -46,9 +46,10 @@ def copying(source: Path, out: Path) -> list[Command]:
     return [["cp", "-r", source, out], ["sync", "-f", out]]
 
 
-def bagit_in(source: Path, out: Path) -> list[Command]:
-    """bagit-python: copy, make a bag in place with its default digests (sha256 and sha512), make it durable."""
-    return [["cp", "-r", source, out], [BIN / "bagit.py", "--quiet", "--processes", "2", out], ["sync", "-f", out]]
+def bagit_in(source: Path, out: Path, *digests: str) -> list[Command]:
+    """bagit-python: copy, make a bag in place, make it durable. Its digests are by default sha256 and sha512."""
+    make: list[str | Path] = [BIN / "bagit.py", "--quiet", "--processes", "2", *digests, out]
+    return [["cp", "-r", source, out], make, ["sync", "-f", out]]
 
 
 def ocfl_in(source: Path, out: Path) -> list[Command]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import resource
 import subprocess
 import threading
 import time
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+
+from bench import history
 
 Command = Sequence[str | Path]
 LIMIT = 900
@@ -52,18 +55,22 @@ class Failure(Exception):
 def race(title: str, racers: Sequence[Racer], track: Track, rounds: int) -> None:
     """Let all take turns `rounds` times and print how long each took in terms of the first.
 
-    A turn more, before the others, measures memory and is not timed: watching costs time itself.
+    A turn more, before the others, measures memory and is not timed: watching costs time itself. Who begins changes
+    from turn to turn, so that nobody always comes after the same other. Beside the time stands the processor time of
+    a racer's commands and of all that they started: on a busy machine only that can be compared.
     """
     print(f"\n{title}", flush=True)
     memory: dict[str, int] = {}
     times: dict[str, list[float]] = {}
+    cpu: dict[str, list[float]] = {}
     out: dict[str, str] = {racer.name: racer.reason for racer in racers if racer.reason}
     for turn in range(rounds + 1):
-        for racer in racers:
+        first = turn % len(racers)
+        for racer in (*racers[first:], *racers[:first]):
             if racer.name in out:
                 continue
             try:
-                seconds, peak = _turn(racer, track, watch=turn == 0)
+                seconds, used, peak = _turn(racer, track, watch=turn == 0)
             except Failure as failure:
                 out[racer.name] = str(failure)
                 continue
@@ -71,10 +78,12 @@ def race(title: str, racers: Sequence[Racer], track: Track, rounds: int) -> None
                 memory[racer.name] = peak
             else:
                 times.setdefault(racer.name, []).append(seconds)
-    _print_table(racers, times, memory, out)
+                cpu.setdefault(racer.name, []).append(used)
+    _print_table(racers, (times, cpu), memory, out)
+    history.note(title, {name: (median(times[name]), median(cpu[name])) for name in times})
 
 
-def _turn(racer: Racer, track: Track, *, watch: bool) -> tuple[float, int]:
+def _turn(racer: Racer, track: Track, *, watch: bool) -> tuple[float, float, int]:
     track.ready()
     try:
         for command in racer.before:
@@ -83,11 +92,17 @@ def _turn(racer: Racer, track: Track, *, watch: bool) -> tuple[float, int]:
         os.sync()
         _touch(track.memory)
         peaks = [0]
-        start = time.perf_counter()
+        used, start = _used(), time.perf_counter()
         peaks.extend(_run(command, racer, track.log, watch=watch) for command in racer.timed)
-        return time.perf_counter() - start, max(peaks)
+        return time.perf_counter() - start, _used() - used, max(peaks)
     finally:
         track.clear()
+
+
+def _used() -> float:
+    """Processor seconds of all commands that have ended, and of what they started and waited for."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def _touch(size: int) -> None:
@@ -159,10 +174,15 @@ def _resident(pid: int) -> int:
 
 
 def _print_table(
-    racers: Sequence[Racer], times: Mapping[str, list[float]], memory: Mapping[str, int], out: Mapping[str, str]
+    racers: Sequence[Racer],
+    measured: tuple[Mapping[str, list[float]], Mapping[str, list[float]]],
+    memory: Mapping[str, int],
+    out: Mapping[str, str],
 ) -> None:
+    """`measured` are the seconds of each turn, and the seconds of processor."""
+    times, cpu = measured
     width = max(len(racer.name) for racer in racers)
-    print(f"  {'':{width}}   ratio   (lowest-highest)   median    peak memory")
+    print(f"  {'':{width}}   ratio   (lowest-highest)   median   processor    peak memory")
     base = times.get(racers[0].name)
     for racer in racers:
         taken = times.get(racer.name)
@@ -173,6 +193,5 @@ def _print_table(
         shown = (
             f"{median(ratios):6.2f}   ({min(ratios):6.2f} - {max(ratios):6.2f})" if ratios else f"{'-':>6}" + 20 * " "
         )
-        print(
-            f"  {racer.name:{width}}  {shown}   {median(taken):6.2f} s   {memory[racer.name] / 1e6:6.0f} MB", flush=True
-        )
+        used = f"{median(taken):6.2f} s   {median(cpu[racer.name]):7.2f} s"
+        print(f"  {racer.name:{width}}  {shown}   {used}   {memory[racer.name] / 1e6:6.0f} MB", flush=True)

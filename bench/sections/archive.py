@@ -49,13 +49,14 @@ def taking_in(title: str, source: Path, home: Path, rounds: int) -> None:
     alone: list[str | Path] = [peers.PYTHON, "-m", "bench.copying_alone", source, out]
     racers = [
         Racer("cp -r, sync -f", timed=peers.copying(source, out)),
-        peers.muniment_racer("muniment, sha256", source, out, digest="sha256", add=NO_PARITY),
-        peers.muniment_racer("muniment, sha512 + sha256", source, out, add=NO_PARITY),
+        peers.muniment_racer("muniment as it comes: sha512 + sha256, parity", source, out),
+        peers.muniment_racer("muniment, sha512 + sha256, no parity", source, out, add=NO_PARITY),
+        peers.muniment_racer("muniment, sha256, no parity", source, out, digest="sha256", add=NO_PARITY),
         Racer("its copying alone, sha256", timed=[[*alone, "sha256"]], environment=peers.python_path()),
         Racer(
             "its copying alone, sha512 + sha256", timed=[[*alone, "sha512", "sha256"]], environment=peers.python_path()
         ),
-        Racer("bagit-python", timed=peers.bagit_in(source, out), reason=peers.missing("bagit.py")),
+        Racer("bagit-python, sha512 + sha256", timed=peers.bagit_in(source, out), reason=peers.missing("bagit.py")),
         Racer("ocfl-py", timed=peers.ocfl_in(source, out), reason=peers.missing("ocfl-object.py")),
         Racer(
             "restic",
@@ -80,21 +81,31 @@ def auditing(title: str, source: Path, home: Path, rounds: int) -> None:
     kept = home / "kept"
     kept.mkdir()
     environment = peers.peer_environment(home)
-    one, two, bag, restic, borg = (kept / name for name in ("one", "two", "bag", "restic", "borg"))
+    one, two, bag, single, restic, borg = (kept / name for name in ("one", "two", "bag", "single", "restic", "borg"))
     no_muniment = peers.missing_muniment() or _made(
         [peers.muniment(one, "init", "--digest", "sha256"), peers.muniment(two, "init")]
         + [peers.muniment(place, "add", *NO_PARITY, "--id", "bench", source) for place in (one, two)]
     )
-    no_bag = peers.missing("bagit.py") or _made(peers.bagit_in(source, bag))
+    no_bag = peers.missing("bagit.py") or _made(
+        [*peers.bagit_in(source, bag), *peers.bagit_in(source, single, "--sha256")]
+    )
     no_restic = peers.missing("restic") or _made(
         peers.restic_new(restic) + peers.restic_in(source, restic), **environment
     )
     no_borg = peers.missing("borg") or _made(peers.borg_new(borg) + peers.borg_in(source, borg), **environment)
-    validate: list[str | Path] = [peers.BIN / "bagit.py", "--validate", "--processes", "2", "--quiet", bag]
+    validate: list[str | Path] = [peers.BIN / "bagit.py", "--validate", "--processes", "2", "--quiet"]
+    digest = 'find "$1" -type f -print0 | xargs -0 -n 64 -P 2 openssl dgst -sha256 >/dev/null'
     racers = [
-        Racer("bagit.py --validate --processes 2", timed=[validate], reason=no_bag),
-        Racer("muniment audit, sha256", timed=[peers.muniment(one, "audit")], reason=no_muniment),
-        Racer("muniment audit, sha512 + sha256", timed=[peers.muniment(two, "audit")], reason=no_muniment),
+        Racer("bagit.py, 2 processes, reads sha256 alone", timed=[[*validate, single]], reason=no_bag),
+        Racer("muniment audit, reads sha256 alone", timed=[peers.muniment(one, "audit")], reason=no_muniment),
+        Racer("muniment audit of two digests, reads sha256", timed=[peers.muniment(two, "audit")], reason=no_muniment),
+        Racer("bagit.py, 2 processes, reads both digests", timed=[[*validate, bag]], reason=no_bag),
+        Racer(
+            "muniment audit --every-digest, reads both",
+            timed=[peers.muniment(two, "audit", "--every-digest")],
+            reason=no_muniment,
+        ),
+        Racer("the floor: openssl, sha256, 2 at once", timed=[["sh", "-c", digest, "sh", source]]),
         Racer(
             "restic check --read-data",
             timed=[["restic", "--no-cache", "-q", "-r", restic, "check", "--read-data"]],

@@ -1,4 +1,4 @@
-"""The ledger and its engines: small steps a second, beside Celery on its own."""
+"""The ledger and its engines: small steps a second, in its own threads, and with Celery as its engine."""
 
 from __future__ import annotations
 

@@ -200,11 +200,8 @@ def test_a_command_loads_only_the_module_it_is_in() -> None:
         "print(sorted(name for name in sys.modules if name.startswith('muniment.cli.')))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (
-        done.stdout.strip()
-        == "['muniment.cli.context', 'muniment.cli.instances', 'muniment.cli.main', 'muniment.cli.options', "
-        "'muniment.cli.output', 'muniment.cli.read']"
-    )
+    loaded = done.stdout.replace("'", "").replace("muniment.cli.", "").strip()
+    assert loaded == "[context, instances, main, options, output, plain_options, read]"
 
 
 def test_the_help_lists_every_command_as_the_command_itself_would() -> None:
