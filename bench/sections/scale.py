@@ -1,0 +1,164 @@
+"""What must not grow: answers about resources of more and more files, one and two processes, many instances."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+
+from bench import history
+from bench.machine import scratch
+from muniment.access import Authority
+from muniment.archive import Archive
+
+FLAT = 1.5
+"""How many times the processor time of the smallest that of the largest may be, where it has to stay the same."""
+_NOISE = 0.2
+_TICK = os.sysconf("SC_CLK_TCK")
+_ASKED = 400
+
+
+def run(*, rounds: int, quick: bool) -> None:
+    """Print all tables of this section.
+
+    Raises:
+        SystemExit: Something that has to be flat is not.
+    """
+    sizes = (100, 1_000) if quick else (1_000, 10_000, 100_000)
+    with scratch("scale", need=2 << 30) as home:
+        place = home / "archive"
+        Archive.init(place, redundancy=0).close()
+        with Authority.open(place / "control.db") as authority:
+            key = authority.store.keys.create("bench", grants={"/": frozenset({"admin"})}).text
+        with Archive(place, parity=False) as archive:
+            for size in sizes:
+                with archive.new(f"files-{size}") as transaction:
+                    transaction.add(_folder(home / str(size), size))
+            _instances(archive, 50 if quick else 200)
+        for processes in (1, 2):
+            _answers(place, key, sizes, rounds, processes)
+        _walks(place, rounds)
+
+
+def _folder(place: Path, size: int) -> Path:
+    for number in range(size):
+        folder = place / f"{number // 1000:03}"
+        if number % 1000 == 0:
+            folder.mkdir(parents=True)
+        (folder / f"{number:06}").write_bytes(b"%d\n" % number)
+    return place
+
+
+def _answers(place: Path, key: str, sizes: tuple[int, ...], rounds: int, processes: int) -> None:
+    title = f"Answers of {processes} processes: least ms of the server's processor each, median ms of waiting"
+    print(f"\n{title}", flush=True)
+    measured: dict[str, tuple[float, float]] = {}
+    with _served(place, processes) as (pid, port):
+        for what, path in (("a resource", ""), ("a file by newest", "/instances/newest/files/000/000001")):
+            used = []
+            for size in sizes:
+                address = f"/archive/v1/resources/files-{size}{path}"
+                _ask(port, key, address, 100)  # so that what may be kept is kept, and what starts has started
+                turns = [_turn(pid, port, key, address) for _ in range(rounds)]
+                cpu, waited = min(turn[0] for turn in turns), median(turn[1] for turn in turns)
+                used.append(cpu)
+                measured[f"muniment, {what} of {size:,} files"] = (waited / 1e3, cpu / 1e3)
+                print(f"  {what} of {size:>7,} files   {cpu:7.2f}   {waited:7.2f}", flush=True)
+            if used[-1] > FLAT * used[0] + _NOISE:
+                raise SystemExit(f"{what} is not flat: {used[0]:.2f} to {used[-1]:.2f} ms")
+    history.note(title, measured)
+
+
+def _turn(pid: int, port: int, key: str, address: str) -> tuple[float, float]:
+    before = _cpu(pid)
+    waited = _ask(port, key, address, _ASKED)
+    return 1e3 * (_cpu(pid) - before) / _ASKED, 1e3 * median(waited)
+
+
+def _ask(port: int, key: str, address: str, times: int) -> list[float]:
+    client = HTTPConnection("127.0.0.1", port, timeout=60)
+    waited = []
+    for _ in range(times):
+        start = time.perf_counter()
+        client.request("GET", address, headers={"Authorization": f"Bearer {key}"})
+        answer = client.getresponse()
+        answer.read()
+        waited.append(time.perf_counter() - start)
+        if answer.status != 200:  # noqa: PLR2004 - HTTP's number
+            raise SystemExit(f"{address}: {answer.status}")
+    client.close()
+    return waited
+
+
+def _instances(archive: Archive, count: int) -> None:
+    """A file replaced again and again: the processor time and the size of the inventory grow, and are shown."""
+    print("\nInstances of one file, ms of processor and kB of inventory", flush=True)
+    for number in range(1, count + 1):
+        start = time.process_time()
+        with archive.get("instances", "a") if number > 1 else archive.new("instances") as transaction:
+            transaction.replace(b"%d" % number, "f") if number > 1 else transaction.add(b"1", "f")
+        if number in {1, 10, count // 2, count}:
+            size = (archive.get("instances").root / "inventory.json").stat().st_size
+            print(f"  {number:5}   {1e3 * (time.process_time() - start):7.1f}   {size / 1e3:7.0f}", flush=True)
+
+
+def _walks(place: Path, rounds: int) -> None:
+    title = "Walking, ms of processor for each resource"
+    with Archive(place, parity=False) as archive:
+        count = archive.count()
+        spent: dict[str, list[float]] = {"muniment reindex": [], "muniment audit --fast": []}
+        for _ in range(rounds):
+            for name, work in (
+                ("muniment reindex", archive.reindex),
+                ("muniment audit --fast", lambda: list(archive.audit(fast=True))),
+            ):
+                start = time.process_time()
+                work()
+                spent[name].append(time.process_time() - start)
+    print(f"\n{title}")
+    for name, seconds in spent.items():
+        print(f"  {name:24} {1e3 * median(seconds) / count:8.2f}")
+    history.note(title, {name: (median(seconds), median(seconds)) for name, seconds in spent.items()})
+
+
+@contextlib.contextmanager
+def _served(place: Path, processes: int) -> Iterator[tuple[int, int]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    command = [sys.executable, "-m", "muniment", "--archive", str(place), "serve", "--port", str(port)]
+    with (place.parent / "serve.log").open("wb") as log:
+        process = subprocess.Popen([*command, "--processes", str(processes)], stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            if process.poll() is not None or time.monotonic() > until:
+                raise SystemExit("the server did not start")
+            time.sleep(0.05)
+        yield process.pid, port
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _cpu(pid: int) -> float:
+    """Processor seconds of a process and those it started."""
+    tasks = [pid]
+    for task in tasks:
+        with contextlib.suppress(OSError):
+            tasks += map(int, Path(f"/proc/{task}/task/{task}/children").read_text().split())
+    total = 0
+    for task in tasks:
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()
+            total += int(words[11]) + int(words[12])
+    return total / _TICK
