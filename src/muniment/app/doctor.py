@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -54,7 +55,9 @@ def examine(opener: ArchiveOpener) -> Iterator[Sign]:
         yield Sign("archive", "failed", error.message)
     try:
         if opener.checks is not None:
-            yield Sign("checks on ingest", "ok", "their programs are there")
+            with contextlib.closing(opener.checks) as checks:
+                checks.examine([], {})  # of nothing, but their programs are asked who they are
+            yield Sign("checks on ingest", "ok", "their programs answer")
     except MunimentError as error:
         yield Sign("checks on ingest", "failed", error.message)
 

@@ -62,6 +62,8 @@ def test_ctrl_c_says_what_came_of_it(command: list[str], point: str, tmp_path: P
         "import os, signal, sys, time\n"
         "from unittest import mock\n"
         "from muniment.cli.main import main\n"
+        # A run of tests in the background has it ignored, and so would all that it starts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def stop(*_, **__):\n"
         "    os.killpg(0, signal.SIGINT)\n"
         # Whichever thread the signal comes to, the main one acts on it between two of its steps.

@@ -27,7 +27,7 @@ PAGE = Path(__file__).parents[3] / "docs/howto/from-one-machine-to-many.md"
 def test_the_second_stage_moves_everything_to_postgresql(tmp_path: Path, postgresql: Service, place: str) -> None:
     stage = PAGE.read_text("utf-8").split("\n## ")[2]
     assert stage.startswith("2. ")
-    printed = "\n".join(re.findall(r"```sh\n(.*?)```", stage, re.DOTALL))
+    printed = "\n".join(re.findall(r"```text\n(.*?)```", stage, re.DOTALL))
     # What differs from machine to machine: addresses and folders. `pip` has nothing to do here.
     name = place.rpartition("/")[2]
     script = printed.replace("postgresql://muniment@db.example.org/muniment", place)
@@ -132,7 +132,9 @@ def test_all_stages_are_run_as_printed_from_an_empty_machine(
     tmp_path: Path, postgresql: Service, place: str, redis: Service
 ) -> None:
     stages = PAGE.read_text("utf-8").split("\n## ")
-    blocks = {int(stage[0]): re.findall(r"```sh\n(.*?)```", stage, re.DOTALL) for stage in stages if stage[0].isdigit()}
+    blocks = {
+        int(stage[0]): re.findall(r"```text\n(.*?)```", stage, re.DOTALL) for stage in stages if stage[0].isdigit()
+    }
     port, name = free_port(), place.rpartition("/")[2]
     (tmp_path / "etc").mkdir()
     with WebServer(style="json") as site:

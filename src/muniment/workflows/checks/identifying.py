@@ -203,6 +203,9 @@ class Siegfried:
             said = json.loads(done.stdout)
             identifiers = said["identifiers"]
             files: list[Mapping[str, object]] = said["files"]
+        except FileNotFoundError:
+            reason = f"there is no command {self._command!r}: install it, or choose another MUNIMENT_FORMAT_TOOL"
+            raise FormatToolFailed(tool="Siegfried", reason=reason) from None
         except (OSError, subprocess.TimeoutExpired) as error:
             raise FormatToolFailed(tool="Siegfried", reason=str(error)) from error
         except (ValueError, KeyError, TypeError) as error:
