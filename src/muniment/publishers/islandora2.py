@@ -7,15 +7,16 @@ made twice. Terms are looked up by their address, never by number or name. Each 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import mmap
+import shutil
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode
@@ -196,8 +197,7 @@ class Islandora2(Publisher):
 
     def _media_of(self, node: int, page: PublishedPage, images: ImageProcess, place: Path) -> dict[str, str]:
         """The files of a page by uuid, each with its sha256: original, service file, thumbnail, and its text."""
-        with TemporaryDirectory(prefix="page-", dir=place) as scratch:
-            folder = Path(scratch)
+        with _emptied(place / f"page-{node}") as folder:
             service, small = folder / f"{page.id}.jpg", folder / f"{page.id}-thumbnail.jpg"
             images.jpeg(page.scan, page.page, service, width=2000, height=2000, quality=85)
             images.jpeg(page.scan, page.page, small, width=_SMALL, height=_SMALL)
@@ -225,8 +225,8 @@ class Islandora2(Publisher):
         self, book: int, page: PublishedPage, images: ImageProcess, place: Path, files: dict[str, str]
     ) -> str:
         """The book's picture; its address."""
-        with TemporaryDirectory(prefix="book-", dir=place) as folder:
-            picture = Path(folder, f"{page.id}-thumbnail.jpg")
+        with _emptied(place / f"book-{book}") as folder:
+            picture = folder / f"{page.id}-thumbnail.jpg"
             images.jpeg(page.scan, page.page, picture, width=_SMALL, height=_SMALL)
             uuid, sha256 = self._media(book, picture, _THUMBNAIL)
         files[uuid] = sha256
@@ -334,6 +334,17 @@ class Islandora2(Publisher):
             said = self._account.redact(" ".join(answer.body.decode("utf-8", "replace").split())[:400])
             raise PublishingFailed(id=path.partition("?")[0], reason=f"status {answer.status}: {said}")
         return answer.json() if answer.body else None
+
+
+@contextlib.contextmanager
+def _emptied(folder: Path) -> Iterator[Path]:
+    """A folder for a `with` block. Its name is its thing's: what a process that was ended left there goes first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _same(found: object, wanted: list[Mapping[str, object]]) -> bool:
