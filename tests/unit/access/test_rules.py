@@ -280,3 +280,24 @@ def test_what_is_remembered_of_who_may_do_what_is_bounded(
         assert authority.permissions(NOBODY, f"org/p{number}") == {"resources/read"}
     present = authority._now()
     assert 1 <= len(present.rights) <= 4
+
+
+def test_what_is_remembered_of_callers_is_bounded_and_used(
+    store: AccessStore, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def counted(rules: object, identities: object, address: str) -> frozenset[str]:
+        asked.append(address)
+        return effective(rules, identities, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("muniment.access.authority.effective", counted)
+    monkeypatch.setattr("muniment.access.authority._MOST_REMEMBERED", 10)
+    alice = Caller.known(ALICE)
+    for _ in range(3):
+        for number in range(5):
+            authority.permissions(alice, f"o/p{number}")
+    assert len(asked) == 5, "asked again, it is known"
+    for number in range(100):
+        authority.permissions(alice, f"o/p{number}")
+    assert len(authority._now().rights) <= 11

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from muniment.archive import Archive
+from muniment.archive.ingest.staging import StagingArea
 from muniment.content.identity import new_uuid
 from muniment.errors.archive import DamagedRecord, LeftoverNotFound
 
@@ -113,3 +114,22 @@ def test_a_transaction_whose_note_cannot_be_read_goes_to_quarantine_and_the_log_
     assert (event.agent, event.resource, event.instance) == ("muniment", "", 0)
     assert event.detail["quarantine"] == transaction
     assert "transaction.json" in event.detail["note"]
+
+
+def test_a_version_that_was_sealed_whole_is_published(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("muniment.archive.ingest.transaction.publish", die)
+    monkeypatch.setattr("muniment.archive.ingest.transaction.abandon", StagingArea.release)
+    transaction = archive.new("r")
+    transaction.add(b"x", "file")
+    with pytest.raises(KeyboardInterrupt):
+        transaction.commit()
+    assert not archive.exists("r")
+    [event] = archive.recover()
+    assert (event.event, event.detail["note"]) == ("recovery", "a complete instance was published")
+    assert archive.get("r").read("file") == b"x"
+    assert not (archive.path / "staging" / "quarantine").exists() or not os.listdir(
+        archive.path / "staging" / "quarantine"
+    )

@@ -120,6 +120,18 @@ def test_what_fails_behind_the_tombstone_is_not_said_to_be_undone(root: Path, tm
     assert_gone(root)
 
 
+def test_what_fails_before_the_tombstone_has_not_happened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise DiskFull(path="tombstones")
+
+    monkeypatch.setattr("muniment.archive.ingest.purge._entomb", refuse)
+    with open_archive(root) as archive:
+        with pytest.raises(DiskFull):
+            archive.purge("gone", "it was asked for")
+        assert list(archive) == ["gone", "stays"]
+        assert os.listdir(archive.context.layout.transactions) == []
+
+
 def test_the_note_is_on_the_disk_before_the_tombstone_has_its_name(root: Path) -> None:
     calls = purge(root, Fault()).calls
     decided = next(number for number, call in enumerate(calls) if call.startswith("replace tombstones/"))
