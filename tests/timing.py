@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-PATIENCE = 90.0
+PATIENCE = 170.0
 """Seconds after which something that does not happen is a failure: no test may rely on it being short."""
 
 

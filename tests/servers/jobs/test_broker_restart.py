@@ -10,6 +10,7 @@ import pytest
 from muniment.jobs import Call, JobState, Ledger
 from muniment.testing.services import own
 from tests.servers.jobs.crew import Crew, marks, until_ended
+from tests.timing import PATIENCE
 
 RARELY = pytest.mark.nightly
 
@@ -34,11 +35,11 @@ def test_workers_go_on_when_their_broker_is_back(place: str, kind: str, lost: bo
             if lost:
                 broker.forget()
             broker.start()
-            assert until_ended(ledger, before.id, 60).state is JobState.DONE
-            assert until_ended(ledger, during.id, 60).state is JobState.DONE
+            assert until_ended(ledger, before.id, PATIENCE).state is JobState.DONE
+            assert until_ended(ledger, during.id, PATIENCE).state is JobState.DONE
             # Each worker takes messages again: as many long steps as there are processes run at once.
             after = [ledger.submit("test", Call("patient", n), requester="ada") for n in range(4)]
-            until = time.monotonic() + 60
+            until = time.monotonic() + PATIENCE
             while not all(ledger.progress(job.id).running for job in after):
                 assert time.monotonic() < until, [list(ledger.steps(job.id)) for job in after]
                 time.sleep(0.1)
