@@ -301,7 +301,14 @@ def test_an_outage_is_waited_for_told_once_and_leaves_what_would_have_been_left(
             outage.end()
             eventually(lambda: _ended_when_hastened(scene, batch, ahead), every=0.1, told=said)
         assert scene.ledger.job(batch).state == "done", said()
-        assert struck.left() == expected
+        left = struck.left()
+        if party == "Islandora by ssh":
+            # Cut off between its answer and our hearing it, Islandora keeps a set that was prepared and that nobody
+            # ingests: it publishes nothing, and its number is not known here.
+            *published, prepared = left["islandora"]
+            assert len(prepared) <= 1, prepared
+            left["islandora"] = [*published, {}]
+        assert left == expected
         if party != "Islandora by ssh":
             assert list(audit(scene.context, batch)) == []
         told = Counter(each for each in scene.log(batch) if each.endswith(TOLD))

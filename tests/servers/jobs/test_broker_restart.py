@@ -10,7 +10,7 @@ import pytest
 from muniment.jobs import Call, JobState, Ledger
 from muniment.testing.services import own
 from tests.servers.jobs.crew import Crew, marks, until_ended
-from tests.timing import PATIENCE
+from tests.timing import PATIENCE, eventually
 
 RARELY = pytest.mark.nightly
 
@@ -43,6 +43,8 @@ def test_workers_go_on_when_their_broker_is_back(place: str, kind: str, lost: bo
             while not all(ledger.progress(job.id).running for job in after):
                 assert time.monotonic() < until, [list(ledger.steps(job.id)) for job in after]
                 time.sleep(0.1)
+            # The thread that says that it is over is not the one that takes messages.
+            eventually(lambda: _said(tmp_path, "Until it works again") == _said(tmp_path, "over after"))
             for job in after:
                 ledger.cancel(job.id)
         assert len(marks(tmp_path, "leaf")) == 41
@@ -50,3 +52,7 @@ def test_workers_go_on_when_their_broker_is_back(place: str, kind: str, lost: bo
     assert said.count("Until it works again") == said.count("over after") <= 2, "one line for each worker"
     assert "broker lost" not in said
     assert "Couldn't ack" not in said
+
+
+def _said(folder: Path, words: str) -> int:
+    return (folder / "output").read_text().count(words)
