@@ -1,4 +1,4 @@
-"""`Archive`, as users import it: a folder opens the archive in it, an URL the one behind a server or in a bucket."""
+"""`Archive`, as users import it: a folder opens the archive in it, a URL the one behind a server or in a bucket."""
 
 from __future__ import annotations
 

@@ -52,9 +52,12 @@ ALWAYS = {
     ("S3", "2 h"),
     ("tape", "2 h"),
     ("tape by ssh", "2 h"),
-    ("Islandora by ssh", "2 h"),
 }
-"""What `make test` does; the rest is for the night."""
+"""What `make test` does; the rest is for the night.
+
+Islandora by ssh is too, until it keeps no set whose answer was lost between preparing and ingesting: that is now and
+then what an outage meets, and then its cells fail.
+"""
 TOLD = ("It goes on when that is over.", "It goes on by itself when that is seen to.")
 
 
@@ -301,14 +304,7 @@ def test_an_outage_is_waited_for_told_once_and_leaves_what_would_have_been_left(
             outage.end()
             eventually(lambda: _ended_when_hastened(scene, batch, ahead), every=0.1, told=said)
         assert scene.ledger.job(batch).state == "done", said()
-        left = struck.left()
-        if party == "Islandora by ssh":
-            # Cut off between its answer and our hearing it, Islandora keeps a set that was prepared and that nobody
-            # ingests: it publishes nothing, and its number is not known here.
-            *published, prepared = left["islandora"]
-            assert len(prepared) <= 1, prepared
-            left["islandora"] = [*published, {}]
-        assert left == expected
+        assert struck.left() == expected
         if party != "Islandora by ssh":
             assert list(audit(scene.context, batch)) == []
         told = Counter(each for each in scene.log(batch) if each.endswith(TOLD))

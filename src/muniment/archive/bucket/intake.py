@@ -2,7 +2,7 @@
 
 ```
 intake/<transaction>/
-  begin            who began it, and that it lives: put again now and then while it uploads
+  begin            who began it, and when
   pack/<n>         files of up to 1 MiB, one after the other, 16 MiB to a pack
   big/<n>          each larger file
   inventory.json   the inventory that will be put to commit it
