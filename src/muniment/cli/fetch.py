@@ -78,7 +78,7 @@ def elements_of(words: Sequence[str]) -> Elements:
 
     Raises:
         BadInput: A word is neither, or a secret is in the open.
-        UnknownSource, SourceBroken: There is no such source.
+        UnknownSource, ExtensionBroken: There is no such source.
     """
     from muniment.sources import find
 

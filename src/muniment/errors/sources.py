@@ -15,12 +15,6 @@ class UnknownSource(BadInput):
     """Unsupported service {service}. Known are: {known}."""
 
 
-class SourceBroken(BadInput):
-    """The source {name}, which the package {package} brings, cannot be used: {reason}."""
-
-    http_status = 500
-
-
 class BadService(BadInput):
     """Invalid service {service!r}: {reason}."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from muniment.content.entry_points import broken, brought, load, names
 from muniment.errors.base import BadInput
-from muniment.errors.sources import BadService, SourceBroken, UnknownSource
+from muniment.errors.extensions import ExtensionBroken
+from muniment.errors.sources import BadService, UnknownSource
 from muniment.sources.limited import Limited
 from muniment.sources.naming import UniquePaths
 from muniment.sources.options import Kind, SourceContext
@@ -45,13 +46,13 @@ def find(name: str) -> Kind:
 
     Raises:
         UnknownSource: There is none.
-        SourceBroken: A package brings it, and it cannot be used.
+        ExtensionBroken: A package brings it, and it cannot be used.
     """
     module = MODULES.get(name.lower())
     if module is not None:
         kind: Kind = importlib.import_module(module).KIND
         return kind
-    entry = _from_packages().get(name.lower())
+    entry = brought(GROUP).get(name.lower())
     if entry is None:
         raise UnknownSource(service=_printable(name), known=", ".join(submittable()))
     return _loaded(entry)
@@ -59,25 +60,18 @@ def find(name: str) -> Kind:
 
 def submittable() -> list[str]:
     """The kinds a submission may name."""
-    return sorted(name for name in {*MODULES, *_from_packages()} if _submitted(name))
+    return sorted(name for name in {*MODULES, *installed()} if _submitted(name))
 
 
 def installed() -> list[str]:
     """The kinds that other packages bring."""
-    return sorted(_from_packages())
-
-
-@cache
-def _from_packages() -> Mapping[str, EntryPoint]:
-    """The entry points of other packages by their names; none can stand in for a kind of our own."""
-    found = {entry.name.lower(): entry for entry in entry_points(group=GROUP)}
-    return {name: entry for name, entry in found.items() if name not in MODULES}
+    return names(GROUP, MODULES)
 
 
 def _submitted(name: str) -> bool:
     try:
         return find(name).submitted
-    except SourceBroken:
+    except ExtensionBroken:
         return False  # who asks for it by its name is told why
 
 
@@ -85,20 +79,14 @@ def _loaded(entry: EntryPoint) -> Kind:
     """The kind that a package brings.
 
     Raises:
-        SourceBroken: It cannot be imported, or is none.
+        ExtensionBroken: It cannot be imported, or is none.
     """
-    package = entry.dist.name if entry.dist is not None else entry.value
-    try:
-        kind = entry.load()
-    except Exception as error:
-        reason = f"importing {entry.value} ended with {type(error).__name__}: {error}"
-        raise SourceBroken(name=entry.name, package=package, reason=reason) from error
+    kind = load(entry, "source")
     if not isinstance(kind, Kind):
-        reason = f"{entry.value} is {type(kind).__name__}, and no muniment.sources.Kind"
-        raise SourceBroken(name=entry.name, package=package, reason=reason)
+        raise broken(entry, "source", f"{entry.value} is {type(kind).__name__}, and no muniment.sources.Kind")
     if kind.name != entry.name.lower():
         reason = f"the name of its kind is {kind.name!r}, and that of its entry point {entry.name!r}"
-        raise SourceBroken(name=entry.name, package=package, reason=reason)
+        raise broken(entry, "source", reason)
     return kind
 
 
@@ -113,7 +101,7 @@ def faults(service: object, *, keeper: bool = False) -> Iterator[BadInput]:
     ((name, given),) = service.items()
     try:
         kind = find(name)
-    except (UnknownSource, SourceBroken) as error:
+    except (UnknownSource, ExtensionBroken) as error:
         yield error
         return
     if not keeper and not kind.submitted:

@@ -1,13 +1,19 @@
-"""A store from its address: the scheme says which module knows the rest. A new kind is a module and its line here."""
+"""A store from its address: the scheme says which module knows the rest.
+
+A new kind is a module and its line here, or a package of its own: it brings a store by an entry point of the group
+`muniment.stores`, whose name is the scheme and whose object is its `open_at`.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from muniment.content.entry_points import broken, brought, load, names
 from muniment.content.extras import need
 from muniment.errors.stores import BadStore
 from muniment.stores.protocol import Store
@@ -19,6 +25,8 @@ MODULES: Mapping[str, str] = {
     "s3": "muniment.stores.s3",
 }
 """Scheme to module; each module has `open_at(address, means)`. Imported when first asked for."""
+GROUP = "muniment.stores"
+"""The group of entry points by which other packages bring stores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,8 @@ def parse_address(text: str) -> tuple[str, Address]:
     scheme, mark, _ = text.partition("://")
     if not mark:
         return "file", Address(text, "", text)
-    if scheme not in MODULES:
-        known = ", ".join(f"{name}://" for name in sorted(MODULES))
+    if scheme not in MODULES and scheme not in brought(GROUP):
+        known = ", ".join(f"{name}://" for name in sorted([*MODULES, *names(GROUP, MODULES)]))
         raise BadStore(store=f"{scheme}://…", reason=f"it is neither a folder nor one of {known}")
     try:
         parts = urlsplit(text)
@@ -98,10 +106,24 @@ def open_store(
     Raises:
         BadStore: The address is none, or the store cannot be used.
         StoreUnreachable: The folder is not there, and was not to be made.
+        ExtensionBroken: Another package brings such stores, and it cannot be used.
     """
     scheme, parsed = parse_address(str(address))
     if scheme == "s3":
         need("s3", "A store at S3")
-    module = importlib.import_module(MODULES[scheme])
-    store: Store = module.open_at(parsed, StoreContext(keys or {}, records, scratch, make))
+    context = StoreContext(keys or {}, records, scratch, make)
+    if scheme not in MODULES:
+        return _from_package(scheme, parsed, context)
+    store: Store = importlib.import_module(MODULES[scheme]).open_at(parsed, context)
+    return store
+
+
+def _from_package(scheme: str, address: Address, context: StoreContext) -> Store:
+    entry = brought(GROUP)[scheme]
+    open_at = load(entry, "store")
+    if not callable(open_at):
+        raise broken(entry, "store", f"{entry.value} cannot be called with an address and a context")
+    store = cast("Callable[[Address, StoreContext], object]", open_at)(address, context)
+    if not isinstance(store, Store):
+        raise broken(entry, "store", f"{entry.value} gave {type(store).__name__}, and no muniment.stores.Store")
     return store

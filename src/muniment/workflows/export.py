@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from muniment.archive import Archive as LocalArchive
 from muniment.archive import Instance
 from muniment.content import Progress, quiet
 from muniment.content.archive import Archive, PackageForm
+from muniment.content.entry_points import broken, brought, load, names
 from muniment.content.times import seconds
-from muniment.errors.base import BadInput
+from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.exchange import UnknownLayout
 from muniment.layouts.bag import lay_bag
 from muniment.layouts.crate import lay_crate
@@ -35,7 +37,9 @@ LAYOUTS: Mapping[str, Callable[[Instance], LaidOutPackage]] = {
     "ocfl": lay_object,
     "ro-crate": lay_crate,
 }
-"""The layouts a resource can be exported in."""
+"""The layouts that are Muniment's own."""
+GROUP = "muniment.layouts"
+"""The group of entry points by which other packages bring layouts: a layout's name leads to its function."""
 
 PACKINGS: Mapping[PackageForm, type[PackageTar | PackageZip]] = {"tar": PackageTar, "zip": PackageZip}
 """What makes one file of a package that was laid out."""
@@ -61,6 +65,11 @@ class Exported:
     sha256: str
 
 
+def layouts() -> list[str]:
+    """The names of the layouts a resource can be exported in."""
+    return [*LAYOUTS, *names(GROUP, LAYOUTS)]
+
+
 def lay_out(
     archive: LocalArchive, id: str, layout: str, *, project: str | None = None, instance: str | int | None = None
 ) -> LaidOutPackage:
@@ -70,6 +79,7 @@ def lay_out(
 
     Raises:
         UnknownLayout: There is no such layout.
+        ExtensionBroken: Another package brings it, and it cannot be used.
         BadInput: The layout cannot leave instances out.
         ResourceNotFound, InstanceNotFound, AmbiguousId: As `Archive.get`.
         DamagedRecord, ReadFailed: A record cannot be had.
@@ -172,8 +182,8 @@ def _receive(
 
 
 def _find(archive: LocalArchive, id: str, layout: str, project: str | None, instance: str | int | None) -> Instance:
-    if layout not in LAYOUTS:
-        raise UnknownLayout(layout=layout, known=", ".join(LAYOUTS))
+    if layout not in LAYOUTS and layout not in brought(GROUP):
+        raise UnknownLayout(layout=layout, known=", ".join(layouts()))
     found = archive.get(id, instance=instance, project=project)
     if layout == "ocfl" and found.number != found.head:
         raise BadInput(reason="the layout 'ocfl' holds every instance; leave the instance out, or use 'bag'")
@@ -181,7 +191,21 @@ def _find(archive: LocalArchive, id: str, layout: str, project: str | None, inst
 
 
 def _lay(found: Instance, layout: str) -> LaidOutPackage:
-    return LAYOUTS[layout](found)
+    if layout in LAYOUTS:
+        return LAYOUTS[layout](found)
+    entry = brought(GROUP)[layout]
+    function = load(entry, "layout")
+    if not callable(function):
+        raise broken(entry, "layout", f"{entry.value} cannot be called with an instance")
+    try:
+        laid = cast("Callable[[Instance], object]", function)(found)
+    except MunimentError:
+        raise
+    except Exception as error:
+        raise broken(entry, "layout", f"it ended with {type(error).__name__}: {error}") from error
+    if not isinstance(laid, LaidOutPackage):
+        raise broken(entry, "layout", f"{entry.value} gave {type(laid).__name__}, and no LaidOutPackage")
+    return laid
 
 
 def _record(archive: LocalArchive, done: Exported) -> None:

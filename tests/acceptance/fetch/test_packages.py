@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.brought import as_printed, spoilt
 from tests.acceptance.fetch.keeping import Keeper
 
-ROOT = Path(__file__).resolve().parents[3]
-PAGE = ROOT / "docs" / "howto" / "bring-a-source.md"
-
-
-def install(folder: Path, module: str, project: str) -> Path:
-    """Build and install a package of one module into a folder of its own, without any network."""
-    source, target = folder / "package", folder / "site-packages"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(project, "utf-8")
-    (source / "muniment_shelf.py").write_text(module, "utf-8")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    subprocess.run([*command, "--target", str(target), str(source)], check=True, env=environment, timeout=120)
-    return target
-
-
-def blocks(language: str) -> list[str]:
-    text = PAGE.read_text("utf-8")
-    return [part.partition("```")[0] for part in text.split(f"```{language}\n")[1:]]
+PAGE = "bring-a-source.md"
 
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of the how-to, as it is printed there."""
-    (project,), (module, *_) = blocks("toml"), blocks("python")
-    return install(tmp_path_factory.mktemp("shelf"), module, project)
+    return as_printed(tmp_path_factory.mktemp("shelf"), PAGE, "muniment_shelf")
 
 
 def test_an_installed_source_is_fetched_from_as_printed_in_the_howto(shelf: Path, tmp_path: Path) -> None:
@@ -58,9 +37,8 @@ def test_without_the_package_there_is_no_such_source(tmp_path: Path) -> None:
     assert "Unsupported service shelf" in Keeper(tmp_path).run("fetch", "shelf", "name=atlas", status=4).stderr
 
 
-def test_a_package_that_cannot_be_imported_is_named_and_nothing_else_is_touched(tmp_path: Path) -> None:
-    (project,) = blocks("toml")
-    place = install(tmp_path, "raise RuntimeError('no shelf here')", project)
+def test_a_package_that_cannot_be_imported_is_named_and_nothing_else_is_touched(shelf: Path, tmp_path: Path) -> None:
+    place = spoilt(tmp_path, shelf, "muniment_shelf", "raise RuntimeError('no shelf here')")
     keeper = Keeper(tmp_path, environment={"PYTHONPATH": str(place)})
     broken = keeper.run("fetch", "shelf", "name=atlas", status=4).stderr
     assert "muniment-shelf" in broken

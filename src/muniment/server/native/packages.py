@@ -23,7 +23,7 @@ from muniment.layouts.packages import folder_name
 from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Imported
-from muniment.workflows.export import LAYOUTS, plan_package
+from muniment.workflows.export import layouts, plan_package
 from muniment.workflows.imports import import_package
 
 router = new_router()
@@ -45,7 +45,7 @@ PACKED: dict[str, dict[str, object]] = {TAR: {}, "application/zip": {}}
 def export(
     request: Request,
     id: Segment,
-    layout: Annotated[str, Query(json_schema_extra={"enum": list(LAYOUTS)})] = "bag",
+    layout: Annotated[str, Query(json_schema_extra={"enum": layouts()})] = "bag",
     instance: Annotated[str | None, Query(max_length=100, description="An earlier instance.")] = None,
     form: Annotated[PackageForm, Query(description="How it is packed.")] = "tar",
     project: Project = None,
