@@ -53,6 +53,16 @@ def test_the_first_page_says_that_something_is_damaged_and_leads_to_it(guard: Vi
     assert "frankfurt" in resource.words
     whole = guard.get("/resources/a%2Fb%20%3Ci%3E%26%E2%80%AE")
     assert "Damaged" not in whole.words
+    assert "All of it was read and is as recorded." in whole.words
+
+
+def test_what_came_after_the_last_check_is_not_shown_as_read(guard: Visitor, damaged: Running) -> None:
+    with Archive(damaged.place) as archive, archive.new("fresh", "rivermark/fresh") as made:
+        made.add(b"fresh\n", "fresh.txt")
+    page = guard.get("/resources/fresh?project=rivermark/fresh")
+    assert "Not checked yet" in page.words
+    assert "All of it was read" not in page.words
+    assert "Not checked yet 1" in " ".join(guard.get("/").words.split())
 
 
 def test_a_damaged_file_is_not_shown_as_if_it_were_whole(guard: Visitor) -> None:

@@ -149,3 +149,26 @@ def test_show_tells_when_a_resource_was_audited_and_its_links(
     list(archive.audit("linked"))
     assert run(["--archive", str(archive.path), "show", "linked"]) == 0
     assert "audited 20" in capsys.readouterr().out
+
+
+def test_the_event_of_a_check_names_the_places_of_what_it_found(archive: Archive) -> None:
+    damage(archive, "b")
+    list(archive.audit())
+    list(archive.audit("b"))
+    named = [event.detail["places"]["error"] for event in archive.events() if "places" in event.detail]
+    place = next(iter(archive.instance("b").object_entries()))[1].parent.relative_to(archive.path)
+    assert named[0] == named[1]
+    assert [each.startswith(f"{place}/v1/content/data/") for each in named[0]] == [True]
+
+
+def test_the_event_of_a_check_names_only_the_first_places_of_many(archive: Archive) -> None:
+    with archive.new("many") as made:
+        for number in range(50):
+            made.add(b"%d" % number, f"{number:02}.txt")
+    many = archive.instance("many")
+    for path in many:
+        many.location(path).chmod(0o600)
+        many.location(path).write_bytes(b"x")
+    assert len([finding for finding in archive.audit("many") if finding.failed]) >= 50
+    newest = list(archive.events())[-1]
+    assert len(newest.detail["places"]["error"]) == 20

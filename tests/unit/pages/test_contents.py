@@ -237,3 +237,36 @@ def test_what_is_spelled_nearly_so_is_offered(archive: Archive, asked: str) -> N
     assert index.nearest("zzyzx", None) == ""
     assert index.nearest("x" * 500, None) == ""
     index.close()
+
+
+def _damage(archive: Archive, id: str, path: str) -> None:
+    place = archive.instance(id, project="a/b").location(path)
+    place.chmod(0o600)
+    place.write_bytes(b"other")
+
+
+def test_damage_that_a_check_of_everything_finds_is_damage_of_its_resource(archive: Archive) -> None:
+    _put(archive, "one", {"a.txt": b"x"})
+    _put(archive, "two", {"a.txt": b"y"})
+    _damage(archive, "one", "a.txt")
+    assert [finding for finding in archive.audit() if finding.failed]
+    index = _caught_up(archive)
+    assert [(each.id, each.errors > 0, each.unknown) for each in index.last_checks(failed=True)] == [("one", True, 0)]
+    assert [each.summary.id for each in look(index, "", None, only=FacetQuery(state="damaged")).found] == ["one"]
+    index.close()
+
+
+def test_a_check_of_everything_that_finds_nothing_ends_what_checks_before_it_found(archive: Archive) -> None:
+    _put(archive, "one", {"a.txt": b"right"})
+    _damage(archive, "one", "a.txt")
+    assert list(archive.audit("one", project="a/b"))
+    place = archive.instance("one", project="a/b").location("a.txt")
+    place.write_bytes(b"right")
+    list(archive.audit(fast=True))
+    index = _caught_up(archive)
+    assert len(index.last_checks(failed=True)) == 1, "a check of names and sizes has read nothing"
+    list(archive.audit())
+    while index.follow():
+        pass
+    assert index.last_checks(failed=True) == []
+    index.close()

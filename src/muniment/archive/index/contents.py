@@ -20,9 +20,10 @@ from muniment.archive.index.words import folded, neighbours, search_for, words_o
 from muniment.content.archive import Summary
 from muniment.content.entries import Entry
 from muniment.content.events import Event, Head
+from muniment.content.findings import FINDINGS, Severity
 from muniment.errors.base import MunimentError
 
-_VERSION = 3
+_VERSION = 4
 _PAGE = 500
 _KEPT = 16
 """Bytes of a digest that are kept to find by: no two files share them by chance."""
@@ -118,7 +119,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class LastCheck:
-    """The newest fixity check of a resource, or of everything where project and id are empty."""
+    """The newest fixity check of a resource, or of everything where project and id are empty; `at` is its beginning."""
 
     project: str
     id: str
@@ -206,10 +207,11 @@ class ContentIndex:
             mention = (event.project, event.resource, event.seq)
             connection.execute("INSERT OR IGNORE INTO mentions VALUES (?, ?, ?)", mention)
         if event.event == "fixity check":
-            found = event.detail.get("findings")
-            findings = found if isinstance(found, dict) else {}
-            check = (event.project, event.resource, event.seq, event.timestamp, event.outcome)
-            counts = (_whole(findings.get("error")), _whole(findings.get("unknown")), bool(event.detail.get("fast")))
+            self._forget_checks(connection, event)
+            # What came while it ran was not looked at.
+            at = str(event.detail.get("begun") or event.timestamp)
+            check = (event.project, event.resource, event.seq, at, event.outcome)
+            counts = (*_severities(event.detail.get("findings")), bool(event.detail.get("fast")))
             connection.execute("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*check, *counts))
             row = (event.timestamp[:10], event.seq, event.outcome != "success")
             connection.execute("INSERT OR IGNORE INTO every_check VALUES (?, ?, ?)", row)
@@ -221,6 +223,16 @@ class ContentIndex:
             self._remove(connection, event.project, event.resource)
         elif event.event == "repair":
             connection.execute("DELETE FROM checks WHERE project = ? AND id = ?", (event.project, event.resource))
+
+    @staticmethod
+    def _forget_checks(connection: sqlite3.Connection, event: Event) -> None:
+        """Let a check of everything that read the contents stand for those of single resources before it.
+
+        Resources in which it found something have events of their own, which follow.
+        """
+        begun = event.detail.get("begun")
+        if not event.resource and not event.detail.get("fast") and isinstance(begun, str):
+            connection.execute("DELETE FROM checks WHERE id != '' AND at < ?", (begun,))
 
     def _add(self, connection: sqlite3.Connection, event: Event) -> None:
         try:
@@ -520,6 +532,20 @@ def _found(row: Any, path: str = "", first: int = 0, last: int = 0, size: int | 
 
 def _check(row: Any) -> LastCheck:
     return LastCheck(**{**dict(zip(_CHECKED, row, strict=True)), "fast": bool(row[7])})
+
+
+def _severities(findings: object) -> tuple[int, int]:
+    """How much was found wrong and how much could not be told, of findings counted by severity or by code.
+
+    A check of everything counts by severity; what it says of each resource beside that, by code.
+    """
+    counts = {Severity.ERROR: 0, Severity.UNKNOWN: 0}
+    for name, count in findings.items() if isinstance(findings, dict) else ():
+        kind = FINDINGS.get(name)
+        severity = kind.severity if kind else name
+        if severity in counts:
+            counts[Severity(severity)] += _whole(count)
+    return counts[Severity.ERROR], counts[Severity.UNKNOWN]
 
 
 def _whole(value: object) -> int:

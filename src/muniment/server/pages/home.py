@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 _LATEST = 6
 _NEEDY = 6
 _MONTHS = 12
-_FOUND = (("bad", "Damaged"), ("unknown", "Could not tell"), ("owed", "Owed"))
+_FOUND = (("bad", "Damaged"), ("unknown", "Could not tell"), ("owed", "Owed"), ("waits", "Not checked yet"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,13 @@ class Protection:
     owed: int = 0
     unknown: int = 0
     bad: int = 0
+    waits: int = 0
     says: str = ""
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.whole + self.owed + self.unknown + self.bad
+        return self.whole + self.owed + self.unknown + self.bad + self.waits
 
 
 @router.get("/", operation_id="page_home")
@@ -84,12 +85,13 @@ def home(request: Request) -> Response:
         *(_failed_jobs(page, jobs) if "jobs" in SERVED else []),
         *_silent(page, stores),
     ]
-    bars = _bars(totals, whole, failed, stores, usage) if everything else []
+    since = contents.came_since(whole.at) if whole else 0
+    bars = _bars(totals, (whole, since), failed, stores, usage) if everything else []
     return page.show(
         "home.html",
         page.texts("Home"),
         "/",
-        verdict=_verdict(page, totals, whole, failed, _owed(stores, usage)),
+        verdict=_verdict(page, totals, (whole, since), failed, _owed(stores, usage)),
         needs=needs[:_NEEDY],
         more_needs=max(len(needs) - _NEEDY, 0),
         totals=totals,
@@ -111,8 +113,12 @@ def home(request: Request) -> Response:
     )
 
 
-def _verdict(page: Page, totals: Totals, whole: LastCheck | None, failed: list[LastCheck], owed: int) -> Verdict:
+def _verdict(
+    page: Page, totals: Totals, read: tuple[LastCheck | None, int], failed: list[LastCheck], owed: int
+) -> Verdict:
+    """The answer; `read` is the last check of everything and how many resources came since."""
     t, n = page.texts, page.texts.counted
+    whole, since = read
     damaged = [check for check in failed if check.errors]
     unsure = [check for check in failed if not check.errors]
     if not totals.resources:
@@ -147,7 +153,6 @@ def _verdict(page: Page, totals: Totals, whole: LastCheck | None, failed: list[L
             owed, "One copy or parity is owed; nothing is damaged.|{n} copies or parities are owed; nothing is damaged."
         )
         return Verdict("warn", str(found), held)
-    since = page.contents.came_since(whole.at)
     if since:
         came = n(
             since, "One resource came since and is not checked yet.|{n} resources came since and are not checked yet."
@@ -187,14 +192,24 @@ def _stores(page: Page) -> list[StoreFigures]:
 
 
 def _bars(
-    totals: Totals, whole: LastCheck | None, failed: list[LastCheck], stores: list[StoreFigures], usage: Usage | None
+    totals: Totals,
+    read: tuple[LastCheck | None, int],
+    failed: list[LastCheck],
+    stores: list[StoreFigures],
+    usage: Usage | None,
 ) -> list[Protection]:
     """Disk, parity and each store: what was verified there, is owed, could not be told, or is damaged."""
     bad = sum(each.errors > 0 for each in failed)
     unsure = len(failed) - bad
-    rest = max(totals.resources - bad - unsure, 0)
-    read = whole is not None and not whole.fast and not whole.unknown
-    found = [Protection("Archive, disk", "/fixity", rest if read else 0, 0, unsure if read else unsure + rest, bad)]
+    whole, since = read
+    waits = min(since, max(totals.resources - bad - unsure, 0))
+    rest = max(totals.resources - bad - unsure - waits, 0)
+    sure = whole is not None and not whole.fast and not whole.unknown
+    found = [
+        Protection(
+            "Archive, disk", "/fixity", rest if sure else 0, 0, unsure if sure else unsure + rest, bad, waits=waits
+        )
+    ]
     if usage is not None and usage.parity_owed is not None:
         owed = min(usage.parity_owed, totals.instances)
         found.append(Protection("Parity", "/fixity", totals.instances - owed, owed))
@@ -204,7 +219,7 @@ def _bars(
         owed, unknown = counts.get("owed", 0) + counts.get("purging", 0), counts.get("unknown", 0)
         path = f"/copies/stores/{each.store.name}"
         found.append(
-            Protection(each.store.name, path, counts.get("made", 0), owed, unknown, damaged, each.store.reason)
+            Protection(each.store.name, path, counts.get("made", 0), owed, unknown, damaged, says=each.store.reason)
         )
     return found
 

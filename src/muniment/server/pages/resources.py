@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from fastapi import APIRouter, Request
@@ -96,7 +97,7 @@ def resource(request: Request, id: str) -> Response:
         older=max(found.head - _INSTANCES, 0),
         size=size,
         listing=listing,
-        state=state_of(page, check, whole),
+        state=state_of(page, found, check, whole),
         said=list(said_of(found.metadata)),
         events=latest_events(page, found) if page.access.may(EVENTS, found.project) else None,
         may_write=page.access.may("resources/write", found.project),
@@ -123,10 +124,11 @@ def title_of(found: Instance) -> str:
     return ""
 
 
-def state_of(page: Page, check: LastCheck | None, whole: LastCheck | None) -> State:
+def state_of(page: Page, found: Instance, check: LastCheck | None, whole: LastCheck | None) -> State:
     """What the newest check says of a resource: its own, or that of everything if it came later."""
     t, n = page.texts, page.texts.counted
     last = max((each for each in (check, whole) if each is not None), key=lambda each: each.seq, default=None)
+    newest = found.earlier(found.head).created
     if check is not None and check.errors:
         says = n(
             check.errors,
@@ -141,6 +143,12 @@ def state_of(page: Page, check: LastCheck | None, whole: LastCheck | None) -> St
         return State(
             "unknown", str(t("Not checked yet")), str(t("Each file is checked against its digest when it is sent."))
         )
+    if not _after(last.at, newest):
+        return State(
+            "wait",
+            str(t("Not checked yet")),
+            str(t("The newest instance came after the last check. Each file is compared when it is sent.")),
+        )
     if last.fast or last.errors or last.unknown:
         return State(
             "unknown",
@@ -148,6 +156,11 @@ def state_of(page: Page, check: LastCheck | None, whole: LastCheck | None) -> St
             str(t("The last check did not read it, or found something elsewhere.")),
         )
     return State("ok", str(t("Whole")), str(t("All of it was read and is as recorded.")))
+
+
+def _after(one: str, other: str) -> bool:
+    """Whether one time is later than another, both in RFC 3339."""
+    return datetime.fromisoformat(one) > datetime.fromisoformat(other)
 
 
 def listed(found: Instance, folder: str, part: str = "", after: str = "") -> Listing:

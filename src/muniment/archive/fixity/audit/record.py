@@ -22,6 +22,9 @@ from muniment.errors.base import StorageError
 
 BOOKMARK = "audit.json"
 """In the state folder: how far an audit of the whole archive came."""
+_MOST_PLACES = 20
+_MOST_LETTERS = 4000
+"""What one event names of the places of its findings at most: the log is read for ever, and a disk may fail whole."""
 
 
 def recorded_audit(
@@ -92,13 +95,21 @@ class AuditResult:
     counts: dict[str, int] = field(default_factory=dict)
     damaged: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     """Project to resource to the code of each finding to how often it was found."""
+    places: dict[str, dict[str, dict[str, list[str]]]] = field(default_factory=dict)
+    """Project to resource to `error` or `unknown` to the first places of such findings, as findings name them."""
 
     @classmethod
     def read(cls, bookmark: Path) -> AuditResult | None:
         """What the bookmark says, or None where there is none that can be read."""
         try:
             found: dict[str, Any] = json.loads(read_regular(bookmark))
-            known = cls(str(found["begun"]), str(found["after"]), dict(found["counts"]), dict(found["damaged"]))
+            known = cls(
+                str(found["begun"]),
+                str(found["after"]),
+                dict(found["counts"]),
+                dict(found["damaged"]),
+                dict(found.get("places", {})),
+            )
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         return known
@@ -114,6 +125,19 @@ class AuditResult:
         if finding.failed and finding.resource and finding.project:
             codes = self.damaged.setdefault(finding.project, {}).setdefault(finding.resource, {})
             codes[finding.code] = codes.get(finding.code, 0) + 1
+            self._name(finding)
+
+    def _name(self, finding: Finding) -> None:
+        """Keep the place of a finding, once, while there is room."""
+        named = self.places.setdefault(finding.project, {}).setdefault(finding.resource, {})
+        known = named.setdefault(str(finding.severity), [])
+        letters = sum(len(each) for each in known) + len(finding.where)
+        if finding.where not in known and len(known) < _MOST_PLACES and letters <= _MOST_LETTERS:
+            known.append(finding.where)
+
+    def _places_of(self, project: str, id: str) -> dict[str, object]:
+        found = self.places.get(project, {}).get(id)
+        return {"places": found} if found else {}
 
     def events(
         self,
@@ -131,11 +155,12 @@ class AuditResult:
         by = f"{agent.name} <{agent.address}>"
         detail = {"findings": self.counts, "fast": fast, "begun": self.begun, **further}
         project, id = resource or ("", "")  # noqa: A001 - the domain's word
+        detail |= self._places_of(project, id)
         outcome = "failure" if self.failed else "success"
         events = [Event(FIXITY_CHECK, by, project, id, head(project, id) if resource else 0, outcome, detail)]
         if resource is None:
             for place, resources in sorted(self.damaged.items()):
                 for each, codes in sorted(resources.items()):
-                    what = {"findings": codes, "fast": fast}
+                    what = {"findings": codes, "fast": fast, **self._places_of(place, each)}
                     events.append(Event(FIXITY_CHECK, by, place, each, head(place, each), "failure", what))
         return events
