@@ -25,6 +25,10 @@ class NoSuchPage(MissingThing):
     """There is nothing at {path}. The interface is described at /archive/v1/openapi.json."""
 
 
+class NoSuchProject(MissingThing):
+    """There is no project {project!r}: it begins with the first thing that is put into it."""
+
+
 class WrongMethod(BadInput):
     """{method} is not possible at {path}."""
 

@@ -454,6 +454,14 @@ class ContentIndex:
         rows = self._rows("SELECT * FROM checks WHERE project = ? AND id = ?", (project, id))
         return _check(rows[0]) if rows else None
 
+    def failed_of(self, project: str) -> list[tuple[str, int]]:
+        """How many resources of a project were found damaged or could not be read, by state."""
+        query = (
+            "SELECT CASE WHEN errors > 0 THEN 'damaged' ELSE 'unknown' END, count(*) FROM checks "
+            "WHERE outcome = 'failure' AND id != '' AND project = ? GROUP BY 1 ORDER BY 1"
+        )
+        return [(str(state), int(count)) for state, count in self._rows(query, (project,))]
+
     def days_of_checks(self, since: str) -> list[tuple[str, int, int]]:
         """Day by day from one on: how many checks ended, and how many of them found something."""
         query = "SELECT day, count(*), sum(failed) FROM every_check WHERE day >= ? GROUP BY day ORDER BY day"

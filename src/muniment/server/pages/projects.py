@@ -8,8 +8,11 @@ from starlette.responses import Response
 from muniment.access import address_of
 from muniment.access.permissions import ancestors
 from muniment.archive import Totals
-from muniment.http.throttling import READ
+from muniment.errors.base import MunimentError
+from muniment.errors.remote import NoSuchProject
+from muniment.http.throttling import ADMIN, READ, WRITE
 from muniment.server.pages.page import Page, resource_path
+from muniment.server.pages.promises import promise_for
 
 router = APIRouter(include_in_schema=False)
 _PAGE = 50
@@ -32,10 +35,16 @@ def projects(request: Request) -> Response:
 
 @router.get("/projects/{organization}/{name}", operation_id="page_project")
 def project(request: Request, organization: str, name: str) -> Response:
-    """One project."""
+    """One project.
+
+    Raises:
+        NoSuchProject: Nothing was ever put into it, and no policy is set for it.
+    """
     page = Page(request)
     place = f"{organization}/{name}"
     page.access.require(READ, place)
+    if place not in page.archive.projects() and not _has_policy(page, place):
+        raise NoSuchProject(project=place[:200])
     held = page.contents.totals([place])
     after = page.asked("after", 100)
     moment, _, key = after.rpartition(" ")
@@ -55,8 +64,18 @@ def project(request: Request, organization: str, name: str) -> Response:
         rows=[(each, resource_path(place, each.summary.id)) for each in found[:_PAGE]],
         following=following,
         rules=_rules(page, place) if page.access.may("acls/read", place) else None,
-        redundancy=page.archive.config.redundancy,
+        promise=promise_for(page, place),
+        may_set=page.access.may(ADMIN, None),
+        may_write=page.access.may(WRITE, place),
+        failed=page.contents.failed_of(place),
     )
+
+
+def _has_policy(page: Page, place: str) -> bool:
+    try:
+        return any(each.project == place for each in page.jobs.copy_service.policies.all())
+    except MunimentError:
+        return False
 
 
 def _heading(page: Page, place: str, held: Totals) -> str:
