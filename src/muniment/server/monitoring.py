@@ -30,7 +30,12 @@ class Monitor:
         self.latest: Usage | None = None
         self.ages: list[int] = []
         """How many resources were last verified how long ago, as `OperationsControl.ages`; empty where unknown."""
+        self.projects = self.owed = 0
+        """How many projects hold something, and how many copies are owed to stores."""
+        self.running: Mapping[str, int] = {}
+        """How many jobs run, by kind."""
         self.read_at = 0.0
+        self._archive = archive
         self._usage = UsageReader(archive)
         self._control = control
         self._outages = OutageLog(logger)
@@ -44,7 +49,16 @@ class Monitor:
         """Read what the archive holds; what hinders that is told once."""
         with self._outages.watching():
             self.latest = self._usage.read()
+            self.projects = len(self._archive.projects())
             self.ages = self._control.ages()
+            self.owed = sum(
+                count
+                for (store, state), (count, _) in self._control.copies().items()
+                if state == "owed" and store != "archive"
+            )
+            self.running = {
+                kind: count for (kind, state), count in self._control.look().jobs_by_state.items() if state == "running"
+            }
             self.read_at = time.time()
 
     def workers(self) -> int | None:

@@ -163,3 +163,18 @@ def test_a_purged_resource_says_that_it_was_removed(tmp_path_factory: pytest.Tem
 
 def test_lists_of_copies_are_json_too(guard: Visitor) -> None:
     assert json.loads(guard.get("/jobs?format=json").body)["jobs"] == []
+
+
+def test_the_list_at_the_side_counts_what_may_be_read_and_says_when(guard: Visitor, damaged: Running) -> None:
+    rail = next(each for each in guard.get("/about").page.every("nav") if each.attributes.get("class") == "rail")
+    words = " ".join(rail.text.split())
+    # Two resources were there when the server counted first; a third may have come before it counts again.
+    assert re.search(r"Find [23]Projects [23]Events", words)
+    for said in ("Fixity 1 damaged", "Copies 2 owed", "Counts as of"):
+        assert said in words
+    reader = Visitor(damaged.url).sign_in(
+        damaged.new_key("reader-of-maps", **{"/projects_rivermark_maps": {"resources/read"}})
+    )
+    other = next(each for each in reader.get("/about").page.every("nav") if each.attributes.get("class") == "rail")
+    assert [each for each in other.inside if each.name == "small"] == []
+    assert "Counts as of" not in other.text

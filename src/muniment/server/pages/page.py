@@ -20,6 +20,7 @@ from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.browsers import session_cookie
 from muniment.http.throttling import EVENTS, READ, WRITE
 from muniment.server.pages import rendering
+from muniment.server.pages.rail import counts_of
 from muniment.server.pages.texts import Texts, chosen, texts
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ RULES = "acls/read"
 REALMS = "realms/read"
 SERVED: frozenset[str] = frozenset({"changes", "choose", "deposit", "jobs"})
 """Pages beyond the first ones that links may lead to."""
+_FAILED = 500
 _PATIENCE = 0.5
 """Seconds that a page waits for the index; then it says that finding is behind."""
 
@@ -193,6 +195,8 @@ def framed(
         root=root,
         current=current,
         rail=_rail(access, request),
+        counts=counts_of(access, request, words) if access is not None and status < _FAILED else {},
+        counted_at=request.app.state.monitor.read_at,
         who=access.caller.agent_name if access is not None and not access.caller.anonymous else "",
         signs_out=bool(session_cookie(request)) and access is not None,
         place=settings.serve_title,
