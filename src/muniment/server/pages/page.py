@@ -20,7 +20,7 @@ from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.browsers import session_cookie
 from muniment.http.throttling import EVENTS, READ, WRITE
 from muniment.server.pages import rendering
-from muniment.server.pages.rail import counts_of
+from muniment.server.pages.counts import counts_of
 from muniment.server.pages.texts import Texts, chosen, texts
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from muniment.errors.base import MunimentError
 from muniment.errors.remote import NoSuchProject
 from muniment.http.throttling import ADMIN, READ, WRITE
 from muniment.server.pages.page import Page, resource_path
-from muniment.server.pages.promises import promise_for
+from muniment.server.pages.policy_words import words_for
 
 router = APIRouter(include_in_schema=False)
 _PAGE = 50
@@ -64,7 +64,7 @@ def project(request: Request, organization: str, name: str) -> Response:
         rows=[(each, resource_path(place, each.summary.id)) for each in found[:_PAGE]],
         following=following,
         rules=_rules(page, place) if page.access.may("acls/read", place) else None,
-        promise=promise_for(page, place),
+        promise=words_for(page, place),
         may_set=page.access.may(ADMIN, None),
         may_write=page.access.may(WRITE, place),
         failed=page.contents.failed_of(place),

@@ -18,14 +18,14 @@ _MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class RailCount:
+class EntryCount:
     """A count beside an entry; `bad` is for what is damaged and for nothing else."""
 
     text: str
     bad: bool = False
 
 
-def counts_of(access: AuthorizedRequest, request: Request, texts: Texts) -> dict[str, RailCount]:
+def counts_of(access: AuthorizedRequest, request: Request, texts: Texts) -> dict[str, EntryCount]:
     """The counts that somebody may see, by the path of the entry; none for who may not read everything."""
     monitor: Monitor = request.app.state.monitor
     if monitor.latest is None or not access.may(READ, None):
@@ -40,10 +40,10 @@ def counts_of(access: AuthorizedRequest, request: Request, texts: Texts) -> dict
         counts["/jobs"] = number(jobs)
     if monitor.owed:
         counts["/copies"] = str(n(monitor.owed, "{n} owed|{n} owed"))
-    found = {path: RailCount(text) for path, text in counts.items()}
+    found = {path: EntryCount(text) for path, text in counts.items()}
     contents: ContentIndex | None = getattr(request.app.state, "contents", None)
     if contents is not None and access.may(EVENTS, None):
         damaged = sum(each.errors > 0 for each in contents.last_checks(failed=True, limit=_MOST))
         if damaged:
-            found["/fixity"] = RailCount(str(n(damaged, "{n} damaged|{n} damaged")), bad=True)
+            found["/fixity"] = EntryCount(str(n(damaged, "{n} damaged|{n} damaged")), bad=True)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muniment.server.pages.promises import length_of, promise_of
+from muniment.server.pages.policy_words import length_of, words_of
 from muniment.server.pages.texts import Texts
 from muniment.workflows.copies.policy import parse_policy
 
@@ -24,7 +24,7 @@ store = "vault"
 
 
 def test_a_policy_is_said_in_words() -> None:
-    found = promise_of(Texts("en"), parse_policy("a/b", POLICY), 5)
+    found = words_of(Texts("en"), parse_policy("a/b", POLICY), 5)
     assert (found.shape, found.sentence) == ("ok", "3 copies: the archive&#39;s disk, frankfurt, vault.")
     assert dict(found.places) == {
         "Archive, disk": (
@@ -43,10 +43,10 @@ def test_a_policy_is_said_in_words() -> None:
 
 
 def test_no_policy_promises_one_copy_and_says_so() -> None:
-    found = promise_of(Texts("en"), parse_policy("*", ""), 0)
+    found = words_of(Texts("en"), parse_policy("*", ""), 0)
     assert (found.shape, found.sentence, found.general) == ("warn", "One copy only: the archive&#39;s disk.", False)
     assert "no parity" in found.places[0][1]
-    assert promise_of(Texts("en"), parse_policy("*", POLICY), 0).general
+    assert words_of(Texts("en"), parse_policy("*", POLICY), 0).general
 
 
 def test_a_length_of_time_is_said_in_words() -> None:

@@ -24,7 +24,7 @@ _LENGTHS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class PolicyWords:
     """What is promised for a project: a sentence, and a line for each place with its name and what holds there.
 
     `shape` is how it is marked: nothing promised beside the archive itself is a thing to look at.
@@ -38,17 +38,17 @@ class Promise:
     """Whether it is the policy of every project without one of its own."""
 
 
-def promise_for(page: Page, project: str) -> Promise | None:
+def words_for(page: Page, project: str) -> PolicyWords | None:
     """What is promised for a project; None where that cannot be known at this moment."""
     service: CopyService = page.jobs.copy_service
     try:
         policy = service.policies.of(project)
     except MunimentError:
         return None
-    return promise_of(page.texts, policy, page.archive.config.redundancy)
+    return words_of(page.texts, policy, page.archive.config.redundancy)
 
 
-def promise_of(texts: Texts, policy: Policy, redundancy: int) -> Promise:
+def words_of(texts: Texts, policy: Policy, redundancy: int) -> PolicyWords:
     """A policy in words; `redundancy` is the archive's own, in percent."""
     t, n = texts, texts.counted
     stores = list(dict.fromkeys(rule.store for rule in policy.copies))
@@ -72,7 +72,7 @@ def promise_of(texts: Texts, policy: Policy, redundancy: int) -> Promise:
             if policy.repair
             else t("What is found damaged is repaired when somebody asks for it.")
         )
-    return Promise(
+    return PolicyWords(
         "ok" if policy.copies else "warn",
         sentence,
         places,
