@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from muniment.archive.copying import Copier
+from muniment.archive.copying.pieces import Pieces
 from muniment.archive.disk.layout import TUPLES, ArchiveLayout
 from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import FIXITY_CHECK, Index
-from muniment.archive.index.pieces import Pieces
 from muniment.archive.index.rebuild import object_roots, summaries
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, Protocol
 
 from muniment.content.digests import Hashers
@@ -23,48 +23,16 @@ class PieceBook(Protocol):
     def known(self, sha256: str) -> tuple[str, ...] | None:
         """The sha256 of each piece, if it is known."""
 
-    def learn(self, sha256: str, read: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
-        """The same, where it is not known by reading the file; of several that ask at once, one reads."""
+    def learn(self, size: int, sha256: str, open_at: Open) -> None:
+        """Find them, where they are not known, by reading the file; of several that ask at once, one reads.
 
+        Raises:
+            PieceMismatch: It is not what it was.
+            OSError: The system did not give it.
+        """
 
-class PieceHasher:
-    """The sha256 of each piece of a stream of bytes, fed once."""
-
-    def __init__(self) -> None:
-        self._done: list[str] = []
-        self._hasher = hashlib.sha256(usedforsecurity=False)
-        self._left = PIECE
-
-    def update(self, data: bytes | memoryview) -> None:
-        """Feed the next bytes."""
-        rest = memoryview(data)
-        while len(rest) >= self._left:
-            self._hasher.update(rest[: self._left])
-            rest = rest[self._left :]
-            self._done.append(self._hasher.hexdigest())
-            self._hasher = hashlib.sha256(usedforsecurity=False)
-            self._left = PIECE
-        self._hasher.update(rest)
-        self._left -= len(rest)
-
-    def values(self) -> tuple[str, ...]:
-        """The digests of all that was fed."""
-        return (*self._done, self._hasher.hexdigest()) if self._left < PIECE or not self._done else tuple(self._done)
-
-
-def read_pieces(pieces: Iterator[bytes], algorithms: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The digests of a file and those of its pieces, in one pass over its bytes."""
-    whole, parts = Hashers(algorithms), PieceHasher()
-    for data in pieces:
-        whole.update(data)
-        parts.update(data)
-    return whole.values(), parts.values()
-
-
-def chunks_of(file: BinaryIO) -> Iterator[bytes]:
-    """The rest of a file, chunk by chunk."""
-    while data := file.read(_CHUNK):
-        yield data
+    def keep(self, sha256: str, pieces: Sequence[str]) -> None:
+        """Remember what was found while the bytes went by; nothing of a file of one piece."""
 
 
 def pieces_of_file(size: int, sha256: str, book: PieceBook | None) -> tuple[str, ...] | None:
@@ -81,18 +49,15 @@ def learn_pieces(size: int, sha256: str, book: PieceBook | None, open_at: Open) 
         PieceMismatch: It is not what it was.
         OSError: The system did not give it.
     """
-
-    def read() -> tuple[str, ...]:
-        with open_at(0) as file:
-            found, pieces = read_pieces(chunks_of(file), ("sha256",))
-        if found["sha256"] != sha256:
-            raise PieceMismatch(start=0, stop=size, found=found["sha256"], expected=sha256)
-        return pieces
-
-    if book is None:
-        read()
-    else:
-        book.learn(sha256, read)
+    if book is not None:
+        book.learn(size, sha256, open_at)
+        return
+    hashers = Hashers(("sha256",))
+    with open_at(0) as file:
+        while data := file.read(_CHUNK):
+            hashers.update(data)
+    if (found := hashers.values()["sha256"]) != sha256:
+        raise PieceMismatch(start=0, stop=size, found=found, expected=sha256)
 
 
 class RangeProof:

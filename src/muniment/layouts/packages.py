@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from muniment.content import Entry, Hashers
+from muniment.content.pieces import PIECE, PieceBook
 from muniment.content.regular import open_regular
 from muniment.layouts.streams import Member, TarPlan, ZipPlan
 
@@ -88,6 +89,10 @@ class LaidOutPackage:
     name: str
     members: Sequence[Member]
     folders: tuple[str, ...] = ()
+
+    def with_book(self, book: PieceBook) -> LaidOutPackage:
+        """The same, a range of whose large files is proven by the pieces in `book`."""
+        return replace(self, members=[replace(each, book=book) if each.size > PIECE else each for each in self.members])
 
     def below_top(self) -> frozenset[str]:
         """The folders that stay empty, by their names in an archive: below the one top folder."""

@@ -104,7 +104,8 @@ def plan_package(
         MunimentError: As `lay_out`.
     """
     found = _find(archive, id, layout, project, instance)
-    return PACKINGS[form](_lay(found, layout), seconds(found.created))
+    laid = _lay(found, layout).with_book(archive.context.pieces)
+    return PACKINGS[form](laid, seconds(found.created))
 
 
 def export(

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.archive.index.pieces import Pieces
+from muniment.archive.copying.copy_and_digest import Digesting, PieceHasher
+from muniment.archive.copying.pieces import Pieces
 from muniment.content import pieces as module
-from muniment.content.pieces import PieceHasher, RangeProof, learn_pieces, pieces_of_file
+from muniment.content.pieces import RangeProof, learn_pieces, pieces_of_file
 from muniment.errors.content import PieceMismatch
 
 SMALL = 10
@@ -60,13 +61,23 @@ def prove(file: Counting, digests: Sequence[str], start: int, stop: int, step: i
 
 @given(st.binary(max_size=60), st.lists(st.integers(1, 25), max_size=10))
 def test_the_pieces_do_not_depend_on_how_the_bytes_come(data: bytes, cuts: list[int]) -> None:
-    module_piece, module.PIECE = module.PIECE, SMALL
-    hasher, at = PieceHasher(), 0
+    hasher, at = PieceHasher(SMALL), 0
     for cut in [*cuts, len(data)]:
         hasher.update(data[at : at + cut])
         at += cut
-    assert list(hasher.values()) == digests_of(data)
-    module.PIECE = module_piece
+    assert list(hasher.pieces()) == (digests_of(data) if len(data) > SMALL else [])
+    assert hasher.hexdigest() == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("algorithms", [("sha512", "sha256"), ("sha256",), ("sha512",)])
+@pytest.mark.parametrize("threads", [False, True])
+def test_the_pieces_come_with_the_digests_of_the_whole(algorithms: tuple[str, ...], threads: bool) -> None:
+    data = bytes(range(35))
+    digesting = Digesting(algorithms, threads=threads, piece=SMALL)
+    for at in range(0, 35, 7):
+        digesting.feed(data[at : at + 7])
+    assert digesting.values() == tuple(hashlib.new(name, data).hexdigest() for name in algorithms)
+    assert list(digesting.pieces()) == (digests_of(data) if "sha256" in algorithms else [])
 
 
 @pytest.mark.parametrize("start", range(0, 35, 3))
@@ -96,25 +107,39 @@ def test_what_is_learned_once_is_known_to_others(tmp_path: Path) -> None:
     data = bytes(range(25))
     sha256 = hashlib.sha256(data).hexdigest()
     file = Counting(data)
-    learn_pieces(25, sha256, Pieces(tmp_path / "pieces.db"), file.open)
-    other = Pieces(tmp_path / "pieces.db")
+    learn_pieces(25, sha256, book_at(tmp_path), file.open)
+    other = book_at(tmp_path)
     assert list(other.known(sha256) or ()) == digests_of(data)
     learn_pieces(25, sha256, other, file.open)
     assert file.read == 25
     assert other.known("00" * 32) is None
 
 
+def test_without_a_memory_the_whole_file_is_read_each_time() -> None:
+    file = Counting(bytes(25))
+    for _ in range(2):
+        learn_pieces(25, hashlib.sha256(file.data).hexdigest(), None, file.open)
+    assert file.read == 50
+    with pytest.raises(PieceMismatch):
+        learn_pieces(25, "00" * 32, None, file.open)
+
+
 def test_of_a_damaged_file_nothing_is_learned(tmp_path: Path) -> None:
-    book = Pieces(tmp_path / "pieces.db")
+    book = book_at(tmp_path)
     with pytest.raises(PieceMismatch):
         learn_pieces(25, "00" * 32, book, Counting(bytes(25)).open)
     assert book.known("00" * 32) is None
 
 
+def test_of_a_file_of_one_piece_nothing_is_kept(tmp_path: Path) -> None:
+    book_at(tmp_path).keep("00" * 32, ())
+    assert not list(tmp_path.iterdir())
+
+
 def test_of_several_that_ask_at_once_one_reads(tmp_path: Path) -> None:
     data = bytes(range(25))
     sha256 = hashlib.sha256(data).hexdigest()
-    file, book = Counting(data), Pieces(tmp_path / "pieces.db")
+    file, book = Counting(data), book_at(tmp_path)
     threads = [threading.Thread(target=learn_pieces, args=(25, sha256, book, file.open)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -124,9 +149,29 @@ def test_of_several_that_ask_at_once_one_reads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(100)])
-def test_a_damaged_memory_is_as_good_as_none(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_memory_is_as_good_as_none_and_made_anew(tmp_path: Path, content: bytes) -> None:
     place = tmp_path / "pieces.db"
     place.write_bytes(content)
     data = bytes(range(25))
-    assert Pieces(place).known("00" * 32) is None
-    learn_pieces(25, hashlib.sha256(data).hexdigest(), Pieces(place), Counting(data).open)
+    assert book_at(tmp_path).known("00" * 32) is None
+    learn_pieces(25, hashlib.sha256(data).hexdigest(), book_at(tmp_path), Counting(data).open)
+    assert list(book_at(tmp_path).known(hashlib.sha256(data).hexdigest()) or ()) == digests_of(data)
+
+
+def test_an_entry_that_changed_on_the_disk_is_none(tmp_path: Path) -> None:
+    data = bytes(range(25))
+    sha256 = hashlib.sha256(data).hexdigest()
+    book_at(tmp_path).keep(sha256, digests_of(data))
+    place = tmp_path / "pieces.db"
+    kept = place.read_bytes()
+    second = bytes.fromhex(digests_of(data)[1])
+    at = kept.index(second)
+    place.write_bytes(kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :])
+    assert book_at(tmp_path).known(sha256) is None
+    learn_pieces(25, sha256, book_at(tmp_path), Counting(data).open)
+    assert list(book_at(tmp_path).known(sha256) or ()) == digests_of(data)
+
+
+def book_at(folder: Path) -> Pieces:
+    """A memory of pieces in a folder."""
+    return Pieces(folder / "pieces.db", SMALL)

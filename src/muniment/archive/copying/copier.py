@@ -13,6 +13,7 @@ from muniment.archive.copying import copy_and_digest
 from muniment.archive.copying.jobs import Copied, CopyJob, Failed, Hashed, HashJob
 from muniment.archive.copying.workers import Worker, Workers
 from muniment.content import ALGORITHMS
+from muniment.content.pieces import PIECE
 from muniment.errors.content import UnknownDigest
 
 FEW = 300
@@ -83,13 +84,13 @@ class Copier:
 
         # The pipes carry plain strings only, not the subclasses a caller's paths may be.
         def ask(job: CopyJob) -> tuple[Any, ...]:
-            return (str(job.source), str(job.target), self.algorithms, tuple(job.known))
+            return (str(job.source), str(job.target), self.algorithms, tuple(job.known), PIECE)
 
         def answer(job: CopyJob, row: tuple[Any, ...]) -> Copied | Failed:
             if not row[0]:
                 return Failed.of(job.key, job.source, job.target, row[1:])
-            _, size, mtime_ns, values, stored = row
-            return Copied(job.key, size, dict(zip(self.algorithms, values, strict=True)), mtime_ns, stored)
+            _, size, mtime_ns, values, stored, pieces = row
+            return Copied(job.key, size, dict(zip(self.algorithms, values, strict=True)), mtime_ns, stored, pieces)
 
         return self._run("copy", jobs, ask, answer)
 
@@ -102,14 +103,15 @@ class Copier:
         """
 
         def ask(job: HashJob) -> tuple[Any, ...]:
-            return (str(job.path), _checked(job.algorithms) if job.algorithms else self.algorithms)
+            names = _checked(job.algorithms) if job.algorithms else self.algorithms
+            return (str(job.path), names, PIECE if job.pieces else 0)
 
         def answer(job: HashJob, row: tuple[Any, ...]) -> Hashed | Failed:
             if not row[0]:
                 return Failed.of(job.key, job.path, "", row[1:])
-            _, size, mtime_ns, values = row
+            _, size, mtime_ns, values, pieces = row
             names = dict.fromkeys(job.algorithms or self.algorithms)
-            return Hashed(job.key, size, dict(zip(names, values, strict=True)), mtime_ns)
+            return Hashed(job.key, size, dict(zip(names, values, strict=True)), mtime_ns, pieces)
 
         return self._run("hash", jobs, ask, answer)
 

@@ -67,14 +67,56 @@ def copy_error_of(side: str, error: OSError) -> CopyError:
     return CopyError(side, kind, number, error.strerror or str(error))
 
 
+class PieceHasher:
+    """The sha256 of a stream, and that of each piece of it of `size` bytes.
+
+    A stream of one piece costs nothing more: until there are two the digest of the whole is that of the piece.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+        self._whole = hashlib.sha256(usedforsecurity=False)
+        self._part: _Hash | None = None
+        self._done: list[str] = []
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes."""
+        rest = memoryview(data)
+        while rest:
+            taken = rest[: self._left]
+            self._whole.update(taken)
+            if self._part is not None:
+                self._part.update(taken)
+            self._left -= len(taken)
+            rest = rest[len(taken) :]
+            if not self._left:
+                self._done.append((self._part or self._whole).hexdigest())
+                self._part = hashlib.sha256(usedforsecurity=False)
+                self._left = self._size
+
+    def hexdigest(self) -> str:
+        """The digest of the whole."""
+        return self._whole.hexdigest()
+
+    def pieces(self) -> tuple[str, ...]:
+        """The digests of the pieces; none where there is but one."""
+        last = [self._part.hexdigest()] if self._part is not None and self._left < self._size else []
+        found = (*self._done, *last)
+        return found if len(found) > 1 else ()
+
+
 class Digesting:
     """Several digests of one stream; with `threads` each has a thread of its own.
 
+    With `piece` the sha256 of each piece of so many bytes is found as well, in the thread of the whole's.
     What is fed may be overwritten by the feeder after `DEPTH` further calls of `feed`.
     """
 
-    def __init__(self, algorithms: Sequence[str], *, threads: bool = False) -> None:
-        self._hashers: list[_Hash] = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
+    def __init__(self, algorithms: Sequence[str], *, threads: bool = False, piece: int = 0) -> None:
+        self._hashers: list[_Hash | PieceHasher] = [
+            PieceHasher(piece) if piece and name == "sha256" else hashlib.new(name, usedforsecurity=False)
+            for name in algorithms
+        ]
         self._lanes: list[tuple[SimpleQueue[object], SimpleQueue[None], threading.Thread]] = []
         self._fed = 0
         if threads:
@@ -116,6 +158,11 @@ class Digesting:
         self.close()
         return tuple(hasher.hexdigest() for hasher in self._hashers)
 
+    def pieces(self) -> tuple[str, ...]:
+        """The digests of the pieces; none of a stream of one piece, or where they were not asked for."""
+        self.close()
+        return next((hasher.pieces() for hasher in self._hashers if isinstance(hasher, PieceHasher)), ())
+
 
 def _digest(update: Callable[[object], None], given: SimpleQueue[object], done: SimpleQueue[None]) -> None:
     while (data := given.get()) is not None:
@@ -123,8 +170,10 @@ def _digest(update: Callable[[object], None], given: SimpleQueue[object], done: 
         done.put(None)
 
 
-def hash_file(path: str, algorithms: Sequence[str], *, spread: bool = True) -> tuple[object, ...]:
-    """Digest a file: its size, time of last change in ns, and the digests; `spread` lets a big one have threads.
+def hash_file(path: str, algorithms: Sequence[str], piece: int = 0, *, spread: bool = True) -> tuple[object, ...]:
+    """Digest a file: its size, time of last change in ns, the digests, and those of its pieces of `piece` bytes.
+
+    `spread` lets a big one have threads.
 
     Raises:
         CopyError: It could not be read, is not a file, or changed meanwhile.
@@ -134,24 +183,25 @@ def hash_file(path: str, algorithms: Sequence[str], *, spread: bool = True) -> t
         if before.st_size <= WHOLE:
             data = _read_whole(source, before.st_size)
             values = tuple(hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in algorithms)
+            pieces: tuple[str, ...] = ()
         else:
-            values = _pass_through(source, before.st_size, None, algorithms, spread=spread)
+            values, pieces = _pass_through(source, before.st_size, None, algorithms, piece, spread=spread)
         _refuse_change(source, before)
     finally:
         os.close(source)
-    return (before.st_size, before.st_mtime_ns, values)
+    return (before.st_size, before.st_mtime_ns, values, pieces)
 
 
 def copy_file(
-    path: str, target: str, algorithms: Sequence[str], known: Iterable[str] = (), *, spread: bool = True
+    path: str, target: str, algorithms: Sequence[str], known: Iterable[str] = (), piece: int = 0, *, spread: bool = True
 ) -> tuple[object, ...]:
-    """Copy a file to a new one while digesting the very bytes that are written.
+    """Copy a file to a new one while digesting the very bytes that are written, and their pieces of `piece` bytes.
 
     When `known` holds digests, of the first algorithm, the file is digested first, and written only
     if its digest is none of them; `spread` lets a big file have threads. Nothing is left at `target` when it fails.
 
     Returns:
-        Size, time of last change in ns, the digests, and whether it was written.
+        Size, time of last change in ns, the digests, whether it was written, and the digests of its pieces.
 
     Raises:
         CopyError: One side refused, the source is not a file, or it changed meanwhile.
@@ -166,18 +216,18 @@ def copy_file(
             stored = values[0] not in known
             if stored:
                 write_new(target, data)
-            return (size, before.st_mtime_ns, values, stored)
+            return (size, before.st_mtime_ns, values, stored, ())
         if known:
-            values = _pass_through(source, size, None, algorithms, spread=spread)
+            values, pieces = _pass_through(source, size, None, algorithms, piece, spread=spread)
             if values[0] in known:
                 _refuse_change(source, before)
-                return (size, before.st_mtime_ns, values, False)
+                return (size, before.st_mtime_ns, values, False, pieces)
             os.lseek(source, 0, os.SEEK_SET)
         with NewFile(target) as out:
-            values = _pass_through(source, size, out, algorithms, spread=spread)
+            values, pieces = _pass_through(source, size, out, algorithms, piece, spread=spread)
             _refuse_change(source, before)
             out.keep()
-        return (size, before.st_mtime_ns, values, True)
+        return (size, before.st_mtime_ns, values, True, pieces)
     finally:
         os.close(source)
 
@@ -218,11 +268,11 @@ def _refuse_other_size(found: int, expected: int) -> None:
 
 
 def _pass_through(
-    source: int, size: int, out: NewFile | None, algorithms: Sequence[str], *, spread: bool
-) -> tuple[str, ...]:
+    source: int, size: int, out: NewFile | None, algorithms: Sequence[str], piece: int, *, spread: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     threads = spread and size >= THREADED
     buffers = [memoryview(bytearray(CHUNK)) for _ in range(DEPTH + 1 if threads else 1)]
-    digesting = Digesting(algorithms, threads=threads)
+    digesting = Digesting(algorithms, threads=threads, piece=piece)
     done = turn = 0
     try:
         while True:
@@ -243,7 +293,7 @@ def _pass_through(
     finally:
         digesting.close()
     _refuse_other_size(done, size)
-    return digesting.values()
+    return digesting.values(), digesting.pieces()
 
 
 def write_new(target: str, data: bytes) -> None:

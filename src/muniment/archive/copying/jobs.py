@@ -25,31 +25,40 @@ class CopyJob(NamedTuple):
 
 
 class HashJob(NamedTuple):
-    """Digest the file `path` with `algorithms` (the copier's own if empty); `size` is a hint as in `CopyJob`."""
+    """Digest the file `path` with `algorithms` (the copier's own if empty); `size` is a hint as in `CopyJob`.
+
+    With `pieces` the sha256 of each piece of a large file is found as well.
+    """
 
     key: Any
     path: str
     size: int = 0
     algorithms: tuple[str, ...] = ()
+    pieces: bool = False
 
 
 class Copied(NamedTuple):
-    """A file came in; `stored` is False when its content was known and nothing was written."""
+    """A file came in; `stored` is False when its content was known and nothing was written.
+
+    `pieces` has the sha256 of each piece of a large file.
+    """
 
     key: Any
     size: int
     digests: dict[str, str]
     mtime_ns: int
     stored: bool
+    pieces: tuple[str, ...] = ()
 
 
 class Hashed(NamedTuple):
-    """A file was digested."""
+    """A file was digested; `pieces` has the sha256 of each piece of a large one, where that was asked for."""
 
     key: Any
     size: int
     digests: dict[str, str]
     mtime_ns: int
+    pieces: tuple[str, ...] = ()
 
 
 class Failed(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from muniment.archive.copying.copy_and_digest import CHUNK, THREADED, CopyError, Digesting, NewFile
 from muniment.archive.copying.jobs import Failed
+from muniment.content.pieces import PIECE
 from muniment.content.transaction import Readable
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
@@ -18,8 +19,8 @@ WORTH_A_THREAD = 256 << 10
 
 def write_stream(
     source: Readable | Iterable[Chunk], target: str | os.PathLike[str], algorithms: Iterable[str]
-) -> tuple[int, dict[str, str]]:
-    """Write what `source` gives to the new file `target`; its size in bytes and its digests.
+) -> tuple[int, dict[str, str], tuple[str, ...]]:
+    """Write what `source` gives to the new file `target`; its size in bytes, its digests, and those of its pieces.
 
     A thread for each digest is begun when the stream turns out to be long. Errors of `source` itself
     pass through as they are. When anything fails, nothing is left at `target`.
@@ -29,7 +30,7 @@ def write_stream(
     """
     names = tuple(dict.fromkeys(algorithms))
     size = 0
-    digesting = Digesting(names)
+    digesting = Digesting(names, piece=PIECE)
     try:
         with NewFile(os.fspath(target)) as out:
             for chunk in _chunks(source):
@@ -44,7 +45,7 @@ def write_stream(
         raise Failed.of(None, "", os.fspath(target), trouble.row).error() from trouble
     finally:
         digesting.close()
-    return size, dict(zip(names, values, strict=True))
+    return size, dict(zip(names, values, strict=True)), digesting.pieces()
 
 
 def _chunks(source: Readable | Iterable[Chunk]) -> Iterator[bytes | bytearray]:

@@ -17,6 +17,7 @@ from muniment.archive.ingest.staging import StagingArea
 from muniment.archive.package.names import stored_path
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
+from muniment.content.pieces import PieceBook
 from muniment.content.regular import open_regular
 from muniment.content.times import from_ns
 from muniment.content.transaction import Readable
@@ -31,12 +32,16 @@ class ContentWriter:
     """What one transaction has stored so far. Several threads may store streams at once.
 
     `staged` is digest (of the archive's first algorithm) to content path below the version's content
-    folder; `known` are the digests the resource's earlier instances hold, by size in bytes.
+    folder; `known` are the digests the resource's earlier instances hold, by size in bytes; `book` is told of the
+    pieces of what is large.
     """
 
-    def __init__(self, copier: Copier, area: StagingArea, known: Mapping[int, tuple[str, ...]], held: set[str]) -> None:
+    def __init__(
+        self, copier: Copier, area: StagingArea, known: Mapping[int, tuple[str, ...]], held: set[str], book: PieceBook
+    ) -> None:
         self.staged: dict[str, str] = {}
         self._copier = copier
+        self._book = book
         self._area = area
         self._known = known
         self._held = held
@@ -64,9 +69,11 @@ class ContentWriter:
         with self._lock:
             target = self._target(path)
         algorithms = (*self._copier.algorithms, *expected)
-        size, digests = write_stream(source, target, algorithms)
+        size, digests, pieces = write_stream(source, target, algorithms)
         with self._lock:
-            return self._keep(path, target, size, digests, expected, modified)
+            entry = self._keep(path, target, size, digests, expected, modified)
+        self._book.keep(entry.digests["sha256"], pieces)
+        return entry
 
     def expect(self, count: int) -> None:
         """So many files will come: their workers may start while the names are still being looked at."""
@@ -116,7 +123,7 @@ class ContentWriter:
         if progress:
             progress("adding", done, len(jobs), size=size)
 
-    def move_in(self, part: Path, entry: Entry, expected: Mapping[str, str]) -> Entry:
+    def move_in(self, part: Path, entry: Entry, expected: Mapping[str, str], pieces: tuple[str, ...]) -> Entry:
         """Store a file that lies in the transaction's folder already and was digested on its way there.
 
         Raises:
@@ -126,7 +133,9 @@ class ContentWriter:
         with self._lock:
             target = self._target(entry.path)
             rename(part, Path(target))
-            return self._keep(entry.path, target, entry.size or 0, dict(entry.digests), expected, entry.modified)
+            kept = self._keep(entry.path, target, entry.size or 0, dict(entry.digests), expected, entry.modified)
+        self._book.keep(kept.digests["sha256"], pieces)
+        return kept
 
     def _all_digests(self, entry: Entry, source: str, expected: Mapping[str, str]) -> dict[str, str]:
         """The entry's digests and those of `expected` that the archive does not record itself."""
@@ -150,6 +159,7 @@ class ContentWriter:
     def _copied(self, answer: Copied, modified: str | None) -> tuple[Entry, int]:
         path, target = answer.key
         when = modified or from_ns(answer.mtime_ns)
+        self._book.keep(answer.digests["sha256"], answer.pieces)
         if not answer.stored:
             return Entry(path, answer.size, answer.digests, when), answer.size
         return self._keep(path, target, answer.size, answer.digests, {}, when), answer.size

@@ -247,7 +247,7 @@ class _Build:
         area = ObjectArea.of(self._area, record)
         make_folder(area.content)
         draft = Draft(record={"metadata": imported.metadata})
-        writer = ContentWriter(self._context.copier, area, {}, set(self._inventory.manifest))
+        writer = ContentWriter(self._context.copier, area, {}, set(self._inventory.manifest), self._context.pieces)
         for entry in self._store(writer, list(imported.files), draft, progress):
             draft.put(entry)
             for name in _STRONG:

@@ -61,7 +61,7 @@ class Transaction:
         self._draft = draft
         held = base.held() if base else set()
         known = known_content(draft.entries.values(), context.config.digests[0])
-        self._writer = ContentWriter(context.copier, area, known, held)
+        self._writer = ContentWriter(context.copier, area, known, held, context.pieces)
         self._closed = ""
         self._lock = threading.Lock()
         self._metadata_before = copy.deepcopy(draft.metadata)
@@ -243,14 +243,14 @@ class Transaction:
         """The digests that are recorded of every file."""
         return self._context.config.digests
 
-    def store_upload(self, part: Path, entry: Entry, expected: Mapping[str, str]) -> Entry:
-        """Make a file that lies in the folder of uploads, digested already, one of the transaction's.
+    def store_upload(self, part: Path, entry: Entry, expected: Mapping[str, str], pieces: tuple[str, ...]) -> Entry:
+        """Make a file that lies in the folder of uploads, digested already with its `pieces`, one of the transaction's.
 
         Raises:
             DigestMismatch: It is not what was expected; it is gone.
             DiskFull, WriteFailed: The storage refused.
         """
-        return self._store(self._writer.move_in(part, entry, expected))
+        return self._store(self._writer.move_in(part, entry, expected, pieces))
 
     def commit(self, *, message: str | None = None, progress: Progress = quiet) -> Instance:
         """Publish the new instance and return it.

@@ -31,6 +31,7 @@ from muniment.content import Entry, parse_expected
 from muniment.content.acceptable import check_size
 from muniment.content.digests import ALGORITHMS
 from muniment.content.identity import Agent
+from muniment.content.pieces import PIECE
 from muniment.content.regular import read_regular
 from muniment.content.times import check_time
 from muniment.errors.archive import LeftoverNotFound
@@ -117,6 +118,7 @@ class Upload:
         self._digesting: Digesting | None = None
         self._size = 0
         self._values: tuple[int, dict[str, str]] = (-1, {})
+        self._pieces: tuple[str, ...] = ()
 
     @classmethod
     def begin(cls, transaction: Transaction, request: UploadRequest) -> Self:
@@ -183,6 +185,7 @@ class Upload:
             if self._digesting is not None:
                 values = self._digesting.values()
                 self._values = (self._size, dict(zip(self._algorithms, values, strict=True)))
+                self._pieces = self._digesting.pieces()
             self._digesting = None
             os.close(self._descriptor)
             self._descriptor = -1
@@ -221,7 +224,7 @@ class Upload:
         try:
             path = transaction.check_path(self.request.path, replace=self.request.replace)
             entry = Entry(path, size, found, self.request.modified)
-            return transaction.store_upload(self._part, entry, expected)
+            return transaction.store_upload(self._part, entry, expected, self._pieces)
         finally:
             self.discard()
 
@@ -254,7 +257,7 @@ class Upload:
             raise WrongUploadOffset(upload=self.id, found=found, given=given)
 
     def _digested(self, descriptor: int, size: int) -> Digesting:
-        digesting = Digesting(self._algorithms, threads=size > THREADED)
+        digesting = Digesting(self._algorithms, threads=size > THREADED, piece=PIECE)
         position = 0
         while position < size:
             data = os.pread(descriptor, min(_READ, size - position), position)

@@ -8,15 +8,17 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.copying import Failed, Hashed, HashJob
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.content import Finding, Hashers
-from muniment.content.pieces import PIECE, chunks_of, read_pieces
+from muniment.content.pieces import PIECE
 from muniment.content.regular import open_regular
 
 
 def check_content(
     context: ArchiveContext, group: list[ObjectCheck], *, every_digest: bool
 ) -> Iterator[tuple[ObjectCheck, Finding | None, int]]:
-    """Digest every file of the objects of `group`: the object, what is wrong with a file of it, and its bytes."""
-    large: list[tuple[ObjectCheck, str, tuple[str, ...]]] = []
+    """Digest every file of the objects of `group`: the object, what is wrong with a file of it, and its bytes.
+
+    The pieces of large files that nobody knows yet are found in the same pass.
+    """
 
     def jobs() -> Iterator[HashJob]:
         for check in group:
@@ -24,34 +26,16 @@ def check_content(
                 if name in check.irregular:
                     continue  # said already, and a pipe would be waited for
                 algorithms = tuple(expected.digests) if every_digest else ("sha256",)
-                if (expected.size or 0) > PIECE and context.pieces.known(expected.digests.get("sha256", "")) is None:
-                    large.append((check, name, algorithms))
-                    continue
-                yield HashJob((check, name), str(check.root / name), expected.size or 0, algorithms)
+                size, sha256 = expected.size or 0, expected.digests.get("sha256", "")
+                unknown = size > PIECE and context.pieces.known(sha256) is None
+                yield HashJob((check, name), str(check.root / name), size, algorithms, unknown)
 
     for answer in context.copier.hash(jobs()):
         check, name = answer.key
-        yield check, _judge(check, name, answer), answer.size if isinstance(answer, Hashed) else 0
-    for check, name, algorithms in large:
-        yield _learn(context, check, name, algorithms)
-
-
-def _learn(
-    context: ArchiveContext, check: ObjectCheck, name: str, algorithms: tuple[str, ...]
-) -> tuple[ObjectCheck, Finding | None, int]:
-    """The same of a large file whose pieces are not known: they are remembered, if it is as recorded."""
-    recorded = check.files[name]
-    try:
-        with open_regular(check.root / name) as file:
-            found, pieces = read_pieces(chunks_of(file), ("sha256", *algorithms))
-    except FileNotFoundError:
-        return check, None, 0  # as in `_judge`
-    except OSError as error:
-        return check, check.finding("M104", name, "", error.strerror or str(error), _instance(name)), 0
-    finding = _compare(check, name, {algorithm: found[algorithm] for algorithm in algorithms})
-    if finding is None and found["sha256"] == recorded.digests.get("sha256"):
-        context.pieces.learn(found["sha256"], lambda: pieces)
-    return check, finding, recorded.size or 0
+        finding = _judge(check, name, answer)
+        if finding is None and isinstance(answer, Hashed) and answer.pieces:
+            context.pieces.keep(answer.digests["sha256"], answer.pieces)
+        yield check, finding, answer.size if isinstance(answer, Hashed) else 0
 
 
 def _judge(check: ObjectCheck, name: str, answer: Hashed | Failed) -> Finding | None:
