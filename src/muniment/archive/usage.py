@@ -66,6 +66,13 @@ class UsageReader:
                 parity_owed=None if self._looked_to < self._seen else len(self._owed),
             )
 
+    def owes(self, project: str, resource: str) -> int | None:
+        """How many instances of a resource lack their parity, as of the last reading; None while they are counted."""
+        with self._lock:
+            if self._looked_to < self._seen:
+                return None
+            return sum(each[:2] == (project, resource) for each in self._owed)
+
     def _read_log(self) -> None:
         log = self._archive.context.log
         if log.head().seq < self._seen:  # it was lost and begun anew

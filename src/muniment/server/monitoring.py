@@ -61,6 +61,10 @@ class Monitor:
             }
             self.read_at = time.time()
 
+    def owes_parity(self, project: str, resource: str) -> int | None:
+        """How many instances of a resource lacked their parity when it was looked at last; None: not looked at yet."""
+        return self._usage.owes(project, resource) if self.latest is not None else None
+
     def workers(self) -> int | None:
         """How many workers are alive; None where the ledger cannot be reached. Asked at most every two seconds."""
         with self._lock:

@@ -2,7 +2,40 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+
+from muniment.archive import Archive
+from muniment.content.checks import CheckedFile, CheckReport, Format
+from muniment.server.pages.texts import Texts
+from tests.servers.browser.conftest import DRAWING
 from tests.servers.browser.visiting import Visitor
+from tests.servers.native.running import Running
+from tests.timing import eventually
+
+
+class _Named:
+    """A check on ingest that tells one format, as a program for formats would."""
+
+    def examine(self, files: Iterable[CheckedFile], before: Mapping[str, object]) -> CheckReport:
+        del before
+        known = (Format("fmt/18", "Acrobat PDF", "1.4"),)
+        return CheckReport(formats={file.path: known if file.path.endswith(".pdf") else () for file in files})
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def picture(number: int) -> bytes:
+    """A PNG of a few grey pixels, another for each number."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", 4, 4, 8, 0, 0, 0, 0)
+    rows = b"".join(b"\0" + bytes([number * 7 % 256] * 4) for _ in range(4))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def test_a_project_says_in_words_what_is_promised_for_it(keeper: Visitor) -> None:
@@ -20,3 +53,71 @@ def test_a_project_that_does_not_exist_is_not_found(keeper: Visitor) -> None:
     assert page.status == 404
     assert "There is no project 'no/such'" in page.words
     assert keeper.get("/projects/rivermark/maps").status == 200
+
+
+def test_a_resource_says_what_each_instance_changed(keeper: Visitor) -> None:
+    page = keeper.get("/resources/harbour?project=rivermark/maps")
+    instances = next(each for each in page.page.every("ol") if each.attributes.get("class") == "instances")
+    newest, first = (" ".join(each.text.split()) for each in instances.inside if each.name == "li")
+    assert "+1 ~1 −1 files · letters added" in newest
+    assert "+3 files · first deposit" in first
+
+
+def test_a_resource_is_taken_away_as_tar_of_a_said_size_or_as_zip(keeper: Visitor) -> None:
+    page = keeper.get("/resources/harbour?project=rivermark/maps")
+    links = {" ".join(each.text.split()): each.attributes["href"] for each in page.page.every("a")}
+    tar = next(text for text in links if text.startswith("Download tar"))
+    length = int(keeper.ask("HEAD", links[tar]).headers["content-length"])
+    assert tar == " ".join(f"Download tar {Texts('en').bytes(length)}".split())
+    packed = keeper.ask("GET", links["zip"])
+    assert (packed.status, packed.body[:2]) == (200, b"PK")
+
+
+def test_a_resource_is_cited_with_what_leads_to_it_again(keeper: Visitor) -> None:
+    words = keeper.get("/resources/harbour?project=rivermark/maps").words
+    assert "Port Authority (1911). Harbour survey. Rivermark Library, rivermark/maps, harbour, instance 2 of" in words
+
+
+def test_files_have_a_state_and_a_format_where_it_was_told(site: Running, keeper: Visitor) -> None:
+    with Archive(site.place, checks=_Named()) as archive, archive.new("formats", "rivermark/formats") as made:
+        made.add(b"%PDF-1.4\n", "plan.pdf")
+        made.add(b"x", "other.bin")
+    words = keeper.get("/resources/formats?project=rivermark/formats").words
+    assert "plan.pdfNot checked yet9 BAcrobat PDF 1.4 · fmt/18" in words
+    assert "other.binNot checked yet1 B–" in words
+
+
+def test_pictures_of_a_resource_stand_in_a_strip_that_says_which_is_shown(site: Running, keeper: Visitor) -> None:
+    with Archive(site.place) as archive, archive.new("sheets", "rivermark/sheets") as made:
+        for number in range(1, 31):
+            made.add(picture(number), f"scans/{number:02}.png")
+        made.add(DRAWING, "scans/drawing.svg")
+    path = "/resources/sheets?project=rivermark/sheets"
+    page = keeper.get(path + "&show=scans/17.png")
+    assert "Picture 17 of 30 · 17.png" in page.words
+    strip = next(each for each in page.page.every("ol") if each.attributes.get("class") == "strip")
+    assert [" ".join(each.text.split()) for each in strip.inside if each.name == "li"] == [
+        f"Picture {number}" for number in range(11, 24)
+    ]
+    assert "Picture 1 of 30" in keeper.get(path).words
+    small = next(each.attributes["src"] for each in page.page.every("img") if "small=1" in each.attributes["src"])
+    answer = keeper.ask("GET", small)
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert keeper.ask("GET", small).body == answer.body
+    assert "sandbox" in answer.headers["content-security-policy"]
+
+
+def test_who_may_everything_has_a_resource_checked_from_its_page(site: Running, keeper: Visitor) -> None:
+    with Archive(site.place) as archive, archive.new("asked", "rivermark/asked") as made:
+        made.add(b"asked\n", "asked.txt")
+    path = "/resources/asked?project=rivermark/asked"
+    assert "Check it now" in keeper.get(path).words
+    assert keeper.post("/resources/asked/repair", {"project": "rivermark/asked"}).headers["location"] == path
+    eventually(lambda: "Not checked yet" not in keeper.get(path).words)
+    reader = Visitor(site.url).sign_in(site.new_key("reads-asked", _rivermark_asked={"resources/read"}))
+    assert "Check it now" not in reader.get(path).words
+    assert reader.post("/resources/asked/repair", {"project": "rivermark/asked"}).status == 403
+    assert (
+        keeper.post("/resources/asked/repair", {"project": "rivermark/asked"}, Sec_Fetch_Site="cross-site").status
+        == 403
+    )

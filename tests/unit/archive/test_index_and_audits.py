@@ -172,3 +172,4 @@ def test_the_event_of_a_check_names_only_the_first_places_of_many(archive: Archi
     assert len([finding for finding in archive.audit("many") if finding.failed]) >= 50
     newest = list(archive.events())[-1]
     assert len(newest.detail["places"]["error"]) == 20
+    assert newest.detail["places not named"] >= 30

@@ -157,6 +157,16 @@ class Instance:
 
         return instance_html(self)
 
+    def changed(self) -> tuple[int, int, int]:
+        """How many files were added, given other content and removed since the instance before; the first added all.
+
+        It is told by the inventory alone, so that no file of another instance is looked at.
+        """
+        now = _payload_of(self._inventory, self.number)
+        before = _payload_of(self._inventory, self.number - 1) if self.number > 1 else {}
+        both = now.keys() & before.keys()
+        return len(now) - len(both), sum(now[path] != before[path] for path in both), len(before) - len(both)
+
     def payload(self) -> tuple[int, int]:
         """How many bytes and files it has: as its bag says, else as its list of files does.
 
@@ -468,6 +478,11 @@ def earlier_instance(newest: Instance, wanted: str | int) -> Instance:
             if asked or found.instance == text:
                 return found
     raise InstanceNotFound(id=newest.id, instance=text[:LONGEST_IDENTIFIER], head=newest.head)
+
+
+def _payload_of(inventory: Inventory, number: int) -> dict[str, str]:
+    """The digest of each of an instance's files, by its path in the bag."""
+    return {path: digest for path, digest in inventory.logical(number).items() if path.startswith(PAYLOAD)}
 
 
 class _Files:

@@ -41,6 +41,7 @@ from muniment.server.pages import (
 )
 from muniment.server.pages.distillery import DistilleryPages
 from muniment.server.pages.following import ContentFollower
+from muniment.server.pages.instance_facts import InstanceFacts
 from muniment.server.pages.previews import Previews
 
 _PARTS = (
@@ -79,6 +80,7 @@ def install(server: FastAPI, app: App, archive: Archive) -> None:
     server.state.contents = contents
     server.state.following = ContentFollower(contents)
     server.state.previews = Previews()
+    server.state.facts = InstanceFacts()
     server.state.sign_in = app.sign_in(server.state.authorizer.authority)
     # Pages that stay open must not keep programs from following the log, nor the other way round.
     server.state.page_streams = Streams(app.settings.serve_page_streams, server.state.streams.stopping)

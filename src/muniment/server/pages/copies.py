@@ -26,6 +26,14 @@ _LISTED = 200
 _LOOKED_AT = 2000
 STATES = ("damaged", "unknown", "owed", "purging", "made")
 SHAPES = {"made": "ok", "owed": "warn", "purging": "warn", "damaged": "bad", "missing": "bad", "unknown": "unknown"}
+COPY_WORDS = {
+    "made": "Verified",
+    "owed": "Owed",
+    "purging": "Being removed",
+    "damaged": "Damaged",
+    "missing": "Missing",
+    "unknown": "Could not tell",
+}
 TRIAL_SHAPES = {"ok": "ok", "failed": "bad", "not tried": "wait"}
 TRIAL_WORDS = {"ok": "Passed", "failed": "Failed", "not tried": "Not tried"}
 TRIAL_STEPS = ("reached", "rights and room", "written", "read back", "removed", "known")

@@ -19,7 +19,7 @@ from muniment.errors.remote import NoSuchPage
 from muniment.http.names import path_of, segment
 from muniment.server.pages import assets
 from muniment.server.pages.page import Page, file_path, resource_path
-from muniment.server.pages.pictures import picture_size
+from muniment.server.pages.pictures import PICTURE_TYPES, ending_of, picture_size
 from muniment.server.pages.previews import SIDE, Previews, reason_of
 from muniment.server.pages.resources import asked_instance, title_of
 
@@ -66,18 +66,6 @@ _TEXTS = frozenset(
         "nt",
     }
 )
-_PICTURES = {
-    "png": "image/png",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "svg": "image/svg+xml",
-    "tif": "image/tiff",
-    "tiff": "image/tiff",
-    "jp2": "image/jp2",
-    "pdf": "application/pdf",
-}
 _SENT = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"})
 """What a browser may be sent as it is, in an `<img>`."""
 _TILED = frozenset({"image/png", "image/jpeg", "image/tiff", "image/jp2"})
@@ -148,7 +136,8 @@ def picture(request: Request, id: str, path: str) -> Response:
     """A picture for `<img>`: a JPEG the server made of it.
 
     An SVG is sent as it is, since an `<img>` runs nothing of it; so are small pictures where the imaging library is
-    missing. Looked at on its own it is a document in which nothing may run or be loaded.
+    missing. Looked at on its own it is a document in which nothing may run or be loaded. With `small` it is one for a
+    strip of many.
 
     Raises:
         NoSuchPage: It is no picture that is shown.
@@ -157,13 +146,16 @@ def picture(request: Request, id: str, path: str) -> Response:
     found = asked_instance(page, id)
     entry = found[path_of(path)]
     number = page_number(page)
-    etag = f'"{_digest(entry)}-{number}"'
+    small = bool(page.asked("small", 1))
+    etag = f'"{_digest(entry)}-{number}{"-small" if small else ""}"'
     headers = {"Content-Security-Policy": _SANDBOX, "Cache-Control": "private, no-cache", "ETag": etag}
     if _digest(entry) and request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    if _ending(entry) != "svg" and _kind(entry):
+    if ending_of(entry.path) != "svg" and _kind(entry):
         try:
-            made = page.request.app.state.previews.picture(found.location(entry.path), number)
+            previews: Previews = page.request.app.state.previews
+            place = found.location(entry.path)
+            made = previews.small(place, number, _digest(entry)) if small else previews.picture(place, number)
             return Response(made, headers=headers, media_type="image/jpeg")
         except (ExtraMissing, ImagingLibraryMissing):
             pass  # a small picture that browsers show is sent as it is
@@ -232,7 +224,7 @@ def page_number(page: Page) -> int:
 def preview_of(page: Page, found: Instance, entry: Entry) -> Preview:
     """What can be shown of a file without letting it do anything."""
     t = page.texts
-    ending = _ending(entry)
+    ending = ending_of(entry.path)
     try:
         if _kind(entry):
             return _picture(page, found, entry)
@@ -245,7 +237,7 @@ def preview_of(page: Page, found: Instance, entry: Entry) -> Preview:
 
 def _picture(page: Page, found: Instance, entry: Entry) -> Preview:
     t = page.texts
-    if _ending(entry) == "svg":
+    if ending_of(entry.path) == "svg":
         return _as_it_is(page, found, entry)
     try:
         pages, width, height = page.request.app.state.previews.look(found.location(entry.path))
@@ -262,7 +254,7 @@ def _as_it_is(page: Page, found: Instance, entry: Entry) -> Preview:
     """A picture whose own bytes a browser is given, after a look at how large they say that it is."""
     t = page.texts
     size = entry.size or 0
-    if _ending(entry) == "svg":
+    if ending_of(entry.path) == "svg":
         if size <= _LARGEST_DRAWING:
             return Preview("picture")
         return Preview("none", why=str(t("The picture is too large to be shown here.")))
@@ -331,12 +323,8 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8", "replace") if error.start > len(data) - 4 else data.decode("cp1252", "replace")
 
 
-def _ending(entry: Entry) -> str:
-    return entry.path.rpartition(".")[2].lower() if "." in entry.path else ""
-
-
 def _kind(entry: Entry) -> str:
-    return _PICTURES.get(_ending(entry), "")
+    return PICTURE_TYPES.get(ending_of(entry.path), "")
 
 
 def _digest(entry: Entry) -> str:

@@ -195,7 +195,7 @@ def framed(
         root=root,
         current=current,
         rail=_rail(access, request),
-        counts=counts_of(access, request, words) if access is not None and status < _FAILED else {},
+        entry_counts=counts_of(access, request, words) if access is not None and status < _FAILED else {},
         counted_at=request.app.state.monitor.read_at,
         who=access.caller.agent_name if access is not None and not access.caller.anonymous else "",
         signs_out=bool(session_cookie(request)) and access is not None,

@@ -1,14 +1,33 @@
-"""How large a picture says it is, from its first bytes: a small file may hold more than a browser can bear."""
+"""Which files are shown as pictures, and how large one says it is: a small file may hold more than a browser bears."""
 
 from __future__ import annotations
 
 import struct
 
+PICTURE_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "svg": "image/svg+xml",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "jp2": "image/jp2",
+    "pdf": "application/pdf",
+}
+"""What is shown as a picture, by the ending of its name."""
 _NONE = (0, 0)
 _MARKS = 0xFF
 """What stands before each marker of a JPEG."""
 _SEGMENTS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 """Markers of the frames that say a JPEG's size (ITU-T T.81, table B.1)."""
+
+
+def ending_of(path: str) -> str:
+    """What a path's name ends with, in small letters and without the dot."""
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[2].lower() if "." in name else ""
 
 
 def picture_size(data: bytes) -> tuple[int, int]:

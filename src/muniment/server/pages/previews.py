@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from muniment.imaging import ImageProcess, ImagingLimits
 
 SIDE = 1600
 """Pixels of the longer side of a preview."""
+SMALL = 192
+"""Pixels of the longer side of one in a strip."""
 _PIXELS = 500_000_000
 _PAGES = 5_000
 _MEMORY = 1 << 30
@@ -27,8 +30,14 @@ _WAITING = 4
 """Requests that may wait for one process. More are told to come again, so that the server's threads stay free."""
 
 
+_STRIP = 24
+"""As `_WAITING`, of the small ones of a strip: a browser asks for all in sight at once."""
+_KEPT = 2000
+"""Small ones that are kept, of a few kilobytes each: the same strip is looked at by many."""
+
+
 class Previews:
-    """Three processes: one looks at headers, so that no page waits for pictures, and one makes tiles of large ones.
+    """Four processes: for looks at headers, so that no page waits for pictures, for pictures, small ones and tiles.
 
     Raises from every method:
         BadScan: It is no picture or PDF that is shown, or exceeds a limit.
@@ -40,8 +49,11 @@ class Previews:
 
     def __init__(self, look: ImagingLimits = LOOK, make: ImagingLimits = MAKE) -> None:
         self._look, self._make = ImageProcess(look), ImageProcess(make)
-        self._tiles = ImageProcess(make)
+        self._tiles, self._small = ImageProcess(make), ImageProcess(make)
         self._looking, self._making, self._tiling = (threading.BoundedSemaphore(_WAITING) for _ in range(3))
+        self._strips = threading.BoundedSemaphore(_STRIP)
+        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._lock = threading.Lock()
 
     def look(self, path: Path) -> tuple[int, int, int]:
         """What a file's header says: pages, and width and height in pixels or, of a PDF, in points."""
@@ -51,10 +63,28 @@ class Previews:
 
     def picture(self, path: Path, page: int) -> bytes:
         """A JPEG of one page, counted from 1."""
+        return self._made(self._making, self._make, path, page, SIDE)
+
+    def small(self, path: Path, page: int, digest: str) -> bytes:
+        """A small JPEG of one page, counted from 1, of the content that has this digest."""
+        key = (digest, page)
+        with self._lock:
+            if digest and key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = self._made(self._strips, self._small, path, page, SMALL)
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+    @staticmethod
+    def _made(places: threading.BoundedSemaphore, process: ImageProcess, path: Path, page: int, side: int) -> bytes:
         os.close(descriptor_of(path))
-        with _place(self._making), TemporaryDirectory(prefix="muniment-preview-") as folder:
+        with _place(places), TemporaryDirectory(prefix="muniment-preview-") as folder:
             made = Path(folder, "preview.jpg")
-            self._make.preview(path, page - 1, made, side=SIDE)
+            process.preview(path, page - 1, made, side=side)
             with made.open("rb") as file:
                 return file.read(_OUTPUT)
 
@@ -68,7 +98,8 @@ class Previews:
                 return file.read(_OUTPUT)
 
     def close(self) -> None:
-        """End both processes."""
+        """End the processes."""
+        self._small.close()
         self._look.close()
         self._make.close()
         self._tiles.close()

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from muniment.archive import Event, Instance, LastCheck, Mode
 from muniment.content import Entry
+from muniment.content.checks import Format
+from muniment.errors.base import MunimentError
+from muniment.http.browsers import refuse_other_sites
 from muniment.http.names import segment, text_of
 from muniment.http.throttling import ADMIN, EVENTS, READ
+from muniment.jobs import Job, JobState
 from muniment.server.native.recent import RecentInstances
-from muniment.server.pages.copies import SHAPES, copies_of
+from muniment.server.pages.copies import COPY_WORDS, SHAPES, copies_of
+from muniment.server.pages.instance_facts import InstanceFacts, named_damage
 from muniment.server.pages.page import Page, file_path, resource_path
+from muniment.server.pages.picture_listing import pictures_of
+from muniment.server.pages.policy_words import words_for
+from muniment.workflows.copies.repairs import KIND_REPAIR, repair_subject, request_repair
+from muniment.workflows.copies.retention import Retention, Retentions
 
 router = APIRouter(include_in_schema=False)
 _INSTANCES = 30
@@ -24,6 +34,43 @@ _FILES = 200
 _EVENTS = 8
 _DEEP = 4
 _LONGEST_SAID = 2000
+LABELS = {
+    "title": "Title",
+    "creator": "Creator",
+    "contributor": "Contributor",
+    "date": "Date",
+    "description": "Description",
+    "identifier": "Identifier",
+    "language": "Language",
+    "publisher": "Publisher",
+    "rights": "Rights",
+    "license": "Licence",
+    "source": "Source",
+    "subject": "Subject",
+    "type": "Type",
+}
+"""What the commonest names of what is said about things are called; others stay as they were given."""
+EVENT_WORDS = {
+    "access refusal": "Access was refused",
+    "capture": "Taken from where it lives",
+    "creation": "The archive was made",
+    "deletion": "Removed for ever",
+    "exporting": "Taken out",
+    "fixity check": "Fixity check",
+    "format identification": "Formats were told",
+    "ingestion": "Put in",
+    "message digest calculation": "Digests were computed",
+    "metadata modification": "What is said was changed",
+    "migration": "Moved from another archive",
+    "policy assignment": "A policy was set",
+    "quarantine": "Set aside",
+    "recovery": "Finished after a crash",
+    "repair": "Repaired",
+    "replication": "Copied",
+    "validation": "Validated",
+    "virus check": "Virus check",
+}
+"""What the verbs of the log mean; a verb that is not here stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +83,10 @@ class Row:
     size: int
     files: int = 1
     digest: str = ""
+    format: str = ""
+    puid: str = ""
+    shape: str = ""
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +129,14 @@ def resource(request: Request, id: str) -> Response:
     title = title_of(found)
     check = page.contents.last_check(found.project, found.id)
     whole = page.contents.last_check()
+    facts: InstanceFacts = page.request.app.state.facts
     listing = listed(found, page.asked("folder", 4000), page.asked("filter", 200), page.asked("after", 4000))
-    newest = found.earlier(found.head)
-    numbers = range(found.head, max(found.head - _INSTANCES, 0), -1)
-    size = sum(entry.size or 0 for entry in found.files())
+    instances = [found.earlier(number) for number in range(found.head, max(found.head - _INSTANCES, 0), -1)]
+    state = state_of(page, found, check, whole)
+    places = named_damage(page, check)
+    wrong, unknown = places.paths(found, places.wrong), places.paths(found, places.unknown)
+    sees_events = page.access.may(EVENTS, found.project)
+    copies = copies_of(page, found.project, found.id) if sees_events else []
     return page.show(
         "resource.html",
         title or found.id,
@@ -92,24 +147,146 @@ def resource(request: Request, id: str) -> Response:
         at=lambda rest, **fields: resource_path(found.project, found.id, rest, **fields),
         native=f"/archive/v1/resources/{segment(found.id)}",
         file_path=file_path,
-        newest=newest,
-        instances=[found.earlier(number) for number in numbers],
+        instances=instances,
+        counts=facts.changes(instances, len(found)),
         older=max(found.head - _INSTANCES, 0),
-        size=size,
-        listing=listing,
-        state=state_of(page, found, check, whole),
+        size=found.payload()[0],
+        tar=facts.length(page, found),
+        listing=described(page, facts, found, listing, state, (wrong, unknown, places.all)),
+        state=state,
+        wrong=wrong,
+        unknown=unknown,
+        check=check,
+        checked_at=whole.at if whole is not None and state.shape == "ok" else "",
+        note_heading=_note_heading(page, found, state, wrong, unknown),
+        repairing=_repairing(page, found),
+        strip=pictures_of(found, page.asked("show", 4000)),
+        labels=LABELS,
+        cited=cited(page, found, title),
+        promise=words_for(page, found.project),
+        parity=page.request.app.state.monitor.owes_parity(found.project, found.id),
+        head=page.archive.head().seq if sees_events else 0,
         said=list(said_of(found.metadata)),
-        events=latest_events(page, found) if page.access.may(EVENTS, found.project) else None,
+        events=latest_events(page, found) if sees_events else None,
         may_write=page.access.may("resources/write", found.project),
         redundancy=page.archive.config.redundancy,
         may_purge=page.archive.config.mode is Mode.DYNAMIC and page.access.may(ADMIN, found.project),
         filter=page.asked("filter", 200),
-        copies=copies_of(page, found.project, found.id) if page.access.may(EVENTS, found.project) else [],
+        may_repair=page.access.may(ADMIN, found.project),
+        copies=copies,
+        whole_copies=sum(row.state == "made" for row in copies),
         copy_shapes=SHAPES,
-        mentions=page.contents.mentions(found.project, found.id, 1000)
-        if page.access.may(EVENTS, found.project)
-        else [],
+        copy_words=COPY_WORDS,
+        kept=_kept(page, found) if sees_events else None,
+        mentions=page.contents.mentions(found.project, found.id, 1000) if sees_events else [],
+        event_words=EVENT_WORDS,
     )
+
+
+@router.post("/resources/{id}/repair", operation_id="page_resource_repair")
+def repair(request: Request, id: str, project: Annotated[str, Form()] = "") -> Response:
+    """Ask that it be checked, and repaired where something is found; what becomes of it stands on its page."""
+    refuse_other_sites(request)
+    page = Page(request)
+    name = text_of(id)
+    place = page.access.project_of(name, project or None, READ)
+    page.access.require(ADMIN, place)
+    page.archive.instance(name, project=place)
+    request_repair(page.jobs.ledger, place, name, requester=page.access.caller.agent)
+    return page.go(resource_path(place, name))
+
+
+def _note_heading(page: Page, found: Instance, state: State, wrong: list[str], unknown: list[str]) -> str:
+    n, whole = page.texts.counted, len(found)
+    if wrong and len(wrong) == whole == 1:
+        return str(page.texts("Its one file is damaged on disk"))
+    if wrong:
+        said = "{n} of {whole} files is damaged on disk|{n} of {whole} files are damaged on disk"
+        return str(n(len(wrong), said, whole=page.texts.number(whole)))
+    if unknown:
+        said = "{n} of {whole} files could not be read|{n} of {whole} files could not be read"
+        return str(n(len(unknown), said, whole=page.texts.number(whole)))
+    return state.word
+
+
+def _repairing(page: Page, found: Instance) -> Job | None:
+    """The job that checks and repairs it, while one is under way, for who may see jobs."""
+    if not page.access.may(ADMIN, None):
+        return None
+    try:
+        job: Job | None = page.jobs.ledger.about(KIND_REPAIR, repair_subject(found.project, found.id))
+    except MunimentError:
+        return None
+    return job if job is not None and job.state == JobState.RUNNING else None
+
+
+def _kept(page: Page, found: Instance) -> Retention | None:
+    try:
+        return Retentions(page.jobs.copy_service.table.database).get(found.project, found.id)
+    except MunimentError:
+        return None
+
+
+def cited(page: Page, found: Instance, title: str) -> str:
+    """How to cite an instance: whoever has this can find it again, and prove that it is what was cited."""
+    said = dict(islice(said_of(found.metadata), 100))
+    who, when = said.get("creator", ""), said.get("date", "")
+    begin = f"{who} ({when}). " if who and when else f"{who}. " if who else f"({when}). " if when else ""
+    settings = page.request.app.state.app.settings
+    place = settings.serve_title or "Muniment"
+    address = f"{settings.public_url.rstrip('/')}{resource_path(found.project, found.id, instance=found.number)}"
+    parts = [
+        f"{begin}{title or found.id}. {place}, {found.project}, {found.id}",
+        str(page.texts("instance {number} of {day}", number=found.number, day=found.created[:10]).unescape()),
+    ]
+    if settings.public_url:
+        parts.append(address)
+    return ", ".join([*parts, found.instance])
+
+
+def described(
+    page: Page,
+    facts: InstanceFacts,
+    found: Instance,
+    listing: Listing,
+    state: State,
+    failed: tuple[list[str], list[str], bool],
+) -> Listing:
+    """A listing with the state and the format of what is in it; `failed` is as `NamedDamage` has it, as paths."""
+    formats = facts.formats(found) if any(not row.folder for row in listing.rows) else {}
+    return replace(listing, rows=[_described(page, row, formats, state, failed) for row in listing.rows])
+
+
+def _described(
+    page: Page,
+    row: Row,
+    formats: Mapping[str, tuple[Format, ...]],
+    state: State,
+    failed: tuple[list[str], list[str], bool],
+) -> Row:
+    t, n = page.texts, page.texts.counted
+    wrong, unknown, named = failed
+    shape, word = state.shape, state.word
+    if state.shape in {"bad", "unknown"} and (wrong or unknown):
+        # The check that named these has read all the others, unless there were more than it names.
+        shape, word = ("ok", str(t("Whole"))) if named else ("unknown", str(t("Could not tell")))
+    below = [path for path in wrong if _is_at(row, path)], [path for path in unknown if _is_at(row, path)]
+    if below[1]:
+        shape, word = "unknown", str(t("Could not tell"))
+    if below[0]:
+        shape, word = "bad", str(n(len(below[0]), "{n} damaged|{n} damaged") if row.folder else t("Damaged"))
+    known = formats.get(row.path, ()) if not row.folder else ()
+    return replace(
+        row,
+        shape=shape,
+        word=word,
+        format=" / ".join(f"{each.name} {each.version}".strip() for each in known if each.name),
+        puid=", ".join(each.puid for each in known if each.puid),
+    )
+
+
+def _is_at(row: Row, path: str) -> bool:
+    return path.startswith(f"{row.path}/") if row.folder else path == row.path
 
 
 def title_of(found: Instance) -> str:
@@ -141,7 +318,7 @@ def state_of(page: Page, found: Instance, check: LastCheck | None, whole: LastCh
         )
     if last is None:
         return State(
-            "unknown", str(t("Not checked yet")), str(t("Each file is checked against its digest when it is sent."))
+            "wait", str(t("Not checked yet")), str(t("Each file is checked against its digest when it is sent."))
         )
     if not _after(last.at, newest):
         return State(

@@ -24,6 +24,7 @@ from muniment.workflows.copies.drill import drill
 from muniment.workflows.copies.ladder import repair_copy_of, repair_resource
 from muniment.workflows.copies.own_files import repair_log_and_files, repair_stores
 from muniment.workflows.copies.registry import ARCHIVE
+from muniment.workflows.copies.repairs import RepairStep
 from muniment.workflows.copies.service import CopyService
 from muniment.workflows.copies.table import CopyRow
 from muniment.workflows.copies.trials import TrialStep
@@ -232,4 +233,11 @@ def unschedule(ledger: Ledger) -> None:
 
 def steps(given: CopyContext) -> list[Step]:
     """Every step a worker has to know to keep copies."""
-    return [PlanStep(given), ReplicateStep(given), VerifyStep(given), DrillStep(given), TrialStep(given)]
+    return [
+        PlanStep(given),
+        ReplicateStep(given),
+        VerifyStep(given),
+        DrillStep(given),
+        TrialStep(given),
+        RepairStep(given),
+    ]

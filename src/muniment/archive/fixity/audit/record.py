@@ -97,6 +97,8 @@ class AuditResult:
     """Project to resource to the code of each finding to how often it was found."""
     places: dict[str, dict[str, dict[str, list[str]]]] = field(default_factory=dict)
     """Project to resource to `error` or `unknown` to the first places of such findings, as findings name them."""
+    unnamed: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Project to resource to how many findings have a place that is not named."""
 
     @classmethod
     def read(cls, bookmark: Path) -> AuditResult | None:
@@ -109,6 +111,7 @@ class AuditResult:
                 dict(found["counts"]),
                 dict(found["damaged"]),
                 dict(found.get("places", {})),
+                dict(found.get("unnamed", {})),
             )
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
@@ -131,13 +134,19 @@ class AuditResult:
         """Keep the place of a finding, once, while there is room."""
         named = self.places.setdefault(finding.project, {}).setdefault(finding.resource, {})
         known = named.setdefault(str(finding.severity), [])
+        if finding.where in known:
+            return
         letters = sum(len(each) for each in known) + len(finding.where)
-        if finding.where not in known and len(known) < _MOST_PLACES and letters <= _MOST_LETTERS:
+        if len(known) < _MOST_PLACES and letters <= _MOST_LETTERS:
             known.append(finding.where)
+        else:
+            left = self.unnamed.setdefault(finding.project, {})
+            left[finding.resource] = left.get(finding.resource, 0) + 1
 
     def _places_of(self, project: str, id: str) -> dict[str, object]:
         found = self.places.get(project, {}).get(id)
-        return {"places": found} if found else {}
+        left = self.unnamed.get(project, {}).get(id)
+        return ({"places": found} if found else {}) | ({"places not named": left} if left else {})
 
     def events(
         self,

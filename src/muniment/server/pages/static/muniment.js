@@ -17,7 +17,7 @@ export function localTimes(within) {
 localTimes(document);
 document.addEventListener("m-new", () => localTimes(document));
 
-const parts = { "m-upload": "./upload.js", "m-live": "./live.js", "m-follow": "./follow.js", "m-digest": "./digest.js", "m-choose": "./choose.js", "m-copy": "./copy.js", "m-log": "./log.js", "m-viewer": "./viewer.js" };
+const parts = { "m-upload": "./upload.js", "m-live": "./live.js", "m-follow": "./follow.js", "m-digest": "./digest.js", "m-choose": "./choose.js", "m-copy": "./copy.js", "m-log": "./log.js", "m-viewer": "./viewer.js", "m-tree": "./tree.js", "m-part": "./part.js" };
 for (const [name, place] of Object.entries(parts)) {
   if (document.querySelector(name)) import(place);
 }

@@ -1,0 +1,26 @@
+// <m-part>: puts in place what a new event about one thing changed on its page. Closed while nobody looks.
+
+import { renewParts } from "./parts.js";
+import { Watching } from "./watching.js";
+
+const QUIET = 500; // an audit or a repair says several things at once
+
+class Part extends Watching {
+  connectedCallback() {
+    this.mark = this.querySelector("[data-state]");
+    this.watch();
+  }
+
+  opened() {
+    const stream = new EventSource(`${document.body.dataset.root}/live?after=${this.dataset.after}`);
+    stream.addEventListener("event", (message) => {
+      this.dataset.after = message.lastEventId;
+      if (JSON.parse(message.data).resource !== this.dataset.resource) return;
+      clearTimeout(this.soon);
+      this.soon = setTimeout(renewParts, QUIET);
+    });
+    return stream;
+  }
+}
+
+customElements.define("m-part", Part);
