@@ -65,7 +65,11 @@ POINTS: dict[str, tuple[Any, str]] = {
     "a file is given its name": (Path, "replace"),
     "a folder is removed": (shutil, "rmtree"),
     "the ledger records what was done": (Leases, "exchange"),
-    **{f"{each.name} has done its work": (type(each), "work") for each in steps.steps(cast("DistilleryContext", None))},
+    **{
+        f"{each.name} has done its work": (type(each), "work")
+        for each in steps.steps(cast("DistilleryContext", None))
+        if each.name != steps.PREVIEW  # a job of its own, which writes nothing
+    },
 }
 """What can be the last thing that a process does: a call of this, of its class."""
 

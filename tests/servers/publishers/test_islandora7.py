@@ -17,7 +17,7 @@ from jpylyzer import jpylyzer
 from lxml import etree
 from PIL import Image
 
-from muniment.errors.distillery import PublishingFailed
+from muniment.errors.distillery import PublishedInPart, PublishingFailed
 from muniment.imaging import ImageProcess
 from muniment.imaging.text import PageText, read_text
 from muniment.publishers.islandora7 import Islandora7, Islandora7Site, mods
@@ -34,10 +34,10 @@ BESIDE = next((above / SCHEMA for above in Path(__file__).resolve().parents if (
 M = "{http://www.loc.gov/mods/v3}"
 
 
-def book(tmp_path: Path, count: int = 2) -> Publication:
+def book(tmp_path: Path, count: int = 2, width: int = 900, height: int = 1000) -> Publication:
     pages = []
     for number in range(1, count + 1):
-        scan = write_scan(tmp_path / "scans" / f"{number}.tif", width=900, height=1000, seed=number)
+        scan = write_scan(tmp_path / "scans" / f"{number}.tif", width=width, height=height, seed=number)
         sha256 = hashlib.sha256(scan.read_bytes()).hexdigest()
         pages.append(PublishedPage(f"p{number}", scan, 0, f"Meetings & more [image {number:04}]", sha256))
     return Publication(
@@ -163,8 +163,9 @@ def test_an_ingest_that_ends_well_and_was_not_whole_is_a_failure(site: Callable[
     made.change(fail_after=1)
     with pytest.raises(PublishingFailed, match="2 of 3 things were ingested"):
         made.show(book(tmp_path))
-    with pytest.raises(PublishingFailed, match="1 of 2 pages: remove it there"):
+    with pytest.raises(PublishedInPart, match="1 of 2 pages: remove it there"):
         made.show(book(tmp_path))
+    assert len(made.state["sets"]) == 1, "its set tells there what failed"
 
 
 def test_the_server_makes_no_text_where_it_is_sent(site: Callable[..., Site], tmp_path: Path) -> None:

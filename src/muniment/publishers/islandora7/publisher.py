@@ -1,7 +1,8 @@
 """Publishing to Islandora 7: look what is there, bring the tree, have it taken in, and count what was taken in.
 
 Its commands say hardly whether they worked: what counts is the line for each thing that was ingested. What is there
-already is not ingested again; what is there in part is said, for Islandora's batch cannot complete it.
+already is not ingested again. What a broken line left is taken up where it was; what its machine marked as failed is
+said, for Islandora's batch does not try that again.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from muniment.errors.distillery import PublishedInPart, PublishingFailed
 from muniment.imaging import ImageProcess
 from muniment.imaging.text import ReadText
+from muniment.publishers.islandora7.intake import Intake, taken_in
 from muniment.publishers.islandora7.ssh import CommandResult, SshMachine, shown
 from muniment.publishers.islandora7.tree import write_collection, write_tree
 from muniment.publishers.protocol import Publication, PublishedAt, Publisher
@@ -64,7 +67,7 @@ class Islandora7(Publisher):
         self._scratch = scratch
 
     def preflight(self) -> None:
-        """Look whether the machine answers and Drupal is where it should be.
+        """Look whether the machine answers, Drupal is where it should be, and what is needed beside it is there.
 
         Raises:
             PublishingFailed: It does not, or is not.
@@ -72,6 +75,9 @@ class Islandora7(Publisher):
         ran = self._machine.run(["test", "-d", self._site.webroot], seconds=60)
         if ran.status != 0:
             raise PublishingFailed(id=self._machine.target, reason=f"there is no folder {self._site.webroot}")
+        ran = self._machine.run(["sh", "-c", "command -v flock && command -v rsync"], seconds=60)
+        if ran.status != 0:
+            raise PublishingFailed(id=self._machine.target, reason="it lacks flock (of util-linux) or rsync")
 
     def prepare(self, publication: Publication) -> None:
         """Have the collection ingested, where it is not there, and wait until the index knows of it.
@@ -80,14 +86,18 @@ class Islandora7(Publisher):
             PublishingFailed: It was not ingested.
         """
         pid = self._collection_pid(publication)
-        if self._collections(pid):
-            return
-        with self._sent(pid, lambda place: write_collection(place, publication, self._site.namespace)) as target:
-            self._ingest_collection(pid, target)
-        for _ in range(_LOOKS):
+        with self._taken_in(f"collection {pid}", publication.collection_title) as intake:
             if self._collections(pid):
                 return
-            self._pause(1.0)
+            number = _number(_SET_SAID, intake.answer.err) if intake.answer else ""
+            if number:
+                self._resume(intake, number)
+            else:
+                self._ingest_collection(intake, pid, publication)
+            for _ in range(_LOOKS):
+                if self._collections(pid):
+                    return
+                self._pause(1.0)
         raise PublishingFailed(id=pid, reason="it was ingested and is not found")
 
     def publish(self, publication: Publication) -> PublishedAt:
@@ -99,25 +109,21 @@ class Islandora7(Publisher):
         pid, pages = f"{publication.collection}:{publication.id}", len(publication.pages)
         address = f"{self._site.url.rstrip('/')}/islandora/object/{quote(pid, safe='')}"
         found = PublishedAt(address, f"{address}/datastream/TN/view", {"pid": pid, "pages": str(pages)})
-        there = self._pages_there(pid)
-        if there == pages:
-            return found
-        if there is not None:
+        with self._taken_in(f"book {pid}", _version(publication)) as intake:
+            there = self._pages_there(pid)
+            if there == pages:
+                return found
+            number = _number(_SET_PRINTED, intake.answer.out) if intake.answer else ""
+            if number:
+                self._resume(intake, number)
+            elif there is None:
+                self._ingest_book(intake, publication)
+            there = self._pages_there(pid)
+        if there is None:
+            raise PublishingFailed(id=publication.id, reason=f"{pid} was ingested and is not found")
+        if there != pages:
             reason = f"{pid} is there with {there} of {pages} pages: remove it there, and run this again"
             raise PublishedInPart(id=publication.id, reason=reason)
-        read: dict[str, bool] = {}
-
-        def write(place: Path) -> None:
-            with self._open_images() as images:
-                read.update(write_tree(place, publication, self._site.namespace, images, self._read_text))
-
-        with self._sent(pid, write) as target:
-            parent = next(iter(self._collections(self._collection_pid(publication))), "")
-            if not parent:
-                raise PublishingFailed(id=publication.id, reason="its collection is not there")
-            self._ingest_book(publication, target, parent, 1 + pages, read=all(read.values()))
-        if self._pages_there(pid) != pages:
-            raise PublishingFailed(id=publication.id, reason=f"{pid} was ingested and is not found whole")
         return found
 
     def check(self, id: str, expected: PublishedAt) -> Iterator[str]:
@@ -136,28 +142,20 @@ class Islandora7(Publisher):
 
     # --- inside
 
+    def _taken_in(self, thing: str, version: str) -> AbstractContextManager[Intake]:
+        return taken_in(self._machine, self._words(), thing, version)
+
     @contextlib.contextmanager
-    def _sent(self, pid: str, write: Callable[[Path], None]) -> Iterator[str]:
-        """A temporary folder there with what `write` writes, for a `with` block."""
+    def _written(self, pid: str) -> Iterator[Path]:
+        """An empty folder here, for a `with` block."""
         # One name for one thing: what a process that was ended left is removed by the next.
         place = self._scratch() / f"islandora-{hashlib.sha256(pid.encode()).hexdigest()[:16]}"
         shutil.rmtree(place, ignore_errors=True)
-        target = self._temporary()
         try:
             place.mkdir(parents=True)
-            write(place)
-            self._machine.send(place, target)
-            yield target
+            yield place
         finally:
             shutil.rmtree(place, ignore_errors=True)
-            self._machine.run(["rm", "-rf", "--", target])
-
-    def _temporary(self) -> str:
-        ran = self._machine.run(["mktemp", "-d"])
-        target = ran.out.strip()
-        if ran.status != 0 or not re.fullmatch(r"/[A-Za-z0-9._/-]+", target):
-            raise PublishingFailed(id=self._machine.target, reason=f"it gave no temporary folder: {shown(ran)}")
-        return target
 
     def _pages_there(self, pid: str) -> int | None:
         """How many pages of a book are there; None where there is no such book."""
@@ -171,7 +169,8 @@ class Islandora7(Publisher):
         Raises:
             PublishingFailed: It could not be asked.
         """
-        ran = self._drush("islandora_datastream_crud_fetch_pids", f"--solr_query={query}", user=False)
+        words = [*self._words(user=False), "islandora_datastream_crud_fetch_pids", f"--solr_query={query}"]
+        ran = self._machine.run(words, seconds=3600)
         if _NONE in ran.out or _NONE in ran.err:
             return []
         if ran.status != 0:
@@ -185,48 +184,73 @@ class Islandora7(Publisher):
         """The collection with this identifier, where it is there."""
         return self._pids(f"dc.identifier:{_escaped(pid)} AND dc.type:Collection")
 
-    def _ingest_collection(self, pid: str, target: str) -> None:
-        ran = self._drush(
+    def _ingest_collection(self, intake: Intake, pid: str, publication: Publication) -> None:
+        with self._written(pid) as place:
+            write_collection(place, publication, self._site.namespace)
+            intake.send(place)
+        ran = intake.prepare(
             "islandora_batch_with_derivs_preprocess",
             "--content_models=islandora:collectionCModel",
             "--key_datastream=MODS",
             f"--namespace={self._site.namespace}",
             "--parent=islandora:root",
             "--use_pids=TRUE",
-            f"--scan_target={target}/collections",
+            f"--scan_target={intake.folder}/collections",
         )
-        number = _SET_SAID.search(ran.err)
-        if ran.status != 0 or number is None:
-            raise PublishingFailed(id=pid, reason=f"the collection was not taken in: {shown(ran)}")
-        self._ingest(number[1], 1, pid)
+        self._ingest(intake, ran, _number(_SET_SAID, ran.err), 1, pid)
 
-    def _ingest_book(self, publication: Publication, target: str, parent: str, things: int, *, read: bool) -> None:
-        ran = self._drush(
+    def _ingest_book(self, intake: Intake, publication: Publication) -> None:
+        parent = next(iter(self._collections(self._collection_pid(publication))), "")
+        if not parent:
+            raise PublishingFailed(id=publication.id, reason="its collection is not there")
+        with self._written(f"{publication.collection}:{publication.id}") as place:
+            with self._open_images() as images:
+                read = write_tree(place, publication, self._site.namespace, images, self._read_text)
+            intake.send(place)
+        ran = intake.prepare(
             "islandora_book_batch_preprocess",
             "--output_set_id=TRUE",
             f"--parent={parent}",
             f"--namespace={publication.collection}",
-            f"--scan_target={target}/books",
+            f"--scan_target={intake.folder}/books",
             "--type=directory",
             # What is sent with its text must not be read again there.
-            *(["--do_not_generate_ocr", "--do_not_generate_hocr"] if read else []),
+            *(["--do_not_generate_ocr", "--do_not_generate_hocr"] if all(read.values()) else []),
         )
-        number = _SET_PRINTED.search(ran.out)
-        if ran.status != 0 or number is None:
-            raise PublishingFailed(id=publication.id, reason=f"the book was not taken in: {shown(ran)}")
-        self._ingest(number[1], things, publication.id)
+        things = 1 + len(publication.pages)
+        self._ingest(intake, ran, _number(_SET_PRINTED, ran.out), things, publication.id)
 
-    def _ingest(self, number: str, things: int, what: str) -> None:
-        ran = self._drush("islandora_batch_ingest", f"--ingest_set={number}")
+    def _ingest(self, intake: Intake, prepared: CommandResult, number: str, things: int, what: str) -> None:
+        if prepared.status != 0 or not number:
+            intake.give_up()
+            raise PublishingFailed(id=what, reason=f"it was not taken in: {shown(prepared)}")
+        ran = intake.ingest(number)
         count = len(set(_INGESTED.findall(f"{ran.err}\n{ran.out}\n")))
-        if ran.status != 0 or count != things:
-            raise PublishingFailed(id=what, reason=f"{count} of {things} things were ingested: {shown(ran)}")
+        if ran.status == 0 and count == things:
+            return
+        if count == 0:
+            intake.give_up()
+        raise PublishingFailed(id=what, reason=f"{count} of {things} things were ingested: {shown(ran)}")
 
-    def _drush(self, command: str, *options: str, user: bool = True) -> CommandResult:
-        who = ["--user=1"] if user else []
-        return self._machine.run(
-            [self._site.drush, *who, f"--root={self._site.webroot}", command, *options], seconds=86400
-        )
+    def _resume(self, intake: Intake, number: str) -> None:
+        """Have ingested what is left of a set; how much that was, the index will tell."""
+        ran = intake.ingest(number)
+        if ran.status != 0:
+            raise PublishingFailed(id=f"set {number}", reason=f"it was not taken in: {shown(ran)}")
+
+    def _words(self, *, user: bool = True) -> list[str]:
+        return [self._site.drush, *(["--user=1"] if user else []), f"--root={self._site.webroot}"]
+
+
+def _number(pattern: re.Pattern[str], said: str) -> str:
+    """The number of a set, from what its preparation said; empty where it said none."""
+    found = pattern.search(said)
+    return found[1] if found else ""
+
+
+def _version(publication: Publication) -> str:
+    """What a book looks like, whatever place its scans lie in just now."""
+    return repr(replace(publication, pages=[replace(each, scan=Path()) for each in publication.pages]))
 
 
 def _escaped(text: str) -> str:
