@@ -100,6 +100,7 @@ def harvest(
     organization: Annotated[str | None, typer.Option(help="Only the datasets of one organisation.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only one dataset, by id or name.")] = None,
     resource: Annotated[str | None, typer.Option(help="Only one resource, by id.")] = None,
+    broken: Annotated[bool, typer.Option("--broken", help="Only the links that are known to be broken.")] = False,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check the links and keep nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Do it here, and return when it is done.")] = False,
     as_json: Json = False,
@@ -117,6 +118,7 @@ def harvest(
         organization=organization,
         dataset=dataset,
         resource=resource,
+        broken=broken,
         check_only=check_only,
     )
     if wait:

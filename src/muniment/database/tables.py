@@ -7,6 +7,8 @@ and a dump of the newest database before it in tests/unit/database/released.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -74,6 +76,7 @@ Index("jobs_key", jobs.c.kind, jobs.c.key, unique=True)
 Index("jobs_former_key", jobs.c.kind, jobs.c.former_key)
 Index("jobs_created", jobs.c.created_at, jobs.c.id)
 Index("jobs_state", jobs.c.state, jobs.c.created_at, jobs.c.id)
+Index("jobs_requester", jobs.c.requester, jobs.c.created_at, jobs.c.id)
 _running_job = text("state = 'running'")
 Index("jobs_period", jobs.c.period, sqlite_where=_running_job, postgresql_where=_running_job)
 
@@ -277,6 +280,12 @@ ckan_datasets = Table(
     Index("ckan_datasets_by_name", "portal", "name"),
 )
 
+_BROKEN: dict[str, Any] = {
+    "sqlite_where": text("is_broken IS 1 AND gone IS 0"),
+    "postgresql_where": text("is_broken IS true AND gone IS false"),
+}
+"""Of an index: only links that are broken stand in it, so that the many that are well cost nothing."""
+
 ckan_links = Table(
     "ckan_links",
     metadata,
@@ -316,8 +325,14 @@ ckan_links = Table(
     Column("failure_count", Integer, nullable=False),
     Column("created", Double, nullable=False),
     Column("updated", Double),
+    Column("cause", String(16), nullable=False, server_default=""),  # why it is broken, as reports count it
     Index("ckan_links_by_dataset", "portal", "dataset"),
     Index("ckan_links_broken", "portal", "is_broken", "organization", "resource"),
+    # Broken links, the longest broken first: all of them, and those of an organisation, a host or a cause.
+    Index("ckan_links_longest", "portal", "first_failure", "resource", **_BROKEN),
+    Index("ckan_links_longest_organization", "portal", "organization", "first_failure", "resource", **_BROKEN),
+    Index("ckan_links_longest_host", "portal", "host", "first_failure", "resource", **_BROKEN),
+    Index("ckan_links_longest_cause", "portal", "cause", "first_failure", "resource", **_BROKEN),
     Index("ckan_links_by_content", "sha256"),
     Index("ckan_links_by_url", "portal", "url"),
 )
@@ -326,7 +341,7 @@ ckan_counters = Table(
     "ckan_counters",
     metadata,
     Column("portal", String(40), primary_key=True),
-    Column("dimension", String(16), primary_key=True),  # all, organization, host, status, size
+    Column("dimension", String(16), primary_key=True),  # all, organization, host, status, size, failed, cause
     Column("name", String(300), primary_key=True),
     Column("day", Integer, primary_key=True),  # days since 1970: the value at the end of that day
     Column("links", Integer, nullable=False),

@@ -336,3 +336,23 @@ def test_settings_are_read_from_toml(tmp_path: Path) -> None:
     found = read_settings("p", place)
     assert (found.max_content_length, found.timeout, found.sweep) == (5, 3.0, "3600")
     assert found.forms["r"].url == "http://x/"
+
+
+def test_the_broken_links_alone_are_checked_again_on_request(harvester: Harvester) -> None:
+    harvester.portal(retry_after=1000.0)
+    fill(harvester, 3)
+    for number, organization in enumerate(("org-a", "org-b")):
+        gone = f"{harvester.origin.url}/gone-{number}.csv"
+        harvester.portal_server.add(f"x{number}", organization, {"id": f"broken-{number}", "url": gone})
+    harvester.harvest()
+    reports = harvester.reports
+    assert (reports.totals("p")["broken"], reports.once_only("p")) == (2, 2)
+    assert {each["name"]: each["broken"] for each in reports.by("p", "cause")} == {"not found": 2}
+    before = len(harvester.origin.requests)
+    assert set(harvester.harvest(broken=True)) == {"x0", "x1"}
+    assert {each.path for each in harvester.origin.requests[before:]} == {"/gone-0.csv", "/gone-1.csv"}
+    assert reports.once_only("p") == 0
+    harvester.origin.put("/gone-1.csv", b"a,b\n1,2\n")
+    assert set(harvester.harvest(broken=True, organization="org-b")) == {"x1"}
+    assert reports.totals("p")["broken"] == 1
+    assert {each["name"]: each["broken"] for each in reports.by("p", "cause") if each["broken"]} == {"not found": 1}

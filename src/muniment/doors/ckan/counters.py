@@ -13,10 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from muniment.database.tables import ckan_counters as counters
+from muniment.doors.ckan.causes import OTHER
 
 DAY = 86_400.0
 _COUNTED = ("links", "broken", "unknown", "kept", "broken_kept", "datasets", "broken_datasets", "bytes")
 _LONGEST = 300
+ONCE, AGAIN = "once", "again"
+"""Broken links by whether they failed once only, or several times in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,10 @@ class LinkState:
     is_broken: bool | None
     kept: bool
     size: int
+    cause: str = ""
+    """Why it is broken."""
+    once: bool = False
+    """It failed at its last check and not before: it may be well again at the next."""
 
     @classmethod
     def of(cls, row: Mapping[Any, Any] | None) -> LinkState | None:
@@ -37,7 +44,8 @@ class LinkState:
             return None
         kept = row["kept_as"] is not None
         size = int(row["size"] or 0) if kept else 0
-        return cls(row["organization"], row["host"], row["status"], row["is_broken"], kept, size)
+        once = row["is_broken"] is True and row["failure_count"] <= 1
+        return cls(row["organization"], row["host"], row["status"], row["is_broken"], kept, size, row["cause"], once)
 
     def counts(self) -> dict[str, int]:
         """What it adds."""
@@ -82,6 +90,8 @@ class Tally:
             places = [("all", ""), ("organization", state.organization), ("host", state.host), ("status", status)]
             if state.kept:
                 places.append(("size", size_bin(state.size)))
+            if state.is_broken:
+                places += [("failed", ONCE if state.once else AGAIN), ("cause", state.cause or OTHER)]
             for place in places:
                 for name, value in state.counts().items():
                     self._at(place)[name] += sign * value

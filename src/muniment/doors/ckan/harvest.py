@@ -1,7 +1,7 @@
 """The steps of a harvest: walking a portal, describing its datasets, checking each link, and closing each dataset.
 
 ```
-sweep ─► page ─► page …            a page of datasets, and the page after it
+sweep ─► page ─► page …            a page of datasets, and the page after it; or of links known to be broken
            ├─► revalidation             the links of one server whose datasets stand as they were
            └─► dataset ─► link     one step for each link that has to be checked
                     └─► end        its state, what is written back, who is told
@@ -24,6 +24,7 @@ from muniment.doors.ckan.link import FRESH, Checked, tidy
 from muniment.doors.ckan.pages import follow
 from muniment.doors.ckan.portals import Portal
 from muniment.doors.ckan.records import Row, aggregate, earlier_attempt, host_of, server_of
+from muniment.doors.ckan.report import Reports
 from muniment.doors.ckan.revalidation import DATASET, RevalidationStep, look_fully, may_be_revalidated, revalidations
 from muniment.doors.ckan.statuses import Status
 from muniment.doors.ckan.web_archive import write_snapshot
@@ -35,6 +36,7 @@ from muniment.jobs import Again, Call, Context, Deadlines, Done, JobState, Json,
 from muniment.jobs.schedules import Period
 
 SWEEP, PAGE, LINK = "ckan.sweep", "ckan.page", "ckan.link"
+BROKEN = "ckan.broken"
 DATASET_END, SWEEP_END, POLL = "ckan.dataset-end", "ckan.sweep-end", "ckan.poll"
 KIND_SWEEP, KIND_DATASET = "ckan-sweep", "ckan-dataset"
 
@@ -44,6 +46,7 @@ _NOT_TOLD = "left out: no token is given"
 _OVERLAP = "NOW-10MINUTES"
 _POLL_PAGES = 200
 _NAMES_AT_ONCE = 200
+_BROKEN_AT_ONCE = 200
 
 Given = Mapping[str, Any]
 
@@ -80,6 +83,8 @@ class SweepStep(CkanStep):
             return Done(spawn=[Call(DATASET, {**common, "id": dataset, "only": [only]})])
         if wanted.get("dataset"):
             return Done(spawn=[Call(DATASET, {**common, "id": str(wanted["dataset"])})])
+        if wanted.get("broken"):
+            return Done(spawn=[Call(BROKEN, {**common, "organization": wanted.get("organization"), "after": ""})])
         fq = f'organization:"{_quoted(str(wanted["organization"]))}"' if wanted.get("organization") else ""
         end = {"portal": portal.name, "began": self._given.now(), "whole": not fq}
         first = Call(PAGE, {**common, "start": 0, "fq": fq})
@@ -139,6 +144,31 @@ class PageStep(CkanStep):
         left = [row for row in rows if row["resource"] not in known]
         calls = revalidations(portal, [row for row in left if may_be_revalidated(row)])
         return calls + look_fully(portal, [row for row in left if not may_be_revalidated(row)])
+
+
+class BrokenStep(CkanStep):
+    """Have the links that are known to be broken checked: a page of them by their datasets, and the page after it."""
+
+    name = BROKEN
+
+    def run(self, given: Json, context: Context) -> Done:  # noqa: ARG002 - as above
+        """Read it.
+
+        Raises:
+            DatabaseUnavailable: The ledger cannot be read.
+        """
+        wanted, portal = self._portal(given)
+        found = Reports(self._given.ledger).broken(
+            portal.name, organization=wanted["organization"], after=str(wanted["after"]), limit=_BROKEN_AT_ONCE
+        )
+        of: dict[str, list[Json]] = {}
+        for row in found:
+            of.setdefault(row["dataset"], []).append(row["resource"])
+        common: dict[str, Json] = {"portal": portal.name, "check_only": bool(wanted["check_only"])}
+        calls = [Call(DATASET, {**common, "id": dataset, "only": only}) for dataset, only in of.items()]
+        if len(found) == _BROKEN_AT_ONCE:
+            calls.append(Call(BROKEN, {**cast("Any", wanted), "after": found[-1]["resource"]}))
+        return Done({"links": len(found)}, spawn=calls)
 
 
 class DatasetStep(CkanStep):
@@ -480,6 +510,7 @@ def steps(given: CkanContext) -> list[Any]:
     kinds = (
         SweepStep,
         PageStep,
+        BrokenStep,
         RevalidationStep,
         DatasetStep,
         LinkStep,

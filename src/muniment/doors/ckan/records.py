@@ -18,6 +18,7 @@ from sqlalchemy import Connection, insert, select, update
 from muniment.database.tables import ckan_attempts as attempts
 from muniment.database.tables import ckan_datasets as datasets
 from muniment.database.tables import ckan_links as links
+from muniment.doors.ckan.causes import cause_of
 from muniment.doors.ckan.counters import DatasetState, LinkState, Tally
 from muniment.doors.ckan.link import Checked, EarlierAttempt
 from muniment.doors.ckan.statuses import Status
@@ -364,6 +365,7 @@ def _after(
         "status": int(status),
         "is_broken": status.is_broken,
         "reason": found.reason[:_LONGEST_REASON],
+        "cause": cause_of(status, found.reason),
         "redirected_to": found.redirected_to or None,
         "moved_to": found.moved_to or None,
         "notes": json.dumps(dict(found.notes), sort_keys=True),
@@ -418,6 +420,7 @@ def _upsert(
     }
     if before is None:
         fresh = {"portal": portal, "resource": id, "reason": "", "notes": "{}", "failure_count": 0, "created": now}
+        fresh["cause"] = ""
         connection.execute(insert(links), {**fresh, **described})
         tally.link(None, LinkState(organization, host_of(url), None, None, kept=False, size=0))
         return True

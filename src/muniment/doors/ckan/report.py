@@ -9,15 +9,16 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, func, select, tuple_
 
 from muniment.database.tables import ckan_counters as counters
 from muniment.database.tables import ckan_datasets as datasets
 from muniment.database.tables import ckan_links as links
-from muniment.doors.ckan.counters import DAY
+from muniment.doors.ckan.counters import AGAIN, DAY, ONCE
 from muniment.doors.ckan.statuses import Status, broken_in_words
 from muniment.jobs.ledger import Ledger
 
@@ -38,7 +39,50 @@ COLUMNS = (
     "url_redirected_to",
     "cache_url",
 )
+BROKEN, UNKNOWN = "broken", "unknown"
+STATES = (BROKEN, AGAIN, ONCE, UNKNOWN)
+"""Which links a report lists: all that are broken, or those that failed several times, once only, could not be told."""
 _CELL_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFilter:
+    """Which links are listed; what is None, or empty, is not asked for."""
+
+    state: str = BROKEN
+    organization: str | None = None
+    host: str | None = None
+    cause: str | None = None
+    since: float | None = None
+    """Those alone that began to fail after this time."""
+    kept: bool | None = None
+    begins: str = ""
+    """How the address of the link begins, or the name of its dataset."""
+
+    def conditions(self, portal: str) -> ColumnElement[bool]:
+        """What a row has to be."""
+        broken = None if self.state == UNKNOWN else True
+        mine = (links.c.portal == portal) & links.c.is_broken.is_(broken) & links.c.gone.is_(False)
+        mine &= links.c.status.is_not(None)
+        if self.state == ONCE:
+            mine &= links.c.failure_count <= 1
+        elif self.state == AGAIN:
+            mine &= links.c.failure_count > 1
+        said = ((links.c.organization, self.organization), (links.c.host, self.host), (links.c.cause, self.cause))
+        for column, value in said:
+            if value is not None:
+                mine &= column == value
+        if self.since is not None:
+            mine &= links.c.first_failure >= self.since
+        if self.kept is not None:
+            mine &= links.c.kept_as.is_not(None) if self.kept else links.c.kept_as.is_(None)
+        if self.begins:
+            end = self.begins + "\U0010ffff"
+            if "://" in self.begins:
+                return mine & (links.c.url >= self.begins) & (links.c.url < end)
+            named = (datasets.c.portal == portal) & (datasets.c.name >= self.begins) & (datasets.c.name < end)
+            mine &= links.c.dataset.in_(select(datasets.c.id).where(named))
+        return mine
 
 
 class Reports:
@@ -91,6 +135,29 @@ class Reports:
         query = select(links, *named).select_from(joined).where(mine).order_by(links.c.resource).limit(limit)
         return [dict(row) for row in self._database.read(lambda c: c.execute(query).mappings().all())]
 
+    def listed(self, portal: str, wanted: LinkFilter, *, after: str = "", limit: int = 50) -> list[dict[str, Any]]:
+        """Links with their dataset, the longest broken first; `after` is the last one's before, by `place_of`."""
+        mine = wanted.conditions(portal)
+        order = (links.c.first_failure, links.c.resource)
+        since, _, resource = after.partition(" ")
+        if resource:
+            mine &= tuple_(*order) > tuple_(_seconds(since), resource)
+        joined = links.join(datasets, (datasets.c.portal == links.c.portal) & (datasets.c.id == links.c.dataset))
+        named = (datasets.c.name.label("dataset_name"), datasets.c.title.label("dataset_title"))
+        query = select(links, *named).select_from(joined).where(mine).order_by(*order).limit(limit)
+        return [dict(row) for row in self._database.read(lambda c: c.execute(query).mappings().all())]
+
+    def every(self, portal: str, wanted: LinkFilter) -> Iterator[dict[str, Any]]:
+        """All links that are asked for, a page at a time."""
+        after = ""
+        while rows := self.listed(portal, wanted, after=after, limit=500):
+            yield from rows
+            after = place_of(rows[-1])
+
+    def once_only(self, portal: str) -> int:
+        """How many of the broken links failed once only."""
+        return sum(each["broken"] for each in self.by(portal, "failed") if each["name"] == ONCE)
+
     def every_broken(self, portal: str, organization: str | None = None) -> Iterator[dict[str, object]]:
         """All broken links, a page at a time."""
         after = ""
@@ -102,6 +169,18 @@ class Reports:
         """How many copies there are of which size, in bins of powers of ten, named by their upper end in bytes."""
         found = sorted((int(each["name"]), each["kept"]) for each in self.by(portal, "size"))
         return [{"up_to": up_to, "copies": copies} for up_to, copies in found]
+
+
+def place_of(row: Mapping[Any, Any]) -> str:
+    """Where a link stands among those that are listed, for the page after it."""
+    return f"{row['first_failure'] or 0.0!r} {row['resource']}"
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _newest(portal: str, dimension: str) -> Select[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ _SHORTEST_GAP = 0.05
 _SLOW = 5.0
 """Seconds that a turn takes at a slow host; it gets one at a time, so that it keeps no more workers than one."""
 _LONGEST_BOOKED = 900.0
+_LOOKED_AT = 500
 _GIVEN_UP = 3
 """Connection failures in a row after which a host counts as down, and its links are not asked one by one."""
 
@@ -32,6 +33,16 @@ class SlotAnswer:
 
     wait: float = 0.0
     down: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostOutage:
+    """A host that gave no answer so many times in a row, until when it is left alone, and why."""
+
+    name: str
+    failures: int
+    until: float
+    reason: str
 
 
 class Slots:
@@ -84,6 +95,18 @@ class Slots:
             connection.execute(update(slots).where(slots.c.name == name).values(values))
 
         self._database.write(work)
+
+    def silent(self, hosts: Collection[str], limit: int) -> list[HostOutage]:
+        """Of these hosts those that gave no answer when they were last asked, the longest silent first."""
+        query = (
+            select(slots.c.name, slots.c.failures, slots.c.next_at, slots.c.reason)
+            .where(slots.c.failures > 0)
+            .order_by(slots.c.failures.desc(), slots.c.name)
+            .limit(_LOOKED_AT)
+        )
+        rows = self._database.read(lambda c: c.execute(query).all())
+        found = [HostOutage(row.name, row.failures, row.next_at, row.reason) for row in rows]
+        return [each for each in found if each.name.partition(":")[0] in hosts][:limit]
 
     @contextlib.contextmanager
     def alone(self, name: str, holder: str, lease: float = 300.0) -> Iterator[float]:

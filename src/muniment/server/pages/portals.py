@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from muniment.doors.ckan import report
 from muniment.doors.ckan.context import CkanContext
+from muniment.doors.ckan.harvest import DATASET_END, KIND_DATASET, KIND_SWEEP
 from muniment.doors.ckan.portals import Portal
 from muniment.doors.ckan.statuses import Status
-from muniment.doors.ckan.write_back import cache_url
-from muniment.http.files import disposition
-from muniment.http.throttling import READ
+from muniment.doors.ckan.write_back import cache_url, wanted_fields
+from muniment.http.throttling import READ, WRITE
+from muniment.jobs import Job, JobState, State
 from muniment.server.pages.page import Page, resource_path
-from muniment.server.pages.tables import Column, table_of, wants
 
 router = APIRouter(include_in_schema=False)
-_ORGANIZATIONS = 20
-_HOSTS = 8
-_LINKS = 50
-_YEAR = 366 * 86_400.0
 _ATTEMPTS = 60
-
-COLUMNS: tuple[Column[dict[str, object]], ...] = tuple(
-    Column(name, lambda each, name=name: each[name])  # type: ignore[misc] # the name is bound to each column's own
-    for name in (
-        "name",
-        "datasets",
-        "broken_datasets",
-        "links",
-        "broken",
-        "broken_percent",
-        "unknown",
-        "kept",
-        "broken_kept",
-    )
-)
+_RUNNING = 200
+_SILENT = 20
+_MOST_OWED = 1000
+_BARS = {"ok": "b-ok", "bad": "b-bad", "unknown": "b-un", "wait": "b-bg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,83 +65,53 @@ def portals(request: Request) -> Response:
 @router.get("/portals/{name}", operation_id="page_portal")
 def portal(request: Request, name: str) -> Response:
     """One portal: what it holds, when it was looked at, and where its report is."""
-    page, given, known = _readable(request, name)
+    page, given, known = readable(request, name)
     reports = report.Reports(given.ledger)
     totals = reports.totals(known.name)
+    running = harvests_of(given, known)
     return page.show(
         "portal.html",
         known.name,
         "/portals",
         portal=known,
         totals=totals,
-        heading=_sentence(page, totals),
-        statuses=[(_status(each["name"]), each["links"]) for each in reports.by(known.name, "status")],
+        heading=sentence(page, totals),
+        statuses=[(status_words(each["name"]), each["links"]) for each in reports.by(known.name, "status")],
         sizes=reports.sizes(known.name),
         settings=sorted((key, str(value)) for key, value in known.settings.as_json().items()),
-    )
-
-
-@router.get("/portals/{name}/broken", operation_id="page_broken_links")
-def broken(request: Request, name: str) -> Response:
-    """The report of broken links: over a year, why, where, and by organisation, one of which may be open."""
-    page, given, known = _readable(request, name)
-    reports = report.Reports(given.ledger)
-    form = wants(request)
-    opened, host = request.query_params.get("open"), page.asked("host", 300) or None
-    if form == "csv":
-        return _csv(given, known, opened)
-    organizations = [
-        each for each in reports.by(known.name, "organization") if each["broken"] or each["broken_datasets"]
-    ]
-    if form == "json":
-        return table_of(COLUMNS, organizations, "json", "organizations")
-    totals = reports.totals(known.name)
-    place = page.asked("page", 6)
-    start = int(place) * _ORGANIZATIONS if place.isdecimal() else 0
-    after = page.asked("after", 200)
-    links: list[dict[str, object]] = []
-    if opened is not None or host:
-        links = reports.broken(known.name, organization=opened, host=host, after=after, limit=_LINKS + 1)
-    days = reports.days(known.name, since=time.time() - _YEAR)
-    hosts = [each for each in reports.by(known.name, "host") if each["broken"]]
-    return page.show(
-        "broken.html",
-        page.texts("Broken links"),
-        "/portals",
-        portal=known,
-        totals=totals,
-        heading=_sentence(page, totals),
-        days=days,
-        why=[(_status(each["name"]), each["broken"]) for each in reports.by(known.name, "status") if each["broken"]],
-        hosts=hosts[:_HOSTS],
-        other_hosts=hosts[_HOSTS:],
-        organizations=organizations[start : start + _ORGANIZATIONS],
-        organizations_in_all=len(organizations),
-        next_page=start // _ORGANIZATIONS + 1 if start + _ORGANIZATIONS < len(organizations) else 0,
-        opened=opened,
-        host=host,
-        links=[_link(page, row) for row in links[:_LINKS]],
-        following=links[_LINKS - 1]["resource"] if len(links) > _LINKS else "",
+        sweep=next(iter(running), None),
+        owed=owed_of(given, running),
+        most_owed=_MOST_OWED,
+        silent=given.slots.silent({each["name"] for each in reports.by(known.name, "host")}, _SILENT),
+        may_check=page.access.may(WRITE, known.project),
     )
 
 
 @router.get("/portals/{name}/links/{resource}", operation_id="page_link")
 def link(request: Request, name: str, resource: str) -> Response:
     """One link: its state, its history, and the copies of it."""
-    page, given, known = _readable(request, name)
+    page, given, known = readable(request, name)
     row = given.links.get(known.name, resource)
     history = given.links.history(known.name, resource, _ATTEMPTS)
+    root = given.cache_url_root(known)
     held = page.archive.exists(resource, known.project)
     return page.show(
         "link.html",
         str(row["name"] or row["url"])[:200],
         "/portals",
         portal=known,
-        link=_link(page, dict(row)),
+        link=link_row(page, dict(row)),
         row=row,
-        history=[(each["at"], _status(each["status"]), each["reason"], _shape(each["status"])) for each in history],
+        history=[(each["at"], status_words(each["status"]), each["reason"], _shape(each["status"]))
+                 for each in history],
+        strip=strip_of(history, given.now()),
+        copies=[(each["kept_as"].partition("/")[0], cache_url(page.root, {**row, "kept_as": each["kept_as"]}))
+                for each in history if each["kept_as"]],
+        told=sorted((key, str(value)) for key, value in wanted_fields(root, row).items()),
+        tells=known.settings.write_back,
+        has_root=bool(root),
         kept=resource_path(known.project, resource) if held else "",
-    )
+    )  # fmt: skip
 
 
 @router.get("/ckan", operation_id="page_ckan", include_in_schema=False)
@@ -165,14 +120,48 @@ def ckan(request: Request) -> Response:
     return RedirectResponse(f"{request.scope.get('root_path', '')}/portals", 308)
 
 
-def _readable(request: Request, name: str) -> tuple[Page, CkanContext, Portal]:
+def readable(request: Request, name: str) -> tuple[Page, CkanContext, Portal]:
+    """Let somebody in who may read what is kept of a portal.
+
+    Raises:
+        MunimentError: 401, 403, or there is no such portal.
+    """
     page = Page(request)
     page.access.require(READ, f"ckan/{name}")
     given = page.jobs.ckan
     return page, given, given.portals.get(name)
 
 
-def _sentence(page: Page, totals: dict[str, int]) -> str:
+def harvests_of(given: CkanContext, portal: Portal) -> list[Job]:
+    """What looks at a portal's links right now: sweeps, checks of the broken ones, changed datasets."""
+    found = [
+        job
+        for kind in (KIND_SWEEP, KIND_DATASET)
+        for job in given.ledger.jobs(kind=kind, state=JobState.RUNNING, limit=_RUNNING)
+    ]
+    return [job for job in found if isinstance(job.given, Mapping) and job.given.get("portal") == portal.name]
+
+
+def owed_of(given: CkanContext, running: Sequence[Job]) -> int:
+    """How many datasets the portal still has to be told of, by what looks at it now; counted to a thousand."""
+    found = (
+        step
+        for job in running
+        for step in given.ledger.steps(job.id, name=DATASET_END)
+        if step.state in {State.READY, State.RUNNING, State.WAITING}
+    )
+    return sum(1 for _ in islice(found, _MOST_OWED + 1))
+
+
+def strip_of(history: Sequence[Mapping[Any, Any]], now: float) -> list[tuple[str, float]]:
+    """A link's states as parts of a strip, the oldest first: how each looks, and how many seconds it lasted."""
+    found = sorted(history, key=lambda row: row["at"])
+    ends = [row["at"] for row in found[1:]] + [now]
+    return [(_BARS[_shape(row["status"])], max(end - row["at"], 1.0)) for row, end in zip(found, ends, strict=True)]
+
+
+def sentence(page: Page, totals: dict[str, int]) -> str:
+    """How the links of a portal are, as the heading says it."""
     t = page.texts
     if not totals["links"]:
         return str(t("No link was seen yet"))
@@ -182,10 +171,11 @@ def _sentence(page: Page, totals: dict[str, int]) -> str:
     return str(t("{broken} of {links} links are broken; {broken_kept} of them are kept here", **numbers))
 
 
-def _link(page: Page, row: dict[str, object]) -> dict[str, object]:
+def link_row(page: Page, row: dict[str, object]) -> dict[str, object]:
+    """A link as lists show it: with its state in words and the address of its copy."""
     copy = cache_url(page.root, row) if row["kept_as"] else ""
     shape, word = _state(page, row)
-    return {**row, "copy_at": copy, "shape": shape, "word": word, "status_words": _status(row["status"])}
+    return {**row, "copy_at": copy, "shape": shape, "word": word, "status_words": status_words(row["status"])}
 
 
 def _state(page: Page, row: dict[str, Any]) -> tuple[str, str]:
@@ -200,7 +190,8 @@ def _state(page: Page, row: dict[str, Any]) -> tuple[str, str]:
     return ("warn", str(t("Once only"))) if row["failure_count"] <= 1 else ("bad", str(t("Broken")))
 
 
-def _status(value: Any) -> str:
+def status_words(value: Any) -> str:
+    """A status in words, also of a link that has none yet."""
     try:
         return Status(int(value)).text
     except (TypeError, ValueError):
@@ -213,15 +204,3 @@ def _shape(value: Any) -> str:
     except (TypeError, ValueError):
         return "wait"
     return "unknown" if broken is None else "bad" if broken else "ok"
-
-
-def _csv(given: CkanContext, known: Portal, organization: str | None) -> Response:
-    reports = report.Reports(given.ledger)
-    rows = (report.broken_row(row) for row in reports.every_broken(known.name, organization))
-    headers = {"Content-Disposition": disposition(f"broken-links-{known.name}.csv")}
-    return StreamingResponse(_encoded(report.as_csv(rows)), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _encoded(lines: Iterator[str]) -> Iterator[bytes]:
-    for line in lines:
-        yield line.encode("utf-8", "replace")
