@@ -1,7 +1,7 @@
-"""The field's conformance suites, where a copy of them lies beside the checkout (`../shared/fixtures`).
+"""The field's conformance suites, each bag and each object of them, where `published` finds a copy.
 
-The suites are not part of this project; without them these tests run over nothing and the project's
-own examples (`bags`, `objects`) are the proof.
+The suites are not part of this project. Without a copy this module is not collected (`tests/conftest.py`), and the
+project's own examples (`bags`, `objects`) are the proof.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from muniment.validation import validate_path
+from tests.published import published
 
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
-BAGS = sorted(path.parent for path in FIXTURES.glob("bagit/v*/*/*/data"))
-OBJECTS = sorted(path for path in FIXTURES.glob("ocfl/*/*-objects/*") if path.is_dir())
+BAGS = sorted(path.parent for path in (published("bagit") or Path()).glob("v*/*/*/data"))
+OBJECTS = sorted(path for path in (published("ocfl") or Path()).glob("*/*-objects/*") if path.is_dir())
+WHOLE = {"bags": 55, "objects": 80}
+"""How many there are in the suites: what a checkout lost would else be judged by nobody."""
 VALID = {"valid", "warning"}
 
 
@@ -47,11 +49,12 @@ def _name(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
-@pytest.mark.parametrize("bag", BAGS or [None], ids=lambda bag: _name(bag) if bag else "no suite here")
-def test_each_bag_of_the_suite_gets_the_verdict_of_its_folder(bag: Path | None, tmp_path: Path) -> None:
-    if bag is None:
-        assert not FIXTURES.joinpath("bagit").exists()
-        return
+def test_the_suites_are_whole() -> None:
+    assert {"bags": len(BAGS), "objects": len(OBJECTS)} == WHOLE
+
+
+@pytest.mark.parametrize("bag", BAGS, ids=_name)
+def test_each_bag_of_the_suite_gets_the_verdict_of_its_folder(bag: Path, tmp_path: Path) -> None:
     findings = list(validate_path(_with_lost_files(bag, tmp_path)))
     failed = [finding.message for finding in findings if finding.failed]
     assert bool(failed) == (bag.parent.name not in VALID), findings
@@ -59,11 +62,8 @@ def test_each_bag_of_the_suite_gets_the_verdict_of_its_folder(bag: Path | None, 
         assert findings
 
 
-@pytest.mark.parametrize("made", OBJECTS or [None], ids=lambda made: _name(made) if made else "no suite here")
-def test_each_object_of_the_suite_gets_the_codes_of_its_name(made: Path | None) -> None:
-    if made is None:
-        assert not FIXTURES.joinpath("ocfl").exists()
-        return
+@pytest.mark.parametrize("made", OBJECTS, ids=_name)
+def test_each_object_of_the_suite_gets_the_codes_of_its_name(made: Path) -> None:
     codes = {finding.code for finding in validate_path(made)}
     named = set(re.findall(r"[EW]\d{3}", made.name))
     if made.parent.name == "bad-objects":

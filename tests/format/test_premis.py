@@ -1,4 +1,4 @@
-"""PREMIS and METS of a resource, judged by the schemas where a copy of them lies beside the checkout (`../shared`).
+"""PREMIS and METS of a resource, judged by the schemas where `published` finds a copy of them.
 
 The schemas are not part of this project; without them the documents are still read, and their links followed.
 """
@@ -18,9 +18,8 @@ from lxml import etree
 from muniment.archive import Agent, Archive
 from muniment.workflows.reports.premis import Grant, HeldCopy, PremisRecord
 from muniment.workflows.reports.write import pieces
+from tests.published import published
 
-BESIDE = [above / "shared" / "fixtures" / "schemas" for above in Path(__file__).resolve().parents[3:]]
-SCHEMAS = next((place for place in BESIDE if place.is_dir()), BESIDE[0])
 P = "{http://www.loc.gov/premis/v3}"
 M = "{http://www.loc.gov/METS/}"
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
@@ -36,8 +35,8 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 
 def schema(name: str) -> Any:
-    path = SCHEMAS / name
-    return etree.XMLSchema(etree.parse(str(path))) if path.is_file() else None
+    path = published(f"schemas/{name}")
+    return etree.XMLSchema(etree.parse(str(path))) if path else None
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,10 @@ from muniment.publishers.iiif import Iiif
 from muniment.publishers.iiif.image import Line, lines_of
 from muniment.publishers.protocol import Publication, PublishedPage
 from muniment.testing.scans import CMYK, write_scan
+from tests.published import published
 
 URL = "https://iiif.example.org/scans"
-SCHEMA = "shared/fixtures/schemas/iiif-presentation-3.schema.json"
-BESIDE = next((above / SCHEMA for above in Path(__file__).resolve().parents if (above / SCHEMA).is_file()), None)
+BESIDE = published("schemas/iiif-presentation-3.schema.json")
 
 
 def publication(tmp_path: Path, *seeds: int, **kind: Any) -> Publication:

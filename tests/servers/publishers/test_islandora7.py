@@ -27,9 +27,9 @@ from muniment.publishers.protocol import Publication, PublishedAt, PublishedDate
 from muniment.testing.scans import write_scan
 from muniment.testing.servers import drush
 from muniment.testing.services import Service
+from tests.published import published
 
-SCHEMA = "shared/fixtures/schemas/mods-3.7.xsd"
-BESIDE = next((above / SCHEMA for above in Path(__file__).resolve().parents if (above / SCHEMA).is_file()), None)
+BESIDE = published("schemas/mods-3.7.xsd")
 """The schema is not part of this project; without it the records are still read."""
 M = "{http://www.loc.gov/mods/v3}"
 
