@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -155,6 +156,13 @@ def _cut(path: Path) -> Path:
     return path
 
 
+def _by_checksum_tool(bag: Path) -> Path:
+    """The manifest as the checksum command itself writes it."""
+    names = sorted(os.path.relpath(path, bag) for path in (bag / "data").rglob("*") if path.is_file())
+    done = subprocess.run(["sha512sum", *names], cwd=bag, capture_output=True, check=True)
+    return write(bag, "manifest-sha512.txt", done.stdout)
+
+
 FETCH = "https://example.org/c {size} {path}\n"
 _PAYLOAD_LINE = f"{digest(b'alpha' + bytes([10]))}  "
 
@@ -209,6 +217,7 @@ FAULTS: dict[str, Callable[[Path], Path]] = {
     "B517": lambda bag: write(bag, "bag-info.txt", b"\xef\xbb\xbf" + (bag / "bag-info.txt").read_bytes()),
     "B518": lambda bag: seal(_renamed(bag, "manifest-sha512.txt", "manifest-SHA512.txt")),
     "B519": lambda bag: extra(bag, "data/100%25 done"),
+    "B522": lambda bag: _by_checksum_tool(extra(bag, "data/c\\d")),
     "B521": lambda bag: extra(bag, "data/ro-crate-metadata.json", b'{"@graph": []}'),
     "B520": lambda bag: _earlier(listing(bag, "data/a.txt")),
     "B901": _not_there,

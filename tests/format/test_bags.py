@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.content import FINDINGS
+from muniment.content import FINDINGS, Severity
 from muniment.content.findings.bagit import BAGIT
 from muniment.validation import recognise, validate_path
 from tests.format.bags import (
@@ -153,6 +153,42 @@ def test_what_is_no_package_is_told_what_it_lacks(tmp_path: Path) -> None:
     assert recognise(tmp_path) is None
     assert {finding.code for finding in validate_path(tmp_path)} == {"B001", "E003", "E063"}
     assert {finding.code for finding in validate_path(tmp_path / "nowhere")} == {"B901"}
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"", "empty"),
+        (bytes(10240), "empty"),
+        (b"7z\xbc\xaf\x27\x1c", "7z is not read"),
+        (b"Dear Ann", "neither tar nor zip"),
+    ],
+)
+def test_a_file_that_is_no_package_is_told_what_it_is(tmp_path: Path, start: bytes, said: str) -> None:
+    (tmp_path / "letters.tar").write_bytes(start)
+    (finding,) = validate_path(tmp_path / "letters.tar")
+    assert (finding.code, finding.failed) == ("B052", True)
+    assert said in finding.message
+
+
+def test_a_name_with_a_backslash_is_read_as_checksum_tools_write_it(tmp_path: Path) -> None:
+    bag = bad_bag("B522", tmp_path).path
+    (finding,) = (each for each in validate_path(bag) if each.severity is Severity.DEVIATION)
+    assert (finding.code, finding.found) == ("B522", "data/c\\d")
+    listed = (bag / "manifest-sha512.txt").read_text()
+    # Some tools mark the line and leave the name as it is (RFC 8493 §6.1.3: it can be doubled).
+    write(bag, "manifest-sha512.txt", listed.replace("c\\\\d", "c\\d"))
+    assert {each.code for each in validate_path(bag) if each.severity is not Severity.WARNING} == {"B522"}
+    write(bag, "manifest-sha512.txt", listed.replace("c\\\\d", "c\\\\e"))
+    assert "B020" in {each.code for each in validate_path(bag)}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"), [("Note:", {"B510"}), ("Note: ", set()), ("Note:\tx", set()), ("Note:x", {"B510"})]
+)
+def test_one_white_space_stands_after_the_colon(tmp_path: Path, line: str, expected: set[str]) -> None:
+    bag = add(make_bag(tmp_path / "bag"), "bag-info.txt", f"{line}\n")
+    assert {each.code for each in validate_path(bag)} == expected
 
 
 def test_a_text_in_utf_16_is_read_as_declared(tmp_path: Path) -> None:

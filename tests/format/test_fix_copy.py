@@ -13,7 +13,8 @@ from muniment.errors.base import BadInput
 from muniment.validation import validate_path
 from muniment.workflows.fix_bag import fix_copy
 from tests.acceptance.exchange.making import judged_by_bagit
-from tests.format.bags import CODES, bad_bag, extra, make_bag, write
+from tests.format.bags import CODES, bad_bag, extra, make_bag, pack, write
+from tests.format.objects import make_object
 
 DEVIATIONS = [code for code in CODES if FINDINGS[code].severity is Severity.DEVIATION and code != "B514"]
 
@@ -36,6 +37,37 @@ def test_what_deviates_is_put_right_in_the_copy(tmp_path: Path, code: str) -> No
 def test_others_find_no_fault_with_the_copy(tmp_path: Path, code: str) -> None:
     fix_copy(bad_bag(code, tmp_path / "case").path, tmp_path / "fixed")
     assert judged_by_bagit(tmp_path / "fixed") == ""
+
+
+@pytest.mark.parametrize("mark", ["utf-16", "utf-8-sig"])
+def test_what_is_to_be_fetched_is_written_anew_as_well(tmp_path: Path, mark: str) -> None:
+    bag = extra(make_bag(tmp_path / "bag"), "data/\u00e9%25", b"x")
+    write(bag, "manifest-sha512.txt", (bag / "manifest-sha512.txt").read_text("utf-8").replace("%25", "%2525"))
+    declared = mark.removesuffix("-sig").upper()
+    write(bag, "bagit.txt", f"BagIt-Version: 1.0\nTag-File-Character-Encoding: {declared}\n")
+    (bag / "tagmanifest-sha512.txt").unlink()
+    (bag / "fetch.txt").write_bytes("https://example.org/%25 1 data/\u00e9%2525\n".encode(mark))
+    for name in ("bag-info.txt", "manifest-sha512.txt"):
+        (bag / name).write_bytes((bag / name).read_text("utf-8").encode(mark))
+    fix_copy(bag, tmp_path / "fixed")
+    assert list(validate_path(tmp_path / "fixed")) == []
+    assert (tmp_path / "fixed/fetch.txt").read_text("utf-8") == "https://example.org/%25 1 data/\u00e9%2525\n"
+
+
+@pytest.mark.parametrize("name", ["bag.tar", "bag.tar.gz"])
+def test_a_packed_bag_is_corrected_into_a_folder(tmp_path: Path, name: str) -> None:
+    bag = bad_bag("B501", tmp_path / "case").path
+    fix_copy(pack(bag, name, compress=name[8:]), tmp_path / "fixed")
+    assert [finding for finding in validate_path(tmp_path / "fixed") if finding.severity is Severity.DEVIATION] == []
+    assert payload(tmp_path / "fixed") == payload(bag)
+
+
+def test_what_is_no_bag_is_not_corrected(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    for path in (tmp_path / "letters", make_object(tmp_path / "object"), pack(tmp_path / "letters", "letters.tar")):
+        with pytest.raises(BadInput, match=f"{path.name} is no"):
+            fix_copy(path, tmp_path / "fixed")
+        assert not (tmp_path / "fixed").exists()
 
 
 def test_tag_files_of_ones_own_come_along(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
 import struct
@@ -239,6 +240,19 @@ def test_every_warning_is_told_on_import(archive: Archive, tmp_path: Path) -> No
     told: list[Finding] = []
     import_package(archive, with_one_zero_block(make_bag(tmp_path / "bag")), notice=told.append)
     assert [finding.code for finding in told] == ["B514"]
+
+
+def test_what_macos_adds_to_each_file_is_told_once(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    packed = pack(bag, "bag.tar")
+    with tarfile.open(packed, "a") as tar:
+        for path in FILES:
+            entry = tarfile.TarInfo(f"bag/{path.rpartition('/')[0]}/._{path.rpartition('/')[2]}")
+            entry.size = 4
+            tar.addfile(entry, io.BytesIO(b"\0\5\x16\7"))
+    (finding,) = validate_path(packed)
+    assert finding.where == "bag/data/._a.txt"
+    assert "and 1 further one" in finding.message
 
 
 def _spoilt(packed: Path, at: float, change: bytes = b"\xff\xfe\xfd") -> Path:

@@ -154,7 +154,7 @@ def repair(context: typer.Context, id: OptionalId = None, project: ProjectOption
 
 def validate(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A bag, an OCFL object or an OCFL storage root.")],
+    path: Annotated[Path, typer.Argument(help="A bag, an OCFL object or root, or an RO-Crate; a folder, tar or zip.")],
     profile: Annotated[
         str | None,
         typer.Option(
@@ -171,7 +171,7 @@ def validate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge any bag, OCFL object or storage root, also one that is not Muniment's."""
+    """Judge any bag, OCFL object, storage root or RO-Crate, also one that is not Muniment's."""
     from muniment.validation import validate_path
 
     shared: Context = context.obj
@@ -205,8 +205,12 @@ def _report(findings: Iterable[Finding], *, as_json: bool, good: str, strict: bo
         summary = json.dumps({"ok": not failed, "counts": dict(counts)})
         typer.echo(f"{opening}], {summary[1:]}")
     elif failed:
-        note(", ".join(f"{count} {severity}" for severity, count in counts.items()))
+        note(", ".join(_counted(count, severity) for severity, count in counts.items()))
     else:
         say(good)
     if failed:
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def _counted(count: int, severity: str) -> str:
+    return f"{count} {severity}{'s' if count > 1 and severity != Severity.UNKNOWN else ''}"

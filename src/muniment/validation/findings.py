@@ -28,6 +28,11 @@ def printable(value: object) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """How many there are of something, in words: '1 member', '2 members'."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def kind_of(value: object) -> str:
     """What a JSON value is, in words."""
     if value is None:

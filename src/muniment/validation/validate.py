@@ -16,7 +16,7 @@ from muniment.validation.crates import crate_document, validate_crate
 from muniment.validation.findings import say, why
 from muniment.validation.ocfl.object import validate_object
 from muniment.validation.ocfl.root import validate_root
-from muniment.validation.packed import is_packed, unpack_package
+from muniment.validation.packed import is_packed, unpack_package, why_none
 
 PackageKind = Literal["bag", "ocfl-object", "ocfl-root", "crate", "packed"]
 
@@ -65,8 +65,9 @@ def validate_path(
 ) -> Iterator[Finding]:
     """Every finding of the package at `path`, whatever kind it is; nothing is raised.
 
-    What is no package gets the findings of all that is missing to be one: B001, E003 and E063. A tar or zip is
-    unpacked into the temporary folder of the system, and only when none of its members could do harm there.
+    A folder that is no package gets the findings of all that is missing to be one, B001, E003 and E063; a file B052.
+    A tar or zip is unpacked into the temporary folder of the system, and only when none of its members could do
+    harm there.
 
     Args:
         path: A bag, an OCFL object, an OCFL storage root or an RO-Crate: a folder, a tar (compressed or not) or a zip.
@@ -111,9 +112,14 @@ def _validate_packed(
 
 def _nothing_known(path: str) -> Iterator[Finding]:
     try:
-        os.stat(path)
-        if os.path.isdir(path):
-            os.listdir(path)
+        if stat.S_ISREG(os.stat(path).st_mode):
+            # A file could only be a packed package, so what a folder lacks to be one is not its fault.
+            yield say("B052", path, found=why_none(path))
+            return
+        os.listdir(path)
+    except NotADirectoryError:
+        yield say("B052", path, found="it is neither a folder nor a file")
+        return
     except (OSError, ValueError) as error:
         yield say("B901", path, found=why(error))
         return

@@ -4,47 +4,63 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from muniment.content import Hashers, Progress, Severity, quiet
+from muniment.content import Finding, Hashers, Progress, Severity, quiet
 from muniment.content.digests import ALGORITHMS
+from muniment.content.trees import temporary_folder
 from muniment.errors.base import BadInput
 from muniment.layouts.packages import LaidOutPackage, at, manifest, text
 from muniment.layouts.streams import Member
-from muniment.validation import Bag, read_bag, validate_path
+from muniment.validation import Bag, read_bag, recognise, unpack_package, validate_path
 from muniment.validation.bagit.bag import MANIFEST, PAYLOAD
 from muniment.workflows.output import refuse_existing, write_folder
 
 _CHUNK = 1 << 20
-_WRITTEN = {"bagit.txt", "bag-info.txt", "package-info.txt"}
+_WRITTEN = {"bagit.txt", "bag-info.txt", "package-info.txt", "fetch.txt"}
 _BREAKS = re.compile(r"[\r\n%]")
 
 
-def fix_copy(bag: str | os.PathLike[str], target: Path, *, progress: Progress = quiet) -> None:
-    """Write the bag in the folder `bag` to the new folder `target` without its deviations, and judge what was written.
+def fix_copy(package: str | os.PathLike[str], target: Path, *, progress: Progress = quiet) -> None:
+    """Write the bag in a folder, tar or zip to the new folder `target` without deviations, and judge what was written.
 
-    Manifests name the files as they are spelt on disk, once each and escaped; links inside become files; `bagit.txt`
-    and `bag-info.txt` are written by the rules of the declared version in UTF-8. Every file is compared with its
-    digest while it is copied, and read back.
+    Manifests name the files as they are spelt on disk, once each and escaped; links inside become files; `bagit.txt`,
+    `bag-info.txt` and `fetch.txt` are written by the rules of the declared version, in UTF-8. Every file is compared
+    with its digest while it is copied, and read back.
 
     Raises:
-        BadInput: There is no bag in a folder there, or it is not valid: what is missing or damaged cannot be corrected.
+        BadInput: There is no bag there, or it is not valid: what is missing or damaged cannot be corrected.
         OutputExists: There is something at `target`.
         MemberDamaged, NotVerified, DiskFull, WriteFailed: It could not be written; nothing is left.
     """
     refuse_existing(target)
-    if not Path(bag, "bagit.txt").is_file():
-        raise BadInput(reason=f"{os.fspath(bag)} is no folder with a bag: unpack it first")
-    failed = next((finding for finding in validate_path(bag, progress=progress) if finding.failed), None)
-    if failed is not None:
-        raise BadInput(reason=f"{os.fspath(bag)} is not valid and cannot be corrected: {failed.code} {failed.message}")
+    name = os.fspath(package)
+    if recognise(package) != "packed":
+        _fix(Path(package), target, name, progress)
+        return
+    with temporary_folder("muniment-package-") as folder:
+        unpacked = unpack_package(name, folder, progress)
+        _refuse_failed(unpacked.findings, name)
+        _fix(Path(unpacked.folder), target, name, progress)
+
+
+def _fix(bag: Path, target: Path, called: str, progress: Progress) -> None:
+    if recognise(bag) != "bag":
+        raise BadInput(reason=f"{called} is no bag, and only a bag can be corrected")
+    _refuse_failed(validate_path(bag, progress=progress), called)
     read = read_bag(bag)
     write_folder(LaidOutPackage(target.name, list(_members(read))), target, progress)
     left = [finding for finding in validate_path(target) if finding.failed or finding.severity is Severity.DEVIATION]
     if left:
         raise BadInput(reason=f"{target} still has {left[0].code} {left[0].message}")
+
+
+def _refuse_failed(findings: Iterable[Finding], called: str) -> None:
+    failed = next((finding for finding in findings if finding.failed), None)
+    if failed is not None:
+        raise BadInput(reason=f"{called} is not valid and cannot be corrected: {failed.code} {failed.message}")
 
 
 def _members(bag: Bag) -> Iterator[Member]:
@@ -78,6 +94,10 @@ def _described(bag: Bag, known: Mapping[str, Mapping[str, str]]) -> Iterator[Mem
     if bag.info:
         lines = "".join(f"{label}: {value}\n" for label, value in bag.info)
         yield text(bag.info_name, lines.encode("utf-8", "surrogateescape"), 0)
+    if bag.fetch:
+        holes = ((f"{hole.url} {'-' if hole.size is None else hole.size}", path) for path, hole in bag.fetch.items())
+        lines = "".join(f"{start} {_escaped(path, bag)}\n" for start, path in holes)
+        yield text("fetch.txt", lines.encode("utf-8", "surrogateescape"), 0)
     for algorithm in sorted({each.algorithm for each in bag.payload_manifests}):
         listed = (
             (found[algorithm], _escaped(path, bag)) for path, found in sorted(known.items()) if algorithm in found

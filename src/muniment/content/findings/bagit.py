@@ -129,7 +129,7 @@ _DEVIATIONS = (
     (
         "B504",
         "{where}: the path {found!r} begins with './'.",
-        "A manifest made by other means than a bag tool (§6.1.3).",
+        "A path is relative to the bag's folder as it is; only checksum tools write './' before it (§2.1.3).",
     ),
     ("B505", "{where}: a '*' stands before {found!r}.", "Of a checksum command in its binary mode (§6.1.3)."),
     (
@@ -152,6 +152,11 @@ _DEVIATIONS = (
         "B519",
         "{where}: the percent sign in {found!r} should be written {expected}.",
         "It must be escaped (§2.1.3, BagIt 1.0); the name was taken as it stands, for a file of that name is there.",
+    ),
+    (
+        "B522",
+        "{where}: a '\\' stands before the digest, so the name was read as {found!r}.",
+        "Checksum commands mark so a name with a backslash or a line end in it (§6.1.3).",
     ),
 )
 

@@ -15,11 +15,13 @@ from muniment.validation.fixity import KNOWN
 _LINE = re.compile(r"(\S+)[ \t]+(\*?)(.+)", re.DOTALL)
 _NAME = re.compile(r"(tag)?manifest-[a-z0-9]+\.txt", re.ASCII)
 _UNESCAPED = re.compile("%(?!0[aAdD]|25)")
+_ESCAPED = re.compile(r"\\([\\nr])")
+_MEANT = {"\\": "\\", "n": "\n", "r": "\r"}
 _HEXADECIMAL = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
 def read_manifests(bag: Bag) -> Iterator[Finding]:
-    """Read every manifest into `bag` (B007, B010 to B016, B501, B504, B505, B903)."""
+    """Read every manifest into `bag` (B007, B010 to B016, B501, B504, B505, B518 to B520, B522, B903)."""
     for name in sorted(bag.tree.inside("")):
         match = MANIFEST.fullmatch(name)
         if not match or name not in bag.tree.files:
@@ -47,17 +49,21 @@ def _line(bag: Bag, manifest: Manifest, place: str, line: str) -> Iterator[Findi
     if not match:
         yield say("B010", place, found=line)
         return
-    digest, star, written = match[1].lower(), match[2], decode(match[3], bag.version)
+    digest, star, spelt = match[1].lower(), match[2], match[3]
+    if digest.startswith("\\"):
+        digest, spelt = digest[1:], _unescaped(bag, spelt)
+        yield say("B522", place, found=spelt)
+    written = decode(spelt, bag.version)
     path = plain(written)
     # What would lead out elsewhere is a name like any other where a file of that very name is in the bag.
     if leads_out(written) or (leads_out_elsewhere(written) and path not in bag.tree.files):
         yield say("B012", place, found=written)
         return
-    literal = plain(match[3])
+    literal = plain(spelt)
     if literal != path and "%25" in literal:
         manifest.literal[path] = literal
-    if bag.version >= (1, 0) and _UNESCAPED.search(match[3]):
-        yield say("B519", place, "%25", match[3])
+    if bag.version >= (1, 0) and _UNESCAPED.search(spelt):
+        yield say("B519", place, "%25", spelt)
     if star:
         yield say("B505", place, found=path)
     if path != written:
@@ -77,6 +83,12 @@ def _line(bag: Bag, manifest: Manifest, place: str, line: str) -> Iterator[Findi
         yield say(twice, place, found=path) if before == digest else say("B016", place, path)
         return
     manifest.entries[path] = digest
+
+
+def _unescaped(bag: Bag, spelt: str) -> str:
+    r"""A name that a checksum tool escaped, which it says by a '\' before the digest; some leave the name as it is."""
+    meant = _ESCAPED.sub(lambda found: _MEANT[found[1]], spelt)
+    return spelt if plain(spelt) in bag.tree.files and plain(meant) not in bag.tree.files else meant
 
 
 def _misplaced(bag: Bag, manifest: Manifest, place: str, path: str) -> Finding | None:

@@ -48,7 +48,7 @@ def _element(bag: Bag, place: str, line: str) -> Iterator[Finding]:
         yield say("B040", place, found=line)
         return
     bag.info.append((match[1], match[4].rstrip()))
-    if bag.version >= (1, 0) and (match[2] or (len(match[3]) != 1 and match[4])):
+    if bag.version >= (1, 0) and (match[2] or len(match[3]) != 1):
         yield say("B510", place, found=line)
 
 

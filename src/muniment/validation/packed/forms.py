@@ -30,7 +30,9 @@ _COMPRESSED = (
     (b"\xfd7zXZ\x00", "application/x-xz"),
     (b"\x28\xb5\x2f\xfd", "application/zstd"),
 )
+_OTHERS = ((b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!", "RAR"), (b"LZIP", "lzip"), (b"\x1f\x9d", "compress (.Z)"))
 _MAGIC = 257
+_BLOCK = 512
 TROUBLE = (
     OSError,
     EOFError,
@@ -82,7 +84,7 @@ def form_of(path: str) -> str:
         OSError: It cannot be read.
     """
     with open_regular(path, follow=True) as file:
-        start = file.read(512)
+        start = file.read(_BLOCK)
     for magic, media_type in _COMPRESSED:
         if start.startswith(magic):
             return media_type
@@ -92,6 +94,22 @@ def form_of(path: str) -> str:
         return TAR
     # A zip may stand behind something else; its end tells.
     return ZIP if zipfile.is_zipfile(path) else ""
+
+
+def why_none(path: str) -> str:
+    """What a file that has none of the forms seems to be, and what to do with it.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open_regular(path, follow=True) as file:
+        start = file.read(_BLOCK)
+    if not start.strip(b"\0"):
+        return "it is empty"
+    for magic, name in _OTHERS:
+        if start.startswith(magic):
+            return f"{name} is not read here: unpack it and pack it again as a tar or zip"
+    return "it is neither tar nor zip"
 
 
 def _is_tar(start: bytes) -> bool:

@@ -110,7 +110,7 @@ class Screen:
             self.findings.append(say("B051", self.name, found=found))
         else:
             (self.top,) = tops
-            if not self.name.startswith(f"{self.top}."):
+            if self.name != self.top and not self.name.startswith(f"{self.top}."):
                 self.findings.append(say("B512", self.name, self.name.partition(".")[0], self.top))
 
     def _refuse(self, name: str, reason: str) -> None:

@@ -13,10 +13,10 @@ from muniment.content import Finding, Progress, quiet
 from muniment.content.trees import make_folders
 from muniment.errors.archive import DiskFull, WriteFailed
 from muniment.validation.bagit.reading import listed_paths
-from muniment.validation.findings import say
+from muniment.validation.findings import counted, say
 from muniment.validation.ocfl.inventory import NAME as INVENTORY
 from muniment.validation.ocfl.inventory import read_inventory
-from muniment.validation.packed.forms import TROUBLE, ZIP, form_of, trouble_of
+from muniment.validation.packed.forms import TROUBLE, ZIP, form_of, trouble_of, why_none
 from muniment.validation.packed.members import FILE, FOLDER, HARD_LINK, LINK, Member, Members, NotReadable, Readable
 from muniment.validation.packed.screening import APPLE_DOUBLE, MAC_FOLDER, Screen, is_of_macos, linked_path, plain_name
 from muniment.validation.packed.tar import TarMembers
@@ -36,22 +36,23 @@ class Unpacked:
     findings: list[Finding] = field(default_factory=list)
 
 
-def unpack_package(path: str, target: str, progress: Progress = quiet) -> Unpacked:
+def unpack_package(path: str, target: str, progress: Progress = quiet, *, name: str = "") -> Unpacked:
     """Unpack the tar or zip at `path` into the empty folder `target`, unless something in it could do harm.
 
     Accepted are files, folders, hard links to earlier members (copies of them) and symbolic links that stay
     inside. Set aside with a warning are the leftovers of macOS: `__MACOSX`, and AppleDouble files that no
-    manifest lists. Nothing is written before every header was read, and nothing outside `target`.
+    manifest lists. Nothing is written before every header was read, and nothing outside `target`. Findings call
+    the package `name`, by default as its file.
 
     Raises:
         DiskFull, WriteFailed: `target` could not be written.
     """
     done = Unpacked()
-    name = os.path.basename(path)
+    name = name or os.path.basename(path)
     try:
         done.media_type = form_of(path)
         if not done.media_type:
-            done.findings.append(say("B052", name, found="it is neither tar nor zip"))
+            done.findings.append(say("B052", name, found=why_none(path)))
             return done
         members: Members = ZipMembers(path) if done.media_type == ZIP else TarMembers(path, name, done.media_type)
         # What is free, less a tenth.
@@ -122,15 +123,15 @@ class _Written:
                 self._rename(path, other)
                 used = other
             yield say("B516", path, found="UTF-8" if used == path else "cp437")
-        aside = 0
-        for path in doubles:
-            if path not in listed:
-                with _writing(path):
-                    os.unlink(os.path.join(self._target, path))
-                aside += 1
-                yield say("B515", path, found="an AppleDouble file, which macOS adds to what it packs")
+        aside = [path for path in doubles if path not in listed]
+        for path in aside:
+            with _writing(path):
+                os.unlink(os.path.join(self._target, path))
+        if aside:
+            more = f" and {counted(len(aside) - 1, 'further one')}" if len(aside) > 1 else ""
+            yield say("B515", min(aside), found=f"an AppleDouble file, which macOS adds to what it packs{more}")
         if self._of_macos:
-            yield say("B515", f"{MAC_FOLDER}/", found=f"{self._of_macos} members that Finder added")
+            yield say("B515", f"{MAC_FOLDER}/", found=f"{counted(self._of_macos, 'member')} that Finder added")
 
     def _listed(self) -> set[str]:
         """Every path that the package's own records list: a bag's manifests, the inventories of OCFL objects."""
