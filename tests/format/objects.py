@@ -102,6 +102,20 @@ def _root_only(folder: Path, key: str, value: object) -> Path:
     return folder
 
 
+def staged(made: Path, content: bytes = b"only here", promised: bytes = b"only here") -> Path:
+    """The object with a version more that is staged beside its versions (extension 0005)."""
+    inventory = json.loads((made / "inventory.json").read_text())
+    number = int(inventory["head"][1:]) + 1
+    place = "extensions/0005-mutable-head/head/content/r1/b"
+    put(made, place, content.decode())
+    digest = hashlib.new(inventory["digestAlgorithm"], promised).hexdigest()
+    inventory["manifest"][digest] = [place]
+    inventory["versions"][f"v{number}"] = {**inventory["versions"][inventory["head"]], "state": {digest: ["b"]}}
+    inventory["head"] = f"v{number}"
+    put(made, "extensions/0005-mutable-head/head/inventory.json", json.dumps(inventory))
+    return made
+
+
 def make_root(folder: Path, spec: str = "1.1") -> Path:
     """A valid storage root with one object."""
     folder.mkdir()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -16,7 +15,7 @@ from muniment.validation import validate_path
 from muniment.workflows.imports import import_package
 from tests.acceptance.exchange.making import judged_by_ocfl, new_archive, views
 from tests.format.bags import make_bag, pack
-from tests.format.objects import bad_ocfl, edit, load, make_object, make_root, put, save
+from tests.format.objects import bad_ocfl, edit, load, make_object, make_root, put, save, staged
 
 
 def codes(path: Path, profile: str | None = None) -> set[str]:
@@ -182,19 +181,6 @@ def test_what_lies_beside_the_versions_is_kept_and_told(tmp_path: Path) -> None:
         assert taken.read("ocfl-object/logs/run.log") == b"a log"
         assert taken.read("ocfl-object/extensions/0005-mutable-head/head/content/r1/b") == b"only here"
     assert "O502" in {finding.code for finding in told}
-
-
-def staged(made: Path, content: bytes, promised: bytes) -> Path:
-    inventory = json.loads((made / "inventory.json").read_text())
-    number = int(inventory["head"][1:]) + 1
-    place = "extensions/0005-mutable-head/head/content/r1/b"
-    put(made, place, content.decode())
-    digest = hashlib.new(inventory["digestAlgorithm"], promised).hexdigest()
-    inventory["manifest"][digest] = [place]
-    inventory["versions"][f"v{number}"] = {**inventory["versions"][inventory["head"]], "state": {digest: ["b"]}}
-    inventory["head"] = f"v{number}"
-    put(made, "extensions/0005-mutable-head/head/inventory.json", json.dumps(inventory))
-    return made
 
 
 def test_staged_changes_are_a_version_when_asked_for(tmp_path: Path) -> None:

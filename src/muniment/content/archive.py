@@ -312,10 +312,15 @@ class Archive(Protocol):
         *,
         id: str | None = None,
         project: str | None = None,
+        staged: bool = False,
+        name: str = "",
         notice: Callable[[Finding], None] | None = None,
         progress: Progress = quiet,
     ) -> list[str]:
         """Import the tar or zip of a package as new resources and return their ids. Warnings about it go to `notice`.
+
+        `name` is what the package is called in them and in the log. With `staged`, what an OCFL object holds staged
+        (extension 0005) becomes its newest instance.
 
         Raises:
             PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.

@@ -462,10 +462,15 @@ class RemoteArchive(Archive):
         *,
         id: str | None = None,
         project: str | None = None,
+        staged: bool = False,
+        name: str = "",
         notice: Callable[[Finding], None] | None = None,
         progress: Progress = quiet,
     ) -> list[str]:
         """Import the tar or zip of a package as new resources and return their ids. Warnings about it go to `notice`.
+
+        `name` is what the package is called in them and in the log. With `staged`, what an OCFL object holds staged
+        (extension 0005) becomes its newest instance.
 
         Raises:
             PackageRefused: It is damaged, not valid, or could do harm; nothing was taken in.
@@ -474,7 +479,8 @@ class RemoteArchive(Archive):
             ServerUnreachable, TransferCut: It did not get through.
         """
         key = {"Idempotency-Key": secrets.token_hex(16)}
-        answer = send_package(self._server, {"id": id, "project": project}, source, key, progress)
+        asked = {"id": id, "project": project, "staged": "true" if staged else None, "name": name or None}
+        answer = send_package(self._server, asked, source, key, progress)
         if notice is not None:
             for record in answer["notices"]:
                 notice(finding_of(record))

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from muniment.content import Finding
 from muniment.content.archive import PackageForm
 from muniment.content.identity import new_uuid
 from muniment.errors.archive import (
     FileNotInInstance,
     NotAPlainFile,
+    PackageRefused,
     PathTaken,
     ResourceNotFound,
     TransactionClosed,
@@ -22,6 +24,9 @@ from muniment.errors.archive import (
 from muniment.errors.base import BadInput
 from muniment.errors.content import NameNotUnicode
 from muniment.errors.exchange import UnknownLayout
+from muniment.workflows.export import export
+from tests.format.bags import make_bag, pack
+from tests.format.objects import make_object, staged
 
 
 def put(archive: Any, id: str, project: str | None = None, **files: bytes) -> Any:
@@ -103,6 +108,39 @@ def test_an_unknown_layout_is_named_with_those_that_are_known(archive: Any) -> N
         archive.export("car", "zip", print)
     with pytest.raises(ResourceNotFound):
         archive.export("bus", "bag", print)
+
+
+def test_a_package_is_called_what_its_sender_calls_it(on_a_disk: Any, tmp_path: Path) -> None:
+    packed = pack(make_bag(tmp_path / "bag"), "bag.tar").read_bytes().rstrip(b"\0")
+    told: list[Finding] = []
+    short = packed + bytes(-len(packed) % 512 + 512)
+    on_a_disk.import_package([short], id="named", name="bag.tar", notice=told.append)
+    on_a_disk.import_package([short], id="nameless", notice=told.append)
+    assert [finding.where for finding in told] == ["bag.tar", "the package"]
+    origins = [event.detail["origin"] for event in on_a_disk.events() if event.event == "ingestion"]
+    assert origins == [{"path": "bag.tar", "kind": "bag"}, {"kind": "bag"}]
+    with pytest.raises(PackageRefused, match=r"^my letters\.tar was refused: B052 my letters\.tar"):
+        on_a_disk.import_package([b"neither"], name="my letters.tar")
+
+
+def test_records_that_are_wrong_are_named_by_their_place_in_the_package(on_a_disk: Any, tmp_path: Path) -> None:
+    put(on_a_disk, "car", file=b"1")
+    bag = tmp_path / "bag"
+    export(on_a_disk, "car", "bag", bag)
+    (bag / "metadata/instance.json").write_text("[]")
+    for each in bag.glob("tagmanifest-*"):
+        each.unlink()
+    with pytest.raises(PackageRefused, match=r"^bag\.tar/metadata/instance\.json was refused"):
+        on_a_disk.import_package([pack(bag, "bag.tar").read_bytes()], id="bus", name="bag.tar")
+
+
+def test_staged_changes_are_a_version_when_asked_for(on_a_disk: Any, tmp_path: Path) -> None:
+    made = staged(make_object(tmp_path / "object", [{"a": b"1"}]))
+    packed = pack(made, "object.tar").read_bytes()
+    on_a_disk.import_package([packed], id="as it was")
+    on_a_disk.import_package([packed], id="with them", staged=True)
+    assert {id: on_a_disk.get(id).number for id in ("as it was", "with them")} == {"as it was": 1, "with them": 2}
+    assert on_a_disk.get("with them").read("b") == b"only here"
 
 
 def test_an_empty_package_is_refused(archive: Any) -> None:

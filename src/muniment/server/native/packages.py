@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import PurePath
 from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
@@ -10,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from muniment.archive import receiving
-from muniment.content import Finding, Hashers
+from muniment.content import Hashers
 from muniment.content.archive import PackageForm
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
@@ -24,7 +25,7 @@ from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Imported
 from muniment.workflows.export import layouts, plan_package
-from muniment.workflows.imports import import_package
+from muniment.workflows.imports import UNNAMED, import_package
 
 router = new_router()
 
@@ -74,12 +75,16 @@ async def import_(
     request: Request,
     id: Annotated[str | None, Query(max_length=4096, description="The id to give it, if not its own.")] = None,
     project: Project = None,
+    staged: Annotated[  # noqa: FBT002 - a query field
+        bool, Query(description="Make an OCFL object's staged changes (0005) its newest instance.")
+    ] = False,
+    name: Annotated[str, Query(max_length=255, description="What the package is called in messages and events.")] = "",
     repr_digest: Annotated[
         str, Header(description="What the package must be (RFC 9530).", json_schema_extra=DIGEST_FIELD_FORM)
     ] = "",
     idempotency_key: IdempotencyKey = "",
 ) -> Imported:
-    """Take in a package (a bag, a bag of instances, an OCFL object) as a tar or zip: whole, or not at all."""
+    """Take in a package (a bag, an OCFL object or root, an RO-Crate) as a tar or zip: whole, or not at all."""
     access = await run_in_threadpool(_let_in, request, project)
     expected = read_digest_fields(repr_digest)
     hashers = Hashers(["sha256", *expected])
@@ -96,16 +101,19 @@ async def import_(
         if not hashers.size:
             raise UnusableRequest(where="the body", reason="it is empty, where a tar or zip was expected")
         refuse_mismatch("the package", hashers.values(), expected)
-        asked = {"id": id, "project": project, "sha256": hashers.values()["sha256"]}
+        asked = {"id": id, "project": project, "staged": staged, "sha256": hashers.values()["sha256"]}
 
         def make() -> dict[str, object]:
             notices: list[dict[str, str]] = []
-
-            def notice(finding: Finding) -> None:
-                if finding.code != "B512":  # about the name of a file that the server gave
-                    notices.append(finding.as_json())
-
-            ids = import_package(access.archive, file.path, id=id, project=project, notice=notice)
+            ids = import_package(
+                access.archive,
+                file.path,
+                id=id,
+                project=project,
+                staged=staged,
+                called=PurePath(name).name or UNNAMED,
+                notice=lambda finding: notices.append(finding.as_json()),
+            )
             return Imported(ids=ids, notices=notices).model_dump()
 
         once = request.app.state.idempotency.once

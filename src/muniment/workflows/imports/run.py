@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from muniment.archive import Archive as LocalArchive
@@ -27,11 +28,28 @@ from muniment.workflows.tars import tar_of
 
 Notice = Callable[[Finding], None]
 
+UNNAMED = "the package"
+"""What a package is called whose sender gave it no name."""
 _MOST_TOLD = 3
 UNKNOWN_LAYOUT = {"O903", "O904"}
 """Where objects lie in a root whose layout is not known here cannot be judged; they are taken in all the same."""
 _CLAIMS = (UnsafePath, NameNotUnicode, UnknownDigest, BadId, BadProject, PathCollides, PathTaken, BadValue)
 """What is wrong with a name or a digest in a package is wrong with the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an import was asked for; `called` is the package as its user knows it."""
+
+    called: str
+    id: str | None
+    project: str | None
+    staged: bool
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What events say of where it came from."""
+        return {} if self.called == UNNAMED else {"path": Path(self.called).name}
 
 
 def ignore(finding: Finding) -> None:
@@ -46,6 +64,7 @@ def import_package(
     project: str | None = None,
     staged: bool = False,
     completing: Session | None = None,
+    called: str = "",
     notice: Notice = ignore,
     progress: Progress = quiet,
 ) -> list[str]:
@@ -57,6 +76,8 @@ def import_package(
     bag the id is its External-Identifier, or a new one. Warnings about the package go to `notice`. With
     `staged`, what an OCFL object holds staged (extension 0005) becomes its newest instance. With `completing`,
     what a bag's fetch.txt lists and it does not hold is fetched by that session, into a copy of the bag.
+    `called` is what its sender calls the package, where `path` is only how it came here: messages and the event
+    of the ingestion name it so.
 
     Each resource becomes visible whole or not at all. In a storage root all objects are judged before
     the first is taken in. To an archive behind a server the package travels as a tar, and is judged there.
@@ -70,60 +91,54 @@ def import_package(
         AddressRefused, FileUnavailable, FileDiffers, RemoteError: A file could not be fetched; nothing was taken in.
     """
     place = Path(path)
+    asked = _Asked(called or os.fspath(path), id, project, staged)
     if not place.is_dir() and not place.is_file():
-        refuse(place, "there is neither a folder nor a file")
+        refuse(asked.called, "there is neither a folder nor a file")
     if not isinstance(archive, LocalArchive):
-        if staged:
-            raise BadInput(reason="a server takes staged changes for no version: commit them first, or import there")
-        with _completed_for_server(place, completing, notice, progress) as whole:
-            return archive.import_package(tar_of(whole), id=id, project=project, notice=notice, progress=progress)
-    asked = id, project, staged
+        name = called or place.resolve().name
+        with _completed_for_server(place, completing, asked.called, notice, progress) as whole:
+            return archive.import_package(
+                tar_of(whole), id=id, project=project, staged=staged, name=name, notice=notice, progress=progress
+            )
     if place.is_dir() and not (completing and holes_of(place)):
-        return _take(archive, place, place, asked, notice, progress)
+        return _take(archive, place, asked, notice, progress)
     with archive.unpacking_folder() as folder:
-        root = _laid_open(place, folder, notice, progress)
+        root = _laid_open(place, folder, asked.called, notice, progress)
         if completing:
             complete(root, completing, progress)
-        return _take(archive, root, place, asked, notice, progress)
+        return _take(archive, root, asked, notice, progress)
 
 
-def _laid_open(place: Path, folder: Path, notice: Notice, progress: Progress) -> Path:
+def _laid_open(place: Path, folder: Path, called: str, notice: Notice, progress: Progress) -> Path:
     """What was packed, unpacked in `folder`; of a folder a copy there."""
     if place.is_dir():
         return copied(place, folder / (place.resolve().name or "package"))
-    unpacked = unpack_package(os.fspath(place), os.fspath(folder), progress)
-    _refuse_failed(unpacked.findings, place, notice)
+    unpacked = unpack_package(os.fspath(place), os.fspath(folder), progress, name=Path(called).name)
+    _refuse_failed(unpacked.findings, called, notice)
     return Path(unpacked.folder)
 
 
 @contextlib.contextmanager
 def _completed_for_server(
-    place: Path, completing: Session | None, notice: Notice, progress: Progress
+    place: Path, completing: Session | None, called: str, notice: Notice, progress: Progress
 ) -> Iterator[Path]:
     """What is sent to a server: a bag is completed here, for a server fetches for nobody's package."""
     if completing is None or (place.is_dir() and not holes_of(place)):
         yield place
         return
     with temporary_folder("muniment-package-") as folder:
-        root = _laid_open(place, Path(folder), notice, progress)
+        root = _laid_open(place, Path(folder), called, notice, progress)
         complete(root, completing, progress)
         yield root
 
 
-def _take(
-    archive: LocalArchive,
-    root: Path,
-    path: Path,
-    asked: tuple[str | None, str | None, bool],
-    notice: Notice,
-    progress: Progress,
-) -> list[str]:
-    id, project, staged = asked  # noqa: A001 - what it is everywhere
+def _take(archive: LocalArchive, root: Path, asked: _Asked, notice: Notice, progress: Progress) -> list[str]:
+    id, project = asked.id, asked.project  # noqa: A001 - what it is everywhere
     try:
-        _judge(root, path, notice, progress)
-        incoming = _read(root, path, staged=staged)
+        _judge(root, asked.called, notice, progress)
+        incoming = _read(root, asked)
         if id is not None and len(incoming) != 1:
-            raise BadInput(reason=f"one id cannot serve the {len(incoming)} resources in {path}")
+            raise BadInput(reason=f"one id cannot serve the {len(incoming)} resources in {asked.called}")
         named = [(id or item.id or None, project or item.project or None, item) for item in incoming]
         for name, where, _ in named:
             if name is not None:
@@ -131,12 +146,21 @@ def _take(
         if len({(name, where) for name, where, _ in named if name is not None}) < sum(
             name is not None for name, _, _ in named
         ):
-            refuse(path, "two of its objects have one id")
+            refuse(asked.called, "two of its objects have one id")
         histories = [(name, where, item.instances()) for name, where, item in named]
         imported = archive.import_histories(histories, progress=progress)
     except _CLAIMS as error:
-        raise PackageRefused(path=path, reason=str(error).rstrip(".")) from error
+        raise PackageRefused(path=asked.called, reason=str(error).rstrip(".")) from error
+    except PackageRefused as error:
+        raise _named(error, root, asked.called) from error
     return [instance.id for instance in imported]
+
+
+def _named(error: PackageRefused, root: Path, called: str) -> PackageRefused:
+    """The same refusal of what the user knows: where the package lay for its import is gone, or nobody's business."""
+    place = Path(str(error.details["path"]))
+    inside = place.relative_to(root) if place.is_relative_to(root) else Path()
+    return PackageRefused(path=Path(called, inside), reason=error.details["reason"])
 
 
 def _refuse_taken(archive: LocalArchive, id: str, project: str | None) -> None:
@@ -145,31 +169,30 @@ def _refuse_taken(archive: LocalArchive, id: str, project: str | None) -> None:
         raise ResourceExists(id=id, project=place)
 
 
-def _judge(root: Path, path: Path, notice: Notice, progress: Progress) -> None:
+def _judge(root: Path, called: str, notice: Notice, progress: Progress) -> None:
     """Refuse what its own format's rules find fault with; tell the warnings."""
     if recognise(root) is None:
-        refuse(path, "it is neither a bag nor an OCFL object or storage root, nor an RO-Crate")
-    _refuse_failed(validate_path(root, progress=progress), path, notice)
+        refuse(called, "it is neither a bag nor an OCFL object or storage root, nor an RO-Crate")
+    _refuse_failed(validate_path(root, progress=progress), called, notice)
 
 
-def _refuse_failed(findings: Iterable[Finding], path: Path, notice: Notice) -> None:
+def _refuse_failed(findings: Iterable[Finding], called: str, notice: Notice) -> None:
     failed: list[Finding] = []
     count = 0
     for finding in findings:
         if finding.failed and finding.code not in UNKNOWN_LAYOUT:
             count += 1
             failed += [finding] if count <= _MOST_TOLD else []
-        elif finding.severity is not Severity.NOTE:
+        elif finding.severity is not Severity.NOTE and (finding.code, called) != ("B512", UNNAMED):
             notice(finding)
     if count:
         more = f" (and {count - len(failed)} further findings)" if count > len(failed) else ""
         said = "; ".join(f"{finding.code} {finding.message.rstrip('.')}" for finding in failed)
-        refuse(path, f"{said}{more}")
+        refuse(called, f"{said}{more}")
 
 
-def _read(root: Path, path: Path, *, staged: bool) -> list[ImportedResource]:
-    kind = recognise(root)
-    origin = {"path": path.name}
+def _read(root: Path, asked: _Asked) -> list[ImportedResource]:
+    kind, origin, staged = recognise(root), asked.origin, asked.staged
     if kind == "ocfl-root":
         return [read_object(each, {**origin, "kind": "ocfl"}, staged=staged) for each in object_roots(root)]
     if kind == "ocfl-object":
