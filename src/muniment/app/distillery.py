@@ -124,6 +124,9 @@ def _store(app: App, given: StoreSettings, destination: str, scratch: Callable[.
     access = read_secret(given.access_key_file, "the access key")
     secret = read_secret(given.secret_key_file, "the secret key")
     keys = {"access_key": access, "secret_key": secret} if access else {}
+    files = {"identity": given.identity_file, "known_hosts": given.known_hosts_file}
+    keys |= {name: str(path) for name, path in files.items() if path is not None}
     # Which tape holds what must outlive the work: it lies with the ledger.
     records = app.state / f"tapes-{destination}" if given.address.startswith("ltfs:") else None
-    return open_store(given.address, keys=keys, records=records, scratch=scratch("distillery", destination))
+    place = scratch("distillery", destination)
+    return open_store(given.address, keys=keys, records=records, scratch=place, commands=given.commands)

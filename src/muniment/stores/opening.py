@@ -7,7 +7,7 @@ A new kind is a module and its line here, or a package of its own: it brings a s
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -57,13 +57,15 @@ class StoreContext:
     """What a store is given beside its address.
 
     `keys` are its credentials by name; `records` is a folder in which a store keeps what it must remember (which
-    tape holds what); `scratch` a folder for what is on its way. Without `make`, a folder that is not there is an error.
+    tape holds what); `scratch` a folder for what is on its way. `commands` are what a store may run, by name and as
+    words: `mount` and `unmount` of a tape. Without `make`, a folder that is not there is an error.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     records: Path | None = None
     scratch: Path | None = None
     make: bool = True
+    commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def parse_address(text: str) -> tuple[str, Address]:
@@ -97,11 +99,12 @@ def open_store(
     records: Path | None = None,
     scratch: Path | None = None,
     make: bool = True,
+    commands: Mapping[str, Sequence[str]] | None = None,
 ) -> Store:
     """The store at `address`; with `make`, a folder is made when it is not there.
 
     `keys` are its credentials, for S3 `access_key` and `secret_key`; without them boto3 finds its own (environment,
-    profile, machine role). They never stand in the address. `records` and `scratch` are as in `StoreContext`.
+    profile, machine role). They never stand in the address. `records`, `scratch`, `commands` are as in `StoreContext`.
 
     Raises:
         BadStore: The address is none, or the store cannot be used.
@@ -111,7 +114,7 @@ def open_store(
     scheme, parsed = parse_address(str(address))
     if scheme == "s3":
         need("s3", "A store at S3")
-    context = StoreContext(keys or {}, records, scratch, make)
+    context = StoreContext(keys or {}, records, scratch, make, commands or {})
     if scheme not in MODULES:
         return _from_package(scheme, parsed, context)
     store: Store = importlib.import_module(MODULES[scheme]).open_at(parsed, context)

@@ -293,6 +293,14 @@ class Store(Protocol):
         """
         return None
 
+    def let_go(self) -> None:
+        """Let a person take out what is in the drive, where that needs anything; of any store but tapes nothing does.
+
+        Raises:
+            StoreUnreachable: It could not be asked.
+        """
+        return
+
     def tapes(self) -> Iterator[Tape]:
         """The tapes of a store that keeps things on several, in the drive or on the shelf; of any other store none.
 

@@ -66,7 +66,9 @@ class Scene:
                 lambda: self.archive,
                 lambda: self.ledger,
                 lambda: ArchivesSpace(self.session, self.server.url, "admin", "secret word", "ARCH"),
-                lambda given, name: open_store(given.address, records=self.folder / f"tapes-{name}"),
+                lambda given, name: open_store(
+                    given.address, records=self.folder / f"tapes-{name}", commands=given.commands
+                ),
                 scratch=self.scratch,
                 open_publisher=self.publisher,
             )

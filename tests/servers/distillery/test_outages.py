@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from muniment.content import Entry
 from muniment.doors.distillery.audit import audit
+from muniment.doors.distillery.preview import preview
 from muniment.doors.distillery.requests import run_collection
 from muniment.doors.distillery.settings import StoreSettings
 from muniment.doors.distillery.steps import steps
@@ -26,7 +27,7 @@ from muniment.stores.folder import FolderStore
 from muniment.stores.protocol import DEFAULTS, Open, PutOptions
 from muniment.testing.servers import ceph as ceph_keys
 from muniment.testing.servers.loopback import Fault
-from muniment.testing.servers.ltfs import Cartridge, TapeDrive
+from muniment.testing.servers.ltfs import Cartridge, TapeDeck, TapeDrive
 from muniment.testing.services import Service, shared
 from tests.servers.distillery.conftest import Scene
 from tests.timing import PATIENCE, eventually
@@ -199,6 +200,33 @@ def test_a_full_tape_asks_for_the_next_one_and_goes_on(quick: Scene) -> None:
         containers = [each["indicator"] for uri, each in quick.server.records.items() if "/top_containers/" in uri]
         assert sorted(containers) == ["AB0001", "AB0002"]
         drive.eject()
+
+
+def test_a_tape_is_mounted_by_command_and_a_full_one_let_go_for_the_next(quick: Scene) -> None:
+    quick.describe("HBF_001_06")
+    quick.scans("HBF_1_05", "02", "03", width=1200, height=900, compression="none")
+    quick.scans("HBF_1_06", "01", "02", width=1200, height=900, compression="none")
+    with TapeDeck(quick.folder / "mnt", quick.folder / "device") as deck:
+        tapes = [Cartridge(quick.folder / f"tape{each}", f"AB000{each}", capacity=11 << 20) for each in (1, 2)]
+        for each in tapes:
+            each.label()
+        deck.insert(tapes[0])
+        quick.change(onsite=StoreSettings(f"ltfs://{deck.mount}", mount=deck.mounting, unmount=deck.unmounting))
+        quick.context.tape_wait = 0.3
+        seen = preview(quick.context, "HBF", ["onsite"])
+        assert [each.tape for each in seen.stores] == ["AB0001"]
+        assert seen.clean
+        job = run_collection(quick.context, "HBF", ["onsite"], requester="t").id
+        engine = LocalEngine(quick.ledger, Registry(steps(quick.context)), threads=2, pace=Pace(lease=20.0, sweep=0.2))
+        engine.start()
+        try:
+            eventually(lambda: _waits(quick, job) and not deck.holds, told=lambda: str(quick.log(job)))
+            deck.insert(tapes[1])
+            eventually(lambda: quick.ledger.job(job).ended, told=lambda: str(quick.log(job)))
+        finally:
+            engine.stop()
+        assert quick.ledger.job(job).state == "done", quick.log(job)
+        assert {each["file_uri"].split("/")[2] for each in versions(quick)} == {"AB0001", "AB0002"}
 
 
 def _waits(scene: Scene, job: str) -> bool:

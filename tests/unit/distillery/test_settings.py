@@ -103,6 +103,16 @@ def test_a_secret_is_the_first_line_of_its_file_and_never_said(tmp_path: Path) -
     assert "secret word" not in str(caught.value)
 
 
+def test_commands_that_mount_are_lists_of_words_and_belong_to_tapes(tmp_path: Path) -> None:
+    path = tmp_path / "d.toml"
+    path.write_text('[distillery.onsite]\naddress = "/mnt"\nmount = ["ltfs", "/mnt"]\n')
+    with pytest.raises(BadDistillerySetting, match=r"onsite\.mount is for tapes"):
+        read_settings(path)
+    path.write_text('[distillery.onsite]\naddress = "ltfs:///mnt"\nmount = "ltfs /mnt"\n')
+    with pytest.raises(BadDistillerySetting, match=r"onsite\.mount is a list of texts"):
+        read_settings(path)
+
+
 ORIGINAL = """
 [settings]
 ASPACE_API_URL = https://archivesspace.example.org/api
@@ -118,6 +128,13 @@ TAPE_SSH_USER = keeper
 TAPE_SSH_HOST = tape.example.org
 TAPE_SSH_PORT = 2222
 TAPE_LTO_MOUNTPOINT = /mnt/ltfs
+TAPE_LTFS_CMD = /usr/local/bin/ltfs
+TAPE_RSYNC_CMD = /usr/bin/rsync
+ISLANDORA_SSH_USER = web
+ISLANDORA_SSH_HOST = islandora.example.org
+ISLANDORA_SSH_PORT = 2200
+ISLANDORA_WEBROOT = /var/www/html/drupal
+ISLANDORA_URL = https://islandora.example.org
 MAGICK_CMD = /usr/bin/magick
 NAS_PASS = hidden
 [loggers]
@@ -135,6 +152,12 @@ def test_the_originals_settings_become_a_section_that_can_be_read(tmp_path: Path
     assert found.users == tmp_path / "users.csv"
     assert found.cloud.address == "s3://kept"
     assert found.onsite.address == "ltfs://keeper@tape.example.org:2222/mnt/ltfs"
+    assert found.onsite.commands == {
+        "mount": ("/usr/local/bin/ltfs", "/mnt/ltfs"), "unmount": ("umount", "/mnt/ltfs")
+    }  # fmt: skip
+    access = found.access
+    assert (access.publisher, access.url) == ("islandora7", "https://islandora.example.org")
+    assert (access.ssh, access.webroot) == ("web@islandora.example.org:2200", "/var/www/html/drupal")
     assert read_secret(found.archivesspace.password_file, "it") == '100% "se#cret'
     assert read_secret(found.cloud.secret_key_file, "it") == "abc/def"
     assert made.left_out == ("NAS_PASS",)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from muniment.errors.distillery import BadDistillerySetting
 
@@ -16,11 +17,13 @@ _SECTION = "settings"
 _USERS = "users.csv"
 _REPOSITORY = "/repositories/2"
 """The original knew no other."""
+_NAMESPACE = "caltech"
 _NOT_NEEDED = frozenset(
     {
         "CUT_CMD", "EXIFTOOL_CMD", "KDU_COMPRESS_CMD", "MAGICK_CMD", "SHA512SUM_CMD", "TESSERACT_CMD", "LOG_FILE",
         "PROCESSING_FILES", "STAGE_2_ORIGINAL_FILES", "LOSSLESS_PRESERVATION_FILES", "COMPRESSED_ACCESS_FILES",
-        "CLOUD_PLATFORM", "ONSITE_MEDIUM", "ACCESS_PLATFORM",
+        "CLOUD_PLATFORM", "ONSITE_MEDIUM", "ACCESS_PLATFORM", "ISLANDORA_LOG_FILE", "TAPE_PYTHON3_CMD",
+        "TAPE_RSYNC_CMD",
     }
 )  # fmt: skip
 """What has no counterpart: programs that are not used, and folders for what the ledger and the archive keep."""
@@ -29,6 +32,8 @@ _SECRETS = {
     "AWS_ACCESS_KEY": ("cloud", "access_key_file"),
     "AWS_SECRET_KEY": ("cloud", "secret_key_file"),
 }
+
+_Tables: TypeAlias = dict[str, dict[str, "str | list[str]"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def import_settings(original: Path, target: Path) -> ImportedSettings:
         BadDistillerySetting: The original cannot be read, or a file to be written is there already.
     """
     given = _read(original)
-    tables: dict[str, dict[str, str]] = {"": {}, "archivesspace": {}, "cloud": {}, "onsite": {}, "access": {}}
+    tables: _Tables = {"": {}, "archivesspace": {}, "cloud": {}, "onsite": {}, "access": {}}
     _folders(given, tables, original)
     _services(given, tables)
     secrets: list[tuple[Path, str]] = []
@@ -69,11 +74,14 @@ def import_settings(original: Path, target: Path) -> ImportedSettings:
                 place.unlink()
         raise BadDistillerySetting(path=target, reason=f"it cannot be written: {error.strerror}") from error
     used = {"ASPACE_API_URL", "ASPACE_USERNAME", "ASPACE_STAFF_URL", "PRESERVATION_BUCKET", *_SECRETS}
-    used |= {"STAGE_1_ORIGINAL_FILES", "STAGE_3_ORIGINAL_FILES", *_TAPE}
+    used |= {"STAGE_1_ORIGINAL_FILES", "STAGE_3_ORIGINAL_FILES", *_TAPE, "TAPE_LTFS_CMD", *_ISLANDORA}
     left = sorted(name for name in given if name not in used and name not in _NOT_NEEDED)
     return ImportedSettings(target, tuple(place for place, _ in secrets), tuple(left))
 
 
+_ISLANDORA = (
+    "ISLANDORA_URL", "ISLANDORA_WEBROOT", "ISLANDORA_SSH_USER", "ISLANDORA_SSH_HOST", "ISLANDORA_SSH_PORT",
+)  # fmt: skip
 _TAPE = ("TAPE_SSH_USER", "TAPE_SSH_HOST", "TAPE_SSH_PORT", "TAPE_LTO_MOUNTPOINT")
 
 
@@ -92,7 +100,7 @@ def _read(original: Path) -> Mapping[str, str]:
     return {name: value.strip().strip("\"'") for name, value in parser.items(_SECTION)}
 
 
-def _folders(given: Mapping[str, str], tables: dict[str, dict[str, str]], original: Path) -> None:
+def _folders(given: Mapping[str, str], tables: _Tables, original: Path) -> None:
     for name, setting in (("STAGE_1_ORIGINAL_FILES", "scans"), ("STAGE_3_ORIGINAL_FILES", "done")):
         if given.get(name):
             tables[""][setting] = given[name]
@@ -101,7 +109,7 @@ def _folders(given: Mapping[str, str], tables: dict[str, dict[str, str]], origin
         tables[""]["users"] = str(users)
 
 
-def _services(given: Mapping[str, str], tables: dict[str, dict[str, str]]) -> None:
+def _services(given: Mapping[str, str], tables: _Tables) -> None:
     for name, setting in (("ASPACE_API_URL", "url"), ("ASPACE_USERNAME", "user"), ("ASPACE_STAFF_URL", "staff_url")):
         if given.get(name):
             tables["archivesspace"][setting] = given[name]
@@ -112,10 +120,19 @@ def _services(given: Mapping[str, str], tables: dict[str, dict[str, str]]) -> No
     if mount:
         there = f"{user}@{host}" if user and host else host
         tables["onsite"]["address"] = f"ltfs://{there}{f':{port}' if there and port else ''}/{mount.strip('/')}"
+        if given.get("TAPE_LTFS_CMD"):
+            tables["onsite"]["mount"] = [given["TAPE_LTFS_CMD"], mount]
+            tables["onsite"]["unmount"] = ["umount", mount]
+    url, webroot, user, host, port = (given.get(name, "") for name in _ISLANDORA)
+    if url and webroot and user and host:
+        ssh = f"{user}@{host}{f':{port}' if port else ''}"
+        # The original had one publisher and one namespace of collections.
+        known = {"publisher": "islandora7", "url": url, "ssh": ssh, "webroot": webroot, "namespace": _NAMESPACE}
+        tables["access"] |= known
 
 
-def _toml(tables: Mapping[str, Mapping[str, str]], original: Path) -> str:
-    """The section; a JSON text is also a TOML basic string."""
+def _toml(tables: _Tables, original: Path) -> str:
+    """The section; a JSON text is also a TOML basic string, and a list of them a TOML array."""
     lines = [f"# From {original.name} of the original Distillery. docs/howto/distillery.md has every setting."]
     for name, table in tables.items():
         if table or not name:

@@ -41,11 +41,24 @@ class CatalogueSettings:
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """A destination of preservation files: a store's address, and files with its keys."""
+    """A destination of preservation files: a store's address, and files with its keys.
+
+    `mount` and `unmount` are the commands, as lists of words, by which the tape in a drive is mounted and let go, on
+    the machine that has the drive.
+    """
 
     address: str = ""
     access_key_file: Path | None = None
     secret_key_file: Path | None = None
+    identity_file: Path | None = None
+    known_hosts_file: Path | None = None
+    mount: tuple[str, ...] = ()
+    unmount: tuple[str, ...] = ()
+
+    @property
+    def commands(self) -> dict[str, tuple[str, ...]]:
+        """The commands that are given, by name."""
+        return {name: words for name, words in (("mount", self.mount), ("unmount", self.unmount)) if words}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,5 +279,9 @@ def _impossible(made: DistillerySettings) -> list[str]:
         wrong.append("access.url is an http or https address")
     if access.ssh and not _SSH.fullmatch(access.ssh):
         wrong.append("access.ssh is user@host, or user@host:port")
+    for name in STORES:
+        store = made.store(name)
+        if store.commands and not store.address.startswith("ltfs:"):
+            wrong.append(f"{name}.{' and '.join(store.commands)} is for tapes (ltfs://…)")
     wrong += [f"watched_to knows no {each}" for each in made.watched_to if each not in DESTINATIONS]
     return wrong

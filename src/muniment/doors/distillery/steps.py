@@ -30,7 +30,7 @@ from muniment.doors.distillery.settings import STORES
 from muniment.errors.base import MunimentError
 from muniment.errors.distillery import BadScan, BatchIncomplete, NotReadyToDistill
 from muniment.errors.jobs import LeaseLost, StepCancelled
-from muniment.jobs import Again, Call, Context, Deadlines, Done, Json, State
+from muniment.jobs import Again, Call, Context, Deadlines, Done, JobState, Json, State
 from muniment.jobs.verdicts import outage_name
 from muniment.publishers.protocol import PublishedAt
 
@@ -75,6 +75,7 @@ class DistilleryStep:
             raise
         except sending.NEEDS_A_PERSON as error:
             self.say_once(context, wanted, f"{error.message} It goes on by itself when that is seen to.")
+            self._let_go(wanted, context)
             return Again(self._given.now() + self._given.tape_wait, error.message)
         except (BatchIncomplete, NotReadyToDistill):
             raise  # its lines are written
@@ -91,6 +92,25 @@ class DistilleryStep:
     def work(self, wanted: Given, context: Context) -> Done | Again:
         """What the step is for."""
         raise NotImplementedError
+
+    def _let_go(self, wanted: Given, context: Context) -> None:
+        """Let the tape be changed that somebody was told to change, once nobody writes to it or reads it back."""
+        destination = wanted.get("destination")
+        if destination in STORES and not self._in_use(str(destination), context.key):
+            with contextlib.suppress(MunimentError):
+                self._given.store(str(destination)).let_go()
+
+    def _in_use(self, destination: str, besides: str) -> bool:
+        ledger = self._given.ledger
+        now = ledger.database.now()
+        return any(
+            each.id != besides and cast("Given", each.given)["destination"] == destination
+            for job in ledger.jobs(kind=KIND, state=JobState.RUNNING)
+            for name in (SEND, VERIFY)
+            for state in (State.READY, State.RUNNING)
+            for each in ledger.steps(job.id, state=state, name=name)
+            if state is State.RUNNING or each.next_at <= now
+        )
 
     def say(self, context: Context, wanted: Given, text: str, *, kind: str = "info") -> None:
         """Write a line into the batch's log."""

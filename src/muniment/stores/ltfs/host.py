@@ -7,8 +7,11 @@ import ctypes
 import errno
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +27,9 @@ ATTRIBUTES = ("volumeUUID", "volumeName", "volumeSerial", "indexGeneration", "me
 _LONGEST_INDICATOR = 200
 _ASK_EVERY = 16 << 20
 """Bytes after which it is asked again whether there is room."""
+COMMAND_SECONDS = 3600
+"""How long mounting may take: a tape that was not unmounted is read from its beginning."""
+_LONGEST_SAID = 1 << 16
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -54,6 +60,13 @@ class Found:
 
 class Host(Protocol):
     """The machine a tape is mounted on."""
+
+    def run(self, words: Sequence[str]) -> str:
+        """Run a command there, as these words and by no shell: what went wrong, or ''.
+
+        Raises:
+            StoreUnreachable: The machine cannot be asked.
+        """
 
     def volume(self) -> Volume:
         """The tape that is mounted now.
@@ -100,12 +113,38 @@ def indicator_of(names: Iterable[str], content: bytes | None, store: str) -> str
     return stems[0]
 
 
+def outcome(command: str, status: int, said: bytes) -> str:
+    """What went wrong with a command, by its status and its last line; '' where nothing did."""
+    if status == 0:
+        return ""
+    lines = said.decode("utf-8", "replace").strip().splitlines() or [""]
+    # LTFS begins each line with the number of its process, which is another each time.
+    text = re.sub(r"^[0-9a-f]+ (?=LTFS\d)", "", lines[-1].strip())
+    return f"{command} ended with status {status}{f': {text[:300]}' if text else ''}"
+
+
 class LocalHost:
     """A tape mounted on this machine."""
 
     def __init__(self, mount: Path, store: str) -> None:
         self._mount = mount
         self._store = store
+
+    def run(self, words: Sequence[str]) -> str:
+        """Run a command: what went wrong, or ''."""
+        # A file and no pipe: what mounts stays behind as a daemon, and a pipe that it holds would never end.
+        with tempfile.TemporaryFile() as said:
+            try:
+                done = subprocess.run(
+                    list(words), check=False, timeout=COMMAND_SECONDS, start_new_session=True,
+                    stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                return f"{words[0]} did not end within {COMMAND_SECONDS} s"
+            except OSError as error:
+                return f"{words[0]}: {error.strerror}"
+            said.seek(0)
+            return outcome(words[0], done.returncode, said.read(_LONGEST_SAID))
 
     def volume(self) -> Volume:
         """The tape that is mounted now.

@@ -21,7 +21,7 @@ from typing import IO, Any, BinaryIO
 
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import BadStore, StoreFailed, StoreFull, StoreReadOnly, StoreUnreachable, TapeMissing
-from muniment.stores.ltfs.host import ATTRIBUTES, Found, Volume, indicator_of
+from muniment.stores.ltfs.host import ATTRIBUTES, COMMAND_SECONDS, Found, Volume, indicator_of, outcome
 from muniment.stores.ltfs.names import INCOMING, INDICATOR
 from muniment.stores.protocol import CHUNK
 
@@ -45,8 +45,11 @@ getfattr --only-values -n "user.ltfs.$name" . 2>/dev/null | tr -d '\\0\\n'; echo
 printf '{mark}'; ls -A; printf '{mark}'
 test ! -f {indicator} || head -c 200 {indicator}
 """
-
-
+_RUN = """said=$(mktemp) || exit 1
+"$@" </dev/null >"$said" 2>&1; ended=$?
+tail -c 2000 "$said"; rm -f "$said"; exit "$ended"
+"""
+"""What mounts stays behind as a daemon: holding our line, it would let no command end."""
 _FORGIVEN = """case $said in *"not supported"*) true;; *) echo "$said" >&2; false;; esac"""
 """A filesystem that is no LTFS has no index to write; without `setfattr` there it could not be asked, which is told."""
 
@@ -89,6 +92,26 @@ class SshHost:
         weakref.finalize(self, shutil.rmtree, sockets, ignore_errors=True)
         lasting = {"ControlMaster": "auto", "ControlPath": f"{sockets}/%C", "ControlPersist": "10"}
         self._ssh += [word for name, value in lasting.items() for word in ("-o", f"{name}={value}")]
+
+    def run(self, words: Sequence[str]) -> str:
+        """Run a command there: what went wrong, or ''.
+
+        Raises:
+            StoreUnreachable: The machine cannot be asked.
+        """
+        with tempfile.TemporaryFile() as said:
+            try:
+                done = subprocess.run(
+                    self._command("sh", "-c", _RUN, "sh", *words), check=False, timeout=COMMAND_SECONDS, **_APART,
+                    stdout=said, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                return f"{words[0]} did not end within {COMMAND_SECONDS} s"
+            said.seek(0)
+            text = said.read(_LONGEST)
+        if done.returncode == _SSH_FAILED:
+            raise StoreUnreachable(store=self._store, reason=text.decode("utf-8", "replace").strip()[-500:])
+        return outcome(words[0], done.returncode, text)
 
     def volume(self) -> Volume:
         """The tape that is mounted now.

@@ -7,10 +7,11 @@ put next goes to that one. A key on a tape that is not in the drive is known, an
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,8 @@ from muniment.errors.stores import (
     CapacityExceeded,
     KeyNotFound,
     KeyTaken,
+    StoreFailed,
+    StoreFull,
     StoreNotReady,
     StoreReadOnly,
     TapeMissing,
@@ -72,7 +75,8 @@ def open_at(address: Address, context: StoreContext) -> LtfsStore:
         host = SshHost(target, address.port, mount, keys=context.keys, scratch=scratch, store=address.text)
     else:
         host = LocalHost(Path(mount), address.text)
-    return LtfsStore(host, Catalogue(context.records, address.text), address.text, local=not address.host)
+    catalogue = Catalogue(context.records, address.text)
+    return LtfsStore(host, catalogue, address.text, local=not address.host, commands=context.commands)
 
 
 class LtfsStore(Store):
@@ -80,8 +84,11 @@ class LtfsStore(Store):
 
     provider = "ltfs"
 
-    def __init__(self, host: Host, catalogue: Catalogue, name: str, *, local: bool) -> None:
-        """Looks at nothing yet."""
+    def __init__(
+        self, host: Host, catalogue: Catalogue, name: str, *, local: bool, commands: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Looks at nothing yet. `commands` are `mount` and `unmount`, as words; what is not given a person does."""
+        self._mount, self._unmount = commands.get("mount", ()), commands.get("unmount", ())
         self._host = host
         self._catalogue = catalogue
         self._name = name
@@ -111,7 +118,7 @@ class LtfsStore(Store):
         Raises:
             TapeMissing, TapeUnlabelled, StoreFailed: It could not be told.
         """
-        return self._host.volume().tape
+        return self._volume().tape
 
     def tapes(self) -> Iterator[Tape]:
         """The tape in the drive, if one is, and all that the catalogue knows of.
@@ -120,7 +127,7 @@ class LtfsStore(Store):
             MunimentError: As `Store.tapes`.
         """
         try:
-            volume = self._host.volume()
+            volume = self._volume()
         except (TapeMissing, TapeUnlabelled):
             volume = None
         known: dict[str, tuple[int, int, str]] = {} if volume is None else {volume.tape: (0, 0, "")}
@@ -146,7 +153,7 @@ class LtfsStore(Store):
         name = medium_name(check_key(key, str(self), _LONGEST_KEY))
         super().preflight(options)
         with self._lock, self._catalogue.writing():
-            volume = self._host.volume()
+            volume = self._volume()
             if self._catalogue.find(key) is not None or self._host.stat(name) is not None:
                 raise KeyTaken(key=key, store=str(self))
             # Written before, and gone: the drive lost its power before the index was written.
@@ -169,7 +176,7 @@ class LtfsStore(Store):
         with self._lock, self._catalogue.writing():
             if not self._fresh:
                 return
-            tape = self._host.volume().tape
+            tape = self._volume().tape
             written = [held for held in self._fresh.values() if held.tape == tape and self._lies_there(held)]
             self._host.sync()
             moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
@@ -194,7 +201,7 @@ class LtfsStore(Store):
         expected = {"size": str(receipt.size), "sha256": receipt.digests["sha256"]}
         compare(receipt.key, str(self), {"size": str(size), "sha256": sha256}, expected)
         if held is None:  # proved to be there, and in no list: a run ended before it could be noted
-            found = self._held(receipt.key, self._host.volume().tape, receipt)
+            found = self._held(receipt.key, self._volume().tape, receipt)
             self._catalogue.add([found])
             with self._lock:
                 self._fresh[receipt.key] = found  # the tape's own list has it from the next flush on
@@ -266,7 +273,21 @@ class LtfsStore(Store):
             MunimentError: As `Store.preflight`.
         """
         super().preflight(options, size)
-        self._refuse_full(self._host.volume(), ".", size)
+        self._refuse_full(self._volume(), ".", size)
+
+    def let_go(self) -> None:
+        """Unmount the tape, where there is a command for it, so that a person can take it out.
+
+        What was written is noted on it before; what cannot be is noted when it is read back.
+
+        Raises:
+            StoreUnreachable: The machine cannot be asked.
+        """
+        with self._lock:
+            if self._unmount and self._is_mounted():
+                with contextlib.suppress(StoreFull, StoreFailed):
+                    self.flush()
+                self._host.run(self._unmount)
 
     def capacity(self) -> Capacity:
         """Bytes of the tape in the drive, its reserve taken off what is free.
@@ -274,11 +295,43 @@ class LtfsStore(Store):
         Raises:
             TapeMissing, TapeUnlabelled, StoreFailed: It could not be told.
         """
-        volume = self._host.volume()
+        volume = self._volume()
         return Capacity(volume.total, max(0, volume.free - volume.reserve))
 
     def __str__(self) -> str:
         return self._name
+
+    def _volume(self) -> Volume:
+        """The tape in the drive, mounted where it was not and there is a command for it.
+
+        Raises:
+            TapeMissing, TapeUnlabelled, StoreFailed, StoreUnreachable: As `Host.volume`.
+        """
+        try:
+            return self._host.volume()
+        except TapeMissing:
+            if not self._mount:
+                raise
+        with self._lock:
+            if not self._is_mounted():
+                trouble = self._host.run(self._mount)
+                if trouble and self._is_mounted():
+                    trouble = ""  # by somebody else, meanwhile
+                if trouble and self._unmount and not self._host.run(self._unmount):
+                    # Its drive had lost its power: the place where it was mounted was taken still.
+                    trouble = self._host.run(self._mount)
+                if trouble:
+                    raise TapeMissing(store=str(self), reason=f"none is mounted, and {trouble}")
+            return self._host.volume()
+
+    def _is_mounted(self) -> bool:
+        try:
+            self._host.volume()
+        except TapeMissing:
+            return False
+        except TapeUnlabelled:
+            return True
+        return True
 
     def _lies_there(self, held: Held) -> bool:
         """Whether what was written is still on the tape in the drive; a drive that lost its power forgets."""
@@ -296,7 +349,7 @@ class LtfsStore(Store):
     def _mounted(self, held: Held | None) -> str:
         """The tape in the drive; '' for an empty drive, which is no failure where the catalogue can answer."""
         try:
-            return self._host.volume().tape
+            return self._volume().tape
         except TapeMissing:
             if held is None:
                 raise
@@ -310,7 +363,7 @@ class LtfsStore(Store):
         return held
 
     def _refuse_full_now(self, key: str, size: int) -> None:
-        self._refuse_full(self._host.volume(), key, size)
+        self._refuse_full(self._volume(), key, size)
 
     def _refuse_full(self, volume: Volume, key: str, size: int) -> None:
         if volume.read_only:

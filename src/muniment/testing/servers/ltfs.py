@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Self
 from muniment.testing.services import ServiceMissing, program
 
 _PROCESS = Path(__file__).with_name("ltfs_process.py")
+_COMMAND = Path(__file__).with_name("ltfs_command.py")
 _SECONDS = 30.0
 
 
@@ -98,19 +100,77 @@ class TapeDrive:
         self._process = None
 
     def _unmount(self) -> None:
-        until = time.monotonic() + _SECONDS
-        while os.path.ismount(self.mount) or self._broken():
-            command = [program("fusermount3"), "-u", "-z", str(self.mount)]
-            subprocess.run(command, check=False, capture_output=True)
-            if time.monotonic() > until:
-                raise RuntimeError(f"{self.mount} cannot be unmounted")
-            time.sleep(0.02)
+        unmount(self.mount)
 
-    def _broken(self) -> bool:
-        """Whether a mount without its server is left."""
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                self.mount.stat()
-            except OSError:
-                return True
-        return False
+
+class TapeDeck:
+    """A drive whose tape is mounted by command, as by the real `ltfs`, and not by itself."""
+
+    def __init__(self, mount: Path, device: Path) -> None:
+        self.mount, self.device = mount, device
+
+    def __enter__(self) -> Self:
+        """An empty drive.
+
+        Raises:
+            ServiceMissing: There is no FUSE here.
+        """
+        program("fusermount3")
+        if not os.path.exists("/dev/fuse"):
+            raise ServiceMissing("there is no /dev/fuse on this machine")
+        self.mount.mkdir(parents=True, exist_ok=True)
+        self.device.write_text("", "utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Unmount it."""
+        unmount(self.mount)
+
+    @property
+    def mounting(self) -> tuple[str, ...]:
+        """The command that mounts: as a settings file has it."""
+        device = f"devname={self.device}"
+        return (sys.executable, str(_COMMAND), "-o", device, "-o", "eject", str(self.mount))
+
+    @property
+    def unmounting(self) -> tuple[str, ...]:
+        """The command that unmounts; the tape comes out by that."""
+        return (program("fusermount3"), "-u", str(self.mount))
+
+    @property
+    def holds(self) -> str:
+        """The name of the tape in the drive; '' for an empty one."""
+        said = self.device.read_text("utf-8")
+        return str(json.loads(said)["name"]) if said else ""
+
+    def insert(self, tape: Cartridge) -> None:
+        """Put a tape in; nothing mounts it."""
+        said = {"folder": str(tape.folder), "capacity": str(tape.capacity), "name": tape.name}
+        self.device.write_text(json.dumps(said), "utf-8")
+
+
+def unmount(mount: Path) -> None:
+    """Unmount whatever is there, also what its server has left.
+
+    Raises:
+        RuntimeError: It cannot be unmounted.
+    """
+    until = time.monotonic() + _SECONDS
+    while os.path.ismount(mount) or _broken(mount):
+        command = [program("fusermount3"), "-u", "-z", str(mount)]
+        subprocess.run(command, check=False, capture_output=True)
+        if time.monotonic() > until:
+            raise RuntimeError(f"{mount} cannot be unmounted")
+        time.sleep(0.02)
+
+
+def _broken(mount: Path) -> bool:
+    """Whether a mount without its server is left."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            mount.stat()
+        except OSError:
+            return True
+    return False
