@@ -47,8 +47,19 @@ def lossless(scan: Path, home: Path, rounds: int) -> None:
             reason=peers.missing("grk_compress"),
         ),
     ]
-    track = Track(ready=lambda: None, clear=lambda: out.unlink(missing_ok=True), log=home / "log")
-    race("The page to lossless JPEG 2000", racers, track, rounds)
+    sizes: list[int] = []
+
+    def clear() -> None:
+        if out.exists():
+            sizes.append(out.stat().st_size)
+            out.unlink()
+
+    race("The page to lossless JPEG 2000", racers, Track(ready=lambda: None, clear=clear, log=home / "log"), rounds)
+    here = [racer.name for racer in racers if not racer.reason]
+    if len(sizes) == len(here) * (rounds + 1):
+        # In the first turn they ran in their order.
+        told = (f"{name} {size / sizes[0]:.3f}" for name, size in zip(here, sizes, strict=False))
+        print(f"  size: {', '.join(told)}; the scan itself {scan.stat().st_size / sizes[0]:.2f}", flush=True)
 
 
 def tiles(scan: Path, home: Path, rounds: int) -> None:
