@@ -241,6 +241,5 @@ def _print(seen: Preview) -> None:
         typer.echo(f"  {change}")
     for problem in seen.problems:
         where = "/".join(word for word in (problem.folder, problem.file) if word)
-        said = f"{problem.text.rstrip('.')}. {problem.way_out}".rstrip()
-        typer.echo(f"{problem.severity}: {f'{where}: ' if where else ''}{said}")
+        typer.echo(f"{problem.severity}: {f'{where}: ' if where else ''}{problem.said}")
     typer.echo(f"{len(seen.ready)} of {len(seen.folders)} folders are ready")

@@ -171,6 +171,9 @@ def test_what_is_in_the_way_is_refused_before_anything_is_made(scene: Scene) -> 
     assert keys(scene.folder / "cloud") == set()
     assert scene.server.writes == []
     assert "Nothing was begun" in scene.log(batch)[-1]
+    assert "HBF_1_09 problem: ArchivesSpace has no archival object 'HBF_001_09'. See to it in ArchivesSpace." in (
+        scene.log(batch)
+    )
     scene.run("cloud", partly=True)
     assert len(components(scene)) == 1
 

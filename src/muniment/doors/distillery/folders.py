@@ -33,6 +33,11 @@ class Problem:
     file: str = ""
     severity: Literal["error", "warning"] = "error"
 
+    @property
+    def said(self) -> str:
+        """What is wrong and what can be done about it, as sentences."""
+        return f"{self.text.rstrip('.')}. {self.way_out}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class ScanFile:

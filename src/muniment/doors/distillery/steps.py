@@ -168,7 +168,7 @@ class BeginStep(DistilleryStep):
             raise seen.outages[0]  # who cannot be asked now is asked again later
         for problem in seen.problems:
             where = f"{problem.file}: " if problem.file else ""
-            text = f"{where}{problem.text}. {problem.way_out}"
+            text = f"{where}{problem.said}"
             kind = "problem" if problem.severity == "error" else "info"
             self._given.batches.say(context.job, text, folder=problem.folder, kind=kind)
         try:
