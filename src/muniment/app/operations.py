@@ -31,13 +31,13 @@ class OperationsControl:
     def _ledger(self) -> Ledger:
         return self._services.ledger()
 
-    def look(self) -> Operations:
-        """What is owed, held up, being done and failed.
+    def look(self, requester: str | None = None) -> Operations:
+        """What is owed, held up, being done and failed; with a `requester`, of that one's jobs.
 
         Raises:
             MunimentError: The ledger cannot be opened or reached.
         """
-        return self._ledger.control.operations()
+        return self._ledger.control.operations(requester)
 
     def copies(self) -> dict[tuple[str, str], tuple[int, int]]:
         """How many copies there are and how many bytes, by store and state; the archive itself is a store, too.
@@ -78,7 +78,15 @@ class OperationsControl:
 
         return self._ledger.find(KIND, id) or self._ledger.job(id)
 
-    def jobs(self, *, state: JobState | None, kind: str | None, after: str | None, limit: int) -> list[Job]:
+    def jobs(
+        self,
+        *,
+        state: JobState | None,
+        kind: str | None,
+        after: str | None,
+        limit: int,
+        requester: str | None = None,
+    ) -> list[Job]:
         """Jobs, the newest first; the next page begins `after` the id of the last one of this.
 
         Raises:
@@ -86,7 +94,7 @@ class OperationsControl:
             DatabaseUnavailable: It cannot be known.
         """
         last = None if after is None else self._ledger.job(after)
-        return self._ledger.jobs(kind=kind, state=state, after=last, limit=limit)
+        return self._ledger.jobs(kind=kind, state=state, requester=requester, after=last, limit=limit)
 
     def act(self, action: str, id: str, *, by: str) -> Job:
         """Do one of `ACTIONS` with a job; the job as it is then, or the new one that goes on in its place.

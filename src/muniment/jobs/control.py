@@ -11,7 +11,7 @@ from muniment.database import Database
 from muniment.errors.jobs import CredentialsErased, JobNotFound, NothingToRetry
 from muniment.jobs import rows
 from muniment.jobs import statements as sql
-from muniment.jobs.model import Call, Job, JobState, OutageRow, derived, from_text
+from muniment.jobs.model import Call, Job, JobState, OutageRow, Priority, derived, from_text
 from muniment.jobs.operations import ALIVE, Operations, look
 from muniment.jobs.rows import PRIORITIES
 from muniment.jobs.tree import Tree, job_row
@@ -74,6 +74,28 @@ class JobControl:
         self._awake()
         return found
 
+    def set_priority(self, job: str, priority: Priority, *, by: str = "") -> Job:
+        """Have a job stand in another queue, with all that is still to be done of it.
+
+        Raises:
+            JobNotFound: There is no such job.
+            DatabaseUnavailable: Nothing was changed.
+        """
+        now = self._database.now()
+
+        def work(connection: Connection) -> None:
+            tree = Tree.locked(connection, job, now)
+            if tree.job["state"] != JobState.RUNNING or tree.job["priority"] == priority.rank:
+                return
+            asked = {"of": job, "to": priority.rank}
+            connection.execute(sql.set_priority, asked)
+            connection.execute(sql.set_priority_of_steps, asked)
+            tree.say(f"in the queue {priority}", _by(by))
+
+        self._database.write(work)
+        self._awake()
+        return self._job(job)
+
     def outages(self) -> list[OutageRow]:
         """What of our own does not work at this moment, as steps found it.
 
@@ -83,13 +105,13 @@ class JobControl:
         found = self._database.read(lambda c: c.execute(sql.all_outages).all())
         return [OutageRow(row.name, row.since, row.reason) for row in found]
 
-    def operations(self) -> Operations:
-        """What is owed, held up, being done and failed, at this moment.
+    def operations(self, requester: str | None = None) -> Operations:
+        """What is owed, held up, being done and failed, at this moment; with a `requester`, of that one's jobs.
 
         Raises:
             DatabaseUnavailable: It cannot be known.
         """
-        return look(self._database)
+        return look(self._database, requester=requester)
 
     def workers_alive(self) -> int:
         """How many workers said lately that they live.

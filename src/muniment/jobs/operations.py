@@ -125,6 +125,7 @@ _held_up = (
     .order_by(steps.c.waits_for)
 )
 _under_way = select(jobs).where(_is_running).order_by(jobs.c.created_at, jobs.c.id).limit(bindparam("limit"))
+_theirs = jobs.c.requester == bindparam("requester")
 _running_of = select(func.count()).where(steps.c.job == bindparam("of"), steps.c.state == "running")
 _some_ready = (
     select(steps.c.next_at, steps.c.waits_for, steps.c.reason)
@@ -146,10 +147,12 @@ _jobs_by_state = (
 )
 
 
-def look(database: Database, *, within: float = ALIVE, limit: int = _LISTED) -> Operations:
+def look(
+    database: Database, *, within: float = ALIVE, limit: int = _LISTED, requester: str | None = None
+) -> Operations:
     """What there is to see. Workers count as alive that were heard of `within` seconds; lists have up to `limit` jobs.
 
-    It costs the same however many steps have ended.
+    With a `requester` the lists have that one's jobs alone. It costs the same however many steps have ended.
 
     Raises:
         DatabaseUnavailable: It cannot be known.
@@ -168,8 +171,13 @@ def look(database: Database, *, within: float = ALIVE, limit: int = _LISTED) -> 
         by_state = {(kind, str(state)): count for kind, state, count in connection.execute(_jobs_by_state, since)}
         closed = connection.execute(limits.closed_now, {"now": now}).all()
         outages = connection.execute(sql.all_outages).all()
-        under_way = connection.execute(_under_way, {"limit": limit}).mappings().all()
-        failed = connection.execute(_failed, {**since, "limit": limit}).mappings().all()
+        listed, failures = _under_way, _failed
+        asked: dict[str, object] = {"limit": limit}
+        if requester is not None:
+            listed, failures = listed.where(_theirs), failures.where(_theirs)
+            asked |= {"requester": requester}
+        under_way = connection.execute(listed, asked).mappings().all()
+        failed = connection.execute(failures, {**since, **asked}).mappings().all()
         return Operations(
             at=now,
             depths=tuple(depths),

@@ -237,6 +237,10 @@ wake_step = (
 # A job that is paused: what is ready is put aside, with the time it was due.
 pause_steps = update(steps).where(steps.c.job == bindparam("of"), _ready).values(state="paused", sent_until=None)
 go_on_with_steps = update(steps).where(steps.c.job == bindparam("of"), steps.c.state == "paused").values(state="ready")
+set_priority = update(jobs).where(jobs.c.id == bindparam("of")).values(priority=bindparam("to"))
+set_priority_of_steps = (
+    update(steps).where(steps.c.job == bindparam("of"), steps.c.ended_at.is_(None)).values(priority=bindparam("to"))
+)
 set_paused = update(jobs).where(jobs.c.id == bindparam("of"), _job_running).values(paused=bindparam("to"))
 
 # What waits is due now: of a job, or of all that wait for the same.

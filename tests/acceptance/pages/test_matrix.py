@@ -46,7 +46,7 @@ USUAL = {
     "portals": ("home", "/portals"),
     "portal": ("portals", "/portals/city"),
     "broken": ("portal", "/portals/city/broken"),
-    "broken-open": ("broken", "/portals/city/broken?open=office-00#links"),
+    "broken-open": ("broken", "/portals/city/broken?org=office-00#links"),
     "link": ("", "/portals/city/links/parks-000"),
     "selections": ("home", "/selections"),
     "selection-new": ("selections", "/selections/new"),
@@ -97,7 +97,7 @@ LONG = {
     "events": "/events?verb=ingestion",
     "containers": "/containers?after=r0010",
     "broken": "/portals/city/broken",
-    "broken-open": "/portals/city/broken?open=waterways",
+    "broken-open": "/portals/city/broken?org=waterways",
     "store": "/copies/stores/frankfurt",
     "retention": "/copies/retention",
     "jobs": "/jobs",
@@ -134,7 +134,7 @@ MISSING = {
 }
 """What is not there, as the one sees it who may see everything."""
 
-REFUSED = ("events", "deposit", "containers", "selections", "fixity", "copies", "retention", "evidence", "jobs",
+REFUSED = ("events", "deposit", "containers", "selections", "fixity", "copies", "retention", "evidence",
            "policies", "access", "keys", "realms", "stores", "purge")  # fmt: skip
 """Pages that somebody who may only read the maps is refused."""
 

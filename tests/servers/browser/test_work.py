@@ -101,8 +101,8 @@ def test_the_report_leads_from_an_organisation_to_its_links_and_each_links_histo
     report = worker.get("/portals/city/broken")
     assert report.heading == "63 of 70 links are broken; 0 of them are kept here"
     hrefs = [link.attributes["href"] for link in report.page.every("a")]
-    assert "/portals/city/broken?open=waterways#links" in hrefs
-    opened = worker.get("/portals/city/broken?open=waterways")
+    assert "/portals/city/broken?org=waterways#links" in hrefs
+    opened = worker.get("/portals/city/broken?org=waterways")
     rows = [link.attributes["href"] for link in opened.page.every("a") if "/links/" in link.attributes["href"]]
     assert len(rows) == 50
     following = next(link for link in opened.page.every("a") if "after=" in link.attributes["href"]).attributes["href"]

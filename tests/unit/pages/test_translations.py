@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.jobs import JobState
+from muniment.jobs import JobState, Priority
 from muniment.jobs.model import State
 from muniment.server import pages
 from muniment.server.pages import about, broken, copies, distillery, evidence, failures, realms, resources
@@ -28,7 +28,9 @@ def wanted() -> set[str]:
     found = set(_of_templates()) | set(_of_modules())
     found |= {label for label, entries in NAVIGATION} | {entry.label for _, entries in NAVIGATION for entry in entries}
     found |= {text for _, *said in about.STATES for text in said} | {text for said in about.WORDS for text in said}
-    found |= set(failures._HEADINGS.values()) | {str(each) for each in (*JobState, *State)} | set(copies.SHAPES)
+    found |= (
+        set(failures._HEADINGS.values()) | {str(each) for each in (*JobState, *State, *Priority)} | set(copies.SHAPES)
+    )
     for words in (distillery.STAGES, distillery.WORDS, distillery.DONE, distillery.STATES):
         found |= set(words.values())
     found |= set(evidence.AREA_NAMES.values())

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from muniment.errors.jobs import JobNotFound
 from muniment.http.live import News, Streams, live
 from muniment.http.throttling import ADMIN, EVENTS
 from muniment.server.pages.page import Page
@@ -47,16 +48,37 @@ async def live_jobs(request: Request) -> Response:
         TooMuchAtOnce: There are as many such streams as the server serves.
     """
     page = await run_in_threadpool(Page, request)
-    page.access.require(ADMIN, None)
+    whose, job = await run_in_threadpool(_whose, page), page.asked("job", 64)
     asked = request.headers.get("last-event-id") or page.asked("after", 12)
     start = int(asked) if asked.isdecimal() and len(asked) < 13 else 0  # noqa: PLR2004 - as above
-    look = functools.partial(_work, page, page.asked("job", 64))
+    look = functools.partial(_work, page, job, whose)
     return live(
         request.app.state.page_streams, look, start, what="live pages", every=_WORK_EVERY, begin=b"retry: 2000\n"
     )
 
 
-def state_of_work(page: Page, job: str = "") -> int:
+def _whose(page: Page) -> str | None:
+    """Whose work is told of: None for everybody's, to an administrator; else the caller's own.
+
+    Raises:
+        MunimentError: 401 or 403.
+    """
+    if page.access.may(ADMIN, None):
+        return None
+    agent, job = page.access.caller.agent, page.asked("job", 64)
+    if page.access.caller.anonymous or (job and not _owned(page, job, agent)):
+        page.access.require(ADMIN, None)
+    return agent
+
+
+def _owned(page: Page, job: str, agent: str) -> bool:
+    try:
+        return page.jobs.operations.find(job).requester == agent
+    except JobNotFound:
+        return False
+
+
+def state_of_work(page: Page, job: str = "", whose: str | None = None) -> int:
     """A number for the state of a job with its steps, or of all work: another number for another state.
 
     Raises:
@@ -68,7 +90,7 @@ def state_of_work(page: Page, job: str = "") -> int:
         steps = islice(page.jobs.ledger.steps(found.id), _AT_ONCE)
         seen = [(each.id, str(each.state), each.attempt, each.done, each.total, each.reason) for each in steps]
         return _number((str(found.state), found.steps, found.steps_done, found.reason, seen))
-    now = control.look()
+    now = control.look(whose)
     waiting = [(each.job.id, each.job.steps_done, each.running, each.until, each.reason) for each in now.jobs]
     return _number((waiting, [each.id for each in now.failed], bool(now.alive)))
 
@@ -77,8 +99,8 @@ def _number(state: object) -> int:
     return zlib.crc32(repr(state).encode())
 
 
-def _work(page: Page, job: str, at: int) -> News:
-    number = state_of_work(page, job)
+def _work(page: Page, job: str, whose: str | None, at: int) -> News:
+    number = state_of_work(page, job, whose)
     if number == at:
         return News(at)
     return News(number, b"id: %d\nevent: change\ndata: {}\n\n" % number)

@@ -61,6 +61,11 @@ def _distills(access: AuthorizedRequest, request: Request) -> bool:
     return not access.caller.anonymous
 
 
+def _has_work(access: AuthorizedRequest, request: Request) -> bool:
+    """Whether somebody sees all jobs, or may have begun some of their own."""
+    return access.may(ADMIN, None) or access.may_somewhere(WRITE) or _distills(access, request)
+
+
 def _registers(access: AuthorizedRequest, request: Request) -> bool:
     return access.may(READ, request.app.state.osf.project)
 
@@ -96,7 +101,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
     (
         "Run",
         (
-            NavigationEntry("/jobs", "Jobs", _everywhere(ADMIN)),
+            NavigationEntry("/jobs", "Jobs", _has_work),
             NavigationEntry("/admin/policies", "Policies", _everywhere(ADMIN)),
             NavigationEntry("/admin/access", "Access", _somewhere(RULES)),
             NavigationEntry("/admin/keys", "Keys", _everywhere(ADMIN)),
