@@ -42,6 +42,7 @@ _LINK: dict[str, object] = {
     "status": 11,
     "is_broken": True,
     "reason": "404 Not Found",
+    "cause": "not found",
     "notes": "{}",
     "failure_count": 3,
     "first_failure": 1.0,
@@ -64,7 +65,13 @@ _PATHS = {
     "Find, a day": "/find?q=2024-05-05",
     "Find, nothing": "/find?q=zzyzx",
     "Broken links": "/portals/p/broken",
-    "Broken links of one organisation": "/portals/p/broken?open=o7",
+    "Broken links of one organisation": "/portals/p/broken?org=o7",
+    "Broken links of one host": "/portals/p/broken?host=host7.example",
+    "Broken links of one cause": "/portals/p/broken?reason=not+found",
+    "Broken links by an address": "/portals/p/broken?q=http://host7.example/1",
+    "Fixity": "/fixity",
+    "Copies": "/copies",
+    "Jobs": "/jobs",
 }
 
 
@@ -206,7 +213,7 @@ def _links(archive: Path, count: int, days: int = 1) -> None:
             url = f"http://{host}/{number}"
             own: dict[str, object] = {"resource": f"l{count}-{number:07}", "dataset": f"d{count}-{number // 5:07}"}
             rows.append({**_LINK, **own, "organization": organization, "host": host, "url": url})
-            tally.link(None, LinkState(organization, host, 11, is_broken=True, kept=False, size=0))
+            tally.link(None, LinkState(organization, host, 11, is_broken=True, kept=False, size=0, cause="not found"))
             if number % 5 == 0:
                 sets.append({"id": own["dataset"], "name": own["dataset"], "organization": organization})
                 tally.dataset(None, DatasetState(organization, broken=True))

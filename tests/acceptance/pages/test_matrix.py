@@ -69,6 +69,7 @@ USUAL = {
     "realms": ("home", "/admin/realms"),
     "realm": ("realms", "/admin/realms?realm=library"),
     "stores": ("home", "/admin/stores"),
+    "ledger": ("home", "/admin/ledger"),
     "purge": ("resource-damaged", f"/resources/damaged/purge?{MAPS}"),
     "purge-second": ("retention", f"{ODD}/purge?project=rivermark/odd"),
     "about": ("home", "/about"),
@@ -80,7 +81,7 @@ EMPTY = {
     for name in (
         "home", "find", "projects", "events", "deposit", "source", "containers", "portals", "selections",
         "selection-new", "fixity", "copies", "retention", "evidence", "jobs", "policies", "access", "keys", "realms",
-        "stores",
+        "stores", "ledger",
     )
 } | {"found": "/find?q=nothing+of+the+kind", "project": "/projects/no/thing"}  # fmt: skip
 """What there is to see in an archive with nothing in it."""
@@ -135,7 +136,7 @@ MISSING = {
 """What is not there, as the one sees it who may see everything."""
 
 REFUSED = ("events", "deposit", "containers", "selections", "fixity", "copies", "retention", "evidence",
-           "policies", "access", "keys", "realms", "stores", "purge")  # fmt: skip
+           "policies", "access", "keys", "realms", "stores", "ledger", "purge")  # fmt: skip
 """Pages that somebody who may only read the maps is refused."""
 
 UPGRADED = """Promise.all([...document.querySelectorAll("*")].map((each) => each.localName)
@@ -260,3 +261,80 @@ def test_every_page_empty_long_and_in_error(
             faults.found[f"{name}: status"] = answer.status
         faults.see(f"{name}-{state}", refused=state in {"missing", "refused"})
     assert faults.found == {}
+
+
+DAILY = ("home", "resource", "broken", "jobs", "policy", "sign-in")
+"""Pages that are also looked at daily without scripts and by keyboard; all of them are at night."""
+_NIGHTLY = pytest.param(True, marks=pytest.mark.nightly, id="all")
+KEYBOARD = """() => {
+  const seen = document.activeElement;
+  const box = seen.getBoundingClientRect();
+  const head = document.querySelector("header.top").getBoundingClientRect();
+  const inHead = seen.closest("header.top") || seen.className === "skip";
+  return {
+    body: seen === document.body,
+    mark: `${seen.localName} ${seen.getAttribute("href") ?? seen.name ?? ""} ${seen.textContent.trim().slice(0, 40)}`,
+    outline: getComputedStyle(seen).outlineWidth,
+    hidden: !inHead && box.height > 0 && box.bottom <= head.bottom,
+    empty: box.width === 0 || box.height === 0,
+  };
+}"""
+"""What has the focus: how it is marked, and whether somebody sees it."""
+REACHABLE = """() => [...document.querySelectorAll(
+  "a[href], button:enabled, input:enabled:not([type=hidden]), select, textarea, summary, [tabindex='0']",
+)].filter((each) => each.checkVisibility({ visibilityProperty: true })).length"""
+_MOST_KEYS = 150
+
+
+def _chosen(begun: dict[str, str], *, every: bool) -> dict[str, str]:
+    paths = {name: path.format(**begun) for name, (_, path) in USUAL.items()} | {"sign-in": "/sign-in?next=/"}
+    return paths if every else {name: paths[name] for name in DAILY}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("every", [pytest.param(False, id="some"), _NIGHTLY])
+def test_every_page_works_without_scripts(look: Look, full: Begin, *, every: bool) -> None:
+    running, begun = full
+    reader = look(running.url, "-", java_script_enabled=False, viewport={"width": 360, "height": 900})
+    page = reader.go("/sign-in")
+    page.fill("#given", running.key)
+    page.click("text=Sign in with this key")
+    wrong: dict[str, str] = {}
+    for name, path in _chosen(begun, every=every).items():
+        answer = page.goto(reader.url + path)
+        assert answer is not None
+        if answer.status != 200 or not page.inner_text("h1").strip():
+            wrong[name] = f"{answer.status}"
+        # What only scripts could do is not there, and what is there does something by itself.
+        for button in page.locator("main button:visible").all():
+            if button.evaluate("each => !each.form"):
+                wrong[f"{name}: a button without a form"] = button.inner_text()
+    assert wrong == {}
+    assert reader.wrong == []
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("every", [pytest.param(False, id="some"), _NIGHTLY])
+def test_every_page_can_be_used_by_keyboard_alone(look: Look, full: Begin, *, every: bool) -> None:
+    running, begun = full
+    reader = _reader(look, running, "light", 1280)
+    wrong: dict[str, object] = {}
+    for name, path in _chosen(begun, every=every).items():
+        page = reader.go(path)
+        page.evaluate(UPGRADED)
+        wanted = min(page.evaluate(REACHABLE), _MOST_KEYS)
+        reached: list[str] = []
+        for _ in range(_MOST_KEYS):
+            page.keyboard.press("Tab")
+            now = page.evaluate(KEYBOARD)
+            if now["body"]:
+                break
+            reached.append(now["mark"])
+            if now["outline"] != "3px":
+                wrong[f"{name}: no ring"] = now["mark"]
+            if now["hidden"] or now["empty"]:
+                wrong[f"{name}: not to be seen"] = now["mark"]
+        # Radio buttons of one name are one stop, and arrows go between them.
+        if len(reached) < 0.9 * wanted - 2:
+            wrong[f"{name}: not reached"] = f"{len(reached)} of {wanted}, the last {reached[-1:]}"
+    assert wrong == {}

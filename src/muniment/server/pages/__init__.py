@@ -27,6 +27,7 @@ from muniment.server.pages import (
     fixity,
     home,
     jobs,
+    ledger,
     live,
     policies,
     portals,
@@ -71,6 +72,7 @@ _PARTS = (
     policies,
     realms,
     stores,
+    ledger,
     live,
     about,
 )

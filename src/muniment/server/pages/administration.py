@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,6 +21,7 @@ router = APIRouter(include_in_schema=False)
 WRITE_RULES = "acls/write"
 _LONGEST = 20_000
 _REVISIONS = 20
+_PEOPLE = 500
 _DAY = 86_400.0
 
 
@@ -80,6 +82,7 @@ def _access(
         may_write=page.access.may(WRITE_RULES, _project(address)),
         permissions=PERMISSIONS,
         asked=asked,
+        people=people(page, snapshot.rules),
         origins=found,
         faulty=faulty,
         clash=clash,
@@ -114,6 +117,14 @@ def change(
     except MunimentError as error:
         return _access(page, address, kept=rules, wrong=str(error), status=error.http_status)
     return page.go(f"/admin/access?address={address}")
+
+
+def people(page: Page, rules: Mapping[str, Mapping[Identity, object]]) -> list[str]:
+    """Whom rules name at addresses whose rules the caller may read, and the holders of keys to an administrator."""
+    known = {str(each) for place in rules if page.access.may(RULES, _project(place)) for each in rules[place]}
+    if page.access.may(ADMIN, None):
+        known |= {f"keys/users/{each.name}" for each in page.access.authorizer.authority.store.keys.all()}
+    return sorted(known)[:_PEOPLE]
 
 
 def origins(page: Page, address: str, identity: Identity) -> list[GrantOrigin]:

@@ -10,6 +10,7 @@ from itertools import islice
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from muniment.content.durations import duration_text
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN, EVENTS
 from muniment.server.pages.page import Page, resource_path
@@ -17,12 +18,15 @@ from muniment.server.pages.tables import Column, table_of, wants
 from muniment.workflows.copies.figures import tapes_of
 from muniment.workflows.copies.policy import Policy
 from muniment.workflows.copies.registry import ARCHIVE, StoreRecord
+from muniment.workflows.copies.retention import Retentions, purge_requests_of
 from muniment.workflows.copies.service import CopyService
 from muniment.workflows.copies.table import CopyRow
 from muniment.workflows.copies.trials import KIND_TRIAL, request_trial
 
 router = APIRouter(include_in_schema=False)
 _LISTED = 200
+_FEW = 5
+_SOON = 90 * 86_400.0
 _LOOKED_AT = 2000
 STATES = ("damaged", "unknown", "owed", "purging", "made")
 SHAPES = {"made": "ok", "owed": "warn", "purging": "warn", "damaged": "bad", "missing": "bad", "unknown": "unknown"}
@@ -57,6 +61,18 @@ class StoreFigures:
     store: StoreRecord
     counts: dict[str, int]
     size: int
+    verified_at: float | None = None
+    """When the one of its copies that was verified longest ago was."""
+    again_at: float | None = None
+    """When the next copy that is owed to it is tried."""
+    locks: tuple[str, ...] = ()
+    """How new copies are locked, as policies ask for it."""
+
+    @property
+    def price(self) -> float:
+        """What verifying all its copies once costs, two requests each; nothing where it has no prices."""
+        requests = 2 * self.counts.get("made", 0)
+        return self.store.request_price * requests / 1000 + self.store.read_price * self.size / 1e9
 
     @property
     def shape(self) -> str:
@@ -72,10 +88,16 @@ def figures_of(service: CopyService) -> list[StoreFigures]:
     """Every store with its counts, from rows that each change keeps current."""
     counted = service.table.counts()
     found = []
+    locks: dict[str, set[str]] = {}
+    for policy in service.policies.all():
+        for rule in policy.copies:
+            if rule.lock is not None:
+                locks.setdefault(rule.store, set()).add(f"{rule.lock.mode} {duration_text(rule.lock.seconds)}")
     for store in service.registry.all():
         counts = {state: count for (name, state), (count, _) in counted.items() if name == store.name}
         size = sum(size for (name, state), (_, size) in counted.items() if name == store.name and state == "made")
-        found.append(StoreFigures(store, counts, size))
+        times = service.table.times(store.name)
+        found.append(StoreFigures(store, counts, size, *times, tuple(sorted(locks.get(store.name, ())))))
     return found
 
 
@@ -101,6 +123,9 @@ def copies(request: Request) -> Response:
     for row in islice(service.table.each(state="owed"), _LOOKED_AT):
         reasons[row.store, row.reason or "it was not tried yet"] += 1
     policies: list[Policy] = service.policies.all()
+    database = service.table.database
+    ending = Retentions(database).all(ending_before=database.now() + _SOON, most=_FEW + 1)
+    waiting = purge_requests_of(database, _FEW + 1)
     return page.show(
         "copies.html",
         page.texts("Copies"),
@@ -108,6 +133,10 @@ def copies(request: Request) -> Response:
         heading=heading,
         stores=stores,
         reasons=reasons.most_common(20),
+        looked_at=_LOOKED_AT if reasons.total() == _LOOKED_AT else 0,
+        ending=[(each, resource_path(each.project, each.resource)) for each in ending],
+        waiting=[(each, resource_path(each.project, each.resource, "purge")) for each in waiting],
+        few=_FEW,
         policies=policies,
         tapes=tapes_of(service.table.database),
         may_add=page.access.may(ADMIN, None),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -11,12 +13,19 @@ from starlette.responses import Response
 from muniment.archive import ContentIndex, LastCheck
 from muniment.errors.remote import NoSuchPage
 from muniment.http.throttling import EVENTS
+from muniment.server.pages.events import latest
 from muniment.server.pages.page import Page, resource_path
+from muniment.workflows.copies.budget import Budget, Estimate
+from muniment.workflows.copies.steps import DRILLS, VERIFICATIONS
+from muniment.workflows.copies.verification import Verification
 
 router = APIRouter(include_in_schema=False)
 _DAYS = 371
 _CHECK = "fixity check"
 _MOST = 500
+_DRILLS = 5
+_LOOKED_AT = 2000
+"""Copies that a page looks at for what is due, those verified longest ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,21 @@ class CheckDay:
     def kind(self) -> str:
         """How its square looks."""
         return "b-bad" if self.failed else "b-ok" if self.checks else "b-bg"
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksAhead:
+    """What is due: how much that is, when the schedule comes to it, and to drills; whether more was not looked at."""
+
+    more: bool
+    due: Estimate
+    verified_at: float | None
+    drilled_at: float | None
+
+    @property
+    def minutes(self) -> int:
+        """Whole minutes that it takes, where the rate of each store is known."""
+        return math.ceil(max(self.due.seconds or 0.0, 1.0) / 60)
 
 
 @router.get("/fixity", operation_id="page_fixity")
@@ -52,7 +76,10 @@ def fixity(request: Request) -> Response:
         weeks=[days[start : start + 7] for start in range(0, len(days), 7)],
         listed=[each for each in reversed(days) if each.checks][:60],
         usage=request.app.state.monitor.latest,
-    )
+        ahead=ahead_of(page),
+        drills=[(each, resource_path(each.project or "", each.resource or ""))
+                for each in latest(page, lambda event: "drill" in event.detail, _DRILLS)],
+    )  # fmt: skip
 
 
 @router.get("/fixity/{day}", operation_id="page_fixity_day")
@@ -76,6 +103,21 @@ def day_of_checks(request: Request, day: str) -> Response:
         events=events,
         day=wanted.isoformat(),
         resource_path=resource_path,
+    )
+
+
+def ahead_of(page: Page) -> ChecksAhead:
+    """What is due by the cadence of policies, among the copies verified longest ago; what that takes, and when."""
+    service = page.jobs.copy_service
+    verification = Verification(service)
+    looked_at = list(islice(service.table.oldest(None), _LOOKED_AT))
+    due = list(verification.due_of(looked_at))
+    periods = {name: at for name, _, at in page.jobs.ledger.periods()}
+    return ChecksAhead(
+        len(looked_at) == _LOOKED_AT,
+        verification.estimate(due, Budget()),
+        periods.get(VERIFICATIONS),
+        periods.get(DRILLS),
     )
 
 

@@ -107,6 +107,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavigationEntry, ...]], ...] = (
             NavigationEntry("/admin/keys", "Keys", _everywhere(ADMIN)),
             NavigationEntry("/admin/realms", "Realms", _everywhere(REALMS)),
             NavigationEntry("/admin/stores", "Stores", _everywhere(ADMIN)),
+            NavigationEntry("/admin/ledger", "Ledger", _everywhere(ADMIN)),
         ),
     ),
 )

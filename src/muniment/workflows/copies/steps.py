@@ -39,8 +39,8 @@ VERIFY = "copies.verify"
 DRILL = "copies.drill"
 KIND = "copies"
 _PERIOD = "copies plan"
-_VERIFICATIONS = "copies verify"
-_DRILLS = "copies drill"
+VERIFICATIONS = "copies verify"
+DRILLS = "copies drill"
 VERIFY_RULE = "30 1 * * *"
 """Each night at 1:30 UTC."""
 VERIFY_BUDGET = ("4h",)
@@ -221,13 +221,13 @@ def schedule(
     """
     ledger.schedule(Period(_PERIOD, f"{every:g}", "copies-plan", Call(PLAN), KIND))
     verification: Json = {"budget": list(budget)}
-    ledger.schedule(Period(_VERIFICATIONS, verify_rule, "copies-verify", Call(VERIFY, verification), KIND))
-    ledger.schedule(Period(_DRILLS, DRILL_RULE, "copies-drill", Call(DRILL), KIND))
+    ledger.schedule(Period(VERIFICATIONS, verify_rule, "copies-verify", Call(VERIFY, verification), KIND))
+    ledger.schedule(Period(DRILLS, DRILL_RULE, "copies-drill", Call(DRILL), KIND))
 
 
 def unschedule(ledger: Ledger) -> None:
     """Look no more."""
-    for name in (_PERIOD, _VERIFICATIONS, _DRILLS):
+    for name in (_PERIOD, VERIFICATIONS, DRILLS):
         ledger.unschedule(name)
 
 

@@ -148,6 +148,18 @@ class CopyTable:
         wanted.append(copies.c.verified_at <= limit)
         yield from self._pages(names, wanted)
 
+    def times(self, store: str) -> tuple[float | None, float | None]:
+        """When the copy of a store that was verified longest ago was, and when the next that is owed is tried again."""
+        c = copies.c
+        verified = (
+            select(c.verified_at)
+            .where(c.state == "made", c.store == store, c.verified_at.is_not(None))
+            .order_by(c.verified_at)
+            .limit(1)
+        )
+        again = select(func.min(c.due_at)).where(c.store == store, c.state == "owed")
+        return self.database.read(lambda connection: (connection.scalar(verified), connection.scalar(again)))
+
     def counts(self) -> dict[tuple[str, str], tuple[int, int]]:
         """How many copies there are and how many bytes, by store and state.
 

@@ -84,9 +84,13 @@ class Verification:
 
         What lies beside copies is not among them: that is looked at with the drills.
         """
+        yield from self.due_of(self._copies())
+
+    def due_of(self, rows: Iterable[CopyRow]) -> Iterator[CopyRow]:
+        """Of these copies those that are due."""
         now = self._service.table.now()
         cadences: dict[tuple[str, str, str], float | None] = {}
-        for row in self._copies():
+        for row in rows:
             place = (row.project, row.store, row.layout)
             if place not in cadences:
                 cadences[place] = self._cadence(row)

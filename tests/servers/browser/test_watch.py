@@ -1,0 +1,87 @@
+"""What keeps things safe, at a glance: what is due and planned, what stores cost and lock, who works on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from muniment.app import App
+from muniment.app.background import BackgroundServices
+from muniment.archive import Archive
+from muniment.database import Database
+from muniment.jobs import Call, Ledger
+from muniment.jobs.schedules import Period
+from muniment.settings import Settings
+from muniment.workflows.copies.retention import Retention, Retentions
+from tests.servers.browser.visiting import Visitor
+from tests.servers.native.running import Running, make_archive, serving
+
+POLICY = 'verify = "1s"\n[[copies]]\nstore = "vault"\nlayout = "bag"\nverify = "1s"\nlock = "governance 1y"\n'
+LONG_AGO = 1_700_000_000.0
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    place = tmp_path_factory.mktemp("watch") / "archive"
+    key = make_archive(place)
+    with Archive(place) as archive, archive.new("one", "a/b") as made:
+        made.add(b"1" * 5000, "1.txt")
+    working = BackgroundServices(App(Settings(archive=str(place))))
+    with Archive(place) as archive:
+        service = working.copy_service()
+        service.registry.add("vault", str(place.parent / "vault"), request_price=2000.0, read_price=0.0)
+        service.policies.set(service.archive, "a/b", 'verify = "1s"\n[[copies]]\nstore = "vault"\nlayout = "bag"\n')
+        service.plan_all()
+        service.replicate("vault")
+        service.policies.set(service.archive, "a/b", POLICY)
+        for row in list(service.table.each()):
+            service.table.change(row, verified_at=LONG_AGO)
+        database = service.table.database
+        Retentions(database).set(archive, Retention("a/b", "one", "governance", database.now() + 86_400))
+    working.close()
+    with Database.open(place / "control.db") as database:
+        ledger = Ledger(database)
+        ledger.submit("audit", Call("nobody does this"), requester="Ann", key="waits")
+        ledger.leases.exchange("worker-7", (), (1, 1), ["nobody does this"])
+        ledger.submit("audit", Call("nobody does this"), requester="Ann", key="waits too")
+        ledger.limits.close("github", 3600, "the service")
+        ledger.schedule(Period("copies drill", "0 3 * * 0", "copies-drill", Call("nobody does this"), "copies"))
+    with serving(place, key=key, serve_work=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def keeper(kept: Running) -> Visitor:
+    return Visitor(kept.url).sign_in(kept.key)
+
+
+def test_fixity_says_what_is_due_what_it_takes_and_when_it_is_planned(keeper: Visitor) -> None:
+    page = keeper.get("/fixity")
+    assert "copies are due" in page.words
+    assert "requests, cost" in page.words
+    assert "how long it takes is not known yet" in page.words
+    drill = page.words.partition("Next restore drill")[2]
+    assert drill.startswith("20")
+
+
+def test_copies_say_when_each_was_verified_how_it_is_locked_and_what_ends_soon(keeper: Visitor) -> None:
+    page = keeper.get("/copies")
+    assert "each since 2023-11-14" in page.words
+    assert "locked: governance" in page.words
+    assert "4.00 to verify all once" in page.words
+    assert "Retention that ends within 90 days" in page.words
+
+
+def test_the_ledger_says_who_works_what_waits_and_opens_a_limit(kept: Running, keeper: Visitor) -> None:
+    page = keeper.get("/admin/ledger")
+    assert page.heading == "No worker has said for three minutes that it lives, one step waits"
+    for said in ("worker-7", "No sign", "github", "closed by the service", "copies drill", "0 3 * * 0"):
+        assert said in page.words, said
+    assert keeper.post("/admin/ledger/lift", {"name": "github"}, Sec_Fetch_Site="cross-site").status == 403
+    assert keeper.post("/admin/ledger/lift", {"name": "github"}).status == 303
+    assert "github" not in keeper.get("/admin/ledger").words
+    reader = Visitor(kept.url).sign_in(kept.new_key("reads", _={"resources/read", "events/read"}))
+    assert reader.get("/admin/ledger").status == 403
+    assert reader.post("/admin/ledger/lift", {"name": "github"}).status == 403
+    assert keeper.get("/admin/projects").status == 308
