@@ -115,6 +115,24 @@ class UploadBusy(Conflict):
     outage = True
 
 
+class UploadPieceRefused(BadInput):
+    """The piece's {algorithm} is {found}, {expected} was sent with it. Nothing of it was kept; send it again."""
+
+    http_status = 460  # what tus 1.0 has for this
+
+
+class UnknownProtocol(BadInput):
+    """The server takes resumable uploads by tus 1.0.0 and by the draft of the IETF; this is neither: {reason}."""
+
+    http_status = 412
+
+
+class WrongUploadType(BadInput):
+    """Bytes of an upload are sent as {expected}, not as {found!r}."""
+
+    http_status = 415
+
+
 class UploadIncomplete(Conflict):
     """The upload {upload} has {found} of {size} bytes. Send the rest, then finish it."""
 

@@ -98,6 +98,8 @@ class Limits:
         piece = len(parts) >= 4 and parts[0] == "transactions" and parts[2] in {"files", "uploads"}  # noqa: PLR2004 - transactions/ID/files/PATH
         if len(parts) == 3 and parts[0] == "transactions" and parts[2] == "files":  # noqa: PLR2004 - transactions/ID/files
             return max(self.body, BATCH)
+        if len(parts) >= 3 and parts[0] == "transactions" and parts[2] == "resumable":  # noqa: PLR2004 - transactions/ID/resumable
+            return self.upload
         return self.upload if whole or (piece and scope["method"] != "POST") else self.body
 
 

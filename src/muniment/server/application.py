@@ -35,6 +35,7 @@ from muniment.server.monitoring import Monitor
 from muniment.server.native.fast_path import FastFilePath
 from muniment.server.native.open_transactions import OpenTransactions
 from muniment.server.native.recent import RecentInstances
+from muniment.server.native.senders import Senders
 from muniment.settings import Settings
 
 _MONITOR_EVERY = 30.0
@@ -90,6 +91,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.state.authorizer = Authorizer(archive, authority, Metrics(), settings.serve_failures, settings.session_life)
     server.state.idempotency = Idempotency(app.database())
     server.state.recent = RecentInstances()
+    server.state.senders = Senders()
     server.state.streams = Streams(settings.serve_streams)
     server.state.tracer = None
     server.state.sweep_every = settings.sweep_every

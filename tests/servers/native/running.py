@@ -95,9 +95,9 @@ def serving(place: Path, **settings: Any) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def served_by_command(place: Path, *options: str, key: str = "", **environment: str) -> Iterator[Running]:
-    """A server as people start it: `muniment serve` in a process of its own."""
+    """A server as people start it: `muniment serve` in a process of its own; `--port` may be among the options."""
     key = key or make_archive(place)
-    port = free_port()
+    port = int(options[options.index("--port") + 1]) if "--port" in options else free_port()
     log = place.parent / f"{place.name}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(

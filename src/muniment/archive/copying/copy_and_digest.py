@@ -126,6 +126,7 @@ class Digesting:
         """Go on with a thread for each digest."""
         if self._lanes:
             return
+        self._fed = 0
         for hasher in self._hashers:
             given: SimpleQueue[object] = SimpleQueue()
             done: SimpleQueue[None] = SimpleQueue()

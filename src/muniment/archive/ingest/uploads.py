@@ -24,7 +24,7 @@ from typing import Self
 
 from muniment.archive.context import Opened
 from muniment.archive.copying.copy_and_digest import THREADED, Digesting
-from muniment.archive.disk.durable import NEW_FILE, make_folder, write_all, write_file, writing
+from muniment.archive.disk.durable import NEW_FILE, make_folder, replace_file, write_all, write_file, writing
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord, left_behind, read_record
 from muniment.archive.ingest.transaction import Transaction
 from muniment.content import Entry, parse_expected
@@ -93,19 +93,25 @@ def parked_transactions(archive: Opened) -> Iterator[ParkedTransaction]:
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """What an upload will be: its path, the size and digests promised, and its time of change."""
+    """What an upload will be: its path, the size and digests promised, and its time of change.
+
+    `said` is what its sender said of it, word for word, and wants to hear again. `taken` are the digests of the file
+    when it was given to the transaction.
+    """
 
     path: str
     size: int | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     modified: str | None = None
     replace: bool = False
+    said: str = ""
+    taken: Mapping[str, str] = field(default_factory=dict)
 
 
 class Upload:
     """A file on its way into a transaction; one connection at a time may send.
 
-    The bytes are digested while they come. After a break they are digested once more from the disk.
+    The bytes are digested while they come, and what this process has not seen itself is read once from the disk.
     """
 
     def __init__(self, folder: Path, id: str, request: UploadRequest, algorithms: Iterable[str]) -> None:
@@ -116,6 +122,7 @@ class Upload:
         self._algorithms = tuple(dict.fromkeys((*algorithms, *request.digests)))
         self._descriptor = -1
         self._digesting: Digesting | None = None
+        self._digested = 0
         self._size = 0
         self._values: tuple[int, dict[str, str]] = (-1, {})
         self._pieces: tuple[str, ...] = ()
@@ -150,13 +157,33 @@ class Upload:
             UploadNotFound: There is none such.
         """
         folder = StagingArea(_folder(archive, transaction), _UNKNOWN, None).uploads
-        try:
-            if not re.fullmatch(r"[0-9a-f]{32}", id):
-                raise FileNotFoundError
-            request = UploadRequest(**json.loads(read_regular(folder / f"{id}.json")))
-        except (OSError, ValueError, TypeError, RecursionError):
-            raise UploadNotFound(transaction=transaction, upload=id) from None
-        return cls(folder, id, request, archive.context.config.digests)
+        if not re.fullmatch(r"[0-9a-f]{32}", id):
+            raise UploadNotFound(transaction=transaction, upload=id)
+        return cls(folder, id, _read_note(folder / f"{id}.json"), archive.context.config.digests)
+
+    def reread(self) -> None:
+        """Learn what another process wrote down of it since.
+
+        Raises:
+            UploadNotFound: It is over.
+        """
+        self.request = _read_note(self._note)
+
+    def announce(self, size: int) -> None:
+        """Say how large the file will be, where that was not known when it began.
+
+        Raises:
+            BadValue: It cannot be so large.
+            WrongUploadOffset: Another size was announced, or more has come already.
+            DiskFull, WriteFailed: The storage refused.
+        """
+        check_size(size)
+        if self.request.size not in {None, size}:
+            self._refuse_elsewhere(self.request.size or 0, size)
+        if self.received() > size:
+            self._refuse_elsewhere(self.received(), size)
+        if self.request.size is None:
+            self._write_note(replace(self.request, size=size))
 
     def received(self) -> int:
         """How many bytes have come.
@@ -169,14 +196,29 @@ class Upload:
         except OSError:
             raise UploadNotFound(transaction=self._part.parent.parent.name, upload=self.id) from None
 
+    def taken(self, transaction: Transaction) -> Entry | None:
+        """The file, if it was given to its transaction, which this process holds, and is there.
+
+        Raises:
+            UploadNotFound: It is over.
+        """
+        self.reread()
+        if not self.request.taken:
+            return None
+        there = (entry for entry in transaction.files() if entry.path == self.request.path)
+        return next((entry for entry in there if dict(entry.digests) == dict(self.request.taken)), None)
+
     @contextlib.contextmanager
-    def receiving(self, offset: int) -> Iterator[None]:
+    def receiving(self, offset: int, *, lasting: bool = False) -> Iterator[None]:
         """Take bytes by `write` from `offset` on, for the length of a `with` block.
+
+        With `lasting` they are on stable storage at its end: whoever is told how far it came need not keep them.
 
         Raises:
             UploadNotFound: It is over.
             UploadBusy: Another connection is sending.
             WrongUploadOffset: It does not stand at `offset`.
+            DiskFull, WriteFailed: The storage refused.
         """
         self._take_up(offset)
         try:
@@ -186,9 +228,13 @@ class Upload:
                 values = self._digesting.values()
                 self._values = (self._size, dict(zip(self._algorithms, values, strict=True)))
                 self._pieces = self._digesting.pieces()
-            self._digesting = None
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            try:
+                if lasting and self._size > offset:
+                    with writing(self._part):
+                        os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def write(self, data: bytes) -> None:
         """Append the next bytes.
@@ -203,13 +249,23 @@ class Upload:
         assert self._digesting is not None
         if size > THREADED and len(data) >= _READ // 4:
             self._digesting.spread()
-        self._digesting.feed(data)
-        with writing(self._part):
-            write_all(self._descriptor, data)
-        self._size = size
+        digesting, self._digesting = self._digesting, None  # of a part of them nobody could tell
+        digesting.feed(data)
+        try:
+            with writing(self._part):
+                write_all(self._descriptor, data)
+        except BaseException:
+            digesting.close()
+            raise
+        self._digesting = digesting
+        self._digested = self._size = size
 
-    def finish(self, transaction: Transaction, digests: Mapping[str, str] | None = None) -> Entry:
+    def finish(
+        self, transaction: Transaction, digests: Mapping[str, str] | None = None, *, remember: bool = False
+    ) -> Entry:
         """Give the file to its transaction, which this process holds.
+
+        With `remember` it can still be asked afterwards whether that was done (`taken`).
 
         Raises:
             UploadIncomplete: Not all of it has come.
@@ -221,16 +277,24 @@ class Upload:
             raise UploadIncomplete(upload=self.id, found=size, size=self.request.size)
         expected = {**self.request.digests, **parse_expected(digests)}
         found = self._digests(size, expected)
+        if remember:
+            # Before it is given away: whoever finds this and the file in the transaction knows that all was done.
+            own = {name: found[name] for name in transaction.algorithms}
+            self._write_note(replace(self.request, size=size, taken=own))
+        done = False
         try:
             path = transaction.check_path(self.request.path, replace=self.request.replace)
             entry = Entry(path, size, found, self.request.modified)
-            return transaction.store_upload(self._part, entry, expected, self._pieces)
+            kept = transaction.store_upload(self._part, entry, expected, self._pieces)
+            done = remember
         finally:
-            self.discard()
+            if not done:
+                self.discard()
+        return kept
 
     def discard(self) -> None:
         """Remove what has come."""
-        for place in (self._part, self._note):
+        for place in (self._note, self._part):
             with contextlib.suppress(OSError):
                 place.unlink()
 
@@ -246,35 +310,55 @@ class Upload:
                 raise UploadBusy(upload=self.id) from None
             size = os.fstat(descriptor).st_size
             self._refuse_elsewhere(size, offset)
-            self._digesting = self._digested(descriptor, size)
+            self._catch_up(descriptor, size)
         except BaseException:
             os.close(descriptor)
             raise
         self._descriptor, self._size = descriptor, size
 
+    def _write_note(self, request: UploadRequest) -> None:
+        replace_file(self._note, json.dumps(asdict(request)).encode("utf-8"), scratch=self._note.parent)
+        self.request = request
+
     def _refuse_elsewhere(self, found: int, given: int) -> None:
         if found != given:
             raise WrongUploadOffset(upload=self.id, found=found, given=given)
 
-    def _digested(self, descriptor: int, size: int) -> Digesting:
-        digesting = Digesting(self._algorithms, threads=size > THREADED, piece=PIECE)
-        position = 0
-        while position < size:
-            data = os.pread(descriptor, min(_READ, size - position), position)
+    def _catch_up(self, descriptor: int, size: int) -> None:
+        """Digest what has come, but for what this process has digested already: bytes are only ever appended."""
+        if self._digesting is None or self._digested > size:
+            self._digesting, self._digested = Digesting(self._algorithms, piece=PIECE), 0
+        if size - self._digested > THREADED:
+            self._digesting.spread()
+        while self._digested < size:
+            data = os.pread(descriptor, min(_READ, size - self._digested), self._digested)
             if not data:
                 break
-            digesting.feed(data)
-            position += len(data)
-        return digesting
+            self._digesting.feed(data)
+            self._digested += len(data)
 
     def _digests(self, size: int, expected: Mapping[str, str]) -> dict[str, str]:
         known, values = self._values
         if known == size and set(expected) <= set(values):
             return values
-        self._algorithms = tuple(dict.fromkeys((*self._algorithms, *(name for name in expected if name in ALGORITHMS))))
+        wanted = tuple(dict.fromkeys((*self._algorithms, *(name for name in expected if name in ALGORITHMS))))
+        if wanted != self._algorithms:
+            self._algorithms, self._digesting = wanted, None
         with self.receiving(size):
             pass
         return self._values[1]
+
+
+def _read_note(place: Path) -> UploadRequest:
+    """What an upload will be, as it was written down.
+
+    Raises:
+        UploadNotFound: There is none such.
+    """
+    try:
+        return UploadRequest(**json.loads(read_regular(place)))
+    except (OSError, ValueError, TypeError, RecursionError):
+        raise UploadNotFound(transaction=place.parent.parent.name, upload=place.stem) from None
 
 
 class Receiving:

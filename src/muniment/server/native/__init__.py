@@ -15,6 +15,7 @@ from muniment.server.native import (
     packages,
     reports,
     resources,
+    resumable,
     transactions,
     uploads,
 )
@@ -27,6 +28,7 @@ _PARTS = (
     fetches,
     transactions,
     uploads,
+    resumable,
     events,
     fixity,
     groups,

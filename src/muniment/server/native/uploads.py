@@ -85,10 +85,10 @@ async def put(
             response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
             return file_out(entry)
         first += rest
-    upload = await run_in_threadpool(_begin, request, transaction, asked)
+    upload = await run_in_threadpool(begin_one, request, transaction, asked)
     try:
-        await _receive(request, transaction, upload, 0, _chained(first, pieces))
-        entry = await run_in_threadpool(_finish, request, transaction, upload, {})
+        await receive(request, transaction, upload, 0, chained(first, pieces), lasting=False)
+        entry = await run_in_threadpool(finish_one, request, transaction, upload, {})
     except BaseException:
         await run_in_threadpool(upload.discard)
         raise
@@ -131,7 +131,7 @@ def begin(
     asked = UploadRequest(given.path, given.size, given.digests, given.modified or None, given.replace)
 
     def make() -> dict[str, object]:
-        return {"upload": _begin(request, transaction, asked).id, "offset": 0}
+        return {"upload": begin_one(request, transaction, asked).id, "offset": 0}
 
     record = request.app.state.idempotency.once(
         idempotency_key, access.caller.agent, [transaction, given.model_dump()], make
@@ -150,7 +150,7 @@ def offset(request: Request, response: Response, transaction: str, upload: str) 
 @router.get("/uploads/{upload}", operation_id="upload")
 def show(request: Request, transaction: str, upload: str) -> UploadOut:
     """Where an upload stands."""
-    return UploadOut(upload=upload, offset=_upload(request, transaction, upload).received())
+    return UploadOut(upload=upload, offset=upload_of(request, transaction, upload).received())
 
 
 @router.patch("/uploads/{upload}", operation_id="append", status_code=204, openapi_extra=_BYTES)
@@ -166,15 +166,15 @@ async def append(
 
     Of a piece with a `Content-Digest` all counts or nothing; it has at most 32 MiB.
     """
-    found = await run_in_threadpool(_upload, request, transaction, upload)
+    found = await run_in_threadpool(upload_of, request, transaction, upload)
     pieces = pieces_of(request)
     if content_digest:
-        pieces = _chained(await _whole_piece(pieces, read_digest_fields(content_digest)), pieces)
-    await _receive(request, transaction, found, upload_offset, pieces)
+        pieces = chained(await whole_piece(pieces, read_digest_fields(content_digest)), pieces)
+    await receive(request, transaction, found, upload_offset, pieces)
     response.headers["Upload-Offset"] = str(found.received())
 
 
-async def _whole_piece(pieces: AsyncIterator[bytes], expected: dict[str, str]) -> bytes:
+async def whole_piece(pieces: AsyncIterator[bytes], expected: dict[str, str]) -> bytes:
     """A piece that is as its digest says.
 
     Raises:
@@ -195,7 +195,7 @@ async def _whole_piece(pieces: AsyncIterator[bytes], expected: dict[str, str]) -
 @router.post("/uploads/{upload}", operation_id="finish_upload", status_code=201)
 def finish(request: Request, response: Response, transaction: str, upload: str, given: FinishIn) -> FileOut:
     """Give the file to the transaction. With other digests than promised it is refused and gone."""
-    entry = _finish(request, transaction, _upload(request, transaction, upload), dict(given.digests))
+    entry = finish_one(request, transaction, upload_of(request, transaction, upload), dict(given.digests))
     request.app.state.open_transactions.end_upload(transaction, upload)
     response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
     return file_out(entry)
@@ -204,13 +204,19 @@ def finish(request: Request, response: Response, transaction: str, upload: str, 
 @router.delete("/uploads/{upload}", operation_id="discard_upload", status_code=204)
 def discard(request: Request, transaction: str, upload: str) -> None:
     """Drop what has come of a file."""
-    found = _upload(request, transaction, upload)
+    found = upload_of(request, transaction, upload)
     found.received()
     found.discard()
     request.app.state.open_transactions.end_upload(transaction, upload)
 
 
-def _upload(request: Request, transaction: str, upload: str) -> Upload:
+def upload_of(request: Request, transaction: str, upload: str) -> Upload:
+    """An upload of a transaction the caller may go on with.
+
+    Raises:
+        UploadNotFound: There is none such.
+        MunimentError: As `allowed`.
+    """
     allowed(request, transaction)
     found: Upload = request.app.state.open_transactions.upload(transaction, upload)
     return found
@@ -276,7 +282,12 @@ def _refuse_other(found: Transaction, given: UploadIn, data: bytes) -> None:
     refuse_mismatch(path, hashers.values(), expected)
 
 
-def _begin(request: Request, transaction: str, asked: UploadRequest) -> Upload:
+def begin_one(request: Request, transaction: str, asked: UploadRequest) -> Upload:
+    """Begin an upload.
+
+    Raises:
+        MunimentError: As `held` and `Upload.begin`.
+    """
     open_transactions: OpenTransactions = request.app.state.open_transactions
     with held(request, transaction) as (_, found):
         upload = Upload.begin(found, asked)
@@ -284,21 +295,40 @@ def _begin(request: Request, transaction: str, asked: UploadRequest) -> Upload:
     return upload
 
 
-def _finish(request: Request, transaction: str, upload: Upload, digests: dict[str, str]) -> Entry:
+def finish_one(
+    request: Request, transaction: str, upload: Upload, digests: dict[str, str], *, remember: bool = False
+) -> Entry:
+    """Give a file to its transaction.
+
+    Raises:
+        MunimentError: As `Upload.finish`.
+    """
     with held(request, transaction) as (_, found):
-        return upload.finish(found, digests)
+        return upload.finish(found, digests, remember=remember)
 
 
-async def _receive(
-    request: Request, transaction: str, upload: Upload, offset: int, pieces: AsyncIterator[bytes]
+async def receive(
+    request: Request,
+    transaction: str,
+    upload: Upload,
+    offset: int,
+    pieces: AsyncIterator[bytes],
+    *,
+    lasting: bool = True,
 ) -> None:
+    """Append what comes; on return it is on stable storage, if it is to be `lasting`.
+
+    Raises:
+        BadRequest: The client went away; what had come is kept.
+        MunimentError: As `Upload.receiving` and `Upload.write`.
+    """
     open_transactions: OpenTransactions = request.app.state.open_transactions
 
     def write(data: bytes) -> None:
         open_transactions.extend_lease(transaction)
         upload.write(data)
 
-    receiving = upload.receiving(offset)
+    receiving = upload.receiving(offset, lasting=lasting)
     await run_in_threadpool(receiving.__enter__)
     try:
         await pour(pieces, write)
@@ -315,7 +345,8 @@ async def _first(pieces: AsyncIterator[bytes]) -> bytes:
         raise BadRequest(reason="the client went away before the end of the body") from None
 
 
-async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What was read already, and what comes after it."""
     if first:
         yield first
     async for piece in rest:
