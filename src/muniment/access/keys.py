@@ -195,15 +195,18 @@ class Keys:
     def renew(self, name: str, *, expires_at: float | None = None, keep: bool = False, by: str = "") -> NewKey:
         """Make a new secret for a name that has its rights already, and revoke the old ones unless `keep`.
 
+        It has the scope of the newest one before: a new secret is no way to get more rights.
+
         Raises:
             ApiKeyNotFound: No key was ever called so.
             DatabaseUnavailable: The database cannot be reached.
         """
-        made = _new(name, expires_at, by)
 
         def work(connection: Connection) -> NewKey:
-            if not _named(connection, name):
+            before = [_key(row) for row in connection.execute(_BY_NAME, {"key": name})]
+            if not before:
                 raise ApiKeyNotFound(key=name)
+            made = _new(name, expires_at, by, before[-1].scope)
             if not keep:
                 connection.execute(_REVOKE_NAME, {"key": name, "now": time.time()})
             _insert(connection, made)

@@ -358,6 +358,18 @@ def test_a_rotated_key_counts_on_for_its_grace_and_keeps_scope_and_life(store: A
     assert authority.identify(bearer(new.text), HERE).user == Identity.user("keys", "program")
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_renewed_key_has_no_more_rights_than_the_one_before(
+    store: AccessStore, authority: Authority, keep: bool
+) -> None:
+    grants = {"/": frozenset({"admin"})}
+    store.keys.create("narrow", grants=grants, scope=Scope.of(["o/p"], ["resources/read"]))
+    caller = authority.identify(bearer(store.keys.renew("narrow", keep=keep).text), HERE)
+    assert authority.allowed(caller, "resources/read", "o/p")
+    assert not authority.allowed(caller, "resources/write", "o/p")
+    assert not authority.allowed(caller, "resources/read", None)
+
+
 def test_rotation_makes_no_dead_key_live_and_no_short_one_longer(store: AccessStore) -> None:
     store.keys.create("gone")
     store.keys.revoke("gone")

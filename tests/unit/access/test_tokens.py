@@ -152,6 +152,7 @@ BAD: dict[str, tuple[Make, type[AuthenticationFailed]]] = {
     "made in the future": (lambda i: i.token(iat=time.time() + 60), InvalidAccessToken),
     "another audience": (lambda i: i.token(aud="wiki"), InvalidAccessToken),
     "part of the audience's name": (lambda i: i.token(aud=AUDIENCE[:-1]), InvalidAccessToken),
+    "a list of other audiences": (lambda i: i.token(aud=["wiki", AUDIENCE + "2", [AUDIENCE]]), InvalidAccessToken),
     "no audience": (lambda i: i.token(aud=None), InvalidAccessToken),
     "an audience that is no text": (lambda i: i.token(aud={AUDIENCE: 1}), InvalidAccessToken),
     "a foreign issuer": (lambda i: i.token(iss="https://evil.example.com"), UnknownAccessTokenIssuer),
