@@ -154,6 +154,19 @@ def test_the_pieces_are_found_whichever_way_a_file_comes_in(site: Site, tmp_path
         assert archive.context.pieces.known(sha256) == expected
 
 
+@pytest.mark.parametrize("form", ["tar", "zip"])
+def test_the_digests_of_an_export_are_exact(site: Site, form: str) -> None:
+    with LocalArchive(site.folder, parity=False) as archive, archive.new(f"small {form}", "o/p") as transaction:
+        transaction.add(b"0123456789", "file.txt")
+    address = f"/archive/v1/resources/small%20{form}/export?form={form}&project={quote('o/p', safe='')}"
+    whole = request(site, address, Want_Repr_Digest="sha-256=1")
+    digest = base64.b64encode(hashlib.sha256(whole[1] or b"").digest()).decode()
+    assert whole[2]["repr-digest"] == whole[2]["content-digest"] == f"sha-256=:{digest}:"
+    part = request(site, address, Range="bytes=100-199")
+    assert (part[0], part[2]["repr-digest"]) == (206, f"sha-256=:{digest}:")
+    assert (part[1], "content-digest" in part[2]) == ((whole[1] or b"")[100:200], False)
+
+
 def selection(site: Site, payload: bytes) -> str:
     """Make a selection; the path of its download."""
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
