@@ -31,7 +31,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 TAR_SERVER = """
 import socket, subprocess, sys
-server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+server = socket.createserving(("127.0.0.1", int(sys.argv[1])))
 while True:
     connection, _ = server.accept()
     with connection:
@@ -65,11 +65,11 @@ def run(*, rounds: int, quick: bool) -> None:
             (f"{small:,} files of 8 KiB", small, 8_192),
         ):
             folder = home / f"{count}"
-            with _server(folder / "archive") as server:
+            with serving(folder / "archive") as server:
                 _fill(server, folder / "plain", count, size)
                 _selections(f"Selection of {title}", server, folder, rounds)
             shutil.rmtree(folder)
-        with _server(home / "small") as server:
+        with serving(home / "small") as server:
             _small(server, 400 if quick else 2_000)
 
 
@@ -101,7 +101,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def _server(archive: Path) -> Iterator[Server]:
+def serving(archive: Path) -> Iterator[Server]:
+    """A new archive and its server, as people start it, with a project of Nexus."""
     muniment = str(peers.BIN / "muniment")
     archive.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([muniment, "--archive", str(archive), "init"], check=True, capture_output=True)
@@ -278,7 +279,7 @@ def _free_port() -> int:
 
 
 def _wait(port: int) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

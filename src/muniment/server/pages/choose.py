@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from muniment.archive import Instance
 from muniment.content import Entry
+from muniment.content.pieces import PieceBook
 from muniment.content.times import seconds
 from muniment.doors.nexus.http.archives import WRITE as MAKE
 from muniment.errors.base import BadInput
@@ -60,7 +61,7 @@ def chosen(request: Request, id: str) -> Response:
     entries = list(chosen_files(found, request.query_params.getlist("path")))
     if not entries:
         raise BadInput(reason="no file is chosen")
-    plan = _plan(found, entries, form)
+    plan = _plan(found, entries, form, page.access.archive.context.pieces)
     own = {"Cache-Control": "private, no-cache"}
     return PlanResponse(request, plan, f"{folder_name(found.id)}.{form}", headers=own)
 
@@ -75,10 +76,10 @@ def chosen_files(found: Instance, paths: Iterable[str]) -> Iterator[Entry]:
             yield entry
 
 
-def _plan(found: Instance, entries: list[Entry], form: str) -> Plan:
+def _plan(found: Instance, entries: list[Entry], form: str, book: PieceBook) -> Plan:
     modified = seconds(found.created)
     members = [
-        Member(entry.path, entry.size or 0, partial(_open, found, entry), dict(entry.digests), modified)
+        Member(entry.path, entry.size or 0, partial(_open, found, entry), dict(entry.digests), modified, book=book)
         for entry in entries
     ]
     return ZipPlan(members) if form == "zip" else TarPlan(members)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
 
 from fastapi import Request
 from starlette.responses import Response
 
+from muniment.content.pieces import PieceBook, RangeProof, learn_pieces, pieces_of_file
+from muniment.errors.content import PieceMismatch
 from muniment.errors.stores import KeyNotFound, StoredWrong
 from muniment.http.files import asked_range
 from muniment.http.streaming import PIECE, PumpResponse
 from muniment.stores import Store
 
 
-def content(request: Request, store: Store, key: str, sha256: str, disposition: str) -> Response:
-    """Answer with what is under a key.
+def content(request: Request, store: Store, key: str, sha256: str, disposition: str, book: PieceBook) -> Response:
+    """Answer with what is under a key; a part of a large file is proven by its pieces, as `book` has them.
 
     Raises:
         KeyNotFound: There is nothing.
@@ -37,28 +42,79 @@ def content(request: Request, store: Store, key: str, sha256: str, disposition: 
     headers["Content-Length"] = str(stop - start)
     if part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{found.size}"
-    checked = sha256 if part is None else None
-    return PumpResponse(lambda: _pieces(store, key, start, stop, checked), status=206 if part else 200, headers=headers)
+    where = _Stored(store, key, found.size, sha256)
+    pieces = partial(_whole, where) if part is None else partial(_part, where, start, stop, book)
+    return PumpResponse(pieces, status=206 if part else 200, headers=headers)
 
 
-def _pieces(store: Store, key: str, start: int, stop: int, sha256: str | None) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What lies under a key, and what it has to be."""
+
+    store: Store
+    key: str
+    size: int
+    sha256: str
+
+    def open(self, offset: int) -> BinaryIO:
+        return self.store.open(self.key, offset)
+
+    def wrong(self, found: str, expected: str) -> StoredWrong:
+        return StoredWrong(store=self.store.container, key=self.key, what="sha256", found=found, expected=expected)
+
+
+def _whole(where: _Stored) -> Iterator[bytes]:
     """The bytes; the last piece is held back until all of them are known to be right.
 
     Raises:
         StoredWrong: They are not, or there are fewer.
     """
-    digest, held = hashlib.sha256(), b""
-    with store.open(key, start) as file:
-        left = stop - start
+    digest = hashlib.sha256()
+
+    def prove() -> None:
+        if digest.hexdigest() != where.sha256:
+            raise where.wrong(digest.hexdigest(), where.sha256)
+
+    yield from _held_back(where, 0, where.size, digest.update, prove)
+
+
+def _part(where: _Stored, start: int, stop: int, book: PieceBook) -> Iterator[bytes]:
+    """Some of the bytes; the last piece is held back until the pieces they lie in are known to be right.
+
+    Raises:
+        StoredWrong: They are not, or there are fewer.
+    """
+    try:
+        digests = pieces_of_file(where.size, where.sha256, book)
+        if digests is None:
+            learn_pieces(where.size, where.sha256, book, where.open)
+            digests = pieces_of_file(where.size, where.sha256, book)
+        # Where nothing can be remembered, the file was read whole just now.
+        proof = RangeProof(where.size, digests, start, where.open) if digests else None
+        update = proof.update if proof else _nothing
+        yield from _held_back(where, start, stop, update, proof.finish if proof else lambda: None)
+    except PieceMismatch as trouble:
+        raise where.wrong(trouble.details["found"], trouble.details["expected"]) from trouble
+
+
+def _held_back(
+    where: _Stored, start: int, stop: int, update: Callable[[bytes], object], prove: Callable[[], object]
+) -> Iterator[bytes]:
+    held = b""
+    left = stop - start
+    with where.open(start) as file:
         while left and (piece := file.read(min(PIECE, left))):
             left -= len(piece)
-            if sha256 is not None:
-                digest.update(piece)
+            update(piece)
             if held:
                 yield held
             held = piece
-    found = digest.hexdigest()
-    if left or (sha256 is not None and found != sha256):
-        raise StoredWrong(store=store.container, key=key, what="sha256", found=found, expected=sha256 or "more bytes")
+    if left:
+        raise where.wrong(f"{left} bytes fewer", where.sha256)
+    prove()
     if held:
         yield held
+
+
+def _nothing(data: bytes) -> None:
+    del data

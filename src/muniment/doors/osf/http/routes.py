@@ -162,7 +162,7 @@ def linked(
     """The bytes of a file, for whoever has the link: the link itself is what lets in."""
     foreman: Foreman = request.app.state.osf.foreman
     store, key, disposition = foreman.linked(container, sha256, name=name, expires=expires, signature=signature)
-    return content(request, store, key, sha256, disposition)
+    return content(request, store, key, sha256, disposition, request.app.state.archive.context.pieces)
 
 
 def _access(request: Request, permission: str) -> AuthorizedRequest:
