@@ -451,3 +451,18 @@ def test_the_drafts_client_may_send_all_at_once(running: Running) -> None:
     begun = transaction.ask("POST", "", b"abc", said)
     assert (begun.status, begun.headers["upload-complete"]) == (201, "?1")
     assert transaction.files() == {"Größe.txt": sha256(b"abc")}
+
+
+def test_several_processes_go_on_with_one_upload(tmp_path: Path) -> None:
+    with served_by_command(tmp_path / "archive", "--processes", "2") as running:
+        transaction = Transaction(running, "shared")
+        upload = transaction.begin(None)
+        size = len(DATA)
+        for number in range(12):
+            start = int(transaction.ask("HEAD", upload).headers["upload-offset"])
+            stop = size if number == 11 else size * (number + 1) // 12
+            more = {"Upload_Length": str(size)} if number == 6 else {}
+            assert transaction.send(upload, start, DATA[start:stop], **more).status == 204
+        for _ in range(4):
+            assert transaction.ask("HEAD", upload).headers["upload-complete"] == "?1"
+        assert transaction.commit() == DATA
