@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import re
@@ -9,11 +10,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
 
 from muniment.access import NOBODY, AccessStore, Authority, Identity, Scope
+from muniment.access import keys as keys_module
 from muniment.access.authority import LOOK_SECONDS
 from muniment.errors.access import (
     ApiKeyNotFound,
@@ -110,6 +113,25 @@ def test_a_wrong_key_is_refused_and_never_repeated(
         assert made.text.split("_")[2] not in f"{refused.value!r} {refused.value} {refused.value.details}"
         assert wrong not in f"{refused.value!r} {refused.value} {refused.value.details}"
     assert made.text.split("_")[2] not in caplog.text
+
+
+def test_an_unknown_id_is_compared_like_a_wrong_secret(
+    store: AccessStore, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is the same, and the comparison is one whose time does not tell how much of it was right."""
+    made = store.keys.create("alice")
+    compared: list[tuple[int, int]] = []
+
+    def compare(found: str, expected: str) -> bool:
+        compared.append((len(found), len(expected)))
+        return hmac.compare_digest(found, expected)
+
+    monkeypatch.setattr(keys_module, "hmac", SimpleNamespace(compare_digest=compare))
+    wrong = wrong_keys(made.text)
+    for what in ("another secret", "an unknown id"):
+        with pytest.raises(AuthenticationFailed):
+            authority.identify(bearer(wrong[what]), HERE)
+    assert compared == [(64, 64)] * 2
 
 
 @pytest.mark.parametrize(
