@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from muniment.imaging import ImageProcess
     from muniment.imaging.text import ReadText
     from muniment.jobs import Ledger
-    from muniment.publishers.protocol import Publisher
+    from muniment.publishers.protocol import Publisher, Remembered
     from muniment.session import Session
     from muniment.stores import Store
 
@@ -82,7 +82,7 @@ def _publisher(
         return scratch("distillery", "access")
 
     if given.publisher == "islandora7":
-        return _islandora7(settings, open_images, place)
+        return _islandora7(settings, open_images, place, Batches(ledger().database))
     if given.publisher == "islandora2":
         from muniment.publishers.islandora2 import Islandora2, Islandora2Site  # noqa: PLC0415 - as above
 
@@ -97,7 +97,10 @@ def _publisher(
 
 
 def _islandora7(
-    settings: DistillerySettings, open_images: Callable[[], ImageProcess], place: Callable[[], Path]
+    settings: DistillerySettings,
+    open_images: Callable[[], ImageProcess],
+    place: Callable[[], Path],
+    remembered: Remembered,
 ) -> Publisher:
     from muniment.publishers.islandora7 import Islandora7, Islandora7Site  # noqa: PLC0415 - as above
     from muniment.publishers.islandora7.ssh import SshMachine  # noqa: PLC0415 - as above
@@ -106,7 +109,7 @@ def _islandora7(
     target, _, port = given.ssh.partition(":")
     machine = SshMachine(target, int(port or 22), identity=given.identity_file, known_hosts=given.known_hosts_file)
     site = Islandora7Site(given.webroot, given.url, given.namespace, given.drush)
-    return Islandora7(machine, site, open_images, _reader(settings), place)
+    return Islandora7(machine, site, open_images, _reader(settings), place, remembered)
 
 
 def _reader(settings: DistillerySettings) -> ReadText:

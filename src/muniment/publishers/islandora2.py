@@ -18,14 +18,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from muniment.errors.distillery import PublisherUnreachable, PublishingFailed
 from muniment.errors.sources import HostUnknown, RateLimited, ServiceFailed, ServiceUnreachable
 from muniment.imaging import ImageProcess
 from muniment.imaging.text import ReadText, no_text
-from muniment.publishers.protocol import Publication, PublishedAt, PublishedPage, Publisher
+from muniment.publishers.protocol import Publication, PublishedAt, PublishedPage, Publisher, Remembered
 from muniment.session import Account, Session
 from muniment.session.reply import Answer
 
@@ -57,16 +57,6 @@ class _Use(NamedTuple):
 _ORIGINAL = _Use(ORIGINAL, "file", "field_media_file")
 _SERVICE = _Use(SERVICE, "image", "field_media_image")
 _THUMBNAIL = _Use(THUMBNAIL, "image", "field_media_image")
-
-
-class Remembered(Protocol):
-    """What outlives the work: the number of each thing that was made, by a name of ours."""
-
-    def get(self, name: str) -> str:
-        """What is remembered, or ''."""
-
-    def put(self, name: str, value: str) -> None:
-        """Remember it; it is on stable storage on return."""
 
 
 @dataclass(frozen=True, slots=True)

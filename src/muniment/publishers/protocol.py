@@ -94,3 +94,13 @@ class Publisher(Protocol):
         Raises:
             PublishingFailed: It cannot be told.
         """
+
+
+class Remembered(Protocol):
+    """What outlives the work: what a publisher has to know again of each thing, by a name of ours."""
+
+    def get(self, name: str) -> str:
+        """What is remembered, or ''."""
+
+    def put(self, name: str, value: str) -> None:
+        """Remember it; it is on stable storage on return."""

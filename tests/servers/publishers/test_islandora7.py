@@ -28,6 +28,7 @@ from muniment.testing.scans import write_scan
 from muniment.testing.servers import drush
 from muniment.testing.services import Service
 from tests.published import published
+from tests.servers.publishers.test_islandora2 import Memory
 
 BESIDE = published("schemas/mods-3.7.xsd")
 """The schema is not part of this project; without it the records are still read."""
@@ -104,7 +105,7 @@ def site(sshd: Service, run_folder: Path, tmp_path: Path) -> Callable[..., Site]
         (tmp_path / "it's a web root").mkdir()
         command = drush.install(tmp_path)
         given = Islandora7Site(str(tmp_path / "it's a web root"), "https://islandora.example.org", "arch", str(command))
-        return Site(tmp_path, Islandora7(machine, given, ImageProcess, read, lambda: tmp_path / "scratch"))
+        return Site(tmp_path, Islandora7(machine, given, ImageProcess, read, lambda: tmp_path / "scratch", Memory()))
 
     return make
 
@@ -136,6 +137,28 @@ def test_what_is_there_is_not_ingested_again(site: Callable[..., Site], tmp_path
     before = len(made.commands)
     assert made.show(book(tmp_path)) == first
     assert set(made.commands[before:]) == {"islandora_datastream_crud_fetch_pids"}
+
+
+def test_an_image_that_changed_there_is_noticed_and_one_that_never_arrived_as_it_was_is_refused(
+    site: Callable[..., Site], tmp_path: Path
+) -> None:
+    made = site()
+    found = made.show(book(tmp_path))
+    (page, other) = made.state["books"]["HBF:HBF_001_05"]
+    assert set(found.files) == {"pid", "pages", page, other}
+    assert list(made.publisher.check("HBF_001_05", found)) == []
+    kept = tmp_path / "drush-images" / page
+    data = kept.read_bytes()
+    kept.write_bytes(data + b"x")
+    (told,) = made.publisher.check("HBF_001_05", found)
+    assert told.startswith(f"the image of {page} is not the one that was published")
+    # Nothing of it was told yet: as if a run had ended between ingesting and looking.
+    made.publisher._remembered.put(
+        "islandora7 HBF:HBF_001_05", json.dumps({"sent": sorted([found.files[page], found.files[other]])})
+    )
+    for _ in range(2):
+        with pytest.raises(PublishedInPart, match="not those that were sent"):
+            made.publisher.publish(book(tmp_path))
 
 
 def test_a_collection_that_the_index_does_not_know_yet_is_not_made_again(
@@ -192,7 +215,7 @@ def test_a_missing_web_root_or_machine_is_named_beforehand(site: Callable[..., S
         made.publisher.preflight()
     nobody = SshMachine("nobody@127.0.0.1", 1)
     given = Islandora7Site("/", "https://x.example")
-    lost = Islandora7(nobody, given, ImageProcess, never, lambda: tmp_path)
+    lost = Islandora7(nobody, given, ImageProcess, never, lambda: tmp_path, Memory())
     with pytest.raises(PublishingFailed, match="cannot be reached"):
         lost.preflight()
 

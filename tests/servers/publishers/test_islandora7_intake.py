@@ -27,6 +27,7 @@ from muniment.publishers.islandora7 import Islandora7, Islandora7Site
 from muniment.publishers.islandora7.ssh import CommandResult, SshMachine
 from muniment.publishers.protocol import Publication, PublishedAt
 from muniment.testing.servers import drush
+from tests.servers.publishers.test_islandora2 import Memory
 from tests.servers.publishers.test_islandora7 import book
 
 KILLED = 137
@@ -103,7 +104,7 @@ class Rig:
         self.machine = FadingMachine(folder / "there")
         site = Islandora7Site(str(folder), "https://islandora.example.org", "arch", str(drush.install(folder)))
         self.publisher = Islandora7(
-            self.machine, site, lambda: images, no_text, lambda: folder / "scratch", pause=lambda _: None
+            self.machine, site, lambda: images, no_text, lambda: folder / "scratch", Memory(), pause=lambda _: None
         )
 
     def show(self, given: Publication) -> PublishedAt:

@@ -32,6 +32,7 @@ _ANSWER = f"""[ -e "$1.said" ] || exit {_NEVER_BEGUN}
 cat "$1.ended" "$1.said"; cat "$1.told" >&2
 """
 # Islandora's batch has no command that removes a set; its module has a function for it, which its own pages call.
+_SUMS = 'find "$1/books" -name OBJ.jp2 -exec sha256sum -b {} +'
 _DROP = """module_load_include('inc', 'islandora_batch', 'includes/db');
 $sets = db_query("SELECT DISTINCT sid FROM {islandora_batch_queue} WHERE data LIKE :tree",
   array(':tree' => '%' . db_like('FOLDER/') . '%'))->fetchCol();
@@ -94,6 +95,19 @@ class Intake:
     def ingest(self, number: str) -> CommandResult:
         """Have a set ingested: of one that was begun, what was not ingested yet."""
         return self._do("ingest", "islandora_batch_ingest", f"--ingest_set={number}")
+
+    def digests(self) -> list[str]:
+        """The sha256 of each page's image in the tree that was sent, sorted; nothing where none was sent.
+
+        Raises:
+            PublisherUnreachable, PublishingFailed: They cannot be told.
+        """
+        if not self.folder:
+            return []
+        ran = self._machine.run(["sh", "-c", _SUMS, "sh", self.folder], seconds=86400)
+        if ran.status != 0:
+            raise PublishingFailed(id=self.folder, reason=f"its images cannot be read: {shown(ran)}")
+        return sorted(line.split(" ")[0] for line in ran.out.splitlines())
 
     def give_up(self) -> None:
         """Remove what was prepared, of which nothing was ingested, and its folder.

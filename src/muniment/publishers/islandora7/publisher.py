@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 import shutil
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from muniment.errors.distillery import PublishedInPart, PublishingFailed
@@ -24,7 +26,7 @@ from muniment.imaging.text import ReadText
 from muniment.publishers.islandora7.intake import Intake, taken_in
 from muniment.publishers.islandora7.ssh import CommandResult, SshMachine, shown
 from muniment.publishers.islandora7.tree import write_collection, write_tree
-from muniment.publishers.protocol import Publication, PublishedAt, Publisher
+from muniment.publishers.protocol import Publication, PublishedAt, Publisher, Remembered
 
 _LOOKS = 60
 """How often, a second apart, the index is asked for a new collection."""
@@ -33,6 +35,16 @@ _INGESTED = re.compile(r"Ingested (\S+?)\.\s")
 _SET_SAID = re.compile(r"SetId:\s*(\d+)")
 _SET_PRINTED = re.compile(r"^\s*(\d+)\s*$", re.MULTILINE)
 _PID = re.compile(r"^\s*([A-Za-z0-9.~_-]+:\S+)\s*$", re.MULTILINE)
+_SUM = re.compile(r"^([0-9a-f]{64}) \*\./(.+)\^OBJ\.[^^/]*$", re.MULTILINE)
+_KEPT = """members=$1 drush=$2 root=$3
+at=$(mktemp -d "${TMPDIR:-/var/tmp}/look-XXXXXXXXXX") && mkdir "$at/files" || exit 1
+"$drush" "$root" islandora_datastream_crud_fetch_pids --solr_query="$members" --pid_file="$at/pids" >&2 &&
+"$drush" --user=1 "$root" islandora_datastream_crud_fetch_datastreams -y --pid_file="$at/pids" --dsid=OBJ \\
+  --datastreams_directory="$at/files" --filename_separator=^ >&2 &&
+cd "$at/files" && find . -type f -exec sha256sum -b {} +
+ended=$?; rm -rf "$at"; exit "$ended"
+"""
+"""Have the images of pages given away into a folder there, and digest them."""
 _SPECIAL = re.compile(r'([+\-!(){}\[\]^"~*?:\\/ ])')
 
 
@@ -56,6 +68,7 @@ class Islandora7(Publisher):
         open_images: Callable[[], ImageProcess],
         read_text: ReadText,
         scratch: Callable[[], Path],
+        remembered: Remembered,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """`pause` waits between looks whether the index knows of what was ingested."""
@@ -65,6 +78,7 @@ class Islandora7(Publisher):
         self._open_images = open_images
         self._read_text = read_text
         self._scratch = scratch
+        self._remembered = remembered
 
     def preflight(self) -> None:
         """Look whether the machine answers, Drupal is where it should be, and what is needed beside it is there.
@@ -111,23 +125,24 @@ class Islandora7(Publisher):
         found = PublishedAt(address, f"{address}/datastream/TN/view", {"pid": pid, "pages": str(pages)})
         with self._taken_in(f"book {pid}", _version(publication)) as intake:
             there = self._pages_there(pid)
-            if there == pages:
-                return found
+            if there == pages and not intake.folder:
+                return self._recorded(publication.id, found)
             number = _number(_SET_PRINTED, intake.answer.out) if intake.answer else ""
             if number:
                 self._resume(intake, number)
             elif there is None:
                 self._ingest_book(intake, publication)
             there = self._pages_there(pid)
+            self._remembered.put(_name(pid), json.dumps({"sent": intake.digests()}))
         if there is None:
             raise PublishingFailed(id=publication.id, reason=f"{pid} was ingested and is not found")
         if there != pages:
             reason = f"{pid} is there with {there} of {pages} pages: remove it there, and run this again"
             raise PublishedInPart(id=publication.id, reason=reason)
-        return found
+        return self._recorded(publication.id, found)
 
     def check(self, id: str, expected: PublishedAt) -> Iterator[str]:
-        """Look whether the book is there with all its pages.
+        """Look whether the book is there with all its pages, and their images are those that were published.
 
         Raises:
             PublishingFailed: It cannot be told.
@@ -139,11 +154,19 @@ class Islandora7(Publisher):
             yield f"{pid} is not there"
         elif there != pages:
             yield f"{pid} has {there} pages, and {pages} were published"
+        wanted = {page: digest for page, digest in expected.files.items() if page not in {"pid", "pages"}}
+        kept = self._images_kept(pid) if there is not None and wanted else {}
+        for page, digest in wanted.items():
+            if page in kept and kept[page] != digest:
+                yield f"the image of {page} is not the one that was published: its sha256 is {kept[page]}"
+            elif kept and page not in kept:
+                yield f"{page} has no image"
 
     # --- inside
 
     def _taken_in(self, thing: str, version: str) -> AbstractContextManager[Intake]:
-        return taken_in(self._machine, self._words(), thing, version)
+        # A machine may have several sites, and the same collection in two of them.
+        return taken_in(self._machine, self._words(), f"{self._site.webroot} {thing}", version)
 
     @contextlib.contextmanager
     def _written(self, pid: str) -> Iterator[Path]:
@@ -157,11 +180,38 @@ class Islandora7(Publisher):
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
+    def _recorded(self, id: str, found: PublishedAt) -> PublishedAt:
+        """What was published, with the digest of each page's image as Islandora has it, compared with what was sent.
+
+        It is asked for once: Islandora gives an image away as a whole only.
+
+        Raises:
+            PublishedInPart: It has others.
+            PublishingFailed: It cannot be told.
+        """
+        name = _name(found.files["pid"])
+        known: dict[str, Any] = json.loads(self._remembered.get(name) or "{}")
+        if "kept" not in known:
+            known["kept"] = self._images_kept(found.files["pid"])
+            if "sent" in known and sorted(known["kept"].values()) != known["sent"]:
+                reason = f"images of {found.files['pid']} are not those that were sent: remove it, and run this again"
+                raise PublishedInPart(id=id, reason=reason)
+            self._remembered.put(name, json.dumps(known))
+        return replace(found, files={**found.files, **known["kept"]})
+
+    def _images_kept(self, pid: str) -> dict[str, str]:
+        """The sha256 of each page's image as Islandora gives it away, by the page's PID."""
+        words = [_members(pid), *self._words(user=False)]
+        ran = self._machine.run(["sh", "-c", _KEPT, "sh", *words], seconds=86400)
+        if ran.status != 0:
+            raise PublishingFailed(id=pid, reason=f"its images cannot be had: {shown(ran)}")
+        return {match[2]: match[1] for match in _SUM.finditer(ran.out)}
+
     def _pages_there(self, pid: str) -> int | None:
         """How many pages of a book are there; None where there is no such book."""
         if pid not in self._pids(f"PID:{_escaped(pid)}"):
             return None
-        return len(self._pids(f'RELS_EXT_isMemberOf_uri_ms:"info:fedora/{pid}"'))
+        return len(self._pids(_members(pid)))
 
     def _pids(self, query: str) -> list[str]:
         """What Islandora's index has for a query.
@@ -246,6 +296,15 @@ def _number(pattern: re.Pattern[str], said: str) -> str:
     """The number of a set, from what its preparation said; empty where it said none."""
     found = pattern.search(said)
     return found[1] if found else ""
+
+
+def _members(pid: str) -> str:
+    """What the index is asked for the pages of a book."""
+    return f'RELS_EXT_isMemberOf_uri_ms:"info:fedora/{pid}"'
+
+
+def _name(pid: str) -> str:
+    return f"islandora7 {pid}"
 
 
 def _version(publication: Publication) -> str:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ def main(place: Path, words: list[str]) -> int:
         state: dict[str, Any] = json.loads(place.read_text("utf-8"))
         state["calls"].append(words)
         options = dict(word[2:].split("=", 1) for word in words if word.startswith("--") and "=" in word)
+        options["home"] = str(place.parent)
         at = next(number for number, word in enumerate(words) if not word.startswith("--"))
         options["code"] = "".join(words[at + 1 : at + 2])
         try:
@@ -79,6 +81,9 @@ def _fetch(state: dict[str, Any], options: dict[str, str]) -> int:
     if not found or state["index_lags"]:
         sys.stderr.write("Sorry, no PIDS were found.   [error]\n")
         return 1
+    if "pid_file" in options:
+        Path(options["pid_file"]).write_text("".join(f"{each}\n" for each in found), "utf-8")
+        return 0
     sys.stdout.write("".join(f"{each}\n" for each in found))
     return 0
 
@@ -127,6 +132,9 @@ def _ingest(state: dict[str, Any], options: dict[str, str]) -> int:
             state["collections"].append(pid)
         elif book:
             state["books"][book].append(pid)
+            kept = Path(options["home"], "drush-images", pid)
+            kept.parent.mkdir(exist_ok=True)
+            shutil.copyfile(folder / "OBJ.jp2", kept)
         else:
             state["books"][pid] = []
         given["done"].append(pid)
@@ -156,6 +164,15 @@ def _is_whole(kind: str, folder: Path) -> bool:
     return names >= _BOOK_FILES if "+" in folder.name else folder.name.isdigit() and names <= _PAGE_FILES
 
 
+def _give(state: dict[str, Any], options: dict[str, str]) -> int:
+    """Give away the images of pages, each into a file named after it."""
+    del state
+    for pid in Path(options["pid_file"]).read_text("utf-8").split():
+        name = f"{pid}{options['filename_separator']}{options['dsid']}.jp2"
+        shutil.copyfile(Path(options["home"], "drush-images", pid), Path(options["datastreams_directory"], name))
+    return 0
+
+
 def _php(state: dict[str, Any], options: dict[str, str]) -> int:
     """The one piece of PHP that is asked for: remove the sets that were prepared from a folder."""
     match = re.search(r"db_like\('(/[A-Za-z0-9._/-]+/)'\).*islandora_batch_delete_set", options["code"], re.DOTALL)
@@ -175,6 +192,7 @@ def _say(pid: str) -> None:
 
 _COMMANDS = {
     "islandora_datastream_crud_fetch_pids": _fetch,
+    "islandora_datastream_crud_fetch_datastreams": _give,
     "islandora_batch_with_derivs_preprocess": _collections,
     "islandora_book_batch_preprocess": _books,
     "islandora_batch_ingest": _ingest,
