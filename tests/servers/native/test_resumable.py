@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import http.client
 import json
@@ -466,3 +467,22 @@ def test_several_processes_go_on_with_one_upload(tmp_path: Path) -> None:
         for _ in range(4):
             assert transaction.ask("HEAD", upload).headers["upload-complete"] == "?1"
         assert transaction.commit() == DATA
+
+
+def test_an_upload_that_another_process_receives_is_locked(running: Running) -> None:
+    transaction = Transaction(running, "locked")
+    upload = transaction.begin(6)
+    assert transaction.send(upload, 0, b"abc").status == 204
+    part = next((running.place / "staging" / "open").glob(f"*/uploads/{upload.rpartition('/')[2]}.part"))
+    with part.open("ab") as elsewhere:
+        fcntl.flock(elsewhere, fcntl.LOCK_EX)
+        assert transaction.ask("HEAD", upload).headers["upload-offset"] == "3"
+        locked = transaction.send(upload, 3, b"def")
+        assert (locked.status, problem(locked)) == (423, "upload-busy")
+        assert "retry-after" in locked.headers
+        # All has come, but nobody can tell yet what it is: a client of tus takes 423 alone for a reason to ask again.
+        elsewhere.write(b"def")
+        elsewhere.flush()
+        assert transaction.ask("HEAD", upload).status == 423
+    assert transaction.ask("HEAD", upload).headers["upload-complete"] == "?1"
+    assert transaction.commit() == b"abcdef"
