@@ -340,6 +340,7 @@ NAMED = {"Upload-Metadata": metadata(filename="a")}
         ("POST", {**TUS, "Upload-Length": "1", "Upload-Metadata": metadata(filename="../a")}, 422, "unsafe-path"),
         ("POST", {**TUS, "Upload-Length": str((1 << 44) + 1), **NAMED}, 413, "body-too-large"),
         ("PATCH", {**TUS, "Upload-Offset": "0"}, 415, "wrong-upload-type"),
+        ("PATCH", {**TUS, "Upload-Offset": "0", "Content-Type": "text/plain"}, 415, "wrong-upload-type"),
         ("PATCH", {**PIECE}, 400, "bad-request"),
         ("PATCH", {**PIECE, "Upload-Offset": "1"}, 409, "wrong-upload-offset"),
         ("PATCH", {"Upload-Complete": "?2", "Upload-Offset": "0"}, 400, "bad-request"),

@@ -94,18 +94,13 @@ _HEADERS: dict[str, dict[str, object]] = {
         "Tus-Resumable": "The version of tus.",
     }.items()
 }
-_PERHAPS_BYTES: dict[str, object] = {
-    "requestBody": {"content": {PIECE_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_BYTES = "application/octet-stream"
+_BODY = {
+    "description": f"By tus as {PIECE_TYPE}, in the draft as application/partial-upload, or plainly as what it is.",
+    "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}},
 }
-_PIECE: dict[str, object] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            name: {"schema": {"type": "string", "format": "binary"}}
-            for name in (PIECE_TYPE, "application/partial-upload")
-        },
-    }
-}
+_PERHAPS_BYTES: dict[str, object] = {"requestBody": _BODY}
+_PIECE: dict[str, object] = {"requestBody": {**_BODY, "required": True}}
 _ANSWER: dict[int | str, dict[str, object]] = {204: {"description": "Done.", "headers": _HEADERS}}
 _CREATED: dict[int | str, dict[str, object]] = {
     201: {
@@ -125,22 +120,17 @@ _REFUSED: dict[int | str, dict[str, object]] = {
 
 
 @router.options("", operation_id="resumable_options", status_code=204, response_class=Response)
-@router.options("/{upload}", operation_id="resumable_upload_options", status_code=204, response_class=Response)
-def options(request: Request) -> Response:
+def options(request: Request, transaction: str) -> Response:
     """What is spoken here: versions, extensions, limits."""
-    authorized(request).require_somewhere(WRITE)
-    return Response(
-        status_code=204,
-        headers={
-            "Tus-Resumable": TUS,
-            "Tus-Version": TUS,
-            "Tus-Extension": _EXTENSIONS,
-            "Tus-Max-Size": str(_most(request)),
-            "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
-            "Upload-Limit": f"max-size={_most(request)}",
-            "Accept-Patch": f"application/partial-upload, {PIECE_TYPE}",
-        },
-    )
+    del transaction
+    return _spoken_here(request)
+
+
+@router.options("/{upload}", operation_id="resumable_upload_options", status_code=204, response_class=Response)
+def upload_options(request: Request, transaction: str, upload: str) -> Response:
+    """The same, asked of an upload."""
+    del transaction, upload
+    return _spoken_here(request)
 
 
 @router.post(
@@ -326,6 +316,23 @@ async def override(
     raise WrongMethod(method=(meant or "POST")[:20], path=request.url.path[:200])
 
 
+def _spoken_here(request: Request) -> Response:
+    authorized(request).require_somewhere(WRITE)
+    most = _most(request)
+    return Response(
+        status_code=204,
+        headers={
+            "Tus-Resumable": TUS,
+            "Tus-Version": TUS,
+            "Tus-Extension": _EXTENSIONS,
+            "Tus-Max-Size": str(most),
+            "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+            "Upload-Limit": f"max-size={most}",
+            "Accept-Patch": f"application/partial-upload, {PIECE_TYPE}",
+        },
+    )
+
+
 @contextlib.contextmanager
 def _telling() -> Iterator[None]:
     """Have refusals carry what answers of tus carry."""
@@ -468,7 +475,8 @@ def _announced(request: Request) -> int | None:
 
 def _refuse_other_type(request: Request) -> None:
     found = request.headers.get("content-type", "")
-    if found.partition(";")[0].strip().lower() != PIECE_TYPE:
+    # The plain name too, which clients have that were made from the description: generators know no other.
+    if found.partition(";")[0].strip().lower() not in {PIECE_TYPE, _BYTES}:
         raise WrongUploadType(expected=PIECE_TYPE, found=found[:100])
 
 
