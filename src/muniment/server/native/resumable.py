@@ -58,7 +58,7 @@ from muniment.server.native.uploads import (
     whole_piece,
 )
 
-router = new_router("/transactions/{transaction}/resumable")
+router = new_router(below="/transactions/{transaction}/resumable")
 
 TUS = "1.0.0"
 _EXTENSIONS = "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration"
