@@ -40,7 +40,9 @@ def signing(issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-def _at_issuer(visitor: Visitor, begun_at: str = "/sign-in/library?next=%2Ffind") -> str:
+def _at_issuer(
+    visitor: Visitor, begun_at: str = "/sign-in/library?next=%2Ffind", subject: str = "ann%40example.org"
+) -> str:
     """The address somebody comes back with after they signed in at the issuer."""
     begun = visitor.ask("GET", begun_at)
     assert begun.status == 303
@@ -49,7 +51,7 @@ def _at_issuer(visitor: Visitor, begun_at: str = "/sign-in/library?next=%2Ffind"
     assert asked["code_challenge_method"] == ["S256"]
     assert asked["client_id"] == ["muniment"]
     browser = Visitor(place)
-    answer = browser.ask("POST", place, b"sub=ann%40example.org", Content_Type="application/x-www-form-urlencoded")
+    answer = browser.ask("POST", place, f"sub={subject}".encode(), Content_Type="application/x-www-form-urlencoded")
     assert answer.status in {302, 303}, answer.text
     return answer.headers["location"]
 
