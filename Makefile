@@ -32,10 +32,10 @@ test: setup
 	@scripts/clients.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-# The pictures of the documentation, taken of real pages in Chromium.
+# The pictures of the documentation, taken of real pages in Chromium. The base is a path that may stand in them.
 pictures: setup
 	@scripts/system.sh test
-	MUNIMENT_PICTURES=docs/pictures $(BIN)/python -m pytest -m nightly tests/acceptance/pages/test_pictures.py $(ARGS)
+	MUNIMENT_PICTURES=docs/pictures $(BIN)/python -m pytest -m nightly --basetemp /tmp/rivermark tests/acceptance/pages/test_pictures.py $(ARGS)
 
 nightly: setup
 	@scripts/system.sh test

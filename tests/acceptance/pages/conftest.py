@@ -53,6 +53,7 @@ class Looking:
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.url = url.rstrip("/")
+        self.key = ""
         self.context = context
         self.wrong: list[str] = []
         context.add_init_script(WATCH)
@@ -71,6 +72,7 @@ class Looking:
         return self.page
 
     def sign_in(self, key: str) -> Looking:
+        self.key = key
         self.go("/sign-in")
         self.page.fill("#given", key)
         self.page.click("text=Sign in with this key")

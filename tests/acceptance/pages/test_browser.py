@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
+
+from playwright.sync_api import Route
 
 from muniment.archive import Archive
 from muniment.database import Database
@@ -153,3 +156,60 @@ def test_work_that_a_page_shows_goes_on_in_it_also_after_a_restart(look: Look, t
             Ledger(database).cancel(first)
         shown.wait_for_selector("#work:has-text('cancelled')")
         one.nothing_is_wrong()
+
+
+def test_a_session_that_ends_in_the_middle_of_an_upload_loses_nothing(look: Look, tmp_path: Path) -> None:
+    content = os.urandom(20_000_000)
+    (tmp_path / "large.bin").write_bytes(content)
+    reader = look()
+    page = reader.go("/deposit")
+    page.fill("#project", "rivermark/new")
+    page.fill("#id", "interrupted")
+    page.click("text=On to the files")
+    other = reader.context.new_page()
+    pieces: list[str] = []
+
+    def end_after_the_first(route: Route) -> None:
+        if route.request.method == "PATCH":
+            pieces.append(route.request.headers.get("upload-offset", ""))
+            if len(pieces) == 2:
+                other.goto(reader.url + "/about")
+                other.click("text=Sign out")
+                other.wait_for_selector("#given")
+        route.continue_()
+
+    page.route("**/uploads/**", end_after_the_first)
+    page.set_input_files("#some", str(tmp_path / "large.bin"))
+    page.wait_for_selector("text=Your session is over; nothing is lost")
+    page.unroute("**/uploads/**")
+    other.fill("#given", reader.key)
+    other.click("text=Sign in with this key")
+    other.wait_for_selector("text=Sign out")
+    page.click("[data-goon]")
+    page.wait_for_selector("h1:has-text('One new file')")
+    page.click("text=Commit one file")
+    page.wait_for_selector("h1:has-text('One file is in the archive')")
+    assert hashlib.sha256(content).hexdigest() in page.content()
+
+
+def test_the_second_of_two_tabs_that_change_a_policy_gets_both_versions_side_by_side(look: Look) -> None:
+    reader = look(viewport={"width": 1280, "height": 900})
+    first = reader.go("/admin/policies?project=rivermark%2Fmaps")
+    second = reader.context.new_page()
+    second.goto(first.url)
+    first.fill("#text", 'verify = "30d"\n')
+    first.click("text=Put it in force")
+    first.wait_for_selector("summary:has-text('revision')")
+    second.fill("#text", 'verify = "60d"\n')
+    second.click("text=Put it in force")
+    second.wait_for_selector("text=Somebody changed this policy while you did")
+    assert second.input_value("#text").strip() == 'verify = "60d"'
+    now, mine = second.locator("pre.text:has-text('30d')").first, second.locator("#text")
+    theirs, own = now.bounding_box(), mine.bounding_box()
+    assert theirs is not None
+    assert own is not None
+    assert theirs["x"] + theirs["width"] <= own["x"]
+    second.click("text=Put it in force")
+    second.wait_for_selector("button:has-text('Make it so again')")
+    reader.wrong[:] = [each for each in reader.wrong if "Failed to load resource" not in each]
+    reader.nothing_is_wrong()

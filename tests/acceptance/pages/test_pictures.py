@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, insert, select
 
 from muniment.app import App
 from muniment.app.background import BackgroundServices
 from muniment.archive import Archive
 from muniment.database import Database
+from muniment.database.tables import ckan_counters
 from muniment.doors.ckan.link import Checked
 from muniment.doors.ckan.portals import Portals, PortalSettings
 from muniment.doors.ckan.records import Links
@@ -34,12 +36,19 @@ HELD = {
     "bridge-drawings": (MAPS, "Drawings of the old bridge", 7),
     "letters-haddad": ("rivermark/papers", "Letters of O. Haddad", 14),
 }
+FAILURES = (
+    "Connection error: the host name is not known",
+    "Server reported status error: 404 Not Found",
+    "Server reported status error: 404 Not Found",
+    "Connection timed out after 30s",
+    "Connection error: certificate refused: it has expired",
+)
 PAGES = {
     "home": "/",
     "find": "/find?q=box",
     "resource": f"/resources/harbour-survey-1911?project={MAPS}",
     "copies": "/copies",
-    "broken-links": "/portals/city/broken?open=waterways",
+    "broken-links": "/portals/city/broken?org=waterways",
 }
 
 
@@ -111,8 +120,37 @@ def _portal(ledger: Ledger) -> None:
         about = {"id": f"set-{owner}", "name": f"set-{owner}", "title": f"Measurements of {owner}"}
         links.describe("city", {**about, "organization": {"name": owner}, "resources": resources})
         for number, each in enumerate(resources):
-            status = Status.REQUEST_FAILED if number < broken else Status.ARCHIVED
-            links.record("city", each["id"], Checked(status, "404" if number < broken else ""), asked=each["url"])
+            kept = f"2025-11-21T10:00:00Z/{number}.csv" if number % 3 else None
+            if kept:
+                links.record(
+                    "city",
+                    each["id"],
+                    Checked(Status.ARCHIVED, size=4100 * number),
+                    asked=each["url"],
+                    kept_as=kept,
+                    read=True,
+                )
+            if number < broken:
+                found = Checked(Status.DOWNLOAD_ERROR, FAILURES[number % len(FAILURES)])
+                for _ in range(1 + number % 4):
+                    links.record("city", each["id"], found, asked=each["url"])
+            elif not kept:
+                links.record("city", each["id"], Checked(Status.ARCHIVED), asked=each["url"])
+    ledger.database.write(_year)
+    Portals(ledger, None).note("city", swept_at=ledger.database.now() - 7200)
+
+
+def _year(connection: Connection) -> None:
+    """What each month's last check would have counted, as if links had been watched for a year."""
+    all_of_it = (ckan_counters.c.dimension == "all") & (ckan_counters.c.portal == "city")
+    now = dict(connection.execute(select(ckan_counters).where(all_of_it)).mappings().one())
+    for month in range(1, 13):
+        earlier = {
+            "day": now["day"] - 30 * month,
+            "broken": now["broken"] + month // 2,
+            "broken_kept": max(now["broken_kept"] - month, 0),
+        }
+        connection.execute(insert(ckan_counters), {**now, **earlier})
 
 
 def test_the_documentation_shows_what_the_pages_are(look: Look, library: Running, pictures: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
 _LONGEST = 500
+_COMMAND = re.compile(r"`([^`]+)`")
 _MARKS = {
     "\n": "LF",
     "\r": "CR",
@@ -70,6 +72,11 @@ def _line(text: str) -> Markup:
 def name(text: str) -> Markup:
     """A file's name or path: from left to right, so that no script can hide its ending."""
     return Markup('<bdi dir="ltr">{}</bdi>').format(shown(text))
+
+
+def commands(text: str) -> Markup:
+    """A text of ours, in which what is to be typed stands between backquotes."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped just before
 
 
 def title(text: str, longest: int = _LONGEST) -> Markup:

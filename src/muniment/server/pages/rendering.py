@@ -25,6 +25,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "name": names.name,
+        "commands": names.commands,
         "title_of": names.title,
         "shown": names.shown,
         "lines": names.lines,
