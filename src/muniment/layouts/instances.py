@@ -17,12 +17,11 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from muniment.content import ALGORITHMS, Entry, Hashers
 from muniment.content.times import seconds
-from muniment.layouts.packages import LaidOutPackage, Version, at, folder_name, made_late, manifest, text
+from muniment.layouts.packages import LaidOutPackage, Version, folder_name, made_late, manifest, text
 from muniment.layouts.streams import Member
 
 FORMAT = "muniment-instances 1.0"
@@ -33,6 +32,10 @@ _PAYLOAD = "data/"
 _MARK = "=m="
 _MD5 = "md5"
 _CHUNK = 1 << 20
+
+
+Open = Callable[[int], BinaryIO]
+"""Gives a file's bytes from an offset on."""
 
 
 class Holder(NamedTuple):
@@ -65,7 +68,7 @@ class _Bag:
         self.newest = newest
         self.modified = seconds(newest.created)
         self.holders: dict[str, Holder] = {}
-        self.payload: list[tuple[str, dict[str, str], Path | None]] = []
+        self.payload: list[tuple[str, dict[str, str], Open | None]] = []
         self.sums: dict[str, str] = {}
         self.algorithms: tuple[str, ...] = ()
 
@@ -117,18 +120,17 @@ class _Bag:
     def _file(self, version: Version, entry: Entry) -> Member:
         stored = place_in_bag(version.stored(entry.path).removeprefix(_PAYLOAD))
         name = f"{INSTANCES}/{folder_name(version.instance)}/{stored}"
-        place = version.location(entry.path)
-        self.payload.append((name, dict(entry.digests), place))
+        opened = partial(version.open, entry.path, verify=False)
+        self.payload.append((name, dict(entry.digests), opened))
         size = entry.size or 0
         modified = seconds(entry.modified) if entry.modified else seconds(version.created)
         if _MD5 in entry.digests:
             self.sums[name] = entry.digests[_MD5]
-            return Member(name, size, partial(at, place), entry.digests, modified)
-        opened = partial(self._summing, name, place, size)
-        return Member(name, size, opened, entry.digests, modified)
+            return Member(name, size, opened, entry.digests, modified)
+        return Member(name, size, partial(self._summing, name, opened, size), entry.digests, modified)
 
-    def _summing(self, name: str, place: Path, size: int, offset: int) -> BinaryIO:
-        raw = at(place, offset)
+    def _summing(self, name: str, opened: Open, size: int, offset: int) -> BinaryIO:
+        raw = opened(offset)
         if offset or name in self.sums:
             return raw
         return io.BufferedReader(_Summing(raw, size, partial(self.sums.__setitem__, name)), _CHUNK)
@@ -161,20 +163,20 @@ class _Bag:
         if algorithm == _MD5:
             size = sum(ALGORITHMS[_MD5] + len(path.encode()) + 3 for path, _, _ in self.payload)
             return made_late(name, size, self._md5_manifest, self.modified, {})
-        self.payload.sort()
+        self.payload.sort(key=_by_name)
         lines = ((digests[algorithm], path) for path, digests, _ in self.payload)
         return text(name, manifest(lines), self.modified)
 
     def _md5_manifest(self) -> bytes:
         """The manifest, after reading whatever was not read on the way (a download that was taken up again)."""
-        for path, _, place in sorted(self.payload):
-            if path not in self.sums and place is not None:
+        for path, _, opened in sorted(self.payload, key=_by_name):
+            if path not in self.sums and opened is not None:
                 hashers = Hashers([_MD5])
-                with at(place) as file:
+                with opened(0) as file:
                     while chunk := file.read(_CHUNK):
                         hashers.update(chunk)
                 self.sums[path] = hashers.values()[_MD5]
-        return manifest((self.sums[path], path) for path, _, _ in sorted(self.payload))
+        return manifest((self.sums[path], path) for path, _, _ in sorted(self.payload, key=_by_name))
 
     def _tag_manifest(self, algorithm: str, tags: list[Member]) -> bytes:
         lines = []
@@ -195,6 +197,10 @@ class _Bag:
             ("Muniment-Layout", FORMAT),
         )
         return "".join(f"{label}: {value}\n" for label, value in lines).encode()
+
+
+def _by_name(given: tuple[str, dict[str, str], Open | None]) -> str:
+    return given[0]
 
 
 def content_key(entry: Entry) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from muniment.content.times import seconds
-from muniment.layouts.packages import LaidOutPackage, Version, at, folder_name
+from muniment.layouts.packages import LaidOutPackage, Version, folder_name
 from muniment.layouts.streams import Member
 
 
@@ -13,7 +11,7 @@ def lay_object(newest: Version) -> LaidOutPackage:
     """The object's tree, with the newest inventory in its root also where the archive keeps an older one there."""
     modified = seconds(newest.created)
     members = [
-        Member(entry.path, entry.size or 0, partial(at, place), entry.digests, modified)
-        for entry, place in newest.object_entries()
+        Member(entry.path, entry.size or 0, opened, entry.digests, modified)
+        for entry, opened in newest.object_entries()
     ]
     return LaidOutPackage(folder_name(newest.id), members)

@@ -66,8 +66,8 @@ class Version(Protocol):
     def stored(self, path: str) -> str:
         """A file's path in the instance's bag."""
 
-    def location(self, path: str) -> Path:
-        """Where a file's bytes lie."""
+    def open(self, path: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
+        """A file's bytes from `offset` on."""
 
     def earlier(self, number: int) -> Version:
         """Another instance of the resource."""
@@ -78,8 +78,8 @@ class Version(Protocol):
     def open_bag_entry(self, entry: Entry, offset: int = 0, *, verify: bool = True) -> BinaryIO:
         """The bytes of a file of its bag."""
 
-    def object_entries(self) -> Iterator[tuple[Entry, Path]]:
-        """Every file of its OCFL object, and where it lies."""
+    def object_entries(self) -> Iterator[tuple[Entry, Callable[[int], BinaryIO]]]:
+        """Every file of its OCFL object, and what gives its bytes from an offset on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from muniment import Archive
 from muniment.content import Finding
 from muniment.content.archive import PackageForm
 from muniment.content.identity import new_uuid
@@ -100,6 +101,23 @@ def test_a_package_goes_out_and_comes_in(on_a_disk: Any, layout: str, form: Pack
     assert len(sha256) == 64
     assert on_a_disk.import_package(iter(pieces), id="bus") == ["bus"]
     assert on_a_disk.get("bus").read("file") == b"1" * 1000
+
+
+@pytest.mark.parametrize("layout", ["bag", "instances", "ocfl"])
+def test_what_goes_out_of_any_kind_comes_in_elsewhere(archive: Any, tmp_path: Path, layout: str) -> None:
+    put(archive, "car", file=b"1" * 1000, **{"odd name": b"2" * 70_000})
+    with archive.get("car", "a") as transaction:
+        transaction.replace(b"3", "file")
+        transaction.add(b"1" * 1000, "copy")
+    pieces: list[bytes] = []
+    archive.export("car", layout, pieces.append)
+    with Archive.init(tmp_path / "another", workers=0) as another:
+        assert another.import_package(iter(pieces), id="bus") == ["bus"]
+        found = another.get("bus")
+        read = {entry.path: found.read(entry.path) for entry in found.files()}
+        assert read == {"file": b"3", "odd name": b"2" * 70_000, "copy": b"1" * 1000}
+        assert found.head == (1 if layout == "bag" else 2)
+        assert [finding.code for finding in another.audit() if finding.failed] == []
 
 
 def test_an_unknown_layout_is_named_with_those_that_are_known(archive: Any) -> None:

@@ -18,13 +18,13 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from muniment.archive.bucket.instance import BucketInstance
-from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, Staged, staged_anywhere
+from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, Staged, seal_of
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import commit_key, declaration_key, object_place, tombstone_key, version_numbers
 from muniment.archive.bucket.log import BucketLog
@@ -302,6 +302,21 @@ class BucketHome:
         self._keep(folder / NAME, data)
         self._keep(folder / f"{NAME}.{algorithm}", recorded)
 
+    def sizes(self, place: str, number: int) -> Mapping[str, int]:
+        """The bytes of a committed version's files, by their paths below the object, wherever they lie by now.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        folder = f"{place}v{number}/"
+        found: dict[str, int] = {}
+        with contextlib.suppress(KeyNotFound):
+            seal = seal_of(self.keys, self.keys.note(commit_key(place, number)))
+            if seal is not None:
+                found = {path: at.size for path, at in seal.files.items()}
+        # Listed after the seal was asked for: what it no longer told of was laid out by then.
+        return found | {each.key.removeprefix(place): each.size for each in self.keys.list(folder)}
+
     def open(self, place: str, path: str, offset: int = 0) -> BinaryIO:
         """The bytes of a committed file, `path` below the object at `place`, wherever they lie by now.
 
@@ -314,7 +329,8 @@ class BucketHome:
         except KeyNotFound:
             number = path.partition("/")[0].removeprefix("v")
             with contextlib.suppress(KeyNotFound):
-                staged = staged_anywhere(self.keys, self.keys.note(commit_key(place, int(number))), path)
+                seal = seal_of(self.keys, self.keys.note(commit_key(place, int(number))))
+                staged = seal.files.get(path) if seal else None
                 if staged is not None and offset <= staged.size:
                     return self.keys.open(staged.key, staged.start + offset, staged.size - offset)
             return self.keys.open(place + path, offset)  # it was laid out meanwhile

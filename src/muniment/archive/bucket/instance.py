@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from muniment.archive.bucket.layout import object_place
 from muniment.archive.package.instance import CHUNK, Checked, Instance
-from muniment.archive.package.inventory import Inventory
+from muniment.archive.package.inventory import DECLARATION, NAME, Inventory
 from muniment.archive.package.names import PAYLOAD
-from muniment.content import Digest, Entry
+from muniment.archive.package.objects import declare
+from muniment.content import Digest, Entry, LogicalPath
 from muniment.errors.archive import DamagedFile, DamagedRecord, NotInBucket
 from muniment.errors.base import BadInput
 from muniment.errors.stores import KeyNotFound
@@ -30,6 +32,7 @@ class BucketInstance(Instance):
         super().__init__(root, project, resource, inventory, number)
         self._home = home
         self._key = object_place(project, resource)
+        self._sizes: dict[int, Mapping[str, int]] = {}
 
     @property
     def root(self) -> str:  # type: ignore[override] # a folder's is a path; both are `Instance`s by the Protocol
@@ -101,15 +104,24 @@ class BucketInstance(Instance):
                 self._fetch(path)
         yield from super().bag_entries()
 
-    def object_entries(self) -> Iterator[tuple[Entry, Path]]:
-        """An object in a bucket has no places on this machine's disk.
-
-        Raises:
-            NotInBucket: Always.
-        """
-        raise NotInBucket(what="hand out an OCFL object")
-
-    version_entries = object_entries
+    def _object_entry(
+        self, path: str, place: str, digests: dict[str, str]
+    ) -> tuple[Entry, Callable[[int], BinaryIO]]:
+        if place == DECLARATION:
+            declared = declare(self._records)[1]
+            return Entry(LogicalPath(path), len(declared), digests), lambda offset: io.BytesIO(declared[offset:])
+        folder, _, name = place.partition("/")
+        number = int(folder.removeprefix("v"))
+        if name in (NAME, f"{NAME}.{self._inventory.algorithm}"):
+            self._home.fetch_inventory(self.project, self.id, number)
+            return super()._object_entry(path, place, digests)
+        if number not in self._sizes:
+            self._sizes[number] = self._home.sizes(self._key, number)
+        try:
+            size = self._sizes[number][place]
+        except KeyError:
+            raise DamagedRecord(path=self._key + place, reason="it is missing") from None
+        return Entry(LogicalPath(path), size, digests), partial(self._home.open, self._key, place)
 
     def _small(self, logical: str) -> bytes:
         with self._open_logical(logical) as file:

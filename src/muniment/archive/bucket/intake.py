@@ -241,8 +241,8 @@ def transactions(keys: Keys) -> list[str]:
     return list(keys.folders(INTAKE))
 
 
-def staged_anywhere(keys: Keys, transaction: str, path: str) -> Staged | None:
-    """Where a committed file still lies that was not laid out yet.
+def seal_of(keys: Keys, transaction: str) -> Seal | None:
+    """The seal of a committed transaction that was not cleared yet: it tells where files lie that were not laid out.
 
     Raises:
         StorageError, RemoteError: It could not be told.
@@ -250,10 +250,9 @@ def staged_anywhere(keys: Keys, transaction: str, path: str) -> Staged | None:
     if not transaction:
         return None
     try:
-        seal = Intake(keys, transaction).read_end()
+        return Intake(keys, transaction).read_end()
     except KeyNotFound:
         return None
-    return None if seal is None else seal.files.get(path)
 
 
 def _seal(record: Mapping[str, Any]) -> Seal:

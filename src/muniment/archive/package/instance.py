@@ -10,7 +10,7 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -330,8 +330,8 @@ class Instance:
             raise DamagedRecord(path=error.filename, reason="it is missing") from None
         return f"{self._inventory.algorithm}:{digest}"
 
-    def object_entries(self) -> Iterator[tuple[Entry, Path]]:
-        """Every file of the resource's OCFL object, its path below the object's root, and where it lies.
+    def object_entries(self) -> Iterator[tuple[Entry, Callable[[int], BinaryIO]]]:
+        """Every file of the resource's OCFL object by its path below the root, and what gives its bytes from an offset on.
 
         The inventory in the root is always the newest one, which in worm mode it is not on disk. It and
         the other inventories carry the digest their sidecars state.
@@ -350,8 +350,8 @@ class Instance:
             for path in paths:
                 yield self._object_entry(path, path, {algorithm: digest, **self._further.of(path)})
 
-    def version_entries(self) -> Iterator[tuple[Entry, Path]]:
-        """Every file of the OCFL object that came with this instance: its folder, content and inventory.
+    def version_entries(self) -> Iterator[tuple[Entry, Callable[[int], BinaryIO]]]:
+        """Every file of the OCFL object that came with this instance, as `object_entries`: content and inventory.
 
         Raises:
             DamagedRecord, ReadFailed: A record cannot be had.
@@ -366,10 +366,10 @@ class Instance:
                 if path.startswith(folder):
                     yield self._object_entry(path, path, {algorithm: value, **self._further.of(path)})
 
-    def _object_entry(self, path: str, place: str, digests: dict[str, str]) -> tuple[Entry, Path]:
+    def _object_entry(self, path: str, place: str, digests: dict[str, str]) -> tuple[Entry, Callable[[int], BinaryIO]]:
         location = self._place(place)
         try:
-            return Entry(LogicalPath(path), location.stat().st_size, digests), location
+            return Entry(LogicalPath(path), location.stat().st_size, digests), partial(_open_from, location)
         except OSError as error:
             raise ReadFailed(path=location, reason=error.strerror) from error
 
@@ -518,6 +518,12 @@ def _open_file(location: Path) -> BinaryIO:
         return open_regular(location)
     except OSError as error:
         raise ReadFailed(path=location, reason=error.strerror) from error
+
+
+def _open_from(location: Path, offset: int) -> BinaryIO:
+    file = _open_file(location)
+    file.seek(offset)
+    return file
 
 
 class Checked(io.RawIOBase):

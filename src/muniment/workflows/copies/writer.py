@@ -18,7 +18,6 @@ from typing import BinaryIO, TypeVar, cast
 from muniment.archive import Archive, Instance, make_parity
 from muniment.content import Entry, Hashers, LogicalPath
 from muniment.content.times import seconds
-from muniment.errors.archive import ReadFailed
 from muniment.errors.stores import ChangeRefused, KeyTaken, StoredWrong, StoreNotReady
 from muniment.layouts.bag import lay_bag
 from muniment.layouts.packages import PackageTar, at
@@ -96,11 +95,11 @@ class CopyWriter:
     ) -> Sequence[CopiedFile]:
         folder = within(generation, self._object_folder(instance))
 
-        def put(given: tuple[Entry, Path]) -> Receipt:
-            entry, place = given
+        def put(given: tuple[Entry, Callable[[int], BinaryIO]]) -> Receipt:
+            entry, opened = given
             key = f"{folder}/{entry.path}"
             known = {name: value for name, value in entry.digests.items() if name in _DIGESTS} or entry.digests
-            return self._put(key, Entry(LogicalPath(key), entry.size, known), partial(_open, place), options)
+            return self._put(key, Entry(LogicalPath(key), entry.size, known), partial(_buffered, opened), options)
 
         entries = instance.version_entries()
         # A tape is written and read from one end to the other: what is one after another by name lies so.
@@ -122,17 +121,17 @@ class CopyWriter:
             ChangeRefused: What is there is no inventory of this object, and the store changes nothing.
         """
         receipts, stayed = [], False
-        for entry, place in instance.version_entries():
+        for entry, opened in instance.version_entries():
             name = str(entry.path).partition("/")[2]
             if not name.startswith(INVENTORY):
                 break  # the two come first
             key = f"{folder}/{name}"
             known = Entry(LogicalPath(key), entry.size, entry.digests)
             if self._store.capabilities.replaces:
-                receipts.append(self._store.replace(key, known, partial(_open, place), _WARM))
+                receipts.append(self._store.replace(key, known, partial(_buffered, opened), _WARM))
                 continue
             try:
-                receipts.append(self._store.put(key, known, partial(_open, place), _WARM))
+                receipts.append(self._store.put(key, known, partial(_buffered, opened), _WARM))
             except KeyTaken:
                 stayed = True  # as in a worm archive: a reader takes the highest version there is
         self._prove(receipts)
@@ -154,7 +153,7 @@ class CopyWriter:
             for name, path, role in wanted:
                 digest = sha256 if role == "tar" else _sha256(path)
                 known = Entry(LogicalPath(name), path.stat().st_size, {"sha256": digest})
-                receipts.append(self._put(name, known, partial(_open, path), options))
+                receipts.append(self._put(name, known, partial(_buffered, partial(at, path)), options))
             self._prove(receipts)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -264,16 +263,13 @@ def lock_of(rule: LockRule | None, now: float) -> Lock | None:
 
 def _text_of(instance: Instance) -> str:
     """The text of the inventory that came with an instance."""
-    _, place = next(instance.version_entries())
-    with _open(place) as file:
+    _, opened = next(instance.version_entries())
+    with opened(0) as file:
         return file.read().decode("utf-8")
 
 
-def _open(place: Path) -> BinaryIO:
-    try:
-        return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", at(place)), _CHUNK))
-    except OSError as error:
-        raise ReadFailed(path=place, reason=error.strerror) from error
+def _buffered(opened: Callable[[int], BinaryIO]) -> BinaryIO:
+    return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", opened(0)), _CHUNK))
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
