@@ -42,9 +42,10 @@ class App(ArchiveOpener):
         """
         if self.settings.state is not None:
             return self.settings.state
-        if self.remote:
+        if self.remote or self.in_bucket:
+            where = "in a bucket" if self.in_bucket else "behind a server"
             raise BadInput(
-                reason="with an archive behind a server, name the ledger (MUNIMENT_LEDGER) and the key file "
+                reason=f"with an archive {where}, name the ledger (MUNIMENT_LEDGER) and the key file "
                 "(MUNIMENT_SECRETS_FILE), or a folder for both (MUNIMENT_STATE)"
             )
         place = self.place()

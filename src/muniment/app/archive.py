@@ -62,7 +62,10 @@ def remote_archive(url: str, *, key: str | None = None, tls: ssl.SSLContext | No
 
 
 class PackageArchive(LocalArchive):
-    """An archive that is opened here, with what needs more than it knows of itself: packages out and in."""
+    """An archive that is opened here, with what needs more than it knows of itself: packages out and in, retention."""
+
+    control: str | Path | None = None
+    """The control database with retentions and policies; by default `control.db` in the state, where there is one."""
 
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
@@ -157,25 +160,6 @@ class PackageArchive(LocalArchive):
                 progress=progress,
             )
 
-
-class FolderArchive(PackageArchive):
-    """The archive in a folder, with what needs more than it knows of itself: packages out and in, and retention."""
-
-    control: str | Path | None = None
-    """The control database with retentions and policies; by default `control.db` in the state, where there is one."""
-
-    def validate(self, id: str | None = None, project: str | None = None) -> Iterator[Finding]:
-        """Judge the archive's storage root, or the OCFL object of one resource, by the rules of OCFL alone.
-
-        It says what any validator of others would have to say; whether the bytes are those that came in, `audit` says.
-
-        Raises:
-            ResourceNotFound, AmbiguousId: As `get`.
-        """
-        from muniment.validation import validate_path  # noqa: PLC0415 - as in `export`
-
-        return validate_path(self.path / "objects" if id is None else self.get(id, project=project).root)
-
     def purge(self, id: str, reason: str, project: str | None = None) -> Event:
         """Remove a resource for ever; only in dynamic mode, and as retention and policy allow.
 
@@ -196,6 +180,22 @@ class FolderArchive(PackageArchive):
             event = super().purge(id, permitted, project)
             Retentions(database).forget(event.project, event.resource)
             return event
+
+
+class FolderArchive(PackageArchive):
+    """The archive in a folder, with what needs more than it knows of itself."""
+
+    def validate(self, id: str | None = None, project: str | None = None) -> Iterator[Finding]:
+        """Judge the archive's storage root, or the OCFL object of one resource, by the rules of OCFL alone.
+
+        It says what any validator of others would have to say; whether the bytes are those that came in, `audit` says.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+        """
+        from muniment.validation import validate_path  # noqa: PLC0415 - as in `export`
+
+        return validate_path(self.path / "objects" if id is None else self.get(id, project=project).root)
 
 
 @final
@@ -234,10 +234,9 @@ class Archive(AnyArchive):
                 raise BadInput(reason=f"{what} are the server's affair; give key and tls only")
             return cast("Archive", remote_archive(place, key=key, tls=tls))
         if isinstance(place, str) and is_bucket(place):
-            from muniment.app.bucket import BucketArchive, keys_at, state_of_buckets  # noqa: PLC0415 - an S3 client
+            from muniment.app.bucket import open_bucket  # noqa: PLC0415 - an S3 client
 
-            where = state_of_buckets(state)
-            return cast("Archive", BucketArchive(keys_at(place), where, agent=agent, workers=workers, checks=checks))
+            return cast("Archive", open_bucket(place, state=state, agent=agent, workers=workers, checks=checks))
         return cast(
             "Archive",
             FolderArchive(folder(place), state=state, agent=agent, workers=workers, parity=parity, checks=checks),

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.app.archive import PackageArchive
+from muniment.archive import Agent
 from muniment.archive import BucketArchive as ArchiveInBucket
+from muniment.content.checks import IngestChecks
 from muniment.settings import cache_folder
 from muniment.stores.opening import StoreContext, parse_address
 
@@ -16,7 +18,26 @@ if TYPE_CHECKING:
 
 
 class BucketArchive(PackageArchive, ArchiveInBucket):
-    """The archive in a bucket, with what needs more than it knows of itself: packages out and in."""
+    """The archive in a bucket, with what needs more than it knows of itself: packages out and in, retention."""
+
+
+def open_bucket(
+    place: str,
+    *,
+    state: str | os.PathLike[str] | None = None,
+    agent: Agent | None = None,
+    workers: int | None = None,
+    checks: IngestChecks | None = None,
+) -> BucketArchive:
+    """Open the archive at an address. Retentions and policies are those of the control database in `state`, if named.
+
+    Raises:
+        MunimentError: As `BucketArchive`, `keys_at` and `state_of_buckets`.
+    """
+    opened = BucketArchive(keys_at(place), state_of_buckets(state), agent=agent, workers=workers, checks=checks)
+    if state is not None:
+        opened.control = Path(state).absolute() / "control.db"
+    return opened
 
 
 def keys_at(place: str) -> S3Keys:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from muniment.app.archive import FolderArchive, folder, is_bucket, is_url, remote_archive
+from muniment.app.archive import FolderArchive, PackageArchive, folder, is_bucket, is_url, remote_archive
 from muniment.archive import Agent
 from muniment.content.archive import Archive
 from muniment.content.checks import IngestChecks
@@ -16,8 +16,11 @@ from muniment.errors.base import BadInput, BadSetting
 from muniment.settings import Settings
 
 if TYPE_CHECKING:
+    from muniment.app.bucket import BucketArchive
     from muniment.remote.fetches import RemoteFetches
     from muniment.remote.operations import RemoteOperations
+
+Opened = TypeVar("Opened", bound=PackageArchive)
 
 
 class ArchiveOpener:
@@ -44,9 +47,44 @@ class ArchiveOpener:
             NotAnArchive, NewerFormat: It cannot be opened.
             ServerUnreachable, NotAnArchiveServer: It is behind a server that does not answer as one.
         """
-        if self.remote or self.in_bucket:
-            return self.open(str(self.settings.archive))
-        return self.folder_archive(parity=parity)
+        return self.open(str(self.settings.archive)) if self.remote else self.local_archive(parity=parity)
+
+    def local_archive(self, *, parity: bool = True) -> PackageArchive:
+        """Open the archive the settings name, in its folder or bucket, with no server between; the caller closes it.
+
+        Raises:
+            BadInput: No archive is named, or it is behind a server.
+            NotAnArchive, NewerFormat: It cannot be opened.
+            StoreUnreachable, StoreFailed, StoreRefused: Its bucket cannot be had.
+        """
+        if not self.in_bucket:
+            return self.folder_archive(parity=parity)
+        return self._controlled(self.open_bucket(str(self.settings.archive)))
+
+    def open_bucket(self, place: str) -> BucketArchive:
+        """Open an archive in a bucket as the settings say; the caller closes it.
+
+        Raises:
+            NotAnArchive, NewerFormat: It cannot be opened.
+            StoreUnreachable, StoreFailed, StoreRefused: The bucket cannot be had.
+        """
+        from muniment.app.bucket import open_bucket  # noqa: PLC0415 - an S3 client
+
+        settings = self.settings
+        return open_bucket(
+            place,
+            state=settings.state,
+            agent=self.agent(),
+            workers=settings.digest_processes,
+            checks=self.checks,
+        )
+
+    def _controlled(self, opened: Opened) -> Opened:
+        """An archive that heeds the retentions and policies of the control database that the settings name."""
+        named = self.settings.ledger
+        if named is not None:
+            opened.control = named if "://" in named else Path(named)
+        return opened
 
     def folder_archive(self, *, parity: bool = True) -> FolderArchive:
         """Open the archive the settings name, in its folder on this machine; the caller closes it.
@@ -64,9 +102,7 @@ class ArchiveOpener:
             parity=parity,
             checks=self.checks,
         )
-        if settings.ledger is not None:
-            opened.control = settings.ledger if "://" in settings.ledger else Path(settings.ledger)
-        return opened
+        return self._controlled(opened)
 
     def open(self, place: str) -> Archive:
         """Open another archive than the settings name, a folder or a URL, with the same key and agent.
@@ -75,10 +111,7 @@ class ArchiveOpener:
             MunimentError: As `archive`.
         """
         if is_bucket(place):
-            from muniment.app.bucket import BucketArchive, keys_at, state_of_buckets  # noqa: PLC0415 - an S3 client
-
-            where, workers = state_of_buckets(self.settings.state), self.settings.digest_processes
-            return BucketArchive(keys_at(place), where, agent=self.agent(), workers=workers, checks=self.checks)
+            return self.open_bucket(place)
         if not is_url(place):
             workers = self.settings.digest_processes
             return FolderArchive(folder(place), agent=self.agent(), workers=workers, checks=self.checks)
@@ -149,7 +182,9 @@ class ArchiveOpener:
         settings = self.settings
         if settings.ledger is not None:
             return "://" in settings.ledger or Path(settings.ledger).exists()
-        return not self.remote and ((settings.state or self.place()) / "control.db").exists()
+        if settings.state is not None:
+            return not self.remote and (settings.state / "control.db").exists()
+        return not self.remote and not self.in_bucket and (self.place() / "control.db").exists()
 
     def place(self) -> Path:
         """The folder of the archive the settings name.

@@ -90,7 +90,7 @@ def _rehearse(app: App) -> None:
     """Open everything once, so that what is wrong is said here and not in the log of every process."""
     if app.settings.otel:
         need("otel", "Sending traces")
-    app.folder_archive().close()
+    app.local_archive().close()
     app.authority()
     if app.settings.serve_work:
         BackgroundServices(app).rehearse()

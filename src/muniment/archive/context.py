@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,7 +17,7 @@ from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import FIXITY_CHECK, Index
 from muniment.archive.index.rebuild import object_roots, summaries
 from muniment.archive.package.instance import Instance
-from muniment.archive.package.objects import newest_inventory
+from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.content.checks import IngestChecks
 from muniment.content.config import ArchiveConfig
 from muniment.content.events import Event
@@ -131,6 +133,22 @@ class ArchiveContext:
         """The objects on disk that the index does not list."""
         listed = {self.layout.object_parts(row.project, row.id) for row in index.all()}
         return [root for root in object_roots(self.layout) if root.parts[-TUPLES - 1 :] not in listed]
+
+    def newest_number(self, project: str, resource: str) -> int:
+        """The number of a resource's newest instance, 0 where there is no such resource.
+
+        Raises:
+            ReadFailed: The storage did not say.
+        """
+        return head_of(self.layout.object(project, resource))
+
+    def records(self, project: str, resource: str, number: int, names: Iterable[str]) -> str:  # noqa: ARG002 - as below
+        """The folder on this machine in which the content of an instance is, or at least its files of these names.
+
+        Raises:
+            StorageError, RemoteError: They could not be had.
+        """
+        return os.path.join(self.layout.object(project, resource), f"v{number}", "content")
 
     def object_lock(self, root: Path) -> Path:
         """The lock for whoever publishes in an object or in the folders above it: one of 256, chosen by its place."""

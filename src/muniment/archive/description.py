@@ -17,7 +17,6 @@ from muniment.archive.context import Opened
 from muniment.archive.package.bag import BAG_INFO, INSTANCE, payload_oxum
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.inventory import default_message
-from muniment.archive.package.objects import head_of
 from muniment.content import Hashers
 from muniment.content.regular import read_regular
 from muniment.errors.archive import InstanceNotFound, ResourceNotFound
@@ -48,7 +47,7 @@ def newest_number(opened: Opened, project: str, resource: str) -> int:
         ResourceNotFound: There is no such resource.
         ReadFailed: The storage did not say.
     """
-    head = head_of(opened.context.layout.object(project, resource))
+    head = opened.context.newest_number(project, resource)
     if not head:
         raise ResourceNotFound(id=resource)
     return head
@@ -67,9 +66,10 @@ def describe(opened: Opened, project: str, resource: str, number: int | None = N
     if not 1 <= wanted <= head:
         raise InstanceNotFound(id=resource, instance=str(number), head=head)
     algorithm = context.config.digests[0]
-    folder = os.path.join(context.layout.object(project, resource), f"v{wanted}", "content")
+    manifest = f"tagmanifest-{algorithm}.txt"
+    folder = context.records(project, resource, wanted, (manifest, INSTANCE, BAG_INFO))
     try:
-        said = read_regular(os.path.join(folder, f"tagmanifest-{algorithm}.txt"))
+        said = read_regular(os.path.join(folder, manifest))
         known = {path: digest for digest, _, path in (line.partition("  ") for line in said.decode().splitlines())}
         record = json.loads(_checked(folder, INSTANCE, algorithm, known))
         _, files = payload_oxum(_checked(folder, BAG_INFO, algorithm, known))

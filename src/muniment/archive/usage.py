@@ -55,7 +55,7 @@ class UsageReader:
             resources = self._archive.count()  # catches the index up
             self._read_log()
             self._look_for_parity(time.monotonic() + seconds)
-            disk = shutil.disk_usage(self._archive.path)
+            disk = shutil.disk_usage(self._archive.context.layout.root)
             return Usage(
                 resources=resources,
                 bytes=self._archive.context.index.total(),

@@ -49,7 +49,7 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
         BadInput: No archive is named, or it is behind a server itself.
         NotAnArchive, NewerFormat: It cannot be opened.
     """
-    archive = app.folder_archive()
+    archive = app.local_archive()
     server = _server(app, archive, authority or app.authority())
     settings = app.settings
     limits = Limits(
@@ -106,7 +106,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     if settings.serve_pages:
         pages.install(server, app, archive)
     options = nexus_options(settings)
-    mine = app.folder_archive(parity=False)
+    mine = app.local_archive(parity=False)
     server.state.nexus = nexus.install(server, mine, server.state.authorizer, options, app.database())
     return server
 

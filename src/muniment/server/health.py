@@ -28,8 +28,8 @@ def ready(request: Request, response: Response) -> dict[str, str]:
     archive = request.app.state.archive
     workers = request.app.state.monitor.workers()
     checks = {
-        "archive": os.access(archive.path / "muniment.json", os.R_OK),
-        "staging": os.access(archive.path / "staging", os.W_OK),
+        "archive": archive.readable,
+        "staging": os.access(archive.context.layout.staging, os.W_OK),
         "index": _index(archive),
         "database": workers is not None,
         "stopping": not request.app.state.streams.stopping.is_set(),

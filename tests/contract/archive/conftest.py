@@ -1,4 +1,4 @@
-"""The three kinds of archive every test of this folder is run against."""
+"""The four kinds of archive every test of this folder is run against."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from muniment import Archive
 from muniment.app.bucket import BucketArchive
 from muniment.testing.keys import FolderKeys
-from tests.servers.native.running import serving
+from tests.servers.native.running import serving, serving_bucket
 
 
 @pytest.fixture(params=["a folder", "a server"])
@@ -20,7 +20,7 @@ def on_a_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     yield from _archive(str(request.param), tmp_path)
 
 
-@pytest.fixture(params=["a folder", "a server", "a bucket"])
+@pytest.fixture(params=["a folder", "a server", "a bucket", "a server on a bucket"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     yield from _archive(str(request.param), tmp_path)
 
@@ -33,6 +33,13 @@ def _archive(kind: str, tmp_path: Path) -> Iterator[Any]:
         return
     if kind == "a bucket":
         with BucketArchive.make(FolderKeys(place), tmp_path / "state", workers=0) as found:
+            yield found
+        return
+    if kind == "a server on a bucket":
+        with (
+            serving_bucket(FolderKeys(place), tmp_path / "state") as server,
+            Archive(server.url, key=server.key) as found,
+        ):
             yield found
         return
     with serving(place) as server, Archive(server.url, key=server.key) as found:

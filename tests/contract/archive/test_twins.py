@@ -105,7 +105,7 @@ def test_a_package_goes_out_and_comes_in(on_a_disk: Any, layout: str, form: Pack
 
 @pytest.mark.parametrize("layout", ["bag", "instances", "ocfl"])
 def test_what_goes_out_of_any_kind_comes_in_elsewhere(archive: Any, tmp_path: Path, layout: str) -> None:
-    put(archive, "car", file=b"1" * 1000, **{"odd name": b"2" * 70_000})
+    put(archive, "car", file=b"1" * 1000, large=b"2" * 70_000)
     with archive.get("car", "a") as transaction:
         transaction.replace(b"3", "file")
         transaction.add(b"1" * 1000, "copy")
@@ -115,7 +115,7 @@ def test_what_goes_out_of_any_kind_comes_in_elsewhere(archive: Any, tmp_path: Pa
         assert another.import_package(iter(pieces), id="bus") == ["bus"]
         found = another.get("bus")
         read = {entry.path: found.read(entry.path) for entry in found.files()}
-        assert read == {"file": b"3", "odd name": b"2" * 70_000, "copy": b"1" * 1000}
+        assert read == {"file": b"3", "large": b"2" * 70_000, "copy": b"1" * 1000}
         assert found.head == (1 if layout == "bag" else 2)
         assert [finding.code for finding in another.audit() if finding.failed] == []
 

@@ -20,8 +20,10 @@ import uvicorn
 from muniment.access import Authority
 from muniment.access.authority import LOOK_SECONDS
 from muniment.app import App
+from muniment.app.bucket import BucketArchive
 from muniment.app.protocol import LimitedProtocol
 from muniment.archive import Archive as LocalArchive
+from muniment.archive.bucket.keys import Keys
 from muniment.server import create_app
 from muniment.settings import Settings
 from tests.timing import eventually
@@ -66,8 +68,32 @@ def free_port() -> int:
 def serving(place: Path, **settings: Any) -> Iterator[Running]:
     """A server in a thread."""
     key = settings.pop("key", None) or make_archive(place, **settings.pop("init", {}))
-    port = settings.get("serve_port", 0)
-    application = create_app(App(Settings(archive=str(place), **{"digest_processes": 0, **settings})))
+    app = App(Settings(archive=str(place), **{"digest_processes": 0, **settings}))
+    with serving_app(app, settings.get("serve_port", 0)) as url:
+        yield Running(url, place, key)
+
+
+@contextlib.contextmanager
+def serving_bucket(keys: Keys, state: Path, **settings: Any) -> Iterator[Running]:
+    """A server in a thread, in front of a new archive whose only home is a bucket."""
+
+    class BucketApp(App):
+        def open_bucket(self, place: str) -> BucketArchive:
+            assert place == "s3://bucket/archive"
+            opened = BucketArchive(keys, state, agent=self.agent(), workers=0, checks=self.checks)
+            opened.control = state / "control.db"
+            return opened
+
+    BucketArchive.make(keys, state, workers=0).close()
+    key = make_key(state, "keeper", {"/": {"admin"}})
+    with serving_app(BucketApp(Settings(archive="s3://bucket/archive", state=state, **settings))) as url:
+        yield Running(url, state, key)
+
+
+@contextlib.contextmanager
+def serving_app(app: App, port: int = 0) -> Iterator[str]:
+    """A server in a thread, and its address."""
+    application = create_app(app)
     config = uvicorn.Config(
         application,
         host="127.0.0.1",
@@ -87,7 +113,7 @@ def serving(place: Path, **settings: Any) -> Iterator[Running]:
     assert server.started, "the server did not start"
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield Running(f"http://127.0.0.1:{port}/", place, key)
+        yield f"http://127.0.0.1:{port}/"
     finally:
         server.should_exit = True
         thread.join(20)

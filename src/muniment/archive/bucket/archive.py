@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +61,31 @@ class BucketContext(ArchiveContext):
         bucket = self.bucket
         found = (bucket.instance(*resource) for resource in objects_of(bucket.keys))
         return self.index.rebuild((summary(each) for each in found), head)
+
+    def newest_number(self, project: str, resource: str) -> int:
+        """The number of a resource's newest instance, 0 where there is no such resource.
+
+        Raises:
+            ResourcePurged: It was purged.
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        assert self.bucket is not None
+        self.bucket.refuse_purged(project, resource)
+        return self.bucket.newest(project, resource)
+
+    def records(self, project: str, resource: str, number: int, names: Iterable[str]) -> str:
+        """A folder of this machine with files of an instance's bag; those that are nowhere are not in it.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: They could not be had.
+        """
+        assert self.bucket is not None
+        folder = ArchiveContext.records(self, project, resource, number, names)
+        for name in names:
+            with contextlib.suppress(KeyNotFound):
+                path = f"v{number}/content/{name}"
+                self.bucket.fetch(object_place(project, resource), path, Path(folder, name))
+        return folder
 
     def caught_up_index(self) -> Index:
         """The index with all events applied that there are in the bucket now."""
@@ -171,6 +196,14 @@ class BucketArchive(Archive):
     def writable(self) -> bool:
         """Whether the bucket takes anything from us."""
         return self.read_only is None
+
+    @property
+    def readable(self) -> bool:
+        """Whether it is still there and can be read."""
+        try:
+            return self._keys.stat(SETTINGS) is not None
+        except (RemoteError, StorageError):
+            return False
 
     @property
     def home(self) -> BucketHome:

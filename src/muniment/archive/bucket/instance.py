@@ -15,7 +15,7 @@ from muniment.archive.package.inventory import DECLARATION, NAME, Inventory
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import declare
 from muniment.content import Digest, Entry, LogicalPath
-from muniment.errors.archive import DamagedFile, DamagedRecord, NotInBucket
+from muniment.errors.archive import DamagedFile, DamagedRecord, NotInBucket, ResourcePurged
 from muniment.errors.base import BadInput
 from muniment.errors.stores import KeyNotFound
 
@@ -97,6 +97,14 @@ class BucketInstance(Instance):
         self._home.fetch_inventory(self.project, self.id, self.number)
         return super().inventory_digest()
 
+    def standing(self) -> tuple[int, ...]:
+        """Nothing in a bucket changes; purged, the resource stands no more."""
+        try:
+            self._home.refuse_purged(self.project, self.id)
+        except ResourcePurged:
+            return ()
+        return 0, 0, (self._records / f"v{self._inventory.head}" / NAME).stat().st_size
+
     def bag_entries(self) -> Iterator[Entry]:
         """Every file of the instance's bag, tag files included, under its path in the bag."""
         for path in sorted(self._logical):
@@ -104,9 +112,7 @@ class BucketInstance(Instance):
                 self._fetch(path)
         yield from super().bag_entries()
 
-    def _object_entry(
-        self, path: str, place: str, digests: dict[str, str]
-    ) -> tuple[Entry, Callable[[int], BinaryIO]]:
+    def _object_entry(self, path: str, place: str, digests: dict[str, str]) -> tuple[Entry, Callable[[int], BinaryIO]]:
         if place == DECLARATION:
             declared = declare(self._records)[1]
             return Entry(LogicalPath(path), len(declared), digests), lambda offset: io.BytesIO(declared[offset:])

@@ -302,6 +302,14 @@ class Instance:
         """The digests of all content the resource holds, of every instance up to the newest."""
         return set(self._inventory.manifest)
 
+    def standing(self) -> tuple[int, ...]:
+        """What changes when the resource's records change under it (purged, repaired): time, inode, bytes; or ()."""
+        try:
+            status = (self._records / NAME).stat()
+        except OSError:
+            return ()
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
     def bag_entries(self) -> Iterator[Entry]:
         """Every file of the instance's bag, tag files included, under its path in the bag."""
         sizes = {self._files.stored(path): found.size for path, found in self._files.entries.items()}
@@ -331,7 +339,7 @@ class Instance:
         return f"{self._inventory.algorithm}:{digest}"
 
     def object_entries(self) -> Iterator[tuple[Entry, Callable[[int], BinaryIO]]]:
-        """Every file of the resource's OCFL object by its path below the root, and what gives its bytes from an offset on.
+        """Every file of the resource's OCFL object by its path in it, and what gives its bytes from an offset on.
 
         The inventory in the root is always the newest one, which in worm mode it is not on disk. It and
         the other inventories carry the digest their sidecars state.

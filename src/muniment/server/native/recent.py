@@ -12,7 +12,7 @@ _MOST_BYTES = 48 << 20
 """Bytes of their inventories on disk; in memory they take about six times as much. The last one is always kept."""
 
 _Key = tuple[str, str, int]
-_Stamp = tuple[int, int, int]
+_Standing = tuple[int, ...]
 
 
 class RecentInstances:
@@ -20,7 +20,7 @@ class RecentInstances:
 
     def __init__(self, most: int = _MOST, most_bytes: int = _MOST_BYTES) -> None:
         self._most, self._most_bytes = most, most_bytes
-        self._known: dict[_Key, tuple[_Stamp, Instance]] = {}
+        self._known: dict[_Key, tuple[_Standing, Instance]] = {}
         self._lock = threading.Lock()
 
     def known(self, id: str, number: int, project: str) -> Instance | None:
@@ -47,23 +47,15 @@ class RecentInstances:
         """
         key = (project, id, number)
         known = self._known.get(key)
-        if known is not None and known[0] == _stamp(known[1]):
+        if known is not None and known[0] and known[0] == known[1].standing():
             return known[1]
         found = archive.instance(id, number, project=project)
         with self._lock:
             self._known.pop(key, None)
-            self._known[key] = (_stamp(found), found)
+            self._known[key] = (found.standing(), found)
             while len(self._known) > self._most or (len(self._known) > 1 and self._held() > self._most_bytes):
                 del self._known[next(iter(self._known))]
         return found
 
     def _held(self) -> int:
-        return sum(stamp[2] for stamp, _ in self._known.values())
-
-
-def _stamp(instance: Instance) -> _Stamp:
-    try:
-        status = (instance.root / "inventory.json").stat()
-    except OSError:
-        return (0, 0, 0)
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
+        return sum(sum(standing[2:]) for standing, _ in self._known.values())
