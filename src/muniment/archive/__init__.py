@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from muniment.archive.archive import Archive
 from muniment.archive.ingest.transaction import Transaction
-from muniment.archive.package.instance import Instance
+from muniment.archive.package.instance import FilesKept, Instance
 from muniment.content.archive import Leftover, Repair, Summary
 from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.events import Event
@@ -100,6 +100,7 @@ __all__ = [
     "Description",
     "Event",
     "FacetQuery",
+    "FilesKept",
     "Found",
     "ImportedFile",
     "ImportedInstance",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -17,6 +18,9 @@ from urllib.parse import quote, unquote
 from muniment.errors.stores import KeyNotFound, StoreUnreachable
 
 _TRIES = 4
+_LONGEST = 240
+_LONG = "%~"
+"""Begins the name of a key that is no name itself; nothing quoted begins so."""
 
 
 class Killed(BaseException):
@@ -53,7 +57,7 @@ class FolderKeys:
         self.requests: list[Request] = []
         self._ignores = ignores_conditions
         self.lock = threading.Lock()
-        for name in ("keys", "fresh", "notes"):
+        for name in ("keys", "fresh", "notes", "names"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def __str__(self) -> str:
@@ -94,7 +98,7 @@ class FolderKeys:
     def list(self, prefix: str = "", after: str = "") -> Iterator[Stat]:
         """What lies under keys that begin with `prefix`."""
         with self._asked("list", prefix):
-            names = sorted(unquote(name) for name in os.listdir(self.folder / "keys"))
+            names = sorted(self._keys())
         for key in names:
             if key.startswith(prefix) and key > after and (found := self._stat(key)):
                 yield found
@@ -102,7 +106,7 @@ class FolderKeys:
     def folders(self, prefix: str) -> Sequence[str]:
         """The first segments behind `prefix`."""
         with self._asked("list", prefix):
-            names = [unquote(name) for name in os.listdir(self.folder / "keys")]
+            names = self._keys()
         rests = (key.removeprefix(prefix) for key in names if key.startswith(prefix))
         return sorted({rest.split("/")[0] for rest in rests if "/" in rest})
 
@@ -190,7 +194,15 @@ class FolderKeys:
         return Stat(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC).isoformat())
 
     def _path(self, key: str) -> Path:
-        return self.folder / "keys" / _name(key)
+        name = _name(key)
+        if name.startswith(_LONG) and not (told := self.folder / "names" / name).exists():
+            told.write_text(key, encoding="utf-8")
+        return self.folder / "keys" / name
+
+    def _keys(self) -> list[str]:
+        found = os.listdir(self.folder / "keys")
+        names = self.folder / "names"
+        return [(names / each).read_text("utf-8") if each.startswith(_LONG) else unquote(each) for each in found]
 
 
 class _Asked:
@@ -212,7 +224,9 @@ class _Asked:
 
 
 def _name(key: str) -> str:
-    return quote(key, safe="")
+    """The name of a key's file: a filesystem takes 255 bytes, a store 1,024."""
+    quoted = quote(key, safe="")
+    return quoted if len(quoted) <= _LONGEST else _LONG + hashlib.sha256(key.encode()).hexdigest()
 
 
 def requests_as_text(requests: Iterable[Request]) -> str:

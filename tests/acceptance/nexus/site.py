@@ -18,9 +18,12 @@ import uvicorn
 
 from muniment.access import EVERY_PERMISSION, AccessStore, Identity
 from muniment.app import App
+from muniment.app.bucket import BucketArchive
 from muniment.archive import Archive
+from muniment.archive.bucket.keys import Keys
 from muniment.server import create_app
 from muniment.settings import Settings
+from tests.servers.native.running import BucketApp
 from tests.timing import eventually
 
 P = "https://dev.nexus.test.com/simplified-resource/"
@@ -143,11 +146,15 @@ def form(filename: str, data: bytes, media_type: str, name: str = "file") -> byt
 class Site:
     """A running server and its users."""
 
-    def __init__(self, folder: Path, *, root_path: str = "", **settings: Any) -> None:
+    def __init__(self, folder: Path, *, root_path: str = "", bucket: Keys | None = None, **settings: Any) -> None:
+        """A server on an archive in `folder`, or in `bucket` with its state in `folder`."""
         self.folder = folder
+        self.bucket = bucket
         self.root_path = root_path
         self.settings = settings
-        if not (folder / "muniment.json").exists():
+        if bucket is not None and bucket.stat("muniment.json") is None:
+            BucketArchive.make(bucket, folder).close()
+        elif bucket is None and not (folder / "muniment.json").exists():
             Archive.init(folder).close()
         self.store = AccessStore.open(folder / "control.db")
         self.keys: dict[str, str] = {}
@@ -157,8 +164,11 @@ class Site:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", self.settings.get("serve_port", 0)))
             self.port = probe.getsockname()[1]
-        settings = Settings(archive=str(self.folder), **{"serve_failures": 10_000, **self.settings})
-        self.app = create_app(App(settings))
+        settings = {"serve_failures": 10_000, **self.settings}
+        if self.bucket is not None:
+            self.app = create_app(BucketApp(self.bucket, self.folder, **settings))
+        else:
+            self.app = create_app(App(Settings(archive=str(self.folder), **settings)))
         config = uvicorn.Config(
             self.app, host="127.0.0.1", port=self.port, log_config=None, lifespan="on", root_path=self.root_path
         )

@@ -76,18 +76,25 @@ def serving(place: Path, **settings: Any) -> Iterator[Running]:
 @contextlib.contextmanager
 def serving_bucket(keys: Keys, state: Path, **settings: Any) -> Iterator[Running]:
     """A server in a thread, in front of a new archive whose only home is a bucket."""
-
-    class BucketApp(App):
-        def open_bucket(self, place: str) -> BucketArchive:
-            assert place == "s3://bucket/archive"
-            opened = BucketArchive(keys, state, agent=self.agent(), workers=0, checks=self.checks)
-            opened.control = state / "control.db"
-            return opened
-
     BucketArchive.make(keys, state, workers=0).close()
     key = make_key(state, "keeper", {"/": {"admin"}})
-    with serving_app(BucketApp(Settings(archive="s3://bucket/archive", state=state, **settings))) as url:
+    with serving_app(BucketApp(keys, state, **settings)) as url:
         yield Running(url, state, key)
+
+
+class BucketApp(App):
+    """The application of an archive whose only home are these keys."""
+
+    def __init__(self, keys: Keys, state: Path, **settings: Any) -> None:
+        super().__init__(Settings(archive="s3://bucket/archive", state=state, **settings))
+        self._keys, self._place = keys, state
+
+    def open_bucket(self, place: str) -> BucketArchive:
+        """What `app.bucket.open_bucket` does with an address."""
+        assert place == "s3://bucket/archive"
+        opened = BucketArchive(self._keys, self._place, agent=self.agent(), workers=0, checks=self.checks)
+        opened.control = self._place / "control.db"
+        return opened
 
 
 @contextlib.contextmanager

@@ -365,6 +365,14 @@ class BucketHome:
         if record is not None:
             raise ResourcePurged(id=id, when=record.get("purged", ""), why=record.get("reason", ""))
 
+    def is_purged(self, project: str, id: str) -> bool:
+        """Whether a resource was purged.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        return self._tombstone(project, id) is not None
+
     def _tombstone(self, project: str, id: str) -> dict[str, Any] | None:
         if self._config.mode is not Mode.DYNAMIC:
             return None

@@ -5,22 +5,49 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from muniment.archive.bucket.layout import object_place
-from muniment.archive.package.instance import CHUNK, Checked, Instance
+from muniment.archive.package.instance import CHUNK, Checked, FilesKept, Instance
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import declare
 from muniment.content import Digest, Entry, LogicalPath
-from muniment.errors.archive import DamagedFile, DamagedRecord, NotInBucket, ResourcePurged
+from muniment.errors.archive import DamagedFile, DamagedRecord, NotInBucket
 from muniment.errors.base import BadInput
 from muniment.errors.stores import KeyNotFound
 
 if TYPE_CHECKING:
     from muniment.archive.bucket.home import BucketHome
+
+
+@dataclass(frozen=True, slots=True)
+class FilesInBucket:
+    """The files of a resource in a bucket."""
+
+    home: BucketHome
+    project: str
+    id: str
+
+    def open(self, place: str, offset: int = 0) -> BinaryIO:
+        """The bytes of a file.
+
+        Raises:
+            KeyNotFound: They are nowhere.
+            StoreUnreachable, StoreFailed, StoreRefused: They could not be had.
+        """
+        return self.home.open(object_place(self.project, self.id), place, offset)
+
+    def is_newest(self, number: int) -> bool:
+        """Whether an instance of this number is there and none after it.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        return not self.home.is_purged(self.project, self.id) and self.home.newest(self.project, self.id) == number
 
 
 class BucketInstance(Instance):
@@ -97,11 +124,21 @@ class BucketInstance(Instance):
         self._home.fetch_inventory(self.project, self.id, self.number)
         return super().inventory_digest()
 
+    def kept(self) -> FilesKept:
+        """Where the resource's files lie, for who remembers thousands of them."""
+        return FilesInBucket(self._home, self.project, self.id)
+
+    def kept_at(self, path: str) -> str:
+        """What `kept` calls the bytes of a file.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        return self._inventory.content_path(self._logical[self.stored(path)])
+
     def standing(self) -> tuple[int, ...]:
         """Nothing in a bucket changes; purged, the resource stands no more."""
-        try:
-            self._home.refuse_purged(self.project, self.id)
-        except ResourcePurged:
+        if self._home.is_purged(self.project, self.id):
             return ()
         return 0, 0, (self._records / f"v{self._inventory.head}" / NAME).stat().st_size
 

@@ -10,9 +10,10 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
 from muniment.archive.disk.storage_errors import errors_stop_here
@@ -39,6 +40,42 @@ if TYPE_CHECKING:
     from muniment.content.instance import Instance as AnyInstance
 
 CHUNK = 1 << 20
+
+
+class FilesKept(Protocol):
+    """The files of one resource, wherever they lie: little to remember, and quick to ask."""
+
+    def open(self, place: str, offset: int = 0) -> BinaryIO:
+        """The bytes of a file from `offset` on, unchecked; `place` is as `Instance.kept_at` gives it.
+
+        Raises:
+            OSError, StorageError, RemoteError: They could not be had.
+        """
+
+    def is_newest(self, number: int) -> bool:
+        """Whether there is an instance of this number, and none after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesInFolder:
+    """The files of a resource whose object is a folder."""
+
+    root: str
+
+    def open(self, place: str, offset: int = 0) -> BinaryIO:
+        """The bytes of a file.
+
+        Raises:
+            OSError: The system did not give them.
+        """
+        raw = open(f"{self.root}/{place}", "rb", buffering=0)  # noqa: SIM115 - handed on; asked for thousands
+        if offset:
+            raw.seek(offset)
+        return raw
+
+    def is_newest(self, number: int) -> bool:
+        """Whether an instance is there and no later one; without a listing."""
+        return os.access(f"{self.root}/v{number}", os.F_OK) and not os.access(f"{self.root}/v{number + 1}", os.F_OK)
 
 
 @errors_stop_here
@@ -301,6 +338,20 @@ class Instance:
     def held(self) -> set[str]:
         """The digests of all content the resource holds, of every instance up to the newest."""
         return set(self._inventory.manifest)
+
+    def kept(self) -> FilesKept:
+        """Where the resource's files lie, for who remembers thousands of them."""
+        return FilesInFolder(str(self.root))
+
+    def kept_at(self, path: str) -> str:
+        """What `kept` calls the bytes of a file.
+
+        Raises:
+            FileNotInInstance: There is no such file.
+        """
+        root, location = f"{self.root}/", str(self.location(path))
+        # A file that was repaired in worm mode lies beside the object.
+        return location.removeprefix(root) if location.startswith(root) else os.path.relpath(location, root)
 
     def standing(self) -> tuple[int, ...]:
         """What changes when the resource's records change under it (purged, repaired): time, inode, bytes; or ()."""

@@ -9,18 +9,16 @@ the newest one has to be looked up again.
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from sys import intern
 from types import MappingProxyType
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
-from muniment.archive import Archive, Instance
+from muniment.archive import Archive, FilesKept, Instance
 from muniment.content.jsonld import parse_json
 from muniment.content.times import seconds
 from muniment.errors.archive import DamagedFile, ReadFailed, ResourceNotFound
@@ -37,30 +35,22 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Content:
     """One stored file of a revision: its name, size in bytes, SHA-256, and where its bytes lie.
 
-    `folder` is the resource's and `place` is below it: thousands are remembered, and the folder only once.
+    `kept` is the resource's and `place` one of its files: thousands are remembered, and what is the same only once.
     """
 
     name: str
     size: int
     sha256: str
-    folder: str
+    kept: FilesKept
     place: str
-
-    @property
-    def location(self) -> str:
-        """The path of the bytes."""
-        return f"{self.folder}/{self.place}"
 
     def open(self, offset: int = 0) -> BinaryIO:
         """The bytes from `offset` on, unchecked: whoever sends them checks them.
 
         Raises:
-            OSError: The system did not give them.
+            OSError, StorageError, RemoteError: They could not be had.
         """
-        raw = open(self.location, "rb", buffering=0)  # noqa: PTH123, SIM115 - handed on; one call less for each file
-        if offset:
-            raw.seek(offset)
-        return raw
+        return self.kept.open(self.place, offset)
 
     def read(self) -> bytes:
         """All of it, checked; for documents, which are small.
@@ -70,12 +60,13 @@ class Content:
             DamagedFile: Its bytes are not those that were stored.
         """
         try:
-            data = Path(self.location).read_bytes()
+            with self.kept.open(self.place) as file:
+                data = file.read()
         except OSError as error:
-            raise ReadFailed(path=self.location, reason=error.strerror) from error
+            raise ReadFailed(path=self.place, reason=error.strerror) from error
         found = hashlib.sha256(data).hexdigest()
         if found != self.sha256:
-            raise DamagedFile(path=self.location, algorithm="sha256", found=found, expected=self.sha256)
+            raise DamagedFile(path=self.place, algorithm="sha256", found=found, expected=self.sha256)
         return data
 
 
@@ -164,7 +155,7 @@ class Revision:
 
 @dataclass(slots=True)
 class _Known:
-    root: str
+    kept: FilesKept
     newest: Revision
     earlier: dict[int, Revision] | None = None
     """By instance; most resources have one alone, and twenty thousand empty dictionaries are megabytes."""
@@ -238,14 +229,12 @@ class Records:
         with self._lock:
             known = self._known.get(key)
             newest = known.newest if known else None
-        if known is not None and newest is not None:
-            if _is_newest(known.root, newest.number):
-                return newest
-            if not Path(known.root).is_dir():
-                self.forget(project, id)
+        if known is not None and newest is not None and known.kept.is_newest(newest.number):
+            return newest
         try:
             instance = self._archive.instance(id, project=project)
         except (ResourceNotFound, BadId):
+            self.forget(project, id)
             return None
         return self.remember(instance, iri)
 
@@ -269,8 +258,8 @@ class Records:
             known = self._known.get(key)
             if known is None:
                 # The text its contents hold already: another copy of it for each would be megabytes.
-                root = revision.contents[0].folder if revision.contents else str(instance.root)
-                self._known[key] = _Known(root, revision)
+                kept = revision.contents[0].kept if revision.contents else instance.kept()
+                self._known[key] = _Known(kept, revision)
             else:
                 known.learn(revision)
             self._known.move_to_end(key)
@@ -318,15 +307,15 @@ def contents_of(instance: Instance, *paths: str) -> tuple[Content, ...]:
     Raises:
         ReadFailed, DamagedRecord: It cannot be read.
     """
-    folder = str(instance.root)
+    kept = instance.kept()
     entries = (instance[path] for path in paths) if paths else instance.files()
     return tuple(
         Content(
             str(entry.path),
             entry.size or 0,
             entry.digests["sha256"],
-            folder,
-            str(instance.location(entry.path)).removeprefix(f"{folder}/"),
+            kept,
+            instance.kept_at(entry.path),
         )
         for entry in entries
     )
@@ -353,8 +342,3 @@ def _package(instance: Instance, iri: str) -> Revision:
         updated_at=instance.created,
         updated_by=instance.agent["address"],
     )
-
-
-def _is_newest(root: str, number: int) -> bool:
-    """Whether an instance is there and no later one: asked for every entry of a selection, so without a listing."""
-    return os.access(f"{root}/v{number}", os.F_OK) and not os.access(f"{root}/v{number + 1}", os.F_OK)
