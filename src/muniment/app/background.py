@@ -482,12 +482,12 @@ class BackgroundServices:
         return self._stores()
 
     def _store_addresses(self) -> list[str]:
-        """Where registrations go: what was named, with folders in full, or else a folder beside the archive."""
+        """Where registrations go: what was named, with folders in full, or else a folder beside archive or state."""
         named = [word.strip() for word in self._settings.registration_stores.split(",") if word.strip()]
         if not named and self._app.remote:
             raise BadSetting(reason="with an archive behind a server, name the stores: MUNIMENT_REGISTRATION_STORES")
         if not named:
-            place = self._app.place().absolute()
+            place = (self._app.state if self._app.in_bucket else self._app.place()).absolute()
             return [str(place.with_name(f"{place.name}-registrations"))]
         return [word if "://" in word else str(Path(word).absolute()) for word in named]
 
@@ -502,7 +502,7 @@ class BackgroundServices:
             return self._settings.scratch
         archive = str(self._settings.archive)
         # The same for all processes that work for one archive, however they name it; another for each user.
-        where = archive if self._app.remote else str(Path(archive).absolute())
+        where = archive if self._app.remote or self._app.in_bucket else str(Path(archive).absolute())
         name = hashlib.sha256(f"{os.geteuid()} {where}".encode()).hexdigest()[:12]
         place = Path(tempfile.gettempdir()) / f"muniment-work-{name}"
         place.mkdir(mode=0o700, exist_ok=True)

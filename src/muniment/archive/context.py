@@ -150,6 +150,13 @@ class ArchiveContext:
         """
         return os.path.join(self.layout.object(project, resource), f"v{number}", "content")
 
+    def bring_root_files(self) -> None:
+        """Have the files of the archive that belong to no object on this machine, where `layout` says.
+
+        Raises:
+            StorageError, RemoteError: They could not be had.
+        """
+
     def object_lock(self, root: Path) -> Path:
         """The lock for whoever publishes in an object or in the folders above it: one of 256, chosen by its place."""
         return self.layout.locks / f"object-{root.relative_to(self.layout.objects).parts[0][:2]}"

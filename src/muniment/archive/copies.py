@@ -26,7 +26,7 @@ from muniment.content import Finding, Hashers
 from muniment.content.archive import Repair
 from muniment.content.events import UNREADABLE, Event
 from muniment.content.regular import open_regular, read_regular, regular_size
-from muniment.errors.archive import DamagedRecord, DiskFull, ReadFailed, ResourcePurged
+from muniment.errors.archive import DamagedRecord, DiskFull, NotInBucket, ReadFailed, ResourcePurged
 from muniment.errors.base import MunimentError
 from muniment.errors.parity import CannotRepair
 
@@ -48,6 +48,7 @@ def log_lines(archive: Archive, after: int) -> Iterator[tuple[int, bytes]]:
 
 def tombstone_files(archive: Archive) -> Iterator[tuple[str, Path]]:
     """The records of what was purged, by their paths below the archive's root."""
+    archive.context.bring_root_files()
     layout = archive.context.layout
     for path in sorted(layout.tombstones.glob("*/*.json")):
         yield path.relative_to(layout.root).as_posix(), path
@@ -58,7 +59,8 @@ def own_files(archive: Archive) -> dict[str, bytes]:
 
     Where the record is lost in both its places, as they lie there.
     """
-    root = archive.path
+    archive.context.bring_root_files()
+    root = archive.context.layout.root
     record = RootFiles.read(root)
     if record is not None:
         return {**record.contents, RECORD: record.as_bytes()}
@@ -84,7 +86,12 @@ def log_size(archive: Archive) -> int:
 
 
 def wrong_own_files(archive: Archive) -> list[Finding]:
-    """What is wrong with what of the archive is no object: the log, its own files, tombstones; nothing is changed."""
+    """What is wrong with what of the archive is no object: the log, its own files, tombstones; nothing is changed.
+
+    Of an archive in a bucket its audit tells: here only copies of these are on this machine.
+    """
+    if archive.context.home is not None:
+        return []
     context, logged = archive.context, LoggedDigests()
     found = list(check_log(context.log, logged, context.layout.locks / "events"))
     found += [*check_root_files(context), *check_tombstones(context, logged)]
@@ -98,6 +105,8 @@ def repair_own_files(archive: Archive) -> Iterator[Repair]:
         DiskFull, WriteFailed: The storage refused.
     """
     context = archive.context
+    if context.home is not None:
+        return  # what is there is put once and never changes; its audit tells of it
     found = list(check_log(context.log, LoggedDigests(), context.layout.locks / "events"))
     yield from repair_log(context, [each for each in found if each.failed and is_of_log(each)])
     logged = LoggedDigests()
@@ -166,6 +175,13 @@ class CopyRepair:
     """
 
     def __init__(self, archive: Archive) -> None:
+        """Of an archive whose objects are on this machine.
+
+        Raises:
+            NotInBucket: They are in a bucket.
+        """
+        if archive.context.home is not None:
+            raise NotInBucket(what="take bytes back from its copies")
         self._context = archive.context
         self._logged = LoggedDigests()
 

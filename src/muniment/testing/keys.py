@@ -199,7 +199,7 @@ class FolderKeys:
             told.write_text(key, encoding="utf-8")
         return self.folder / "keys" / name
 
-    def _keys(self) -> list[str]:
+    def _keys(self) -> Sequence[str]:
         found = os.listdir(self.folder / "keys")
         names = self.folder / "names"
         return [(names / each).read_text("utf-8") if each.startswith(_LONG) else unquote(each) for each in found]

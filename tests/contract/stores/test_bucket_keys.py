@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from muniment import Archive
@@ -22,9 +23,13 @@ from muniment.errors.stores import ConditionsIgnored, KeyNotFound
 from muniment.stores.s3.client import Service as S3Service
 from muniment.stores.s3.keys import S3Keys
 from muniment.testing.keys import FolderKeys
+from muniment.testing.servers.web import WebServer
 from muniment.testing.services import Service
 from tests.contract.stores.test_s3 import CEPH, SWIFT, client_of, new_bucket
 from tests.crash.judging import assert_whole, state_of
+from tests.servers.browser.visiting import Visitor
+from tests.servers.native.running import make_key, served_by_command
+from tests.timing import eventually
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +160,7 @@ def test_an_archive_is_opened_by_its_address(
 
 def test_the_how_to_of_buckets_runs_as_printed(ceph: Service, tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs/howto/bucket.md").read_text("utf-8")
-    [printed] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    printed, _ = re.findall(r"```text\n(.*?)```", page, re.DOTALL)  # the other one serves until it is stopped
     name = new_bucket(client_of(ceph, CEPH))
     script = printed.replace("s3://museum/", f"s3://{name}/").replace("https://s3.example.org", ceph.url)
     assert name in script
@@ -170,3 +175,34 @@ def test_the_how_to_of_buckets_runs_as_printed(ceph: Service, tmp_path: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "from-the-bucket" / "letter.txt").read_text() == "Dear friend\n"
     assert done.stdout.count("Everything is as it was recorded.") == 2
+
+
+def test_a_server_and_its_workers_in_front_of_a_real_bucket(
+    ceph: Service, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", CEPH["access_key"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CEPH["secret_key"])
+    state, place = tmp_path / "state", f"s3://{bucket}/{secrets.token_hex(6)}?endpoint={ceph.url}"
+    Archive.init(place, state=state).close()
+    key = make_key(state, "keeper", {"/": {"admin"}})
+    settings = {"MUNIMENT_STATE": str(state), "MUNIMENT_SERVE_WORK": "true", "MUNIMENT_ALLOW_PRIVATE_ADDRESSES": "true"}
+    known = {"Authorization": f"Bearer {key}"}
+    with WebServer() as web, served_by_command(state, key=key, archive=place, **settings) as server:
+        web.files["table.csv"] = b"1,2,3\n"
+        with Archive(server.url, key=key) as archive:
+            with archive.new("car", message="first") as transaction:
+                transaction.add(b"four wheels\n", "wheels.txt")
+                transaction.add(bytes(3 << 20), "large.bin")
+            assert archive.get("car").open("large.bin", (3 << 20) - 2).read() == b"\0\0"
+            assert [finding.as_json() for finding in archive.audit()] == []
+            visitor = Visitor(server.url).sign_in(key)
+            for path in ("/", "/resources/car", "/resources/car/files/wheels.txt", "/jobs", "/copies", "/fixity"):
+                assert visitor.get(path).status == 200, path
+            assert httpx.get(f"{server.url}health/ready").json()["status"] == "ok"
+            wanted = {"sources": [{"http": {"url": f"{web.url}/table.csv"}}], "id": "fetched"}
+            asked = httpx.post(f"{server.url}archive/v1/fetches", json=wanted, headers=known)
+            assert asked.status_code == 202, asked.text
+            eventually(lambda: archive.exists("fetched"), every=0.2)
+    with Archive(place, state=tmp_path / "another machine") as archive:
+        assert archive.get("fetched").read("table.csv") == b"1,2,3\n"
+        assert archive.get("car").read("wheels.txt") == b"four wheels\n"

@@ -127,14 +127,20 @@ def serving_app(app: App, port: int = 0) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def served_by_command(place: Path, *options: str, key: str = "", **environment: str) -> Iterator[Running]:
-    """A server as people start it: `muniment serve` in a process of its own; `--port` may be among the options."""
+def served_by_command(
+    place: Path, *options: str, key: str = "", archive: str = "", **environment: str
+) -> Iterator[Running]:
+    """A server as people start it: `muniment serve` in a process of its own; `--port` may be among the options.
+
+    `archive` is its archive's address, if that is no folder.
+    """
     key = key or make_archive(place)
+    named = ("--archive", archive or str(place))
     port = int(options[options.index("--port") + 1]) if "--port" in options else free_port()
     log = place.parent / f"{place.name}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "muniment", "--archive", str(place), "serve", "--port", str(port), *options],
+            [sys.executable, "-m", "muniment", *named, "serve", "--port", str(port), *options],
             env={**os.environ, **environment},
             stdout=out,
             stderr=out,

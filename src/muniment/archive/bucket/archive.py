@@ -24,6 +24,7 @@ from muniment.archive.copying import Copier
 from muniment.archive.create import archive_files
 from muniment.archive.disk.durable import make_folder
 from muniment.archive.disk.layout import SETTINGS, ArchiveLayout
+from muniment.archive.disk.root_files import RECORD, ROOT_FILES, RootFiles
 from muniment.archive.eventlog.log import FIRST
 from muniment.archive.fixity.audit import AuditResult
 from muniment.archive.index.index import Index
@@ -86,6 +87,18 @@ class BucketContext(ArchiveContext):
                 path = f"v{number}/content/{name}"
                 self.bucket.fetch(object_place(project, resource), path, Path(folder, name))
         return folder
+
+    def bring_root_files(self) -> None:
+        """Have the archive's own files and the records of what was purged in the state folder; they never change.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: They could not be had.
+        """
+        assert self.bucket is not None
+        purged = (each.key for each in self.bucket.keys.list("tombstones/"))
+        for key in (*ROOT_FILES, RECORD, *purged):
+            with contextlib.suppress(KeyNotFound):
+                self.bucket.keep_copy(key)
 
     def caught_up_index(self) -> Index:
         """The index with all events applied that there are in the bucket now."""
@@ -175,7 +188,8 @@ class BucketArchive(Archive):
         if next(iter(keys.list()), None) is not None:
             raise NotEmpty(path=str(keys))
         _refuse_without_conditions(keys)
-        for name, content in archive_files().items():
+        files = archive_files()
+        for name, content in {**files, RECORD: RootFiles({**files, SETTINGS: config_bytes(config)}).as_bytes()}.items():
             keys.put(name, content)
         maker = Agent.of_this_process() if agent is None else agent
         detail = {"archive": config.id, "mode": str(config.mode), "bucket": str(keys)}

@@ -345,6 +345,16 @@ class BucketHome:
             return
         self._bring(target, self.open(place, path))
 
+    def keep_copy(self, key: str) -> None:
+        """Have a small file of the archive that never changes in the state folder, where a folder has it.
+
+        Raises:
+            KeyNotFound, StoreUnreachable, StoreFailed, StoreRefused: It could not be had.
+        """
+        target = self._layout.root / key
+        if not is_regular(target):
+            self._bring(target, self.keys.open(key))
+
     def _bring(self, target: Path, source: BinaryIO) -> None:
         fresh = self._layout.scratch / f"record-{new_uuid()}"
         make_folder(self._layout.scratch)

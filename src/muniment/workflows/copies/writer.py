@@ -238,7 +238,8 @@ class CopyWriter:
         return [answers[number] for number in range(len(todo))]
 
     def _object_folder(self, instance: Instance) -> str:
-        return instance.root.relative_to(self._archive.path).as_posix()
+        layout = self._archive.context.layout
+        return layout.object(instance.project, instance.id).relative_to(layout.root).as_posix()
 
 
 def _at_once(work: Callable[[Work], Answer], todo: Sequence[Work], threads: int) -> list[Answer]:
