@@ -156,7 +156,7 @@ def test_the_event_of_a_check_names_the_places_of_what_it_found(archive: Archive
     list(archive.audit())
     list(archive.audit("b"))
     named = [event.detail["places"]["error"] for event in archive.events() if "places" in event.detail]
-    place = next(iter(archive.instance("b").object_entries()))[1].parent.relative_to(archive.path)
+    place = archive.instance("b").root.relative_to(archive.path)
     assert named[0] == named[1]
     assert [each.startswith(f"{place}/v1/content/data/") for each in named[0]] == [True]
 
