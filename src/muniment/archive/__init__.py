@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from muniment.archive.archive import Archive
 from muniment.archive.ingest.transaction import Transaction
-from muniment.archive.package.instance import FilesKept, Instance
+from muniment.archive.package.instance import Instance
+from muniment.archive.package.kept import FilesKept
 from muniment.content.archive import Leftover, Repair, Summary
 from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.events import Event

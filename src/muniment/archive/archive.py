@@ -16,7 +16,7 @@ from muniment.archive.config import new_config, read_config
 from muniment.archive.context import ArchiveContext
 from muniment.archive.copying import Copier
 from muniment.archive.create import create_archive
-from muniment.archive.disk.layout import SETTINGS, ArchiveLayout
+from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.storage_errors import errors_stop_here
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import Index
@@ -164,11 +164,6 @@ class Archive(AnyArchive):
     def writable(self) -> bool:
         """Whether anything can be written to it from here, an event at least."""
         return os.access(self._context.layout.events, os.W_OK)
-
-    @property
-    def readable(self) -> bool:
-        """Whether it is still there and can be read."""
-        return os.access(self._context.layout.root / SETTINGS, os.R_OK)
 
     @property
     def recovered(self) -> list[Event]:

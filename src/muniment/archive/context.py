@@ -11,7 +11,7 @@ from typing import Protocol
 
 from muniment.archive.copying import Copier
 from muniment.archive.copying.pieces import Pieces
-from muniment.archive.disk.layout import TUPLES, ArchiveLayout
+from muniment.archive.disk.layout import SETTINGS, TUPLES, ArchiveLayout
 from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import FIXITY_CHECK, Index
@@ -133,6 +133,10 @@ class ArchiveContext:
         """The objects on disk that the index does not list."""
         listed = {self.layout.object_parts(row.project, row.id) for row in index.all()}
         return [root for root in object_roots(self.layout) if root.parts[-TUPLES - 1 :] not in listed]
+
+    def is_readable(self) -> bool:
+        """Whether the archive is still there and can be read."""
+        return os.access(self.layout.root / SETTINGS, os.R_OK)
 
     def newest_number(self, project: str, resource: str) -> int:
         """The number of a resource's newest instance, 0 where there is no such resource.

@@ -28,7 +28,7 @@ def ready(request: Request, response: Response) -> dict[str, str]:
     archive = request.app.state.archive
     workers = request.app.state.monitor.workers()
     checks = {
-        "archive": archive.readable,
+        "archive": archive.context.is_readable(),
         "staging": os.access(archive.context.layout.staging, os.W_OK),
         "index": _index(archive),
         "database": workers is not None,

@@ -63,6 +63,14 @@ class BucketContext(ArchiveContext):
         found = (bucket.instance(*resource) for resource in objects_of(bucket.keys))
         return self.index.rebuild((summary(each) for each in found), head)
 
+    def is_readable(self) -> bool:
+        """Whether the archive is still there and can be read."""
+        assert self.bucket is not None
+        try:
+            return self.bucket.keys.stat(SETTINGS) is not None
+        except (RemoteError, StorageError):
+            return False
+
     def newest_number(self, project: str, resource: str) -> int:
         """The number of a resource's newest instance, 0 where there is no such resource.
 
@@ -210,14 +218,6 @@ class BucketArchive(Archive):
     def writable(self) -> bool:
         """Whether the bucket takes anything from us."""
         return self.read_only is None
-
-    @property
-    def readable(self) -> bool:
-        """Whether it is still there and can be read."""
-        try:
-            return self._keys.stat(SETTINGS) is not None
-        except (RemoteError, StorageError):
-            return False
 
     @property
     def home(self) -> BucketHome:

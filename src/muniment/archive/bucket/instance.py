@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from muniment.archive.bucket.layout import object_place
-from muniment.archive.package.instance import CHUNK, Checked, FilesKept, Instance
+from muniment.archive.package.instance import CHUNK, Checked, Instance
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory
+from muniment.archive.package.kept import FilesKept
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import declare
 from muniment.content import Digest, Entry, LogicalPath

@@ -10,15 +10,15 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
 from muniment.archive.disk.storage_errors import errors_stop_here
 from muniment.archive.package.bag import BAG_INFO, FILES, FORMATS, INSTANCE, payload_oxum, read_files, read_formats
 from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests, Inventory
+from muniment.archive.package.kept import FilesInFolder, FilesKept
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import archive_of, version_inventory
 from muniment.content import Digest, Entry, Hashers, LogicalPath
@@ -40,42 +40,6 @@ if TYPE_CHECKING:
     from muniment.content.instance import Instance as AnyInstance
 
 CHUNK = 1 << 20
-
-
-class FilesKept(Protocol):
-    """The files of one resource, wherever they lie: little to remember, and quick to ask."""
-
-    def open(self, place: str, offset: int = 0) -> BinaryIO:
-        """The bytes of a file from `offset` on, unchecked; `place` is as `Instance.kept_at` gives it.
-
-        Raises:
-            OSError, StorageError, RemoteError: They could not be had.
-        """
-
-    def is_newest(self, number: int) -> bool:
-        """Whether there is an instance of this number, and none after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilesInFolder:
-    """The files of a resource whose object is a folder."""
-
-    root: str
-
-    def open(self, place: str, offset: int = 0) -> BinaryIO:
-        """The bytes of a file.
-
-        Raises:
-            OSError: The system did not give them.
-        """
-        raw = open(f"{self.root}/{place}", "rb", buffering=0)  # noqa: SIM115 - handed on; asked for thousands
-        if offset:
-            raw.seek(offset)
-        return raw
-
-    def is_newest(self, number: int) -> bool:
-        """Whether an instance is there and no later one; without a listing."""
-        return os.access(f"{self.root}/v{number}", os.F_OK) and not os.access(f"{self.root}/v{number + 1}", os.F_OK)
 
 
 @errors_stop_here
