@@ -23,6 +23,9 @@ WAYS = {
 
 def run(folder: Path, source: str, *, ci: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(CONFTEST, folder)
+    (folder / "tests").mkdir()
+    (folder / "tests" / "__init__.py").touch()
+    shutil.copy(CONFTEST.parent / "published.py", folder / "tests")
     (folder / "test_it.py").write_text(source)
     (folder / "pytest.ini").write_text("[pytest]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "CI"))}
