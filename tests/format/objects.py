@@ -407,6 +407,7 @@ ROOTS: dict[str, Callable[[Path], Path]] = {
     "O903": lambda r: _layout(r, "mine"),
     "O904": lambda r: put(_layout(r, LAYOUT), f"extensions/{LAYOUT}/config.json", '{"tupleSize": 99}'),
     "W016": lambda r: put(r, "extensions/of-our-own/config.json"),
+    "O802": lambda r: put(r, "ocfl_1.1.md"),
 }
 """Code to what spoils a valid storage root so that the code is found."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -189,6 +190,29 @@ def test_a_name_with_a_backslash_is_read_as_checksum_tools_write_it(tmp_path: Pa
 def test_one_white_space_stands_after_the_colon(tmp_path: Path, line: str, expected: set[str]) -> None:
     bag = add(make_bag(tmp_path / "bag"), "bag-info.txt", f"{line}\n")
     assert {each.code for each in validate_path(bag)} == expected
+
+
+def test_a_manifest_that_cannot_be_read_says_where_and_accuses_no_file(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    listed = (bag / "manifest-sha512.txt").read_bytes()
+    write(bag, "manifest-sha512.txt", listed + f"{digest(b'x')}  data/caf".encode() + b"\xe9\n")
+    (finding,) = validate_path(bag)
+    assert (finding.code, finding.found) == ("B005", "the byte e9 in line 3 is none of a text in utf-8")
+
+
+def test_a_name_of_another_encoding_on_disk_is_explained(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    os.close(os.open(os.fsencode(bag / "data") + b"/caf\xe9", os.O_CREAT | os.O_WRONLY))
+    (finding,) = (each for each in validate_path(bag) if each.code == "B022")
+    assert "no UTF-8" in finding.message
+
+
+def test_backslashes_for_folders_are_explained(tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / "bag")
+    write(bag, "manifest-sha512.txt", (bag / "manifest-sha512.txt").read_text().replace("/", "\\"))
+    messages = [finding.message for finding in validate_path(bag) if finding.code == "B013"]
+    assert len(messages) == len(FILES)
+    assert all("meant as '/'" in message for message in messages)
 
 
 def test_a_text_in_utf_16_is_read_as_declared(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_crate_in_a_bag_is_valid_and_says_what_the_resource_is(archive: Archiv
     assert metadata["title"] == "Tide gauges"
     assert metadata["creator"] == ["Ada L"]
     assert metadata["license"] == ["A licence"]
-    assert metadata["parts"] == ["a%20b.txt"]
+    assert metadata["parts"] == ["a b.txt"]
 
 
 def test_what_a_crate_lacks_is_told_and_the_bag_taken_in(archive: Archive, tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from muniment.content import Finding
+from muniment.content import Finding, Severity
 from muniment.errors.archive import PackageRefused
 from muniment.errors.content import DigestMismatch
 from muniment.validation import validate_path
+from muniment.validation.ocfl.layouts import read_layout
 from muniment.workflows.imports import import_package
 from tests.acceptance.exchange.making import judged_by_ocfl, new_archive, views
 from tests.format.bags import make_bag, pack
@@ -26,7 +28,44 @@ def test_a_copy_of_the_specification_in_the_root_is_no_fault(tmp_path: Path) -> 
     root = make_root(tmp_path / "root", "1.1")
     for name in ("ocfl_1.1.md", "ocfl_1.1.txt", "README"):
         put(root, name, "text")
-    assert codes(root) == set()
+    assert {(finding.code, finding.severity) for finding in validate_path(root)} == {("O802", Severity.NOTE)}
+
+
+def test_what_a_root_has_beside_its_objects_is_told_on_import(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", "1.1")
+    layout = "0003-hash-and-id-n-tuple-storage-layout"
+    put(root, "ocfl_layout.json", json.dumps({"extension": layout, "description": "x"}))
+    put(root, f"extensions/{layout}/config.json", json.dumps({"extensionName": layout}))
+    for name in ("README", "extensions/0008-schema-registry/notes.txt", f"extensions/{layout}/other.txt"):
+        put(root, name, "text")
+    made = next(path.parent for path in sorted(root.rglob("0=ocfl_object_*")))
+    found = read_layout(os.fspath(root))
+    assert found
+    assert found.place
+    place = found.place(load(made)["id"])
+    (root / place).parent.mkdir(parents=True)
+    shutil.move(made, root / place)
+    shutil.rmtree(root / made.relative_to(root).parts[0])
+    told: list[Finding] = []
+    with new_archive(tmp_path / "archive") as archive:
+        import_package(archive, root, notice=told.append)
+    assert [finding.where for finding in told if finding.code == "O802"] == [
+        "README", f"extensions/{layout}/other.txt", "extensions/0008-schema-registry/notes.txt",
+    ]  # fmt: skip
+
+
+def test_a_folder_beside_the_content_of_a_version_is_kept(tmp_path: Path) -> None:
+    made = make_object(tmp_path / "object", [{"a": b"1"}, {"b": b"2"}])
+    put(made, "v1/notes/of/mine.txt", "x")
+    put(made, "v2/content-of-others/y", "y")
+    with new_archive(tmp_path / "archive") as archive:
+        (id,) = import_package(archive, made)
+        taken = archive.get(id)
+        assert {path: taken.read(path) for path in taken} == {
+            "b": b"2",
+            "ocfl-object/v1/notes/of/mine.txt": b"x",
+            "ocfl-object/v2/content-of-others/y": b"y",
+        }
 
 
 def test_an_id_that_is_there_twice_is_told(tmp_path: Path) -> None:
@@ -230,7 +269,10 @@ def test_the_profiles_that_come_with_muniment_are_known_by_name(tmp_path: Path) 
     assert codes(bag, profile="btr") == set()
     assert codes(pack(bag, "bag.tar"), profile="btr") == set()
     assert {"B061", "B065", "B070", "B071"} <= codes(bag, profile="aptrust")
-    assert codes(bag, profile="nobody's") == {"B904"}
+    for given, said in (("nobody's", "aptrust, "), ("https://example.org/p", "URI=FILE")):
+        (finding,) = (each for each in validate_path(bag, profile=given) if each.code == "B904")
+        assert finding.failed
+        assert said in finding.message
 
 
 def test_a_file_can_stand_for_a_uri(tmp_path: Path) -> None:

@@ -206,6 +206,8 @@ def _report(findings: Iterable[Finding], *, as_json: bool, good: str, strict: bo
         typer.echo(f"{opening}], {summary[1:]}")
     elif failed:
         note(", ".join(_counted(count, severity) for severity, count in counts.items()))
+    elif deviations := counts[Severity.DEVIATION]:
+        say(f"{good.removesuffix('.')}, but for {_counted(deviations, Severity.DEVIATION)} that --strict would refuse.")
     else:
         say(good)
     if failed:

@@ -153,7 +153,7 @@ def _reference(value: object) -> str:
 def _named(value: object, entities: Mapping[str, Mapping[str, Any]]) -> str:
     """An entity's name, else its identifier."""
     name = _reference(value)
-    return _text(entities.get(name, {}).get("name")) or name
+    return _text(entities.get(name, {}).get("name")) or (unquote(name) if _is_inside(name) else name)
 
 
 def _text(value: object) -> str:

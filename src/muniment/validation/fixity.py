@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from muniment.content import Progress, quiet
@@ -121,22 +122,30 @@ def read_many(
     """
     workers = max(1, jobs or min(os.cpu_count() or 1, 8))
     done = size = 0
+    for results in _read_batches(root, _batches(wanted), workers):
+        for result in results:
+            done, size = done + 1, size + result.size
+            yield result
+        progress("verify", done, total, size=size)
+
+
+def _read_batches(root: str, batches: Iterator[list[FileToDigest]], workers: int) -> Iterator[list[Result]]:
+    first, second = next(batches, None), next(batches, None)
+    if first is None:
+        return
+    if second is None:
+        # All there is, one thread would read: this one does it, for a root of many small objects starts none.
+        yield _read_batch(root, first)
+        return
     with ThreadPoolExecutor(workers, thread_name_prefix="digest") as pool:
         under_way: deque[Future[list[Result]]] = deque()
         try:
-            for batch in _batches(wanted):
+            for batch in chain((first, second), batches):
                 under_way.append(pool.submit(_read_batch, root, batch))
-                if len(under_way) < workers * 3:
-                    continue
-                for result in under_way.popleft().result():
-                    done, size = done + 1, size + result.size
-                    yield result
-                progress("verify", done, total, size=size)
+                if len(under_way) >= workers * 3:
+                    yield under_way.popleft().result()
             while under_way:
-                for result in under_way.popleft().result():
-                    done, size = done + 1, size + result.size
-                    yield result
-                progress("verify", done, total, size=size)
+                yield under_way.popleft().result()
         finally:
             for future in under_way:
                 future.cancel()

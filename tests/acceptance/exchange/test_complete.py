@@ -89,6 +89,7 @@ def test_a_bag_is_completed_when_asked_for(
     assert {path: other.get(id).read(path) for path in other.get(id)} == {
         "a.txt": b"alpha\n",
         "folder/b.txt": b"beta\n",
+        "bag-tag-files/fetch.txt": (bag / "fetch.txt").read_bytes(),
     }
     assert not (bag / "data/a.txt").exists(), "what was given stays as it was"
     assert Giving.asked == ["/a.txt"]

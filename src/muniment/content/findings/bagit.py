@@ -45,7 +45,7 @@ _FAULTS = (
     ),
     (
         "B013",
-        "{where}: {found!r} is not below data/.",
+        "{where}: {found!r} is not below data/.{expected}",
         "A payload manifest lists something that is no payload (§2.1.3).",
     ),
     ("B014", "{where}: {found!r} is payload.", "A tag manifest lists a payload file (§2.2.1)."),

@@ -151,7 +151,14 @@ _UNJUDGED = (
     ("O902", "{where} is too large to judge: {found}, at most {expected}.", "A limit against hostile input."),
 )
 
-_NOTES = (("O801", "{where}: {found!r} digests were not compared.", "A fixity algorithm unknown here (E028)."),)
+_NOTES = (
+    ("O801", "{where}: {found!r} digests were not compared.", "A fixity algorithm unknown here (E028)."),
+    (
+        "O802",
+        "{where} lies in the storage root and is of no object.",
+        "A copy of the specification, an extension's own files: allowed there (E087), and left out by an import.",
+    ),
+)
 
 OCFL: tuple[Kind, ...] = tuple(
     Kind(code, severity, template, arises)

@@ -91,6 +91,7 @@ _SINGLE: Mapping[str, str] = {
     "O503": "Correct the layout's parameters, or give the object an id that the layout can place.",
     "O504": "Nothing: the file was found and has its digest. A copy made by import has the spelling of the inventory.",
     "O505": "Nothing in the archive. For other programs write the object out: `muniment export --layout ocfl`.",
+    "O802": "Nothing, or keep it elsewhere: an import takes the objects, and leaves this out.",
     "O801": "Nothing; the content was compared by digestAlgorithm.",
     "O903": "Nothing has to be wrong. Name a registered layout where one fits; import takes the objects as they are.",
     "O904": "Correct the layout's config.json as its extension describes it; import takes the objects as they are.",

@@ -67,6 +67,7 @@ _OTHERS = {
     "O504": "OCFL 1.1 §3.5.2 (Manifest), and RFC 8493 §6.1.1.3 (Recommendations) by analogy",
     "O505": "OCFL 1.1 §3.7 (Version Inventory and Inventory Digest, E064)",
     "O801": "OCFL 1.1 §3.4 (Digests, E028)",
+    "O802": "OCFL 1.1 §4.1 (Root Structure, E087)",
     "O903": "OCFL 1.1 §4.1 (Root Structure, E071)",
     "O904": "the extension that ocfl_layout.json names, its parameters",
     "B050": "RFC 8493 §5.1 (Special Directory Characters)",

@@ -25,6 +25,8 @@ class Manifest:
     """Path to lower-case digest; '' for one that is malformed."""
     literal: dict[str, str] = field(default_factory=dict)
     """Path to its spelling in the manifest, where a percent sign was undone in it."""
+    whole: bool = True
+    """Whether it could be read to its end."""
 
 
 class Hole(NamedTuple):

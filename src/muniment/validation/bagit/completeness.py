@@ -86,17 +86,28 @@ def _hint(path: str, by_folding: dict[str, str]) -> str:
 
 
 def check_there_is_listed(bag: Bag) -> Iterator[Finding]:
-    """Payload that no manifest lists (B022), or from BagIt 1.0 on not every one (B023)."""
-    if not bag.payload_manifests:
+    """Payload that no manifest lists (B022), or from BagIt 1.0 on not every one (B023).
+
+    What a manifest lists that could not be read to its end nobody can tell, and that it could not is said already.
+    """
+    if not bag.payload_manifests or not all(manifest.whole for manifest in bag.payload_manifests):
         return
     counted = {manifest.name: _counted(bag, manifest) for manifest in bag.payload_manifests}
     for path in bag.payload:
         without = [name for name, listed in counted.items() if path not in listed]
         if len(without) == len(counted):
-            hint = " Systems make such files by themselves; it may be removed." if is_system_file(path) else ""
-            yield say("B022", path, found=hint)
+            yield say("B022", path, found=_why_unlisted(path))
         elif without and bag.version >= (1, 0):
             yield say("B023", path, " and ".join(without))
+
+
+def _why_unlisted(path: str) -> str:
+    """What may have put a file there, or kept it out of the manifests, as a sentence of its own."""
+    if is_system_file(path):
+        return " Systems make such files by themselves; it may be removed."
+    if not path.isascii() and any("\udc80" <= character <= "\udcff" for character in path):
+        return " Its name on this disk is no UTF-8: it may be listed as the text it was once."
+    return ""
 
 
 def _counted(bag: Bag, manifest: Manifest) -> set[str]:

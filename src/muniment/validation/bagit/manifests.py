@@ -39,6 +39,7 @@ def read_manifests(bag: Bag) -> Iterator[Finding]:
         for number, line in lines(bag.tree, name, bag.encoding, trouble):
             if line.strip():
                 yield from _line(bag, manifest, f"{name}, line {number}", line)
+        manifest.whole = not any(finding.failed for finding in trouble)
         yield from trouble
     if not bag.payload_manifests:
         yield say("B007", "the bag")
@@ -93,7 +94,8 @@ def _unescaped(bag: Bag, spelt: str) -> str:
 
 def _misplaced(bag: Bag, manifest: Manifest, place: str, path: str) -> Finding | None:
     if not manifest.tags:
-        return None if path.startswith(PAYLOAD) else say("B013", place, found=path)
+        hint = " Its '\\' may have been meant as '/'." if path.startswith("data\\") else ""
+        return None if path.startswith(PAYLOAD) else say("B013", place, hint, path)
     if path.startswith(PAYLOAD):
         return say("B014", place, found=path)
     other = MANIFEST.fullmatch(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from muniment.validation.tree import Tree
 LONGEST_LINE = 64 * 1024
 """Characters of one line; no path that a file system holds comes near it."""
 
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _UNFIT = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_7"}
 """Encodings Python knows that are either no text encodings or slow without bound on hostile input."""
 
@@ -52,6 +54,14 @@ def lines(tree: Tree, name: str, encoding: str, findings: list[Finding]) -> Iter
                         findings.append(say("B517", name))
                     yield number, line.removesuffix("\n").removeprefix("\ufeff" if number == 1 else "")
     except UnicodeError as error:
-        findings.append(say("B005", name, encoding, f"{why(error)} after line {number}"))
+        findings.append(say("B005", name, encoding, _undecodable(error, number)))
     except (OSError, ValueError) as error:
         findings.append(say("B901", name, found=why(error)))
+
+
+def _undecodable(error: UnicodeError, read: int) -> str:
+    """What is no text, and in which line; `read` lines were before the bytes that were looked at."""
+    if not isinstance(error, UnicodeDecodeError):
+        return f"{why(error)}, after line {read}"
+    line = read + len(_LINE_END.split(error.object[: error.start]))
+    return f"the byte {error.object[error.start]:02x} in line {line} is none of a text in {error.encoding}"

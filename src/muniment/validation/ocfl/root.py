@@ -46,9 +46,10 @@ def validate_root(
     if "extensions" in top.folders:
         below = scan(top.path("extensions"))
         yield from check_root_extensions(_under(below, "extensions"))
+    layout = read_layout(root)
+    yield from _beside(top, layout)
     done = 0
     depths: set[int] = set()
-    layout = read_layout(root)
     if layout and layout.trouble:
         yield say("O904", layout.config, found=layout.trouble)
     identifiers: dict[str, str] = {}
@@ -91,6 +92,17 @@ def _place_and_id(root: str, folder: str, layout: Layout | None, identifiers: di
         return
     if expected != folder:
         yield replace(say("O501", folder, expected, identifier), resource=folder)
+
+
+def _beside(top: Tree, layout: Layout | None) -> Iterator[Finding]:
+    """What is allowed in a root and is of no object (O802): whoever carries the objects elsewhere leaves it behind."""
+    for name in sorted(top.files):
+        if name != _LAYOUT and not name.startswith("0=ocfl"):
+            yield say("O802", name)
+    if "extensions" in top.folders:
+        of_layout = layout.config if layout else ""
+        below = scan(top.path("extensions"))
+        yield from (say("O802", path) for path in map("extensions/{}".format, sorted(below.files)) if path != of_layout)
 
 
 def _shallow(root: str, folder: str = "") -> Tree:

@@ -28,7 +28,7 @@ FILES = "metadata/files.jsonl"
 TAG_FILES = "bag-tag-files"
 """The folder in which the tag files of a foreign bag are kept, beside its payload."""
 
-_OF_BAGIT = {"bagit.txt", "bag-info.txt", "package-info.txt", "fetch.txt"}
+_OF_BAGIT = {"bagit.txt", "bag-info.txt", "package-info.txt"}
 
 
 def read_bag(found: PackageFiles, bag: Bag, origin: Json) -> ImportedResource:

@@ -120,6 +120,8 @@ class _History:
         self.algorithm = str(inventory["digestAlgorithm"])
         self.versions = {int(name[1:]): block for name, block in inventory["versions"].items()}
         self.head = max(self.versions)
+        self.content_folder = inventory.get("contentDirectory", "content")
+        self.version_names = [name for name in inventory["versions"] if (root / name).is_dir()]
         spelt = _on_disk(root)
         self.manifest = {digest.lower(): spelt(paths[0]) for digest, paths in inventory["manifest"].items()}
         self.further: dict[str, dict[str, str]] = {}
@@ -179,7 +181,7 @@ class _History:
         """What lies in the object beside its versions, staged changes included: kept in a folder of the newest one."""
         folder = free_name(BESIDE, taken)
         staged = any(path.startswith(_STAGED) for path in self.manifest.values())
-        for top in ("extensions", "logs"):
+        for top in ("extensions", "logs", *self._other_folders()):
             for above, _, names in walk_tree(self.root / top):
                 if staged and Path(above).is_relative_to(self.root / _STAGED):
                     continue  # it is a version now
@@ -187,6 +189,13 @@ class _History:
                     place = Path(above, name)
                     entry = Entry(LogicalPath.parse(f"{folder}/{place.relative_to(self.root)}"), place.stat().st_size)
                     yield ImportedFile(entry, str(place))
+
+    def _other_folders(self) -> Iterator[str]:
+        """Folders beside the content folder of a version (W002): nothing tells what they hold."""
+        for name in sorted(self.version_names):
+            with os.scandir(self.root / name) as listing:
+                folders = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
+            yield from (f"{name}/{folder}" for folder in folders if folder != self.content_folder)
 
     def _detail(self, number: int) -> Json:
         return {"origin": {**self.origin, "number": number}}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muniment.archive import Archive as LocalArchive
-from muniment.content import Finding, Progress, Severity, quiet
+from muniment.content import Finding, Progress, quiet
 from muniment.content.archive import Archive
 from muniment.content.trees import temporary_folder
 from muniment.errors.archive import PackageRefused, PathCollides, PathTaken, ResourceExists
@@ -73,7 +73,7 @@ def import_package(
     `path` is a bag (BagIt 0.93 to 1.0), a bag of instances, an OCFL object or storage root, or an RO-Crate: a
     folder, a tar or a zip. Packages of Muniment's keep id, project, instance identifiers,
     times, agents and messages; `id` and `project` override what a package says of itself. Of a foreign
-    bag the id is its External-Identifier, or a new one. Warnings about the package go to `notice`. With
+    bag the id is its External-Identifier, or a new one. What is to be said of the package goes to `notice`. With
     `staged`, what an OCFL object holds staged (extension 0005) becomes its newest instance. With `completing`,
     what a bag's fetch.txt lists and it does not hold is fetched by that session, into a copy of the bag.
     `called` is what its sender calls the package, where `path` is only how it came here: messages and the event
@@ -183,7 +183,7 @@ def _refuse_failed(findings: Iterable[Finding], called: str, notice: Notice) -> 
         if finding.failed and finding.code not in UNKNOWN_LAYOUT:
             count += 1
             failed += [finding] if count <= _MOST_TOLD else []
-        elif finding.severity is not Severity.NOTE and (finding.code, called) != ("B512", UNNAMED):
+        elif (finding.code, called) != ("B512", UNNAMED):
             notice(finding)
     if count:
         more = f" (and {count - len(failed)} further findings)" if count > len(failed) else ""

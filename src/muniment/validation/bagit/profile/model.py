@@ -63,6 +63,8 @@ def read_profile(given: str | os.PathLike[str]) -> tuple[Profile | None, list[Fi
         raw = parse(read_bounded(name, _LARGEST))
     except TooLarge as error:
         return None, [say("B904", name, found=f"it has {error} bytes, at most {_LARGEST} are read")]
+    except FileNotFoundError:
+        return None, [say("B904", name, found=_why_not_there(name))]
     except (OSError, ValueError) as error:
         return None, [say("B904", name, found=why(error))]
     except NotJson as error:
@@ -88,6 +90,12 @@ def _place(given: str) -> tuple[str, str]:
         more, _, file = file.partition("=")
         uri = f"{uri}={more}"
     return (file, uri) if equals and ":" in uri else (given, "")
+
+
+def _why_not_there(given: str) -> str:
+    if "://" in given:
+        return "nothing is fetched: give the file for the address, too, as URI=FILE"
+    return f"there is neither a file of that name nor a profile that is shipped ({', '.join(SHIPPED)})"
 
 
 def _fill(profile: Profile, raw: Mapping[str, Any]) -> list[tuple[str, str]]:
