@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import os
 import re
 import struct
@@ -202,6 +203,66 @@ def test_what_means_harm_is_refused_by_both_at_little_cost(archive: Archive, tmp
     assert most < 50_000_000
     assert any(finding.failed and words in finding.message for finding in findings), findings
     assert os.listdir(archive.path / "staging/open") == []
+
+
+def in_xz(bag: Path, dictionary: int, streams: int = 1) -> Path:
+    chain = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": dictionary}]
+    data = pack(bag, "bag.tar").read_bytes()
+    part = -(-len(data) // streams)
+    pieces = [lzma.compress(data[at : at + part], filters=chain) for at in range(0, len(data), part)]
+    # Streams may be padded with zeros, four at a time (The .xz File Format, 2.2).
+    (bag.parent / "bag.tar.xz").write_bytes(bytes(8).join(pieces) + bytes(4))
+    return bag.parent / "bag.tar.xz"
+
+
+def zipped_by_lzma(bag: Path, dictionary: int) -> Path:
+    packed = bag.parent / "bag.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as out:
+        for path in sorted(bag.rglob("*")):
+            out.write(path, path.relative_to(bag.parent))
+    data = bytearray(packed.read_bytes())
+    at = 30 + struct.unpack_from("<H", data, 26)[0] + 5
+    data[at : at + 4] = struct.pack("<I", dictionary)
+    packed.write_bytes(data)
+    return packed
+
+
+def in_zstd_of_window(bag: Path, log: int) -> Path:
+    options: dict[int, int] = {
+        zstd.CompressionParameter.window_log: log,
+        zstd.CompressionParameter.enable_long_distance_matching: 1,
+    }
+    compressor = zstd.ZstdCompressor(options=options)
+    data = compressor.compress(pack(bag, "bag.tar").read_bytes()) + compressor.flush()
+    (bag.parent / "bag.tar.zst").write_bytes(data)
+    return bag.parent / "bag.tar.zst"
+
+
+HUNGRY: dict[str, Callable[[Path, int], Path]] = {
+    "xz": in_xz,
+    "xz of several streams": lambda bag, size: in_xz(bag, size, 3),
+    "zip": zipped_by_lzma,
+    "zstd": lambda bag, size: in_zstd_of_window(bag, size.bit_length() - 1),
+}
+
+
+@pytest.mark.parametrize("name", HUNGRY)
+def test_what_would_take_much_memory_to_unpack_is_refused(archive: Archive, tmp_path: Path, name: str) -> None:
+    modest = HUNGRY[name](make_bag(tmp_path / "modest/bag"), 64 << 20)
+    assert [finding.message for finding in validate_path(modest)] == []
+    hungry = HUNGRY[name](make_bag(tmp_path / "hungry/bag"), 1 << 30)
+    (finding,) = validate_path(hungry)
+    assert finding.code == "B052"
+    assert "memory" in finding.message
+    with pytest.raises(PackageRefused, match="memory"):
+        import_package(archive, hungry)
+
+
+def test_what_is_packed_and_no_package_is_named_by_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters/a.txt").write_bytes(b"x")
+    found = list(validate_path(pack(tmp_path / "letters", "letters.tar")))
+    assert [finding.where for finding in found] == ["letters/bagit.txt", "letters", "letters/inventory.json"]
 
 
 def test_a_directory_with_more_entries_than_it_says_is_not_read(

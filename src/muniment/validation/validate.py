@@ -92,7 +92,7 @@ def validate_path(
     elif kind == "crate":
         yield from validate_crate(path)
     else:
-        yield from _nothing_known(os.fspath(path))
+        yield from _nothing_known(os.fspath(path), os.fspath(path))
 
 
 def _validate_packed(
@@ -107,10 +107,13 @@ def _validate_packed(
         yield from unpacked.findings
         if unpacked.folder:
             form = unpacked.media_type
+            if recognise(unpacked.folder) is None:
+                yield from _nothing_known(unpacked.folder, os.path.basename(unpacked.folder))
+                return
             yield from validate_path(unpacked.folder, profile=profile, serialisation=form, progress=progress, jobs=jobs)
 
 
-def _nothing_known(path: str) -> Iterator[Finding]:
+def _nothing_known(path: str, called: str) -> Iterator[Finding]:
     try:
         if stat.S_ISREG(os.stat(path).st_mode):
             # A file could only be a packed package, so what a folder lacks to be one is not its fault.
@@ -123,6 +126,6 @@ def _nothing_known(path: str) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         yield say("B901", path, found=why(error))
         return
-    yield say("B001", os.path.join(path, "bagit.txt"))
-    yield say("E003", path, found="no")
-    yield say("E063", os.path.join(path, "inventory.json"))
+    yield say("B001", os.path.join(called, "bagit.txt"))
+    yield say("E003", called, found="no")
+    yield say("E063", os.path.join(called, "inventory.json"))

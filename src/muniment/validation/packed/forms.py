@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import stat
@@ -16,6 +17,7 @@ from typing import BinaryIO, cast
 from muniment.content.regular import open_regular
 from muniment.validation.findings import why
 from muniment.validation.packed.members import NotReadable
+from muniment.validation.packed.xz import TOO_LARGE, XzReader
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -62,6 +64,8 @@ def trouble_of(error: BaseException) -> str:
         return "it ends too early: it was cut off"
     if isinstance(error, NotImplementedError):
         return _METHOD
+    if isinstance(error, zstd.ZstdError) and "memory" in str(error):
+        return TOO_LARGE  # its window is larger than the 128 MiB that are read
     if isinstance(error, zlib.error | lzma.LZMAError | zstd.ZstdError | zipfile.BadZipFile | tarfile.TarError):
         return _DAMAGED
     if isinstance(error, OSError) and not error.strerror:
@@ -135,7 +139,7 @@ def decompressed(path: str, media_type: str) -> BinaryIO:
     if media_type == "application/x-bzip2":
         return cast("BinaryIO", _Owning(bz2.BZ2File(file), file))
     if media_type == "application/x-xz":
-        return cast("BinaryIO", _Owning(lzma.LZMAFile(file), file))
+        return cast("BinaryIO", _Owning(io.BufferedReader(XzReader(file)), file))
     if media_type == "application/zstd":
         return cast("BinaryIO", _Owning(zstd.ZstdFile(file), file))
     return file

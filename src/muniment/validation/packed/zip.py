@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import stat
@@ -13,6 +14,7 @@ from typing import BinaryIO
 from muniment.content import Finding
 from muniment.validation.packed.forms import ZIP
 from muniment.validation.packed.members import FILE, FOLDER, LINK, Member, NotReadable, Readable
+from muniment.validation.packed.xz import MOST_MEMORY, TOO_LARGE
 
 MOST_ENTRIES = 1_000_000
 """Entries of one zip: its reader keeps them all in memory."""
@@ -26,6 +28,9 @@ _FULL_16, _FULL_32 = 0xFFFF, 0xFFFFFFFF
 _LOCAL = 30
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _LONGEST_TARGET = 4096
+_LENGTHS = struct.Struct("<2H")
+_LZMA = struct.Struct("<2HBI")
+"""Version, length of the properties, the properties' first byte and the size of the dictionary."""
 _STAMP = struct.Struct("<2HBi")
 _STAMP_TAG, _FIELD = 0x5455, 4
 
@@ -46,9 +51,9 @@ class ZipMembers:
         Raises:
             NotReadable, zipfile.BadZipFile, OSError, …: It is damaged, false, encrypted or too large (forms.TROUBLE).
         """
-        with open(self._path, "rb") as file:
+        with open(self._path, "rb") as file, contextlib.ExitStack() as stack:
             _look_at_directory(file)
-        with zipfile.ZipFile(self._path) as archive:
+            archive = stack.enter_context(zipfile.ZipFile(self._path))
             infos = archive.infolist()
             _refuse_overlaps(infos, archive.start_dir)
             _refuse_backslashes(infos)
@@ -56,6 +61,8 @@ class ZipMembers:
                 if info.flag_bits & _ENCRYPTED:
                     message = f"{info.filename!r} is encrypted: unpack it with its password and pack it again without"
                     raise NotReadable(message)
+                if info.compress_type == zipfile.ZIP_LZMA:
+                    _refuse_dictionary(file, info)
                 kind = LINK if stat.S_ISLNK(info.external_attr >> 16) else FOLDER if info.is_dir() else FILE
                 name, other = _names(info)
                 target = _target(archive, info) if kind == LINK else ""
@@ -159,6 +166,21 @@ def _refuse_overlaps(infos: list[zipfile.ZipInfo], directory: int) -> None:
         if end > directory:
             message = f"{info.filename!r} would reach beyond the files' place: its directory is false"
             raise NotReadable(message)
+
+
+def _refuse_dictionary(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+    """A dictionary of LZMA is as large as its writer wished (APPNOTE 5.8.8).
+
+    Raises:
+        NotReadable: It would take too much memory.
+    """
+    file.seek(info.header_offset)
+    header = file.read(_LOCAL)
+    file.seek(sum(_LENGTHS.unpack(header[-4:])), os.SEEK_CUR)
+    properties = file.read(_LZMA.size)
+    if len(header) == _LOCAL and len(properties) == _LZMA.size and _LZMA.unpack(properties)[-1] > MOST_MEMORY:
+        message = f"{info.filename!r}: {TOO_LARGE}"
+        raise NotReadable(message)
 
 
 def _refuse_backslashes(infos: list[zipfile.ZipInfo]) -> None:
