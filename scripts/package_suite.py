@@ -31,6 +31,22 @@ _UNFIT = {"B901", "O901", "R901", "B904"}
 JUDGES = {"bagit": "1.9.0", "ocfl-py": "2.1.0"}
 """The reference tools, and the versions whose verdicts the page tells."""
 
+README = """# Rule cases for validators of BagIt, OCFL and RO-Crate
+
+Small packages made by hand for this purpose. Each is wrong, or at risk, in one way; `verdicts.json` is a list of them:
+
+- `code`: what Muniment calls the case: an OCFL validation code (E, W), or one of its own (B for bags, O for OCFL,
+  R for RO-Crate)
+- `package`: the folder, tar or zip to judge
+- `profile`: the BagIt profile it is to be held against, or null
+- `valid`: whether it keeps the specification, but for what only strict validation refuses
+- `severity`: `error` for a broken rule, `deviation` for one by which nothing is lost (strict validation fails),
+  `warning` or `note` for what is allowed, `unknown` where a validator may have to say that it cannot tell
+- `rule`, `section`: the rule in a sentence, and where it stands
+
+A validator does well that calls valid what is valid, and refuses the others.
+"""
+"""What lies in the suite for those who use it."""
 Verdict = dict[str, Any]
 
 
@@ -49,6 +65,7 @@ def main(arguments: list[str]) -> int:
 def write_suite(target: Path) -> list[Verdict]:
     """The packages in the new folder `target`, and what should be found in them, as `verdicts.json` has it too."""
     verdicts = list(_write(target))
+    (target / "README.md").write_text(README, "utf-8")
     (target / "verdicts.json").write_text(json.dumps(verdicts, indent=1) + "\n", "utf-8")
     return verdicts
 
@@ -70,6 +87,7 @@ def _write(target: Path) -> Iterator[Verdict]:
             "package": str(made.relative_to(target)),
             "profile": str(profile.relative_to(target)) if profile else None,
             "valid": not any(finding.failed for finding in validate_path(made, profile=profile)),
+            "severity": str(FINDINGS[code].severity),
             "rule": FINDINGS[code].arises,
             "section": rule_of(FINDINGS[code]),
         }
@@ -87,6 +105,9 @@ def page(target: Path, verdicts: list[Verdict]) -> str:
         f"bags by bagit-python {JUDGES['bagit']} and OCFL objects by ocfl-py {JUDGES['ocfl-py']} as well. On",
         f"{len(judged) - len(differing)} of {len(judged)} the verdict is the same; these differ. Storage roots, packed",
         "bags, profiles and crates are left out, for the two tools judge none of them by these commands.",
+        "",
+        "The suite is for other validators as well: `README.md` in FOLDER says what its `verdicts.json` tells of each",
+        f"of the {len(verdicts)} packages.",
         "",
         "| case | Muniment | the reference tool | rule |",
         "| --- | --- | --- | --- |",

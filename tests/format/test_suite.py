@@ -26,6 +26,8 @@ def test_the_suite_is_written_with_its_verdicts(script: Any, tmp_path: Path) -> 
     assert script.main([str(tmp_path / "suite")]) == 0
     verdicts = json.loads((tmp_path / "suite/verdicts.json").read_bytes())
     assert len(verdicts) > 150
+    explained = (tmp_path / "suite/README.md").read_text("utf-8")
+    assert all(f"`{name}`" in explained for name in verdicts[0])
     for each in verdicts:
         assert (tmp_path / "suite" / each["package"]).exists()
         assert each["valid"] == each["code"].startswith(("B5", "W", "O5", "O8"))
