@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muniment.cli.output import give_way, pausing
+from muniment.cli.output import give_way, pausing, visible
 from muniment.content.progress import Progress
 from muniment.content.progress import quiet as no_progress
 from muniment.errors.archive import OutputExists, WriteFailed
@@ -174,7 +174,7 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Say what must be known also by those who want to hear nothing."""
     give_way()
-    sys.stderr.write(f"muniment: {text}\n")
+    sys.stderr.write(f"muniment: {visible(text) if sys.stderr.isatty() else text}\n")
 
 
 def detail(text: str) -> None:

@@ -28,12 +28,23 @@ sys.stdout.flush()
 """
 
 
-def on_a_terminal(output: int | None) -> str:
+NAMES = r"""
+import sys
+from muniment.cli.context import note
+from muniment.cli.output import standard_output
+sys.stdout = standard_output()
+print("\x1b[31mred\x07\x9b1m\u202e.txt\tgr\u00fcn\n\rover")
+note("\x1b]0;title\x07 was refused")
+sys.stdout.flush()
+"""
+
+
+def on_a_terminal(output: int | None, program: str = PROGRAM) -> str:
     """What the program shows on a terminal, with its standard output there too or at `output`."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], stdout=theirs if output is None else output, stderr=theirs, env=environment
+        [sys.executable, "-c", program], stdout=theirs if output is None else output, stderr=theirs, env=environment
     )
     os.close(theirs)
     shown = b""
@@ -72,3 +83,12 @@ def test_what_goes_into_a_file_goes_nowhere_else(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "a result\na last result\n"
     assert "result" not in shown
     assert "reading" in shown
+
+
+def test_what_a_terminal_would_obey_in_a_name_is_made_visible(tmp_path: Path) -> None:
+    names, refusal = on_a_terminal(None, NAMES).split("muniment: ")
+    assert names == "\\x1b[31mred\\x07\\x9b1m\\u202e.txt\tgr\u00fcn\r\n\\rover\r\n"
+    assert refusal == "\\x1b]0;title\\x07 was refused\r\n"
+    with (tmp_path / "out").open("wb") as file:
+        on_a_terminal(file.fileno(), NAMES)
+    assert (tmp_path / "out").read_bytes().startswith(b"\x1b[31mred\x07"), "programs get names as they are"
