@@ -15,12 +15,14 @@ import platform
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from muniment.errors.archive import DiskFull, WriteFailed
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FEW_FOLDERS = 12
+"""Up to so many are synced one by one, as a flush of all brings out what others are writing too."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -100,6 +102,19 @@ def sync_folder(path: str | os.PathLike[str]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def sync_folders(paths: Collection[Path]) -> None:
+    """As `sync_folder` for each of several folders of one filesystem; many of them by one flush of it.
+
+    Raises:
+        WriteFailed: The storage could not promise it.
+    """
+    if len(paths) > _FEW_FOLDERS and _syncfs is not None:
+        sync_tree(next(iter(paths)))
+        return
+    for path in paths:
+        sync_folder(path)
 
 
 def rename(source: Path, target: Path) -> None:

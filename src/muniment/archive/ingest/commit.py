@@ -2,11 +2,12 @@
 
 The order is the promise (docs/durability.md):
 
-1. the version is completed in its staging folder: tag files, inventory, sidecar, seal;
+1. the version is completed in its staging folder: tag files, inventory, sidecar, seal; its parity is made there;
 2. everything there is put on stable storage;
 3. **one rename** gives the version its place; its folder is synced: from here on it is committed;
 4. the event is appended and synced;
-5. the copy of the inventory in the object's root follows (not in worm mode after the first version);
+5. the copy of the inventory in the object's root follows (not in worm mode after the first version), and the
+   parity takes its places;
 6. the staging folder goes.
 
 Killed before 3, the resource is wholly old until recovery, which publishes a version whose seal and
@@ -21,10 +22,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from muniment.archive.context import ArchiveContext, SealedVersion
 from muniment.archive.disk.durable import (
@@ -58,9 +59,12 @@ from muniment.content.trees import walk_tree
 from muniment.errors.archive import ResourceExists, StaleTransaction
 from muniment.errors.base import StorageError
 
+if TYPE_CHECKING:
+    from muniment.archive.parity.ahead import ParityAhead
+
 _CHUNK = 1 << 20
-_MANY = 300
-"""New files from which on it pays to let them go to the disk while the records about them are made."""
+_MANY, _MUCH = 300, 32 << 20
+"""New files, or bytes of them, from which on it pays to let them go to the disk while records and parity are made."""
 
 
 def seal(
@@ -71,12 +75,13 @@ def seal(
     provenance: list[object],
     waiting: Mapping[str, str] | None = None,
     checked: CheckReport | None = None,
+    parity: ParityAhead | None = None,
 ) -> Inventory:
     """Complete the version in its staging folder (steps 1 and 2); returns the inventory it will bring.
 
     `staged` is digest to content path of what the transaction stored, in names relative to the
     version's content folder. `waiting` names the group whose decision publication waits for. `checked` is
-    what the checks found.
+    what the checks found. `parity` is made before the flush, if the storage has room for it.
 
     Raises:
         DiskFull, WriteFailed: The storage refused; nothing is published.
@@ -96,7 +101,8 @@ def seal(
     _drop_unused(area, staged, {entry.digests[algorithm] for entry in entries.values()})
     message = record.message or default_message(record.base + 1, len(entries))
     detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
-    with syncing_ahead(area.folder) if len(staged) >= _MANY else contextlib.nullcontext():
+    new = sum(entry.size or 0 for entry in entries.values() if entry.digests[algorithm] in staged)
+    with syncing_ahead(area.folder) if len(staged) >= _MANY or new >= _MUCH else contextlib.nullcontext():
         version = Version(created, {}, message, Agent(record.agent_name, record.agent_address))
         content = _note_payload(area, version.state, entries, staged, algorithm)
         described = instance_record(record, draft, created, provenance, context.log.settled_head(), checked)
@@ -104,11 +110,13 @@ def seal(
         stage_tags(area, tags, base, version.state, content)
         base.add_version(version, content)
         inventory = base.write(area.version)
-    if not record.base:
-        write_file(*declare(area.object))
-        copy_records(area.version, area.object, algorithm)
-    detail["inventory"] = f"{algorithm}:{inventory}"
-    area.write_seal({"inventory": inventory, "detail": detail, "checks": drafts_of(checked), **(waiting or {})})
+        if not record.base:
+            write_file(*declare(area.object))
+            copy_records(area.version, area.object, algorithm)
+        detail["inventory"] = f"{algorithm}:{inventory}"
+        area.write_seal({"inventory": inventory, "detail": detail, "checks": drafts_of(checked), **(waiting or {})})
+        if parity:
+            parity.make(area.object, area.parity, base, inventory)
     sync_tree(area.folder, since=area.held)
     return base
 
@@ -127,10 +135,11 @@ def _note_payload(
     return content
 
 
-def publish(context: ArchiveContext, area: StagingArea) -> None:
+def publish(context: ArchiveContext, area: StagingArea, committed: Callable[[], object] = bool) -> None:
     """Give a sealed version its place and finish the work (steps 3 to 6).
 
-    A failure up to the event takes the version out again: the resource is as it was.
+    A failure up to the event takes the version out again: the resource is as it was. `committed` is called
+    when it is done, before the staging folder goes.
 
     Raises:
         ResourceExists, StaleTransaction: Somebody else was first; nothing is published.
@@ -164,8 +173,11 @@ def publish(context: ArchiveContext, area: StagingArea) -> None:
         except StorageError:
             area.release()
             return
-    with contextlib.suppress(StorageError):
-        area.discard()
+    try:
+        committed()
+    finally:
+        with contextlib.suppress(StorageError):
+            area.discard()
 
 
 def abandon(area: StagingArea) -> None:

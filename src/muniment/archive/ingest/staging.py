@@ -7,6 +7,7 @@ staging/open/<transaction>/
   journal.jsonl      one line for each thing done, so that a broken transaction can be replayed
   build/…/v<N>/      the version as it will be published
   seal.json          written when the version is complete; from then on recovery finishes it
+  parity/            its parity, to be put in place after the commit
 ```
 """
 
@@ -176,6 +177,11 @@ class StagingArea:
     def uploads(self) -> Path:
         """Where files lie that are on their way in and came only in part."""
         return self.folder / "uploads"
+
+    @property
+    def parity(self) -> Path:
+        """Where the version's parity is made."""
+        return self.folder / "parity"
 
     @property
     def seal(self) -> Path:

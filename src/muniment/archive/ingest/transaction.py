@@ -35,6 +35,7 @@ from muniment.errors.archive import ArchiveInside, FileNotInInstance, ResourceNo
 from muniment.errors.base import BadInput, MunimentError, StorageError
 
 if TYPE_CHECKING:
+    from muniment.archive.parity.ahead import ParityAhead
     from muniment.content.exclusions import Exclusions, LeftOut
 
 _LINES_AT_ONCE = 100
@@ -56,6 +57,7 @@ class Transaction:
         self.prepared = area.sealed() is not None
         self.provenance: list[object] = []
         self.unprotected = ""
+        self._protected = not context.parity
         self._context = context
         self._area = area
         self._draft = draft
@@ -277,11 +279,11 @@ class Transaction:
             return self._instance(base)
         inventory: Inventory | None = None
         checked = None if self.prepared else self._examine()
+        ahead = self._parity_ahead(progress)
         try:
             if not self.prepared:
-                staged = self._writer.staged
-                inventory = seal(self._context, self._area, self._draft, staged, self.provenance, checked=checked)
-            publish(self._context, self._area)
+                inventory = self._seal(checked, ahead)
+            publish(self._context, self._area, lambda: self._place(ahead))
         except BaseException:
             self._closed = "rolled back"
             if self.prepared:
@@ -295,7 +297,8 @@ class Transaction:
             # It is committed: a mark that stays is removed by the next commit to the resource.
             with contextlib.suppress(StorageError):
                 unreserve(self._context, self._area.record)
-        self._protect(progress)
+        if not self._protected:
+            self._protect(progress)
         return self._instance(self.number, inventory)
 
     def rollback(self) -> None:
@@ -403,10 +406,25 @@ class Transaction:
                     self._area.discard()
             raise
 
+    def _seal(self, checked: CheckReport | None, ahead: ParityAhead | None) -> Inventory:
+        staged = self._writer.staged
+        return seal(self._context, self._area, self._draft, staged, self.provenance, checked=checked, parity=ahead)
+
+    def _parity_ahead(self, progress: Progress) -> ParityAhead | None:
+        if self._protected:
+            return None
+        from muniment.archive.parity.ahead import ParityAhead  # which a start without it need not wait for
+
+        root = self._context.layout.object(self.project, self.id)
+        return ParityAhead(self._context, root, self.number, progress=progress)
+
+    def _place(self, ahead: ParityAhead | None) -> None:
+        # What is not in its place now is made by `_protect`, or is told of there.
+        with contextlib.suppress(MunimentError, OSError):
+            self._protected = ahead is None or ahead.place()
+
     def _protect(self, progress: Progress) -> None:
         # The instance is committed whatever happens here: parity can be made at any later time.
-        if not self._context.parity:
-            return
         from muniment.archive.parity.protect import protect
 
         try:

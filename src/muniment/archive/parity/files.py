@@ -46,8 +46,11 @@ def make_for_file(
     *,
     tool: Par2 | None = None,
     check_source: bool = True,
+    threads: int | None = None,
 ) -> ParitySet | None:
     """Make `<sha256>.par2`, its volume and its sidecar in `target_folder`; None for an empty file or 0 percent.
+
+    A file worth it is worked by `threads` threads, by default one for each processor.
 
     The set is complete or not there at all. Nothing is synced: publishing is the caller's. The source is
     linked into a folder in `target_folder` meanwhile (copied where it is on another filesystem).
@@ -63,7 +66,8 @@ def make_for_file(
     if not size or not redundancy:
         return None
     tool = tool or Par2()
-    threads = 1 if size < _ONE_THREAD_BELOW else None
+    if size < _ONE_THREAD_BELOW:
+        threads = 1
     with work.work_folder(target_folder) as folder:
         work.lend(source, folder / sha256)
         if check_source and size < _ONE_THREAD_BELOW:

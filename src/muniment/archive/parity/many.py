@@ -13,7 +13,8 @@ from muniment.archive.parity.files import ParitySet, make_for_file
 from muniment.archive.parity.par2 import Par2
 from muniment.content.progress import Progress, quiet
 
-_LARGE = 64 * 1024 * 1024
+_LARGE = 1 << 30
+"""From this size on in bytes a file has all processors to itself, so that none of them waits long for the last one."""
 _AHEAD = 4
 
 
@@ -29,10 +30,10 @@ def make_many(
 ) -> Iterator[ParitySet]:
     """Make a set of its own for each (source, sha256), in the order given; equal content once, empty files none.
 
-    Small files are worked side by side, each by one thread of par2; large ones one after the other by all
-    threads. `progress` is told `parity`, the files done, `total` and the bytes protected. When the caller stops
-    iterating, or one file fails, running processes are ended and no more are started; sets that were handed
-    out are complete.
+    Files are worked side by side, each by one thread of par2, as it digests a file with one thread anyhow; very
+    large ones, and those that are too few for that, by all threads. `progress` is told `parity`, the files done,
+    `total` and the bytes protected. When the caller stops iterating, or one file fails, running processes are ended
+    and no more are started; sets that were handed out are complete.
 
     Raises:
         ParityNotMade, ParityToolMissing, ParityToolFailed, ReadFailed, DiskFull, WriteFailed: As `make_for_file`.
@@ -40,15 +41,18 @@ def make_many(
     tool = Par2()
     workers = workers or tool.threads
     one_large = threading.Lock()
+    few = total is not None and total < workers
 
     def make(source: Path, sha256: str) -> ParitySet | None:
-        def run() -> ParitySet | None:
-            return make_for_file(source, sha256, target_folder, redundancy, tool=tool, check_source=check_source)
+        def run(threads: int | None) -> ParitySet | None:
+            return make_for_file(
+                source, sha256, target_folder, redundancy, tool=tool, check_source=check_source, threads=threads
+            )
 
         if _is_large(source):
             with one_large:
-                return run()
-        return run()
+                return run(None)
+        return run(None if few else 1)
 
     waiting: collections.deque[concurrent.futures.Future[ParitySet | None]] = collections.deque()
     pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="parity")

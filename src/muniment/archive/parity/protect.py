@@ -13,16 +13,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folder, sync_tree
+from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folders, sync_tree
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.disk.repaired import newest_copy, repaired_copies
-from muniment.archive.package.inventory import NAME, sidecar_of
+from muniment.archive.package.inventory import NAME, Inventory, sidecar_of
 from muniment.archive.package.objects import version_inventory
 from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, ToPack, make_for_pack, make_many
 from muniment.archive.parity.sidecar import ParityFile, read_digests, sidecar_path
@@ -84,21 +84,26 @@ def content_of(context: ArchiveContext, root: Path, version: int) -> Iterator[Co
     Raises:
         FileNotFoundError, ReadFailed, DamagedRecord: No inventory says what it brought.
     """
-    prefix = f"v{version}/"
     inventory, digest = version_inventory(root, version, context.config.digests[0])
+    yield from contents_in(inventory, digest, version, lambda name: newest_copy(root / name, context.layout.root))
+
+
+def contents_in(inventory: Inventory, digest: str, version: int, place: Callable[[str], Path]) -> Iterator[Content]:
+    """As `content_of`, by an inventory that is at hand and its digest; `place` says where a file lies."""
+    prefix = f"v{version}/"
     further = inventory.further_digests()
     for value, paths in inventory.manifest.items():
         for path in paths:
             if path.startswith(prefix):
-                yield _content(context, root, path, {inventory.algorithm: value, **further.of(path)})
-    yield _content(context, root, f"{prefix}{NAME}", {inventory.algorithm: digest})
+                yield _content(path, place(path), {inventory.algorithm: value, **further.of(path)})
+    name = f"{prefix}{NAME}"
+    yield _content(name, place(name), {inventory.algorithm: digest})
     text = sidecar_of(digest)
-    name = f"{prefix}{NAME}.{inventory.algorithm}"
-    yield _content(context, root, name, {"sha256": hashlib.sha256(text).hexdigest()})
+    name = f"{name}.{inventory.algorithm}"
+    yield _content(name, place(name), {"sha256": hashlib.sha256(text).hexdigest()})
 
 
-def _content(context: ArchiveContext, root: Path, name: str, digests: dict[str, str]) -> Content:
-    path = newest_copy(root / name, context.layout.root)
+def _content(name: str, path: Path, digests: dict[str, str]) -> Content:
     size = regular_size(path)
     return Content(name, path, -1 if size is None else size, digests)
 
@@ -109,8 +114,13 @@ def needs_of(context: ArchiveContext, root: Path, version: int) -> Needs:
     Raises:
         FileNotFoundError, ReadFailed, DamagedRecord: No inventory says what it brought.
     """
+    return sorted_needs(content_of(context, root, version))
+
+
+def sorted_needs(contents: Iterator[Content]) -> Needs:
+    """Which of the files have a set each, and which share the pack."""
     needs = Needs([], [])
-    for content in content_of(context, root, version):
+    for content in contents:
         large = content.size >= PARITY_FROM and "sha256" in content.digests
         (needs.large if large else needs.small).append(content)
     return needs
@@ -154,31 +164,52 @@ def protect(context: ArchiveContext, root: Path, version: int, *, progress: Prog
 
 
 def _protect(context: ArchiveContext, root: Path, version: int, progress: Progress) -> list[ParitySet]:
-    redundancy = context.config.redundancy
     needs = needs_of(context, root, version)
     scratch = context.layout.scratch / f"parity-{secrets.token_hex(8)}"
-    make_folder(scratch / "files")
+    folder = pack_folder(context.layout, root, version)
     try:
-        missing = [(item.path, item.digests["sha256"]) for item in needs.large if not _has(context, item)]
-        made = list(make_many(missing, scratch / "files", redundancy, progress=progress, total=len(missing)))
-        folder = pack_folder(context.layout, root, version)
-        if not has_set(context, folder, PACK):
-            make_folder(scratch / "pack")
-            pack = make_pack(context, needs.small, scratch / "pack", scratch)
-            made += [pack] if pack else []
+        made = make_sets(context, needs, scratch, folder, progress)
         if made:
             sync_tree(scratch)
-            # Under the object's lock too: a purge removes the parity with the resource, and none may come after it.
-            with exclusive(context.object_lock(root)), exclusive(context.layout.locks / "parity"):
-                if not root.is_dir():
-                    return []
-                _publish(context, scratch, made, folder)
+            if not place_sets(context, root, scratch, made, folder):
+                return []
         return made
     finally:
         remove_tree(scratch)
 
 
-def _has(context: ArchiveContext, item: Content) -> bool:
+def make_sets(context: ArchiveContext, needs: Needs, scratch: Path, pack: Path, progress: Progress) -> list[ParitySet]:
+    """Make the sets that are missing in `scratch`, which is not there yet; `pack` is where that of small files belongs.
+
+    Raises:
+        MunimentError: As `protect`.
+    """
+    make_folder(scratch / "files")
+    missing = [(item.path, item.digests["sha256"]) for item in needs.large if not has_own(context, item)]
+    made = list(make_many(missing, scratch / "files", context.config.redundancy, progress=progress, total=len(missing)))
+    if not has_set(context, pack, PACK):
+        make_folder(scratch / "pack")
+        packed = make_pack(context, needs.small, scratch / "pack", scratch)
+        made += [packed] if packed else []
+    return made
+
+
+def place_sets(context: ArchiveContext, root: Path, scratch: Path, made: list[ParitySet], pack: Path) -> bool:
+    """Rename sets that are on stable storage into their places; not where the resource was purged meanwhile.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused.
+    """
+    # Under the object's lock too: a purge removes the parity with the resource, and none may come after it.
+    with exclusive(context.object_lock(root)), exclusive(context.layout.locks / "parity"):
+        if not root.is_dir():
+            return False
+        _publish(context, scratch, made, pack)
+    return True
+
+
+def has_own(context: ArchiveContext, item: Content) -> bool:
+    """Whether there is the set of a large file."""
     sha256 = item.digests["sha256"]
     return has_set(context, file_set_folder(context.layout, sha256), sha256)
 
@@ -203,8 +234,7 @@ def _publish(context: ArchiveContext, scratch: Path, made: list[ParitySet], pack
             (item,) = (found for found in made if found.name == PACK)
             _publish_files(item, pack)
         touched |= {pack, pack.parent, pack.parent.parent, pack.parent.parent.parent, context.layout.parity}
-    for folder in sorted(touched):
-        sync_folder(folder)
+    sync_folders(sorted(touched))
 
 
 def _publish_files(made: ParitySet, folder: Path) -> None:
