@@ -37,7 +37,7 @@ CUTS = int(os.environ.get("MUNIMENT_POWER_CUTS", "36"))
 """Cuts on each way and filesystem, beside those after the work has returned."""
 AFTER = 6
 PARITY = frozenset({"M401", "M402", "M403"})
-"""Parity is made after the commit, so a cut may leave it owed: a repair makes it."""
+"""Parity takes its place after the commit, so a cut may leave it owed: a repair makes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,10 @@ class Authority:
             case "basic":
                 token = _basic_user(credentials.strip())
                 if keys.looks_like_key(token):
-                    return self._key(token, AuthenticationFailed())
+                    holder = self._key(token)
+                    if holder is None:
+                        raise AuthenticationFailed
+                    return holder
                 # A proxy that checks passwords itself passes them on as well.
                 caller = self._proxied(headers, client_address)
                 if caller is not None:
@@ -143,13 +146,17 @@ class Authority:
 
     def _bearer(self, token: str) -> Caller:
         if keys.looks_like_key(token):
-            return self._key(token, InvalidAccessToken(reason="there is no such key"))
+            caller = self._key(token)
+            if caller is None:
+                raise InvalidAccessToken(reason="there is no such key")
+            return caller
         return self._token(token)
 
-    def _key(self, token: str, otherwise: AuthenticationFailed) -> Caller:
+    def _key(self, token: str) -> Caller | None:
+        """Who has this key; None where there is none such."""
         found = keys.checked(token, self.snapshot().keys)
         if found is None:
-            raise otherwise
+            return None
         now = self.clock()
         dead = found.key.dead(now)
         if dead:

@@ -387,6 +387,9 @@ class Transaction:
         self._catch_up()
 
     def _catch_up(self) -> None:
+        size = self._area.journal_size()
+        if size == self._read_to:
+            return  # nobody else did anything
         rebuilt = Rebuilt(self._draft, self._context.config.digests[0], self._writer.staged, self.provenance)
         rebuilt.follow(self._area, self._read_to)
         self._read_to = self._area.journal_size()

@@ -55,19 +55,25 @@ class OpenTransactions:
         self._park(transaction)
 
     @contextlib.contextmanager
-    def hold(self, name: str, archive: Archive) -> Iterator[Transaction]:
+    def hold(self, name: str, archive: Archive, *, wait: float = _WAIT) -> Iterator[Transaction]:
         """Have a transaction alone for the length of a `with` block; `archive` is in the hands of who began it.
+
+        Others that work on it are waited for, at most `wait` seconds.
 
         Raises:
             LeftoverNotFound: There is none such: it was closed, or it expired.
             TransactionBusy: Others work on it for longer than one wants to wait.
         """
-        with self._alone(name):
-            transaction = self._take(name, archive)
+        with self._alone(name, wait):
+            transaction = self._take(name, archive, wait)
             try:
                 yield transaction
             finally:
                 self._park(transaction)
+
+    def is_at_hand(self, name: str) -> bool:
+        """Whether a transaction can be gone on with without reading its journal."""
+        return name in self._kept
 
     def begun_by(self, name: str) -> tuple[Agent, str]:
         """Who began a transaction and in which project, without taking it.
@@ -126,13 +132,13 @@ class OpenTransactions:
             self._note_lease(name)
 
     @contextlib.contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
+    def _alone(self, name: str, wait: float) -> Iterator[None]:
         """Be the only one of this process at a name; when nobody is, nothing is remembered of it."""
         with self._guard:
             turns = self._locks.setdefault(name, _Turns())
             turns.wanted += 1
         try:
-            if not turns.lock.acquire(timeout=_WAIT):
+            if not turns.lock.acquire(timeout=wait):
                 raise TransactionBusy(transaction=name)
             try:
                 yield
@@ -151,14 +157,14 @@ class OpenTransactions:
         while len(self._leased) > _MOST_UPLOADS:
             self._leased.popitem(last=False)
 
-    def _take(self, name: str, archive: Archive) -> Transaction:
-        until = time.monotonic() + _WAIT
+    def _take(self, name: str, archive: Archive, wait: float) -> Transaction:
+        until = time.monotonic() + wait
         while True:
             try:
                 return self._try(name, archive)
             except TransactionBusy:
                 # Another process is at it, or the sweep looks at it for a moment.
-                if time.monotonic() > until:
+                if time.monotonic() >= until:
                     raise
                 time.sleep(_STEP)
 

@@ -187,12 +187,13 @@ def file(request: Request, id: Segment, number: Number, path: FilePath, project:
     Sent from its first byte to its last, a file is compared with its digest while it is sent; the
     transfer of a damaged one is broken before its end.
     """
-    found = instance_asked_for(request, id, number, project)
+    access = authorized(request)
+    found = _instance_for(access, request, id, number, project)
     name = path_of(path)
     entry = found[name]
     if unchanged(request, entry):
         return NotModified(entry)
-    return FileResponse(request, found, entry, authorized(request).archive.context.pieces)
+    return FileResponse(request, found, entry, access.archive.context.pieces)
 
 
 def _shown(request: Request, response: Response, id: str, number: str, project: str | None) -> InstanceOut:
@@ -220,7 +221,10 @@ def instance_asked_for(request: Request, id: str, number: str, project: str | No
     Raises:
         MunimentError: There is none, or none for this caller.
     """
-    access = authorized(request)
+    return _instance_for(authorized(request), request, id, number, project)
+
+
+def _instance_for(access: AuthorizedRequest, request: Request, id: str, number: str, project: str | None) -> Instance:
     recent: RecentInstances = request.app.state.recent
     name = text_of(id)
     if project and number.isdecimal():

@@ -179,9 +179,10 @@ def replay(request: Request, transaction: str) -> InstanceOut:
 class held:  # noqa: N801 - used as a function in `with`
     """A transaction in the hands of the caller who began it and may write to its project."""
 
-    def __init__(self, request: Request, transaction: str) -> None:
+    def __init__(self, request: Request, transaction: str, **patience: float) -> None:
+        """`patience` is how many seconds to `wait`, if not as long as usual."""
         self._access = allowed(request, transaction)
-        self._hold = request.app.state.open_transactions.hold(transaction, self._access.archive)
+        self._hold = request.app.state.open_transactions.hold(transaction, self._access.archive, **patience)
 
     def __enter__(self) -> tuple[AuthorizedRequest, Transaction]:
         """Take it.

@@ -69,7 +69,7 @@ async def put(
     """Add a file. It counts only when all of it came and it has the digests that were promised."""
     asked = UploadRequest(
         path=path_of(path),
-        size=_announced(request),
+        size=announced(request),
         digests=read_digest_fields(repr_digest, content_digest),
         modified=modified or None,
         replace=replace,
@@ -81,7 +81,7 @@ async def put(
     if len(first) < PIECE and (asked.size is None or asked.size == len(first)):
         rest = await _first(pieces)
         if not rest:
-            entry = await run_in_threadpool(_add_small, request, transaction, asked, first)
+            entry = await run_in_threadpool(add_small, request, transaction, asked, first)
             response.headers["Repr-Digest"] = digest_fields(dict(entry.digests))
             return file_out(entry)
         first += rest
@@ -222,8 +222,9 @@ def upload_of(request: Request, transaction: str, upload: str) -> Upload:
     return found
 
 
-def _add_small(request: Request, transaction: str, asked: UploadRequest, data: bytes) -> Entry:
-    with held(request, transaction) as (_, found):
+def add_small(request: Request, transaction: str, asked: UploadRequest, data: bytes, **patience: float) -> Entry:
+    """Give a file that came whole to a transaction; `patience` as for `held`."""
+    with held(request, transaction, **patience) as (_, found):
         add = found.replace if asked.replace else found.add
         return add(data, asked.path, digests=asked.digests, modified=asked.modified)[0]
 
@@ -353,6 +354,7 @@ async def chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield piece
 
 
-def _announced(request: Request) -> int | None:
+def announced(request: Request) -> int | None:
+    """How many bytes a request says its body has."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() else None
