@@ -46,10 +46,9 @@ class ObjectArea(StagingArea):
         """The part of `area` for the resource of `record`."""
         return cls(area.folder, record, None)
 
-    @property
-    def object(self) -> Path:
-        """Where the object lies as it is being built, also when it has a version already."""
-        return self.build.joinpath(*object_parts(to_uri(self.record.project, self.record.id)))
+    def _object_in(self, build: Path) -> Path:
+        # Also when it has a version already.
+        return build.joinpath(*object_parts(to_uri(self.record.project, self.record.id)))
 
 
 def seal_import(area: StagingArea, resources: Sequence[CompleteResource], events: Sequence[Event]) -> None:
