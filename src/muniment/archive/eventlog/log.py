@@ -28,6 +28,7 @@ from muniment.archive.disk.durable import (
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive, held_if_possible
 from muniment.archive.eventlog.files import LogFiles, ends_whole, last_whole_line, opened, seek
+from muniment.archive.eventlog.group_commit import GroupCommit
 from muniment.archive.eventlog.lines import event_of, line_hash
 from muniment.archive.eventlog.mirror import Mirror, merged
 from muniment.content.events import UNREADABLE, Event, Head
@@ -63,22 +64,33 @@ class EventLog:
         self._files = LogFiles(layout.events, one_each=worm)
         self._mirror = Mirror(layout.log_mirror, layout.scratch, one_each=worm)
         self._known: tuple[tuple[Path, int, int, int], _Last] | None = None
+        self._group = GroupCommit(self._append_all)
+        self._settled: Head | None = None
 
     def append(self, drafts: Iterable[Event]) -> list[Event]:
         """Number, chain and store the drafts; on return they are on stable storage.
 
-        Each gets the time the clock says now, also where an event before has a later one.
+        Each gets the time the clock says now, also where an event before has a later one. Threads that append
+        at the same moment share the flush.
 
         Raises:
             DiskFull, WriteFailed: The storage refused; no draft is in the log.
         """
+        return self._group.append(list(drafts))
+
+    def _append_all(self, drafts: list[Event]) -> list[Event]:
         with exclusive(self._layout.locks / "events"):
             path = self._files.last()
             notes = self._recover_end(path)
             path = self._files.last() if notes else path
-            lines, events = self._chained([*notes, *drafts], self._last(path))
+            last = self._last(path)
+            lines, events = self._chained([*notes, *drafts], last)
             if lines:
-                place = self._store(path, events[0].seq, lines)
+                self._settled = _head(last)
+                try:
+                    place = self._store(path, events[0].seq, lines)
+                finally:
+                    self._settled = None
                 self._known = (_state(place), _Last(events[-1], line_hash(lines[-1][:-1]), whole=True))
         return events[len(notes) :]
 
@@ -147,11 +159,15 @@ class EventLog:
 
     def head(self) -> Head:
         """The newest event's number and the hash of its line; number 0 for an empty log."""
-        last = self._last(self._files.last())
-        return Head(last.event.seq, last.hash) if last else Head(0, FIRST)
+        return _head(self._last(self._files.last()))
 
     def settled_head(self) -> Head:
-        """As `head`, once nobody is appending: what is being appended may be taken back yet."""
+        """As `head`, but not of what is just being appended: that may be taken back yet."""
+        settled = self._settled
+        if settled is not None:
+            # A thread of this process has the lock: so this is all that is in the log for good. Who waited for it
+            # here could not be there when it writes for all that wait.
+            return settled
         with held_if_possible(self._layout.locks / "events"):
             return self.head()
 
@@ -439,6 +455,10 @@ class EventLog:
     def _scratch(self) -> Path:
         make_folder(self._layout.scratch)
         return self._layout.scratch
+
+
+def _head(last: _Last | None) -> Head:
+    return Head(last.event.seq, last.hash) if last else Head(0, FIRST)
 
 
 def _state(path: Path) -> tuple[Path, int, int, int]:
