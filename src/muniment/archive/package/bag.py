@@ -28,6 +28,7 @@ FORMATS = "metadata/formats.jsonl"
 """Only where formats were identified: a line for each file, {"path": …, "formats": [{"puid": …}]}."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring
 _OXUM = "Payload-Oxum"
 _NONE: Mapping[str, bytes] = MappingProxyType({})
 _AT_ONCE = 1000
@@ -114,12 +115,13 @@ def payload_oxum(bag_info: bytes) -> tuple[int, int]:
 
 
 def _file_line(stored: str, entry: Entry) -> str:
-    line: dict[str, object] = {"path": entry.path, "size": entry.size}
+    # As `_encode` would write it; put together by hand it takes a fifth of the time, and there may be 100,000.
+    line = f'{{"path":{_quoted(entry.path)},"size":{"null" if entry.size is None else entry.size}'
     if entry.modified:
-        line["modified"] = entry.modified
+        line += f',"modified":{_quoted(entry.modified)}'
     if stored != f"data/{entry.path}":
-        line["stored"] = stored
-    return _encode(line) + "\n"
+        line += f',"stored":{_quoted(stored)}'
+    return line + "}\n"
 
 
 def read_files(lines: Iterable[bytes]) -> Iterable[tuple[str, Entry]]:
