@@ -132,6 +132,8 @@ def _measured(archive: Path, key: str, rounds: int, ready: Callable[[], None]) -
         _first(connection, "/find", headers)  # whatever is made when first needed
         time.sleep(3)
         ready()
+        # What takes long leaves the kept connection idle for longer than the server keeps it.
+        connection.close()
         found = {}
         for name, path in _PATHS.items():
             _first(connection, path, headers)
