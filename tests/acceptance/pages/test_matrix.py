@@ -83,7 +83,7 @@ EMPTY = {
         "selection-new", "fixity", "copies", "retention", "evidence", "jobs", "policies", "access", "keys", "realms",
         "stores", "ledger",
     )
-} | {"found": "/find?q=nothing+of+the+kind", "project": "/projects/no/thing"}  # fmt: skip
+} | {"found": "/find?q=nothing+of+the+kind"}  # fmt: skip
 """What there is to see in an archive with nothing in it."""
 
 LONG = {
@@ -108,7 +108,8 @@ LONG = {
 """Pages of lists that are longer than a page of them."""
 
 MISSING = {
-    "project": "/projects/no/%0A",
+    "project": "/projects/no/thing",
+    "project-odd": "/projects/no/%0A",
     "resource": "/resources/none",
     "resource-gone": f"/resources/gone?{MAPS}",
     "file": f"/resources/harbour/files/none?{MAPS}",
