@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from muniment.archive import Archive
 from muniment.content.checks import CheckedFile, CheckReport, Format
 from muniment.server.pages.texts import Texts
 from tests.servers.browser.conftest import DRAWING
-from tests.servers.browser.visiting import Visitor
-from tests.servers.native.running import Running
+from tests.servers.browser.visiting import Answer, Visitor
+from tests.servers.native.running import Running, make_archive, serving
 from tests.timing import eventually
 
 
@@ -121,3 +123,91 @@ def test_who_may_everything_has_a_resource_checked_from_its_page(site: Running, 
         keeper.post("/resources/asked/repair", {"project": "rivermark/asked"}, Sec_Fetch_Site="cross-site").status
         == 403
     )
+
+
+def test_a_file_says_its_format_and_which_instance_it_came_with(site: Running, keeper: Visitor) -> None:
+    with Archive(site.place, checks=_Named()) as archive, archive.new("told", "rivermark/told") as made:
+        made.add(b"%PDF-1.4\n", "plan.pdf")
+    words = keeper.get("/resources/told/files/plan.pdf?project=rivermark/told").words
+    assert "PRONOMfmt/18 Acrobat PDF 1.4" in words
+    assert "Came withinstance 1" in words
+    other = keeper.get("/resources/harbour/files/soundings.csv?project=rivermark/maps").words
+    assert "Formats were not looked at when it came in." in other
+    assert "Came withinstance 2" in other
+
+
+def test_sound_is_played_by_a_policy_of_its_page_alone(site: Running, keeper: Visitor) -> None:
+    with Archive(site.place) as archive, archive.new("sound", "rivermark/sound") as made:
+        made.add(b"ID3\x04\0\0\0\0\0\0", "song.mp3")
+    page = keeper.get("/resources/sound/files/song.mp3?project=rivermark/sound")
+    assert "media-src 'self'" in page.headers["content-security-policy"]
+    source = page.page.the("audio").attributes["src"]
+    heard = keeper.ask("GET", source)
+    assert (heard.status, heard.headers["content-type"]) == (200, "audio/mpeg")
+    other = keeper.get("/resources/sound?project=rivermark/sound")
+    assert "media-src" not in other.headers["content-security-policy"]
+
+
+def test_two_instances_of_a_picture_stand_side_by_side(site: Running, keeper: Visitor) -> None:
+    with Archive(site.place) as archive:
+        with archive.new("pair", "rivermark/pair") as made:
+            made.add(picture(1), "plan.png")
+            made.metadata["title"] = "Plan"
+        with archive.get("pair", "a", project="rivermark/pair") as made:
+            made.replace(picture(2), "plan.png")
+        with archive.get("pair", "a", project="rivermark/pair") as made:
+            made.metadata["title"] = "Plan of the lock"
+    path = "/resources/pair/changes?project=rivermark/pair"
+    page = keeper.get(f"{path}&from=1&to=2&path=plan.png")
+    shown = [each.attributes["src"] for each in page.page.every("img")]
+    assert len(shown) == 2
+    assert keeper.ask("GET", shown[0]).body != keeper.ask("GET", shown[1]).body
+    said = keeper.get(f"{path}&from=2&to=3")
+    assert said.heading == "The same content in instances 2 and 3, said differently"
+    assert "Plan of the lock" in said.words
+
+
+def test_events_are_kept_to_a_first_day_and_stand_by_day(keeper: Visitor) -> None:
+    page = keeper.get("/events")
+    day = next(each for each in page.page.every("tr") if each.attributes.get("class") == "day").text.split()[0]
+    assert "harbour" in keeper.get(f"/events?from={day}").words
+    none = keeper.get("/events?from=2999-01-01")
+    assert "Nothing like this" in none.words
+    assert none.status == 200
+    listed = json.loads(keeper.get(f"/events?from={day}&format=json").body)
+    assert all(each["timestamp"] >= day for each in listed["events"])
+
+
+def test_what_came_in_is_found_between_two_days(keeper: Visitor) -> None:
+    assert keeper.get("/find?from=2020-01-01&to=2999-01-01&q=harbour").heading.startswith("One place for")
+    assert keeper.get("/find?to=1999-12-31&q=harbour").heading.startswith("Nothing here is called")
+    assert "Harbour survey" in keeper.get("/find?from=2020-01-01").words
+    assert keeper.get("/find?from=%3Cscript%3E&q=harbour").status == 200
+
+
+def test_a_page_opened_on_what_was_purged_says_who_removed_it_when_and_why(tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    key = make_archive(place, mode="dynamic", redundancy=0)
+    with Archive(place) as archive:
+        with archive.new("gone", "a/b") as made:
+            made.add(b"x", "x.txt")
+        archive.purge("gone", "it was a <b>mistake</b>", "a/b")
+    with serving(place, key=key) as running:
+        visitor = Visitor(running.url).sign_in(key)
+        for path in ("", "/files/x.txt", "/choose", "/changes", "/receipt"):
+            page = visitor.get(f"/resources/gone{path}?project=a/b")
+            assert page.status == 410, path
+            assert "it was a <b>mistake</b>" in page.words
+            assert "removed it on" in page.words
+        leads = [each.attributes["href"] for each in page.page.every("a") if "/events/" in each.attributes["href"]]
+        assert "deletion" in visitor.get(leads[0]).words
+
+
+def test_a_deposit_says_how_far_it_is(keeper: Visitor) -> None:
+    def at(page: Answer) -> str:
+        steps = next(each for each in page.page.every("ol") if each.attributes.get("class") == "steps")
+        return next(" ".join(each.text.split()) for each in steps.inside if "aria-current" in each.attributes)
+
+    assert at(keeper.get("/deposit")).startswith("1 Where")
+    begun = keeper.post("/deposit", {"project": "rivermark/steps", "id": "steps"})
+    assert at(keeper.get(begun.headers["location"])).startswith("2 Files")

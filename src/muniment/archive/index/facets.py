@@ -36,14 +36,17 @@ Rows = Callable[[str, Iterable[object]], list[Any]]
 class FacetQuery:
     """What a search is kept to; an empty field keeps to nothing.
 
-    `year` is that of the newest instance, `type` a media type one of its files has, `source` where it was brought from,
-    `state` what its own newest check found: `damaged` or `unknown`.
+    `year` is that of the newest instance, `since` and `until` the first and last day of it as RFC 3339 begins, `type`
+    a media type one of its files has, `source` where it was brought from, `state` what its own newest check found:
+    `damaged` or `unknown`.
     """
 
     year: str = ""
     type: str = ""
     source: str = ""
     state: str = ""
+    since: str = ""
+    until: str = ""
 
     def conditions(self) -> tuple[list[str], list[Any]]:
         """What a query on resources `r` asks for besides, and the values that go with it."""
@@ -52,6 +55,12 @@ class FacetQuery:
         if self.year:
             found.append("r.modified >= ? AND r.modified < ?")
             given += [self.year, f"{self.year}\uffff"]
+        if self.since:
+            found.append("r.modified >= ?")
+            given.append(self.since)
+        if self.until:
+            found.append("r.modified < ?")
+            given.append(f"{self.until}\uffff")
         if self.type:
             found.append("r.key IN (SELECT resource FROM types WHERE type = ?)")
             given.append(self.type)
@@ -63,7 +72,7 @@ class FacetQuery:
         return found, given
 
     def __bool__(self) -> bool:
-        return any((self.year, self.type, self.source, self.state))
+        return any((self.year, self.type, self.source, self.state, self.since, self.until))
 
 
 EVERYTHING = FacetQuery()

@@ -16,6 +16,7 @@ from muniment.errors.base import MunimentError
 from muniment.http.names import text_of
 from muniment.http.throttling import READ
 from muniment.server.pages.page import Page, file_path, resource_path
+from muniment.server.pages.pictures import PICTURE_TYPES, ending_of
 from muniment.server.pages.resources import said_of, title_of
 from muniment.server.pages.tables import Column, table_of, wants
 
@@ -72,8 +73,16 @@ def changes(request: Request, id: str) -> Response:
         more=max(len(found) - _LISTED, 0),
         said=_said_differently(older.metadata, newer.metadata),
         path=path,
-        lines=_line_by_line(older, newer, path) if path else None,
+        pair=_pair(older, newer, path),
+        lines=_line_by_line(older, newer, path) if path and ending_of(path) not in PICTURE_TYPES else None,
     )
+
+
+def _pair(older: Instance, newer: Instance, path: str) -> list[Instance]:
+    """The instances whose picture at a path is shown beside the other's; none where it is no picture."""
+    if ending_of(path) not in PICTURE_TYPES:
+        return []
+    return [found for found in (older, newer) if path in found]
 
 
 def changes_between(older: Instance, newer: Instance) -> list[Change]:
@@ -105,7 +114,12 @@ def _content(entry: Entry) -> str:
 
 def _sentence(page: Page, older: Instance, newer: Instance, found: list[Change]) -> str:
     t, n = page.texts, page.texts.counted
+    said = older.metadata != newer.metadata
     counts = {kind: sum(each.kind == kind for each in found) for kind in ("added", "removed", "changed", "renamed")}
+    if not found and said:
+        return str(
+            t("The same content in instances {one} and {other}, said differently", one=older.number, other=newer.number)
+        )
     if not found:
         return str(t("The same files in instances {one} and {other}", one=older.number, other=newer.number))
     words = {

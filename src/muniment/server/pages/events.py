@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass
+from itertools import groupby, islice
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -43,6 +43,8 @@ class Filters:
     project: str
     agent: str
     outcome: str
+    since: str = ""
+    """The first day, as RFC 3339 begins; nothing before it is looked at."""
 
     def passes(self, event: Event) -> bool:
         """Whether an event is asked for."""
@@ -52,6 +54,7 @@ class Filters:
             and (not self.project or event.project == self.project)
             and (not self.outcome or event.outcome == self.outcome)
             and (not self.agent or self.agent.casefold() in event.agent.casefold())
+            and (not self.since or event.timestamp >= self.since)
         )
 
 
@@ -59,7 +62,7 @@ class Filters:
 def events(request: Request) -> Response:
     """The page: the newest first."""
     page = Page(request)
-    filters = Filters(*(page.asked(name, 300) for name in ("verb", "resource", "project", "agent", "outcome")))
+    filters = Filters(*(page.asked(name, 300) for name in ("verb", "resource", "project", "agent", "outcome", "from")))
     if filters.project:
         page.access.require(EVENTS, filters.project)
     else:
@@ -67,20 +70,29 @@ def events(request: Request) -> Response:
     head = page.archive.head()
     before = page.asked("before", 12)
     last = int(before) if before.isdecimal() else head.seq + 1
-    found, at = _backwards(page, filters.passes, min(last, head.seq + 1))
+    found, at = _backwards(page, filters.passes, min(last, head.seq + 1), filters.since)
     if form := wants(request):
         return table_of(COLUMNS, found, form, "events", {"before": str(at) if at > 1 else ""})
     t, n = page.texts, page.texts.counted
+    whole = page.contents.last_check() if page.access.may(EVENTS, None) else None
     heading = n(head.seq, "The log has one line|The log has {n} lines") if head.seq else t("Nothing has happened yet")
+    if head.seq and whole is not None and whole.outcome == "success":
+        heading = n(
+            head.seq,
+            "The log has one line, unbroken when it was last checked|"
+            "The log has {n} lines, unbroken when it was last checked",
+        )
     return page.show(
         "events.html",
         page.texts("Events"),
         "/events",
         heading=heading,
         head=head,
-        events=found,
+        days=[(day, list(each)) for day, each in groupby(found, key=lambda event: event.timestamp[:10])],
+        whole=whole,
+        sees_evidence=page.access.may(EVENTS, None),
         filters=filters,
-        filtered=any((filters.verb, filters.resource, filters.project, filters.agent, filters.outcome)),
+        filtered=any(asdict(filters).values()),
         before=at if at > 1 else 0,
         first=not before,
         resource_path=resource_path,
@@ -124,8 +136,11 @@ def latest(page: Page, passes: Callable[[Event], bool], most: int) -> list[Event
     return _backwards(page, passes, page.archive.head().seq + 1)[0][:most]
 
 
-def _backwards(page: Page, passes: Callable[[Event], bool], before: int) -> tuple[list[Event], int]:
-    """Up to a page of events before a number, newest first, and where to go on (1 where there is nothing more)."""
+def _backwards(page: Page, passes: Callable[[Event], bool], before: int, since: str = "") -> tuple[list[Event], int]:
+    """Up to a page of events before a number, newest first, and where to go on (1 where there is nothing more).
+
+    What is from before `since` is the end.
+    """
     found: list[Event] = []
     at, looked = before, 0
     while at > 1 and looked < _LOOKED_AT:
@@ -134,6 +149,9 @@ def _backwards(page: Page, passes: Callable[[Event], bool], before: int) -> tupl
         looked += len(window)
         for event in reversed(window):
             at = event.seq
+            # Where a clock was ahead, `latest` says so, and lines before may still be of that time.
+            if since and max(event.timestamp, event.latest) < since:
+                return found, 1
             if passes(event) and _may_see(page, event):
                 found.append(event)
                 if len(found) == _PAGE:

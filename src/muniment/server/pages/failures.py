@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
+from muniment.archive import ContentIndex, Event
 from muniment.errors.access import AuthenticationFailed, SessionEnded, Unauthenticated
 from muniment.errors.archive import ResourcePurged
 from muniment.errors.base import MunimentError
@@ -12,8 +15,10 @@ from muniment.errors.remote import TooManyFailures
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.browsers import take_session, wants_page
 from muniment.http.problems import problem, say_when
+from muniment.http.throttling import EVENTS
 from muniment.server.pages.page import framed, language_of, sign_in_path
 
+_LOOKED_AT = 10
 _HEADINGS = {
     400: "This cannot be understood",
     401: "Sign in to go on",
@@ -56,12 +61,27 @@ def page_of(request: Request, error: MunimentError) -> Response | None:
         heading=heading,
         problem=shown,
         tombstone=isinstance(error, ResourcePurged),
+        removal=_removal(request, error) if isinstance(error, ResourcePurged) else None,
         again=error.retry,
         sign_in=sign_in_path(request) if isinstance(error, Unauthenticated) else "",
         request_id=getattr(request.state, "request_id", ""),
     )
     say_when(answer, error)
     return answer
+
+
+def _removal(request: Request, error: MunimentError) -> Event | None:
+    """The event of the removal of what is asked for, for who may see it."""
+    project = request.query_params.get("project", "")
+    access = _access(request, error)
+    if access is None or not project or not access.may(EVENTS, project):
+        return None
+    contents: ContentIndex = request.app.state.contents
+    for number in contents.mentions(project, str(error.details.get("id", "")), _LOOKED_AT):
+        for event in islice(access.archive.events(number - 1), 1):
+            if event.seq == number and event.event == "deletion" and event.outcome == "success":
+                return event
+    return None
 
 
 def _access(request: Request, error: MunimentError) -> AuthorizedRequest | None:

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from muniment.archive import Instance
+from muniment.archive import Found, Instance
 from muniment.content import Entry
 from muniment.errors.base import ExtraMissing, MunimentError
 from muniment.errors.distillery import BadScan, ImagingFailed, ImagingLibraryMissing
 from muniment.errors.remote import NoSuchPage
 from muniment.http.names import path_of, segment
 from muniment.server.pages import assets
+from muniment.server.pages.instance_facts import InstanceFacts, NamedDamage, named_damage
 from muniment.server.pages.page import Page, file_path, resource_path
 from muniment.server.pages.pictures import PICTURE_TYPES, ending_of, picture_size
 from muniment.server.pages.previews import SIDE, Previews, reason_of
-from muniment.server.pages.resources import asked_instance, title_of
+from muniment.server.pages.resources import State, asked_instance, state_of, title_of
 
 router = APIRouter(include_in_schema=False)
 _BEGINNING = 256 * 1024
@@ -66,6 +67,8 @@ _TEXTS = frozenset(
         "nt",
     }
 )
+_PLAYED = {"mp3": "sound", "flac": "sound", "wav": "sound", "mp4": "film", "webm": "film"}
+"""What a browser plays by itself, of the types that the native interface sends as what they are."""
 _SENT = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"})
 """What a browser may be sent as it is, in an `<img>`."""
 _TILED = frozenset({"image/png", "image/jpeg", "image/tiff", "image/jp2"})
@@ -76,7 +79,7 @@ _SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbo
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What is shown of a file: `kind` is picture, table, text, or none with the reason why."""
+    """What is shown of a file: `kind` is picture, sound, film, table, text, or none with the reason why."""
 
     kind: str
     text: str = ""
@@ -100,7 +103,17 @@ def file(request: Request, id: str, path: str) -> Response:
     where = f"instances/{found.number}/files/{file_path(name)}?project={segment(found.project)}"
     digest = _digest(entry)
     others = page.contents.holding(digest, page.readable, _PLACES) if digest else []
-    preview = preview_of(page, found, entry)
+    check = page.contents.last_check(found.project, found.id)
+    state = state_of(page, found, check, page.contents.last_check())
+    damage = named_damage(page, check)
+    place = found.place(name)
+    wrong = place in damage.wrong
+    facts: InstanceFacts = page.request.app.state.facts
+    preview = (
+        Preview("none", why=str(page.texts("It is not shown, since it is not what was recorded.")))
+        if wrong
+        else preview_of(page, found, entry)
+    )
     deep = bool(preview.width) and assets.VIEWER in assets.files()
     return page.show(
         "file.html",
@@ -122,9 +135,15 @@ def file(request: Request, id: str, path: str) -> Response:
                 ),
             )
             for each in others
-            if (each.summary.project, each.summary.id, each.path) != (found.project, found.id, name)
+            if not _is(each, found, name)
         ],
         preview=preview,
+        state=state_of_file(page, state, wrong=wrong, unknown=place in damage.unknown, named=damage),
+        formats=facts.formats(found).get(name, ()),
+        identified=found.record.get("checks", {}).get("format identification"),
+        scanned=found.record.get("checks", {}).get("virus check"),
+        first=min((each.first for each in others if _is(each, found, name)), default=0),
+        media=preview.kind in {"sound", "film"},
         tiles=resource_path(found.project, found.id, f"tile/{file_path(name)}", instance=found.number),
         script=assets.address(assets.VIEWER) if deep else "",
         viewer=deep,
@@ -211,6 +230,23 @@ def tile_box(width: int, height: int, level: int, x: int, y: int) -> tuple[tuple
     return box, max(-(-box[2] // scale), 1)
 
 
+def _is(place: Found, found: Instance, name: str) -> bool:
+    return (place.summary.project, place.summary.id, place.path) == (found.project, found.id, name)
+
+
+def state_of_file(page: Page, state: State, *, wrong: bool, unknown: bool, named: NamedDamage) -> State:
+    """What the newest check of its resource says of one file."""
+    t = page.texts
+    if wrong:
+        says = t("It was read, and it is not what was recorded. Its download breaks off instead of ending well.")
+        return State("bad", str(t("Damaged")), str(says))
+    if unknown:
+        return State("unknown", str(t("Could not tell")), str(t("It could not be read when it was checked.")))
+    if state.shape in {"bad", "unknown"} and named.all and (named.wrong or named.unknown):
+        return State("ok", str(t("Whole")), str(t("It was read and is as recorded.")))
+    return state if state.shape != "bad" else State("unknown", str(t("Could not tell")), state.says)
+
+
 def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() else 0
 
@@ -228,6 +264,8 @@ def preview_of(page: Page, found: Instance, entry: Entry) -> Preview:
     try:
         if _kind(entry):
             return _picture(page, found, entry)
+        if ending in _PLAYED:
+            return Preview(_PLAYED[ending])
         if ending in _TEXTS or (entry.size or 0) <= _BEGINNING:
             return _text(page, found, entry, ending)
     except (MunimentError, OSError) as error:

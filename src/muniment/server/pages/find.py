@@ -61,12 +61,14 @@ def find(request: Request) -> Response:
         page.asked("type", 100),
         page.asked("source", 40),
         state if (state := page.asked("state", 10)) in STATES else "",
+        *(day if _DAY.match(day := page.asked(name, 10)) else "" for name in ("from", "to")),
     )
     answer = look(page.contents, asked, places, kind, page.asked("after", 4000), only)
     if form := wants(request):
         return table_of(COLUMNS, answer.found, form, "find", {"next": answer.following})
     by_words = answer.read_as in {"words", "newest", "id"} and kind == ""
     chosen = {"q": asked, "project": project, **asdict(only)}
+    chosen |= {"from": chosen.pop("since"), "to": chosen.pop("until")}
     t, n = page.texts, page.texts.counted
     heading = t("What is it?")
     if asked:

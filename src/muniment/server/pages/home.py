@@ -17,12 +17,15 @@ from muniment.errors.base import MunimentError
 from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.jobs.model import Job, JobState
 from muniment.server.pages.copies import StoreFigures, figures_of
+from muniment.server.pages.instance_facts import named_damage
 from muniment.server.pages.page import SERVED, Page, resource_path
+from muniment.server.pages.resources import EVENT_WORDS
 from muniment.workflows.copies.retention import purge_requests_of
 
 router = APIRouter(include_in_schema=False)
 _LATEST = 6
 _NEEDY = 6
+_NAMED = 3
 _MONTHS = 12
 _FOUND = (("bad", "Damaged"), ("unknown", "Could not tell"), ("owed", "Owed"), ("waits", "Not checked yet"))
 
@@ -96,6 +99,9 @@ def home(request: Request) -> Response:
         more_needs=max(len(needs) - _NEEDY, 0),
         totals=totals,
         months=_months(contents) if page.readable is None else [],
+        grown=_grown(contents) if page.readable is None else 0,
+        resource_path=resource_path,
+        event_words=EVENT_WORDS,
         whole=whole,
         bars=bars,
         found=[(state, word, sum(getattr(each, state) for each in bars)) for state, word in _FOUND],
@@ -131,6 +137,7 @@ def _verdict(
     if damaged or (whole is not None and whole.errors):
         count = len(damaged) or 1
         found = n(count, "In one resource something is damaged.|In {n} resources something is damaged.")
+        held += _besides(page, whole, owed)
         if not damaged and whole is not None:
             found = n(whole.errors, "The last check found one thing damaged.|The last check found {n} things damaged.")
         return Verdict("bad", str(found), held)
@@ -161,18 +168,38 @@ def _verdict(
     return Verdict("ok", str(t("Everything was whole when it was last read.")), held)
 
 
+def _besides(page: Page, whole: LastCheck | None, owed: int) -> str:
+    """What holds beside the worst: of all else, and of what is owed."""
+    t, n = page.texts, page.texts.counted
+    said = ""
+    if whole is not None and not whole.fast and not whole.errors and not whole.unknown:
+        said += f" {t('All else was whole when everything was last read.')}"
+    if owed:
+        said += f" {n(owed, 'One copy or parity is owed.|{n} copies or parities are owed.')}"
+    return said
+
+
 def _damaged(page: Page, failed: list[LastCheck]) -> list[Need]:
     t, n = page.texts, page.texts.counted
     found = []
-    for check in sorted(failed, key=lambda each: -each.errors):
+    for at, check in enumerate(sorted(failed, key=lambda each: -each.errors)):
         state = "bad" if check.errors else "unknown"
-        if check.errors:
+        names = named_damage(page, check).names() if at < _NEEDY else []
+        if check.errors and names:
+            says = n(len(names), "One file is damaged: {names}.|{n} files are damaged: {names}.", names=_few(names))
+        elif check.errors:
             says = n(check.errors, "One thing is damaged.|{n} things are damaged.")
-            says += " " + t("Repair restores it from parity where that is enough.")
         else:
             says = t("It could not be read. Nothing is known to be lost.")
-        found.append(Need(state, check.id, str(says), resource_path(check.project, check.id), str(t("Look at it"))))
+        if check.errors:
+            says += " " + t("Repair restores it from parity or from another copy, where that is enough.")
+        path = resource_path(check.project, check.id)
+        found.append(Need(state, check.id, says.unescape(), path, str(t("Look at it"))))
     return found
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
 
 
 def _jobs(page: Page) -> list[Job]:
@@ -297,6 +324,12 @@ def _months(contents: ContentIndex) -> list[tuple[str, int]]:
         total += size
         found.append((month, total))
     return found[-_MONTHS:]
+
+
+def _grown(contents: ContentIndex) -> int:
+    """Bytes that came this month."""
+    now = datetime.now(UTC).strftime("%Y-%m")
+    return next((size for month, _, _, size in contents.months()[-1:] if month == now), 0)
 
 
 def _latest(page: Page) -> list[Event]:

@@ -42,6 +42,11 @@ class NamedDamage:
     unknown: frozenset[str] = frozenset()
     all: bool = True
 
+    def names(self) -> list[str]:
+        """The wrong ones by what people call them: the path below an instance's content, else the last part."""
+        found = [place.partition("/content/data/")[2] or place.rpartition("/")[2] for place in sorted(self.wrong)]
+        return list(dict.fromkeys(found))
+
     def paths(self, found: Instance, places: frozenset[str]) -> list[str]:
         """The files of an instance that lie at some of them."""
         return [path for path in found if places and found.place(path) in places]

@@ -168,10 +168,21 @@ class Page:
         *,
         status: int = 200,
         viewer: bool = False,
+        media: bool = False,
         **given: object,
     ) -> Response:
         """The answer: the template in its frame. `current` is the path of its entry at the side."""
-        return framed(self.request, template, title, current, access=self.access, status=status, viewer=viewer, **given)
+        return framed(
+            self.request,
+            template,
+            title,
+            current,
+            access=self.access,
+            status=status,
+            viewer=viewer,
+            media=media,
+            **given,
+        )
 
     def go(self, path: str) -> Response:
         """Lead on after something was done (303)."""
@@ -187,9 +198,13 @@ def framed(
     access: AuthorizedRequest | None = None,
     status: int = 200,
     viewer: bool = False,
+    media: bool = False,
     **given: object,
 ) -> Response:
-    """A template in its frame, also for who was not let in; `viewer` is for a page with the viewer of pictures."""
+    """A template in its frame, also for who was not let in.
+
+    `viewer` is for a page with the viewer of pictures, `media` for one that plays sound or film.
+    """
     words = language_of(request)
     root = str(request.scope.get("root_path", ""))
     archive: Archive = request.app.state.archive
@@ -214,7 +229,9 @@ def framed(
         searched=request.query_params.get("q", "")[:1000] if current == "/find" else "",
         **given,
     )
-    return Response(body, status, rendering.headers(root, viewer=viewer), media_type="text/html; charset=utf-8")
+    return Response(
+        body, status, rendering.headers(root, viewer=viewer, media=media), media_type="text/html; charset=utf-8"
+    )
 
 
 def _rail(access: AuthorizedRequest | None, request: Request) -> list[tuple[str, list[NavigationEntry]]]:

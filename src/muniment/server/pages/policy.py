@@ -19,13 +19,14 @@ _SOURCES = (
 )
 
 
-def headers(root: str = "", *, viewer: bool = False) -> dict[str, str]:
-    """The headers of every page; `root` is the prefix a reverse proxy adds.
+def headers(root: str = "", *, viewer: bool = False, media: bool = False) -> dict[str, str]:
+    """The headers of every page; `root` is the prefix a reverse proxy adds, `media` lets a page play sound and film.
 
     A page with the viewer of large pictures knows one policy for trusted types more: the viewer empties elements by
     their `innerHTML`, and only the empty text gets through it.
     """
     sources = [f"{each} default" if viewer and each.startswith("trusted-types") else each for each in _SOURCES]
+    sources += ["media-src 'self'"] if media else []
     return {
         "Content-Security-Policy": "; ".join((*sources, f"report-uri {root}{REPORTS}")),
         "Cross-Origin-Opener-Policy": "same-origin",

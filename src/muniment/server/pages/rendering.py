@@ -62,6 +62,6 @@ def query(**given: object) -> Markup:
     return Markup("?{}").format(text) if text else Markup("")
 
 
-def headers(root: str, *, viewer: bool = False) -> dict[str, str]:
-    """What every page carries; one with the viewer of large pictures has a policy of its own."""
-    return policy.headers(root, viewer=viewer)
+def headers(root: str, *, viewer: bool = False, media: bool = False) -> dict[str, str]:
+    """What every page carries; one with the viewer of large pictures, or with sound, has a policy of its own."""
+    return policy.headers(root, viewer=viewer, media=media)

@@ -17,7 +17,7 @@ class Tree extends HTMLElement {
       button.setAttribute("aria-label", this.dataset.open.replace("{name}", row.dataset.folder));
       button.append(this.arrow());
       button.addEventListener("click", () => this.turn(row, button, depth + 1));
-      row.querySelector(".file").prepend(button);
+      row.querySelector(".opens").prepend(button);
     }
   }
 
@@ -37,10 +37,11 @@ class Tree extends HTMLElement {
     if (button.getAttribute("aria-expanded") === "true") {
       button.setAttribute("aria-expanded", "false");
       this.below(row).forEach((each) => each.remove());
+      row.dispatchEvent(new CustomEvent("m-closed", { bubbles: true }));
       return;
     }
     button.setAttribute("aria-expanded", "true");
-    const link = row.querySelector("a");
+    const link = row.querySelector("a[data-inside]");
     const request = new XMLHttpRequest();
     request.open("GET", link.href);
     request.setRequestHeader("Accept", "text/html");
@@ -74,6 +75,7 @@ class Tree extends HTMLElement {
     }
     row.after(...made);
     this.equip(made.filter((each) => each.dataset.folder !== undefined), depth);
+    row.dispatchEvent(new CustomEvent("m-opened", { bubbles: true, detail: { made, whole: !following } }));
   }
 
   // The rows that stand below a folder: those after it that are deeper.
