@@ -106,6 +106,18 @@ def test_a_page_follows_what_happens_to_its_resource(look: Look, site: Running) 
     reader.nothing_is_wrong()
 
 
+def test_the_first_page_follows_what_happens(look: Look, site: Running) -> None:
+    reader = look()
+    page = reader.go("/")
+    expect(page.locator("m-follow [data-state]")).to_have_text("live", timeout=PATIENCE * 1000)
+    with Archive(site.place) as archive, archive.new("noticed", "rivermark/maps") as made:
+        made.add(b"x", "x.txt")
+    expect(page.locator("#part-latest")).to_contain_text("noticed", timeout=PATIENCE * 1000)
+    expect(page.locator("#part-protected")).to_contain_text("Not checked yet")
+    assert reader.axe() == []
+    reader.nothing_is_wrong()
+
+
 def test_a_session_that_ends_in_the_middle_of_an_upload_loses_nothing(
     look: Look, site: Running, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Iterator
@@ -154,3 +155,27 @@ def test_no_address_whatever_it_holds_makes_the_server_fail(reader: Visitor, pat
     assert answer.status < 500, answer.text[:2000]
     if answer.headers["content-type"].startswith("text/html"):
         assert "\u202e" not in answer.page.the("body").text  # in a field it is what the reader wrote
+
+
+def test_a_deposit_of_many_files_shows_totals_and_a_few(reader: Visitor) -> None:
+    begun = reader.post("/deposit", {"project": "rivermark/crowd", "id": "crowd"}).headers["location"]
+    many = [{"path": f"sheets/{number:04}.txt", "size": 1} for number in range(1200)]
+    many.append({"path": "sheets/AUX.txt", "size": 1})
+    body = json.dumps(many).encode() + b"\n" + b"x" * len(many)
+    transaction = begun.rpartition("/")[2]
+    sent = reader.ask(
+        "POST",
+        f"/archive/v1/transactions/{transaction}/files",
+        body,
+        Content_Type="application/vnd.muniment.files",
+        Sec_Fetch_Site="same-origin",
+    )
+    assert sent.status < 300, sent.text
+    page = reader.get(begun)
+    assert page.heading == "1,201 new files are here, not committed yet"
+    assert "1,151 more are here." in page.words
+    assert "One name will not survive everywhere" in page.words
+    assert "AUX.txt" in page.words
+    assert "Commit 1,201 files" in page.words
+    assert len(page.body) < 100_000
+    assert reader.post(f"{begun}/discard", {"sure": "yes"}).status == 303

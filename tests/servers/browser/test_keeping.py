@@ -57,6 +57,14 @@ def test_the_first_page_says_that_something_is_damaged_and_leads_to_it(guard: Vi
     assert "Not checked yet" not in whole.words
 
 
+def test_what_is_listed_has_the_state_that_its_own_page_says(guard: Visitor) -> None:
+    for path in ("/find?q=harbour", "/projects/rivermark/maps"):
+        page = guard.get(path)
+        row = next(each for each in page.page.every("tr") if "Harbour survey" in each.text)
+        assert row.text.endswith("Damaged"), path
+    assert next(each for each in guard.get("/find").page.every("tr") if "alert" in each.text).text.endswith("Whole")
+
+
 def test_what_came_after_the_last_check_is_not_shown_as_read(guard: Visitor, damaged: Running) -> None:
     with Archive(damaged.place) as archive, archive.new("fresh", "rivermark/fresh") as made:
         made.add(b"fresh\n", "fresh.txt")

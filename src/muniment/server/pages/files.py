@@ -104,7 +104,7 @@ def file(request: Request, id: str, path: str) -> Response:
     digest = _digest(entry)
     others = page.contents.holding(digest, page.readable, _PLACES) if digest else []
     check = page.contents.last_check(found.project, found.id)
-    state = state_of(page, found, check, page.contents.last_check())
+    state = state_of(page, found.earlier(found.head).created, check, page.contents.last_check())
     damage = named_damage(page, check)
     place = found.place(name)
     wrong = place in damage.wrong

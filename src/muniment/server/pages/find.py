@@ -13,6 +13,7 @@ from muniment.archive import EVERYTHING, ContentIndex, FacetQuery, Found
 from muniment.http.throttling import READ
 from muniment.server.pages.names import shown
 from muniment.server.pages.page import Page, file_path, resource_path
+from muniment.server.pages.resources import states_of
 from muniment.server.pages.tables import Column, table_of, wants
 
 router = APIRouter(include_in_schema=False)
@@ -95,7 +96,14 @@ def find(request: Request) -> Response:
         facets=page.contents.facets(asked, places, only) if by_words and answer.found else None,
         nearest=page.contents.nearest(asked, places) if by_words and not answer.found else "",
         answer=answer,
-        rows=[(each, _path(each)) for each in answer.found],
+        rows=list(
+            zip(
+                answer.found,
+                [_path(each) for each in answer.found],
+                states_of(page, [each.summary for each in answer.found]),
+                strict=True,
+            )
+        ),
         projects=page.archive.projects() if page.readable is None else page.readable,
         total=page.contents.totals(places).resources,
         behind=page.contents.behind(),

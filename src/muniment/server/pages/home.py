@@ -18,6 +18,7 @@ from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.jobs.model import Job, JobState
 from muniment.server.pages.copies import StoreFigures, figures_of
 from muniment.server.pages.instance_facts import named_damage
+from muniment.server.pages.live import state_of_everything
 from muniment.server.pages.page import SERVED, Page, resource_path
 from muniment.server.pages.resources import EVENT_WORDS
 from muniment.workflows.copies.retention import purge_requests_of
@@ -113,6 +114,8 @@ def home(request: Request) -> Response:
         sees_jobs=page.access.may(ADMIN, None),
         events=_latest(page) if everything else [],
         sees_events=everything,
+        head=page.archive.head().seq if everything else 0,
+        state_of_all=_state(page) if page.access.may(ADMIN, None) else None,
         may_write=page.access.may_somewhere("resources/write"),
         now=datetime.now(UTC).timestamp(),
         behind=contents.behind(),
@@ -209,6 +212,13 @@ def _jobs(page: Page) -> list[Job]:
         return page.jobs.ledger.jobs(limit=50)
     except MunimentError:
         return []  # the page comes all the same; the page of jobs says what is wrong
+
+
+def _state(page: Page) -> int | None:
+    try:
+        return state_of_everything(page)
+    except MunimentError:
+        return None
 
 
 def _stores(page: Page) -> list[StoreFigures]:

@@ -42,7 +42,7 @@ async def live_jobs(request: Request) -> Response:
     """Says that the work which a page shows is no more as it was; the page is then asked for again.
 
     The number of an event stands for the state that it tells of, so a browser that comes back after a cut, or after
-    a restart of the server, is told of what changed meanwhile.
+    a restart of the server, is told of what changed meanwhile. With `events` what happened in the archive counts too.
 
     Raises:
         TooMuchAtOnce: There are as many such streams as the server serves.
@@ -51,7 +51,8 @@ async def live_jobs(request: Request) -> Response:
     whose, job = await run_in_threadpool(_whose, page), page.asked("job", 64)
     asked = request.headers.get("last-event-id") or page.asked("after", 12)
     start = int(asked) if asked.isdecimal() and len(asked) < 13 else 0  # noqa: PLR2004 - as above
-    look = functools.partial(_work, page, job, whose)
+    events = whose is None and bool(page.asked("events", 1))
+    look = functools.partial(_work_and_log, page) if events else functools.partial(_work, page, job, whose)
     return live(
         request.app.state.page_streams, look, start, what="live pages", every=_WORK_EVERY, begin=b"retry: 2000\n"
     )
@@ -99,8 +100,20 @@ def _number(state: object) -> int:
     return zlib.crc32(repr(state).encode())
 
 
+def state_of_everything(page: Page) -> int:
+    """A number for the state of all work and of the log together."""
+    return _number((state_of_work(page), page.archive.head().seq))
+
+
 def _work(page: Page, job: str, whose: str | None, at: int) -> News:
-    number = state_of_work(page, job, whose)
+    return _changed(state_of_work(page, job, whose), at)
+
+
+def _work_and_log(page: Page, at: int) -> News:
+    return _changed(state_of_everything(page), at)
+
+
+def _changed(number: int, at: int) -> News:
     if number == at:
         return News(at)
     return News(number, b"id: %d\nevent: change\ndata: {}\n\n" % number)

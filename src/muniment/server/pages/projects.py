@@ -13,6 +13,7 @@ from muniment.errors.remote import NoSuchProject
 from muniment.http.throttling import ADMIN, READ, WRITE
 from muniment.server.pages.page import Page, resource_path
 from muniment.server.pages.policy_words import words_for
+from muniment.server.pages.resources import states_of
 
 router = APIRouter(include_in_schema=False)
 _PAGE = 50
@@ -61,7 +62,14 @@ def project(request: Request, organization: str, name: str) -> Response:
         project=place,
         heading=_heading(page, place, held),
         held=held,
-        rows=[(each, resource_path(place, each.summary.id)) for each in found[:_PAGE]],
+        rows=list(
+            zip(
+                found[:_PAGE],
+                [resource_path(place, each.summary.id) for each in found[:_PAGE]],
+                states_of(page, [each.summary for each in found[:_PAGE]]),
+                strict=True,
+            )
+        ),
         following=following,
         rules=_rules(page, place) if page.access.may("acls/read", place) else None,
         promise=words_for(page, place),

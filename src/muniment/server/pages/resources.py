@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from muniment.archive import Event, Instance, LastCheck, Mode
+from muniment.archive import Event, Instance, LastCheck, Mode, Summary
 from muniment.content import Entry
 from muniment.content.checks import Format
 from muniment.errors.base import MunimentError
@@ -132,7 +132,7 @@ def resource(request: Request, id: str) -> Response:
     facts: InstanceFacts = page.request.app.state.facts
     listing = listed(found, page.asked("folder", 4000), page.asked("filter", 200), page.asked("after", 4000))
     instances = [found.earlier(number) for number in range(found.head, max(found.head - _INSTANCES, 0), -1)]
-    state = state_of(page, found, check, whole)
+    state = state_of(page, instances[0].created, check, whole)
     places = named_damage(page, check)
     wrong, unknown = places.paths(found, places.wrong), places.paths(found, places.unknown)
     sees_events = page.access.may(EVENTS, found.project)
@@ -159,7 +159,7 @@ def resource(request: Request, id: str) -> Response:
         check=check,
         checked_at=whole.at if whole is not None and state.shape == "ok" else "",
         note_heading=_note_heading(page, found, state, wrong, unknown),
-        repairing=_repairing(page, found),
+        repairing=_repairing(page, found) if state.shape != "ok" else None,
         strip=pictures_of(found, page.asked("show", 4000)),
         labels=LABELS,
         cited=cited(page, found, title),
@@ -301,11 +301,13 @@ def title_of(found: Instance) -> str:
     return ""
 
 
-def state_of(page: Page, found: Instance, check: LastCheck | None, whole: LastCheck | None) -> State:
-    """What the newest check says of a resource: its own, or that of everything if it came later."""
+def state_of(page: Page, newest: str, check: LastCheck | None, whole: LastCheck | None) -> State:
+    """What the newest check says of a resource: its own, or that of everything if it came later.
+
+    `newest` is when its newest instance came in, in RFC 3339.
+    """
     t, n = page.texts, page.texts.counted
     last = max((each for each in (check, whole) if each is not None), key=lambda each: each.seq, default=None)
-    newest = found.earlier(found.head).created
     if check is not None and check.errors:
         says = n(
             check.errors,
@@ -333,6 +335,12 @@ def state_of(page: Page, found: Instance, check: LastCheck | None, whole: LastCh
             str(t("The last check did not read it, or found something elsewhere.")),
         )
     return State("ok", str(t("Whole")), str(t("All of it was read and is as recorded.")))
+
+
+def states_of(page: Page, summaries: Iterable[Summary]) -> list[State]:
+    """What the newest checks say of each of some resources in a list."""
+    whole = page.contents.last_check()
+    return [state_of(page, each.modified, page.contents.last_check(each.project, each.id), whole) for each in summaries]
 
 
 def _after(one: str, other: str) -> bool:

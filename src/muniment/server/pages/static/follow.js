@@ -11,7 +11,7 @@ class Follow extends Watching {
 
   opened() {
     const root = document.body.dataset.root;
-    const stream = new EventSource(`${root}/live/jobs?job=${encodeURIComponent(this.dataset.job ?? "")}&after=${this.dataset.after}`);
+    const stream = new EventSource(`${root}/live/jobs?job=${encodeURIComponent(this.dataset.job ?? "")}&after=${this.dataset.after}${this.dataset.events === undefined ? "" : "&events=1"}`);
     stream.addEventListener("change", (message) => renewParts(() => (this.dataset.after = message.lastEventId)));
     return stream;
   }

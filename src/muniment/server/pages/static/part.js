@@ -1,4 +1,4 @@
-// <m-part>: puts in place what a new event about one thing changed on its page. Closed while nobody looks.
+// <m-part>: puts in place what a new event changed on a page, about one thing or about any. Closed while nobody looks.
 
 import { renewParts } from "./parts.js";
 import { Watching } from "./watching.js";
@@ -15,9 +15,8 @@ class Part extends Watching {
     const stream = new EventSource(`${document.body.dataset.root}/live?after=${this.dataset.after}`);
     stream.addEventListener("event", (message) => {
       this.dataset.after = message.lastEventId;
-      if (JSON.parse(message.data).resource !== this.dataset.resource) return;
-      clearTimeout(this.soon);
-      this.soon = setTimeout(renewParts, QUIET);
+      if (this.dataset.resource && JSON.parse(message.data).resource !== this.dataset.resource) return;
+      this.soon ??= setTimeout(() => { this.soon = undefined; renewParts(); }, QUIET);
     });
     return stream;
   }
