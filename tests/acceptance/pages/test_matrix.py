@@ -32,6 +32,7 @@ USUAL = {
     "file-table": ("", f"/resources/harbour/files/soundings.csv?{MAPS}"),
     "choose": ("resource", f"/resources/harbour/choose?{MAPS}&instance=2"),
     "changes": ("resource", f"/resources/harbour/changes?{MAPS}&from=1&to=2"),
+    "changes-lines": ("changes", f"/resources/harbour/changes?{MAPS}&from=1&to=2&path=soundings.csv"),
     "receipt": ("", f"/resources/harbour/receipt?{MAPS}"),
     "events": ("home", "/events"),
     "event": ("events", "{event}"),
