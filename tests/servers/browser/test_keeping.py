@@ -181,7 +181,7 @@ def test_the_list_at_the_side_counts_what_may_be_read_and_says_when(guard: Visit
     assert re.search(r"Find [23]Projects [23]Events", words)
     for said in ("Fixity 1 damaged", "Copies 2 owed", "Counts as of"):
         assert said in words
-    reader = Visitor(damaged.url).sign_in(damaged.new_key("reader-of-maps", _rivermark_maps={"resources/read"}))
+    reader = Visitor(damaged.url).sign_in(damaged.new_key("reader-of-odd", _rivermark_odd={"resources/read"}))
     other = next(each for each in reader.get("/about").page.every("nav") if each.attributes.get("class") == "rail")
     assert [each for each in other.inside if each.name == "small"] == []
     assert "Counts as of" not in other.text
