@@ -217,30 +217,43 @@ def settings() -> str:
 
 
 def http() -> str:
-    """Every operation of the native interface, as its own description says it."""
+    """Every operation of every interface, as the server's own description says it."""
     from fastapi import FastAPI  # noqa: PLC0415 - as in `cli`
 
-    from muniment.server import native  # noqa: PLC0415 - as in `cli`
+    from muniment.server import interfaces  # noqa: PLC0415 - as in `cli`
+    from muniment.server.description import TAGS, operations  # noqa: PLC0415 - as in `cli`
 
     bare = FastAPI()
-    native.install(bare)
+    interfaces.install(bare)
+    described = bare.openapi()
     lines = [
-        "# HTTP interface",
+        "# HTTP interfaces",
         "",
-        "The native interface of `muniment serve`, below `/archive/v1`; a server describes it in OpenAPI 3.1 at",
-        "`/archive/v1/openapi.json`. Sign in with a key or token as `Authorization: Bearer`, or with the key as the",
-        "user name of `Basic`. An id is one segment of a path, percent-encoded. Errors are problem documents",
-        "(RFC 9457), whose `type` is `urn:muniment:error:` and the code of the [error](errors.md).",
+        "What `muniment serve` answers to programs. A server describes it in OpenAPI 3.1 at",
+        f"`{interfaces.DESCRIPTION}`, and shows that description as pages at `/docs`.",
         "",
-        *table_head("operation", "meaning", "query and headers"),
+        described["info"]["description"].partition("\n\n")[2].strip(),
+        "",
+        "Answers to large requests come under media types of their own; a client that names",
+        "`application/octet-stream` alone in `Accept` gets the same bytes under that one.",
     ]
-    for path, item in bare.openapi()["paths"].items():
-        for method, operation in item.items():
-            given = (param["name"] for param in operation.get("parameters", ()) if param["in"] != "path")
-            words = " ".join(operation.get("description", "").split())
-            named = ", ".join(f"`{name}`" for name in given)
-            lines.append(table_row(f"`{method.upper()} {path.removeprefix(native.PREFIX) or '/'}`", cell(words), named))
+    for tag, text in TAGS.items():
+        lines += ["", f"## {tag}", "", text, "", *table_head("operation", "name", "meaning", "query and headers")]
+        for method, path, operation in operations(described):
+            if tag not in operation["tags"]:
+                continue
+            words = f"{operation['summary']}. {operation.get('description', '')}".strip()
+            given = (_parameter(described, each) for each in operation.get("parameters", ()))
+            named = ", ".join(f"`{each['name']}`" for each in given if each["in"] != "path")
+            place = f"`{method.upper()} {path}`"
+            lines.append(table_row(place, f"`{operation['operationId']}`", cell(" ".join(words.split())), named))
     return "\n".join(lines)
+
+
+def _parameter(described: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    named: dict[str, Any] = described["components"]["parameters"]
+    known: dict[str, Any] = named[found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+    return known
 
 
 # ---------------------------------------------------------------------------------------------- tables

@@ -8,6 +8,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
+from fastapi import Request
+
 from muniment.http.names import digest_fields
 from muniment.layouts.streams import Plan
 
@@ -70,6 +72,15 @@ REPR_DIGESTS = ReprDigests()
 def wanted(headers: Mapping[str, str]) -> bool:
     """Whether a client wants the sha-256 of what it asks for (RFC 9530 §4)."""
     return any(_WANTED.search(headers.get(name, "")) for name in ("want-repr-digest", "want-content-digest"))
+
+
+def type_for(request: Request, own: str, other: str = "application/octet-stream") -> str:
+    """The media type of an answer: its own, or the `other` for a client that names that one alone (RFC 9110 §12.5.1).
+
+    Whoever reads a description by program may know no more of a type than that it is bytes.
+    """
+    named = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
+    return other if other in named and own not in named else own
 
 
 def with_content_digest(headers: Mapping[str, str]) -> dict[str, str]:

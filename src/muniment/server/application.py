@@ -16,11 +16,8 @@ from muniment import __version__
 from muniment.access import Authority
 from muniment.app import App
 from muniment.archive import Archive
-from muniment.doors.ckan import http as ckan
-from muniment.doors.distillery import http as distillery
 from muniment.doors.nexus import http as nexus
 from muniment.doors.nexus.nexus import DOCUMENT, Options
-from muniment.doors.osf import http as osf
 from muniment.errors.base import MunimentError
 from muniment.http import problems
 from muniment.http.authorization import Authorizer
@@ -29,7 +26,7 @@ from muniment.http.live import Streams
 from muniment.http.metrics import Metrics
 from muniment.http.middleware import Application, Limits, Middleware
 from muniment.layouts.selection import NameLayout
-from muniment.server import health, native, pages, tracing
+from muniment.server import interfaces, native, pages, tracing
 from muniment.server.background_jobs import BackgroundJobs
 from muniment.server.monitoring import Monitor
 from muniment.server.native.fast_path import FastFilePath
@@ -78,8 +75,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server = FastAPI(
         title="Muniment",
         version=__version__,
-        description="A digital preservation archive. Errors are problem documents (RFC 9457).",
-        openapi_url=f"{native.PREFIX}/openapi.json",
+        openapi_url=interfaces.DESCRIPTION,
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
@@ -96,13 +92,9 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     server.state.tracer = None
     server.state.sweep_every = settings.sweep_every
     problems.install(server, str(archive.path), pages.failed)
-    native.install(server)
-    server.include_router(health.router)
+    interfaces.install(server)
     server.state.osf = BackgroundJobs(app)
     server.state.monitor = Monitor(archive, server.state.osf.operations)
-    server.include_router(osf.router)
-    server.include_router(ckan.router)
-    server.include_router(distillery.router)
     if settings.serve_pages:
         pages.install(server, app, archive)
     options = nexus_options(settings)

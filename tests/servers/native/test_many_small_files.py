@@ -65,7 +65,7 @@ def test_files_read_in_order_come_many_at_a_time(server: Running) -> None:
         f"content {number}".encode() for number in range(COUNT)
     ]
     assert 1 <= requests(server, "read_files") <= 4
-    assert requests(server, "file") <= 4
+    assert requests(server, "read_file") <= 4
 
 
 def test_files_read_in_any_other_order_are_the_same(server: Running) -> None:

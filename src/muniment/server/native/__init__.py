@@ -19,7 +19,6 @@ from muniment.server.native import (
     transactions,
     uploads,
 )
-from muniment.server.native.routes import describe_problem
 
 _PARTS = (
     resources,
@@ -43,7 +42,6 @@ def install(server: FastAPI) -> None:
         # The routes themselves: including routers has the framework look for every route several times over,
         # which took longer than answering a small request.
         server.router.routes.extend(part.router.routes)
-    describe_problem(server)
 
 
 __all__ = ["PREFIX", "install"]

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from muniment.archive import Event
 from muniment.content.acceptable import check_json
 from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.description import takes
 from muniment.http.live import STREAM, News, live
 from muniment.http.names import START_FORM, Limit, Project
 from muniment.http.throttling import ADMIN, EVENTS, WRITE
@@ -21,7 +22,7 @@ from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import EventIn, EventOut, EventPage, LogHead
 
-router = new_router()
+router = new_router("events")
 
 _AT_ONCE = 500
 
@@ -37,9 +38,15 @@ Start = Annotated[
 
 @router.get(
     "/events",
-    operation_id="events",
+    operation_id="list_events",
     response_model=EventPage,
-    responses={200: {"content": {"application/json": {}, STREAM: {}}, "description": "Events, the oldest first."}},
+    responses={
+        200: {
+            "content": {"application/json": {}, STREAM: {"schema": {"type": "string"}}},
+            "description": "Events, the oldest first.",
+        }
+    },
+    openapi_extra=takes("Last-Event-ID"),
 )
 async def events(request: Request, start: Start = None, project: Project = None, limit: Limit = 100) -> Response:
     """The log, a page at a time, or with `Accept: text/event-stream` live from `start` (or `Last-Event-ID`) on."""
@@ -52,7 +59,7 @@ async def events(request: Request, start: Start = None, project: Project = None,
     return live(request.app.state.streams, functools.partial(_news, access, project), first, what="event streams")
 
 
-@router.get("/events/head", operation_id="head")
+@router.get("/events/head", operation_id="get_head")
 def head(request: Request) -> LogHead:
     """How far the log reaches: the newest event's number and the sha256 of its line."""
     return LogHead(**_let_in(request, None).archive.head()._asdict())

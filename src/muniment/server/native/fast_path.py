@@ -41,8 +41,8 @@ _SMALL = 64 << 10
 _PUT = re.compile(re.escape(PREFIX) + r"/transactions/([0-9a-f-]{1,100})/files/([^?]{1,8000})\Z")
 _ROUTES = {
     "PUT": SimpleNamespace(operation_id="put_file"),
-    "GET": SimpleNamespace(operation_id="file"),
-    "HEAD": SimpleNamespace(operation_id="file_head"),
+    "GET": SimpleNamespace(operation_id="read_file"),
+    "HEAD": SimpleNamespace(operation_id="head_file"),
 }
 
 

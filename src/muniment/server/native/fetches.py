@@ -9,6 +9,7 @@ from fastapi import Query, Request, Response
 from muniment.errors.fetch import FetchNotFound
 from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.description import gives
 from muniment.http.throttling import READ, WRITE
 from muniment.server.native.given import IdempotencyKey
 from muniment.server.native.routes import new_router
@@ -17,10 +18,10 @@ from muniment.workflows.fetch import Fetches, FetchRequest, read_sources
 from muniment.workflows.fetch.request import source_faults
 from muniment.workflows.fetch.requests import summary
 
-router = new_router("/fetches")
+router = new_router("fetches", "/fetches")
 
 
-@router.post("", operation_id="fetch", status_code=202)
+@router.post("", operation_id="begin_fetch", status_code=202, responses={202: gives("Location")})
 def submit(request: Request, response: Response, given: FetchIn, idempotency_key: IdempotencyKey = "") -> FetchOut:
     """Fetch a resource or its next instance in the background; the same once more, while it runs, is the same fetch."""
     access = authorized(request)
@@ -39,7 +40,7 @@ def submit(request: Request, response: Response, given: FetchIn, idempotency_key
     return FetchOut(**record)
 
 
-@router.get("", operation_id="fetches")
+@router.get("", operation_id="list_fetches")
 def newest(
     request: Request,
     after: Annotated[str | None, Query(max_length=100, description="The `next` of the page before.")] = None,
@@ -64,7 +65,7 @@ def newest(
     )
 
 
-@router.get("/{fetch}", operation_id="show_fetch")
+@router.get("/{fetch}", operation_id="get_fetch")
 def show(request: Request, response: Response, fetch: str) -> FetchOut:
     """How far a fetch is, what it waits for, or what came of it."""
     access = authorized(request)

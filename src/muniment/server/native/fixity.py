@@ -12,22 +12,28 @@ from fastapi import Request, Response
 from muniment.content.events import Head
 from muniment.errors.base import MunimentError
 from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.description import BINARY, BYTES, gives
 from muniment.http.names import Project, Segment, text_of
 from muniment.http.problems import problem
+from muniment.http.representations import type_for
 from muniment.http.streaming import PumpResponse
 from muniment.http.throttling import ADMIN, READ, WRITE
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import AuditIn, Count, ParityOut, RepairIn
 
-router = new_router()
+router = new_router("checks")
 
 LINES = "application/jsonl"
 _ANSWER: dict[int | str, dict[str, object]] = {
-    200: {"content": {LINES: {}}, "description": "A JSON object on each line; the last one is the summary."}
+    200: {
+        "content": {LINES: {"schema": {"type": "string"}}, BYTES: BINARY},
+        "description": "A JSON object on each line; the last one is the summary.",
+        **gives("Vary"),
+    }
 }
 
 
-@router.post("/audit", operation_id="audit", response_class=Response, responses=_ANSWER)
+@router.post("/audit", operation_id="audit_archive", response_class=Response, responses=_ANSWER)
 def audit(request: Request, given: AuditIn | None = None) -> Response:
     """Check that everything recorded is there and right. Without the line `summary` it was broken off."""
     access = authorized(request)
@@ -54,10 +60,10 @@ def audit(request: Request, given: AuditIn | None = None) -> Response:
             yield {"finding": finding.as_json()}
         yield {"summary": {"ok": not failed, "counts": dict(counts)}}
 
-    return _lines(rows, str(access.archive.path))
+    return _lines(request, rows, str(access.archive.path))
 
 
-@router.post("/repair", operation_id="repair", response_class=Response, responses=_ANSWER)
+@router.post("/repair", operation_id="repair_archive", response_class=Response, responses=_ANSWER)
 def repair(request: Request, given: RepairIn | None = None) -> Response:
     """Repair what an audit finds, from parity; name what cannot be repaired."""
     access = authorized(request)
@@ -71,10 +77,10 @@ def repair(request: Request, given: RepairIn | None = None) -> Response:
             yield {"repair": asdict(done)}
         yield {"summary": {"ok": not failed}}
 
-    return _lines(rows, str(access.archive.path))
+    return _lines(request, rows, str(access.archive.path))
 
 
-@router.post("/resources/{id}/parity", operation_id="protect")
+@router.post("/resources/{id}/parity", operation_id="make_parity")
 def protect(request: Request, id: Segment, project: Project = None) -> ParityOut:
     """Make the parity that a resource's instances lack."""
     access = authorized(request)
@@ -83,7 +89,7 @@ def protect(request: Request, id: Segment, project: Project = None) -> ParityOut
     return ParityOut(count=access.archive.protect(name, place))
 
 
-@router.post("/reindex", operation_id="reindex")
+@router.post("/reindex", operation_id="rebuild_index")
 def reindex(request: Request) -> Count:
     """Build the index anew from the files on disk."""
     access = authorized(request)
@@ -91,7 +97,7 @@ def reindex(request: Request) -> Count:
     return Count(count=access.archive.reindex())
 
 
-@router.post("/recover", operation_id="recover")
+@router.post("/recover", operation_id="finish_leftovers")
 def recover(request: Request) -> dict[str, list[dict[str, object]]]:
     """Finish what a crash left; a server does it by itself now and then."""
     access = authorized(request)
@@ -108,7 +114,9 @@ def _place(access: AuthorizedRequest, id: str | None, project: str | None, permi
     return place
 
 
-def _lines(rows: Callable[[], Iterator[dict[str, object]]], root: str) -> Response:
+def _lines(request: Request, rows: Callable[[], Iterator[dict[str, object]]], root: str) -> Response:
+    headers = {"Content-Type": type_for(request, LINES), "Vary": "Accept", "Cache-Control": "no-store"}
+
     def pieces() -> Iterator[bytes]:
         # Said at once, so that whoever waits in between knows that the work has begun.
         yield b'{"begun":true}\n'
@@ -118,7 +126,7 @@ def _lines(rows: Callable[[], Iterator[dict[str, object]]], root: str) -> Respon
         except MunimentError as error:
             yield json.dumps({"problem": problem(error, root=root)}).encode() + b"\n"
 
-    return PumpResponse(pieces, headers={"Content-Type": LINES, "Cache-Control": "no-store"})
+    return PumpResponse(pieces, headers=headers)
 
 
 def _without(row: object, root: str) -> object:

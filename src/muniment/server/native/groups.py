@@ -13,12 +13,12 @@ from muniment.http.throttling import ADMIN, WRITE
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Decision, DecisionOut
 
-router = new_router("/groups")
+router = new_router("groups", "/groups")
 
 Group = Annotated[str, Path(description="The id of the group.", json_schema_extra=UUID_FORM)]
 
 
-@router.put("/{group}", operation_id="decide", status_code=204)
+@router.put("/{group}", operation_id="decide_group", status_code=204)
 def decide(request: Request, group: Group, given: Decision) -> None:
     """Record that every prepared transaction of the group is to be committed."""
     access = authorized(request)
@@ -26,7 +26,7 @@ def decide(request: Request, group: Group, given: Decision) -> None:
     access.archive.decide(group, [part.model_dump() for part in given.parts])
 
 
-@router.get("/{group}", operation_id="decision")
+@router.get("/{group}", operation_id="get_decision")
 def decision(request: Request, group: Group) -> DecisionOut:
     """What was decided about a group; 404 where nothing was."""
     access = authorized(request)
@@ -37,7 +37,7 @@ def decision(request: Request, group: Group) -> DecisionOut:
     return DecisionOut(**found)
 
 
-@router.delete("/{group}", operation_id="forget", status_code=204)
+@router.delete("/{group}", operation_id="forget_decision", status_code=204)
 def forget(request: Request, group: Group) -> None:
     """Remove a decision all of whose parts are committed: for who made it, and for those with the right `admin`."""
     access = authorized(request)

@@ -7,20 +7,23 @@ import json
 from fastapi import Request, Response
 
 from muniment.errors.remote import UnusableRequest
+from muniment.http.description import BINARY, BYTES, gives
 from muniment.http.names import BATCH_TYPE, Number, Project, Segment, path_of
+from muniment.http.representations import type_for
 from muniment.server.native.resources import instance_asked_for
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import ReadIn
 
-router = new_router()
+router = new_router("resources")
 
 MOST_BYTES = 8 << 20
 """Of all files of one answer together: they are in memory until it is sent."""
 
 _ANSWER: dict[int | str, dict[str, object]] = {
     200: {
-        "content": {BATCH_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        "content": {BATCH_TYPE: BINARY, BYTES: BINARY},
         "description": "A line of JSON (a list of the files, as in `files`), then their bytes in the same order.",
+        **gives("Vary"),
     }
 }
 
@@ -43,4 +46,8 @@ def read_many(request: Request, given: ReadIn, id: Segment, number: Number, proj
         for entry in entries
     ]
     line = json.dumps(listed, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    return Response(b"".join([line, b"\n", *(found.read_entry(entry) for entry in entries)]), media_type=BATCH_TYPE)
+    return Response(
+        b"".join([line, b"\n", *(found.read_entry(entry) for entry in entries)]),
+        media_type=type_for(request, BATCH_TYPE),
+        headers={"Vary": "Accept"},
+    )

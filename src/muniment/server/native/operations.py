@@ -15,7 +15,7 @@ from muniment.jobs import JobState
 from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Given, JobOut, LiftedOut, LimitsOut, OperationsOut
 
-router = new_router()
+router = new_router("operations")
 
 Job = Annotated[str, Path(max_length=1024, description="A job's id, or the id of a container.")]
 
@@ -23,10 +23,10 @@ Job = Annotated[str, Path(max_length=1024, description="A job's id, or the id of
 class LimitIn(Given):
     """Which limit."""
 
-    name: Annotated[str, Field(max_length=1000)]
+    name: Annotated[str, Field(max_length=1000, description="The limit, as `limits` names it.", examples=["osf.io"])]
 
 
-@router.get("/operations", operation_id="operations")
+@router.get("/operations", operation_id="get_operations")
 def operations(request: Request) -> OperationsOut:
     """What is owed, what holds it up, who works on what, what failed and why, and what the archive holds."""
     control, _ = _control(request)
@@ -37,7 +37,7 @@ def operations(request: Request) -> OperationsOut:
     return OperationsOut(**document(found, request.app.state.monitor.latest))
 
 
-@router.get("/jobs", operation_id="jobs")
+@router.get("/jobs", operation_id="list_jobs")
 def jobs(
     request: Request,
     state: Annotated[Literal["running", "done", "failed", "cancelled"] | None, Query()] = None,
@@ -52,28 +52,28 @@ def jobs(
     return {"jobs": [JobOut(**job_document(each)) for each in found]}
 
 
-@router.get("/jobs/{id}", operation_id="job")
+@router.get("/jobs/{id}", operation_id="get_job")
 def job(request: Request, id: Job) -> JobOut:
     """One job."""
     control, _ = _control(request)
     return JobOut(**job_document(control.find(id)))
 
 
-@router.post("/jobs/{id}/{action}", operation_id="act")
+@router.post("/jobs/{id}/{action}", operation_id="act_on_job")
 def act(request: Request, id: Job, action: Literal["retry", "cancel", "pause", "resume"]) -> JobOut:
     """Try a job's waiting steps now or begin a failed one anew, cancel it, put it aside, or let it go on."""
     control, access = _control(request)
     return JobOut(**job_document(control.act(action, id, by=access.caller.agent)))
 
 
-@router.get("/limits", operation_id="limits")
+@router.get("/limits", operation_id="list_limits")
 def limits(request: Request) -> LimitsOut:
     """The services that may not be called now, until when, and by whose answer."""
     control, _ = _control(request)
     return LimitsOut.model_validate({"limits": control.limits()})
 
 
-@router.post("/limits/lift", operation_id="lift")
+@router.post("/limits/lift", operation_id="lift_limit")
 def lift(request: Request, given: LimitIn) -> LiftedOut:
     """Let a service be called again, and wake what waits for that."""
     control, _ = _control(request)

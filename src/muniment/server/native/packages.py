@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import PurePath
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -16,8 +16,10 @@ from muniment.content.archive import PackageForm
 from muniment.content.digests import refuse_mismatch
 from muniment.errors.remote import BadRequest, UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.description import BINARY, BYTES, OF_FILE, OF_PART, gives, takes
 from muniment.http.files import PlanResponse
 from muniment.http.names import DIGEST_FIELD_FORM, Project, Segment, read_digest_fields, text_of
+from muniment.http.representations import type_for
 from muniment.http.streaming import pieces_of, pour
 from muniment.http.throttling import READ, WRITE
 from muniment.layouts.packages import folder_name
@@ -27,22 +29,35 @@ from muniment.server.native.schemas import Imported
 from muniment.workflows.export import layouts, plan_package
 from muniment.workflows.imports import UNNAMED, import_package
 
-router = new_router()
+router = new_router("packages")
 
 TAR = "application/x-tar"
-PACKED: dict[str, dict[str, object]] = {TAR: {}, "application/zip": {}}
+_PACKED = {TAR: BINARY, "application/zip": BINARY, BYTES: BINARY}
+_PACKAGE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": _PACKED,
+        "description": "A tar or zip of exactly the length that is announced.",
+        **gives(*OF_FILE, "Vary"),
+    },
+    206: {"content": _PACKED, "description": "A part of it.", **gives(*OF_PART, "Vary")},
+}
+_ASKED = takes("Range", "If-Range", "Want-Repr-Digest", "Want-Content-Digest")
 
 
 @router.get(
     "/resources/{id}/export",
-    operation_id="export",
+    operation_id="export_resource",
     response_class=Response,
-    responses={
-        200: {"content": PACKED, "description": "A tar or zip of exactly the length that is announced."},
-        206: {"content": PACKED, "description": "A part of it."},
-    },
+    responses=_PACKAGE,
+    openapi_extra=_ASKED,
 )
-@router.head("/resources/{id}/export", operation_id="export_head", response_class=Response)
+@router.head(
+    "/resources/{id}/export",
+    operation_id="head_export",
+    response_class=Response,
+    responses={status: {**said, "content": {}} for status, said in _PACKAGE.items()},
+    openapi_extra=_ASKED,
+)
 def export(
     request: Request,
     id: Segment,
@@ -57,19 +72,15 @@ def export(
     place = access.project_of(name, project, READ)
     plan = plan_package(access.archive, name, layout, project=place, instance=instance, form=form)
     tag = f'"{hashlib.sha256(plan.etag.encode()).hexdigest()}"'
-    return PlanResponse(request, plan, f"{folder_name(name)}.{form}", etag=tag)
+    kind = {"Content-Type": type_for(request, plan.media_type), "Vary": "Accept"}
+    return PlanResponse(request, plan, f"{folder_name(name)}.{form}", etag=tag, headers=kind)
 
 
 @router.post(
     "/imports",
-    operation_id="import",
+    operation_id="import_package",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PACKED},
-        }
-    },
+    openapi_extra={"requestBody": {"required": True, "content": {BYTES: BINARY}}},
 )
 async def import_(
     request: Request,

@@ -10,7 +10,9 @@ from muniment.app.operations import job_document
 from muniment.errors.archive import ResourcePurged
 from muniment.errors.reports import ReportNotMade
 from muniment.http.authorization import AuthorizedRequest, authorized
+from muniment.http.description import gives
 from muniment.http.names import Project, Segment, text_of
+from muniment.http.representations import type_for
 from muniment.http.streaming import PumpResponse
 from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.server.native.routes import new_router
@@ -21,16 +23,23 @@ from muniment.workflows.reports.steps import submit_report
 from muniment.workflows.reports.stored import WHOLE, ReportKind, StoredReports
 from muniment.workflows.reports.write import pieces
 
-router = new_router()
+router = new_router("reports")
 
 XML = "application/xml"
+_XML: dict[str, object] = {"schema": {"type": "string"}}
 
 
 @router.get(
     "/resources/{id}/premis",
-    operation_id="premis",
+    operation_id="get_premis",
     response_class=Response,
-    responses={200: {"content": {XML: {}}, "description": "PREMIS 3, or METS with the PREMIS in it."}},
+    responses={
+        200: {
+            "content": {XML: _XML, "text/xml": _XML},
+            "description": "PREMIS 3, or METS with the PREMIS in it.",
+            **gives("Vary"),
+        }
+    },
 )
 def premis(
     request: Request,
@@ -52,10 +61,11 @@ def premis(
     copies = copies_of(request.app.state.app.database(), place, name) if access.may(ADMIN, place) else []
     whole = access.may(EVENTS, None)
     record = PremisRecord(access.archive, name, place, grants=grants, copies=copies, whole=whole)
-    return PumpResponse(lambda: pieces(record, mets=mets), headers={"Content-Type": XML, "Cache-Control": "no-store"})
+    headers = {"Content-Type": type_for(request, XML, "text/xml"), "Vary": "Accept", "Cache-Control": "no-store"}
+    return PumpResponse(lambda: pieces(record, mets=mets), headers=headers)
 
 
-@router.get("/reports/{kind}", operation_id="report")
+@router.get("/reports/{kind}", operation_id="get_report")
 def report(request: Request, kind: ReportKind, project: Project = None) -> ReportOut:
     """A report as it was last computed, of one project or of the whole archive: NDSA Levels, formats.
 

@@ -14,6 +14,7 @@ from muniment import __version__
 from muniment.archive import Archive, Description, Instance, Summary, describe, described, newest_number, number_in
 from muniment.content import Entry
 from muniment.http.authorization import AuthorizedRequest, authorized, etag_of, refuse_other_version
+from muniment.http.description import AT_VERSION, BINARY, BYTES, OF_FILE, OF_PART, TO_READ, gives, takes
 from muniment.http.files import FileResponse, NotModified, unchanged
 from muniment.http.names import (
     After,
@@ -41,10 +42,17 @@ from muniment.server.native.schemas import (
     SummaryOut,
 )
 
-router = new_router()
+router = new_router("resources")
+
+_OF_VERSION: dict[int | str, dict[str, Any]] = {200: gives("ETag")}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {BYTES: BINARY, "*/*": BINARY}, "description": "The file.", **gives(*OF_FILE)},
+    206: {"content": {BYTES: BINARY, "*/*": BINARY}, "description": "A part of it.", **gives(*OF_PART)},
+    304: {"description": "It is as the client has it.", **gives("ETag")},
+}
 
 
-@router.get("", operation_id="archive")
+@router.get("", operation_id="get_archive")
 def archive(request: Request) -> ArchiveInfo:
     """What the archive is."""
     access = authorized(request)
@@ -65,7 +73,7 @@ def archive(request: Request) -> ArchiveInfo:
     )
 
 
-@router.get("/projects", operation_id="projects")
+@router.get("/projects", operation_id="list_projects")
 def projects(request: Request) -> ProjectsOut:
     """The projects that hold a resource, of those one may read."""
     access = authorized(request)
@@ -73,7 +81,7 @@ def projects(request: Request) -> ProjectsOut:
     return ProjectsOut(projects=[place for place in access.archive.projects() if access.may(READ, place)])
 
 
-@router.get("/resources", operation_id="resources")
+@router.get("/resources", operation_id="list_resources")
 def resources(
     request: Request,
     project: Project = None,
@@ -107,14 +115,14 @@ def _visible(
             yield item
 
 
-@router.get("/resources/{id}", operation_id="resource")
-@router.head("/resources/{id}", operation_id="resource_head")
+@router.get("/resources/{id}", operation_id="get_resource", responses=_OF_VERSION, openapi_extra=AT_VERSION)
+@router.head("/resources/{id}", operation_id="head_resource", responses=_OF_VERSION, openapi_extra=AT_VERSION)
 def resource(request: Request, response: Response, id: Segment, project: Project = None) -> InstanceOut:
     """A resource, by its newest instance."""
     return _shown(request, response, id, "newest", project)
 
 
-@router.get("/resources/{id}/summary", operation_id="summary")
+@router.get("/resources/{id}/summary", operation_id="get_summary")
 def summary(request: Request, id: Segment, project: Project = None) -> SummaryOut:
     """A resource as a list shows it, with when it was last audited."""
     access = authorized(request)
@@ -122,7 +130,7 @@ def summary(request: Request, id: Segment, project: Project = None) -> SummaryOu
     return SummaryOut(**asdict(access.archive.summary(name, access.project_of(name, project, READ))))
 
 
-@router.delete("/resources/{id}", operation_id="purge", status_code=200)
+@router.delete("/resources/{id}", operation_id="purge_resource", status_code=200, openapi_extra=AT_VERSION)
 def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None) -> dict[str, object]:
     """Remove a resource for ever, in an archive of dynamic mode; the answer is the event."""
     access = authorized(request)
@@ -132,7 +140,7 @@ def purge(request: Request, given: PurgeIn, id: Segment, project: Project = None
     return access.archive.purge(name, given.reason, place).as_json()
 
 
-@router.get("/resources/{id}/instances", operation_id="history")
+@router.get("/resources/{id}/instances", operation_id="list_instances")
 def history(request: Request, id: Segment, project: Project = None) -> HistoryOut:
     """Every instance of a resource, the oldest first."""
     access = authorized(request)
@@ -144,19 +152,24 @@ def history(request: Request, id: Segment, project: Project = None) -> HistoryOu
     )
 
 
-@router.get("/resources/{id}/instances/{number}", operation_id="instance")
+@router.get(
+    "/resources/{id}/instances/{number}",
+    operation_id="get_instance",
+    responses=_OF_VERSION,
+    openapi_extra=AT_VERSION,
+)
 def instance(request: Request, response: Response, id: Segment, number: Number, project: Project = None) -> InstanceOut:
     """One instance."""
     return _shown(request, response, id, number, project)
 
 
-@router.get("/resources/{id}/instances/{number}/inventory", operation_id="inventory")
+@router.get("/resources/{id}/instances/{number}/inventory", operation_id="get_inventory")
 def inventory(request: Request, id: Segment, number: Number, project: Project = None) -> InventoryOut:
     """The digest of the inventory that came with an instance: it vouches for all that is in it."""
     return InventoryOut(digest=instance_asked_for(request, id, number, project).inventory_digest())
 
 
-@router.get("/resources/{id}/instances/{number}/files", operation_id="files")
+@router.get("/resources/{id}/instances/{number}/files", operation_id="list_files")
 def files(
     request: Request,
     id: Segment,
@@ -172,15 +185,18 @@ def files(
 
 @router.get(
     "/resources/{id}/instances/{number}/files/{path:path}",
-    operation_id="file",
+    operation_id="read_file",
     response_class=Response,
-    responses={
-        200: {"content": {"application/octet-stream": {}}, "description": "The file."},
-        206: {"content": {"application/octet-stream": {}}, "description": "A part of it."},
-        304: {"description": "It is as the client has it."},
-    },
+    responses=_FILE,
+    openapi_extra=takes(*TO_READ),
 )
-@router.head("/resources/{id}/instances/{number}/files/{path:path}", operation_id="file_head", response_class=Response)
+@router.head(
+    "/resources/{id}/instances/{number}/files/{path:path}",
+    operation_id="head_file",
+    response_class=Response,
+    responses={status: {**said, "content": {}} for status, said in _FILE.items()},
+    openapi_extra=takes(*TO_READ),
+)
 def file(request: Request, id: Segment, number: Number, path: FilePath, project: Project = None) -> Response:
     """The bytes of a file; `Range`, `If-Range`, `If-None-Match` and `HEAD` work, and digests go with it.
 

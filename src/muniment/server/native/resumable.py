@@ -32,6 +32,7 @@ from muniment.errors.remote import (
     WrongUploadType,
 )
 from muniment.http.authorization import authorized
+from muniment.http.description import failures
 from muniment.http.names import digest_fields, read_digest_fields
 from muniment.http.streaming import pieces_of
 from muniment.http.throttling import WRITE
@@ -58,7 +59,7 @@ from muniment.server.native.uploads import (
     whole_piece,
 )
 
-router = new_router(below="/transactions/{transaction}/resumable")
+router = new_router("uploads", "/transactions/{transaction}/resumable")
 
 TUS = "1.0.0"
 _EXTENSIONS = "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration"
@@ -108,15 +109,7 @@ _CREATED: dict[int | str, dict[str, object]] = {
         "headers": {"Location": {"description": "The upload.", "schema": {"type": "string"}}, **_HEADERS},
     }
 }
-_REFUSED: dict[int | str, dict[str, object]] = {
-    status: {**router.responses[400], "description": said}
-    for status, said in {
-        412: "It names a version of tus that is not spoken here.",
-        415: "The body has another media type.",
-        423: "Another connection is sending.",
-        460: "The body is not as its checksum says.",
-    }.items()
-}
+_REFUSED = failures(412, 415, 423, 460)
 
 
 @router.options("", operation_id="resumable_options", status_code=204, response_class=Response)

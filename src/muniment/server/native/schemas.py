@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
 from muniment.http.names import DIGESTS_FORM, ID_FORM, PATH_FORM, PROJECT_FORM, TIME_FORM, UUID_FORM
 
@@ -19,20 +20,15 @@ Digests = Annotated[
 ]
 
 
+def _example(value: JsonDict) -> ConfigDict:
+    """A document as somebody may send it, for the description."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
 class Given(BaseModel):
     """What a client sends: exactly these fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Problem(BaseModel):
-    """An error (RFC 9457); `type` names it for ever, `details` are its particulars."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    details: dict[str, object] = {}
 
 
 class ArchiveInfo(BaseModel):
@@ -118,6 +114,8 @@ class InventoryOut(BaseModel):
 class ReadIn(Given):
     """Files whose bytes are wanted."""
 
+    model_config = _example({"paths": ["letters/1.txt", "letters/2.txt"]})
+
     paths: list[Path] = Field(min_length=1, max_length=1000)
 
 
@@ -131,6 +129,8 @@ class FilePage(BaseModel):
 class BeginNew(Given):
     """A transaction for a new resource."""
 
+    model_config = _example({"on": "new", "id": "letters", "project": "museum/archive", "message": "Letters of 1911"})
+
     on: Literal["new"] = "new"
     id: Id | None = Field(default=None, description="The resource; it gets a UUID without it.")
     project: Project | None = None
@@ -139,6 +139,8 @@ class BeginNew(Given):
 
 class BeginOn(Given):
     """A transaction on a resource that is there."""
+
+    model_config = _example({"on": "existing", "id": "letters", "message": "Letters of 1912 as well"})
 
     on: Literal["existing"]
     id: Id
@@ -162,6 +164,8 @@ class TransactionOut(BaseModel):
 class MetadataIn(Given):
     """What is said about the instance; it takes the place of what was said before."""
 
+    model_config = _example({"metadata": {"title": "Letters", "creator": "Marie Curie"}})
+
     metadata: dict[str, object]
     provenance: list[object] | None = Field(default=None, max_length=10_000)
 
@@ -177,6 +181,8 @@ class LeftOutIn(Given):
 class LinksIn(Given):
     """What a folder holds beside files, and what of it was left out."""
 
+    model_config = _example({"links": {"newest.txt": "letters/2.txt"}, "folders": ["letters/1913"]})
+
     links: dict[str, str] = Field(default={}, max_length=100_000, description="Path to what the link says.")
     folders: list[Path] = Field(default=[], max_length=100_000)
     left_out: list[LeftOutIn] = Field(default=[], max_length=100_000)
@@ -185,11 +191,17 @@ class LinksIn(Given):
 class CommitIn(Given):
     """How to commit."""
 
+    model_config = _example({"message": "Letters of 1911"})
+
     message: Text | None = None
 
 
 class PrepareIn(Given):
     """The group a transaction is prepared for."""
+
+    model_config = _example(
+        {"group": "6f8c1e5a-0000-4000-8000-000000000001", "decided_at": "6f8c1e5a-0000-4000-8000-000000000002"}
+    )
 
     group: Uuid
     decided_at: Uuid
@@ -197,6 +209,8 @@ class PrepareIn(Given):
 
 class UploadIn(Given):
     """A file that will come in pieces."""
+
+    model_config = _example({"path": "film.mkv", "size": 5000000000})
 
     path: Path
     size: int | None = Field(default=None, ge=0, le=1 << 60, strict=False)
@@ -214,6 +228,8 @@ class UploadOut(BaseModel):
 
 class FinishIn(Given):
     """What the whole file must be."""
+
+    model_config = _example({"digests": {"sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}})
 
     digests: Digests = {}
 
@@ -252,6 +268,8 @@ class Leftovers(BaseModel):
 
 class EventIn(Given):
     """An event of one's own."""
+
+    model_config = _example({"event": "appraisal", "detail": {"note": "Kept for good."}})
 
     event: Text = Field(
         description="A PREMIS event type; not one that only the archive itself writes.",
@@ -294,6 +312,8 @@ class LogHead(BaseModel):
 class AuditIn(Given):
     """What to audit."""
 
+    model_config = _example({"id": "letters", "fast": True})
+
     id: Id | None = None
     project: Project | None = None
     fast: bool = False
@@ -304,6 +324,8 @@ class AuditIn(Given):
 
 class RepairIn(Given):
     """What to repair."""
+
+    model_config = _example({"id": "letters"})
 
     id: Id | None = None
     project: Project | None = None
@@ -318,6 +340,8 @@ class ParityOut(BaseModel):
 class PurgeIn(Given):
     """Why a resource is removed for ever."""
 
+    model_config = _example({"reason": "The donor took it back."})
+
     reason: Text
 
 
@@ -330,6 +354,17 @@ class Part(Given):
 
 class Decision(Given):
     """All prepared transactions of a group that are to be committed."""
+
+    model_config = _example(
+        {
+            "parts": [
+                {
+                    "archive": "6f8c1e5a-0000-4000-8000-000000000003",
+                    "transaction": "6f8c1e5a-0000-4000-8000-000000000004",
+                }
+            ]
+        }
+    )
 
     parts: list[Part] = Field(max_length=1000)
 
@@ -352,6 +387,8 @@ class Imported(BaseModel):
 
 class FetchIn(Given):
     """What is to be fetched, and where to."""
+
+    model_config = _example({"sources": [{"http": {"url": "https://example.org/data.csv"}}], "id": "data"})
 
     sources: list[Annotated[dict[str, dict[str, object]], Field(min_length=1, max_length=1)]] = Field(
         min_length=1,

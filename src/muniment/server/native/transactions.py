@@ -12,6 +12,7 @@ from muniment.content.acceptable import check_json, check_object
 from muniment.content.exclusions import LeftOut
 from muniment.errors.archive import LeftoverNotFound, TransactionForbidden
 from muniment.http.authorization import AuthorizedRequest, authorized, refuse_other_version, told
+from muniment.http.description import AT_VERSION, gives
 from muniment.http.names import After, FilePath, Limit, path_of
 from muniment.http.throttling import ADMIN, READ, WRITE
 from muniment.server.native.given import IdempotencyKey
@@ -33,10 +34,10 @@ from muniment.server.native.schemas import (
     TransactionOut,
 )
 
-router = new_router("/transactions")
+router = new_router("transactions", "/transactions")
 
 
-@router.get("", operation_id="leftovers")
+@router.get("", operation_id="list_leftovers")
 def leftovers(request: Request) -> Leftovers:
     """Transactions that were never closed and that nobody holds any more."""
     access = authorized(request)
@@ -44,7 +45,9 @@ def leftovers(request: Request) -> Leftovers:
     return Leftovers(transactions=[LeftoverOut(**asdict(item)) for item in access.archive.leftovers()])
 
 
-@router.post("", operation_id="begin", status_code=201)
+@router.post(
+    "", operation_id="begin_transaction", status_code=201, responses={201: gives("Location")}, openapi_extra=AT_VERSION
+)
 def begin(
     request: Request, response: Response, given: BeginNew | BeginOn, idempotency_key: IdempotencyKey = ""
 ) -> TransactionOut:
@@ -81,14 +84,14 @@ def _begin(request: Request, access: AuthorizedRequest, given: BeginNew | BeginO
     return transaction_out(transaction, open_transactions)
 
 
-@router.get("/{transaction}", operation_id="transaction")
+@router.get("/{transaction}", operation_id="get_transaction")
 def show(request: Request, transaction: str) -> TransactionOut:
     """A transaction; looking at it counts as use."""
     with held(request, transaction) as (_, found):
         return transaction_out(found, request.app.state.open_transactions)
 
 
-@router.delete("/{transaction}", operation_id="rollback", status_code=204)
+@router.delete("/{transaction}", operation_id="roll_back_transaction", status_code=204)
 def rollback(request: Request, transaction: str) -> None:
     """Undo everything: the archive is as it was before the transaction. Those with the right `admin` may, too."""
     metrics = request.app.state.authorizer.metrics
@@ -104,7 +107,7 @@ def rollback(request: Request, transaction: str) -> None:
         found.rollback()
 
 
-@router.get("/{transaction}/files", operation_id="transaction_files")
+@router.get("/{transaction}/files", operation_id="list_transaction_files")
 def files(
     request: Request,
     transaction: str,
@@ -118,7 +121,7 @@ def files(
         return page_of_files(list(entries), entries.__getitem__, after, limit)
 
 
-@router.delete("/{transaction}/files/{path:path}", operation_id="delete_file")
+@router.delete("/{transaction}/files/{path:path}", operation_id="leave_out_file")
 def delete(request: Request, transaction: str, path: FilePath) -> Removed:
     """Leave a file, or a folder and all below it, out of the new instance."""
     name = path_of(path)
@@ -126,7 +129,7 @@ def delete(request: Request, transaction: str, path: FilePath) -> Removed:
         return Removed(removed=found.delete(name))
 
 
-@router.put("/{transaction}/metadata", operation_id="say", status_code=204)
+@router.put("/{transaction}/metadata", operation_id="set_metadata", status_code=204)
 def say(request: Request, transaction: str, given: MetadataIn) -> None:
     """Say about the instance what its users should know."""
     check_object(given.metadata, "the metadata")
@@ -138,7 +141,7 @@ def say(request: Request, transaction: str, given: MetadataIn) -> None:
             found.provenance[:] = given.provenance
 
 
-@router.post("/{transaction}/links", operation_id="links", status_code=204)
+@router.post("/{transaction}/links", operation_id="note_links", status_code=204)
 def links(request: Request, transaction: str, given: LinksIn) -> None:
     """Record symbolic links, as links, folders with nothing in them, and what was left out by which rule."""
     with held(request, transaction) as (_, found):
@@ -148,14 +151,14 @@ def links(request: Request, transaction: str, given: LinksIn) -> None:
             found.note_left_out(LeftOut(each.path, each.rule, each.given) for each in given.left_out)
 
 
-@router.post("/{transaction}/prepare", operation_id="prepare", status_code=204)
+@router.post("/{transaction}/prepare", operation_id="prepare_transaction", status_code=204)
 def prepare(request: Request, transaction: str, given: PrepareIn) -> None:
     """Make everything ready, as part of a group that commits in all its archives or in none."""
     with held(request, transaction) as (_, found):
         found.prepare(given.group, given.decided_at)
 
 
-@router.post("/{transaction}/commit", operation_id="commit")
+@router.post("/{transaction}/commit", operation_id="commit_transaction", openapi_extra=AT_VERSION)
 def commit(request: Request, transaction: str, given: CommitIn | None = None) -> InstanceOut:
     """Publish the new instance; on return it is on stable storage. `If-Match` names the resource's version before."""
     metrics = request.app.state.authorizer.metrics
@@ -167,7 +170,7 @@ def commit(request: Request, transaction: str, given: CommitIn | None = None) ->
         return shown(described(done))
 
 
-@router.post("/{transaction}/replay", operation_id="replay")
+@router.post("/{transaction}/replay", operation_id="replay_transaction")
 def replay(request: Request, transaction: str) -> InstanceOut:
     """Commit a transaction that was left behind, with every file it had stored whole."""
     access = authorized(request)

@@ -16,9 +16,9 @@ from muniment.content.digests import refuse_mismatch
 from muniment.content.times import check_time
 from muniment.errors.remote import BadRequest, BodyTooLarge, UnusableRequest
 from muniment.http.authorization import authorized
+from muniment.http.description import BINARY, BYTES, gives
 from muniment.http.middleware import BATCH
 from muniment.http.names import (
-    BATCH_TYPE,
     DIGEST_FIELD_FORM,
     TIME_FORM,
     FilePath,
@@ -34,7 +34,7 @@ from muniment.server.native.routes import new_router
 from muniment.server.native.schemas import Added, FileOut, FinishIn, UploadIn, UploadOut
 from muniment.server.native.transactions import allowed, held
 
-router = new_router("/transactions/{transaction}")
+router = new_router("uploads", "/transactions/{transaction}")
 
 ReprDigest = Annotated[
     str, Header(description="What the file must be (RFC 9530).", json_schema_extra=DIGEST_FIELD_FORM)
@@ -47,15 +47,13 @@ Modified = Annotated[
 ]
 Offset = Annotated[int, Header(ge=0, le=1 << 60, description="Where the bytes go on.")]
 _LIST = TypeAdapter(Annotated[list[UploadIn], Field(max_length=10_000)])
-_BYTES: dict[str, object] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
+_BYTES: dict[str, object] = {"requestBody": {"required": True, "content": {BYTES: BINARY}}}
+"""A body of any media type: its bytes are what counts."""
+_DIGESTED: dict[int | str, dict[str, object]] = {201: gives("Repr-Digest")}
+_STANDS: dict[int | str, dict[str, object]] = {204: gives("Upload-Offset")}
 
 
-@router.put("/files/{path:path}", operation_id="put_file", status_code=201, openapi_extra=_BYTES)
+@router.put("/files/{path:path}", operation_id="put_file", status_code=201, responses=_DIGESTED, openapi_extra=_BYTES)
 async def put(
     request: Request,
     response: Response,
@@ -102,12 +100,7 @@ async def put(
     "/files",
     operation_id="put_files",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {BATCH_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    openapi_extra=_BYTES,
 )
 async def put_many(
     request: Request,
@@ -122,7 +115,7 @@ async def put_many(
     return await run_in_threadpool(_add_many, request, transaction, body, again=again)
 
 
-@router.post("/uploads", operation_id="begin_upload", status_code=201)
+@router.post("/uploads", operation_id="begin_upload", status_code=201, responses={201: gives("Location")})
 def begin(
     request: Request, response: Response, transaction: str, given: UploadIn, idempotency_key: IdempotencyKey = ""
 ) -> UploadOut:
@@ -140,20 +133,22 @@ def begin(
     return UploadOut(**record)
 
 
-@router.head("/uploads/{upload}", operation_id="upload_offset", status_code=204)
+@router.head("/uploads/{upload}", operation_id="head_upload", status_code=204, responses=_STANDS)
 def offset(request: Request, response: Response, transaction: str, upload: str) -> None:
     """Where an upload stands, in `Upload-Offset`."""
     allowed(request, transaction)
     response.headers["Upload-Offset"] = str(request.app.state.open_transactions.upload(transaction, upload).received())
 
 
-@router.get("/uploads/{upload}", operation_id="upload")
+@router.get("/uploads/{upload}", operation_id="get_upload")
 def show(request: Request, transaction: str, upload: str) -> UploadOut:
     """Where an upload stands."""
     return UploadOut(upload=upload, offset=upload_of(request, transaction, upload).received())
 
 
-@router.patch("/uploads/{upload}", operation_id="append", status_code=204, openapi_extra=_BYTES)
+@router.patch(
+    "/uploads/{upload}", operation_id="append_to_upload", status_code=204, responses=_STANDS, openapi_extra=_BYTES
+)
 async def append(
     request: Request,
     response: Response,
@@ -192,7 +187,7 @@ async def whole_piece(pieces: AsyncIterator[bytes], expected: dict[str, str]) ->
     return bytes(body)
 
 
-@router.post("/uploads/{upload}", operation_id="finish_upload", status_code=201)
+@router.post("/uploads/{upload}", operation_id="finish_upload", status_code=201, responses=_DIGESTED)
 def finish(request: Request, response: Response, transaction: str, upload: str, given: FinishIn) -> FileOut:
     """Give the file to the transaction. With other digests than promised it is refused and gone."""
     entry = finish_one(request, transaction, upload_of(request, transaction, upload), dict(given.digests))

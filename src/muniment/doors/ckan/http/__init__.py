@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muniment.doors.ckan.http.documents import SENT
 from muniment.doors.ckan.http.routes import router
 
-__all__ = ["router"]
+__all__ = ["SENT", "router"]

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from muniment.doors.ckan import archiving, report
 from muniment.doors.ckan.context import CkanContext
 from muniment.doors.ckan.harvest import queue_dataset
+from muniment.doors.ckan.http import documents
 from muniment.doors.ckan.portals import Portal
 from muniment.doors.ckan.records import aggregate
 from muniment.doors.ckan.write_back import cache_url
@@ -31,11 +32,23 @@ _STAMP = re.compile(r"latest|\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 _BODY = 65_536
 _MOST = 1000
 
-router = APIRouter(tags=["ckan"], include_in_schema=False)
+router = APIRouter(tags=["ckan"])
 
 
-@router.get("/archive/{stamp}/{resource}/{filename}", response_class=Response, operation_id="ckan_copy")
-@router.head("/archive/{stamp}/{resource}/{filename}", response_class=Response, operation_id="ckan_copy_head")
+@router.get(
+    "/archive/{stamp}/{resource}/{filename}",
+    response_class=Response,
+    operation_id="ckan_get_copy",
+    responses=documents.COPY,
+    openapi_extra=documents.READING,
+)
+@router.head(
+    "/archive/{stamp}/{resource}/{filename}",
+    response_class=Response,
+    operation_id="ckan_head_copy",
+    responses=documents.COPY,
+    openapi_extra=documents.READING,
+)
 def copy(request: Request, stamp: str, resource: str, filename: str, portal: str | None = None) -> Response:
     """The copy of a link's file that was made at a time, or the latest one; its name is part of the address.
 
@@ -62,7 +75,11 @@ def copy(request: Request, stamp: str, resource: str, filename: str, portal: str
     return FileResponse(request, found, entry, access.archive.context.pieces)
 
 
-@router.get(PREFIX + "/{portal}/resources/{id}", operation_id="ckan_resource")
+@router.get(
+    PREFIX + "/{portal}/resources/{id}",
+    operation_id="ckan_get_link",
+    responses={**documents.READ, 200: {"model": documents.LinkOut}},
+)
 def resource_show(request: Request, portal: str, id: str) -> JSONResponse:
     """What is known of a link, in the shape of CKAN's `archiver_resource_show`."""
     access = authorized(request)
@@ -74,7 +91,11 @@ def resource_show(request: Request, portal: str, id: str) -> JSONResponse:
     return JSONResponse({**record, "same_content": seen})
 
 
-@router.get(PREFIX + "/{portal}/resources/{id}/history", operation_id="ckan_resource_history")
+@router.get(
+    PREFIX + "/{portal}/resources/{id}/history",
+    operation_id="ckan_get_link_history",
+    responses={**documents.READ, 200: {"model": documents.LinkHistoryOut}},
+)
 def resource_history(request: Request, portal: str, id: str) -> JSONResponse:
     """The changes of a link's state, the newest first."""
     given, known = _readable(request, portal)
@@ -86,7 +107,11 @@ def resource_history(request: Request, portal: str, id: str) -> JSONResponse:
     return JSONResponse({"history": lines})
 
 
-@router.get(PREFIX + "/{portal}/datasets/{id}", operation_id="ckan_dataset")
+@router.get(
+    PREFIX + "/{portal}/datasets/{id}",
+    operation_id="ckan_get_dataset",
+    responses={**documents.READ, 200: {"model": documents.DatasetOut}},
+)
 def dataset_show(request: Request, portal: str, id: str) -> JSONResponse:
     """A dataset's state and its links', in the shape of CKAN's `archiver_dataset_show`."""
     given, known = _readable(request, portal)
@@ -98,7 +123,12 @@ def dataset_show(request: Request, portal: str, id: str) -> JSONResponse:
     return JSONResponse({"package_id": found["id"], **aggregate(rows), "resources": resources})
 
 
-@router.get(PREFIX + "/{portal}/report", response_class=Response, operation_id="ckan_report")
+@router.get(
+    PREFIX + "/{portal}/report",
+    response_class=Response,
+    operation_id="ckan_get_broken_links",
+    responses=documents.REPORT,
+)
 def broken_links(
     request: Request,
     portal: str,
@@ -131,7 +161,13 @@ def broken_links(
     return JSONResponse({"portal": known.name, "organization": organization, "broken": lines, "next": following})
 
 
-@router.post(PREFIX + "/{portal}/changed", status_code=202, operation_id="ckan_changed")
+@router.post(
+    PREFIX + "/{portal}/changed",
+    status_code=202,
+    operation_id="ckan_tell_change",
+    responses=documents.TOLD,
+    openapi_extra=documents.CHANGE,
+)
 async def changed(request: Request, portal: str) -> JSONResponse:
     """Word from a portal, or from somebody, that a dataset or resource was edited: it is looked at before all others.
 

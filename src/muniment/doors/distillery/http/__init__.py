@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muniment.doors.distillery.http.documents import SENT
 from muniment.doors.distillery.http.routes import router
 
-__all__ = ["router"]
+__all__ = ["SENT", "router"]

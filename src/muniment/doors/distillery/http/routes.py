@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from muniment.doors.distillery.audit_jobs import audit_document, newest_audit, request_audit
 from muniment.doors.distillery.batches import Line
 from muniment.doors.distillery.folders import known_collections
+from muniment.doors.distillery.http import documents
 from muniment.doors.distillery.http.admission import admitted, context_of, refuse_other_sites
 from muniment.doors.distillery.http.lines import line_text
 from muniment.doors.distillery.requests import (
@@ -40,10 +41,15 @@ if TYPE_CHECKING:
 PREFIX = "/distillery"
 _AT_ONCE = 500
 
-router = APIRouter(prefix=PREFIX, tags=["distillery"], include_in_schema=False)
+router = APIRouter(prefix=PREFIX, tags=["distillery"])
 
 
-@router.get("", response_class=Response)
+@router.get(
+    "",
+    response_class=Response,
+    operation_id="distillery_list_batches",
+    responses=documents.answers(documents.BatchesOut),
+)
 def index(request: Request) -> Response:
     """The batches there were."""
     access = admitted(request)
@@ -53,7 +59,12 @@ def index(request: Request) -> Response:
     return pages.batches(request, access, found)
 
 
-@router.get("/new", response_class=Response)
+@router.get(
+    "/new",
+    response_class=Response,
+    operation_id="distillery_get_choices",
+    responses=documents.answers(documents.CollectionsOut),
+)
 def form(request: Request) -> Response:
     """The form."""
     access = admitted(request)
@@ -63,7 +74,14 @@ def form(request: Request) -> Response:
     return pages.form(request, access, _names(given))
 
 
-@router.post("/new", response_class=Response)
+@router.post(
+    "/new",
+    response_class=Response,
+    status_code=202,
+    operation_id="distillery_ask",
+    responses=documents.done(documents.BatchOut),
+    openapi_extra=documents.FORM,
+)
 async def ask(request: Request) -> Response:
     """Ask for a preview, or for a run: `collection`, `to`, and `do` (`preview` without it)."""
     asked = await _asked(request)
@@ -88,7 +106,12 @@ def _ask(request: Request, asked: Mapping[str, Any]) -> Response:
     return _made(request, job, "/preview")
 
 
-@router.get("/{batch}/preview", response_class=Response)
+@router.get(
+    "/{batch}/preview",
+    response_class=Response,
+    operation_id="distillery_get_preview",
+    responses=documents.answers(documents.PreviewOut),
+)
 def preview(request: Request, batch: str) -> Response:
     """What a run would do."""
     access = admitted(request)
@@ -98,7 +121,14 @@ def preview(request: Request, batch: str) -> Response:
     return pages.preview(request, access, job)
 
 
-@router.post("/{batch}/run", response_class=Response)
+@router.post(
+    "/{batch}/run",
+    response_class=Response,
+    status_code=202,
+    operation_id="distillery_run",
+    responses=documents.done(documents.BatchOut),
+    openapi_extra=documents.RUN,
+)
 async def run(request: Request, batch: str) -> Response:
     """Run what was previewed; with `ready`, the folders that are."""
     asked = await _asked(request)
@@ -117,7 +147,12 @@ def _run(request: Request, batch: str, asked: Mapping[str, Any]) -> Response:
     return _made(request, job, "")
 
 
-@router.get("/{batch}", response_class=Response)
+@router.get(
+    "/{batch}",
+    response_class=Response,
+    operation_id="distillery_get_batch",
+    responses=documents.answers(documents.BatchOut),
+)
 def show(request: Request, batch: str) -> Response:
     """A batch: how far it is, and its log."""
     access = admitted(request)
@@ -127,7 +162,12 @@ def show(request: Request, batch: str) -> Response:
     return pages.run(request, access, job)
 
 
-@router.post("/{batch}/stop", response_class=Response)
+@router.post(
+    "/{batch}/stop",
+    response_class=Response,
+    operation_id="distillery_stop",
+    responses=documents.done(documents.BatchOut, 200),
+)
 def stop(request: Request, batch: str) -> Response:
     """Stop a batch: what has not begun never will. Asked for again, the collection goes on where it was."""
     access = admitted(request)
@@ -136,7 +176,12 @@ def stop(request: Request, batch: str) -> Response:
     return _made(request, job, "", status=200)
 
 
-@router.get("/{batch}/audit", response_class=Response)
+@router.get(
+    "/{batch}/audit",
+    response_class=Response,
+    operation_id="distillery_get_audit",
+    responses=documents.answers(documents.AuditOut),
+)
 def show_audit(request: Request, batch: str) -> Response:
     """What the newest audit found that differs from what the batch did; POST asks for one."""
     access = admitted(request)
@@ -148,7 +193,13 @@ def show_audit(request: Request, batch: str) -> Response:
     return pages.audit(request, access, job, newest)
 
 
-@router.post("/{batch}/audit", response_class=Response)
+@router.post(
+    "/{batch}/audit",
+    response_class=Response,
+    status_code=202,
+    operation_id="distillery_ask_audit",
+    responses=documents.done(documents.AuditJobOut),
+)
 def ask_audit(request: Request, batch: str) -> Response:
     """Ask for the audit of a batch, done in the background; the page then shows what it found."""
     access = admitted(request)
@@ -161,7 +212,12 @@ def ask_audit(request: Request, batch: str) -> Response:
     return JSONResponse({"batch": job.id, "job": asked.id, "state": str(asked.state)}, 202, {"Location": address})
 
 
-@router.post("/{batch}/pause", response_class=Response)
+@router.post(
+    "/{batch}/pause",
+    response_class=Response,
+    operation_id="distillery_pause",
+    responses=documents.done(documents.BatchOut, 200),
+)
 def pause(request: Request, batch: str) -> Response:
     """Begin nothing more of a batch until it is told to go on; what is being done is done to its end."""
     access = admitted(request)
@@ -170,7 +226,12 @@ def pause(request: Request, batch: str) -> Response:
     return _made(request, job, "", status=200)
 
 
-@router.post("/{batch}/resume", response_class=Response)
+@router.post(
+    "/{batch}/resume",
+    response_class=Response,
+    operation_id="distillery_resume",
+    responses=documents.done(documents.BatchOut, 200),
+)
 def resume(request: Request, batch: str) -> Response:
     """Let a batch that was paused go on."""
     access = admitted(request)
@@ -179,7 +240,9 @@ def resume(request: Request, batch: str) -> Response:
     return _made(request, job, "", status=200)
 
 
-@router.get("/{batch}/log.txt", response_class=Response)
+@router.get(
+    "/{batch}/log.txt", response_class=Response, operation_id="distillery_get_log_as_text", responses=documents.TEXT
+)
 def log_text(request: Request, batch: str) -> Response:
     """The log as plain text, whole."""
     admitted(request)
@@ -187,7 +250,13 @@ def log_text(request: Request, batch: str) -> Response:
     return PlainTextResponse("".join(f"{line_text(each)}\n" for each in given.batches.log(job.id)))
 
 
-@router.get("/{batch}/log", response_class=Response)
+@router.get(
+    "/{batch}/log",
+    response_class=Response,
+    operation_id="distillery_get_log",
+    responses=documents.LOG,
+    openapi_extra=documents.FOLLOWING,
+)
 async def log(request: Request, batch: str, after: int = 0, *, changes: bool = False) -> Response:
     """The log from its first line, or from after `after` or `Last-Event-ID`: JSON, or live as an event stream.
 

@@ -157,8 +157,13 @@ class NexusApi:
         return self._nexus
 
 
+def routes_at(parts: Sequence[str]) -> Routes:
+    """What can be done at an address: method to what does it; nothing where there is no such address."""
+    return _ROUTES.get(parts[0], _nothing)(parts) if parts else {}
+
+
 def _routed(call: Call) -> Answer | StreamedAnswer:
-    routes = _ROUTES.get(call.parts[0], _nothing)(call.parts) if call.parts else {}
+    routes = routes_at(call.parts)
     if not routes:
         raise AddressUnknown
     handler = routes.get("GET" if call.method == "HEAD" else call.method)

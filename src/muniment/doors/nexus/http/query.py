@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from muniment.doors.nexus.http.call import Call
 from muniment.errors.nexus import QueryRefused
 
 _ALWAYS = frozenset({"indexing"})
 """Delta's `sync` or `async`, which its clients send with every change: here all is indexed when the answer comes."""
-_SEVERAL = frozenset({"type", "sort"})
+SEVERAL = frozenset({"type", "sort"})
 """What may be given more than once. Of anything else it could not be said which one is meant."""
 _LIST = frozenset({"from", "size", "after", "deprecated"})
 _FOUND = _LIST | {"type", "createdBy", "updatedBy", "created_by", "updated_by", "id", "schema", "rev", "sort"}
@@ -46,23 +46,27 @@ def refuse_unknown(call: Call) -> None:
     Raises:
         QueryRefused: There is one; the error names those that are known.
     """
-    known = _known(call) | _ALWAYS
+    known = known_parameters(call.method, call.parts)
     for name, values in call.parameters.items():
         if name not in known:
             named = ", ".join(f"'{each}'" for each in sorted(known))
             raise QueryRefused(name=name[:_LONGEST_SHOWN], reason=f"it is not known here; known are {named}")
-        if len(values) > 1 and name not in _SEVERAL:
+        if len(values) > 1 and name not in SEVERAL:
             raise QueryRefused(name=name, reason="it is given more than once")
 
 
-def _known(call: Call) -> frozenset[str]:
-    root = call.parts[0]
-    method = "GET" if call.method == "HEAD" else call.method
-    if method == "GET" and len(call.parts) <= _LISTS.get(root, 0):
+def known_parameters(method: str, parts: Sequence[str]) -> frozenset[str]:
+    """What is read in the query of an address, given as its parts."""
+    return _known("GET" if method == "HEAD" else method, parts) | _ALWAYS
+
+
+def _known(method: str, parts: Sequence[str]) -> frozenset[str]:
+    root = parts[0]
+    if method == "GET" and len(parts) <= _LISTS.get(root, 0):
         return _FOUND
-    if call.parts[-1] in _LINKS and method == "GET":
+    if parts[-1] in _LINKS and method == "GET":
         return _LINKED
-    if call.parts[-1] in {"tags", "undeprecate"} and method != "GET":
+    if parts[-1] in {"tags", "undeprecate"} and method != "GET":
         return _CHANGE
     known = _KNOWN.get(root, {}).get(method, _CHANGE)
-    return known | {"annotate"} if call.parts[-1] == "source" else known
+    return known | {"annotate"} if parts[-1] == "source" else known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muniment.doors.osf.http.documents import SENT
 from muniment.doors.osf.http.routes import PREFIX, router
 
-__all__ = ["PREFIX", "router"]
+__all__ = ["PREFIX", "SENT", "router"]

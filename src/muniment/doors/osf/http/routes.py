@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from structlog import get_logger
 
 from muniment.doors.osf import Foreman
+from muniment.doors.osf.http import documents
 from muniment.doors.osf.http.content import content
 from muniment.doors.osf.submission import read_body
 from muniment.errors.database import DatabaseUnavailable
@@ -28,12 +29,24 @@ _MOST_LISTED = 1000
 router = APIRouter(prefix=PREFIX, tags=["osf"])
 
 
-def both(method: str, path: str, name: str, status: int = 200) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a route with and without a slash at its end; the description has it once."""
+def both(
+    method: str,
+    path: str,
+    name: str,
+    status: int = 200,
+    *,
+    answers: Mapping[int | str, Mapping[str, Any]],
+    more: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a route with and without a slash at its end; the description has it once.
+
+    `answers` are all it may give, and `more` what else the description says of it.
+    """
 
     def register(route: Callable[..., Any]) -> Callable[..., Any]:
         known: dict[str, Any] = {"methods": [method], "response_class": Response, "status_code": status}
-        router.add_api_route(f"{path}/", route, operation_id=name, **known)
+        said: dict[str, Any] = {"responses": {**answers}, "openapi_extra": dict(more or {})}
+        router.add_api_route(f"{path}/", route, operation_id=name, **known, **said)
         router.add_api_route(path, route, include_in_schema=False, **known)
         if method == "GET":
             for place in (f"{path}/", path):
@@ -43,7 +56,7 @@ def both(method: str, path: str, name: str, status: int = 200) -> Callable[[Call
     return register
 
 
-@both("GET", "", "list_containers")
+@both("GET", "", "osf_list_containers", answers={**documents.READ, 200: {"model": documents.ContainersOut}})
 def list_containers(request: Request, after: str = "", limit: int | None = None) -> Response:
     """The ids of all registered containers; with `limit` a page of them, and the `next` page's `after`.
 
@@ -58,7 +71,7 @@ def list_containers(request: Request, after: str = "", limit: int | None = None)
     return JSONResponse({**answer, "next": further} if limit is not None else answer)
 
 
-@both("POST", "", "submit_container", 201)
+@both("POST", "", "osf_submit_container", 201, answers=documents.SUBMITTED, more=documents.SUBMISSION)
 async def submit(request: Request) -> Response:
     """Take a container in: it is checked whole, recorded, and archived in the background."""
     access = await run_in_threadpool(_access, request, WRITE)
@@ -94,8 +107,8 @@ def _id_in(body: bytes) -> str | None:
         return None
 
 
-@both("POST", "/callback", "receive_callback")
-@both("POST", "/callbacks", "receive_callback_too")
+@both("POST", "/callback", "osf_receive_callback", answers=documents.CALLED, more=documents.CALLBACK)
+@both("POST", "/callbacks", "osf_receive_callback_too", answers=documents.CALLED, more=documents.CALLBACK)
 async def callback(request: Request) -> Response:
     """Take a callback, as a platform would: check its signature and write it into the log.
 
@@ -124,25 +137,25 @@ async def callback(request: Request) -> Response:
     return Response()
 
 
-@both("GET", "/{container}", "container_manifest")
+@both("GET", "/{container}", "osf_get_manifest", answers={**documents.READ, 200: {"model": documents.ManifestOut}})
 def manifest(request: Request, container: str, service: str | None = None) -> Response:
     """The manifest of a container, or of the service named."""
     return JSONResponse(dict(_foreman(request, READ).manifest(container, service)))
 
 
-@both("GET", "/{container}/status", "container_status")
+@both("GET", "/{container}/status", "osf_get_status", answers={**documents.READ, 200: {"model": documents.StatusOut}})
 def status(request: Request, container: str) -> Response:
     """How far a container is, what failed, and who was told."""
     return JSONResponse(_foreman(request, READ).status(container), headers={"Cache-Control": "no-store"})
 
 
-@both("GET", "/{container}/files", "container_files")
+@both("GET", "/{container}/files", "osf_list_files", answers={**documents.READ, 200: {"model": documents.FilesOut}})
 def files(request: Request, container: str) -> Response:
     """The files of a container's own services."""
     return JSONResponse({"files": _foreman(request, READ).files(container)})
 
 
-@both("GET", "/{container}/files/{sha256}", "container_file", 302)
+@both("GET", "/{container}/files/{sha256}", "osf_get_file", 302, answers=documents.FILE, more=documents.METADATA)
 def file(request: Request, container: str, sha256: str, name: str = "") -> Response:
     """A link to a file's bytes, good for a while; with `metadata` what is known of it."""
     foreman = _foreman(request, READ)
@@ -155,7 +168,13 @@ def file(request: Request, container: str, sha256: str, name: str = "") -> Respo
     return Response(status_code=302, headers={"Location": where, "Cache-Control": "no-store"})
 
 
-@both("GET", "/{container}/files/{sha256}/content", "linked_file")
+@both(
+    "GET",
+    "/{container}/files/{sha256}/content",
+    "osf_read_linked_file",
+    answers=documents.CONTENT,
+    more=documents.RANGED,
+)
 def linked(
     request: Request, container: str, sha256: str, expires: str = "", signature: str = "", name: str = ""
 ) -> Response:
