@@ -74,6 +74,9 @@ USUAL = {
     "purge": ("resource-damaged", f"/resources/damaged/purge?{MAPS}"),
     "purge-second": ("retention", f"{ODD}/purge?project=rivermark/odd"),
     "about": ("home", "/about"),
+    "docs": ("home", "/docs"),
+    "docs-operation": ("docs", "/docs/put_file"),
+    "docs-document": ("docs-operation", "/docs/documents/FileOut"),
 }
 """Each page as it usually is: the page that links to it, if one of these does, and its path."""
 
@@ -133,6 +136,8 @@ MISSING = {
     "access": "/admin/access?address=nonsense",
     "realm": "/admin/realms?realm=none",
     "purge": "/resources/none/purge",
+    "docs-operation": "/docs/none",
+    "docs-document": "/docs/documents/None",
     "nowhere": "/no/such/page",
 }
 """What is not there, as the one sees it who may see everything."""

@@ -34,6 +34,7 @@ from muniment.server.pages import (
     projects,
     purges,
     realms,
+    reference,
     resources,
     retention,
     selections,
@@ -75,6 +76,7 @@ _PARTS = (
     ledger,
     live,
     about,
+    reference,
 )
 
 
