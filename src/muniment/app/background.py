@@ -83,12 +83,12 @@ class BackgroundServices:
         try:
             calls = settings.calls()
         except ValueError:
-            raise BadInput(reason="MUNIMENT_HOURLY_CALLS is a list of name=number, with numbers above 0") from None
+            raise BadSetting(reason="MUNIMENT_HOURLY_CALLS is a list of name=number, with numbers above 0") from None
         addresses = self._addresses()
         key = settings.hmac_key.get_secret_value() if settings.hmac_key else ""
         if (addresses or settings.signed_submissions) and not key:
             what = "callbacks (MUNIMENT_CALLBACK_ADDRESSES) and signed submissions need a key"
-            raise BadInput(reason=f"{what}: set MUNIMENT_HMAC_KEY")
+            raise BadSetting(reason=f"{what}: set MUNIMENT_HMAC_KEY")
         policy = Policy(
             project=settings.osf_project,
             max_file_size=settings.max_file_size,
@@ -288,7 +288,7 @@ class BackgroundServices:
         from muniment.jobs.local import Pace  # noqa: PLC0415 - as above
 
         if self._settings.broker is None:
-            raise BadInput(reason="no broker is named: set MUNIMENT_BROKER to a redis:// or amqp:// address")
+            raise BadSetting(reason="no broker is named: set MUNIMENT_BROKER to a redis:// or amqp:// address")
         need("celery", "A broker")
         from muniment.jobs import CeleryEngine  # noqa: PLC0415 - Celery is an extra, and slow to import
 

@@ -36,7 +36,10 @@ class InvalidAccessTokenFormat(InvalidAccessToken):
 
 
 class UnknownAccessTokenIssuer(InvalidAccessToken):
-    """The issuer of the provided token is not one this archive knows. `muniment access realms` lists them."""
+    """The issuer of the provided token is not one this archive knows.
+
+    `muniment access realms` lists them.
+    """
 
 
 class AccessTokenDoesNotContainAnIssuer(InvalidAccessToken):
@@ -124,11 +127,17 @@ class IncorrectRev(Conflict):
 
 
 class ApiKeyNotFound(MissingThing):
-    """There is no key {key!r}. `muniment key list` lists what there is."""
+    """There is no key {key!r}.
+
+    `muniment key list` lists what there is.
+    """
 
 
 class KeyNameTaken(Conflict):
-    """The name {name!r} belongs to a key already, or did, and rules may name it. Choose another, or give it a new secret with `muniment key renew`."""  # noqa: E501 - the docstring is the message
+    """The name {name!r} belongs to a key already, or did, and rules may name it.
+
+    Choose another, or give it a new secret with `muniment key renew`.
+    """
 
 
 class BadKeyName(BadInput):
@@ -136,7 +145,10 @@ class BadKeyName(BadInput):
 
 
 class RealmNotFound(MissingThing):
-    """There is no realm {realm!r}. `muniment access realms` lists what there is."""
+    """There is no realm {realm!r}.
+
+    `muniment access realms` lists what there is.
+    """
 
 
 class RealmTaken(Conflict):

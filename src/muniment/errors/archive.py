@@ -14,14 +14,19 @@ from muniment.errors.base import (
 
 
 class NotAnArchive(BadInput):
-    """{path} is not an archive: {reason}. Make one with `muniment --archive {path} init`, or name another folder."""
+    """{path} is not an archive: {reason}.
 
+    Make one with `muniment --archive {path} init`, or name another folder.
+    """
+
+    http_status = 500
     outage = True
 
 
 class NewerFormat(BadInput):
     """{path} has the archive format {found}; this Muniment reads up to {known}. Use a newer Muniment."""
 
+    http_status = 500
     outage = True
 
 
@@ -30,7 +35,10 @@ class NotEmpty(Conflict):
 
 
 class ResourceNotFound(MissingThing, KeyError):
-    """There is no resource {id!r} in this archive. `muniment ls` lists what there is."""
+    """There is no resource {id!r} in this archive.
+
+    `muniment ls` lists what there is.
+    """
 
 
 class ResourcePurged(ResourceNotFound):
@@ -48,7 +56,10 @@ class InstanceNotFound(MissingThing, KeyError):
 
 
 class FileNotInInstance(MissingThing, KeyError):
-    """Instance {instance} of {id!r} holds no file {path!r}. `muniment ls {id}` lists its files."""
+    """Instance {instance} of {id!r} holds no file {path!r}.
+
+    `muniment ls {id}` lists its files.
+    """
 
 
 class ResourceExists(Conflict):
@@ -72,7 +83,10 @@ class CommitUncertain(StorageError):
 
 
 class NotInBucket(Refused):
-    """An archive whose home is a bucket does not do this: {what}. Make a folder of it with `muniment mirror`, and do it there."""  # noqa: E501 - the docstring is the message
+    """An archive whose home is a bucket does not do this: {what}.
+
+    Make a folder of it with `muniment mirror`, and do it there.
+    """
 
 
 class PathTaken(Conflict):
@@ -120,7 +134,10 @@ class NotAllowedInMode(Refused):
 
 
 class ReasonNeeded(BadInput):
-    """A purge needs a reason, which is kept for ever. Say why with --reason."""
+    """A purge needs a reason, which is kept for ever.
+
+    Say why with --reason.
+    """
 
 
 class SourceUnreadable(BadInput):
@@ -157,27 +174,39 @@ class Unfinished(StorageError):
 
 
 class ReadFailed(StorageError):
-    """{path} could not be read: {reason}. It may be intact; try again, then run `muniment audit`."""
+    """{path} could not be read: {reason}. It may be intact; try again.
+
+    If it stays so, run `muniment audit`.
+    """
 
     http_status = 500
 
 
 class DamagedFile(StorageError):
-    """{path} is damaged: its {algorithm} is {found}, recorded was {expected}. Run `muniment repair`."""
+    """{path} is damaged: its {algorithm} is {found}, recorded was {expected}.
+
+    Run `muniment repair`.
+    """
 
     http_status = 500
     retry = False
 
 
 class DamagedRecord(StorageError):
-    """{path} is not the record it should be: {reason}. Run `muniment audit` and `muniment repair`."""
+    """{path} is not the record it should be: {reason}.
+
+    Run `muniment audit` and `muniment repair`.
+    """
 
     http_status = 500
     retry = False
 
 
 class LeftoverNotFound(MissingThing):
-    """There is no unfinished transaction {transaction!r}. `muniment recover` lists them."""
+    """There is no unfinished transaction {transaction!r}.
+
+    `muniment recover` lists them.
+    """
 
 
 class LeftoverIncomplete(Conflict):
@@ -195,7 +224,10 @@ class OutputExists(Conflict):
 
 
 class IndexFailed(StorageError):
-    """The index {path} cannot be used: {reason}. It is derived: `muniment reindex` builds it anew."""
+    """The index {path} cannot be used: {reason}.
+
+    It is derived: `muniment reindex` builds it anew.
+    """
 
     http_status = 500
 

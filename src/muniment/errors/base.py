@@ -38,6 +38,8 @@ class MunimentError(Exception):
         self.details = details
         template = inspect.cleandoc(type(self).__doc__ or "")
         self.message = " ".join(template.format(**details).split())
+        self.statement = " ".join(template.partition("\n\n")[0].format(**details).split())
+        """The message without the advice in its second paragraph, which is for who has a shell at the archive."""
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -66,14 +68,20 @@ class BadInput(MunimentError, ValueError):
 
 
 class BadSetting(BadInput):
-    """A setting cannot be used: {reason}. docs/reference/settings.md has all settings and what they take."""
+    """A setting cannot be used: {reason}.
+
+    docs/reference/settings.md has all settings and what they take.
+    """
 
     http_status = 500
     outage = True
 
 
 class ExtraMissing(BadInput):
-    """{what} needs the extra `{extra}`: run `pip install 'muniment[{extra}]'`, in a checkout with '.[{extra}]'."""
+    """{what} needs the extra `{extra}`.
+
+    Run `pip install 'muniment[{extra}]'`, in a checkout with '.[{extra}]'.
+    """
 
     http_status = 500
     outage = True

@@ -24,7 +24,10 @@ class BadPortal(BadInput):
 
 
 class PortalNotFound(MissingThing):
-    """No portal is called {name!r}. Known are: {known}. Add one with `muniment ckan add NAME URL`."""
+    """No portal is called {name!r}. Known are: {known}.
+
+    Add one with `muniment ckan add NAME URL`.
+    """
 
 
 class PortalExists(Conflict):

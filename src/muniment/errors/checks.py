@@ -12,7 +12,10 @@ class InfectedFiles(BadInput):
 
 
 class FileNotScanned(BadInput):
-    """{path} was not scanned for viruses: {reason}. Such files are refused (MUNIMENT_VIRUS_UNSCANNED)."""
+    """{path} was not scanned for viruses: {reason}. Such files are refused.
+
+    The setting MUNIMENT_VIRUS_UNSCANNED says so.
+    """
 
     http_status = 422
 

@@ -59,7 +59,10 @@ class StampRefused(MunimentError):
 
 
 class BadHead(BadInput):
-    """{head!r} is not a head of the log. Give the number and the hash as `muniment head` printed them: '42:3f…'."""
+    """{head!r} is not a head of the log.
+
+    Give the number and the hash as `muniment head` printed them: '42:3f…'.
+    """
 
     http_status = 422
 

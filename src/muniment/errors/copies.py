@@ -14,7 +14,10 @@ class BadDuration(BadInput):
 
 
 class StoreUnknown(MissingThing):
-    """There is no store called {name!r}; there are {known}. Add it with `muniment store add`."""
+    """There is no store called {name!r}; there are {known}.
+
+    Add it with `muniment store add`.
+    """
 
 
 class StoreExists(Conflict):
@@ -22,7 +25,10 @@ class StoreExists(Conflict):
 
 
 class StoreNotEmpty(Conflict):
-    """The store {name!r} holds {count} copies; give --forget to say that they are not to be counted any more."""
+    """The store {name!r} holds {count} copies.
+
+    Give --forget to say that they are not to be counted any more.
+    """
 
 
 class WrongStore(StorageError):

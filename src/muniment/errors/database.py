@@ -19,20 +19,29 @@ class DatabaseBroken(StorageError):
 
 
 class DatabaseNotThere(MissingThing):
-    """There is no control database at {place} yet. Make its tables with `muniment ledger migrate`."""
+    """There is no control database at {place} yet.
 
+    Make its tables with `muniment ledger migrate`.
+    """
+
+    http_status = 500
     outage = True
 
 
 class DatabaseBehind(Conflict):
-    """The control database at {place} has the schema {found}; this Muniment needs {needed}. Run `muniment ledger migrate`."""  # noqa: E501 - the docstring is the message
+    """The control database at {place} has the schema {found}; this Muniment needs {needed}.
 
+    Run `muniment ledger migrate`.
+    """
+
+    http_status = 500
     outage = True
 
 
 class DatabaseNewer(Conflict):
     """The control database at {place} has the schema {found}, which this Muniment does not know (it knows {needed}). Use a newer Muniment."""  # noqa: E501 - the docstring is the message
 
+    http_status = 500
     outage = True
 
 
@@ -43,6 +52,7 @@ class DatabaseNotEmpty(Conflict):
 class BadDatabaseAddress(BadInput):
     """The control database's address cannot be used: {reason}. Give a file, or 'postgresql://user@host/database'."""
 
+    http_status = 500
     outage = True
 
 

@@ -10,7 +10,10 @@ from muniment.errors.base import BadInput, Conflict, StorageError
 
 
 class MemberDamaged(StorageError):
-    """{name} is damaged: {reason}. The transfer was broken off; check the resource with 'muniment audit'."""
+    """{name} is damaged: {reason}. The transfer was broken off.
+
+    Check the resource with `muniment audit`.
+    """
 
     http_status = 500
     retry = False

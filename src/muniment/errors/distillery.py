@@ -20,13 +20,19 @@ class BadDistillerySetting(BadInput):
 
 
 class NoDistillery(BadInput):
-    """No Distillery is set up: name its TOML file with MUNIMENT_DISTILLERY. docs/howto/distillery.md shows one."""
+    """No Distillery is set up.
+
+    Name its TOML file with MUNIMENT_DISTILLERY; docs/howto/distillery.md shows one.
+    """
 
     http_status = 404
 
 
 class NotReadyToDistill(BadInput):
-    """{collection} cannot be run as it is: {problems}. `muniment distill preview` shows all of it."""
+    """{collection} cannot be run as it is: {problems}.
+
+    `muniment distill preview` shows all of it.
+    """
 
 
 class NoDestination(BadInput):
@@ -61,7 +67,10 @@ class CopyNotVerified(Conflict):
 
 
 class BatchNotFound(MissingThing):
-    """There is no batch {batch!r}. `muniment distill batches` lists them."""
+    """There is no batch {batch!r}.
+
+    `muniment distill batches` lists them.
+    """
 
 
 class BatchIncomplete(Conflict):

@@ -6,7 +6,10 @@ from muniment.errors.base import BadInput, Conflict, MissingThing, MunimentError
 
 
 class JobNotFound(MissingThing, KeyError):
-    """There is no job {job!r} in the ledger. `muniment job ls` lists what there is."""
+    """There is no job {job!r} in the ledger.
+
+    `muniment job ls` lists what there is.
+    """
 
 
 class NothingToRetry(Conflict):
@@ -84,21 +87,29 @@ class SecretUnreadable(MunimentError):
 class BadKeyFile(BadInput):
     """The key file {path} cannot be used: {reason}."""
 
+    http_status = 500
     outage = True
 
 
 class NoKeyFile(BadInput):
     """This job brings credentials, but the ledger was opened without a key file to encrypt them with. Configure one."""
 
+    http_status = 500
     outage = True
 
 
 class WrongArchive(Conflict):
-    """The ledger at {place} belongs to the archive with the id {known}; this one has the id {given}. Name the ledger of this archive (MUNIMENT_LEDGER), or say with `muniment ledger assign` that it is this one's from now on."""  # noqa: E501 - the docstring is the message
+    """The ledger at {place} belongs to the archive with the id {known}; this one has the id {given}.
+
+    Name the ledger of this archive (MUNIMENT_LEDGER), or say with `muniment ledger assign` that it is this one's from now on.
+    """  # noqa: E501 - the docstring is the message
 
 
 class WrongStores(Conflict):
-    """The ledger at {place} works with the stores {known}; here the settings name {given}. Set MUNIMENT_REGISTRATION_STORES alike on all machines, or say with `muniment ledger assign` that these are its stores from now on."""  # noqa: E501 - the docstring is the message
+    """The ledger at {place} works with the stores {known}; here the settings name {given}.
+
+    Set MUNIMENT_REGISTRATION_STORES alike on all machines, or say with `muniment ledger assign` that these are its stores from now on.
+    """  # noqa: E501 - the docstring is the message
 
 
 class BrokerUnavailable(StorageError):

@@ -63,10 +63,7 @@ class QueryValueUnknown(MissingThing):
 
 
 class TooManyToFilter(BadInput):
-    """There are {count} resources to look through, and a list with filters looks through {most} at most.
-
-    List one project, or without filters by pages.
-    """
+    """There are {count} resources to look through, and a list with filters looks through {most} at most. List one project, or without filters by pages."""  # noqa: E501 - the docstring is the message
 
     nexus_type: ClassVar[str] = "MalformedQueryParamRejection"
 

@@ -58,7 +58,10 @@ class ContainerFailed(RemoteError):
 
 
 class InstanceGone(StorageError):
-    """The container {id!r} was committed as the instance {instance}, which the archive does not show now. Look for it with `muniment audit`, and whether its disk is mounted."""  # noqa: E501 - the docstring is the message
+    """The container {id!r} was committed as the instance {instance}, which the archive does not show now.
+
+    Look for it with `muniment audit`, and whether its disk is mounted.
+    """
 
 
 class CallbackFailed(RemoteError):
@@ -72,7 +75,10 @@ class CallbackAddressGone(RemoteError):
 
 
 class NoCallbackKey(MunimentError):
-    """Callback addresses are set, but no key to sign with. Set MUNIMENT_HMAC_KEY to a random text."""
+    """There is no key to sign callbacks with, or to check them.
+
+    Set MUNIMENT_HMAC_KEY to a random text.
+    """
 
     outage = True
 
@@ -82,7 +88,10 @@ class TransactionGone(MunimentError):
 
 
 class RegistrationDamaged(StorageError):
-    """{count} files of the registration stores are not as they were recorded, the first of them {first}. Run `muniment registration repair`."""  # noqa: E501 - the docstring is the message
+    """{count} files of the registration stores are not as they were recorded, the first of them {first}.
+
+    Run `muniment registration repair`.
+    """
 
     retry = False
     outage = False

@@ -10,4 +10,7 @@ class BadAnswers(BadInput):
 
 
 class ReportNotMade(MissingThing):
-    """The report {kind} of {what} was not computed yet: run `muniment report {kind}`, or POST to its address."""
+    """The report {kind} of {what} was not computed yet. A POST to its address has it computed.
+
+    Or run `muniment report {kind}`.
+    """

@@ -44,7 +44,10 @@ class NotAtService(BadInput):
 
 
 class AddressRefused(Refused):
-    """{host} is not an address that may be fetched from: {reason}. Private networks are opened by the setting MUNIMENT_ALLOW_PRIVATE_ADDRESSES=true."""  # noqa: E501 - the docstring is the message
+    """{host} is not an address that may be fetched from: {reason}.
+
+    Private networks are opened by the setting MUNIMENT_ALLOW_PRIVATE_ADDRESSES=true.
+    """
 
 
 class AddressNeverAllowed(AddressRefused):

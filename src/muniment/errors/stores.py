@@ -8,6 +8,7 @@ from muniment.errors.base import BadInput, Conflict, MissingThing, Refused, Remo
 class BadStore(BadInput):
     """The store {store!r} cannot be used: {reason}."""
 
+    http_status = 500
     outage = True
 
 

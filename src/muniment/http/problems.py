@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
@@ -23,6 +24,8 @@ TYPE = "urn:muniment:error:"
 RETRY_AFTER = "2"
 _LONGEST = 2048
 _INTERNAL = 500
+_FOLDERS = re.compile(r"(?<![\w.:/~-])/(?:[^/\s'\"`]+/)+")
+"""The folders of an absolute path, of which the last name is left; an address with `//` has none."""
 
 
 class ProblemResponse(Response):
@@ -52,31 +55,39 @@ def document_of(error: MunimentError, *, root: str = "") -> bytes:
 
 
 def problem(error: MunimentError, *, root: str = "") -> dict[str, object]:
-    """The document: `details` are the error's own, in which places below `root` lose it."""
-    details = {name: _plain(value, root) for name, value in error.details.items()}
-    message = str(error).replace(f"{root}/", "") if root else str(error)
+    """The document: `details` are the error's own, in which places below `root` lose it.
+
+    Advice for who has a shell at the archive is left out, and where the server's own means failed, every folder of it.
+    """
+    own = error.http_status >= _INTERNAL
+    details = {name: _plain(value, root, own=own) for name, value in error.details.items()}
     return {
         "type": TYPE + error.code(),
         "title": _title(type(error).__name__),
         "status": error.http_status,
-        "detail": message[:_LONGEST],
+        "detail": public_text(error.statement, root, own=own)[:_LONGEST],
         "details": details,
     }
+
+
+def public_text(text: str, root: str = "", *, own: bool = True) -> str:
+    """A text without the archive's folder; and of an error that is the server's `own`, without any other folder."""
+    if root:
+        text = text.replace(f"{root}/", "").replace(root, ".")
+    return _FOLDERS.sub("", text) if own else text
 
 
 def _title(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip().capitalize()
 
 
-def _plain(value: object, root: str) -> object:
+def _plain(value: object, root: str, *, own: bool) -> object:
     if isinstance(value, bool | int | float) or value is None:
         return value
     if isinstance(value, list | tuple | set):
-        return [_plain(item, root) for item in value]
+        return [_plain(item, root, own=own) for item in value]
     text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-    if root and text.startswith(root):
-        text = text[len(root) :].lstrip("/") or "."
-    return text[:_LONGEST]
+    return public_text(text, root, own=own)[:_LONGEST]
 
 
 def answer(error: Exception, path: str, root: str) -> ProblemResponse:

@@ -11,11 +11,12 @@ import pytest
 from muniment.server.description import operations
 from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running
+from tests.timing import PATIENCE
 
 
 @pytest.fixture(scope="module")
 def described(site: Running) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"{site.url}archive/v1/openapi.json").raise_for_status().json()
+    found: dict[str, Any] = httpx.get(f"{site.url}archive/v1/openapi.json", timeout=PATIENCE).raise_for_status().json()
     return found
 
 
@@ -50,7 +51,7 @@ def test_every_operation_is_listed_and_has_a_page_that_names_all_it_takes_and_an
 
 def test_the_pages_need_no_key_and_nothing_from_elsewhere(site: Running) -> None:
     for path in ("docs", "docs/put_file", "docs/documents/UploadIn"):
-        answer = httpx.get(f"{site.url}{path}", headers={"Accept": "text/html"})
+        answer = httpx.get(f"{site.url}{path}", headers={"Accept": "text/html"}, timeout=PATIENCE)
         assert answer.status_code == 200
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert 'src="http' not in answer.text
@@ -64,9 +65,11 @@ def test_the_command_of_a_page_is_one_that_curl_takes(site: Running, keeper: Vis
     headers = dict(words[at + 1].split(": ") for at, word in enumerate(words) if word == "-H")
     body = words[words.index("-d") + 1]
     headers["Authorization"] = f"Bearer {site.key}"
-    made = httpx.post(words[-1], headers=headers, content=body)
+    made = httpx.post(words[-1], headers=headers, content=body, timeout=PATIENCE)
     assert made.status_code == 201, made.text
-    assert httpx.delete(f"{words[-1]}/{made.json()['transaction']}", headers=headers).status_code == 204
+    assert (
+        httpx.delete(f"{words[-1]}/{made.json()['transaction']}", headers=headers, timeout=PATIENCE).status_code == 204
+    )
 
 
 def test_what_is_not_described_has_no_page(keeper: Visitor) -> None:

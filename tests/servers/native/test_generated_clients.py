@@ -15,6 +15,7 @@ import pytest
 
 from tests.servers.native.running import Running, serving
 from tests.servers.nexus.clients import ENVIRONMENT, run
+from tests.timing import PATIENCE
 
 PROGRAMS = Path(__file__).with_name("programs")
 NODE = ENVIRONMENT / "node" / "node_modules"
@@ -29,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def description(server: Running, tmp_path: Path) -> Path:
     place = tmp_path / "openapi.json"
-    place.write_bytes(httpx.get(f"{server.url}archive/v1/openapi.json").raise_for_status().content)
+    place.write_bytes(httpx.get(f"{server.url}archive/v1/openapi.json", timeout=PATIENCE).raise_for_status().content)
     return place
 
 

@@ -16,7 +16,7 @@ from muniment.content.identity import new_uuid
 from muniment.content.times import now
 from muniment.database import Database
 from muniment.database.tables import copies, stores, tapes
-from muniment.errors.base import BadInput
+from muniment.errors.base import BadInput, BadSetting
 from muniment.errors.copies import StoreExists, StoreNotEmpty, StoreUnknown, WrongStore
 from muniment.errors.stores import KeyTaken, StoreNotReady
 from muniment.jobs.keyring import Keyring
@@ -311,13 +311,13 @@ def keys_of(text: str) -> dict[str, dict[str, str]]:
     """Credentials from the setting `store_keys`: JSON, name of a store to its credentials.
 
     Raises:
-        BadInput: It is not that; it is not repeated.
+        BadSetting: It is not that; it is not repeated.
     """
     try:
         found = json.loads(text)
         return {str(name): {str(key): str(value) for key, value in keys.items()} for name, keys in found.items()}
     except (ValueError, AttributeError):
-        raise BadInput(reason="MUNIMENT_STORE_KEYS is a JSON object: name of a store to its credentials") from None
+        raise BadSetting(reason="MUNIMENT_STORE_KEYS is a JSON object: name of a store to its credentials") from None
 
 
 def _known(row: Mapping[str, Any]) -> StoreRecord:

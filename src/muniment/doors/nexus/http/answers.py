@@ -15,6 +15,7 @@ from muniment.errors.access import AuthorizationFailed, Forbidden, Unauthenticat
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.delivery import InvalidJsonLd, MemberDamaged, MemberUnreadable, NotJson
 from muniment.errors.nexus import QueryValueUnknown, VersionNotHeld
+from muniment.http.problems import public_text
 from muniment.http.representations import with_content_digest
 
 Json = dict[str, object]
@@ -143,7 +144,7 @@ def _reason(error: MunimentError) -> str:
         return "The server could not do this. Its log says why."
     if isinstance(error, Unauthenticated) and type(error).__name__ == "InvalidAccessToken":
         return "The provided token is invalid."
-    return str(error)
+    return public_text(error.statement, own=error.http_status >= _INTERNAL)
 
 
 def _unmet(headers: Mapping[str, str], etag: str, modified: int | None) -> str:

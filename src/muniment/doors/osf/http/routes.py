@@ -16,7 +16,7 @@ from muniment.doors.osf.http import documents
 from muniment.doors.osf.http.content import content
 from muniment.doors.osf.submission import read_body
 from muniment.errors.database import DatabaseUnavailable
-from muniment.errors.registration import ContainerField, NotSigned, SubmissionNotJson
+from muniment.errors.registration import ContainerField, NoCallbackKey, SubmissionNotJson
 from muniment.errors.remote import UnusableRequest
 from muniment.http.authorization import AuthorizedRequest, authorized
 from muniment.http.problems import MEDIA_TYPE, problem
@@ -116,6 +116,7 @@ async def callback(request: Request) -> Response:
         SubmissionNotJson: The body is none.
         UnusableRequest: It has no status.
         NotSigned: Its signature was not accepted.
+        NoCallbackKey: There is none to check it with.
     """
     await run_in_threadpool(_access, request, READ)
     body = await request.body()
@@ -125,7 +126,7 @@ async def callback(request: Request) -> Response:
     headers = {name.lower(): value for name, value in request.headers.items()}
     foreman: Foreman = await run_in_threadpool(lambda: request.app.state.osf.foreman)
     if foreman.registration_context.signer is None:
-        raise NotSigned(reason="there is no key to check it with: set MUNIMENT_HMAC_KEY")
+        raise NoCallbackKey
     foreman.registration_context.signer.check(headers, body, document, CALLBACK)
     failures = document.get("failures")
     get_logger().info(
