@@ -262,7 +262,10 @@ def _streams(root: str, *, head: bool) -> Json:
 
 
 def _documents(name: str) -> Json:
-    shown = {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}} for kind in (JSON_LD, JSON)}
+    # With `format=expanded` it is a list, as JSON-LD has it.
+    expanded = {"type": "array", "items": {"type": "object"}}
+    schema = {"anyOf": [{"$ref": f"#/components/schemas/{name}"}, expanded]}
+    shown = {kind: {"schema": dict(schema)} for kind in (JSON_LD, JSON)}
     return {**shown, **{kind: dict(said) for kind, said in _DOCUMENT.items()}}
 
 
