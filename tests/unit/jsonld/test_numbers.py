@@ -8,7 +8,7 @@ import json
 import pytest
 
 from muniment.content.jsonld import JsonLd, Scope, dumps, n_triples, parse_json, print_source, quads
-from muniment.content.jsonld.numbers import Digits, read_number
+from muniment.content.jsonld.numbers import Digits
 from muniment.errors.delivery import InvalidJsonLd, NotJson
 
 SCOPE = Scope("https://b.example.org/", "https://v.example.org/")
@@ -43,11 +43,14 @@ def test_it_keeps_them_through_expansion_and_compaction(text: str) -> None:
         ("1e-400", "1.0E-400", "double"),
         ("2.00", "2", "integer"),
         ("1E5", "100000", "integer"),
+        ("12345678901234567890123", "1.2345678901234567890123E22", "double"),
+        ("-1000000000000000000000", "-1.0E21", "double"),
         ("5.5", "5.5E0", "double"),
     ],
 )
 def test_rdf_has_every_digit_in_the_canonical_form(text: str, lexical: str, kind: str) -> None:
-    node = {"@id": "https://x/1", "https://x/n": [{"@value": read_number(text)}]}
+    value = parse_json(text.encode())
+    node = {"@id": "https://x/1", "https://x/n": [{"@value": value}]}
     [line] = n_triples(quads(node))
     assert line == f'<https://x/1> <https://x/n> "{lexical}"^^<http://www.w3.org/2001/XMLSchema#{kind}> .\n'
 

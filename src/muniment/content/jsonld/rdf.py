@@ -193,7 +193,8 @@ def _number(value: float, datatype: str | None) -> Literal:
     whole = value.whole if isinstance(value, Digits) else not value % 1
     if not whole or abs(value) >= _LARGE or datatype == f"{XSD}double":
         # JSON-LD 1.1 §8.2.2 rounds to what a double can hold; all the digits that were given say the same.
-        text = value.canonical if isinstance(value, Digits) else _canonical_double(value)
+        given = Digits(str(value)) if isinstance(value, int) else value
+        text = given.canonical if isinstance(given, Digits) else _canonical_double(given)
         return Literal(text, datatype or f"{XSD}double")
     return Literal(str(int(value)), datatype or f"{XSD}integer")
 
