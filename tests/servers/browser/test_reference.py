@@ -72,6 +72,11 @@ def test_the_command_of_a_page_is_one_that_curl_takes(site: Running, keeper: Vis
     )
 
 
+def test_what_is_to_be_filled_in_stands_in_capitals(keeper: Visitor) -> None:
+    shown = next(each.text for each in keeper.get("/docs/put_file").page.every("pre"))
+    assert shown.endswith("/archive/v1/transactions/TRANSACTION/files/PATH")
+
+
 def test_what_is_not_described_has_no_page(keeper: Visitor) -> None:
     assert keeper.get("/docs/nothing").status == 404
     assert keeper.get("/docs/documents/Nothing").status == 404

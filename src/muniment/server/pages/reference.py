@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -195,10 +196,7 @@ def _example(schema: Json) -> str:
 
 def _command(document: Json, base: str, method: str, path: str, found: Json) -> str:
     """How curl does it; what is in capitals is to be filled in."""
-    address = base.rstrip("/") + path.replace("{", "").replace("}", "").rstrip()
-    for part in path.split("/"):
-        if part.startswith("{"):
-            address = address.replace(f"/{part[1:-1]}", f"/{part[1:-1].upper()}")
+    address = base.rstrip("/") + re.sub(r"{(\w+)}", lambda part: part[1].upper(), path)
     words = ["curl", *{"get": [], "head": ["--head"]}.get(method, ["-X", method.upper()])]
     if found["security"]:
         words += ["-H", "Authorization: Bearer KEY"]
