@@ -52,6 +52,7 @@ TAGS: Mapping[str, str] = {
 
 _PARAMETERS: Mapping[str, str] = {
     "action": "What is done with it.",
+    "upload-defer-length": "tus: `1` where the size is not known yet.",
     "after": "The last one of the page before: only what follows it.",
     "batch": "The batch's id.",
     "changes": "Say also when the folders are no more as they were.",
