@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -116,7 +117,8 @@ def described(document: Json) -> Json:
     for name in _FOREIGN:
         shared["schemas"].pop(name, None)
     sent: set[str] = set()
-    for _, _, operation in operations(document):
+    for _, path, operation in operations(document):
+        _name_path(path, operation)
         _tidy(operation, shared["schemas"])
         _note_references(operation.get("requestBody", {}), shared["schemas"], sent)
     for name in sent:
@@ -129,6 +131,15 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             yield method, path, operation
+
+
+def _name_path(path: str, operation: Json) -> None:
+    """Name the parts of the path that the route itself does not look at."""
+    there = operation.setdefault("parameters", [])
+    named = {each.get("name") for each in there}
+    for name in re.findall(r"{(\w+)}", path):
+        if name not in named:
+            there.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
 
 
 def _tidy(operation: Json, schemas: Json) -> None:

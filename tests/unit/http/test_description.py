@@ -155,6 +155,8 @@ def test_every_parameter_says_what_it_is(described: Json) -> None:
         for parameter in operation.get("parameters", ()):
             said = resolved(described, parameter)
             assert said.get("description"), (method, path, said["name"])
+        named = {each.get("name") for each in operation.get("parameters", ()) if each.get("in") == "path"}
+        assert named == set(re.findall(r"{(\w+)}", path)), (method, path)
 
 
 # --- errors
