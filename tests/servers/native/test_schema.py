@@ -50,7 +50,7 @@ def operations() -> list[tuple[str, str]]:
     return [(method, path) for method, path, _ in description.operations(bare.openapi()) if path.startswith(PREFIX)]
 
 
-@schemathesis.serializer("application/octet-stream", "application/offset+octet-stream", "application/partial-upload")
+@schemathesis.serializer("application/octet-stream")
 def as_it_is(ctx: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
