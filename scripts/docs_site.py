@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ KINDS = {
 }
 """Each part of the side bar with its pages."""
 PAGES = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs", "LICENSE")
+LINK = re.compile(r"\]\((?P<target>[^)\s:#]+)\)")
 CONFIGURATION = """
 project = "Muniment"
 copyright = "The Muniment maintainers"
@@ -27,7 +29,7 @@ root_doc = "README"
 html_theme = "furo"
 html_title = "Muniment"
 myst_heading_anchors = 4
-# Links to files that are no pages (sources, unit files) stay links; that they lead somewhere, tests/docs sees.
+# That links lead somewhere, those to files that are no pages too, tests/docs/test_site.py sees.
 suppress_warnings = ["myst.xref_missing", "myst.header", "toc.not_included", "misc.highlighting_failure"]
 html_copy_source = False
 """
@@ -54,6 +56,7 @@ def build(output: Path) -> int:
                 shutil.copytree(place, source / name)
             else:
                 shutil.copy2(place, source / name)
+        copy_linked(source)
         (source / "conf.py").write_text(CONFIGURATION, encoding="utf-8")
         with (source / "README.md").open("a", encoding="utf-8") as file:
             file.write("".join(tree(title, pages) for title, pages in KINDS.items()))
@@ -62,6 +65,19 @@ def build(output: Path) -> int:
         if done.returncode == 0:
             shutil.copy2(output / "README.html", output / "index.html")
         return done.returncode
+
+
+def copy_linked(source: Path) -> None:
+    """Bring along what the pages link to and is no page of the site: a list of words, a unit for systemd."""
+    for page in sorted(source.rglob("*.md")):
+        for match in LINK.finditer(page.read_text(encoding="utf-8")):
+            target = (page.parent / match["target"]).resolve()
+            if not target.is_relative_to(source.resolve()) or target.exists():
+                continue
+            origin = ROOT / target.relative_to(source.resolve())
+            if origin.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(origin, target)
 
 
 def tree(title: str, pages: tuple[str, ...]) -> str:

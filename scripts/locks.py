@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "requirements" / "dev.txt"
 RUNTIME = ROOT / "requirements" / "runtime.txt"
+UNIT = ROOT / "requirements" / "unit.txt"
+UNIT_EXTRAS = ("celery", "fsspec", "server")
+"""The extras whose unit tests run in the small environment; all others' need system packages or services."""
 APART = [ROOT / "requirements" / name for name in ("ckan.txt", "clients.txt")]
 """What the tests have in environments of their own."""
 NODE = ROOT / "requirements" / "clients"
@@ -38,7 +42,11 @@ def main() -> int:
     given = parser.parse_args()
     if not given.check:
         return compile_both(upgrade=given.upgrade)
-    complaints = [*compare(DEV, wanted(dev=True)), *compare(RUNTIME, wanted(dev=False))]
+    complaints = [
+        *compare(DEV, wanted(groups=("dev",))),
+        *compare(RUNTIME, wanted()),
+        *compare(UNIT, wanted(extras=UNIT_EXTRAS, groups=("unit",))),
+    ]
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     if complaints:
@@ -53,15 +61,16 @@ def compile_both(*, upgrade: bool) -> int:
         print("`make lock` needs uv on PATH: `pip install uv`.", file=sys.stderr)
         return 2
     command = [uv, "pip", "compile", "pyproject.toml", "--quiet", "--universal", "--python-version", "3.11"]
-    command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--all-extras"]
+    command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
     command += ["--custom-compile-command", "make lock"]
     more = ["--upgrade"] if upgrade else []
     DEV.parent.mkdir(exist_ok=True)
-    subprocess.run([*command, *more, "--group", "dev", "-o", str(DEV.relative_to(ROOT))], cwd=ROOT, check=True)
+    whole = [*command, "--all-extras"]
+    subprocess.run([*whole, *more, "--group", "dev", "-o", str(DEV.relative_to(ROOT))], cwd=ROOT, check=True)
     # A real CKAN and other people's clients have environments of their own: what they pin is no concern of ours.
     for path in APART:
         wanted_in = str(path.with_suffix(".in").relative_to(ROOT))
-        apart = [wanted_in if word == "pyproject.toml" else word for word in command if word != "--all-extras"]
+        apart = [wanted_in if word == "pyproject.toml" else word for word in command]
         subprocess.run([*apart, *more, "-o", str(path.relative_to(ROOT))], cwd=ROOT, check=True)
     npm = shutil.which("npm")
     if npm is None:
@@ -70,18 +79,22 @@ def compile_both(*, upgrade: bool) -> int:
     locked = ["install", "--package-lock-only", "--omit-lockfile-registry-resolved", "--ignore-scripts", "--silent"]
     subprocess.run([npm, *locked], cwd=NODE, check=True)
     constraint = ["-c", str(DEV.relative_to(ROOT))]
-    subprocess.run([*command, *constraint, "-o", str(RUNTIME.relative_to(ROOT))], cwd=ROOT, check=True)
+    subprocess.run([*whole, *constraint, "-o", str(RUNTIME.relative_to(ROOT))], cwd=ROOT, check=True)
+    some = [word for extra in UNIT_EXTRAS for word in ("--extra", extra)]
+    unit = [*command, *constraint, *some, "--group", "unit", "-o", str(UNIT.relative_to(ROOT))]
+    subprocess.run(unit, cwd=ROOT, check=True)
     return 0
 
 
-def wanted(*, dev: bool) -> list[Requirement]:
-    """What pyproject.toml asks for: the runtime and its extras, and with `dev` the groups as well."""
+def wanted(*, extras: Collection[str] | None = None, groups: Iterable[str] = ()) -> list[Requirement]:
+    """What pyproject.toml asks for: the runtime, its extras (all, or those named), and some dependency groups."""
     told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     lines: list[str] = list(told["project"]["dependencies"])
-    for extra in told["project"]["optional-dependencies"].values():
-        lines += extra
-    if dev:
-        lines += group(told["dependency-groups"], "dev")
+    for extra, asked in told["project"]["optional-dependencies"].items():
+        if extras is None or extra in extras:
+            lines += asked
+    for name in groups:
+        lines += group(told["dependency-groups"], name)
     return [Requirement(line) for line in lines]
 
 

@@ -2,12 +2,18 @@
 # Make .venv with everything Muniment and its tests need from Python; does nothing when it is up to date.
 #
 #   PYTHON=/path/to/python3.12 scripts/setup.sh    to choose the interpreter
+#   MINIMAL=1 scripts/setup.sh                     make .venv-unit, with what the unit tests need
 #
-# Versions and hashes come from requirements/dev.txt; where to download from is the machine's own setting.
+# Versions and hashes come from requirements/dev.txt, or unit.txt; where to download from is the machine's own setting.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 venv=.venv
+requirements=requirements/dev.txt
+if [ -n "${MINIMAL:-}" ]; then
+    venv=.venv-unit
+    requirements=requirements/unit.txt
+fi
 stamp=$venv/.muniment-setup
 
 # A Python of 3.11 to 3.14, the machine's own first: prints its path.
@@ -58,10 +64,10 @@ make_venv() {
 # uv is quicker but does not read pip's settings; where it fails, pip has the last word.
 install_requirements() {
     if command -v uv >/dev/null &&
-        uv pip sync -q --compile-bytecode --python "$venv/bin/python" --require-hashes requirements/dev.txt 2>/dev/null; then
+        uv pip sync -q --compile-bytecode --python "$venv/bin/python" --require-hashes "$requirements" 2>/dev/null; then
         return
     fi
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$requirements"
 }
 
 install_project() {
@@ -85,7 +91,7 @@ fi
 now=$({
     pwd
     sed -n '/^\[build-system\]/,/^# ---/p' pyproject.toml
-    cat requirements/dev.txt "$0"
+    cat "$requirements" "$0"
     [ -z "${PYTHON:-}" ] || "$python" -c 'import sys; print(sys.version_info[:2])'
 } | sha256sum | cut -d' ' -f1)
 if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$now" ]; then

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Install the system packages of a section of system-packages.txt that are missing, or name them.
 #
-#   scripts/system.sh demo|test|bench
+#   scripts/system.sh demo|test|nightly|bench
 #
 # Nothing happens when all are there. Services that a package would start (nginx, Redis, PostgreSQL, RabbitMQ)
 # are not needed running: the tests start their own on free ports. They are asked not to start; where the
 # machine starts them all the same, or they fail to start, that does no harm here.
 set -euo pipefail
 
-section=${1:?"name a section: demo, test or bench"}
+section=${1:?"name a section: demo, test, nightly or bench"}
 list=$(dirname "$0")/system-packages.txt
 PATH=$PATH:/usr/sbin:/sbin
 

@@ -9,7 +9,6 @@ the pages speak of. A block that cannot run here is marked `text`; of the comman
 from __future__ import annotations
 
 import contextlib
-import doctest
 import os
 import re
 import shlex
@@ -18,7 +17,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +26,10 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from typer.main import get_command
 
 from muniment.cli.main import application
+from tests.docs.running import CONSOLE, run_console
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-CONSOLE = re.compile(r"^```console\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^\$ (?P<command>.*(?:\\\n.*)*)$", re.MULTILINE)
-
-
 SH = re.compile(r"^```sh\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```(?:text|sh)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 OURS = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*(?:sudo -u \w+ )?(?:\S*/)?muniment (?P<words>.*)$", re.MULTILINE)
@@ -62,28 +57,7 @@ def run_script(example: Example) -> str | None:
 
 def console_blocks(document: Document) -> Iterator[Region]:
     for match in CONSOLE.finditer(document.text):
-        yield Region(match.start(), match.end(), match["text"], run_console)
-
-
-def run_console(example: Example) -> str | None:
-    text: str = example.parsed
-    commands = list(COMMAND.finditer(text))
-    ends = [*(after.start() for _, after in pairwise(commands)), len(text)]
-    for match, end in zip(commands, ends, strict=True):
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", match["command"]],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode != 0:
-            return f"$ {match['command']}\nended with status {done.returncode}:\n{done.stdout}{done.stderr}"
-        promised = text[match.end() + 1 : end].rstrip("\n")
-        if promised and not doctest.OutputChecker().check_output(f"{promised}\n", done.stdout, doctest.ELLIPSIS):
-            return f"$ {match['command']}\nshould print:\n{promised}\nbut printed:\n{done.stdout}"
-    return None
+        yield Region(match.start(), match.end(), match["text"], lambda example: run_console(example.parsed))
 
 
 def has_examples(page: Path) -> bool:

