@@ -33,13 +33,74 @@ def run(*, rounds: int, quick: bool) -> None:
 
 
 def start_up(home: Path, rounds: int) -> None:
-    """How long `muniment --help` takes."""
+    """What it takes to say something short: the help, a list, one small file taken in."""
+    kept, source, out = home / "started", home / "one", home / "out"
+    for folder in (kept, source):
+        folder.mkdir()
+    (source / "file.txt").write_text("one small file\n")
+    archive, restic, git = kept / "archive", kept / "restic", kept / "git"
+    environment = {**peers.peer_environment(home), **_GIT}
+    no_muniment = peers.missing_muniment() or _made(
+        [peers.muniment(archive, "init"), peers.muniment(archive, "add", "--id", "bench", source)]
+    )
+    no_restic = peers.missing("restic") or _made(
+        [*peers.restic_new(restic), *peers.restic_in(source, restic)], **environment
+    )
+    no_git = peers.missing("git") or _made([["cp", "-r", source, git], *_git_new(git), *_git_in(git)], **environment)
+    track = Track(ready=lambda: None, clear=functools.partial(shutil.rmtree, out, ignore_errors=True), log=home / "log")
+    python = Racer("python -c pass", timed=[[peers.PYTHON, "-c", "pass"]])
     racers = [
-        Racer("python -c pass", timed=[[peers.PYTHON, "-c", "pass"]]),
-        Racer("muniment --help", timed=[[peers.BIN / "muniment", "--help"]], reason=peers.missing_muniment()),
+        python,
+        Racer("muniment --help", timed=[[peers.BIN / "muniment", "--help"]], reason=no_muniment),
+        Racer("restic help", timed=[["restic", "help"]], reason=no_restic),
+        Racer("git help -a", timed=[["git", "help", "-a"]], reason=no_git),
     ]
-    track = Track(ready=lambda: None, clear=lambda: None, log=home / "log")
     race("Start of the command line", racers, track, rounds)
+    list_restic: list[str | Path] = ["restic", "--no-cache", "-q", "-r", restic, "snapshots"]
+    racers = [
+        python,
+        Racer("muniment ls", timed=[peers.muniment(archive, "ls")], reason=no_muniment),
+        Racer("restic snapshots", timed=[list_restic], environment=environment, reason=no_restic),
+        Racer("git log", timed=[["git", "-C", git, "log", "--oneline"]], environment=environment, reason=no_git),
+    ]
+    race("Start, a list of one", racers, track, rounds)
+    racers = [
+        python,
+        peers.muniment_racer("muniment add", source, out),
+        peers.muniment_racer("muniment add --no-parity", source, out, add=NO_PARITY),
+        Racer(
+            "restic backup",
+            before=peers.restic_new(out),
+            timed=peers.restic_in(source, out),
+            environment=environment,
+            reason=peers.missing("restic"),
+        ),
+        Racer(
+            "git add, git commit",
+            before=[["cp", "-r", source, out], *_git_new(out)],
+            timed=_git_in(out),
+            environment=environment,
+            reason=peers.missing("git"),
+        ),
+    ]
+    race("Start, one small file taken in", racers, track, rounds)
+    shutil.rmtree(kept)
+
+
+_GIT = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "bench"),
+    **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "bench@localhost"),
+}
+"""What git needs to commit as nobody in particular."""
+
+
+def _git_new(out: Path) -> list[Command]:
+    return [["git", "-C", out, "init", "-q"]]
+
+
+def _git_in(out: Path) -> list[Command]:
+    return [["git", "-C", out, "add", "."], ["git", "-C", out, "commit", "-q", "-m", "bench"]]
 
 
 def taking_in(title: str, source: Path, home: Path, rounds: int) -> None:

@@ -193,7 +193,9 @@ class ArchiveOpener:
             BadInput: No archive is named, or it is behind a server.
         """
         if not self.settings.archive:
-            raise BadInput(reason="no archive is named: give --archive DIR, or set MUNIMENT_ARCHIVE")
+            raise BadInput(
+                reason="no archive is named: give --archive DIR, or set MUNIMENT_ARCHIVE; `muniment init DIR` makes one"
+            )
         if self.remote:
             raise BadInput(reason=f"{self.settings.archive} is a server's address; this needs the archive's folder")
         if self.in_bucket:

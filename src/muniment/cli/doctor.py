@@ -23,6 +23,6 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
             (say if sign.state == "ok" else typer.echo)(line)
         if not failed:
             warnings = sum(sign.state == "warning" for sign in found)
-            say("all is well" + (f", but for {warnings} warnings" if warnings else ""))
+            say("all is well" + (f", but for {warnings} warning{'s' * (warnings > 1)}" if warnings else ""))
     if failed:
         raise typer.Exit(EXIT_FINDINGS)

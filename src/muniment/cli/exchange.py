@@ -19,12 +19,22 @@ if TYPE_CHECKING:
 _PACKED = frozenset({".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z"})
 
 
+def _layouts(incomplete: str) -> list[str]:
+    """The layouts that begin so, for a shell that completes words; those of other packages, too."""
+    from muniment.workflows.export import layouts
+
+    return [name for name in layouts() if name.startswith(incomplete)]
+
+
 def export(
     context: typer.Context,
     id: Id,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="A new folder, or a .tar or .zip.")],
     layout: Annotated[
-        str, typer.Option(help="bag or ro-crate (one instance), instances or ocfl (the whole history).")
+        str,
+        typer.Option(
+            help="bag or ro-crate (one instance), instances or ocfl (the whole history).", autocompletion=_layouts
+        ),
     ] = "bag",
     instance: InstanceOption = None,
     project: ProjectOption = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import typer
@@ -47,16 +48,39 @@ def offer_ids(context: typer.Context, incomplete: str) -> Iterator[str]:
     """The ids that begin so, for a shell that completes words; nothing where the archive cannot be asked."""
     from itertools import islice, takewhile
 
-    from muniment.cli.context import Context
     from muniment.errors.base import MunimentError
 
-    given = context.find_root().params
-    named = [given.get(name) for name in ("archive", "state", "key_file", "config")]
     try:
-        with Context(*named, quiet=True).opening().archive() as archive:
+        with _named(context) as archive:
             if incomplete and archive.exists(incomplete):
                 yield incomplete
             ids = (item.id for item in archive.resources(after=incomplete))
             yield from islice(takewhile(lambda each: each.startswith(incomplete), ids), _OFFERED)
     except (MunimentError, OSError):
         return
+
+
+def offer_paths(context: typer.Context, incomplete: str) -> Iterator[str]:
+    """The files and folders of the resource that begin so, a level at a time, as shells offer those of a disk."""
+    from muniment.errors.base import MunimentError
+
+    given = {name: context.params.get(name) for name in ("id", "project", "instance", "at")}
+    offered: dict[str, None] = {}
+    try:
+        with _named(context) as archive:
+            for path in chosen(archive, str(given.pop("id")), **given):
+                if path.startswith(incomplete) and len(offered) < _OFFERED:
+                    name, slash, _ = path[len(incomplete) :].partition("/")
+                    offered[incomplete + name + slash] = None
+    except (MunimentError, OSError):
+        return
+    yield from offered
+
+
+def _named(context: typer.Context) -> AbstractContextManager[Archive]:
+    """The archive that the words so far name."""
+    from muniment.cli.context import Context
+
+    given = context.find_root().params
+    named = [given.get(name) for name in ("archive", "state", "key_file", "config")]
+    return Context(*named, quiet=True).opening().archive()

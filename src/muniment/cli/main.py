@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -98,7 +98,22 @@ _GROUPS = {
     "report": ("reports", "Reports: what an archive can show of what it keeps."),
 }
 """Commands that have commands of their own."""
-_SWITCHES = frozenset({"-q", "--quiet", "-v", "--verbose", "--version"})
+_SECTIONS = {
+    "To keep things": ("init", "add", "batch", "fetch", "import"),
+    "To look, and to take out": (
+        *("ls", "show", "get", "cat", "diff", "find", "stats", "events", "export", "restore"),
+        "report",
+    ),
+    "To know that all is well": ("audit", "repair", "validate", "head", "doctor", "recover", "reindex"),
+    "Copies, and how long things stay": ("store", "policy", "copies", "mirror", "migrate", "retention", "purge"),
+    "For others, and what is owed to them": (
+        *("serve", "work", "status", "key", "access", "job", "limit", "ledger"),
+        "registration",
+    ),
+    "Collections": ("ckan", "distill"),
+}
+"""The commands by what they are for, as the help lists them."""
+_SWITCHES = frozenset({"-q", "--quiet", "-v", "--verbose", "-V", "--version"})
 _VALUES = ("--archive", "--key-file", "--config")
 """Options of all commands, wherever they stand."""
 
@@ -147,7 +162,9 @@ def begin(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say more: what is read, what changed, what an error came from.")
     ] = False,
-    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """A digital preservation archive: put files in, prove they are unchanged, carry them away."""
     context.obj = Context(archive, state, key_file, config, quiet=quiet, verbose=verbose)
@@ -157,7 +174,8 @@ def begin(
 def options_first(arguments: Sequence[str]) -> list[str]:
     """The arguments with the options of all commands before the command, wherever they stood.
 
-    `--state` stays where it is: jobs have an option of that name. So does everything after `--`.
+    `--state` stays where it is: jobs have an option of that name. So does everything after `--`. Whoever asks by
+    `help COMMAND`, as git's users do, is answered as by `COMMAND --help`.
     """
     ahead: list[str] = []
     rest: list[str] = []
@@ -171,7 +189,7 @@ def options_first(arguments: Sequence[str]) -> list[str]:
             ahead += [word, *(value for value in [next(left, None)] if value is not None)]
         else:
             rest.append(word)
-    return ahead + rest
+    return ahead + ([*rest[1:], "--help"] if rest[:1] == ["help"] else rest)
 
 
 class _Anywhere(TyperGroup):
@@ -180,6 +198,15 @@ class _Anywhere(TyperGroup):
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override] # typer's own
         """Take the options first."""
         return super().parse_args(ctx, options_first(args))
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override] # as above
+        """List the commands by what they are for, each with its first sentence; none is cut."""
+        del ctx
+        for title, names in _SECTIONS.items():
+            there = [(name, self.commands[name]) for name in names if name in self.commands]
+            if there:
+                with formatter.section(title):
+                    formatter.write_dl([(name, command.get_short_help_str(limit=1000)) for name, command in there])
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muniment.cli.context import note, print_json, print_json_list, refuse_inside, size_text, write_new
-from muniment.cli.instances import chosen
+from muniment.cli.instances import chosen, offer_paths
 from muniment.cli.options import AtOption, Id, InstanceOption, Json, OptionalId, ProjectOption
 
 if TYPE_CHECKING:
@@ -106,7 +106,10 @@ def show(
 def get(
     context: typer.Context,
     id: Id,
-    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="One file or folder; without it all.")] = None,
+    path: Annotated[
+        str | None,
+        typer.Argument(metavar="[PATH]", help="One file or folder; without it all.", autocompletion=offer_paths),
+    ] = None,
     instance: InstanceOption = None,
     at: AtOption = None,
     output: Annotated[
@@ -150,7 +153,10 @@ def bring_out(found: Instance, folder: str, target: Path, progress: Progress) ->
 def cat(
     context: typer.Context,
     id: Id,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, one after the other.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files, one after the other.", autocompletion=offer_paths),
+    ],
     instance: InstanceOption = None,
     at: AtOption = None,
     project: ProjectOption = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from muniment.cli.context import note, print_json, refuse_inside, say, size_text
-from muniment.cli.instances import chosen
+from muniment.cli.instances import chosen, offer_paths
 from muniment.cli.options import AtOption, Json, OptionalId, ProjectOption
 from muniment.cli.stores import copying
 from muniment.errors.base import EXIT_FINDINGS, BadInput
@@ -35,7 +35,10 @@ def restore(
         ),
     ] = None,
     id: OptionalId = None,
-    path: Annotated[str | None, typer.Argument(metavar="[FOLDER]", help="Only this folder, from the archive.")] = None,
+    path: Annotated[
+        str | None,
+        typer.Argument(metavar="[FOLDER]", help="Only this folder, from the archive.", autocompletion=offer_paths),
+    ] = None,
     at: AtOption = None,
     project: ProjectOption = None,
     keys: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Differences:
         said += [(before.path, f"> {before.path} -> {after.path}") for before, after in self.moved]
         yield from (line for _, line in sorted(said))
         for key, (before, after) in sorted(self.metadata.items()):
-            yield f"* {key}: {before!r} -> {after!r}"
+            yield f"* {key}: {_shown(before)} -> {_shown(after)}"
 
     def as_json(self) -> dict[str, object]:
         """As JSON says it."""
@@ -52,6 +53,10 @@ class Differences:
             "moved": [{"from": before.path, **_described(after)} for before, after in self.moved],
             "metadata": {key: {"before": before, "after": after} for key, (before, after) in self.metadata.items()},
         }
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _described(entry: Entry) -> dict[str, object]:

@@ -176,7 +176,7 @@ def test_a_dry_run_says_what_would_be_and_stores_nothing(
         "+ .munimentignore",
         "+ name.",
         "+ same.txt",
-        "* title: None -> 'T'",
+        '* title: nothing -> "T"',
         "! b.tmp: left out by *.tmp (.munimentignore:2)",
         "! cache/: left out by cache (exclude)",
         "= a.txt, same.txt: one content, stored once",

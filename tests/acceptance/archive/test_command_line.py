@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,25 @@ def test_the_help_lists_every_command_as_the_command_itself_would() -> None:
     assert isinstance(whole, TyperGroup)
     assert quick.get_help(Context(quick)) == whole.get_help(Context(whole))
     assert all(command.params == [] for command in quick.commands.values() if not isinstance(command, TyperGroup))
+
+
+def test_the_help_lists_each_command_once_under_what_it_is_for_and_cuts_no_sentence() -> None:
+    help = get_command(application(["--help"]))
+    assert isinstance(help, TyperGroup)
+    commands = help.get_help(Context(help)).partition("To keep things:")[2]
+    assert sorted(re.findall(r"^  ([a-z]+)  ", commands, re.MULTILINE)) == sorted(help.commands)
+    assert "..." not in commands
+
+
+def test_help_is_found_as_in_git(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["help", "diff"]) == 0
+    asked = said(capsys)
+    assert run(["diff", "--help"]) == 0
+    assert said(capsys) == asked
+    assert run(["help"]) == 0
+    assert "To keep things" in said(capsys)
+    assert run(["-V"]) == 0
+    assert said(capsys).startswith("muniment ")
 
 
 def test_a_folder_with_a_commands_name_is_a_folder(

@@ -56,7 +56,7 @@ def test_a_difference_is_of_content_names_and_what_is_said(archive: Path, capsys
     assert said(capsys, "diff", "letters", "1", "2") == [
         "~ a.txt",
         "> b.txt -> deep/moved.txt",
-        "* title: 'Letters home' -> 'Letters'",
+        '* title: "Letters home" -> "Letters"',
     ]
     assert said(capsys, "diff", "letters", "3", "3") == []
     assert said(capsys, "diff", "letters", "3", "2") == ["+ deep/c.txt"]
@@ -134,7 +134,7 @@ def test_a_resource_comes_back_as_it_was_at_a_time(archive: Path, capsys: pytest
         assert run(wrong) == status, wrong
 
 
-def test_a_shell_is_offered_the_ids_that_begin_so(archive: Path) -> None:
+def test_a_shell_is_offered_ids_paths_and_layouts_that_begin_so(archive: Path) -> None:
     def offered(line: str) -> list[str]:
         environment = {
             **os.environ,
@@ -153,6 +153,11 @@ def test_a_shell_is_offered_the_ids_that_begin_so(archive: Path) -> None:
     assert offered(f"muniment show --archive {archive} ") == ["letters", "maps"]
     assert offered(f"muniment -a {archive} ls maps") == ["maps"]
     assert offered("muniment -a /nowhere ls ") == []
+    assert offered(f"muniment -a {archive} get letters ") == ["a.txt", "deep/"]
+    assert offered(f"muniment -a {archive} get letters --instance 1 deep/") == ["deep/c.txt"]
+    assert offered(f"muniment -a {archive} cat letters a.txt d") == ["deep/"]
+    assert offered(f"muniment -a {archive} get nothing ") == []
+    assert offered(f"muniment -a {archive} export maps --layout ") == ["bag", "instances", "ocfl", "ro-crate"]
 
 
 def write_table(rows: str) -> Path:
