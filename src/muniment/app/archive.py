@@ -56,9 +56,9 @@ def remote_archive(url: str, *, key: str | None = None, tls: ssl.SSLContext | No
     Raises:
         MunimentError: As `RemoteArchive`.
     """
-    from muniment.remote import RemoteArchive  # noqa: PLC0415 - who opens folders need not load an HTTP client
+    from muniment.app.served import ServedArchive  # noqa: PLC0415 - who opens folders need not load an HTTP client
 
-    return RemoteArchive(url, key=key, tls=tls)
+    return ServedArchive(url, key=key, tls=tls)
 
 
 class PackageArchive(LocalArchive):
@@ -159,6 +159,17 @@ class PackageArchive(LocalArchive):
                 notice=notice or imports.ignore,
                 progress=progress,
             )
+
+    def validate(self, id: str | None = None, project: str | None = None) -> Iterator[Finding]:
+        """Judge all resources, or one, by the rules of OCFL; what lies in no folder here is brought here for it.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+            MemberDamaged, MemberUnreadable: It cannot be given out.
+        """
+        from muniment.workflows.validate import validate_given_out  # noqa: PLC0415 - as in `export`
+
+        return validate_given_out(self, id, project)
 
     def purge(self, id: str, reason: str, project: str | None = None) -> Event:
         """Remove a resource for ever; only in dynamic mode, and as retention and policy allow.

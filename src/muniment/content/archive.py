@@ -330,6 +330,17 @@ class Archive(Protocol):
         """
         raise _missing(self)
 
+    def validate(self, id: str | None = None, project: str | None = None) -> Iterator[Finding]:
+        """Judge the archive, or the OCFL object of one resource, by the rules of OCFL alone.
+
+        It says what any validator of others would have to say; whether the bytes are those that came in, `audit` says.
+
+        Raises:
+            ResourceNotFound, AmbiguousId: As `get`.
+            MemberDamaged, MemberUnreadable, TransferCut: It is not in a folder here, and cannot be given out.
+        """
+        raise _missing(self)
+
     def premis(
         self, id: str, write: Callable[[bytes], object], *, project: str | None = None, mets: bool = False
     ) -> tuple[int, str]:

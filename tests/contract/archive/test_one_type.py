@@ -28,7 +28,6 @@ FOLDER_ONLY = {
         "project_of": "for a server that has to know a project before it can say who may see it",
         "state": "the folder of index and ledger on this machine",
         "writable": "whether this process may write there",
-        "validate": "judges files where they lie",
         "unpacking_folder": "a place in the staging area of this machine",
     },
     "transaction": {
