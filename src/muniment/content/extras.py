@@ -19,7 +19,7 @@ _MODULES = {
     "warc": "warcio",
 }
 _ALSO = {
-    **dict.fromkeys(("alembic", "cryptography", "fastapi", "httptools", "httpx2", "jinja2", "joserfc"), "server"),
+    **dict.fromkeys(("alembic", "cryptography", "fastapi", "httptools", "jinja2", "joserfc"), "server"),
     **dict.fromkeys(("multipart", "prometheus_client", "pyld", "starlette", "structlog"), "server"),
     **dict.fromkeys(("python_multipart", "uvicorn"), "server"),
     "botocore": "s3",
