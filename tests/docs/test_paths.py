@@ -15,7 +15,15 @@ PAGES = ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md")
 SPAN = re.compile(r"(?<!`)`(?P<text>[^`\n]+)`(?!`)")
 PATH = re.compile(r"[\w.-]+(/[\w.-]+)*(/|\.(py|md|toml|txt|sh|json|yml))(:\w+)?|\w+(/\w+)+")
 """A file by its ending, a folder by its slash, or several names with slashes between them."""
-NOT_OURS = {"muniment.json", "inventory.json", "control.db", "bagit.py", "ocfl-validate.py", "org/project"}
+NOT_OURS = {
+    "muniment.json",
+    "inventory.json",
+    "control.db",
+    "bagit.py",
+    "ocfl-validate.py",
+    "org/project",
+    "shared/fixtures",
+}
 """Names that look like paths of the project and are something else."""
 
 

@@ -56,7 +56,7 @@ _COMMANDS = {
         "restore",
         "Make the archive again from one store alone, or the OCFL object of one resource; exit 1 when something lacks.",
     ),
-    "validate": ("fixity", "Judge any bag, OCFL object or storage root, also one that is not Muniment's."),
+    "validate": ("fixity", "Judge any bag, OCFL object, storage root or RO-Crate, also one that is not Muniment's."),
     "recover": ("maintenance", "Finish what a crash left, and list unfinished transactions or close them."),
     "mirror": (
         "maintenance",

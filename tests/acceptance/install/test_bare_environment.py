@@ -94,7 +94,7 @@ def test_the_tutorial_is_done_as_written_from_a_bare_environment(
     first = re.search(r"^```text\n(.*?)^```", TUTORIAL, re.MULTILINE | re.DOTALL)
     assert first is not None
     assert "pip install '.[server]'" in first[1]
-    subprocess.run(["bash", "-euo", "pipefail", "-c", first[1]], cwd=clone, check=True, timeout=900, **user)
+    subprocess.run(["bash", "-euo", "pipefail", "-c", first[1]], cwd=clone, check=True, timeout=2400, **user)
 
     user["env"]["PATH"] = f"{clone}/muniment/bin:/usr/bin:/bin"
     desk = Path(user["env"]["HOME"]) / "desk"
