@@ -34,9 +34,10 @@ test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 # What a first change needs: a fifth of the download, no system packages, no services. Takes .venv where it is there.
+# The tests of the project itself run its linters and builders, so they are for `make test`.
 unit:
 	@[ -x $(BIN)/python ] || MINIMAL=1 scripts/setup.sh
-	$(if $(wildcard $(BIN)/python),$(BIN),.venv-unit/bin)/python -m pytest -n $(shell nproc) --dist worksteal tests/unit $(ARGS)
+	$(if $(wildcard $(BIN)/python),$(BIN),.venv-unit/bin)/python -m pytest -n $(shell nproc) --dist worksteal tests/unit --ignore tests/unit/project $(ARGS)
 
 # The pictures of the documentation, taken of real pages in Chromium. The base is a path that may stand in them.
 pictures: setup
