@@ -64,8 +64,8 @@ def check() -> list[str]:
 
 
 def gathered() -> str:
-    """The notes as a list in Markdown."""
-    items = (" ".join(path.read_text(encoding="utf-8").split()) for path in notes())
+    """The notes as a list in Markdown; their links begin a folder lower than those of the changelog."""
+    items = (" ".join(path.read_text(encoding="utf-8").split()).replace("](../", "](") for path in notes())
     return "\n".join(f"- {item}" for item in items)
 
 
