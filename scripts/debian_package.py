@@ -95,6 +95,10 @@ def install(place: Path, scratch: Path) -> None:
             path.unlink()
     (place / "bin" / "muniment").write_text(LAUNCHER, "utf-8")
     (place / "bin" / "muniment").chmod(0o755)
+    # What pip notes for itself names this folder: where the wheel lay, and digests of commands that are gone.
+    for name in ("direct_url.json", "RECORD"):
+        for path in place.glob(f"lib/python3*/site-packages/*.dist-info/{name}"):
+            path.unlink()
     settings = place / "pyvenv.cfg"
     kept = [line for line in settings.read_text("utf-8").splitlines() if not line.startswith(("command", "executable"))]
     settings.write_text("\n".join(kept) + "\n", "utf-8")
