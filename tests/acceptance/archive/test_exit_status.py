@@ -49,14 +49,15 @@ def test_a_closed_standard_output_is_no_failure(command: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("point", ["a first file", "its parity"])
+@pytest.mark.parametrize("point", ["a first file", "its parity", "its parity's place"])
 def test_ctrl_c_says_what_came_of_it(command: list[str], point: str, tmp_path: Path) -> None:
     """A terminal sends the signal to every process of the command."""
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(os.urandom(300_000))
     where = {
         "a first file": "muniment.archive.ingest.content_writer.ContentWriter.file",
-        "its parity": "muniment.archive.parity.protect.protect",
+        "its parity": "muniment.archive.parity.ahead.make_sets",
+        "its parity's place": "muniment.archive.parity.ahead.place_sets",
     }
     code = (
         "import os, signal, sys, time\n"
@@ -78,12 +79,13 @@ def test_ctrl_c_says_what_came_of_it(command: list[str], point: str, tmp_path: P
     assert done.returncode == 130
     told = {
         "a first file": "muniment: interrupted: nothing was stored\n",
-        "its parity": "muniment: interrupted: instance 1 of s is committed; `muniment repair s` makes the parity it "
-        "may lack\n",
+        "its parity": "muniment: interrupted: nothing was stored\n",
+        "its parity's place": "muniment: interrupted: instance 1 of s is committed; `muniment repair s` makes the "
+        "parity it may lack\n",
     }
     assert done.stderr == told[point]
     with Archive(Path(command[-1]), workers=0) as archive:
-        assert ("s" in archive) is (point == "its parity")
+        assert ("s" in archive) is (point == "its parity's place")
         assert archive.leftovers() == []
 
 

@@ -236,4 +236,4 @@ def test_without_a_distillery_there_is_none(tmp_path: Path) -> None:
     with serving(tmp_path / "B") as found, httpx.Client(base_url=found.url) as client:
         answer = client.get("distillery", headers={"Authorization": f"Bearer {found.key}"})
         assert answer.status_code == 404
-        assert "MUNIMENT_DISTILLERY" in answer.text
+        assert answer.json()["detail"] == "No Distillery is set up."

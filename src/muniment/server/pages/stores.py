@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from muniment.errors.base import BadInput, MunimentError
+from muniment.errors.stores import BadStore
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN
 from muniment.server.pages.copies import TRIAL_SHAPES, TRIAL_WORDS
@@ -63,7 +64,9 @@ def add_store(
     failed = next((each.error for each in found if each.error is not None), None)
     if failed is None and do == "add":
         return page.go(f"/copies/stores/{wanted.name}")
-    return _stores(page, typed=typed, tried=found, status=failed.http_status if failed is not None else 200)
+    status = 200 if failed is None else failed.http_status
+    # Of a store that is known it would be our fault; this one was typed in just now.
+    return _stores(page, typed=typed, tried=found, status=400 if isinstance(failed, BadStore) else status)
 
 
 def _address(text: str) -> str:
