@@ -13,8 +13,8 @@ SHELL := /bin/bash
 .PHONY: help setup demo pictures test check bench lock upgrade docs format mutants nightly site dist deb unit test-power release-notes clean
 
 BIN := .venv/bin
-# Two for each core, for half of the tests wait for a server or a disk.
-JOBS ?= $(shell echo $$((2 * $$(nproc))))
+# Five for two cores, for half of the tests wait for a server or a disk.
+JOBS ?= $(shell echo $$(((5 * $$(nproc) + 1) / 2)))
 
 help:
 	@sed -n '3,9s/^#  //p' Makefile

@@ -12,6 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.nightly
+"""The generator takes half a minute; links within the documentation are followed each day by `test_pages`."""
+
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = {("link", "href"), ("script", "src"), ("img", "src"), ("source", "src"), ("iframe", "src"), ("object", "data")}
 """What a browser asks for without being told to."""
