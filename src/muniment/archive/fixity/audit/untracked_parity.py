@@ -37,7 +37,17 @@ class UntrackedParity:
         self._root = context.layout.root
 
     def find(self) -> Iterator[Finding]:
-        """A finding for each thing that does not belong there, or that protects nothing any more."""
+        """A finding for each thing that does not belong there, or that protects nothing any more.
+
+        A purge removes things after their names were seen: what is gone by then is nothing to tell of.
+        """
+        return (finding for finding in self._found() if self._still_stands(finding))
+
+    def _still_stands(self, finding: Finding) -> bool:
+        path = self._root / finding.where
+        return os.path.lexists(path) and not (finding.code == "M106" and is_regular(path))
+
+    def _found(self) -> Iterator[Finding]:
         parity = self._context.layout.parity
         for name in _names(parity):
             if name not in {"files", "packs", "events", RECORD}:
@@ -114,8 +124,7 @@ class UntrackedParity:
                     yield self._say("M106", folder / name, "something else")
 
     def _stray(self, path: Path) -> Iterator[Finding]:
-        """That something is no folder, unless a purge removed it since its name was seen."""
-        if os.path.lexists(path) and not path.is_dir():
+        if not path.is_dir():
             yield self._say("M105", path)
 
     def _say(self, code: str, path: Path, found: str = "") -> Finding:
