@@ -9,6 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from muniment.app.connections import BufferedTransport
+from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.remote import HeadersTooLarge
 from muniment.http.problems import document_of
 
@@ -140,14 +141,22 @@ class LimitedProtocol(HttpToolsProtocol):
         """Say why, where no answer has begun, and end the connection."""
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request, whatever its type says
         if cycle is None or cycle.response_complete:
-            error = HeadersTooLarge(found=self._unread, limit=MOST_BYTES)
-            body = document_of(error)
-            head = (
-                f"HTTP/1.1 {error.http_status} Request Header Fields Too Large\r\n"
-                f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode("ascii") + body)
+            self._say(HeadersTooLarge(found=self._unread, limit=MOST_BYTES), "Request Header Fields Too Large")
         self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say of what the parser does not take that it is no request, as all else is said that is refused."""
+        reason = f"it is no HTTP/1.1 request, or its address has more than 65,535 bytes ({msg.rstrip('.')})"
+        self._say(BadInput(reason=reason), "Bad Request")
+        self.transport.close()
+
+    def _say(self, error: MunimentError, phrase: str) -> None:
+        body = document_of(error)
+        head = (
+            f"HTTP/1.1 {error.http_status} {phrase}\r\n"
+            f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
 
     def _wait_for_headers(self) -> None:
         self._waiting = self.loop.call_later(HEADER_SECONDS, self.transport.close)

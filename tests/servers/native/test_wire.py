@@ -75,6 +75,16 @@ def test_too_many_bytes_of_headers_are_refused_in_words(running: Running) -> Non
     assert json.loads(body)["type"] == "urn:muniment:error:headers-too-large"
 
 
+@pytest.mark.parametrize("begun", [b"GET /" + b"a" * 70_000 + b" HTTP/1.1", b"hello"], ids=["too long", "no HTTP"])
+def test_what_is_no_request_is_refused_with_a_problem(running: Running, begun: bytes) -> None:
+    with connected(running) as connection:
+        connection.sendall(begun + b"\r\nHost: x\r\n\r\n")
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["type"] == "urn:muniment:error:bad-input"
+
+
 @pytest.mark.parametrize("hosts", [[], ["a", "b"]], ids=["none", "two"])
 def test_a_request_has_one_host(running: Running, hosts: list[str]) -> None:
     lines = ["GET /health/live HTTP/1.1", *(f"Host: {host}" for host in hosts), "Connection: close", "", ""]
