@@ -146,7 +146,7 @@ class ArchiveContext:
         """
         return head_of(self.layout.object(project, resource))
 
-    def records(self, project: str, resource: str, number: int, names: Iterable[str]) -> str:  # noqa: ARG002 - as below
+    def records(self, project: str, resource: str, number: int, names: Iterable[str]) -> str:  # noqa: ARG002 - a bucket brings them by name
         """The folder on this machine in which the content of an instance is, or at least its files of these names.
 
         Raises:
