@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, overload
 
 from muniment.archive.archive import Archive
 from muniment.archive.bucket import recovery as in_the_bucket
 from muniment.archive.bucket.audit import Depth, audit_bucket
+from muniment.archive.bucket.context import BucketContext
 from muniment.archive.bucket.home import BucketHome
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
-from muniment.archive.bucket.mirror import mirror_bucket, objects_of
-from muniment.archive.config import config_bytes, new_config, parse_config
-from muniment.archive.context import ArchiveContext
+from muniment.archive.bucket.mirror import mirror_bucket
+from muniment.archive.bucket.opening import read_settings, refuse_without_conditions, why_read_only
+from muniment.archive.config import config_bytes, new_config
 from muniment.archive.copying import Copier
 from muniment.archive.create import archive_files
 from muniment.archive.disk.durable import make_folder
 from muniment.archive.disk.layout import SETTINGS, ArchiveLayout
-from muniment.archive.disk.root_files import RECORD, ROOT_FILES, RootFiles
-from muniment.archive.eventlog.log import FIRST
+from muniment.archive.disk.root_files import RECORD, RootFiles
 from muniment.archive.fixity.audit import AuditResult
 from muniment.archive.index.index import Index
 from muniment.archive.index.rebuild import summary
@@ -37,88 +36,16 @@ from muniment.content import Finding, Progress, quiet
 from muniment.content.acceptable import check_agent, check_text
 from muniment.content.archive import Leftover, Repair, Start, Summary
 from muniment.content.checks import IngestChecks
-from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, ArchiveConfig, Mode
+from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, Mode
 from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, new_uuid
 from muniment.content.times import now
-from muniment.errors.archive import NotAnArchive, NotEmpty, NotInBucket, ReasonNeeded, ResourceNotFound, Unfinished
+from muniment.errors.archive import NotEmpty, NotInBucket, ReasonNeeded, ResourceNotFound, Unfinished
 from muniment.errors.base import RemoteError, StorageError
-from muniment.errors.stores import ConditionsIgnored, KeyNotFound, StoreRefused
+from muniment.errors.stores import KeyNotFound
 
 if TYPE_CHECKING:
     from muniment.archive.ingest.import_history import NamedHistory
-
-
-@dataclass(frozen=True, slots=True)
-class BucketContext(ArchiveContext):
-    """One opened archive in a bucket, seen from inside; its index is filled from the log, which tells everything."""
-
-    bucket: BucketHome | None = None
-
-    def reindex(self, progress: Progress = quiet) -> int:  # noqa: ARG002 - a listing of the bucket is quick
-        """Build the index anew from the objects in the bucket; returns how many resources there are."""
-        assert self.bucket is not None
-        head = self.log.settled_head()
-        bucket = self.bucket
-        found = (bucket.instance(*resource) for resource in objects_of(bucket.keys))
-        return self.index.rebuild((summary(each) for each in found), head)
-
-    def is_readable(self) -> bool:
-        """Whether the archive is still there and can be read."""
-        assert self.bucket is not None
-        try:
-            return self.bucket.keys.stat(SETTINGS) is not None
-        except (RemoteError, StorageError):
-            return False
-
-    def newest_number(self, project: str, resource: str) -> int:
-        """The number of a resource's newest instance, 0 where there is no such resource.
-
-        Raises:
-            ResourcePurged: It was purged.
-            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
-        """
-        assert self.bucket is not None
-        self.bucket.refuse_purged(project, resource)
-        return self.bucket.newest(project, resource)
-
-    def records(self, project: str, resource: str, number: int, names: Iterable[str]) -> str:
-        """A folder of this machine with files of an instance's bag; those that are nowhere are not in it.
-
-        Raises:
-            StoreUnreachable, StoreFailed, StoreRefused: They could not be had.
-        """
-        assert self.bucket is not None
-        folder = ArchiveContext.records(self, project, resource, number, names)
-        for name in names:
-            with contextlib.suppress(KeyNotFound):
-                path = f"v{number}/content/{name}"
-                self.bucket.fetch(object_place(project, resource), path, Path(folder, name))
-        return folder
-
-    def bring_root_files(self) -> None:
-        """Have the archive's own files and the records of what was purged in the state folder; they never change.
-
-        Raises:
-            StoreUnreachable, StoreFailed, StoreRefused: They could not be had.
-        """
-        assert self.bucket is not None
-        purged = (each.key for each in self.bucket.keys.list("tombstones/"))
-        for key in (*ROOT_FILES, RECORD, *purged):
-            with contextlib.suppress(KeyNotFound):
-                self.bucket.keep_copy(key)
-
-    def caught_up_index(self) -> Index:
-        """The index with all events applied that there are in the bucket now."""
-        self.log.settled_head()
-        if self.index.fresh:
-            self.index.rebuild((), Head(0, FIRST))
-        return ArchiveContext.caught_up_index(self)
-
-    def complete_index(self) -> Index:
-        """The index, built anew from a listing of the bucket."""
-        self.reindex()
-        return self.index
 
 
 class BucketArchive(Archive):
@@ -145,7 +72,7 @@ class BucketArchive(Archive):
             StoreUnreachable, StoreFailed, StoreRefused: The bucket cannot be had.
         """
         self._keys = keys
-        config, settings = _read_settings(keys)
+        config, settings = read_settings(keys)
         layout = ArchiveLayout(state / config.id, state / config.id)
         for folder in (layout.transactions, layout.scratch, layout.locks, layout.events, layout.objects):
             make_folder(folder)
@@ -162,10 +89,9 @@ class BucketArchive(Archive):
             parity=False,
             checks=checks,
             home=self._home,
-            bucket=self._home,
         )
         self._recovered: list[Event] = []
-        self.read_only = _why_read_only(keys, settings)
+        self.read_only = why_read_only(keys, settings)
         if not self.read_only:
             self._recovered = self.recover()
 
@@ -195,7 +121,7 @@ class BucketArchive(Archive):
             raise NotInBucket(what="worm mode, for which every key would have to be locked")
         if next(iter(keys.list()), None) is not None:
             raise NotEmpty(path=str(keys))
-        _refuse_without_conditions(keys)
+        refuse_without_conditions(keys)
         files = archive_files()
         for name, content in {**files, RECORD: RootFiles({**files, SETTINGS: config_bytes(config)}).as_bytes()}.items():
             keys.put(name, content)
@@ -525,39 +451,3 @@ class BucketArchive(Archive):
     def _refuse_read_only(self) -> None:
         if self.read_only is not None:
             raise self.read_only
-
-
-def _read_settings(keys: Keys) -> tuple[ArchiveConfig, bytes]:
-    try:
-        with keys.open(SETTINGS) as stream:
-            data = stream.read()
-    except KeyNotFound:
-        raise NotAnArchive(path=str(keys), reason=f"it holds no {SETTINGS}") from None
-    return parse_config(data, str(keys)), data
-
-
-def _why_read_only(keys: Keys, settings: bytes) -> StorageError | RemoteError | ConditionsIgnored | None:
-    """Why nothing can be written: the store would not refuse the second of two writers, or refuses us."""
-    try:
-        if keys.refuses_twice(SETTINGS, settings):
-            return None
-    except StoreRefused as error:
-        return error
-    return ConditionsIgnored(store=str(keys), key=SETTINGS)
-
-
-def _refuse_without_conditions(keys: Keys) -> None:
-    """Race the store with itself: of sixteen writers of one key exactly one may be told that it was first.
-
-    Raises:
-        ConditionsIgnored: Another number was.
-    """
-    for _ in range(3):
-        key = f"intake/probe-{new_uuid()}"
-        try:
-            with ThreadPoolExecutor(16, thread_name_prefix="probe") as pool:
-                told = list(pool.map(lambda number: keys.put_once(key, f"writer {number}".encode()), range(16)))  # noqa: B023
-        finally:
-            keys.remove([key])
-        if told.count(True) != 1:
-            raise ConditionsIgnored(store=str(keys), key=key)
