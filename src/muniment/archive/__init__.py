@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from muniment.archive.ingest.uploads import extend_lease as extend_lease
     from muniment.archive.ingest.uploads import parked_transactions as parked_transactions
     from muniment.archive.ingest.uploads import receiving as receiving
+    from muniment.archive.parity.blocks import ParityBlocks as ParityBlocks
+    from muniment.archive.parity.blocks import blocks_of as blocks_of
     from muniment.archive.parity.external import make_parity as make_parity
     from muniment.archive.parity.external import parity_of as parity_of
     from muniment.archive.parity.external import repair_copy as repair_copy
@@ -74,6 +76,7 @@ _LATE = {
     "restored": ("RestoredArchive", "RestoredFiles"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
     "parity.par2": ("find_program",),
+    "parity.blocks": ("ParityBlocks", "blocks_of"),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
     "ingest.uploads": (
         "ParkedTransaction",
@@ -110,6 +113,7 @@ __all__ = [
     "Leftover",
     "LogRepair",
     "Mode",
+    "ParityBlocks",
     "ParkedTransaction",
     "Receiving",
     "Repair",
@@ -123,6 +127,7 @@ __all__ = [
     "Usage",
     "UsageReader",
     "begun_by",
+    "blocks_of",
     "describe",
     "described",
     "extend_lease",

@@ -185,3 +185,12 @@ def test_the_list_at_the_side_counts_what_may_be_read_and_says_when(guard: Visit
     other = next(each for each in reader.get("/about").page.every("nav") if each.attributes.get("class") == "rail")
     assert [each for each in other.inside if each.name == "small"] == []
     assert "Counts as of" not in other.text
+
+
+def test_a_resource_says_how_much_of_its_parity_is_needed(guard: Visitor) -> None:
+    page = guard.get("/resources/harbour?project=rivermark/maps")
+    assert "2 blocks can be mended, one is needed" in page.words
+    assert "Enough" in page.words
+    whole = guard.get("/resources/a%2Fb%20%3Ci%3E%26%E2%80%AE?project=rivermark/odd")
+    assert re.search(r"2 of \d+ blocks of its files together can be mended, none is needed", whole.words)
+    assert "Parity has 2 blocks for it, and one is needed." in guard.get("/").words

@@ -22,6 +22,8 @@ from muniment.errors.parity import CannotRepair
 FORMAT = "muniment-pack-1"
 _LINE = re.compile(rb"([0-9a-f]{8}) (([0-9]{1,12}) (.+))")
 _PLACES = (".index", ".index.copy")
+_HEAD = 1000
+"""Bytes within which the first line ends."""
 
 
 class Member(NamedTuple):
@@ -76,6 +78,21 @@ def read_index(folder: Path, name: str) -> PackIndex:
         raise CannotRepair(path=folder / name, reason=f"{lost} of {count} lines of its index are lost in both copies")
     members = tuple(_member(said[number]) for number in range(1, count + 1))
     return PackIndex(members, int(head[2]), head[3])
+
+
+def stream_size(folder: Path, name: str) -> int:
+    """Bytes of all files of a pack together, by the first line of either copy of its index; 0 where both are lost."""
+    for path in index_paths(folder, name):
+        try:
+            with io.BufferedReader(open_regular(path)) as stream:
+                match = _LINE.fullmatch(stream.readline(_HEAD).rstrip(b"\n"))
+        except OSError:
+            continue
+        if match and zlib.crc32(match[2]) == int(match[1], 16):
+            head = match[4].decode("utf-8", "replace").split()
+            if match[3] == b"0" and len(head) == 4 and head[0] == FORMAT:  # noqa: PLR2004 - as in `read_index`
+                return int(head[2])
+    return 0
 
 
 def _gather(path: Path, said: dict[int, str]) -> None:

@@ -8,6 +8,7 @@ from itertools import islice, pairwise
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.responses import Response
 
 from muniment.app.operations import AGES
@@ -17,7 +18,7 @@ from muniment.errors.base import MunimentError
 from muniment.http.throttling import ADMIN, EVENTS, READ
 from muniment.jobs.model import Job, JobState
 from muniment.server.pages.copies import StoreFigures, figures_of
-from muniment.server.pages.instance_facts import named_damage
+from muniment.server.pages.instance_facts import NamedDamage, named_damage
 from muniment.server.pages.live import state_of_everything
 from muniment.server.pages.page import SERVED, Page, resource_path
 from muniment.server.pages.resources import EVENT_WORDS
@@ -187,7 +188,8 @@ def _damaged(page: Page, failed: list[LastCheck]) -> list[Need]:
     found = []
     for at, check in enumerate(sorted(failed, key=lambda each: -each.errors)):
         state = "bad" if check.errors else "unknown"
-        names = named_damage(page, check).names() if at < _NEEDY else []
+        named = named_damage(page, check) if at < _NEEDY else NamedDamage()
+        names = named.names()
         if check.errors and names:
             says = n(len(names), "One file is damaged: {names}.|{n} files are damaged: {names}.", names=_few(names))
         elif check.errors:
@@ -195,10 +197,25 @@ def _damaged(page: Page, failed: list[LastCheck]) -> list[Need]:
         else:
             says = t("It could not be read. Nothing is known to be lost.")
         if check.errors:
-            says += " " + t("Repair restores it from parity or from another copy, where that is enough.")
+            says += f" {_mended(page, named)}"
         path = resource_path(check.project, check.id)
         found.append(Need(state, check.id, says.unescape(), path, str(t("Look at it"))))
     return found
+
+
+def _mended(page: Page, named: NamedDamage) -> Markup:
+    """What mending a resource takes."""
+    t, n = page.texts, page.texts.counted
+    if not named.needs:
+        return t("Repair restores it from parity or from another copy, where that is enough.")
+    worst = named.needs[0]
+    needed = n(worst.lost, "one is needed|{n} are needed")
+    said = n(
+        worst.spare,
+        "Parity has one block for it, and {needed}.|Parity has {n} blocks for it, and {needed}.",
+        needed=needed,
+    )
+    return said if worst.met else said + " " + t("So it takes another copy.")
 
 
 def _few(names: list[str]) -> str:

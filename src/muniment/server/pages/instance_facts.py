@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from muniment.archive import Event, Instance, LastCheck
+from muniment.archive import Event, Instance, LastCheck, ParityBlocks, blocks_of
 from muniment.content.checks import Format
 from muniment.errors.base import MunimentError
 from muniment.server.pages.page import Page
@@ -35,12 +35,27 @@ class ChangeCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What mending damage asks of one parity set: how many blocks are lost, and how many it can make again."""
+
+    lost: int
+    spare: int
+
+    @property
+    def met(self) -> bool:
+        """Whether the parity is enough."""
+        return self.lost <= self.spare
+
+
+@dataclass(frozen=True, slots=True)
 class NamedDamage:
     """The places that the newest check named as wrong or unreadable; `all` says that it named every one."""
 
     wrong: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
     all: bool = True
+    needs: tuple[Need, ...] = ()
+    """What it asks of parity, set by set, the hardest first; empty where that was not measured."""
 
     def names(self) -> list[str]:
         """The wrong ones by what people call them: the path below an instance's content, else the last part."""
@@ -59,6 +74,7 @@ class InstanceFacts:
         self._lock = threading.Lock()
         self._changes: OrderedDict[_Key, ChangeCount] = OrderedDict()
         self._lengths: OrderedDict[_Key, int] = OrderedDict()
+        self._blocks: OrderedDict[_Key, ParityBlocks] = OrderedDict()
         self._formats: OrderedDict[_Key, Mapping[str, tuple[Format, ...]]] = OrderedDict()
 
     def changes(self, instances: Iterable[Instance], files: int) -> dict[int, ChangeCount]:
@@ -82,6 +98,23 @@ class InstanceFacts:
             return self._known(self._lengths, _KEPT, found, planned)
         except MunimentError:
             return 0  # a record of it is damaged; the note of the page says so
+
+    def blocks(self, page: Page, found: Instance) -> ParityBlocks | None:
+        """The blocks of the parity set of an instance's largest file; None where it has none yet."""
+        key = (str(found.root), found.number)
+        with self._lock:
+            if key in self._blocks:
+                return self._blocks[key]
+        try:
+            known = blocks_of(page.archive, found)
+        except MunimentError:
+            return None
+        if known is not None:  # it may still be made
+            with self._lock:
+                self._blocks[key] = known
+                while len(self._blocks) > _KEPT:
+                    self._blocks.popitem(last=False)
+        return known
 
     def formats(self, found: Instance) -> Mapping[str, tuple[Format, ...]]:
         """The formats of an instance's files by path, as they were told when it came in; empty where nobody did."""
@@ -113,4 +146,15 @@ def named_damage(page: Page, check: LastCheck | None) -> NamedDamage:
     if event is None or not isinstance(said, dict):
         return NamedDamage(all=False)
     wrong, unknown = (frozenset(map(str, said.get(name) or ())) for name in ("error", "unknown"))
-    return NamedDamage(wrong, unknown, not event.detail.get("places not named"))
+    return NamedDamage(wrong, unknown, not event.detail.get("places not named"), _needs(event.detail))
+
+
+def _needs(said: Mapping[str, object]) -> tuple[Need, ...]:
+    """What the event of a check measured; a line of the log may have been written by another version."""
+    given = said.get("parity needed")
+    found = [
+        Need(each["lost"], each["spare"])
+        for each in (given if isinstance(given, list) else [])
+        if isinstance(each, dict) and isinstance(each.get("lost"), int) and isinstance(each.get("spare"), int)
+    ]
+    return tuple(sorted(found, key=lambda need: need.lost / max(need.spare, 1), reverse=True))

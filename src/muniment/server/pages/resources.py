@@ -165,6 +165,8 @@ def resource(request: Request, id: str) -> Response:
         cited=cited(page, found, title),
         promise=words_for(page, found.project),
         parity=page.request.app.state.monitor.owes_parity(found.project, found.id),
+        parity_needs=places.needs,
+        parity_blocks=facts.blocks(page, found) if page.archive.config.redundancy else None,
         head=page.archive.head().seq if sees_events else 0,
         said=list(said_of(found.metadata)),
         events=latest_events(page, found) if sees_events else None,

@@ -6,10 +6,12 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from muniment.archive.context import ArchiveContext
+from muniment.archive.fixity.audit.blocks import needed_blocks
 from muniment.archive.fixity.audit.run import audit
 from muniment.archive.index.index import FIXITY_CHECK
 from muniment.archive.package.objects import head_of
@@ -22,6 +24,8 @@ from muniment.errors.base import StorageError
 
 BOOKMARK = "audit.json"
 """In the state folder: how far an audit of the whole archive came."""
+_MOST_MEASURED = 100
+"""Damaged resources of one check whose need of parity is measured: a disk may fail whole."""
 _MOST_PLACES = 20
 _MOST_LETTERS = 4000
 """What one event names of the places of its findings at most: the log is read for ever, and a disk may fail whole."""
@@ -71,6 +75,8 @@ def recorded_audit(
     for finding in found:
         done.note(finding)
         yield finding
+    if not fast:
+        done.measure(context)
     if whole:
         with contextlib.suppress(OSError):
             bookmark.unlink(missing_ok=True)
@@ -99,6 +105,8 @@ class AuditResult:
     """Project to resource to `error` or `unknown` to the first places of such findings, as findings name them."""
     unnamed: dict[str, dict[str, int]] = field(default_factory=dict)
     """Project to resource to how many findings have a place that is not named."""
+    needed: dict[str, dict[str, list[dict[str, object]]]] = field(default_factory=dict)
+    """Project to resource to what mending it from parity asks of each set, as `NeededBlocks` has it."""
 
     @classmethod
     def read(cls, bookmark: Path) -> AuditResult | None:
@@ -146,7 +154,18 @@ class AuditResult:
     def _places_of(self, project: str, id: str) -> dict[str, object]:
         found = self.places.get(project, {}).get(id)
         left = self.unnamed.get(project, {}).get(id)
-        return ({"places": found} if found else {}) | ({"places not named": left} if left else {})
+        needed = self.needed.get(project, {}).get(id)
+        said: dict[str, object] = {"places": found} if found else {}
+        return said | ({"places not named": left} if left else {}) | ({"parity needed": needed} if needed else {})
+
+    def measure(self, context: ArchiveContext) -> None:
+        """Find out what mending the damaged files that are named asks of their parity, for `_MOST_MEASURED` resources.
+
+        It reads these files once more, and no others.
+        """
+        for project, id in islice(((each, id) for each, ids in self.places.items() for id in ids), _MOST_MEASURED):  # noqa: A001 - the domain's word
+            if found := needed_blocks(context, project, id, self.places[project][id].get("error", ())):
+                self.needed.setdefault(project, {})[id] = [each.as_json() for each in found]
 
     def events(
         self,
