@@ -123,4 +123,4 @@ def test_an_instance_costs_the_records_that_the_page_on_growth_says(tmp_path: Pa
             with archive.get("r", "a") if number else archive.new("r") as transaction:
                 transaction.replace(b"%d" % number, "f") if number else transaction.add(b"0", "f")
             sizes.append((archive.get("r").root / "inventory.json").stat().st_size)
-    assert 3000 < (sizes[5] - sizes[2]) / 3 < 3600
+    assert 2400 < (sizes[5] - sizes[2]) / 3 < 2900

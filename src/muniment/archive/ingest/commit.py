@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -45,8 +45,16 @@ from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import refuse_reserved
 from muniment.archive.package.bag import TagFile, tag_files
-from muniment.archive.package.inventory import NAME, Inventory, State, Version, default_message, sidecar
-from muniment.archive.package.names import stored_path
+from muniment.archive.package.inventory import (
+    NAME,
+    PARITY_FROM,
+    Inventory,
+    State,
+    Version,
+    default_message,
+    sidecar,
+)
+from muniment.archive.package.names import PAYLOAD, stored_path
 from muniment.archive.package.objects import declare, head_of, newest_inventory
 from muniment.content import Entry
 from muniment.content.checks import CheckReport
@@ -104,7 +112,7 @@ def seal(
     new = sum(entry.size or 0 for entry in entries.values() if entry.digests[algorithm] in staged)
     with syncing_ahead(area.folder) if len(staged) >= _MANY or new >= _MUCH else contextlib.nullcontext():
         version = Version(created, {}, message, Agent(record.agent_name, record.agent_address))
-        content = _note_payload(area, version.state, entries, staged, algorithm)
+        content = note_payload(base, version.state, entries.values(), staged)
         described = instance_record(record, draft, created, provenance, context.log.settled_head(), checked)
         tags = tag_files(entries, described, context.config.digests, created[:10], tag_files_of(checked))
         stage_tags(area, tags, base, version.state, content)
@@ -121,17 +129,20 @@ def seal(
     return base
 
 
-def _note_payload(
-    area: StagingArea, state: State, entries: Mapping[str, Entry], staged: Mapping[str, str], algorithm: str
+def note_payload(
+    base: Inventory, state: State, entries: Iterable[Entry], staged: Mapping[str, str]
 ) -> dict[str, Mapping[str, str]]:
-    """Fill in the payload's part of a version's state; returns its new content, path to digests."""
+    """Fill in the payload's part of the state of the version after `base`; returns its new content, path to digests."""
     content: dict[str, Mapping[str, str]] = {}
-    folder = f"{area.version.name}/content/"
-    for entry in entries.values():
-        digest = entry.digests[algorithm]
+    folder = f"v{base.head + 1}/content/"
+    for entry in entries:
+        digest = entry.digests[base.algorithm]
         state.setdefault(digest, []).append(stored_path(entry.path))
         if digest in staged:
             content[folder + staged[digest]] = entry.digests
+        elif not (place := base.content_path(digest)).partition("/content/")[2].startswith(PAYLOAD):
+            # The same bytes as a tag file, of which only the first digest was recorded.
+            content[place] = {name: value for name, value in entry.digests.items() if name != base.algorithm}
     return content
 
 
@@ -418,7 +429,10 @@ def stage_tags(
         if target.parent != folder:
             make_folder(target.parent)
         write_file(target, tag.data)
-        content[f"{area.version.name}/content/{path}"] = tag.digests
+        # Tag files are new in every version. So one digest vouches for them, the one that names them too; but
+        # parity of a large one is named by its sha256.
+        all_digests = len(tag.data) >= PARITY_FROM
+        content[f"{area.version.name}/content/{path}"] = tag.digests if all_digests else {base.algorithm: digest}
 
 
 def copy_records(source: Path, target: Path, algorithm: str) -> None:

@@ -27,7 +27,7 @@ from muniment.archive.ingest.checking import (
 )
 
 # The commit point is one for commits and imports; its steps are used here, not written a second time.
-from muniment.archive.ingest.commit import copy_records, instance_record, stage_tags
+from muniment.archive.ingest.commit import copy_records, instance_record, note_payload, stage_tags
 from muniment.archive.ingest.content_writer import ContentWriter
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.import_publication import (
@@ -41,7 +41,7 @@ from muniment.archive.ingest.import_publication import (
 from muniment.archive.ingest.staging import IMPORT, StagingArea, TransactionRecord
 from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, default_message
-from muniment.archive.package.names import keepable, stored_path
+from muniment.archive.package.names import keepable
 from muniment.archive.package.objects import declare, head_of
 from muniment.archive.parity.protect import protect
 from muniment.content import Entry, LogicalPath, Progress, quiet
@@ -308,12 +308,7 @@ class _Build:
         checked = self._examine(area, draft, staged)
         described = instance_record(record, draft, created, list(imported.provenance), self._log, checked)
         state: dict[str, list[str]] = {}
-        content: dict[str, Mapping[str, str]] = {}
-        for entry in entries.values():
-            digest = entry.digests[self._algorithm]
-            state.setdefault(digest, []).append(stored_path(entry.path))
-            if digest in staged:
-                content[f"v{number}/content/{staged[digest]}"] = entry.digests
+        content = note_payload(self._inventory, state, entries.values(), staged)
         tags = tag_files(entries, described, self._context.config.digests, created[:10], tag_files_of(checked))
         stage_tags(area, tags, self._inventory, state, content)
         _drop_empty(area.content)

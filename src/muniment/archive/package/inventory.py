@@ -17,6 +17,9 @@ from muniment.errors.archive import DamagedRecord, ReadFailed
 TYPE = "https://ocfl.io/1.1/spec/#inventory"
 NAME = "inventory.json"
 DECLARATION = "0=ocfl_object_1.1"
+PARITY_FROM = 102_400
+"""Size in bytes from which a file has a parity set of its own, named by its sha256 (as OSF's archiver had it);
+smaller ones share a pack."""
 
 State = dict[str, list[str]]
 """Digest to the paths that have that content."""
@@ -66,13 +69,18 @@ class Inventory:
         return found
 
     def add_version(self, version: Version, content: Mapping[str, Mapping[str, str]]) -> None:
-        """Append `version`, whose new content is `content`: content path to all its digests."""
+        """Append `version`, whose new content is `content`: content path to its digests.
+
+        Of content that is there already it may name digests that were not recorded until now.
+        """
         self.head += 1
         self.versions[self.head] = version
         for path, digests in content.items():
             for algorithm, digest in digests.items():
                 block = self.manifest if algorithm == self.algorithm else self.fixity.setdefault(algorithm, {})
-                block.setdefault(digest, []).append(path)
+                paths = block.setdefault(digest, [])
+                if path not in paths:
+                    paths.append(path)
 
     def pieces(self) -> Iterator[bytes]:
         """The file's content, a block at a time: of many files the whole is large.

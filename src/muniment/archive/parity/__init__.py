@@ -7,7 +7,8 @@ handed over as a list, repaired bytes go to a new path. Syncing, publishing and 
 
 from __future__ import annotations
 
-from muniment.archive.parity.files import PARITY_FROM, ParitySet, make_for_file, repair_file, verify_file
+from muniment.archive.package.inventory import PARITY_FROM
+from muniment.archive.parity.files import ParitySet, make_for_file, repair_file, verify_file
 from muniment.archive.parity.many import make_many
 from muniment.archive.parity.pack_index import Member
 from muniment.archive.parity.packs import PACK, ToPack, make_for_pack, pack_members, repair_pack, verify_pack

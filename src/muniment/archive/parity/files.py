@@ -18,9 +18,6 @@ from muniment.archive.parity.sidecar import ParityFile
 from muniment.errors.archive import ReadFailed
 from muniment.errors.parity import CannotRepair, ParityNotMade
 
-PARITY_FROM = 102_400
-"""Size in bytes from which a file has a set of its own (as OSF's archiver had it); smaller ones share a pack."""
-
 _ONE_THREAD_BELOW = 4_000_000
 
 

@@ -10,7 +10,9 @@ from muniment.archive.package.inventory import Inventory
 from muniment.archive.parity import pack_members, repair_file, repair_pack
 from muniment.archive.parity.protect import file_set_folder, has_set, pack_folder, set_places
 from muniment.archive.parity.sets import sha256_of
-from muniment.errors.archive import DiskFull, ReadFailed
+from muniment.content import Hashers
+from muniment.content.regular import open_regular
+from muniment.errors.archive import DiskFull
 from muniment.errors.base import MunimentError
 from muniment.errors.parity import CannotRepair
 
@@ -26,10 +28,10 @@ def repair_content(damaged: DamagedObject, inventory: Inventory, names: Iterable
         digests = recorded.get(name)
         if digests is None:
             said[name] = "no record says what it should be"
-        elif _is_right(damaged.root / name, digests["sha256"]):
+        elif _is_right(damaged.root / name, digests):
             # Through a link, that is: what was moved away from its place is there.
             said[name] = attempt(lambda name=name, digests=digests: _copy(damaged, name, digests))  # type: ignore[misc] # bound at once
-        elif has_set(damaged.context, file_set_folder(damaged.context.layout, digests["sha256"]), digests["sha256"]):
+        elif _has_set(damaged, digests):
             said[name] = attempt(lambda name=name, digests=digests: _from_set(damaged, name, digests))  # type: ignore[misc] # as above
         else:
             packed.setdefault(_version(name), []).append(name)
@@ -42,11 +44,21 @@ def _version(name: str) -> int:
     return int(name.split("/", 1)[0][1:])
 
 
-def _is_right(path: Path, sha256: str) -> bool:
+def _is_right(path: Path, digests: Mapping[str, str]) -> bool:
+    algorithm = "sha256" if "sha256" in digests else next(iter(digests))
+    hashers = Hashers([algorithm])
     try:
-        return sha256_of(path) == sha256
-    except ReadFailed:
+        with open_regular(path, follow=True) as file:
+            while data := file.read(1 << 20):
+                hashers.update(data)
+    except OSError:
         return False
+    return hashers.values()[algorithm] == digests[algorithm]
+
+
+def _has_set(damaged: DamagedObject, digests: Mapping[str, str]) -> bool:
+    sha256 = digests.get("sha256")
+    return sha256 is not None and has_set(damaged.context, file_set_folder(damaged.context.layout, sha256), sha256)
 
 
 def _copy(damaged: DamagedObject, name: str, digests: Mapping[str, str]) -> str:
@@ -54,7 +66,8 @@ def _copy(damaged: DamagedObject, name: str, digests: Mapping[str, str]) -> str:
         return "it is right"
     with damaged.replacement(_version(name), "copied from where a link in its place pointed") as new:
         # Without a set: the source is right, so that nothing is asked of parity.
-        made = repair_file(damaged.root / name, digests["sha256"], new.folder, new.folder, new.folder / "repaired")
+        sha256 = sha256_of(damaged.root / name)
+        made = repair_file(damaged.root / name, sha256, new.folder, new.folder, new.folder / "repaired")
         new.put(damaged.root / name, made, digests)
         new.commit()
     return "copied from where the link in its place pointed"
