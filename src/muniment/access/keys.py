@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, Row, text
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Row, text
 from muniment.access import rules
 from muniment.access.identities import KEYS_REALM, Caller, Identity
 from muniment.access.permissions import Scope
-from muniment.errors.access import ApiKeyNotFound, BadKeyName, KeyNameTaken
+from muniment.errors.access import ApiKeyNotFound, BadKeyName, KeyChanged, KeyNameTaken
 
 if TYPE_CHECKING:
     from muniment.access.store import AccessStore
@@ -214,13 +215,15 @@ class Keys:
 
         return self._change(work)
 
-    def rotate(self, name: str, *, grace: float, by: str = "") -> NewKey:
+    def rotate(self, name: str, *, grace: float, newest: str = "", by: str = "") -> NewKey:
         """Make the next secret of a name; those before it count for `grace` more seconds and end then by themselves.
 
-        It has the scope of the newest one before, and lives as long as that was made to live.
+        It has the scope of the newest one before, and lives as long as that was made to live. With `newest`, an id,
+        only if that is still the newest one: of two people who renew it the second would end the first one's.
 
         Raises:
             ApiKeyNotFound: No key is called so that is taken now.
+            KeyChanged: Somebody renewed it in between.
             DatabaseUnavailable: The database cannot be reached.
         """
 
@@ -230,6 +233,8 @@ class Keys:
             if not living:
                 raise ApiKeyNotFound(key=name[:_LONGEST_NAME])
             last = living[-1]
+            if newest not in {"", last.id}:
+                raise KeyChanged(key=name[:_LONGEST_NAME], at=f"{datetime.fromtimestamp(last.created_at, UTC):%F %T}")
             ends = None if last.expires_at is None else now + last.expires_at - last.created_at
             made = _new(name, ends, by, last.scope)
             connection.execute(_END_NAME, {"key": name, "ends": now + grace})

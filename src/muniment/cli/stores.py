@@ -64,7 +64,12 @@ def add(
 
     with copying(context) as service:
         known = service.registry.add(
-            name, url, read_keys(keys) if keys else None, request_price=request_price, read_price=read_price
+            name,
+            url,
+            read_keys(keys) if keys else None,
+            request_price=request_price,
+            read_price=read_price,
+            by=str(context.obj.app().agent()),
         )
     note(f"{name} is known; it is the store {known.id}")
 

@@ -444,6 +444,21 @@ stores = Table(
     Column("silent_since", Double),  # since when it cannot, as far as it was tried
     Column("total", BigInteger),  # bytes of room, where it says so
     Column("free", BigInteger),
+    Column("rev", Integer, nullable=False, server_default="1"),  # of its newest revision
+)
+
+# What a store was after each change of it. Credentials are not kept: only whether it had some.
+store_revisions = Table(
+    "store_revisions",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("rev", Integer, primary_key=True, autoincrement=False),
+    Column("address", Text, nullable=False),
+    Column("request_price", Double, nullable=False),
+    Column("read_price", Double, nullable=False),
+    Column("credentials", String(10), nullable=False),  # none, given (with this change), kept (those before)
+    Column("changed_at", Double, nullable=False),
+    Column("changed_by", Text, nullable=False),
 )
 
 tapes = Table(

@@ -126,6 +126,10 @@ class IncorrectRev(Conflict):
     """Revision {provided} was given, but {expected} is the newest: somebody changed it in between. Look at it again, then repeat your change."""  # noqa: E501 - the docstring is the message
 
 
+class KeyChanged(Conflict):
+    """Somebody gave the key {key!r} another secret in between, on {at} UTC. Look at the keys again; that secret is with whoever made it."""  # noqa: E501 - the docstring is the message
+
+
 class ApiKeyNotFound(MissingThing):
     """There is no key {key!r}.
 

@@ -147,8 +147,18 @@ def test_a_key_is_shown_once_opens_what_it_may_and_nothing_after_it_was_revoked(
     assert reader.get("/admin/keys").status == 403
     assert reader.get("/fixity").status == 403
     assert guard.post("/admin/keys", {"name": "reader"}).status == 409
-    actions = {each.attributes.get("action") for each in listed.page.every("form")}
     identity = text[0].split("_")[1]
+    renewed = guard.post(f"/admin/keys/{identity}/renew", {"grace": "1"})
+    second = re.search(r"mun_[a-z2-7]{16}_[a-z2-7]{52}", renewed.words)
+    assert second
+    assert reader.get("/").status == 200, "the former secret counts for the days that were given"
+    late = guard.post(f"/admin/keys/{identity}/renew", {"grace": "0"})
+    assert (late.status, "in between" in late.words) == (409, True)
+    assert guard.post(f"/admin/keys/{identity}/renew", {"grace": "soon"}).status == 400
+    assert guard.post("/admin/keys/none/renew", {"grace": "0"}).status == 404
+    assert Visitor(damaged.url).sign_in(second[0]).get("/").status == 200
+    actions = {each.attributes.get("action") for each in guard.get("/admin/keys").page.every("form")}
+    assert f"/admin/keys/{identity}/renew" not in actions, "the newest of a name is renewed"
     assert f"/admin/keys/{identity}/revoke" in actions
     assert guard.post(f"/admin/keys/{identity}/revoke").status == 400
     assert guard.post(f"/admin/keys/{identity}/revoke", {"sure": "yes"}).status == 303

@@ -24,6 +24,7 @@ from muniment.errors.access import (
     BadAddress,
     BadKeyName,
     InvalidAccessToken,
+    KeyChanged,
     KeyNameTaken,
     UnknownPermissions,
 )
@@ -390,6 +391,14 @@ def test_a_renewed_key_has_no_more_rights_than_the_one_before(
     assert authority.allowed(caller, "resources/read", "o/p")
     assert not authority.allowed(caller, "resources/write", "o/p")
     assert not authority.allowed(caller, "resources/read", None)
+
+
+def test_of_two_who_renew_a_key_the_second_ends_nobody_elses(store: AccessStore) -> None:
+    first = store.keys.create("program")
+    new = store.keys.rotate("program", grace=0, newest=first.key.id)
+    with pytest.raises(KeyChanged):
+        store.keys.rotate("program", grace=0, newest=first.key.id)
+    assert [key.id for key in store.keys.all() if not key.dead(time.time())] == [new.key.id]
 
 
 def test_rotation_makes_no_dead_key_live_and_no_short_one_longer(store: AccessStore) -> None:

@@ -13,7 +13,7 @@ import pytest
 from muniment.jobs import JobState, Priority
 from muniment.jobs.model import State
 from muniment.server import pages
-from muniment.server.pages import about, broken, copies, distillery, evidence, failures, realms, resources
+from muniment.server.pages import about, broken, copies, distillery, evidence, failures, realms, resources, stores
 from muniment.server.pages.page import NAVIGATION
 from muniment.server.pages.texts import LANGUAGES, Texts
 
@@ -37,7 +37,7 @@ def wanted() -> set[str]:
     found |= set(copies.TRIAL_WORDS.values()) | set(copies.TRIAL_STEPS) | set(realms.ISSUER_STEPS)
     found |= set(resources.LABELS.values()) | set(resources.EVENT_WORDS.values()) | set(copies.COPY_WORDS.values())
     found |= set(broken.STATE_WORDS.values()) | set(broken.CAUSE_WORDS.values())
-    found |= {"added", "removed", "renamed"}
+    found |= {"added", "removed", "renamed"} | set(realms.LABELS.values()) | set(stores.KEY_WORDS.values())
     return found
 
 

@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from muniment.access import PERMISSIONS, AclRevision, Identity, check_address
 from muniment.access.permissions import ROOT, ancestors, check_permissions, effective
-from muniment.errors.access import AclNotFound, IncorrectRev
+from muniment.errors.access import AclNotFound, ApiKeyNotFound, IncorrectRev
 from muniment.errors.base import BadInput, MunimentError
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN
 from muniment.server.pages.page import RULES, Page
+from muniment.server.pages.revisions import RevisionRow
 
 router = APIRouter(include_in_schema=False)
 WRITE_RULES = "acls/write"
@@ -23,6 +24,7 @@ _LONGEST = 20_000
 _REVISIONS = 20
 _PEOPLE = 500
 _DAY = 86_400.0
+_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def access_page(request: Request) -> Response:
 
 
 def _access(
-    page: Page, address: str, *, kept: str = "", clash: bool = False, wrong: str = "", status: int = 200
+    page: Page, address: str, *, kept: str | None = None, clash: bool = False, wrong: str = "", status: int = 200
 ) -> Response:
     store = page.access.authorizer.authority.store
     snapshot = page.access.authorizer.authority.snapshot()
@@ -66,6 +68,19 @@ def _access(
             found = origins(page, address, Identity.parse(asked))
         except MunimentError as error:
             faulty = str(error)
+    may_write = page.access.may(WRITE_RULES, _project(address))
+    revisions = [
+        RevisionRow(
+            each.rev,
+            each.changed_at,
+            each.changed_by,
+            as_text(each),
+            undo={"address": address, "rev": str(rev), "rules": as_text(each)}
+            if may_write and each.rev != rev
+            else None,
+        )
+        for each in earlier
+    ]
     t = page.texts
     return page.show(
         "access.html",
@@ -75,11 +90,11 @@ def _access(
         heading=t("Who may do what on {address}?", address=address),
         address=address,
         addresses=sorted(place for place in {*snapshot.rules, ROOT} if page.access.may(RULES, _project(place))),
-        text=kept or as_text(current),
-        now=as_text(current),
+        text=as_text(current) if kept is None else kept,
+        now=revisions[0] if revisions else None,
         rev=rev,
-        revisions=[(each, as_text(each)) for each in earlier],
-        may_write=page.access.may(WRITE_RULES, _project(address)),
+        revisions=revisions,
+        may_write=may_write,
         permissions=PERMISSIONS,
         asked=asked,
         people=people(page, snapshot.rules),
@@ -113,7 +128,7 @@ def change(
         else:
             store.rules.delete(address, rev, by=by)
     except IncorrectRev as error:
-        return _access(page, address, kept=rules, clash=True, wrong=str(error), status=409)
+        return _access(page, address, kept=rules, clash=True, status=error.http_status)
     except MunimentError as error:
         return _access(page, address, kept=rules, wrong=str(error), status=error.http_status)
     return page.go(f"/admin/access?address={address}")
@@ -204,6 +219,30 @@ def create_key(
     return _keys(page, made=made.text)
 
 
+@router.post("/admin/keys/{id}/renew", operation_id="page_keys_renew")
+def renew_key(request: Request, id: str, grace: Annotated[str, Form()] = "") -> Response:
+    """Give a key's name its next secret, if nobody did since it was shown; the former one counts `grace` days more.
+
+    Raises:
+        BadInput: That is no number of days.
+        ApiKeyNotFound: There is no such key.
+    """
+    refuse_other_sites(request)
+    page = Page(request)
+    page.access.require(ADMIN, None)
+    if not (grace.isdecimal() and len(grace) < _DIGITS):
+        raise BadInput(reason=f"{grace[:20]!r} is no number of days")
+    keys = page.access.authorizer.authority.store.keys
+    name = next((each.name for each in keys.all() if each.id == id), None)
+    if name is None:
+        raise ApiKeyNotFound(key=id[:64])
+    try:
+        made = keys.rotate(name, grace=int(grace) * _DAY, newest=id, by=page.access.caller.agent)
+    except MunimentError as error:
+        return _keys(page, wrong=str(error), status=error.http_status)
+    return _keys(page, made=made.text)
+
+
 @router.post("/admin/keys/{id}/revoke", operation_id="page_keys_revoke")
 def revoke_key(request: Request, id: str, sure: Annotated[str, Form()] = "") -> Response:
     """Take a key's power away, and end the sessions that were begun with it.
@@ -225,13 +264,15 @@ def _keys(page: Page, *, made: str = "", wrong: str = "", status: int = 200) -> 
     now = authority.store.database.now()
     found = sorted(authority.store.keys.all(), key=lambda each: (bool(each.dead(now)), -each.created_at))
     living = sum(not each.dead(now) for each in found)
+    # The list begins with the newest, and its form renews a name: an older one of it that still counts has none.
+    newest = {each.name: each.id for each in reversed(found) if not each.dead(now)}
     return page.show(
         "keys.html",
         page.texts("Keys"),
         "/admin/keys",
         status=status,
         heading=page.texts.counted(living, "One key opens something|{n} keys open something"),
-        keys=[(each, each.dead(now)) for each in found],
+        keys=[(each, each.dead(now), newest.get(each.name) == each.id) for each in found],
         made=made,
         wrong=wrong,
         permissions=PERMISSIONS,

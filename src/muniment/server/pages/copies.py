@@ -40,7 +40,7 @@ COPY_WORDS = {
 }
 TRIAL_SHAPES = {"ok": "ok", "failed": "bad", "not tried": "wait"}
 TRIAL_WORDS = {"ok": "Passed", "failed": "Failed", "not tried": "Not tried"}
-TRIAL_STEPS = ("reached", "rights and room", "written", "read back", "removed", "known")
+TRIAL_STEPS = ("reached", "rights and room", "written", "read back", "removed", "known", "changed")
 
 COLUMNS: tuple[Column[CopyRow], ...] = (
     Column("store", lambda each: each.store),

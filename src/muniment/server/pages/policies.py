@@ -14,6 +14,7 @@ from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN
 from muniment.jobs import Ledger
 from muniment.server.pages.page import Page
+from muniment.server.pages.revisions import RevisionRow
 from muniment.workflows.copies.checking import troubles
 from muniment.workflows.copies.policies import PolicyRevision
 from muniment.workflows.copies.policy import EVERY_PROJECT, LONGEST, parse_policy
@@ -80,6 +81,17 @@ def _policy(
     service = page.jobs.copy_service
     revisions: list[PolicyRevision] = service.policies.revisions(page.archive, project)
     now = revisions[0] if revisions else None
+    newest = now.number if now is not None else 0
+    shown = [
+        RevisionRow(
+            each.number,
+            each.at,
+            each.agent,
+            each.text,
+            undo=None if each is now else {"project": project, "rev": str(newest), "policy": each.text},
+        )
+        for each in revisions
+    ]
     t = page.texts
     known = {each.project for each in service.policies.all()}
     heading = t("What is asked of the copies of {project}?", project=project)
@@ -95,9 +107,10 @@ def _policy(
         every=EVERY_PROJECT,
         projects=sorted({*known, *page.archive.projects(), EVERY_PROJECT}),
         own=known,
-        now=now,
+        now=shown[0] if shown else None,
+        rev=newest,
         text=kept if kept is not None else now.text if now else "",
-        revisions=revisions,
+        revisions=shown,
         found=found or [],
         checked=checked,
         clash=clash,

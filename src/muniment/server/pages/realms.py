@@ -11,17 +11,30 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from muniment.access import Authority, Realm
+from muniment.access.realms import RealmRecord, RealmRevision
 from muniment.errors.access import IncorrectRev, RealmNotFound
 from muniment.errors.base import BadInput, MunimentError
 from muniment.http.browsers import refuse_other_sites
 from muniment.server.pages.copies import TRIAL_SHAPES, TRIAL_WORDS
 from muniment.server.pages.page import REALMS, Page
+from muniment.server.pages.revisions import RevisionRow
 
 router = APIRouter(include_in_schema=False)
 _HERE = "/admin/realms"
 WRITE_REALMS = "realms/write"
 _LONGEST = 2000
-FIELDS = ("label", "config_url", "name", "audiences", "groups_claim", "subject_claims", "algorithms", "leeway", "logo")
+LABELS = {
+    "label": "Label",
+    "config_url": "Address of its description",
+    "name": "Name for people",
+    "audiences": "Audiences",
+    "groups_claim": "Claim with the groups",
+    "subject_claims": "Claims with the user",
+    "algorithms": "Signatures that count",
+    "leeway": "Seconds its clock may differ",
+    "logo": "Address of its logo",
+}
+FIELDS = tuple(LABELS)
 """What the form asks for. The issuer's own name comes from its description."""
 ISSUER_STEPS = ("description", "issuer", "keys")
 Result = TypeVar("Result")
@@ -165,6 +178,8 @@ def _realms(
     chosen = next((each for each in known if each.realm.label == label), None)
     if label and chosen is None:
         raise RealmNotFound(realm=label[:64])
+    may_write = page.access.may(WRITE_REALMS, None)
+    revisions = [_shown(page, each, chosen, may_write=may_write) for each in store.revisions(label)] if chosen else []
     living = sum(not each.deprecated for each in known)
     n, t = page.texts.counted, page.texts
     heading = n(living, "One issuer is trusted|{n} issuers are trusted") if known else t("No issuer is trusted yet")
@@ -176,16 +191,31 @@ def _realms(
         heading=heading,
         known=known,
         chosen=chosen,
-        now=_as_typed(chosen.realm) if chosen is not None else None,
-        typed=typed or _as_typed(Realm("", "")),
+        now=revisions[0] if revisions else None,
+        typed=typed or _as_typed(chosen.realm if chosen is not None else Realm("", "")),
         tried=tried or [],
-        revisions=[(each, _as_typed(each.realm)) for each in store.revisions(label)] if label else [],
+        revisions=revisions,
         trial_shapes=TRIAL_SHAPES,
         trial_words=TRIAL_WORDS,
         fields=FIELDS,
-        may_write=page.access.may(WRITE_REALMS, None),
+        labels={name: t(label) for name, label in LABELS.items()},
+        may_write=may_write,
         wrong=wrong,
         clash=clash,
+    )
+
+
+def _shown(page: Page, each: RealmRevision, chosen: RealmRecord | None, *, may_write: bool) -> RevisionRow:
+    typed, t = _as_typed(each.realm), page.texts
+    newest = chosen.rev if chosen is not None else 0
+    again = may_write and not each.deprecated and each.rev != newest
+    return RevisionRow(
+        each.rev,
+        each.changed_at,
+        each.changed_by,
+        fields=tuple((str(t(LABELS[name])), value) for name, value in typed.items()),
+        undo={"rev": str(newest), **typed} if again else None,
+        remark=str(t("Trusted no longer")) if each.deprecated else "",
     )
 
 

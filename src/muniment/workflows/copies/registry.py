@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from muniment.content.identity import new_uuid
 from muniment.content.times import now
 from muniment.database import Database
-from muniment.database.tables import copies, stores, tapes
+from muniment.database.tables import copies, store_revisions, stores, tapes
+from muniment.errors.access import IncorrectRev
 from muniment.errors.base import BadInput, BadSetting
 from muniment.errors.copies import StoreExists, StoreNotEmpty, StoreUnknown, WrongStore
 from muniment.errors.stores import KeyTaken, StoreNotReady
@@ -47,6 +49,42 @@ class StoreRecord:
     silent_since: float | None = None
     total: int | None = None
     free: int | None = None
+    rev: int = 1
+    """The number of its newest revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRevision:
+    """A store as one change left it. Prices as in `StoreRecord`; times are seconds since 1970 UTC."""
+
+    rev: int
+    address: str
+    request_price: float
+    read_price: float
+    credentials: str
+    """Whether it had some: `none`, `given` with this change, or `kept` from before. They themselves are not here."""
+    changed_at: float
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChange:
+    """What a store that is known is to be. `keys` are new credentials; None leaves those there are, {} removes them."""
+
+    name: str
+    address: str
+    request_price: float = 0.0
+    read_price: float = 0.0
+    keys: Mapping[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def address_in_full(self) -> str:
+        """The address, a folder's from the root on."""
+        return self.address if "://" in self.address else str(Path(self.address).absolute())
+
+    def moves(self, known: StoreRecord) -> bool:
+        """Whether the store is reached in another way than before, so that it has to be tried."""
+        return self.keys is not None or self.address_in_full != known.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +121,9 @@ class StoreRegistry:
         *,
         request_price: float = 0.0,
         read_price: float = 0.0,
+        by: str = "",
     ) -> StoreRecord:
-        """Know a store from now on; it gets a mark, or has one of this archive already.
+        """Know a store from now on; it gets a mark, or has one of this archive already. `by` says who makes it known.
 
         Raises:
             BadInput, BadStore: The name or the address cannot be used.
@@ -104,14 +143,87 @@ class StoreRegistry:
             "logged": 0,
             "reason": "",
             "added_at": self._database.now(),
-            "key_id": None,
-            "sealed": None,
+            **self._sealed(name, keys),
         }
-        if keys:
-            ring = self._keyring()
-            row |= {"key_id": ring.first, "sealed": ring.seal(_SEALED_AS, name, dict(keys))}
-        self._database.write(lambda connection: connection.execute(insert(stores), row))
+        change = StoreChange(name, address, request_price, read_price, keys)
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(stores), row)
+            self._remember(connection, change, 1, "given" if keys else "none", by)
+
+        self._database.write(work)
         return known
+
+    def change(self, change: StoreChange, rev: int | None = None, *, by: str = "") -> StoreRecord:
+        """Reach a store that is known in another way, or let it cost something else; its copies stay known.
+
+        `rev` is its newest revision as the caller knows it; None goes without that check. Credentials that are
+        replaced are erased: whoever undoes the change gives them again.
+
+        Raises:
+            StoreUnknown: There is none of that name.
+            WrongStore: At the new address lies another, or none that has a mark.
+            IncorrectRev: Somebody changed it in between.
+            BadStore, StoreUnreachable, StoreRefused, StoreNotReady: It cannot be used so; it stays what it was.
+        """
+        known = self.get(change.name)
+        if change.moves(known):
+            self.open_changed(change)
+        values: dict[str, object] = {
+            "address": change.address_in_full,
+            "request_price": change.request_price,
+            "read_price": change.read_price,
+        }
+        if change.keys is not None:
+            values |= self._sealed(change.name, change.keys)
+
+        def work(connection: Connection) -> None:
+            row = connection.execute(select(stores.c.rev, stores.c.sealed).where(stores.c.name == change.name)).first()
+            newest = 0 if row is None else int(row.rev)
+            expected = newest if rev is None else rev
+            had = "none" if row is None or row.sealed is None else "kept"
+            credentials = had if change.keys is None else "given" if change.keys else "none"
+            # Of two at once the second waits here, and then finds another number.
+            query = update(stores).where(stores.c.name == change.name, stores.c.rev == expected)
+            if connection.execute(query.values(**values, rev=expected + 1)).rowcount != 1:
+                raise IncorrectRev(provided=expected, expected=newest)
+            self._remember(connection, change, expected + 1, credentials, by)
+
+        self._database.write(work)
+        return self.get(change.name)
+
+    def revisions(self, name: str, most: int = 20) -> list[StoreRevision]:
+        """What a store was after each change, the newest first."""
+        columns = [store_revisions.c[each] for each in StoreRevision.__slots__]
+        query = select(*columns).where(store_revisions.c.name == name).order_by(store_revisions.c.rev.desc())
+        rows = self._database.read(lambda connection: connection.execute(query.limit(most)).mappings().all())
+        return [StoreRevision(**row) for row in rows]
+
+    def credentials_from(self, name: str) -> str:
+        """Where a store's credentials come from: `environment`, `sealed`, or nowhere (empty)."""
+        if name in self._keys:
+            return "environment"
+        query = select(stores.c.name).where(stores.c.name == name, stores.c.sealed.is_not(None))
+        return "sealed" if self._database.read(lambda connection: connection.scalar(query)) else ""
+
+    def _sealed(self, name: str, keys: Mapping[str, str] | None) -> dict[str, object]:
+        if not keys:
+            return {"key_id": None, "sealed": None}
+        ring = self._keyring()
+        return {"key_id": ring.first, "sealed": ring.seal(_SEALED_AS, name, dict(keys))}
+
+    def _remember(self, connection: Connection, change: StoreChange, rev: int, credentials: str, by: str) -> None:
+        row = {
+            "name": change.name,
+            "rev": rev,
+            "address": change.address_in_full,
+            "request_price": change.request_price,
+            "read_price": change.read_price,
+            "credentials": credentials,
+            "changed_at": self._database.now(),
+            "changed_by": by,
+        }
+        connection.execute(insert(store_revisions), row)
 
     def open_new(
         self, name: str, address: str, keys: Mapping[str, str] | None = None, *, make: bool = False
@@ -172,15 +284,30 @@ class StoreRegistry:
         """
         known = self.get(name)
         store = self._opened(name, known.address, self._credentials(name), make=False)
-        try:
-            mark = self._read_mark(name, known.address, store)
-        except StoreNotReady:  # on a tape that is elsewhere: the tape's own name tells it from others
-            return store
-        if mark is None:
-            raise WrongStore(name=name, address=known.address, reason=f"it has no mark ({MARK})")
-        if mark["store"] != known.id:
-            raise WrongStore(name=name, address=known.address, reason=f"its mark says {mark['store']}, not {known.id}")
+        with contextlib.suppress(StoreNotReady):  # a tape that is elsewhere: its own name tells it from others
+            self._see_mark(known, known.address, store)
         return store
+
+    def open_changed(self, change: StoreChange) -> tuple[str, Store]:
+        """The new address in full and the store there, when it is the one that is known; nothing is changed.
+
+        Raises:
+            StoreUnknown: There is none of that name.
+            WrongStore: At the new address lies another, or none that has a mark.
+            BadStore, StoreUnreachable, StoreRefused, StoreNotReady, SecretUnreadable: It cannot be used so.
+        """
+        known, address = self.get(change.name), change.address_in_full
+        keys = self._credentials(change.name) if change.keys is None else change.keys
+        store = self._opened(change.name, address, {**keys, **self._keys.get(change.name, {})}, make=False)
+        self._see_mark(known, address, store)
+        return address, store
+
+    def _see_mark(self, known: StoreRecord, address: str, store: Store) -> None:
+        mark = self._read_mark(known.name, address, store)
+        if mark is None:
+            raise WrongStore(name=known.name, address=address, reason=f"it has no mark ({MARK})")
+        if mark["store"] != known.id:
+            raise WrongStore(name=known.name, address=address, reason=f"its mark says {mark['store']}, not {known.id}")
 
     def _opened(self, name: str, address: str, keys: Mapping[str, str], *, make: bool) -> Store:
         records = self._folders.records / name
@@ -236,7 +363,7 @@ class StoreRegistry:
         self._database.write(lambda connection: connection.execute(query))
 
     def forget(self, name: str, *, with_copies: bool = False) -> None:
-        """Know a store no more; what it holds stays there.
+        """Know a store no more, nor what it was before; what it holds stays there.
 
         Raises:
             StoreUnknown: There is none of that name.
@@ -252,6 +379,7 @@ class StoreRegistry:
                 return int(held)
             connection.execute(delete(copies).where(copies.c.store == name))
             connection.execute(delete(tapes).where(tapes.c.store == name))
+            connection.execute(delete(store_revisions).where(store_revisions.c.name == name))
             connection.execute(delete(stores).where(stores.c.name == name))
             return 0
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from muniment.errors.access import IncorrectRev
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.stores import StoredWrong
 from muniment.jobs import Again, Call, Done
 from muniment.stores import put_bytes, read_bytes
 from muniment.workflows.copies.figures import note_figures
+from muniment.workflows.copies.registry import StoreChange
 from muniment.workflows.copies.service import CopyService
 
 if TYPE_CHECKING:
@@ -97,7 +99,36 @@ class NewStore:
     read_price: float = 0.0
 
 
-def try_new(service: CopyService, wanted: NewStore, *, add: bool) -> list[TrialResult]:
+def try_changed(service: CopyService, change: StoreChange, rev: int, *, save: bool, by: str = "") -> list[TrialResult]:
+    """Each step of using a store as it is to be, up to the first that fails; with `save` it is so at the end.
+
+    Where nothing but prices change, nothing is tried. Without `save` nothing is left there or here.
+
+    Raises:
+        StoreUnknown: There is none of that name.
+        IncorrectRev: Somebody changed it in between.
+    """
+    registry = service.registry
+    known = registry.get(change.name)
+    if known.rev != rev:
+        raise IncorrectRev(provided=rev, expected=known.rev)
+    found: list[TrialResult] = []
+    store = None
+    if change.moves(known) or not save:
+        reached = _tried(
+            found, "reached", lambda: registry.open_changed(change), lambda both: f"{both[0]}, with its mark"
+        )
+        store = None if reached is None else reached[1]
+        _use(found, store)
+    if save:
+        _tried(found, "changed", lambda: registry.change(change, rev, by=by), lambda made: f"revision {made.rev}")
+        if store is not None and all(each.state != "failed" for each in found):
+            registry.note(change.name, reason="")
+            note_figures(service.table.database, change.name, store)
+    return found
+
+
+def try_new(service: CopyService, wanted: NewStore, *, add: bool, by: str = "") -> list[TrialResult]:
     """Each step of using a store that is not known yet, up to the first that fails; with `add` it is known at the end.
 
     Without `add` nothing is left there, and no folder is made.
@@ -122,6 +153,7 @@ def try_new(service: CopyService, wanted: NewStore, *, add: bool) -> list[TrialR
                 wanted.keys,
                 request_price=wanted.request_price,
                 read_price=wanted.read_price,
+                by=by,
             ),
             lambda record: record.id,
         )
