@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 from muniment.app.bucket import BucketArchive
-from muniment.archive import Agent
+from muniment.archive import Agent, ImportedFile, ImportedInstance
 from muniment.archive.bucket.intake import Intake, transactions
+from muniment.content import Entry, LogicalPath
 from muniment.errors.stores import KeyNotFound
 from muniment.testing.keys import FolderKeys
 from tests.crash.judging import State, assert_ocfl
@@ -52,6 +55,25 @@ def make_next(archive: BucketArchive) -> None:
         transaction.add(LARGE + b"!", "larger.bin")
 
 
+def _instance(number: int, of: str) -> ImportedInstance:
+    files = {f"{number}.txt": f"{of} {number}\n".encode(), "same.txt": b"same\n", "large.bin": LARGE + b"?" * number}
+    return ImportedInstance(
+        [ImportedFile(Entry(LogicalPath(path), len(data)), partial(BytesIO, data)) for path, data in files.items()],
+        message=f"{of}, {number}",
+    )
+
+
+def make_history(archive: BucketArchive) -> None:
+    """A new resource that has three instances already."""
+    archive.import_history("two", [_instance(number, "two") for number in (1, 2, 3)])
+
+
+def make_histories(archive: BucketArchive) -> None:
+    """Two new resources, which become visible together."""
+    named = (("two", None, [_instance(1, "two"), _instance(2, "two")]), ("three", None, [_instance(1, "three")]))
+    archive.import_histories(named)
+
+
 def purge(archive: BucketArchive) -> None:
     """The end of a resource."""
     archive.purge("one", "it was made by mistake")
@@ -61,6 +83,8 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "new": ("preservation", make_new),
     "next": ("preservation", make_next),
     "next-dynamic": ("dynamic", make_next),
+    "history": ("preservation", make_history),
+    "histories": ("preservation", make_histories),
     "purge": ("dynamic", purge),
 }
 
@@ -100,8 +124,9 @@ def _staged(keys: FolderKeys, path: str) -> bool:
             seal = Intake(keys, transaction).read_end()
         except KeyNotFound:
             continue
-        if seal is not None and path in seal.files and keys.stat(seal.files[path].key):
-            return True
+        for each in seal.objects if seal is not None else ():
+            if path in each.files and keys.stat(each.files[path].key):
+                return True
     return False
 
 

@@ -27,19 +27,29 @@ from muniment.errors.archive import DamagedRecord, ReadFailed
 
 
 @dataclass(frozen=True, slots=True)
-class SealedVersion:
-    """A version that is complete in its staging area, for whoever publishes it.
+class SealedResource:
+    """The versions after `base` up to `head` of one resource, complete in a staging area.
 
-    `object` is the folder that stands for the object's root; `inventory` is the digest of the version's inventory;
-    `log` the newest event's number when the transaction began; `events` what the log is to say of it.
+    `object` is the folder that stands for the object's root; `inventory` is the digest of the newest one's inventory.
     """
 
-    transaction: str
     project: str
     id: str
     base: int
+    head: int
     object: Path
     inventory: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTransaction:
+    """What is complete in its staging area, for whoever publishes it: one version, or new resources with a history.
+
+    `log` is the newest event's number when the transaction began; `events` what the log is to say of it.
+    """
+
+    transaction: str
+    resources: tuple[SealedResource, ...]
     log: int
     events: tuple[Event, ...]
 
@@ -47,8 +57,8 @@ class SealedVersion:
 class Home(Protocol):
     """Where committed versions lie, when that is not the archive's own folder."""
 
-    def publish(self, version: SealedVersion) -> None:
-        """Commit a version; on return it is on stable storage with its event.
+    def publish(self, sealed: SealedTransaction) -> None:
+        """Commit what was sealed; on return it is on stable storage with its events.
 
         Raises:
             StaleTransaction, ResourceExists, TransactionRolledBack: Somebody else was first; nothing is published.

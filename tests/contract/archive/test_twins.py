@@ -92,15 +92,15 @@ def test_a_live_log_goes_on_with_what_comes(archive: Any) -> None:
 
 @pytest.mark.parametrize("form", ["tar", "zip"])
 @pytest.mark.parametrize("layout", ["bag", "instances", "ocfl"])
-def test_a_package_goes_out_and_comes_in(on_a_disk: Any, layout: str, form: PackageForm) -> None:
-    put(on_a_disk, "car", file=b"1" * 1000)
+def test_a_package_goes_out_and_comes_in(archive: Any, layout: str, form: PackageForm) -> None:
+    put(archive, "car", file=b"1" * 1000)
     pieces: list[bytes] = []
-    size, sha256 = on_a_disk.export("car", layout, pieces.append, form=form)
+    size, sha256 = archive.export("car", layout, pieces.append, form=form)
     assert sum(map(len, pieces)) == size
     assert b"".join(pieces).startswith(b"PK") == (form == "zip")
     assert len(sha256) == 64
-    assert on_a_disk.import_package(iter(pieces), id="bus") == ["bus"]
-    assert on_a_disk.get("bus").read("file") == b"1" * 1000
+    assert archive.import_package(iter(pieces), id="bus") == ["bus"]
+    assert archive.get("bus").read("file") == b"1" * 1000
 
 
 @pytest.mark.parametrize("layout", ["bag", "instances", "ocfl"])
@@ -128,37 +128,37 @@ def test_an_unknown_layout_is_named_with_those_that_are_known(archive: Any) -> N
         archive.export("bus", "bag", print)
 
 
-def test_a_package_is_called_what_its_sender_calls_it(on_a_disk: Any, tmp_path: Path) -> None:
+def test_a_package_is_called_what_its_sender_calls_it(archive: Any, tmp_path: Path) -> None:
     packed = pack(make_bag(tmp_path / "bag"), "bag.tar").read_bytes().rstrip(b"\0")
     told: list[Finding] = []
     short = packed + bytes(-len(packed) % 512 + 512)
-    on_a_disk.import_package([short], id="named", name="bag.tar", notice=told.append)
-    on_a_disk.import_package([short], id="nameless", notice=told.append)
+    archive.import_package([short], id="named", name="bag.tar", notice=told.append)
+    archive.import_package([short], id="nameless", notice=told.append)
     assert [finding.where for finding in told] == ["bag.tar", "the package"]
-    origins = [event.detail["origin"] for event in on_a_disk.events() if event.event == "ingestion"]
+    origins = [event.detail["origin"] for event in archive.events() if event.event == "ingestion"]
     assert origins == [{"path": "bag.tar", "kind": "bag"}, {"kind": "bag"}]
     with pytest.raises(PackageRefused, match=r"^my letters\.tar was refused: B052 my letters\.tar"):
-        on_a_disk.import_package([b"neither"], name="my letters.tar")
+        archive.import_package([b"neither"], name="my letters.tar")
 
 
-def test_records_that_are_wrong_are_named_by_their_place_in_the_package(on_a_disk: Any, tmp_path: Path) -> None:
-    put(on_a_disk, "car", file=b"1")
+def test_records_that_are_wrong_are_named_by_their_place_in_the_package(archive: Any, tmp_path: Path) -> None:
+    put(archive, "car", file=b"1")
     bag = tmp_path / "bag"
-    export(on_a_disk, "car", "bag", bag)
+    export(archive, "car", "bag", bag)
     (bag / "metadata/instance.json").write_text("[]")
     for each in bag.glob("tagmanifest-*"):
         each.unlink()
     with pytest.raises(PackageRefused, match=r"^bag\.tar/metadata/instance\.json was refused"):
-        on_a_disk.import_package([pack(bag, "bag.tar").read_bytes()], id="bus", name="bag.tar")
+        archive.import_package([pack(bag, "bag.tar").read_bytes()], id="bus", name="bag.tar")
 
 
-def test_staged_changes_are_a_version_when_asked_for(on_a_disk: Any, tmp_path: Path) -> None:
+def test_staged_changes_are_a_version_when_asked_for(archive: Any, tmp_path: Path) -> None:
     made = staged(make_object(tmp_path / "object", [{"a": b"1"}]))
     packed = pack(made, "object.tar").read_bytes()
-    on_a_disk.import_package([packed], id="as it was")
-    on_a_disk.import_package([packed], id="with them", staged=True)
-    assert {id: on_a_disk.get(id).number for id in ("as it was", "with them")} == {"as it was": 1, "with them": 2}
-    assert on_a_disk.get("with them").read("b") == b"only here"
+    archive.import_package([packed], id="as it was")
+    archive.import_package([packed], id="with them", staged=True)
+    assert {id: archive.get(id).number for id in ("as it was", "with them")} == {"as it was": 1, "with them": 2}
+    assert archive.get("with them").read("b") == b"only here"
 
 
 def test_an_empty_package_is_refused(archive: Any) -> None:

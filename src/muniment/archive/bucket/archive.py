@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, overload
+from typing import Any, Literal, NoReturn, Self, overload
 
 from muniment.archive.archive import Archive
 from muniment.archive.bucket import recovery as in_the_bucket
@@ -29,9 +29,11 @@ from muniment.archive.fixity.audit import AuditResult
 from muniment.archive.index.index import Index
 from muniment.archive.index.rebuild import summary
 from muniment.archive.ingest import recovery
+from muniment.archive.ingest.import_history import NamedHistory, make_resources
 from muniment.archive.ingest.purge import deletion_event, written_tombstone
 from muniment.archive.ingest.transaction import Transaction
 from muniment.archive.package.instance import Instance, earlier_instance
+from muniment.archive.package.objects import head_of
 from muniment.content import Finding, Progress, quiet
 from muniment.content.acceptable import check_agent, check_text
 from muniment.content.archive import Leftover, Repair, Start, Summary
@@ -43,9 +45,6 @@ from muniment.content.times import now
 from muniment.errors.archive import NotEmpty, NotInBucket, ReasonNeeded, ResourceNotFound, Unfinished
 from muniment.errors.base import RemoteError, StorageError
 from muniment.errors.stores import KeyNotFound
-
-if TYPE_CHECKING:
-    from muniment.archive.ingest.import_history import NamedHistory
 
 
 class BucketArchive(Archive):
@@ -269,6 +268,20 @@ class BucketArchive(Archive):
         except (RemoteError, StorageError) as error:
             raise Unfinished(what=f"The purge of {id!r}", reason=error.message) from error
 
+    def import_histories(
+        self, resources: Sequence[NamedHistory], *, events: Sequence[Event] = (), progress: Progress = quiet
+    ) -> list[Instance]:
+        """Make new resources with all their instances.
+
+        Raises:
+            MunimentError: As `Archive.import_histories`; nothing was imported.
+            CommitUncertain: Nobody can tell yet.
+        """
+        self._refuse_read_only()
+        made = make_resources(self._context, resources, events, self._refuse_purged, progress)
+        heads = [head_of(self._context.layout.object(*each)) for each in made]  # from records of this machine
+        return [self._home.published(*each, head) for each, head in zip(made, heads, strict=True)]
+
     def _finish_purge(self, told: Mapping[str, Any]) -> Event:
         prefix = object_place(told["project"], told["id"])
         self._keys.remove([each.key for each in self._keys.list(prefix)])
@@ -398,17 +411,6 @@ class BucketArchive(Archive):
         return mirror_bucket(self._home, self.config, target, progress)
 
     # --- what a bucket does not do
-
-    def import_histories(
-        self, resources: Sequence[NamedHistory], *, events: Sequence[Event] = (), progress: Progress = quiet
-    ) -> NoReturn:
-        """Histories come into a bucket one instance after the other.
-
-        Raises:
-            NotInBucket: Always.
-        """
-        del resources, events, progress
-        raise NotInBucket(what="import packages with all their instances at once")
 
     def protect(self, id: str, project: str | None = None, *, progress: Progress = quiet) -> int:
         """No parity is made in a bucket: the store's own copies stand for it. 0 sets were made.

@@ -5,11 +5,14 @@ The order is the promise (docs/durability.md):
 1. everything the version brings is put below `intake/<transaction>/`, and looked at;
 2. the seal is put **once**: from here on whoever opens the archive finishes it;
 3. **the version's inventory is put once in its place**: from here on it is committed, and cannot fail;
+   of a history, which is a new resource's, its first version's: the seal tells of the others;
 4. the event is put once, with the number after the newest;
 5. the files are laid out in their places, then the sidecar, then the copies in the object's root;
 6. the intake is removed, the seal last.
 
-Steps 3 to 6 may be done by any number of machines at once: what each puts is the same, or is put once.
+A history whose root was not made yet may lack versions in its place: readers take the newest from the seal, and who
+commits the next version lays it out first. Steps 3 to 6 may be done by any number of machines at once: what each puts
+is the same, or is put once.
 """
 
 from __future__ import annotations
@@ -18,20 +21,20 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from muniment.archive.bucket.instance import BucketInstance
-from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, Staged, seal_of
+from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, Staged, seal_of
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import commit_key, declaration_key, object_place, tombstone_key, version_numbers
 from muniment.archive.bucket.log import BucketLog
-from muniment.archive.context import SealedVersion
+from muniment.archive.context import SealedResource, SealedTransaction
 from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, write_file, writing
 from muniment.archive.disk.layout import ArchiveLayout
-from muniment.archive.package.inventory import NAME, Inventory, parse_inventory, read_inventory, sidecar
+from muniment.archive.package.inventory import NAME, parse_inventory, read_inventory, sidecar
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import declare, newest_inventory
 from muniment.content.config import ArchiveConfig, Mode
@@ -83,34 +86,37 @@ class BucketHome:
 
     # --- committing
 
-    def publish(self, version: SealedVersion) -> None:
-        """Commit a version that is complete on this machine.
+    def publish(self, sealed: SealedTransaction) -> None:
+        """Commit what is complete on this machine.
 
         Raises:
             MunimentError: As `Home.publish`.
         """
-        intake = Intake(self.keys, version.transaction)
-        if self.is_committed(version.project, version.id, version.base + 1, version.transaction):
+        intake = Intake(self.keys, sealed.transaction)
+        first = sealed.resources[0]
+        if self.is_committed(first.project, first.id, first.base + 1, sealed.transaction):
             self._finish_left(intake)  # another machine did it, or this one before it was cut off
             return
         try:
-            self._refuse_late(version)
-            seal = intake.upload(version, str(self._agent), self._config.digests[0])
+            for each in sealed.resources:
+                self._refuse_late(each)
+            seal = intake.upload(sealed, str(self._agent), self._config.digests[0])
         except BaseException:
             intake.drop()
             raise
-        with _uncertain(version.transaction):
+        with _uncertain(sealed.transaction):
             if not self.keys.put_once(intake.end, seal.as_bytes()):
-                raise TransactionRolledBack(transaction=version.transaction)
-            ours = self.commit(seal, version.object / f"v{seal.number}" / NAME)
-        if not ours:
+                raise TransactionRolledBack(transaction=sealed.transaction)
+            lost = self.commit(seal, lambda count: _first_inventory(sealed.resources[count]))
+        if lost is not None:
             intake.drop()
-            self._refuse_late(version, beaten=True)
+            self._refuse_late(sealed.resources[lost], beaten=True)
         # Committed. What is left is the same for all, and whoever opens the archive next does what fails here.
         with contextlib.suppress(RemoteError, StorageError):
-            self._keep_records(version)
+            for each in sealed.resources:
+                self._keep_records(each)
         with contextlib.suppress(RemoteError, StorageError):
-            self.finish(seal, version.object)
+            self.finish(seal, [each.object for each in sealed.resources])
 
     def is_committed(self, project: str, id: str, number: int, transaction: str) -> bool:
         """Whether the version of this number is that of this transaction.
@@ -127,35 +133,54 @@ class BucketHome:
         with contextlib.suppress(KeyNotFound):
             seal = intake.read_end()
             if seal is not None:
+                self.commit(seal, lambda count: self.staged_inventory(intake, count))
                 self.finish(seal)
 
-    def commit(self, seal: Seal, inventory: bytes | Path) -> bool:
-        """Put a sealed version's inventory in its place: the commit point. False where another stands there.
+    def commit(self, seal: Seal, inventory: Callable[[int], bytes | Path]) -> int | None:
+        """Put the inventories of what was sealed in their places: the commit point.
+
+        `inventory` gives the one that commits the object of a count. The count of the object where another stands,
+        None where nothing is lost.
 
         Raises:
             StoreUnreachable: Nobody can tell.
             StoreFailed, StoreRefused: It was not done.
             StoredWrong: The store gave back something else: it lies.
         """
-        key = commit_key(seal.place, seal.number)
-        if self._tombstone(seal.project, seal.id) is not None:
-            return False
-        if not self.keys.put_once(key, inventory, note=seal.transaction):
-            return False
-        if not self.is_as_sealed(seal):
-            raise StoredWrong(store=str(self.keys), key=key, what="digest", found="another", expected=seal.inventory)
-        return True
+        for count, each in enumerate(seal.objects):
+            if self._tombstone(each.project, each.id) is not None:
+                return count
+            if each.number > 1:
+                self._finish_history(each.place)
+            key = commit_key(each.place, each.number)
+            if not self.keys.put_once(key, inventory(count), note=seal.transaction):
+                return count
+            if not self.is_as_sealed(each):
+                raise StoredWrong(
+                    store=str(self.keys), key=key, what="digest", found="another", expected=each.inventories[0]
+                )
+        return None
 
-    def is_as_sealed(self, seal: Seal) -> bool:
+    def staged_inventory(self, intake: Intake, count: int) -> bytes:
+        """The inventory that commits the object of a count, as it was uploaded.
+
+        Raises:
+            KeyNotFound: It is being cleared.
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be had.
+        """
+        with self.keys.open(intake.inventory(count + 1)) as stream:
+            return stream.read()
+
+    def is_as_sealed(self, each: SealedObject) -> bool:
         """Whether what stands in a committed version's place is the inventory that was sealed.
 
         Raises:
             StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
         """
-        return self._digest(commit_key(seal.place, seal.number)) == seal.inventory
+        return self._digest(commit_key(each.place, each.number)) == each.inventories[0]
 
-    def finish(self, seal: Seal, local: Path | None = None) -> None:
-        """Do what follows the commit of a version; from `local`, the folder it was built in, where that is here.
+    def finish(self, seal: Seal, local: Sequence[Path] = ()) -> None:
+        """Do what follows the commit; from `local`, the folders the objects were built in, where these are here.
 
         Raises:
             MunimentError: Not all was done; whoever opens the archive goes on.
@@ -163,13 +188,21 @@ class BucketHome:
         intake = Intake(self.keys, seal.transaction)
         self._log.append_once(seal.events, seal.transaction, seal.log)
         try:
-            self._lay_out(seal, local)
+            for count, each in enumerate(seal.objects):
+                self._lay_out(each, local[count] if local else None)
         except KeyNotFound:
             if self.keys.stat(intake.end) is None:
                 return  # somebody else was faster, and cleared it
             raise
-        self.finish_root(seal.project, seal.id)
+        for each in seal.objects:
+            self.finish_root(each.project, each.id)
         intake.clear()
+
+    def _finish_history(self, place: str) -> None:
+        """Lay out a history that was committed and is not in its place: nothing may follow it before that."""
+        seal = None if self._is_settled(place) else self._seal_that_made(place)
+        if seal is not None:
+            self.finish(seal)
 
     def finish_root(self, project: str, id: str) -> None:
         """Make the copies in the object's root those of its newest version (not in worm mode after the first).
@@ -180,7 +213,7 @@ class BucketHome:
         place = object_place(project, id)
         done = 0
         for _ in range(_LOOKS):
-            newest = self.newest(project, id)
+            newest = self._listed(place)
             if newest == done or not newest:
                 return
             if newest == 1 or self._config.mode is not Mode.WORM:
@@ -190,23 +223,31 @@ class BucketHome:
                 self.keys.put(f"{place}{NAME}.{self._config.digests[0]}", sidecar(data, self._config.digests[0]))
             done = newest
 
-    def _lay_out(self, seal: Seal, local: Path | None) -> None:
-        """Put every file of a committed version in its place that is not there, then the sidecar."""
-        folder = f"{seal.place}v{seal.number}/"
-        there = {each.key.removeprefix(seal.place): each.size for each in self.keys.list(folder)}
-        missing = [(path, at) for path, at in seal.files.items() if there.get(path) != at.size]
-        expected = {} if local is not None or not missing else self._expected(seal)
-        _all_at_once(lambda one: self._lay_out_one(seal, *one, local, expected), missing)
-        digest_name = self._config.digests[0]
-        self.keys.put(f"{folder}{NAME}.{digest_name}", f"{seal.inventory} {NAME}\n".encode("ascii"))
-        if seal.number == 1:
-            self.keys.put(declaration_key(seal.place), declare(Path())[1])
+    def _lay_out(self, sealed: SealedObject, local: Path | None) -> None:
+        """Put every file of what was committed in its place that is not there, then the sidecars."""
+        algorithm = self._config.digests[0]
+        folder = f"{sealed.place}v{sealed.number}/" if sealed.head == sealed.number else sealed.place
+        there = {each.key.removeprefix(sealed.place): each.size for each in self.keys.list(folder)}
+        missing = [(path, at) for path, at in sealed.files.items() if there.get(path) != at.size]
+        expected = {} if local is not None or not missing else self._expected(sealed)
+        later = {f"v{number}/{NAME}" for number in range(sealed.number + 1, sealed.head + 1)}
+        # The inventories of a history's later versions first: nothing lies in an object that none of them names.
+        for path, at in sorted((each for each in missing if each[0] in later), key=lambda one: _version_of(one[0])):
+            self._lay_out_one(sealed, path, at, local, expected)
+        content = [each for each in missing if each[0] not in later]
+        _all_at_once(lambda one: self._lay_out_one(sealed, *one, local, expected), content)
+        for number, digest in enumerate(sealed.inventories, sealed.number):
+            self.keys.put(f"{sealed.place}v{number}/{NAME}.{algorithm}", f"{digest} {NAME}\n".encode("ascii"))
+        if sealed.number == 1:
+            self.keys.put(declaration_key(sealed.place), declare(Path())[1])
 
-    def _lay_out_one(self, seal: Seal, path: str, at: Staged, local: Path | None, expected: dict[str, str]) -> None:
+    def _lay_out_one(
+        self, sealed: SealedObject, path: str, at: Staged, local: Path | None, expected: dict[str, str]
+    ) -> None:
         if local is not None:
-            self.keys.put(seal.place + path, local / path)
+            self.keys.put(sealed.place + path, local / path)
         elif at.alone:
-            self.keys.copy(at.key, seal.place + path)
+            self.keys.copy(at.key, sealed.place + path)
         else:
             with self.keys.open(at.key, at.start, at.size) as stream:
                 data = stream.read()
@@ -214,13 +255,22 @@ class BucketHome:
             if found != expected[path]:
                 what = f"digest of {path!r}"
                 raise StoredWrong(store=str(self.keys), key=at.key, what=what, found=found, expected=expected[path])
-            self.keys.put(seal.place + path, data)
+            self.keys.put(sealed.place + path, data)
 
-    def _expected(self, seal: Seal) -> dict[str, str]:
-        inventory = self._read_inventory(seal.place, seal.number)
-        return {path: digest for digest, paths in inventory.manifest.items() for path in paths}
+    def _expected(self, sealed: SealedObject) -> dict[str, str]:
+        """The digest of everything that is staged of an object."""
+        path = f"v{sealed.head}/{NAME}"
+        with self.open(sealed.place, path) as stream:
+            data = stream.read()
+        found, wanted = hashlib.new(self._config.digests[0], data).hexdigest(), sealed.inventories[-1]
+        if found != wanted:
+            key = sealed.place + path
+            raise StoredWrong(store=str(self.keys), key=key, what="digest", found=found, expected=wanted)
+        inventory = parse_inventory(data.decode("utf-8", "replace"), Path(path))
+        inventories = {f"v{number}/{NAME}": digest for number, digest in enumerate(sealed.inventories, sealed.number)}
+        return inventories | {path: digest for digest, paths in inventory.manifest.items() for path in paths}
 
-    def _refuse_late(self, version: SealedVersion, *, beaten: bool = False) -> None:
+    def _refuse_late(self, version: SealedResource, *, beaten: bool = False) -> None:
         self.refuse_purged(version.project, version.id)
         head = self.newest(version.project, version.id)
         if head != version.base or beaten:
@@ -228,9 +278,9 @@ class BucketHome:
                 raise StaleTransaction(id=version.id, base=version.base, head=head)
             raise ResourceExists(id=version.id, project=version.project)
 
-    def _keep_records(self, version: SealedVersion) -> None:
+    def _keep_records(self, version: SealedResource) -> None:
         """Keep the records of a version that was built here, so that nobody need ask for them."""
-        name, root = f"v{version.base + 1}", self._layout.object(version.project, version.id)
+        name, root = f"v{version.head}", self._layout.object(version.project, version.id)
         inventory, _ = read_inventory(version.object / name, self.algorithm)
         records = [path for path in inventory.logical(inventory.head) if not path.startswith(PAYLOAD)]
         paths = {inventory.content_path(inventory.logical(inventory.head)[each]) for each in records}
@@ -256,11 +306,55 @@ class BucketHome:
     def newest(self, project: str, id: str) -> int:
         """The number of a resource's newest version, 0 where there is none.
 
+        Of a history that is not laid out yet the seal tells: before its root is there it may lack versions.
+
         Raises:
             StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
         """
-        numbers = version_numbers(list(self.keys.folders(object_place(project, id))))
+        place = object_place(project, id)
+        newest = self._listed(place)
+        if not newest or is_kept(self._settled(place)):
+            return newest
+        if self._is_settled(place):
+            return self._listed(place)  # again: it may have been laid out since
+        seal = self._seal_that_made(place)
+        sealed = seal.at(place) if seal else None
+        if sealed is None:
+            return self._listed(place)
+        return max(newest, sealed.head)
+
+    def _listed(self, place: str) -> int:
+        numbers = version_numbers(list(self.keys.folders(place)))
         return numbers[-1] if numbers else 0
+
+    def _is_settled(self, place: str) -> bool:
+        """Whether an object was once laid out whole, so that a listing of it tells its newest version."""
+        mark = self._settled(place)
+        if is_kept(mark):
+            return True
+        if self.keys.stat(place + NAME) is None:
+            return False
+        make_folder(mark)
+        return True
+
+    def _settled(self, place: str) -> Path:
+        return self._layout.root / place / "settled"
+
+    def _seal_that_made(self, place: str) -> Seal | None:
+        """The seal of the transaction that made a resource, while it is not cleared."""
+        try:
+            return seal_of(self.keys, self.keys.note(commit_key(place, 1)))
+        except KeyNotFound:
+            return None
+
+    def _seal_holding(self, place: str, number: int) -> SealedObject | None:
+        """What is still staged of the transaction that brought a version."""
+        with contextlib.suppress(KeyNotFound):
+            seal = seal_of(self.keys, self.keys.note(commit_key(place, number)))
+            if seal is not None:
+                return seal.at(place)
+        seal = self._seal_that_made(place) if number > 1 else None  # a later version of a history
+        return seal.at(place) if seal else None
 
     def instance(self, project: str, id: str, number: int = 0) -> BucketInstance:
         """An instance, the newest where no number is given.
@@ -291,8 +385,9 @@ class BucketHome:
         algorithm = self._config.digests[0]
         if is_regular(folder / f"{NAME}.{algorithm}"):
             return
-        key = commit_key(object_place(project, id), number)
-        with self.keys.open(key) as stream:
+        place = object_place(project, id)
+        key = commit_key(place, number)
+        with self.open(place, f"v{number}/{NAME}") as stream:
             data = stream.read()
         recorded = sidecar(data, algorithm)
         with contextlib.suppress(KeyNotFound), self.keys.open(f"{key}.{algorithm}") as stream:
@@ -309,11 +404,8 @@ class BucketHome:
             StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
         """
         folder = f"{place}v{number}/"
-        found: dict[str, int] = {}
-        with contextlib.suppress(KeyNotFound):
-            seal = seal_of(self.keys, self.keys.note(commit_key(place, number)))
-            if seal is not None:
-                found = {path: at.size for path, at in seal.files.items()}
+        sealed = self._seal_holding(place, number)
+        found = {path: at.size for path, at in sealed.files.items() if path.startswith(f"v{number}/")} if sealed else {}
         # Listed after the seal was asked for: what it no longer told of was laid out by then.
         return found | {each.key.removeprefix(place): each.size for each in self.keys.list(folder)}
 
@@ -329,8 +421,8 @@ class BucketHome:
         except KeyNotFound:
             number = path.partition("/")[0].removeprefix("v")
             with contextlib.suppress(KeyNotFound):
-                seal = seal_of(self.keys, self.keys.note(commit_key(place, int(number))))
-                staged = seal.files.get(path) if seal else None
+                sealed = self._seal_holding(place, int(number))
+                staged = sealed.files.get(path) if sealed else None
                 if staged is not None and offset <= staged.size:
                     return self.keys.open(staged.key, staged.start + offset, staged.size - offset)
             return self.keys.open(place + path, offset)  # it was laid out meanwhile
@@ -395,11 +487,6 @@ class BucketHome:
             return {}
         return record if isinstance(record, dict) else {}
 
-    def _read_inventory(self, place: str, number: int) -> Inventory:
-        key = commit_key(place, number)
-        with self.keys.open(key) as stream:
-            return parse_inventory(stream.read().decode("utf-8", "replace"), Path(key))
-
     def _digest(self, key: str) -> str:
         hashers = Hashers([self._config.digests[0]])
         with self.keys.open(key) as stream:
@@ -410,6 +497,19 @@ class BucketHome:
     def _keep(self, path: Path, data: bytes) -> None:
         make_folder(self._layout.scratch)
         replace_file(path, data, scratch=self._layout.scratch)
+
+
+def is_kept(mark: Path) -> bool:
+    """Whether a mark is in the state folder."""
+    return mark.is_dir()
+
+
+def _version_of(path: str) -> int:
+    return int(path.partition("/")[0].removeprefix("v"))
+
+
+def _first_inventory(resource: SealedResource) -> Path:
+    return resource.object / f"v{resource.base + 1}" / NAME
 
 
 @contextlib.contextmanager

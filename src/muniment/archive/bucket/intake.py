@@ -5,7 +5,7 @@ intake/<transaction>/
   begin            who began it, and when
   pack/<n>         files of up to 1 MiB, one after the other, 16 MiB to a pack
   big/<n>          each larger file
-  inventory.json   the inventory that will be put to commit it
+  inventory.json   the inventory that will be put to commit it; inventory-2.json … of further resources
   end              put once: the seal, or that it was killed
 ```
 """
@@ -13,9 +13,10 @@ intake/<transaction>/
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import INTAKE, object_place
-from muniment.archive.context import SealedVersion
+from muniment.archive.context import SealedResource, SealedTransaction
 from muniment.archive.package.inventory import NAME, read_inventory
 from muniment.content.events import Event, parse_event
 from muniment.content.regular import open_regular
@@ -49,20 +50,17 @@ class Staged(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
-    """That a transaction is complete, and all that is needed to commit it and to finish it.
+class SealedObject:
+    """What a transaction brings to one resource: a version, or a whole history from `number` on.
 
-    `files` names, for each file below the object's prefix, where it is staged. `inventory` is the digest of the
-    inventory that commits it, `log` the newest event's number when the transaction began.
+    `inventories` are the digests of the inventories of its versions, the oldest first: the first of them commits all.
+    `files` names, for each file below the object's prefix, where it is staged.
     """
 
-    transaction: str
     project: str
     id: str
     number: int
-    inventory: str
-    log: int
-    events: tuple[Event, ...]
+    inventories: tuple[str, ...]
     files: Mapping[str, Staged]
 
     @property
@@ -70,17 +68,44 @@ class Seal:
         """The prefix of the object."""
         return object_place(self.project, self.id)
 
+    @property
+    def head(self) -> int:
+        """The number of its newest version."""
+        return self.number + len(self.inventories) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """That a transaction is complete, and all that is needed to commit it and to finish it.
+
+    `log` is the newest event's number when the transaction began.
+    """
+
+    transaction: str
+    log: int
+    events: tuple[Event, ...]
+    objects: tuple[SealedObject, ...]
+
+    def at(self, place: str) -> SealedObject | None:
+        """What it brings to the object at a prefix, or None."""
+        return next((each for each in self.objects if each.place == place), None)
+
     def as_bytes(self) -> bytes:
         """What `end` holds."""
         record = {
             "transaction": self.transaction,
-            "project": self.project,
-            "id": self.id,
-            "number": self.number,
-            "inventory": self.inventory,
             "log": self.log,
             "events": [asdict(event) for event in self.events],
-            "files": self.files,
+            "objects": [
+                {
+                    "project": each.project,
+                    "id": each.id,
+                    "number": each.number,
+                    "inventories": each.inventories,
+                    "files": each.files,
+                }
+                for each in self.objects
+            ],
         }
         return _json(record)
 
@@ -103,43 +128,42 @@ class Intake:
         """The key that says that it was begun."""
         return self._prefix + "begin"
 
-    @property
-    def inventory(self) -> str:
-        """The key of the inventory that will commit it."""
-        return self._prefix + NAME
+    def inventory(self, count: int = 1) -> str:
+        """The key of the inventory that will commit its resource of this count."""
+        return self._prefix + (NAME if count == 1 else f"inventory-{count}.json")
 
     @property
     def quarantined(self) -> str:
         """The key that says that it was sealed and cannot be committed: a person decides about its bytes."""
         return self._prefix + "quarantined"
 
-    def upload(self, version: SealedVersion, began_by: str, algorithm: str) -> Seal:
-        """Put everything a version brings; the seal for it, which is not put yet.
+    def upload(self, sealed: SealedTransaction, began_by: str, algorithm: str) -> Seal:
+        """Put everything that was sealed here; the seal for it, which is not put yet.
 
         Raises:
             StoredWrong: Something else arrived than was sent, or something is missing.
             StorageError, RemoteError: It was not done.
         """
         self._keys.put(self.begin, _json({"began": now(), "by": began_by}))
-        folder = version.object / f"v{version.base + 1}"
         sizes: dict[str, int] = {}
-        inventory, _ = read_inventory(folder, algorithm)
-        prefix = f"{folder.name}/"
-        names = sorted(path for paths in inventory.manifest.values() for path in paths if path.startswith(prefix))
-        files = dict(self._put_files(version.object, names, sizes))
-        self._keys.put(self.inventory, folder / NAME)
-        sizes[self.inventory] = (folder / NAME).stat().st_size
+        names = [
+            (count, name, each.object / name)
+            for count, each in enumerate(sealed.resources)
+            for name in _new_files(each, algorithm)
+        ]
+        lying: list[dict[str, Staged]] = [{} for _ in sealed.resources]
+        for count, name, staged in self._put_files(names, sizes):
+            lying[count][name] = staged
+        objects = []
+        for count, (each, files) in enumerate(zip(sealed.resources, lying, strict=True), 1):
+            first = each.object / f"v{each.base + 1}" / NAME
+            self._keys.put(self.inventory(count), first)
+            sizes[self.inventory(count)] = first.stat().st_size
+            older = tuple(digest_of(each.object / f"v{n}" / NAME, algorithm) for n in range(each.base + 1, each.head))
+            inventories = (*older, each.inventory)
+            objects.append(SealedObject(each.project, each.id, each.base + 1, inventories, files))
         self._refuse_unlike(sizes)
-        return Seal(
-            version.transaction,
-            version.project,
-            version.id,
-            version.base + 1,
-            version.inventory,
-            version.log,
-            version.events,
-            files,
-        )
+        return Seal(sealed.transaction, sealed.log, sealed.events, tuple(objects))
 
     def read_end(self) -> Seal | None:
         """The seal, or None where it was killed.
@@ -188,32 +212,33 @@ class Intake:
         """
         return max((each.modified or "" for each in self._keys.list(self._prefix)), default="")
 
-    def _put_files(self, root: Path, names: list[str], sizes: dict[str, int]) -> Iterator[tuple[str, Staged]]:
-        """Put the version's files, large ones each under a key, small ones together; yields where each lies."""
-        large: list[tuple[str, Path]] = []
+    def _put_files(
+        self, names: Iterable[tuple[int, str, Path]], sizes: dict[str, int]
+    ) -> Iterator[tuple[int, str, Staged]]:
+        """Put files, large ones each under a key, small ones together; yields where each of each object lies."""
+        large: list[tuple[int, str, Path]] = []
         with tempfile.TemporaryFile() as pack:
             number, filled = 1, 0
-            for name in names:
-                path = root / name
+            for count, name, path in names:
                 size = path.lstat().st_size
                 if size > LARGEST_SMALL:
-                    large.append((name, path))
+                    large.append((count, name, path))
                     continue
                 if filled + size > PACK:
                     self._put_pack(number, pack, sizes)
                     number, filled = number + 1, 0
                 with open_regular(path) as file:
                     pack.write(file.read())
-                yield name, Staged(f"{self._prefix}pack/{number}", filled, size, alone=False)
+                yield count, name, Staged(f"{self._prefix}pack/{number}", filled, size, alone=False)
                 filled += size
             if filled:
                 self._put_pack(number, pack, sizes)
         with ThreadPoolExecutor(4, thread_name_prefix="intake") as pool:
-            wanted = [(f"{self._prefix}big/{count}", name, path) for count, (name, path) in enumerate(large, 1)]
-            sent = pool.map(lambda one: self._keys.put(one[0], one[2]), wanted)
-            for (key, name, path), _ in zip(wanted, sent, strict=True):
+            wanted = [(f"{self._prefix}big/{key}", *one) for key, one in enumerate(large, 1)]
+            sent = pool.map(lambda one: self._keys.put(one[0], one[3]), wanted)
+            for (key, count, name, path), _ in zip(wanted, sent, strict=True):
                 sizes[key] = path.stat().st_size
-                yield name, Staged(key, 0, sizes[key], alone=True)
+                yield count, name, Staged(key, 0, sizes[key], alone=True)
 
     def _put_pack(self, number: int, pack: Any, sizes: dict[str, int]) -> None:
         pack.seek(0)
@@ -255,15 +280,38 @@ def seal_of(keys: Keys, transaction: str) -> Seal | None:
         return None
 
 
+def _new_files(resource: SealedResource, algorithm: str) -> list[str]:
+    """The files that are staged of a resource: those of its versions, and the inventories after the first."""
+    inventory, _ = read_inventory(resource.object / f"v{resource.head}", algorithm)
+    versions = {f"v{number}" for number in range(resource.base + 1, resource.head + 1)}
+    every = (path for paths in inventory.manifest.values() for path in paths)
+    files = sorted(path for path in every if path.partition("/")[0] in versions)
+    return files + [f"v{number}/{NAME}" for number in range(resource.base + 2, resource.head + 1)]
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """The digest of a file on this machine."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
 def _seal(record: Mapping[str, Any]) -> Seal:
+    # Until 0.1.0 a seal was that of one version, and told of it at its top.
+    objects = record["objects"] if "objects" in record else [{**record, "inventories": [record["inventory"]]}]
     return Seal(
         str(record["transaction"]),
+        int(record["log"]),
+        tuple(_event(each) for each in record["events"]),
+        tuple(_sealed_object(each) for each in objects),
+    )
+
+
+def _sealed_object(record: Mapping[str, Any]) -> SealedObject:
+    return SealedObject(
         str(record["project"]),
         str(record["id"]),
         int(record["number"]),
-        str(record["inventory"]),
-        int(record["log"]),
-        tuple(_event(each) for each in record["events"]),
+        tuple(str(each) for each in record["inventories"]),
         {str(path): Staged(str(at[0]), int(at[1]), int(at[2]), bool(at[3])) for path, at in record["files"].items()},
     )
 

@@ -70,20 +70,20 @@ def leftovers(home: BucketHome) -> list[Leftover]:
 
 
 def _finish(home: BucketHome, log: BucketLog, intake: Intake, seal: Seal) -> list[Event]:
-    committed = home.is_committed(seal.project, seal.id, seal.number, seal.transaction)
-    if not committed:
+    committed = [home.is_committed(each.project, each.id, each.number, seal.transaction) for each in seal.objects]
+    if not all(committed):
         try:
-            with home.keys.open(intake.inventory) as stream:
-                inventory = stream.read()
+            lost = home.commit(seal, lambda count: home.staged_inventory(intake, count))
         except KeyNotFound:
             intake.clear()  # another was first, and it was being cleared
             return []
-        if not home.commit(seal, inventory):
-            return _set_aside(home, log, intake, seal, f"instance {seal.number} is another's")
-    elif not home.is_as_sealed(seal):
+        if lost is not None:
+            taken = seal.objects[lost]
+            return _set_aside(home, log, intake, seal, f"instance {taken.number} of {taken.id!r} is another's")
+    elif not all(home.is_as_sealed(each) for each in seal.objects):
         return _set_aside(home, log, intake, seal, "the bucket holds another inventory than was sealed")
     home.finish(seal)
-    if committed:
+    if all(committed):
         return []
     return log.append([_event(seal, "recovery", "a complete instance was committed")])
 
@@ -97,7 +97,9 @@ def _set_aside(home: BucketHome, log: BucketLog, intake: Intake, seal: Seal, rea
 
 
 def _event(seal: Seal, kind: str, note: str) -> Event:
-    return Event(kind, "muniment", seal.project, seal.id, seal.number, detail={"note": note, "of": seal.transaction})
+    first = seal.objects[0]
+    detail = {"note": note, "of": seal.transaction}
+    return Event(kind, "muniment", first.project, first.id, first.head, detail=detail)
 
 
 def _is_abandoned(intake: Intake, seconds: float) -> bool:

@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from muniment.archive.context import ArchiveContext, SealedVersion
+from muniment.archive.context import ArchiveContext, SealedResource, SealedTransaction
 from muniment.archive.disk.durable import (
     make_folder,
     rename,
@@ -158,7 +158,7 @@ def publish(context: ArchiveContext, area: StagingArea, committed: Callable[[], 
     """
     record = area.record
     if context.home is not None:
-        context.home.publish(_sealed_version(area))
+        context.home.publish(_sealed_transaction(area))
         with contextlib.suppress(StorageError):
             area.discard()
         return
@@ -243,18 +243,11 @@ def _events(area: StagingArea) -> list[Event]:
     return [draft, *(replace(draft, **found) for found in sealed.get("checks", ()))]
 
 
-def _sealed_version(area: StagingArea) -> SealedVersion:
+def _sealed_transaction(area: StagingArea) -> SealedTransaction:
     record, sealed = area.record, area.sealed() or {}
-    return SealedVersion(
-        record.transaction,
-        record.project,
-        record.id,
-        record.base,
-        area.object,
-        str(sealed.get("inventory", "")),
-        record.log,
-        tuple(_events(area)),
-    )
+    inventory = str(sealed.get("inventory", ""))
+    version = SealedResource(record.project, record.id, record.base, record.base + 1, area.object, inventory)
+    return SealedTransaction(record.transaction, (version,), record.log, tuple(_events(area)))
 
 
 def finish_root(context: ArchiveContext, root: Path, version: int) -> None:

@@ -42,7 +42,7 @@ from muniment.archive.ingest.staging import IMPORT, StagingArea, TransactionReco
 from muniment.archive.package.bag import tag_files
 from muniment.archive.package.inventory import Inventory, Version, default_message
 from muniment.archive.package.names import keepable
-from muniment.archive.package.objects import declare, head_of
+from muniment.archive.package.objects import declare
 from muniment.archive.parity.protect import protect
 from muniment.content import Entry, LogicalPath, Progress, quiet
 from muniment.content.acceptable import (
@@ -198,7 +198,7 @@ def _refuse_existing(context: ArchiveContext, histories: Sequence[ImportedHistor
     named: set[tuple[str, str]] = set()
     for history in histories:
         place = history.project, history.resource
-        if place in named or head_of(context.layout.object(*place)):
+        if place in named or context.newest_number(*place):
             raise ResourceExists(id=history.resource, project=history.project)
         named.add(place)
 

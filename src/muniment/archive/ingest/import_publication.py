@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from muniment.archive.context import ArchiveContext
+from muniment.archive.context import ArchiveContext, SealedResource, SealedTransaction
 from muniment.archive.disk.durable import sync_folder, sync_tree
 from muniment.archive.disk.layout import object_parts
 from muniment.archive.disk.locks import exclusive
@@ -82,6 +82,9 @@ def publish_import(context: ArchiveContext, area: StagingArea) -> list[Event]:
     """
     sealed = area.sealed() or {}
     resources = _resources(area, sealed)
+    if context.home is not None:
+        context.home.publish(_sealed_transaction(area, resources, _drafts(sealed)))
+        return _drafts(sealed)
     with _locked(context, resources):
         for each in resources:
             _refuse_taken(context, area, each)
@@ -117,7 +120,9 @@ def finish_import(context: ArchiveContext, area: StagingArea) -> list[Event]:
     """
     record, sealed = area.record, area.sealed()
     events: list[Event] = []
-    if sealed is not None:
+    if sealed is not None and context.home is not None:
+        events = publish_import(context, area)
+    elif sealed is not None:
         resources = _resources(area, sealed)
         with _locked(context, resources):
             waiting = [each for each in resources if not _is_placed(context, each)]
@@ -144,6 +149,17 @@ def _resources(area: StagingArea, sealed: Mapping[str, object]) -> list[Complete
         return [CompleteResource(**row) for row in rows]
     record = area.record
     return [CompleteResource(record.project, record.id, int(str(sealed["head"])), str(sealed["inventory"]))]
+
+
+def _sealed_transaction(
+    area: StagingArea, resources: Sequence[CompleteResource], events: Sequence[Event]
+) -> SealedTransaction:
+    record = area.record
+    parts = tuple(
+        SealedResource(each.project, each.id, 0, each.head, _part(area, each).object, each.inventory)
+        for each in resources
+    )
+    return SealedTransaction(record.transaction, parts, record.log, tuple(events))
 
 
 def _drafts(sealed: Mapping[str, object]) -> list[Event]:

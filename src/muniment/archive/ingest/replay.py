@@ -12,7 +12,7 @@ from muniment.archive.ingest.commit import publish, seal, withdraw
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.journal import Rebuilt
 from muniment.archive.ingest.recovery import file_digest
-from muniment.archive.ingest.staging import DELETION, IMPORT, REPAIR, StagingArea
+from muniment.archive.ingest.staging import DELETION, IMPORT, REPAIR, StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import unreserve
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import newest_inventory
@@ -48,13 +48,11 @@ def replay(context: ArchiveContext, transaction: str) -> Instance:
             # Noted before anything is published: recovery may have to write the event.
             area.restate(committed_by=str(context.agent))
         record = area.record
-        root = context.layout.object(record.project, record.id)
         algorithm = context.config.digests[0]
         if area.sealed() is not None:
             publish(context, area)
             unreserve(context, record)
-            inventory, _ = newest_inventory(root, algorithm)
-            return Instance(root, record.project, record.id, inventory, record.base + 1)
+            return _instance(context, record, record.base + 1)
         draft, staged, provenance = _rebuild(context, area)
         if not draft.touched:
             raise LeftoverIncomplete(transaction=transaction, reason="it had not stored anything yet")
@@ -70,8 +68,7 @@ def replay(context: ArchiveContext, transaction: str) -> Instance:
         except BaseException:
             withdraw(area)
             raise
-        inventory, _ = newest_inventory(root, algorithm)
-        return Instance(root, record.project, record.id, inventory, record.base + 1)
+        return _instance(context, record, record.base + 1)
     finally:
         area.release()
 
@@ -115,9 +112,7 @@ def _rebuild(context: ArchiveContext, area: StagingArea) -> tuple[Draft, dict[st
     algorithm = context.config.digests[0]
     draft = Draft()
     if record.base:
-        root = context.layout.object(record.project, record.id)
-        inventory, _ = newest_inventory(root, algorithm)
-        base = Instance(root, record.project, record.id, inventory, min(record.base, inventory.head))
+        base = _instance(context, record, record.base)
         draft = Draft(base.files(), base.record)
     rebuilt = Rebuilt(draft, algorithm)
     rebuilt.follow(area)
@@ -125,6 +120,14 @@ def _rebuild(context: ArchiveContext, area: StagingArea) -> tuple[Draft, dict[st
     used = {entry.digests[algorithm] for entry in draft}
     staged = {digest: path for digest, path in rebuilt.staged.items() if digest in used}
     return draft, staged, rebuilt.provenance
+
+
+def _instance(context: ArchiveContext, record: TransactionRecord, number: int) -> Instance:
+    if context.home is not None:
+        return context.home.published(record.project, record.id, number)
+    root = context.layout.object(record.project, record.id)
+    inventory, _ = newest_inventory(root, context.config.digests[0])
+    return Instance(root, record.project, record.id, inventory, min(number, inventory.head))
 
 
 def _remove_untracked(area: StagingArea, kept: set[str]) -> None:
