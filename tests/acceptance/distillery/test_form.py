@@ -207,6 +207,37 @@ def test_the_form_comes_again_with_what_was_typed_and_what_is_wrong_with_it(ann:
     assert 'value="cloud" checked' not in nowhere.text
 
 
+def test_an_id_without_scans_is_refused_at_once_with_those_that_are_near(ann: httpx.Client, tmp_path: Path) -> None:
+    write_scans(tmp_path / "scans", width=120, height=80)
+    refused = ann.post("distillery/new", data={"collection": "hbf", "to": ["cloud"]}, headers=PAGE)
+    assert refused.status_code == 400
+    assert 'href="/distillery/new?collection=HBF"' in refused.text
+    assert 'value="hbf"' in refused.text
+
+
+def test_folders_and_policy_go_from_the_form_through_the_preview_into_the_run(
+    ann: httpx.Client, tmp_path: Path
+) -> None:
+    write_scans(tmp_path / "scans", width=120, height=80)
+    offered = ann.get("distillery/new?collection=HBF", headers=PAGE).text
+    assert offered.count('type="checkbox" name="folders"') == 2
+    form = {"collection": "HBF", "to": ["cloud"], "folders": ["HBF_1_06"], "normalisation": "original",
+            "broken": "lenient"}  # fmt: skip
+    asked = ann.post("distillery/new", data=form, headers=PAGE).headers["location"]
+    assert ended(ann, asked)["preview"]["ready"] == ["HBF_1_06"]
+    shown = ann.get(asked, headers=PAGE).text
+    for said in ("The scan as it came, alone", "It is left out and named", "HBF_1_06"):
+        assert said in shown
+    batch = ann.post(asked.replace("/preview", "/run"), headers=PAGE).headers["location"]
+    found = ended(ann, batch)
+    assert (found["state"], found["folders"], found["normalisation"], found["broken"]) == (
+        "done", ["HBF_1_06"], "original", "lenient"
+    )  # fmt: skip
+    wrong = ann.post("distillery/new", json=form | {"folders": "HBF_1_06"})
+    assert wrong.status_code == 400
+    assert ann.post("distillery/new", json=form | {"broken": "maybe"}).status_code == 400
+
+
 def test_another_sites_page_cannot_ask_in_a_readers_name(ann: httpx.Client) -> None:
     given = {"collection": "HBF", "to": ["cloud"]}
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):

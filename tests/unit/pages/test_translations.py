@@ -31,7 +31,14 @@ def wanted() -> set[str]:
     found |= (
         set(failures._HEADINGS.values()) | {str(each) for each in (*JobState, *State, *Priority)} | set(copies.SHAPES)
     )
-    for words in (distillery.STAGES, distillery.WORDS, distillery.DONE, distillery.STATES):
+    for words in (
+        distillery.STAGES,
+        distillery.WORDS,
+        distillery.DONE,
+        distillery.STATES,
+        distillery.KEPT,
+        distillery.BROKEN,
+    ):
         found |= set(words.values())
     found |= set(evidence.AREA_NAMES.values())
     found |= set(copies.TRIAL_WORDS.values()) | set(copies.TRIAL_STEPS) | set(realms.ISSUER_STEPS)

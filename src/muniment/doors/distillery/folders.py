@@ -9,12 +9,12 @@ import difflib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from muniment.errors.distillery import BadFolderName, BadImageName
+from muniment.errors.distillery import BadFolderName, BadImageName, NotReadyToDistill
 from muniment.layouts import preservation
 
 _NEAR = 3
@@ -73,8 +73,8 @@ class ScanCollection:
     problems: tuple[Problem, ...] = ()
 
 
-def read_collection(scans: Path, collection: str) -> ScanCollection:
-    """Read a collection's folder below `scans`."""
+def read_collection(scans: Path, collection: str, only: Sequence[str] = ()) -> ScanCollection:
+    """Read a collection's folder below `scans`; with `only`, of the folders in it those with these names."""
     if not preservation.is_collection_id(collection):
         text = f"{collection!r} is no collection's id: it has letters, digits, '-', '.', '_' and '~'"
         return ScanCollection(collection, problems=(Problem("", text, "Give the id as ArchivesSpace has it."),))
@@ -89,10 +89,10 @@ def read_collection(scans: Path, collection: str) -> ScanCollection:
         text = f"there is no folder {collection!r} in {scans}"
         way_out = f"Near it: {', '.join(near)}." if near else "Put the scans there."
         return ScanCollection(collection, problems=(Problem("", text, way_out),))
-    return _read(place, collection)
+    return _read(place, collection, only)
 
 
-def _read(place: Path, collection: str) -> ScanCollection:
+def _read(place: Path, collection: str, only: Sequence[str]) -> ScanCollection:
     folders: list[ScanFolder] = []
     problems: list[Problem] = []
     try:
@@ -100,21 +100,27 @@ def _read(place: Path, collection: str) -> ScanCollection:
     except OSError as error:
         text = f"{place} cannot be read: {error.strerror}"
         return ScanCollection(collection, problems=(Problem("", text, "See to its rights."),))
+    wanted = set(only or names)
     for name in names:
         path = place / name
         if _is_folder(path):
-            folders.append(_folder(path, collection))
+            if name in wanted:
+                folders.append(_folder(path, collection))
         elif not name.startswith("."):
             problems.append(
                 Problem("", f"{name!r} lies beside the folders and is left alone", file=name, severity="warning")
             )
+    for name in sorted(wanted - {each.name for each in folders}) if only else ():
+        near = near_names(name, names)
+        way_out = f"Near it: {', '.join(near)}." if near else "Leave it out, or put the scans there."
+        problems.append(Problem("", f"there is no folder {name!r} in {place}", way_out))
     for component, count in Counter(each.component_id for each in folders).items():
         if component and count > 1:
             named = ", ".join(each.name for each in folders if each.component_id == component)
             problems.append(Problem("", f"{named} are all {component}", "Merge them into one folder."))
-    if not folders:
+    if not folders and not only:
         problems.append(Problem("", f"{place} has no folders", "Put a folder there for each archival object."))
-    elif not any(each.files for each in folders):
+    elif folders and not any(each.files for each in folders):
         problems.append(Problem("", f"{place} has no TIFF in any folder", "Put the scans there."))
     return ScanCollection(collection, tuple(folders), tuple(problems))
 
@@ -179,6 +185,30 @@ def known_collections(scans: Path) -> Iterator[str]:
     except OSError:
         return
     yield from (each for each in names if preservation.is_collection_id(each) and _is_folder(scans / each))
+
+
+def refuse_unknown(scans: Path, collection: str) -> None:
+    """Refuse an id of which there are no scans, so that a form says so at once and names those that are near.
+
+    Raises:
+        NotReadyToDistill: There is no such folder.
+    """
+    known = list(known_collections(scans))
+    if preservation.is_collection_id(collection) and collection not in known:
+        near = near_names(collection, known)
+        said = f"Near it: {', '.join(near)}." if near else "Put the scans there."
+        problems = f"there is no folder of that name in {scans}. {said}"
+        raise NotReadyToDistill(collection=repr(collection[:80]), problems=problems)
+
+
+def known_folders(scans: Path, collection: str) -> Iterator[str]:
+    """The names of the folders of a collection; none where there is no such collection."""
+    if preservation.is_collection_id(collection):
+        try:
+            names = _names(scans / collection)
+        except OSError:
+            return
+        yield from (each for each in names if _is_folder(scans / collection / each))
 
 
 def near_names(name: str, names: list[str]) -> list[str]:

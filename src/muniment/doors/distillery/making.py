@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from muniment.content.instance import Instance
     from muniment.content.transaction import Transaction
     from muniment.doors.distillery.context import DistilleryContext
+    from muniment.doors.distillery.policy import BatchPolicy
+    from muniment.doors.distillery.settings import Normalisation
 
 KEY = "distillery"
 """Where in an instance's metadata it is said what it is."""
@@ -106,6 +108,7 @@ def make_object(
     folder: ScanFolder,
     collection: CollectionDescription,
     described: ObjectDescription,
+    policy: BatchPolicy,
     scratch: Path,
     check: Callable[[], None],
 ) -> MadeObject:
@@ -120,7 +123,9 @@ def make_object(
     known: dict[str, Any] = dict(newest.metadata.get(KEY, {})) if newest is not None else {}
     record = record_bytes(described.record)
     scans = {each.sequence: _sha256(each.path) for each in folder.files}
-    wanted = {each.sequence: _wanted(given, each, scans[each.sequence], collection, described) for each in folder.files}
+    wanted = {
+        each.sequence: _wanted(policy, each, scans[each.sequence], collection, described) for each in folder.files
+    }
     unchanged = known.get("images", {}).keys() == wanted.keys() and not known.get("left_out")
     same = {each for each in wanted if known.get("images", {}).get(each, {}).get("of") == wanted[each]}
     name = f"{component}.json"
@@ -142,7 +147,7 @@ def make_object(
         transaction.add(record, name, digests={"sha256": made_record.sha256})
         files[name] = {**asdict(made_record), "key": _key(root, made_record, known, number)}
         todo = [each for each in folder.files if each.sequence not in same]
-        for image in _made(given, todo, collection, described, scratch, left_out, check):
+        for image in _made(given, todo, collection, described, policy, scratch, left_out, check):
             if _sha256(image.file.path) != scans[image.file.sequence]:
                 raise BadScan(name=image.file.path.name, reason="it changed while it was read")
             for path, place in image.files.items():
@@ -210,7 +215,7 @@ def _put(transaction: Transaction, data: bytes, path: str) -> None:
 
 
 def _wanted(
-    given: DistilleryContext,
+    policy: BatchPolicy,
     file: ScanFile,
     sha256: str,
     collection: CollectionDescription,
@@ -218,7 +223,7 @@ def _wanted(
 ) -> str:
     """What an image is made of, as one digest: the scan's bytes, what is written into it, and the policy."""
     caption = asdict(caption_of(collection, described, file.sequence))
-    parts = [_FORM, given.settings.normalisation, sha256, caption]
+    parts = [_FORM, policy.normalisation, sha256, caption]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -227,6 +232,7 @@ def _made(
     files: list[ScanFile],
     collection: CollectionDescription,
     described: ObjectDescription,
+    policy: BatchPolicy,
     scratch: Path,
     left_out: dict[str, str],
     check: Callable[[], None],
@@ -245,7 +251,7 @@ def _made(
     def make(file: ScanFile) -> _Image:
         images = free.get()
         try:
-            return _image(given, images, file, collection, described, scratch)
+            return _image(policy.normalisation, images, file, collection, described, scratch)
         finally:
             free.put(images)
 
@@ -263,7 +269,7 @@ def _made(
             try:
                 yield future.result()
             except (BadScan, NotLossless, ImagingFailed) as error:
-                if given.settings.broken == "strict":
+                if policy.broken == "strict":
                     raise
                 left_out[file.path.name] = error.message
     finally:
@@ -275,14 +281,14 @@ def _made(
 
 
 def _image(
-    given: DistilleryContext,
+    policy: Normalisation,
     images: ImageProcess,
     file: ScanFile,
     collection: CollectionDescription,
     described: ObjectDescription,
     scratch: Path,
 ) -> _Image:
-    policy, component = given.settings.normalisation, described.arrangement.component_id
+    component = described.arrangement.component_id
     stem = image_id(collection.id, component, file.sequence)
     inside = f"{component}_{file.sequence}"
     ending = file.path.suffix

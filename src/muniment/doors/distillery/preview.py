@@ -18,6 +18,7 @@ from muniment.doors.distillery.description import (
     linked_objects,
 )
 from muniment.doors.distillery.folders import Problem, ScanCollection, ScanFolder, read_collection
+from muniment.doors.distillery.policy import BatchPolicy
 from muniment.doors.distillery.settings import DESTINATIONS, STORES, Destination
 from muniment.errors.base import MunimentError, RemoteError
 from muniment.errors.distillery import NoDestination, NotReadyToDistill
@@ -66,6 +67,7 @@ class Preview:
 
     collection: str
     destinations: tuple[Destination, ...]
+    policy: BatchPolicy
     title: str = ""
     uri: str = ""
     folders: list[FolderPreview] = field(default_factory=list)
@@ -117,6 +119,7 @@ class Preview:
             "title": self.title,
             "uri": self.uri,
             "to": list(self.destinations),
+            **self.policy.as_json(),
             "folders": [asdict(each) for each in self.folders],
             "images": sum(each.images for each in self.folders),
             "bytes": sum(each.bytes for each in self.folders),
@@ -141,14 +144,17 @@ def destinations_of(given: Sequence[str]) -> tuple[Destination, ...]:
     return tuple(each for each in DESTINATIONS if each in wanted)
 
 
-def preview(given: DistilleryContext, collection: str, destinations: Sequence[Destination]) -> Preview:
-    """Look at everything a run would need.
+def preview(
+    given: DistilleryContext, collection: str, destinations: Sequence[Destination], policy: BatchPolicy | None = None
+) -> Preview:
+    """Look at everything a run would need, under a policy: without one, that of the settings.
 
     Raises:
         MunimentError: The archive's own database or settings cannot be used; all else is a problem in the answer.
     """
-    found = read_collection(given.settings.scans, collection)
-    seen = Preview(collection, tuple(destinations), problems=[*found.problems])
+    policy = policy or BatchPolicy.of(given.settings, {})
+    found = read_collection(given.settings.scans, collection, policy.folders)
+    seen = Preview(collection, tuple(destinations), policy, problems=[*found.problems])
     for folder in found.folders:
         seen.problems += folder.problems
     seen.problems += _stores(given, seen, found)
@@ -178,7 +184,7 @@ def _collection(given: DistilleryContext, seen: Preview) -> CollectionDescriptio
 
 def _stores(given: DistilleryContext, seen: Preview, found: ScanCollection) -> Iterator[Problem]:
     for destination in seen.destinations:
-        size = _owed(given, destination, found)
+        size = _owed(given, seen, destination, found)
         try:
             if destination not in STORES:
                 given.publisher().preflight()
@@ -202,9 +208,9 @@ def _stores(given: DistilleryContext, seen: Preview, found: ScanCollection) -> I
                 yield Problem("", text, "Make room there.")
 
 
-def _owed(given: DistilleryContext, destination: str, found: ScanCollection) -> int:
+def _owed(given: DistilleryContext, seen: Preview, destination: str, found: ScanCollection) -> int:
     """About how many bytes a store would be sent: of the folders of which it has nothing yet."""
-    both = 2 if given.settings.normalisation == "both" else 1
+    both = 2 if seen.policy.normalisation == "both" else 1
     new = [
         each
         for each in found.folders
@@ -216,7 +222,7 @@ def _owed(given: DistilleryContext, destination: str, found: ScanCollection) -> 
 def _lists(given: DistilleryContext, seen: Preview, found: ScanCollection) -> Iterator[Problem]:
     """The values that the catalogue's controlled lists lack."""
     del found
-    formats = {"original": {TIFF}, "jp2": {JPEG_2000}, "both": {TIFF, JPEG_2000}}[given.settings.normalisation]
+    formats = {"original": {TIFF}, "jp2": {JPEG_2000}, "both": {TIFF, JPEG_2000}}[seen.policy.normalisation]
     wanted: dict[str, set[str]] = {}
     if set(seen.destinations) & set(STORES):
         wanted |= {
@@ -246,7 +252,7 @@ def _look_at(
     collection: CollectionDescription,
     images: ImageProcess,
 ) -> None:
-    pages = sum(_scans(given, seen, folder, images))
+    pages = sum(_scans(seen, folder, images))
     here = FolderPreview(folder.name, folder.component_id, images=len(folder.files), pages=pages, bytes=folder.bytes)
     if folder.component_id:
         try:
@@ -258,9 +264,9 @@ def _look_at(
     seen.folders.append(here)
 
 
-def _scans(given: DistilleryContext, seen: Preview, folder: ScanFolder, images: ImageProcess) -> Iterator[int]:
+def _scans(seen: Preview, folder: ScanFolder, images: ImageProcess) -> Iterator[int]:
     """The pages of each scan; those that cannot be read are problems."""
-    lenient = given.settings.broken == "lenient"
+    lenient = seen.policy.broken == "lenient"
     for file in folder.files:
         try:
             scan = images.inspect(file.path)
@@ -269,8 +275,8 @@ def _scans(given: DistilleryContext, seen: Preview, folder: ScanFolder, images: 
             text, severity = error.message, "warning" if lenient else "error"
             seen.problems.append(Problem(folder.name, text, way_out, file.path.name, severity))  # type: ignore[arg-type] # one of the two
             continue
-        if scan.obstacle and given.settings.normalisation != "original":
-            only = given.settings.normalisation == "jp2"
+        if scan.obstacle and seen.policy.normalisation != "original":
+            only = seen.policy.normalisation == "jp2"
             text = f"it can be no lossless JPEG 2000: {scan.obstacle}"
             way_out = "Set normalisation to original or both." if only else "Its original is kept alone."
             kind = "error" if only else "warning"

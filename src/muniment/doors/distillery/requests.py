@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from muniment.doors.distillery.policy import BatchPolicy
 from muniment.doors.distillery.preview import destinations_of
 from muniment.doors.distillery.steps import BEGIN, KIND, KIND_PREVIEW, PREVIEW
 from muniment.errors.distillery import BatchNotFound, NotReadyToDistill
@@ -25,10 +26,12 @@ def run_collection(
     partly: bool = False,
     key: str | None = None,
     previewed: str = "",
+    policy: BatchPolicy | None = None,
 ) -> Job:
     """Ask for a run; with `partly`, of the folders that are ready. Under one `key` it is run once.
 
-    `previewed` is the batch of the preview that it follows; it is remembered.
+    `previewed` is the batch of the preview that it follows; it is remembered. Without a policy it is that of the
+    settings as they are now.
 
     Raises:
         NotReadyToDistill, NoDestination: It is no collection's id, or no destination is named.
@@ -37,17 +40,24 @@ def run_collection(
     """
     return _ask(
         given, KIND, BEGIN, collection, to, requester, partly=partly, subjects=[collection], key=key,
-        previewed=previewed,
+        previewed=previewed, policy=policy,
     )  # fmt: skip
 
 
-def preview_collection(given: DistilleryContext, collection: str, to: Sequence[str], *, requester: str) -> Job:
+def preview_collection(
+    given: DistilleryContext,
+    collection: str,
+    to: Sequence[str],
+    *,
+    requester: str,
+    policy: BatchPolicy | None = None,
+) -> Job:
     """Ask for a preview, done in the background.
 
     Raises:
         MunimentError: As `run_collection`.
     """
-    return _ask(given, KIND_PREVIEW, PREVIEW, collection, to, requester)
+    return _ask(given, KIND_PREVIEW, PREVIEW, collection, to, requester, policy=policy)
 
 
 def find_batch(given: DistilleryContext, batch: str) -> Job:
@@ -106,6 +116,9 @@ def batch_document(job: Job) -> dict[str, Any]:
         "kind": "run" if job.kind == KIND else "preview",
         "collection": asked.get("collection", ""),
         "to": list(asked.get("to", ())),
+        "folders": list(asked.get("folders", ())),
+        "normalisation": asked.get("normalisation", ""),
+        "broken": asked.get("broken", ""),
         "previewed": asked.get("previewed", ""),
         "requester": job.requester,
         "state": str(job.state),
@@ -130,11 +143,14 @@ def _ask(
     subjects: Sequence[str] = (),
     key: str | None = None,
     previewed: str = "",
+    policy: BatchPolicy | None = None,
 ) -> Job:
     if not is_collection_id(collection):
         problems = "that is no collection's id: it has letters, digits, '-', '.', '_' and '~'"
         raise NotReadyToDistill(collection=repr(collection[:80]), problems=problems)
-    wanted = {"collection": collection, "to": list(destinations_of(to)), **({"partly": True} if partly else {})}
+    policy = policy or BatchPolicy.of(given.settings, {})
+    wanted = {"collection": collection, "to": list(destinations_of(to)), **policy.as_json()}
+    wanted |= {"partly": True} if partly else {}
     priority = Priority.PRIORITY if kind == KIND_PREVIEW else Priority.BULK
     call = Call(step, cast("Any", wanted))
     asked = {**wanted, **({"previewed": previewed} if previewed else {})}

@@ -24,6 +24,7 @@ from muniment.doors.distillery.access import publication_of
 from muniment.doors.distillery.description import describe_collection, describe_object
 from muniment.doors.distillery.folders import ScanFolder, read_collection
 from muniment.doors.distillery.making import make_collection, make_object
+from muniment.doors.distillery.policy import BatchPolicy
 from muniment.doors.distillery.preview import Preview, preview
 from muniment.doors.distillery.recording import record_copies
 from muniment.doors.distillery.settings import STORES
@@ -120,6 +121,10 @@ class DistilleryStep:
         """Write a line, unless it is the folder's newest."""
         self._given.batches.say(context.job, text, folder=str(wanted.get("folder", "")), kind="waiting", once=True)
 
+    def policy(self, wanted: Given) -> BatchPolicy:
+        """The policy of the batch; of one that was asked for before there were any, that of the settings."""
+        return BatchPolicy.of(self._given.settings, wanted)
+
     def instance(self, wanted: Given) -> Instance:
         """The instance a step is about.
 
@@ -139,7 +144,7 @@ class PreviewStep(DistilleryStep):
 
     def work(self, wanted: Given, context: Context) -> Done:
         """Look; the whole preview is the result."""
-        seen = preview(self._given, str(wanted["collection"]), wanted["to"])
+        seen = preview(self._given, str(wanted["collection"]), wanted["to"], self.policy(wanted))
         ready = f"{len(seen.ready)} of {len(seen.folders)} folders are ready"
         self.say(context, wanted, f"Previewed {seen.collection}: {ready}", kind="finished")
         return Done(cast("Json", seen.document()))
@@ -160,7 +165,8 @@ class BeginStep(DistilleryStep):
         """
         collection, to = str(wanted["collection"]), list(wanted["to"])
         self.say(context, wanted, f"Reading {collection}, to {', '.join(to)}")
-        seen = preview(self._given, collection, wanted["to"])
+        policy = self.policy(wanted)
+        seen = preview(self._given, collection, wanted["to"], policy)
         away = next((each for each in seen.outages if each.outage), None)
         if away is not None:
             raise away  # however long it is away: nothing can be told without it
@@ -178,8 +184,11 @@ class BeginStep(DistilleryStep):
             raise
         self.say(context, wanted, f"{seen.title}: {_counted(seen)}")
         common: dict[str, Json] = {"collection": collection, "to": to}
-        calls = [Call(COLLECTION, common), *(Call(MAKE, {**common, "folder": each}) for each in seen.ready)]
-        return Done({"folders": len(seen.ready)}, spawn=calls, then=Call(END, common))
+        asked = {name: value for name, value in policy.as_json().items() if name != "folders"}
+        calls = [Call(COLLECTION, common), *(Call(MAKE, {**common, **asked, "folder": each}) for each in seen.ready)]
+        # The scans are put away together: not while some of them are left out.
+        whole = not policy.folders and len(seen.ready) == len(seen.folders)
+        return Done({"folders": len(seen.ready)}, spawn=calls, then=Call(END, {**common, "whole": whole}))
 
 
 class CollectionStep(DistilleryStep):
@@ -215,7 +224,8 @@ class MakeStep(DistilleryStep):
         collection = describe_collection(given.catalogue, str(wanted["collection"]))
         described = describe_object(given.catalogue, folder.component_id, collection)
         scratch = given.scratch("distillery", context.key)
-        made = make_object(given, folder, collection, described, scratch, context.check)
+        policy = self.policy(wanted)
+        made = make_object(given, folder, collection, described, policy, scratch, context.check)
         for name, reason in made.left_out.items():
             self.say(context, wanted, f"{name} was left out: {reason}", kind="problem")
         images = f"{len(folder.files) - len(made.left_out)} images"
@@ -387,7 +397,7 @@ class EndStep(DistilleryStep):
             shown = ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
             self._last(context, wanted, f"of {len(folders)} folders not done: {shown}", "failed")
             raise BatchIncomplete(all=len(folders), failed=len(bad), names=shown)
-        moved = self._put_away(str(wanted["collection"]), context.job)
+        moved = self._put_away(str(wanted["collection"]), context.job) if wanted.get("whole", True) else None
         self._last(context, wanted, f"All done{f'; the scans are in {moved}' if moved else ''}", "finished")
         return Done({"folders": len(folders), "moved": str(moved or "")})
 

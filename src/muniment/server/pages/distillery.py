@@ -10,8 +10,9 @@ from fastapi import Request
 from starlette.responses import Response
 
 from muniment.doors.distillery.batches import Line
-from muniment.doors.distillery.folders import known_collections, near_names
+from muniment.doors.distillery.folders import known_collections, known_folders, near_names
 from muniment.doors.distillery.http.admission import context_of
+from muniment.doors.distillery.policy import BatchPolicy
 from muniment.doors.distillery.progress import MADE, RECORDED, FolderProgress, folders_of, stages_of
 from muniment.doors.distillery.requests import batch_document, batches
 from muniment.http.authorization import AuthorizedRequest
@@ -52,6 +53,15 @@ WORDS = {
     "cancelled": "Stopped",
 }
 DONE = {MADE: "Packed", "onsite": "Verified", "cloud": "Verified", "access": "Shown", RECORDED: "Recorded"}
+KEPT = {
+    "both": "The scan as it came, and a lossless JPEG 2000",
+    "original": "The scan as it came, alone",
+    "jp2": "The lossless JPEG 2000, alone",
+}
+BROKEN = {
+    "strict": "It holds its folder back until it is scanned anew",
+    "lenient": "It is left out and named; the others of its folder go on",
+}
 STATES = {"running": "Running", "done": "Recorded", "failed": "Not whole", "cancelled": "Stopped", "paused": "Paused"}
 STATE_SHAPES = {"running": "run", "done": "ok", "failed": "bad", "cancelled": "warn", "paused": "wait"}
 LINE_SHAPES = {"problem": "warn", "waiting": "warn", "failed": "bad", "finished": "ok"}
@@ -101,6 +111,10 @@ class DistilleryPages:
         typed = asked or {}
         collection = str(typed.get("collection", request.query_params.get("collection", "")))[:60]
         offered = list(given.settings.destinations)
+        usual = BatchPolicy.of(given.settings, {})
+        there = list(islice(known_folders(given.settings.scans, collection), _MOST_NAMES + 1))
+        marked = {name for each in typed.get("folders") or () for name in str(each).splitlines()}
+        listed = there if len(there) <= _MOST_NAMES else []
         return framed(
             request,
             "batch_form.html",
@@ -113,6 +127,12 @@ class DistilleryPages:
             offered=offered,
             chosen=list(typed.get("to") or []) if asked is not None else offered,
             scans=str(given.settings.scans),
+            near=near_names(collection, list(collections)) if collection and collection not in collections else [],
+            folders=listed,
+            marked=marked,
+            written="\n".join(sorted(marked - set(listed))),
+            normalisation=str(typed.get("normalisation") or usual.normalisation),
+            broken=str(typed.get("broken") or usual.broken),
             wrong=wrong,
             **_names(),
         )
@@ -232,6 +252,8 @@ class DistilleryPages:
 
 def _names() -> dict[str, Any]:
     return {
+        "kept_words": KEPT,
+        "broken_words": BROKEN,
         "stage_names": STAGES,
         "state_words": WORDS,
         "state_shapes": SHAPES,

@@ -17,6 +17,9 @@ class BatchOut(BaseModel):
     kind: str
     collection: str
     to: list[str]
+    folders: list[str] = Field(description="Those that are meant; empty for all.")
+    normalisation: str
+    broken: str
     previewed: str
     requester: str
     state: str
@@ -41,10 +44,12 @@ class BatchesOut(BaseModel):
 
 
 class CollectionsOut(BaseModel):
-    """What can be asked for: collections, and where they go."""
+    """What can be asked for: collections, and where they go; and the policy where none is asked for."""
 
     collections: list[str]
     to: list[str]
+    normalisation: str
+    broken: str
 
 
 class BatchIn(BaseModel):
@@ -52,6 +57,19 @@ class BatchIn(BaseModel):
 
     collection: str = Field(max_length=1000, examples=["letters"])
     to: list[str] = Field(default=[], examples=[["onsite"]])
+    folders: list[str] = Field(
+        default=[], description="Those of the collection that are meant; all without it.", examples=[["letters_1_05"]]
+    )
+    normalisation: str = Field(
+        default="",
+        description="What is kept of each scan; as in the settings without it.",
+        json_schema_extra={"enum": ["", "original", "jp2", "both"]},
+    )
+    broken: str = Field(
+        default="",
+        description="What a scan that cannot be read does: `strict` holds its folder back, `lenient` leaves it out.",
+        json_schema_extra={"enum": ["", "strict", "lenient"]},
+    )
     do: str = Field(default="preview", json_schema_extra={"enum": ["preview", "run"]})
     ready: bool = Field(default=False, description="Only the folders that are ready.")
 

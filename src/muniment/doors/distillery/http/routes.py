@@ -14,10 +14,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 from muniment.doors.distillery.audit_jobs import audit_document, newest_audit, request_audit
 from muniment.doors.distillery.batches import Line
-from muniment.doors.distillery.folders import known_collections
+from muniment.doors.distillery.folders import known_collections, refuse_unknown
 from muniment.doors.distillery.http import documents
 from muniment.doors.distillery.http.admission import admitted, context_of, refuse_other_sites
 from muniment.doors.distillery.http.lines import line_text
+from muniment.doors.distillery.policy import BatchPolicy
 from muniment.doors.distillery.requests import (
     batch_document,
     batches,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/distillery"
 _AT_ONCE = 500
+_LISTS = ("to", "folders")
+_MOST_FIELDS = 1000
 
 router = APIRouter(prefix=PREFIX, tags=["distillery"])
 
@@ -70,7 +73,8 @@ def form(request: Request) -> Response:
     access = admitted(request)
     given = context_of(request)
     if (pages := _pages(request)) is None:
-        return JSONResponse({"collections": _names(given), "to": list(given.settings.destinations)})
+        usual = BatchPolicy.of(given.settings, {}).as_json()
+        return JSONResponse({"collections": _names(given), "to": list(given.settings.destinations), **usual})
     return pages.form(request, access, _names(given))
 
 
@@ -83,7 +87,11 @@ def form(request: Request) -> Response:
     openapi_extra=documents.FORM,
 )
 async def ask(request: Request) -> Response:
-    """Ask for a preview, or for a run: `collection`, `to`, and `do` (`preview` without it)."""
+    """Ask for a preview, or for a run: `collection`, `to`, and `do` (`preview` without it).
+
+    `folders` names those of the collection that are meant (all without it), `normalisation` and `broken` say what is
+    made of scans and what one that cannot be read does; they are as in the settings where they are not given.
+    """
     asked = await _asked(request)
     return await run_in_threadpool(_ask, request, asked)
 
@@ -93,13 +101,18 @@ def _ask(request: Request, asked: Mapping[str, Any]) -> Response:
     refuse_other_sites(request)
     given, who = context_of(request), access.caller.agent
     collection, to = str(asked.get("collection", "")).strip(), asked.get("to") or []
+    pages = _pages(request)
     try:
+        policy = BatchPolicy.of(given.settings, asked)
+        if pages is not None:
+            refuse_unknown(given.settings.scans, collection)
         if asked.get("do", "preview") == "run":
-            job = run_collection(given, collection, to, requester=who, partly=bool(asked.get("ready")))
+            partly = bool(asked.get("ready"))
+            job = run_collection(given, collection, to, requester=who, partly=partly, policy=policy)
             return _made(request, job, "")
-        job = preview_collection(given, collection, to, requester=who)
+        job = preview_collection(given, collection, to, requester=who, policy=policy)
     except BadInput as error:
-        if (pages := _pages(request)) is None:
+        if pages is None:
             raise
         # What was typed stays: the form comes again with it, and says what is wrong.
         return pages.form(request, access, _names(given), asked=asked, wrong=error.message, status=error.http_status)
@@ -138,11 +151,12 @@ async def run(request: Request, batch: str) -> Response:
 def _run(request: Request, batch: str, asked: Mapping[str, Any]) -> Response:
     access = admitted(request)
     refuse_other_sites(request)
+    given = context_of(request)
     seen = batch_document(_job(request, batch, KIND_PREVIEW))
     ready = bool(asked.get("ready"))
     job = run_collection(
-        context_of(request), seen["collection"], seen["to"],
-        requester=access.caller.agent, partly=ready, previewed=seen["batch"],
+        given, seen["collection"], seen["to"], requester=access.caller.agent, partly=ready, previewed=seen["batch"],
+        policy=BatchPolicy.of(given.settings, seen),
     )  # fmt: skip
     return _made(request, job, "")
 
@@ -345,15 +359,16 @@ async def _asked(request: Request) -> Mapping[str, Any]:
             raise BadRequest(reason="its body is not JSON") from None
         if not isinstance(document, dict):
             raise BadRequest(reason="its body is no JSON object")
-        to = document.get("to", [])
-        if not isinstance(to, list) or not all(isinstance(each, str) for each in to):
-            raise BadRequest(reason='"to" is a list of onsite, cloud and access')
+        for name, what in (("to", "of onsite, cloud and access"), ("folders", "of names of folders")):
+            value = document.get(name, [])
+            if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+                raise BadRequest(reason=f'"{name}" is a list {what}')
         return document
     if kind not in {"application/x-www-form-urlencoded", "multipart/form-data", ""}:
         raise BadRequest(reason=f"{kind[:60]} is neither a form nor JSON")
-    async with request.form(max_files=0, max_fields=50) as form:
-        single = {name: str(value) for name, value in form.items() if name != "to"}
-        return {**single, "to": [str(value) for value in form.getlist("to")]}
+    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+        single = {name: str(value) for name, value in form.items() if name not in _LISTS}
+        return {**single, **{name: [str(value) for value in form.getlist(name)] for name in _LISTS}}
 
 
 def _made(request: Request, job: Job, below: str, *, status: int = 202) -> Response:
