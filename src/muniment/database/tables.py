@@ -505,6 +505,8 @@ copies = Table(
     Column("made_at", Double),
     Column("verified_at", Double),
     Column("due_at", Double, nullable=False),  # when an owed one is tried next
+    Column("lock_mode", String(16), nullable=False, server_default=""),  # governance, compliance, hold
+    Column("locked_until", Double),  # as its store said when it was made or last read back
     Index("copies_by_resource", "project", "resource"),
     Index("copies_by_state", "store", "state", "due_at"),
     Index("copies_by_age", "state", "verified_at"),

@@ -14,6 +14,7 @@ from muniment.jobs import Call, Ledger
 from muniment.jobs.schedules import Period
 from muniment.settings import Settings
 from muniment.workflows.copies.retention import Retention, Retentions
+from muniment.workflows.copies.table import CopyTable
 from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, make_archive, serving
 
@@ -85,3 +86,20 @@ def test_the_ledger_says_who_works_what_waits_and_opens_a_limit(kept: Running, k
     assert reader.get("/admin/ledger").status == 403
     assert reader.post("/admin/ledger/lift", {"name": "github"}).status == 403
     assert keeper.get("/admin/projects").status == 308
+
+
+def test_a_resource_says_until_when_each_of_its_copies_is_locked(keeper: Visitor, kept: Running) -> None:
+    with Database.open(kept.place / "control.db") as database:
+        table = CopyTable(database)
+        (row,) = (each for each in table.of("a/b", "one") if each.store == "vault")
+        table.change(row, lock_mode="compliance", locked_until=4_000_000_000.0)
+    page = keeper.get("/resources/one?project=a/b")
+    assert "locked until 2096-10-02" in page.words
+    assert "which nobody can shorten" in page.words
+    listed = keeper.get("/copies/stores/vault?state=made", Accept="application/json")
+    assert b'"locked_until":"2096-10-02T07:06:40Z"' in listed.body.replace(b" ", b"")
+    with Database.open(kept.place / "control.db") as database:
+        CopyTable(database).change(row, lock_mode="hold", locked_until=1.0)
+    page = keeper.get("/resources/one?project=a/b")
+    assert "on legal hold" in page.words
+    assert "locked until" not in page.words

@@ -23,8 +23,10 @@ from muniment.testing.services import Service, shared
 from muniment.workflows.copies.checking import troubles
 from muniment.workflows.copies.policy import parse_policy
 from muniment.workflows.copies.retention import Retentions
+from muniment.workflows.copies.service import CopyService
 from muniment.workflows.copies.status import protections
 from muniment.workflows.copies.steps import schedule
+from muniment.workflows.copies.verification import verify_copy
 from tests.timing import eventually
 
 KEYS = {"access_key": ceph_keys.ACCESS_KEY, "secret_key": ceph_keys.SECRET_KEY}
@@ -141,6 +143,12 @@ def locks(client: Any, name: str) -> list[tuple[str, int, str]]:
     return found
 
 
+def noted(service: CopyService) -> set[tuple[str, int | None]]:
+    """The locks of all copies as the table has them: mode and last day."""
+    rows = service.table.each(store="cloud")
+    return {(row.lock_mode, None if row.locked_until is None else int(row.locked_until // 86400)) for row in rows}
+
+
 def test_retention_is_set_extended_and_held_on_copies_that_are_there_and_on_those_that_come(
     ceph: Service, working: BackgroundServices, tmp_path: Path
 ) -> None:
@@ -151,6 +159,7 @@ def test_retention_is_set_extended_and_held_on_copies_that_are_there_and_on_thos
     service.plan_all()
     assert service.replicate("cloud").made == 1
     assert {each[0] for each in locks(client, name)} == {""}
+    assert noted(service) == {("", None)}
 
     def retention(*words: str) -> int:
         return run(["--archive", str(tmp_path / "archive"), "retention", *words])
@@ -165,6 +174,7 @@ def test_retention_is_set_extended_and_held_on_copies_that_are_there_and_on_thos
     assert retention("extend", "one", "--until", "5d") == 0
     (after,) = set(locks(client, name))
     assert after[1] == before[1] + 3
+    assert noted(service) == {("compliance", after[1])}
     assert retention("hold", "one") == 0
     assert {each[2] for each in locks(client, name)} == {"ON"}
     # What is set anew without a word on the hold does not lift it, and a new copy is locked as the others.
@@ -175,8 +185,14 @@ def test_retention_is_set_extended_and_held_on_copies_that_are_there_and_on_thos
     assert service.replicate("cloud").made == 1
     assert len(locks(client, name)) > 2
     assert set(locks(client, name)) == {("COMPLIANCE", before[1] + 4, "ON")}
+    assert noted(service) == {("hold", before[1] + 4)}
     assert retention("release", "one") == 0
     assert set(locks(client, name)) == {("COMPLIANCE", before[1] + 4, "OFF")}
+    assert noted(service) == {("compliance", before[1] + 4)}
+    # What is known of a lock is the store's word, and comes back when a copy is read back.
+    for row in list(service.table.each(store="cloud")):
+        verify_copy(service, service.registry.open("cloud"), service.table.change(row, lock_mode="", locked_until=None))
+    assert noted(service) == {("compliance", before[1] + 4)}
     held = Retentions(service.table.database).get("main/main", "one")
     assert held is not None
     assert (held.mode, held.hold) == ("compliance", False)
@@ -202,6 +218,7 @@ def test_a_retention_in_governance_is_shortened_in_the_bucket_too_but_not_below_
     assert set(locks(client, name)) == {("GOVERNANCE", known[1] + 17, "OFF")}
     assert retention("shorten", "one", "--until", "1d", "--reason", "a mistake") == 0
     assert set(locks(client, name)) == before
+    assert noted(service) == {("governance", known[1])}
     service.policies.set(service.archive, "*", policy)
     assert retention("set", "one", "--until", "20d") == 0
     assert retention("shorten", "one", "--until", "10d", "--reason", "a mistake") == 0

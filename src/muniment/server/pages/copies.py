@@ -10,6 +10,7 @@ from itertools import islice
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from muniment.app.operations import time_text
 from muniment.content.durations import duration_text
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN, EVENTS
@@ -51,6 +52,8 @@ COLUMNS: tuple[Column[CopyRow], ...] = (
     Column("state", lambda each: each.state),
     Column("reason", lambda each: each.reason),
     Column("bytes", lambda each: each.size),
+    Column("lock", lambda each: each.lock_mode),
+    Column("locked_until", lambda each: "" if each.locked_until is None else time_text(each.locked_until)),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -182,6 +183,7 @@ def resource(request: Request, id: str) -> Response:
         kept=_kept(page, found) if sees_events else None,
         mentions=page.contents.mentions(found.project, found.id, 1000) if sees_events else [],
         event_words=EVENT_WORDS,
+        now=time.time(),
     )
 
 

@@ -28,6 +28,7 @@ from muniment.workflows.copies.policies import EVENT, Policies
 from muniment.workflows.copies.policy import Policy
 from muniment.workflows.copies.record import read_record
 from muniment.workflows.copies.registry import ARCHIVE
+from muniment.workflows.copies.table import CopyRow
 
 if TYPE_CHECKING:
     from muniment.workflows.copies.service import CopyService
@@ -189,6 +190,24 @@ class Retentions:
         self._database.write(work)
 
 
+def lock_of_copy(store: Store, record: str, known: CopyRow) -> dict[str, Any]:
+    """What a store says of the lock on a copy, by its record's key, as columns of its row; else as known.
+
+    The record is locked with all the rest of a copy, and is the last key that is put.
+    """
+    if not store.capabilities.locks:
+        return {"lock_mode": "", "locked_until": None}
+    try:
+        there = store.locked(record)
+    except MunimentError:
+        return {"lock_mode": known.lock_mode, "locked_until": known.locked_until}
+    until = read_time(there.until) if there is not None and there.until else None
+    if there is None or not (there.hold or until):
+        return {"lock_mode": "", "locked_until": None}
+    mode = "hold" if there.hold else str(there.mode)
+    return {"lock_mode": mode, "locked_until": None if until is None else until.timestamp()}
+
+
 def lock_copies(service: CopyService, retention: Retention) -> dict[str, str]:
     """Lock the copies of a resource in stores that have locks; what could not be locked, by store, with the reason."""
     left: dict[str, str] = {}
@@ -203,6 +222,7 @@ def lock_copies(service: CopyService, retention: Retention) -> dict[str, str]:
             record = read_record(store, row)
             for key in (*(file.key for file in record.files), record.key):
                 lock_key(store, key, retention)
+            service.table.change(row, **lock_of_copy(store, record.key, row))
         except MunimentError as error:
             left[row.store] = error.message
     return left
@@ -276,6 +296,7 @@ def _shorten_copies(service: CopyService, retention: Retention) -> dict[str, str
                 record = read_record(store, row)
                 for key in (*(file.key for file in record.files), record.key):
                     _shorten_key(store, key, wanted.until)
+                service.table.change(row, **lock_of_copy(store, record.key, row))
         except MunimentError as error:
             left[row.store] = error.message
     return left

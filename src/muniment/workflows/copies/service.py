@@ -32,7 +32,7 @@ from muniment.workflows.copies.policies import Policies
 from muniment.workflows.copies.policy import CopyRule, LockRule, Policy
 from muniment.workflows.copies.purge import purge_copies
 from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
-from muniment.workflows.copies.retention import Retentions, keep_new, lock_key
+from muniment.workflows.copies.retention import Retentions, keep_new, lock_key, lock_of_copy
 from muniment.workflows.copies.root_files import put_foundation
 from muniment.workflows.copies.seals import put_seal
 from muniment.workflows.copies.table import CopyKey, CopyRow, CopyTable
@@ -307,6 +307,7 @@ class CopyService:
             record=digest,
             made_at=at,
             verified_at=at,
+            **lock_of_copy(store, record.key, row),
         )
 
     def _lock(self, store: Store, row: CopyRow, keys: Iterable[str]) -> None:

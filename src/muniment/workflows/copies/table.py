@@ -30,7 +30,11 @@ class CopyKey:
 
 @dataclass(frozen=True, slots=True)
 class CopyRow:
-    """A copy as it is known. Times are seconds since 1970 UTC, `size` is bytes, `record` the sha256 of its record."""
+    """A copy as it is known. Times are seconds since 1970 UTC, `size` is bytes, `record` the sha256 of its record.
+
+    `lock_mode` (governance, compliance, or hold, which has no end) and `locked_until` are what its store said of its
+    record when it was made or last read back; empty and None where it said nothing.
+    """
 
     store: str
     layout: str
@@ -46,6 +50,8 @@ class CopyRow:
     made_at: float | None = None
     verified_at: float | None = None
     due_at: float = 0.0
+    lock_mode: str = ""
+    locked_until: float | None = None
 
     @property
     def key(self) -> CopyKey:

@@ -19,10 +19,11 @@ from muniment.errors.copies import WrongStore
 from muniment.errors.stores import BadStore, StoreNotReady
 from muniment.stores import Store
 from muniment.workflows.copies.budget import Budget, Estimate, estimate, sample_size
-from muniment.workflows.copies.keys import within
+from muniment.workflows.copies.keys import record_key, within
 from muniment.workflows.copies.object_root import root_trouble
 from muniment.workflows.copies.record import CopyRecord, read_record
 from muniment.workflows.copies.registry import ARCHIVE, StoreRecord
+from muniment.workflows.copies.retention import lock_of_copy
 from muniment.workflows.copies.root_verification import BESIDE, beside_rows, beside_trouble, note_read
 from muniment.workflows.copies.service import CopyService
 from muniment.workflows.copies.table import CopyRow
@@ -195,13 +196,18 @@ def verify_copy(service: CopyService, store: Store | None, row: CopyRow) -> Copy
         return _verify_beside(service, store, row)
     reason = _of_archive(service, row) if store is None else _of_store(service, store, row)
     if not reason:
-        return service.table.change(row, state="made", reason="", verified_at=service.table.now())
+        lock = {} if store is None else lock_of_copy(store, _record_of(row), row)
+        return service.table.change(row, state="made", reason="", verified_at=service.table.now(), **lock)
     if row.store != ARCHIVE:  # of its own, the archive has written an event
         detail = {"copy": {"store": row.store, "layout": row.layout}, "note": reason}
         service.archive.record_event(
             EVENT, resource=row.resource, project=row.project, instance=row.number, outcome="failure", detail=detail
         )
     return service.table.change(row, state="damaged", reason=reason)
+
+
+def _record_of(row: CopyRow) -> str:
+    return record_key(row.layout, row.project, row.resource, row.number, row.generation)
 
 
 def _verify_beside(service: CopyService, store: Store | None, row: CopyRow) -> CopyRow:
