@@ -61,6 +61,8 @@ class PublishedAt:
     thumbnail: str
     files: Mapping[str, str] = field(default_factory=dict)
     """The sha256 of what was written, by path, where files were."""
+    manifest: str = ""
+    """The address of its IIIF manifest, which every viewer of such opens; empty where there is none."""
 
 
 @runtime_checkable

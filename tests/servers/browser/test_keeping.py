@@ -10,6 +10,7 @@ import pytest
 
 from muniment.archive import Archive
 from muniment.database import Database
+from muniment.doors.distillery.batches import AccessCopy, Batches
 from muniment.workflows.copies.table import CopyKey, CopyTable
 from tests.servers.browser.conftest import fill
 from tests.servers.browser.visiting import Visitor
@@ -204,3 +205,18 @@ def test_a_resource_says_how_much_of_its_parity_is_needed(guard: Visitor) -> Non
     whole = guard.get("/resources/a%2Fb%20%3Ci%3E%26%E2%80%AE?project=rivermark/odd")
     assert re.search(r"2 of \d+ blocks of its files together can be mended, none is needed", whole.words)
     assert "Parity has 2 blocks for it, and one is needed." in guard.get("/").words
+
+
+def test_a_resource_leads_to_its_access_copy_and_to_the_manifest_for_any_viewer(
+    guard: Visitor, damaged: Running
+) -> None:
+    path = "/resources/harbour?project=rivermark/maps"
+    assert "IIIF manifest" not in guard.get(path).words
+    with Database.open(damaged.place / "control.db") as database:
+        shown = Batches(database)
+        shown.show("rivermark/maps", "harbour", AccessCopy("https://seen.example/h/", "https://seen.example/h/m.json"))
+        links = {link.text: link.attributes["href"] for link in guard.get(path).page.every("a")}
+        assert links["IIIF manifest"] == "https://seen.example/h/m.json"
+        assert links["where everybody sees it"] == "https://seen.example/h/"
+        shown.show("rivermark/maps", "harbour", AccessCopy("javascript:alert(1)", "javascript:alert(1)"))
+        assert "javascript" not in guard.get(path).text

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from muniment.database import Database
-from muniment.doors.distillery.batches import Batches, VerifiedCopy
+from muniment.doors.distillery.batches import AccessCopy, Batches, VerifiedCopy
 
 COPY = VerifiedCopy("cloud", "HBF/a.tif", "HBF_001_05", "a.tif", 1, 7, "0" * 32, "0" * 64, "", "s3://b/HBF/a.tif", 1.0)
 
@@ -70,3 +70,11 @@ def test_publishers_remember_the_newest(batches: Batches) -> None:
     batches.put("node x", "1")
     batches.put("node x", "2")
     assert batches.get("node x") == "2"
+
+
+def test_where_a_resource_is_seen_is_kept_by_project_and_id(batches: Batches) -> None:
+    assert batches.shown("a/b", "maps") is None
+    batches.show("a/b", "maps", AccessCopy("http://seen.example/1", "http://seen.example/1/manifest.json"))
+    batches.show("a/b", "maps", AccessCopy("http://seen.example/2"))
+    assert batches.shown("a/b", "maps") == AccessCopy("http://seen.example/2", "")
+    assert batches.shown("b/a", "maps") is None

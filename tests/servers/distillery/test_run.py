@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 
 from muniment.doors.distillery.audit import audit
+from muniment.doors.distillery.batches import AccessCopy
 from muniment.doors.distillery.settings import AccessSettings, StoreSettings
 from muniment.errors.distillery import NotReadyToDistill
 from muniment.errors.jobs import SubjectTaken
@@ -276,6 +277,10 @@ def test_access_copies_are_shown_and_their_address_recorded(scene: Scene) -> Non
         "https://iiif.example.org/HBF_001_05/thumbnail.jpg",
     }
     assert all(each["publish"] for each in shown.values())
+    kept = scene.context.batches.shown(scene.archive.instance("HBF_001_05").project, "HBF_001_05")
+    assert kept == AccessCopy(
+        "https://iiif.example.org/HBF_001_05/index.html", "https://iiif.example.org/HBF_001_05/manifest.json"
+    )
     assert list(audit(scene.context, batch)) == []
     before = scene.state()
     scene.run("cloud", "access")

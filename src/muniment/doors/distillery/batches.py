@@ -6,6 +6,8 @@ A log's lines are rows, numbered within their batch, so that a restart leaves no
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +59,14 @@ class VerifiedCopy:
     place: str
     uri: str
     verified_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AccessCopy:
+    """Where a resource's access copy is seen, and its IIIF manifest; empty where there is none."""
+
+    url: str
+    manifest: str = ""
 
 
 class Batches:
@@ -147,6 +157,17 @@ class Batches:
 
         self._database.write(work, alone="what publishers of the Distillery remember")
 
+    # --- where things are seen
+
+    def show(self, project: str, resource: str, shown: AccessCopy) -> None:
+        """Keep where the access copy of a resource is seen now."""
+        self.put(_shown(project, resource), json.dumps({"url": shown.url, "manifest": shown.manifest}))
+
+    def shown(self, project: str, resource: str) -> AccessCopy | None:
+        """Where the access copy of a resource is seen; None where none was published, or before that was kept."""
+        text = self.get(_shown(project, resource))
+        return AccessCopy(**json.loads(text)) if text else None
+
     # --- one at a time
 
     @contextlib.contextmanager
@@ -172,3 +193,8 @@ class Batches:
 
     def _rows(self, query: Any) -> list[Mapping[str, Any]]:
         return self._database.read(lambda c: [dict(row) for row in c.execute(query).mappings()])
+
+
+def _shown(project: str, resource: str) -> str:
+    """The name under which it is remembered where a resource is seen; an id may be longer than a name."""
+    return f"shown {hashlib.sha256(f'{project} {resource}'.encode()).hexdigest()}"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from muniment.doors.distillery import sending
 from muniment.doors.distillery.access import publication_of
+from muniment.doors.distillery.batches import AccessCopy
 from muniment.doors.distillery.description import describe_collection, describe_object
 from muniment.doors.distillery.folders import ScanFolder, read_collection
 from muniment.doors.distillery.making import make_collection, make_object
@@ -316,6 +317,7 @@ class PublishStep(DistilleryStep):
                     return Again(given.now() + min(wait, _NAME_WAIT), f"somebody else prepares {collection.id}")
                 given.publisher().prepare(publication)
             published = given.publisher().publish(publication)
+        given.batches.show(instance.project, instance.id, AccessCopy(published.url, published.manifest))
         shutil.rmtree(scratch, ignore_errors=True)
         self.say(context, wanted, f"access: {instance.id} is seen at {published.url}")
         return Done(cast("Json", asdict(published)))

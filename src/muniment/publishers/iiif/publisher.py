@@ -87,7 +87,7 @@ class Iiif(Publisher):
                 (place / SEARCH).unlink(missing_ok=True)
             _remove_others(place / "images", {image.name for image in made})
             found = {**dict(_digests(place)), **dict(_shared_digests(self._folder, shared()))}
-            return PublishedAt(f"{url}/{PAGE}", f"{url}/{THUMBNAIL}", found)
+            return PublishedAt(f"{url}/{PAGE}", f"{url}/{THUMBNAIL}", found, f"{url}/{MANIFEST}")
         except OSError as error:
             raise PublishingFailed(id=publication.id, reason=error.strerror or str(error)) from error
 

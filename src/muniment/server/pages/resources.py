@@ -15,6 +15,7 @@ from starlette.responses import Response
 from muniment.archive import Event, Instance, LastCheck, Mode, Summary
 from muniment.content import Entry
 from muniment.content.checks import Format
+from muniment.doors.distillery.batches import AccessCopy, Batches
 from muniment.errors.base import MunimentError
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.names import segment, text_of
@@ -51,6 +52,7 @@ LABELS = {
     "type": "Type",
 }
 """What the commonest names of what is said about things are called; others stay as they were given."""
+_ORDER = {name: place for place, name in enumerate(LABELS)}
 EVENT_WORDS = {
     "access refusal": "Access was refused",
     "capture": "Taken from where it lives",
@@ -169,7 +171,7 @@ def resource(request: Request, id: str) -> Response:
         parity_needs=places.needs,
         parity_blocks=facts.blocks(page, found) if page.archive.config.redundancy else None,
         head=page.archive.head().seq if sees_events else 0,
-        said=list(said_of(found.metadata)),
+        said=sorted(said_of(found.metadata), key=lambda line: _ORDER.get(line[0], len(_ORDER))),
         events=latest_events(page, found) if sees_events else None,
         may_write=page.access.may("resources/write", found.project),
         redundancy=page.archive.config.redundancy,
@@ -184,6 +186,7 @@ def resource(request: Request, id: str) -> Response:
         mentions=page.contents.mentions(found.project, found.id, 1000) if sees_events else [],
         event_words=EVENT_WORDS,
         now=time.time(),
+        access_copy=_access_copy(page, found),
     )
 
 
@@ -229,6 +232,18 @@ def _kept(page: Page, found: Instance) -> Retention | None:
         return Retentions(page.jobs.copy_service.table.database).get(found.project, found.id)
     except MunimentError:
         return None
+
+
+def _access_copy(page: Page, found: Instance) -> AccessCopy | None:
+    """Where its access copy is seen, if the Distillery published one."""
+    try:
+        shown = Batches(page.jobs.copy_service.table.database).shown(found.project, found.id)
+    except MunimentError:
+        return None
+    web = ("https://", "http://")  # an address comes from the settings, and nothing else becomes a link
+    if shown is None or not shown.url.startswith(web):
+        return None
+    return shown if shown.manifest.startswith(web) else replace(shown, manifest="")
 
 
 def cited(page: Page, found: Instance, title: str) -> str:
