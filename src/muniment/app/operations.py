@@ -60,6 +60,24 @@ class OperationsControl:
 
         return CopyTable(self._ledger.database).ages(ARCHIVE, AGES)
 
+    def longest_ago(self) -> tuple[float, float] | None:
+        """When the resource verified longest ago was (seconds since 1970 UTC), and the seconds its policy allows.
+
+        None where none was verified.
+
+        Raises:
+            MunimentError: The ledger cannot be opened or reached.
+        """
+        from muniment.workflows.copies.policies import Policies  # noqa: PLC0415 - as above
+        from muniment.workflows.copies.registry import ARCHIVE  # noqa: PLC0415 - as above
+        from muniment.workflows.copies.table import CopyTable  # noqa: PLC0415 - as above
+
+        database = self._ledger.database
+        row = CopyTable(database).longest_ago(ARCHIVE)
+        if row is None or row.verified_at is None:
+            return None
+        return row.verified_at, Policies(database).of(row.project).verify
+
     def workers_alive(self) -> int:
         """How many workers said lately that they live.
 

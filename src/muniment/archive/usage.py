@@ -11,8 +11,10 @@ from muniment.archive.archive import Archive
 from muniment.archive.parity import PACK
 from muniment.archive.parity.protect import has_set, pack_folder
 from muniment.content.events import UNREADABLE, Event
+from muniment.content.times import now
 
 _CHECK = "fixity check"
+_DAY = len("2026-11-30")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Usage:
     """When that last found nothing wrong."""
     parity_owed: int | None
     """Instances that should have parity and have none; None while they are still being counted."""
+    read_today: int = 0
+    """Bytes that checks have read since midnight UTC, here and in stores, as their events say."""
 
 
 class UsageReader:
@@ -44,6 +48,7 @@ class UsageReader:
         self._seen = self._looked_to = 0
         self._owed: set[tuple[str, str, int]] = set()
         self._audited = self._audited_clean = ""
+        self._read: tuple[str, int] = ("", 0)
 
     def read(self, seconds: float = 2.0) -> Usage:
         """The numbers as they are now; at most about `seconds` go into looking whether instances have their parity.
@@ -64,6 +69,7 @@ class UsageReader:
                 audited=self._audited,
                 audited_clean=self._audited_clean,
                 parity_owed=None if self._looked_to < self._seen else len(self._owed),
+                read_today=self._read[1] if self._read[0] == now()[:_DAY] else 0,
             )
 
     def owes(self, project: str, resource: str) -> int | None:
@@ -83,6 +89,10 @@ class UsageReader:
                 self._apply(event)
 
     def _apply(self, event: Event) -> None:
+        read = event.detail.get("read")
+        if isinstance(read, int) and event.event == _CHECK:
+            day = event.timestamp[:_DAY]
+            self._read = (day, self._read[1] * (self._read[0] == day) + read)
         if event.event == _CHECK and not event.resource and not event.detail.get("fast"):
             self._audited = event.timestamp
             if event.outcome == "success":

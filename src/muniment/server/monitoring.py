@@ -30,6 +30,8 @@ class Monitor:
         self.latest: Usage | None = None
         self.ages: list[int] = []
         """How many resources were last verified how long ago, as `OperationsControl.ages`; empty where unknown."""
+        self.longest_ago: tuple[float, float] | None = None
+        """When the resource verified longest ago was, and the seconds that are allowed; None where that is unknown."""
         self.projects = self.owed = 0
         """How many projects hold something, and how many copies are owed to stores."""
         self.running: Mapping[str, int] = {}
@@ -51,6 +53,7 @@ class Monitor:
             self.latest = self._usage.read()
             self.projects = len(self._archive.projects())
             self.ages = self._control.ages()
+            self.longest_ago = self._control.longest_ago()
             self.owed = sum(
                 count
                 for (store, state), (count, _) in self._control.copies().items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -26,8 +27,10 @@ LONG_AGO = 1_700_000_000.0
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     place = tmp_path_factory.mktemp("watch") / "archive"
     key = make_archive(place)
-    with Archive(place) as archive, archive.new("one", "a/b") as made:
-        made.add(b"1" * 5000, "1.txt")
+    with Archive(place) as archive:
+        with archive.new("one", "a/b") as made:
+            made.add(b"1" * 5000, "1.txt")
+        list(archive.audit())
     working = BackgroundServices(App(Settings(archive=str(place))))
     with Archive(place) as archive:
         service = working.copy_service()
@@ -103,3 +106,9 @@ def test_a_resource_says_until_when_each_of_its_copies_is_locked(keeper: Visitor
     page = keeper.get("/resources/one?project=a/b")
     assert "on legal hold" in page.words
     assert "locked until" not in page.words
+
+
+def test_the_first_page_says_what_was_checked_longest_ago_and_how_much_was_read_today(keeper: Visitor) -> None:
+    words = keeper.get("/").words
+    # Of the archive itself the policy asks that it be read again within a second, and that was years ago.
+    assert re.search(r"Oldest check[0-9,]+ days ago allowed: 1 ?Read today[0-9.]+.kB here and in stores", words)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive import Archive
+from muniment.archive import Archive, UsageReader
 from muniment.cli.main import run
 from muniment.errors.archive import DamagedRecord
 from muniment.workflows.migrate import migrate
@@ -173,3 +173,16 @@ def test_the_event_of_a_check_names_only_the_first_places_of_many(archive: Archi
     newest = list(archive.events())[-1]
     assert len(newest.detail["places"]["error"]) == 20
     assert newest.detail["places not named"] >= 30
+
+
+def test_the_event_of_an_audit_says_how_many_bytes_were_read(archive: Archive) -> None:
+    list(archive.audit(fast=True))
+    assert "read" not in list(archive.events())[-1].detail
+    before = UsageReader(archive).read().read_today
+    list(archive.audit())
+    read = list(archive.events())[-1].detail["read"]
+    contents = [file for id in ("a", "b") for file in archive.get(id).root.glob("v1/content/**/*") if file.is_file()]
+    assert read == sum(file.stat().st_size for file in contents)
+    assert (before, UsageReader(archive).read().read_today) == (0, read)
+    list(archive.audit("a"))
+    assert read < UsageReader(archive).read().read_today < 2 * read

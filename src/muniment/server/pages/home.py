@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, pairwise
@@ -108,6 +110,7 @@ def home(request: Request) -> Response:
         bars=bars,
         found=[(state, word, sum(getattr(each, state) for each in bars)) for state, word in _FOUND],
         ages=_ages(page) if everything else [],
+        oldest=_oldest(page) if everything else None,
         ages_at=request.app.state.monitor.read_at,
         stores=stores,
         usage=usage,
@@ -278,14 +281,40 @@ def _bars(
     return found
 
 
-def _ages(page: Page) -> list[tuple[str, int]]:
-    """How many resources were last verified how long ago, as the server counted lately."""
+@dataclass(frozen=True, slots=True)
+class _OldestCheck:
+    """How many whole days ago the resource was verified that was so longest ago, and how many its policy allows."""
+
+    days: int
+    allowed: int
+
+    @property
+    def late(self) -> bool:
+        """Whether it should have been verified again."""
+        return self.days > self.allowed
+
+
+def _oldest(page: Page) -> _OldestCheck | None:
+    found: tuple[float, float] | None = page.request.app.state.monitor.longest_ago
+    if found is None:
+        return None
+    at, allowed = found
+    return _OldestCheck(int(max(time.time() - at, 0) // 86_400), math.ceil(allowed / 86_400))
+
+
+def _ages(page: Page) -> list[tuple[str, int, bool]]:
+    """How many resources were last verified how long ago, as the server counted lately; what is older than allowed."""
     counted: list[int] = page.request.app.state.monitor.ages
     if not sum(counted):
         return []
     t, bounds = page.texts, [0, *AGES]
     words = [str(t("{first} to {last} days", first=low, last=high)) for low, high in pairwise(bounds)]
-    return list(zip([*words, str(t("Over a year"))], counted, strict=True))
+    allowed = page.request.app.state.monitor.longest_ago
+    days = allowed[1] / 86_400 if allowed else bounds[-1]
+    return [
+        (word, count, low >= days)
+        for word, count, low in zip([*words, str(t("Over a year"))], counted, bounds, strict=True)
+    ]
 
 
 def _silent(page: Page, stores: list[StoreFigures]) -> list[Need]:

@@ -116,6 +116,14 @@ class CopyTable:
             counted[int(number)] = int(count)
         return counted
 
+    def longest_ago(self, store: str) -> CopyRow | None:
+        """The copy of a store that was verified longest ago; None where it has none."""
+        query = select(copies).where(
+            copies.c.store == store, copies.c.state == "made", copies.c.verified_at.is_not(None)
+        )
+        found = self._all(query.order_by(copies.c.verified_at).limit(1))
+        return found[0] if found else None
+
     def each(
         self, *, store: str | None = None, state: State | None = None, project: str | None = None
     ) -> Iterator[CopyRow]:

@@ -166,7 +166,9 @@ class Verification:
         if done.used.requests:
             counts = {"copies": done.used.copies, "bytes": done.used.bytes, "damaged": len(done.damaged)}
             outcome = "failure" if done.damaged else "success"
-            detail = {"verification": {**counts, "stores": sorted(read)}}
+            # What it read of the archive itself is in the events of those checks.
+            outside = sum(size for name, (size, _) in read.items() if name != ARCHIVE)
+            detail = {"verification": {**counts, "stores": sorted(read)}, "read": outside}
             self._service.archive.record_event(
                 EVENT, outcome="failure" if outcome == "failure" else "success", detail=detail
             )

@@ -53,14 +53,18 @@ def recorded_audit(
     """
     whole = roots is None
     bookmark = context.layout.state / BOOKMARK
-    done = (AuditResult.read(bookmark) if resume and whole else None) or AuditResult(begun=now())
-    resumed = done.after
+    result = (AuditResult.read(bookmark) if resume and whole else None) or AuditResult(begun=now())
+    resumed = result.after
 
     def passed(place: str) -> None:
         if whole:
-            done.after = place
+            result.after = place
             with contextlib.suppress(OSError):
-                bookmark.write_text(json.dumps(asdict(done)), "utf-8")
+                bookmark.write_text(json.dumps(asdict(result)), "utf-8")
+
+    def told(step: str, done: int, total: int | None, *, size: int = 0) -> None:
+        result.size = max(result.size, size)
+        progress(step, done, total, size=size)
 
     found = audit(
         context,
@@ -69,14 +73,14 @@ def recorded_audit(
         fast=fast,
         every_digest=every_digest,
         since=since,
-        progress=progress,
+        progress=told,
         passed=passed,
     )
     for finding in found:
-        done.note(finding)
+        result.note(finding)
         yield finding
     if not fast:
-        done.measure(context)
+        result.measure(context)
     if whole:
         with contextlib.suppress(OSError):
             bookmark.unlink(missing_ok=True)
@@ -86,7 +90,7 @@ def recorded_audit(
     def head(project: str, id: str) -> int:
         return head_of(context.layout.object(project, id))
 
-    events = done.events(context.agent, resource, head, fast=fast, further=further)
+    events = result.events(context.agent, resource, head, fast=fast, further=further)
     # A reader without the right to write may audit too; only the record of it is then missing.
     with contextlib.suppress(StorageError):
         context.log.append(events)
@@ -107,6 +111,8 @@ class AuditResult:
     """Project to resource to how many findings have a place that is not named."""
     needed: dict[str, dict[str, list[dict[str, object]]]] = field(default_factory=dict)
     """Project to resource to what mending it from parity asks of each set, as `NeededBlocks` has it."""
+    size: int = 0
+    """Bytes that were read; those before it was broken off are not counted."""
 
     @classmethod
     def read(cls, bookmark: Path) -> AuditResult | None:
@@ -182,6 +188,7 @@ class AuditResult:
         """
         by = f"{agent.name} <{agent.address}>"
         detail = {"findings": self.counts, "fast": fast, "begun": self.begun, **further}
+        detail |= {"read": self.size} if self.size else {}
         project, id = resource or ("", "")  # noqa: A001 - the domain's word
         detail |= self._places_of(project, id)
         outcome = "failure" if self.failed else "success"
