@@ -39,6 +39,8 @@ _OWN: dict[str, tuple[str, str, str]] = {
     "M105": (f"{_OBJECT}/stray", "", ""),
     "M106": (_CONTENT, "", "a symbolic link"),
     "M107": (_CONTENT, "", "repaired/b6/a9/b6a98d9c…0b51060"),
+    "M108": (_CONTENT, "compliance until 2036-01-31T12:00:00Z", "no lock"),
+    "M109": (_CONTENT, "one version", "a mark that it was deleted"),
     "M201": (f"{_OBJECT}/v1", _ONE, _OTHER),
     "M202": ("muniment.json", "", "it is not JSON"),
     "M203": (f"{_OBJECT}/inventory.json", "v2", "that of v1"),

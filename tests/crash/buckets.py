@@ -27,10 +27,15 @@ def opened(keys: FolderKeys, state: Path) -> BucketArchive:
     return BucketArchive(keys, state, agent=AGENT, workers=0)
 
 
+def keys_in(folder: Path, mode: str) -> FolderKeys:
+    """The keys of a bucket in a folder; in worm mode it keeps versions and locks."""
+    return FolderKeys(folder / "bucket", versioned=mode == "worm")
+
+
 def prepare(folder: Path, mode: str) -> None:
     """An archive with one resource of two instances."""
-    keys = FolderKeys(folder / "bucket")
-    with BucketArchive.make(keys, folder / "state", mode=mode, agent=AGENT, workers=0) as archive:
+    keys, lock = keys_in(folder, mode), "compliance 10y" if mode == "worm" else ""
+    with BucketArchive.make(keys, folder / "state", mode=mode, lock=lock, agent=AGENT, workers=0) as archive:
         with archive.new("one", message="first") as transaction:
             transaction.add(b"first\n", "a.txt")
             transaction.add(LARGE, "large.bin")
@@ -86,6 +91,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "history": ("preservation", make_history),
     "histories": ("preservation", make_histories),
     "purge": ("dynamic", purge),
+    "new-worm": ("worm", make_new),
 }
 
 
@@ -104,6 +110,16 @@ def refuse_strangers(keys: FolderKeys) -> None:
     root = {"objects/0=ocfl_1.1", "objects/ocfl_layout.json"}
     strange = [key for key in every if key not in named | root and not key.startswith("objects/extensions/")]
     assert [key for key in strange if not purged] == []
+
+
+def refuse_unlocked(keys: FolderKeys) -> None:
+    """In worm mode every key outside the intake has one version, no mark of a deletion, and a lock that is read back.
+
+    Of a version that is not laid out whole yet, what is put is locked as it is put, or when the laying out ends.
+    """
+    found = [each for each in keys.versions() if not each.key.startswith("intake/")]
+    assert [each for each in found if each.marker or not each.newest] == []
+    assert [each.key for each in found if keys.locked(each.key) is None] == []
 
 
 def refuse_lost_bytes(keys: FolderKeys) -> None:

@@ -24,11 +24,13 @@ from tests.crash.buckets import (
     Change,
     content_of,
     judge_raw,
+    keys_in,
     make_next,
     opened,
     prepare,
     refuse_lost_bytes,
     refuse_strangers,
+    refuse_unlocked,
 )
 from tests.crash.judging import State, assert_whole
 
@@ -53,7 +55,7 @@ class Stage:
     """A prepared archive, one change to it, and the states before and after."""
 
     def __init__(self, folder: Path, mode: str, change: Change) -> None:
-        self.folder, self._change, self._count = folder, change, 0
+        self.folder, self._change, self._count, self._mode = folder, change, 0, mode
         prepare(folder / "prepared", mode)
         keys, state = self.fresh()
         with opened(keys, state) as archive:
@@ -71,7 +73,7 @@ class Stage:
         self._count += 1
         place = self.folder / f"struck-{self._count}"
         shutil.copytree(self.folder / "prepared", place)
-        return FolderKeys(place / "bucket"), place / "state"
+        return keys_in(place, self._mode), place / "state"
 
     def strike(self, at: int, kind: str, *, lasting: bool = False) -> tuple[FolderKeys, Path, str]:
         """Make the change with a fault at its request `at`; the keys, the state folder, and what the caller heard."""
@@ -105,6 +107,8 @@ class Stage:
             assert recovery.recover(archive.home, archive._home_log, "judge", abandoned=-1.0) is not None
             assert [finding.as_json() for finding in archive.audit() if finding.failed] == []
             archive.mirror(keys.folder.parent / "mirror")
+        if self._mode == "worm":
+            refuse_unlocked(keys)
         left = {each.key.split("/")[2] for each in keys.list("intake/")}
         assert left <= {"end"}, "only marks of killed transactions stay"
         if whole:

@@ -31,6 +31,9 @@ def is_url(place: object) -> bool:
     return isinstance(place, str) and place.lower().startswith(("http://", "https://"))
 
 
+NO_LOCK = "only an archive in a bucket locks its keys: give no lock, or an address such as s3://bucket/prefix"
+
+
 def is_bucket(place: object) -> bool:
     """Whether a place is the address of a bucket."""
     return isinstance(place, str) and place.lower().startswith("s3://")
@@ -262,6 +265,7 @@ class Archive(AnyArchive):
         digests: tuple[str, ...] = DEFAULT_DIGESTS,
         redundancy: int = DEFAULT_REDUNDANCY,
         project: str = DEFAULT_PROJECT,
+        lock: str = "",
         state: str | os.PathLike[str] | None = None,
         agent: Agent | None = None,
         workers: int | None = None,
@@ -269,7 +273,8 @@ class Archive(AnyArchive):
     ) -> Archive:
         """Make a new archive in a new or empty folder and open it.
 
-        `redundancy` is the parity in percent, 0 for none; `project` is where resources go that name none.
+        `redundancy` is the parity in percent, 0 for none; `project` is where resources go that name none. `lock` is
+        how each key of an archive in a bucket is locked in worm mode, as `compliance 10y`.
 
         Raises:
             NotEmpty: There is something at `path` already.
@@ -283,9 +288,18 @@ class Archive(AnyArchive):
 
             where = state_of_buckets(state)
             in_bucket = BucketArchive.make(
-                keys_at(path), where, mode=mode, digests=digests, project=project, agent=agent, workers=workers
+                keys_at(path),
+                where,
+                mode=mode,
+                digests=digests,
+                project=project,
+                lock=lock,
+                agent=agent,
+                workers=workers,
             )
             return cast("Archive", in_bucket)
+        if lock:
+            raise BadInput(reason=NO_LOCK)
         made = FolderArchive.init(
             folder(path),
             mode=mode,

@@ -13,6 +13,7 @@ from muniment.archive.disk.layout import LAYOUT, SETTINGS
 from muniment.archive.disk.root_files import RootFiles
 from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.identity import check_project, new_uuid
+from muniment.content.locks import parse_lock
 from muniment.content.regular import read_regular
 from muniment.content.times import now
 from muniment.errors.archive import NewerFormat, NotAnArchive
@@ -25,11 +26,11 @@ _IN_AN_EMPTY_STORAGE_ROOT = 3
 """Its declaration, its layout and the extensions; whatever is more are objects."""
 
 
-def new_config(*, mode: str, digests: tuple[str, ...], redundancy: int, project: str) -> ArchiveConfig:
+def new_config(*, mode: str, digests: tuple[str, ...], redundancy: int, project: str, lock: str = "") -> ArchiveConfig:
     """Settings for a new archive.
 
     Raises:
-        BadInput: The mode, a digest or the redundancy is not one Muniment knows.
+        BadInput: The mode, a digest, the redundancy or the lock is not one Muniment knows.
         BadProject: The default project is not a project.
     """
     if mode not in set(Mode):
@@ -43,6 +44,8 @@ def new_config(*, mode: str, digests: tuple[str, ...], redundancy: int, project:
         raise BadInput(reason=f"the digest {min(unknown)!r} is none of sha512, sha256, sha1, md5")
     if not 0 <= redundancy <= 100:  # noqa: PLR2004 - percent
         raise BadInput(reason=f"the parity redundancy {redundancy} is not between 0 and 100 percent")
+    if lock:
+        parse_lock(lock)
     return ArchiveConfig(
         id=new_uuid(),
         created=now(),
@@ -52,6 +55,7 @@ def new_config(*, mode: str, digests: tuple[str, ...], redundancy: int, project:
         project=check_project(project),
         format=FORMAT,
         layout=LAYOUT,
+        lock=lock,
     )
 
 
@@ -112,6 +116,7 @@ def _from_record(root: Path | str, record: Any) -> ArchiveConfig:
             project=check_project(record["project"]),
             format=found,
             layout=str(record["layout"]),
+            lock=_known_lock(record.get("lock", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, NewerFormat):
@@ -121,7 +126,8 @@ def _from_record(root: Path | str, record: Any) -> ArchiveConfig:
 
 def config_bytes(config: ArchiveConfig) -> bytes:
     """The content of `muniment.json`."""
-    return (json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    told = {name: value for name, value in asdict(config).items() if name != "lock" or value}
+    return (json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def _is_in_use(root: Path) -> bool:
@@ -129,6 +135,15 @@ def _is_in_use(root: Path) -> bool:
     with contextlib.suppress(OSError):
         return len(os.listdir(root / "objects")) > _IN_AN_EMPTY_STORAGE_ROOT
     return False
+
+
+def _known_lock(text: str) -> str:
+    try:
+        if text:
+            parse_lock(text)
+    except BadInput:
+        raise KeyError("lock") from None
+    return text
 
 
 def _known_digests(names: list[str]) -> tuple[str, ...]:

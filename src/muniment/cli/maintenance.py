@@ -28,9 +28,17 @@ def init(
     ] = None,
     redundancy: Annotated[int, typer.Option(metavar="PERCENT", help="Parity in percent; 0 for none.")] = 5,
     project: Annotated[str, typer.Option(metavar="ORG/PROJECT", help="Where resources go by default.")] = "main/main",
+    lock: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE",
+            help="In a bucket in worm mode: how each key is locked, as 'compliance 10y'.",
+            show_default=False,
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Make a new archive in a new or empty folder."""
+    """Make a new archive in a new or empty folder, or in a bucket."""
     from muniment.archive import Archive
     from muniment.content.extras import installed
 
@@ -38,14 +46,23 @@ def init(
         context.obj.name(folder)
     digests = tuple(digest) if digest else ("sha512", "sha256")
     if context.obj.opening().in_bucket:
-        _init_bucket(context.obj.opening(), mode, digests, project, as_json=as_json)
+        _init_bucket(context.obj.opening(), mode, digests, project, lock, as_json=as_json)
         return
+    if lock:
+        from muniment.app.archive import NO_LOCK
+
+        raise BadInput(reason=NO_LOCK)
     serves = installed("server")
     app = context.obj.app() if serves else context.obj.opening()
     if serves and app.settings.ledger is not None and "://" in app.settings.ledger:
         app.database()  # before anything is made, for its tables may be missing
     with Archive.init(
-        app.place(), mode=mode, digests=digests, redundancy=redundancy, project=project, state=app.settings.state
+        app.place(),
+        mode=mode,
+        digests=digests,
+        redundancy=redundancy,
+        project=project,
+        state=app.settings.state,
     ) as archive:
         made = administrator_key(app) if serves else None
         if as_json:
@@ -59,16 +76,24 @@ def init(
             say("The keys that were in its control database stay; `muniment key renew` gives one a new secret.")
 
 
-def _init_bucket(opening: ArchiveOpener, mode: str, digests: tuple[str, ...], project: str, *, as_json: bool) -> None:
+def _init_bucket(
+    opening: ArchiveOpener, mode: str, digests: tuple[str, ...], project: str, lock: str, *, as_json: bool
+) -> None:
     from muniment.app.bucket import BucketArchive, keys_at, state_of_buckets
 
     settings = opening.settings
     keys, state = keys_at(str(settings.archive)), state_of_buckets(settings.state)
-    with BucketArchive.make(keys, state, mode=mode, digests=digests, project=project, agent=opening.agent()) as archive:
+    with BucketArchive.make(
+        keys, state, mode=mode, digests=digests, project=project, lock=lock, agent=opening.agent()
+    ) as archive:
+        advice = archive.advice()
         if as_json:
-            print_json({"path": archive.path, "id": archive.config.id, "mode": archive.config.mode})
+            print_json({"path": archive.path, "id": archive.config.id, "mode": archive.config.mode, "advice": advice})
             return
-        typer.echo(f"{archive.path} is an archive now, in {archive.config.mode} mode.")
+        locked = f", each key locked: {archive.config.lock}" if archive.config.lock else ""
+        typer.echo(f"{archive.path} is an archive now, in {archive.config.mode} mode{locked}.")
+        for each in advice:
+            note(each)
 
 
 def mirror(

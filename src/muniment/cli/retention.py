@@ -12,7 +12,7 @@ from muniment.cli.options import Id, Json, ProjectOption
 from muniment.cli.stores import copying
 
 if TYPE_CHECKING:
-    from muniment.stores.protocol import LockMode
+    from muniment.content.locks import LockMode
     from muniment.workflows.copies.retention import Retention
     from muniment.workflows.copies.service import CopyService
 

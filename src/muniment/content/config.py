@@ -31,6 +31,7 @@ class ArchiveConfig:
     `digests[0]` is the OCFL and bag digest; the others are recorded beside it. `redundancy` is the
     parity in percent, 0 for none. `project` is where resources go that name no project. `format` is
     the version of the disk format, `layout` the OCFL extension that places objects in folders.
+    `lock` is how each key of an archive in a bucket is locked, as `compliance 10y`; '' where none is.
     """
 
     id: str
@@ -41,6 +42,7 @@ class ArchiveConfig:
     project: str
     format: str
     layout: str
+    lock: str = ""
 
     def refuse_unless(self, mode: Mode, action: str) -> None:
         """Allow `action` in one mode only.

@@ -6,16 +6,16 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from muniment.content import Entry, Hashers, LogicalPath
+from muniment.content.locks import LockMode
 from muniment.errors.content import NameNotUnicode, UnsafePath
 from muniment.errors.stores import BadKey, BadStore, ChangeRefused, StoredWrong
 
 CHUNK = 1 << 20
 
 Open = Callable[[], BinaryIO]
-LockMode = Literal["governance", "compliance"]
 
 
 @dataclass(frozen=True, slots=True)

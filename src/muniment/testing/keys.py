@@ -8,14 +8,16 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
-from muniment.errors.stores import KeyNotFound, StoreUnreachable
+from muniment.content.buckets import BucketRules, KeyVersion
+from muniment.content.locks import KeyLock
+from muniment.errors.stores import ChangeRefused, KeyNotFound, StoreUnreachable
 
 _TRIES = 4
 _LONGEST = 240
@@ -51,13 +53,26 @@ Fault = Callable[[int, Request, str], None]
 class FolderKeys:
     """Keys as files of one folder: a put once is a link, which one writer gets."""
 
-    def __init__(self, folder: Path, fault: Fault | None = None, *, ignores_conditions: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        fault: Fault | None = None,
+        *,
+        ignores_conditions: bool = False,
+        versioned: bool = False,
+        rules: BucketRules | None = None,
+        loses_locks: Collection[str] = (),
+    ) -> None:
+        """With `versioned` it keeps what is put over, and locks; `loses_locks` are kinds of requests that set none."""
         self.folder = folder
+        self.loses_locks = loses_locks
+        self._versioned = versioned
+        self._rules = rules or BucketRules("archive/", versions=versioned, locks=versioned)
         self.fault = fault
         self.requests: list[Request] = []
         self._ignores = ignores_conditions
-        self.lock = threading.Lock()
-        for name in ("keys", "fresh", "notes", "names"):
+        self.mutex = threading.Lock()
+        for name in ("keys", "fresh", "notes", "names", "locks", "past"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def __str__(self) -> str:
@@ -113,9 +128,9 @@ class FolderKeys:
     def put(self, key: str, source: bytes | Path) -> None:
         """Put a key, whatever was there."""
         with self._asked("put", key):
-            os.replace(self._fresh(source), self._path(key))
+            self._replace(key, self._fresh(source))
 
-    def put_once(self, key: str, source: bytes | Path, note: str = "") -> bool:
+    def put_once(self, key: str, source: bytes | Path, note: str = "", lock: KeyLock | None = None) -> bool:
         """Put a key where nothing is; what is there is read back when no answer came.
 
         Raises:
@@ -124,7 +139,7 @@ class FolderKeys:
         for _ in range(_TRIES):
             try:
                 with self._asked("put once", key):
-                    done = self._link(key, source, note)
+                    done = self._link(key, source, note, lock)
             except StoreUnreachable:
                 done = False
             if done:
@@ -151,35 +166,99 @@ class FolderKeys:
         with self._asked("copy", target):
             if not self._path(source).exists():
                 raise KeyNotFound(key=source, store=str(self))
-            os.replace(self._fresh(self._path(source)), self._path(target))
+            self._replace(target, self._fresh(self._path(source)))
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove keys."""
+        """Remove keys with every version of them.
+
+        Raises:
+            ChangeRefused: One is locked.
+        """
         for key in keys:
             with self._asked("delete", key):
+                if (self.folder / "locks" / _name(key)).exists():
+                    raise ChangeRefused(store=str(self), key=key, reason="the bucket refused: it is locked")
                 self._path(key).unlink(missing_ok=True)
-                (self.folder / "notes" / _name(key)).unlink(missing_ok=True)
+                for kind in ("notes", "past"):
+                    (self.folder / kind / _name(key)).unlink(missing_ok=True)
+
+    def locked(self, key: str) -> KeyLock | None:
+        """The lock on a key.
+
+        Raises:
+            KeyNotFound: There is nothing.
+        """
+        with self._asked("head", key):
+            if not self._path(key).exists():
+                raise KeyNotFound(key=key, store=str(self))
+            found = self.folder / "locks" / _name(key)
+            return KeyLock(**json.loads(found.read_text())) if found.exists() else None
+
+    def lock(self, key: str, lock: KeyLock) -> None:
+        """Lock a key."""
+        with self._asked("lock", key):
+            self._lock("lock", key, lock)
+
+    def versions(self, prefix: str = "") -> Iterator[KeyVersion]:
+        """Every version of every key; marks that one was deleted are not made here."""
+        with self._asked("list", prefix):
+            names = sorted(self._keys())
+        for key in (each for each in names if each.startswith(prefix)):
+            yield KeyVersion(key, "newest", newest=True, marker=False)
+            past = self.folder / "past" / _name(key)
+            for number in range(past.stat().st_size if past.exists() else 0):
+                yield KeyVersion(key, f"past-{number}", newest=False, marker=False)
+
+    def remove_version(self, key: str, version: str) -> None:
+        """Forget a version that was put over; the newest stays.
+
+        Raises:
+            ChangeRefused: It is the newest.
+        """
+        with self._asked("delete", key):
+            if version == "newest":
+                raise ChangeRefused(store=str(self), key=key, reason="it is the newest")
+            past = self.folder / "past" / _name(key)
+            os.truncate(past, past.stat().st_size - 1)
+
+    def rules(self) -> BucketRules:
+        """What the bucket does on its own, as it was made to say."""
+        return self._rules
 
     # --- inside
 
     def _asked(self, kind: str, key: str) -> _Asked:
         return _Asked(self, Request(kind, key))
 
-    def _link(self, key: str, source: bytes | Path, note: str) -> bool:
+    def _link(self, key: str, source: bytes | Path, note: str, lock: KeyLock | None) -> bool:
         fresh = self._fresh(source)
         try:
             if self._ignores:
-                os.replace(fresh, self._path(key))
+                self._replace(key, fresh)
                 return True
-            with self.lock:
+            with self.mutex:
                 os.link(fresh, self._path(key))
                 if note:
                     (self.folder / "notes" / _name(key)).write_text(note)
+                if lock is not None:
+                    self._lock("put once", key, lock)
         except FileExistsError:
             return False
         finally:
             fresh.unlink(missing_ok=True)
         return True
+
+    def _replace(self, key: str, fresh: Path) -> None:
+        if self._versioned and self._path(key).exists():
+            with (self.folder / "past" / _name(key)).open("ab") as past:
+                past.write(b"-")  # one byte for each version; nobody asks for what was in it
+            (self.folder / "locks" / _name(key)).unlink(missing_ok=True)
+        os.replace(fresh, self._path(key))
+
+    def _lock(self, kind: str, key: str, lock: KeyLock) -> None:
+        if self._versioned and kind not in self.loses_locks:
+            told = json.dumps({"mode": lock.mode, "until": lock.until})
+            (self.folder / "locks" / _name(key)).write_text(told)
 
     def _fresh(self, source: bytes | Path) -> Path:
         fresh = self.folder / "fresh" / secrets.token_hex(8)
@@ -210,7 +289,7 @@ class _Asked:
 
     def __init__(self, keys: FolderKeys, request: Request) -> None:
         self._keys, self._request = keys, request
-        with keys.lock:
+        with keys.mutex:
             keys.requests.append(request)
             self._number = len(keys.requests)
 

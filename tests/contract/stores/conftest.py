@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from muniment.testing.services import Service, shared
+from tests.contract.stores.amazon import Amazon
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,12 @@ def ceph(run_folder: Path) -> Iterator[Service]:
 @pytest.fixture(scope="session")
 def swift(run_folder: Path) -> Iterator[Service]:
     with shared("swift", run_folder) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def amazon() -> Iterator[Amazon]:
+    with Amazon() as service:
         yield service
 
 

@@ -160,7 +160,7 @@ def test_an_archive_is_opened_by_its_address(
 
 def test_the_how_to_of_buckets_runs_as_printed(ceph: Service, tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs/howto/bucket.md").read_text("utf-8")
-    printed, _ = re.findall(r"```text\n(.*?)```", page, re.DOTALL)  # the other one serves until it is stopped
+    printed, *_ = re.findall(r"```text\n(.*?)```", page, re.DOTALL)  # another serves until it is stopped
     name = new_bucket(client_of(ceph, CEPH))
     script = printed.replace("s3://museum/", f"s3://{name}/").replace("https://s3.example.org", ceph.url)
     assert name in script

@@ -223,8 +223,8 @@ EXAMPLES: list[tuple[str, Callable[[Path], None]]] = [
     ("M502", set_aside),
     ("M701", lost_row_of_the_index),
 ]
-ELSEWHERE = {"M308", "M601"}
-"""Said of a head that is given, and of names when something is taken out."""
+ELSEWHERE = {"M108", "M109", "M308", "M601"}
+"""Said of keys in a bucket, of a head that is given, and of names when something is taken out."""
 
 
 def audit(root: Path) -> list[Finding]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from muniment.content.durations import duration_text, parse_duration
+from muniment.content.locks import LockRule
 from muniment.errors.content import BadProject
 from muniment.errors.copies import BadDuration, BadPolicy
-from muniment.workflows.copies.policy import CopyRule, LockRule, parse_policy
+from muniment.workflows.copies.policy import CopyRule, parse_policy
 
 WHOLE = """
 verify = "30d"

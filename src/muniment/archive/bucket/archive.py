@@ -18,13 +18,20 @@ from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
 from muniment.archive.bucket.mirror import mirror_bucket
-from muniment.archive.bucket.opening import read_settings, refuse_without_conditions, why_read_only
+from muniment.archive.bucket.opening import (
+    faults_of,
+    guarded,
+    put_root_files,
+    read_settings,
+    refuse_unfit,
+    refuse_without_conditions,
+    why_read_only,
+)
+from muniment.archive.bucket.worm_audit import repair_worm
 from muniment.archive.config import config_bytes, new_config
 from muniment.archive.copying import Copier
-from muniment.archive.create import archive_files
 from muniment.archive.disk.durable import make_folder
 from muniment.archive.disk.layout import SETTINGS, ArchiveLayout
-from muniment.archive.disk.root_files import RECORD, RootFiles
 from muniment.archive.fixity.audit import AuditResult
 from muniment.archive.index.index import Index
 from muniment.archive.index.rebuild import summary
@@ -70,8 +77,8 @@ class BucketArchive(Archive):
             NewerFormat: It was made by a later Muniment.
             StoreUnreachable, StoreFailed, StoreRefused: The bucket cannot be had.
         """
-        self._keys = keys
         config, settings = read_settings(keys)
+        self._keys = keys = guarded(keys, config)
         layout = ArchiveLayout(state / config.id, state / config.id)
         for folder in (layout.transactions, layout.scratch, layout.locks, layout.events, layout.objects):
             make_folder(folder)
@@ -103,27 +110,29 @@ class BucketArchive(Archive):
         mode: str = Mode.PRESERVATION,
         digests: tuple[str, ...] = DEFAULT_DIGESTS,
         project: str = DEFAULT_PROJECT,
+        lock: str = "",
         agent: Agent | None = None,
         workers: int | None = None,
     ) -> Self:
         """Make a new archive below `keys`, where nothing is, and open it. Its parity is the store's own affair.
 
+        `lock` says how each key is locked in worm mode, as `compliance 10y`.
+
         Raises:
             NotEmpty: There is something already.
             ConditionsIgnored: The store does not know the condition on which commits rest.
-            NotInBucket: The mode is worm, which needs locks.
+            BadStore: The bucket removes or locks keys on its own, or has no locks for worm mode.
+            StoredWrong: It took a lock and has none.
             BadInput: A setting is not one Muniment knows.
             StoreUnreachable, StoreFailed, StoreRefused: The bucket cannot be had.
         """
-        config = new_config(mode=mode, digests=digests, redundancy=0, project=project)
-        if config.mode is Mode.WORM:
-            raise NotInBucket(what="worm mode, for which every key would have to be locked")
+        config = new_config(mode=mode, digests=digests, redundancy=0, project=project, lock=lock)
         if next(iter(keys.list()), None) is not None:
             raise NotEmpty(path=str(keys))
+        refuse_unfit(keys, config.mode, config.lock)
         refuse_without_conditions(keys)
-        files = archive_files()
-        for name, content in {**files, RECORD: RootFiles({**files, SETTINGS: config_bytes(config)}).as_bytes()}.items():
-            keys.put(name, content)
+        bare, keys = keys, guarded(keys, config)
+        put_root_files(keys, config)
         maker = Agent.of_this_process() if agent is None else agent
         detail = {"archive": config.id, "mode": str(config.mode), "bucket": str(keys)}
         layout = ArchiveLayout(state / config.id, state / config.id)
@@ -132,7 +141,7 @@ class BucketArchive(Archive):
         BucketLog(layout, keys).append([Event("creation", f"{maker.name} <{maker.address}>", detail=detail)])
         if not keys.put_once(SETTINGS, config_bytes(config)):
             raise NotEmpty(path=str(keys))
-        return cls(keys, state, agent=agent, workers=workers)
+        return cls(bare, state, agent=agent, workers=workers)
 
     @property
     def path(self) -> str:  # type: ignore[override] # a folder's is a path; both kinds are `Archive`s by the Protocol
@@ -387,6 +396,7 @@ class BucketArchive(Archive):
         """
         self._refuse_read_only()
         where = None if id is None else (self.project_of(id, project), id)
+        yield from repair_worm(self._keys, "" if where is None else self._home.place(*where))
         found = list(audit_bucket(self._home, self._home_log, where, Depth(fast=True), progress=progress))
         for finding in found:
             if not finding.resource or not finding.failed:
@@ -398,6 +408,11 @@ class BucketArchive(Archive):
             again = audit_bucket(self._home, self._home_log, (finding.project, finding.resource), Depth(fast=True))
             repaired = derived and all(other.where != finding.where for other in again)
             yield Repair(finding.where, repaired=repaired, how=how, resource=finding.resource)
+
+    def advice(self) -> list[str]:
+        """What the bucket does on its own that the archive cannot live with, or would do better without, in words."""
+        worm = self.config.mode is Mode.WORM
+        return [f"of the bucket: {each.text}" for each in faults_of(self._keys.rules(), worm=worm)]
 
     def mirror(self, target: Path, *, progress: Progress = quiet) -> int:
         """Make a folder the same as the bucket: a valid archive at every moment; returns how many files came.

@@ -12,6 +12,7 @@ from muniment.archive.bucket.intake import Intake, transactions
 from muniment.archive.bucket.layout import INTAKE, commit_key, version_numbers
 from muniment.archive.bucket.log import BucketLog
 from muniment.archive.bucket.mirror import object_prefixes
+from muniment.archive.bucket.worm_audit import check_worm
 from muniment.archive.eventlog.lines import event_of, line_hash
 from muniment.archive.eventlog.log import FIRST
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, parse_inventory, sidecar_of
@@ -31,6 +32,7 @@ _CHUNK = 1 << 20
 class Depth:
     """How deep an audit looks.
 
+    In worm mode `fast` lists every version; else every lock is asked for as well.
     `fast` compares names and sizes from listings and what the log vouches for; else every file is read back, and its
     sha256 compared, or with `every_digest` all that were recorded.
     """
@@ -72,6 +74,7 @@ def audit_bucket(
         if where in {None, (project, resource)}:
             place, what = f"{home.place(project, resource)}v{number}", f"instance {number} of {resource}"
             yield Finding(FINDINGS["M304"], place, what, "", resource, str(number), project)
+    yield from check_worm(home.keys, "" if where is None else home.place(*where), fast=depth.fast)
     if where is None:
         yield from _unfinished(home)
 
@@ -129,8 +132,7 @@ class _ObjectCheck:
                 yield self._finding("M303", where, said, f"{algorithm}:{digest}", str(number))
             expected |= {f"v{number}/{NAME}", f"v{number}/{NAME}.{algorithm}"}
             yield from self._record(f"v{number}/{NAME}.{algorithm}", sidecar_of(digest), str(number))
-            root = number == numbers[-1] and not (self._home.worm and number > 1)
-            if root:
+            if number == (1 if self._home.worm else numbers[-1]):
                 expected |= {NAME, f"{NAME}.{algorithm}"}
                 yield from self._record(f"{NAME}.{algorithm}", sidecar_of(digest), str(number))
                 if NAME in self._there and self._digest(NAME, [algorithm]).get(algorithm) != digest:

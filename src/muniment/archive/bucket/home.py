@@ -31,10 +31,11 @@ from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, 
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import commit_key, declaration_key, object_place, tombstone_key, version_numbers
 from muniment.archive.bucket.log import BucketLog
+from muniment.archive.bucket.worm import WormKeys
 from muniment.archive.context import SealedResource, SealedTransaction
 from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, write_file, writing
 from muniment.archive.disk.layout import ArchiveLayout
-from muniment.archive.package.inventory import NAME, parse_inventory, read_inventory, sidecar
+from muniment.archive.package.inventory import DECLARATION, NAME, parse_inventory, read_inventory, sidecar
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import declare, newest_inventory
 from muniment.content.config import ArchiveConfig, Mode
@@ -51,7 +52,7 @@ from muniment.errors.archive import (
     StaleTransaction,
     TransactionRolledBack,
 )
-from muniment.errors.base import RemoteError, StorageError
+from muniment.errors.base import MunimentError
 from muniment.errors.stores import KeyNotFound, StoredWrong, StoreUnreachable
 
 _CHUNK = 1 << 20
@@ -112,10 +113,10 @@ class BucketHome:
             intake.drop()
             self._refuse_late(sealed.resources[lost], beaten=True)
         # Committed. What is left is the same for all, and whoever opens the archive next does what fails here.
-        with contextlib.suppress(RemoteError, StorageError):
+        with contextlib.suppress(MunimentError):
             for each in sealed.resources:
                 self._keep_records(each)
-        with contextlib.suppress(RemoteError, StorageError):
+        with contextlib.suppress(MunimentError):
             self.finish(seal, [each.object for each in sealed.resources])
 
     def is_committed(self, project: str, id: str, number: int, transaction: str) -> bool:
@@ -196,7 +197,17 @@ class BucketHome:
             raise
         for each in seal.objects:
             self.finish_root(each.project, each.id)
+            self._hold(each)
         intake.clear()
+
+    def _hold(self, sealed: SealedObject) -> None:
+        """In worm mode, see that all that was brought is locked: nothing of the intake is removed before that."""
+        if isinstance(self.keys, WormKeys):
+            records = [f"v{number}/{NAME}" for number in range(sealed.number, sealed.head + 1)]
+            records += [NAME] if sealed.number == 1 else []
+            names = {*sealed.files, *records, *(f"{record}.{self.algorithm}" for record in records)}
+            names |= {DECLARATION} if sealed.number == 1 else set()
+            self.keys.hold(sealed.place + name for name in names)
 
     def _finish_history(self, place: str) -> None:
         """Lay out a history that was committed and is not in its place: nothing may follow it before that."""
@@ -205,7 +216,7 @@ class BucketHome:
             self.finish(seal)
 
     def finish_root(self, project: str, id: str) -> None:
-        """Make the copies in the object's root those of its newest version (not in worm mode after the first).
+        """Make the copies in the object's root those of its newest version, in worm mode of its first.
 
         Raises:
             MunimentError: It was not done.
@@ -216,11 +227,12 @@ class BucketHome:
             newest = self._listed(place)
             if newest == done or not newest:
                 return
-            if newest == 1 or self._config.mode is not Mode.WORM:
-                with self.keys.open(commit_key(place, newest)) as stream:
+            record = f"{place}{NAME}.{self.algorithm}"
+            if not self.worm or self.keys.stat(record) is None:
+                with self.keys.open(commit_key(place, 1 if self.worm else newest)) as stream:
                     data = stream.read()
                 self.keys.put(place + NAME, data)
-                self.keys.put(f"{place}{NAME}.{self._config.digests[0]}", sidecar(data, self._config.digests[0]))
+                self.keys.put(record, sidecar(data, self.algorithm))
             done = newest
 
     def _lay_out(self, sealed: SealedObject, local: Path | None) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from muniment.content.buckets import BucketRules, KeyVersion
+from muniment.content.locks import KeyLock
+
 
 class KeyStat(Protocol):
     """What a store says of a key: its size in bytes and when it was last put, in RFC 3339."""
@@ -60,7 +63,7 @@ class Keys(Protocol):
             StoredWrong: Something else arrived than was sent.
         """
 
-    def put_once(self, key: str, source: bytes | Path, note: str = "") -> bool:
+    def put_once(self, key: str, source: bytes | Path, note: str = "", lock: KeyLock | None = None) -> bool:
         """Put a key where nothing is: True when what is there now is ours, False when it is another's.
 
         The only request that decides anything. An answer that was lost is found out about by reading the key back:
@@ -82,4 +85,23 @@ class Keys(Protocol):
         """
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove keys; what is gone already is nothing to do."""
+        """Remove keys with every version of them; what is gone already is nothing to do."""
+
+    def locked(self, key: str) -> KeyLock | None:
+        """The lock on a key, as the store has it.
+
+        Raises:
+            KeyNotFound: There is nothing.
+        """
+
+    def lock(self, key: str, lock: KeyLock) -> None:
+        """Lock a key for longer than it is."""
+
+    def versions(self, prefix: str = "") -> Iterator[KeyVersion]:
+        """Every version of every key that begins with `prefix`, and every mark that one was deleted."""
+
+    def remove_version(self, key: str, version: str) -> None:
+        """Remove one version of a key, or a mark that it was deleted."""
+
+    def rules(self) -> BucketRules:
+        """What the bucket does on its own; what it does not tell is named as untold."""

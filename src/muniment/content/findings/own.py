@@ -48,6 +48,20 @@ OWN: tuple[Kind, ...] = (
         "In worm mode a damaged file stays as it is; what `muniment repair` made of it stands beside, and is right.",
     ),
     Kind(
+        "M108",
+        Severity.ERROR,
+        "{where} is locked otherwise than the archive says: expected {expected}, found {found}.",
+        "Of an archive in a bucket in worm mode: a lock is missing, is weaker, ends too early or has ended. `muniment "
+        "repair` locks the key anew.",
+    ),
+    Kind(
+        "M109",
+        Severity.ERROR,
+        "{where} was changed past the archive: found {found}.",
+        "Of an archive in a bucket in worm mode, where every key has one version: somebody deleted it, which hides it, "
+        "or put another on top. The first one is still there. `muniment repair` lifts the mark of a deletion.",
+    ),
+    Kind(
         "M201",
         Severity.ERROR,
         "{where}: the inventory and the bag disagree: expected {expected}, found {found}.",

@@ -104,6 +104,8 @@ _SINGLE: Mapping[str, str] = {
     "M105": "Find out who put it there, and move it out of the archive's folders.",
     "M106": "Remove it and run `muniment repair`, which restores the file.",
     "M107": "Nothing: the repaired copy is read. Replace the medium when it can be replaced.",
+    "M108": "`muniment repair` locks it anew.",
+    "M109": "Find out who writes there. `muniment repair` lifts the mark; of two versions remove the wrong one.",
     "M201": "`muniment repair`; if both stay as they are, restore the resource from a copy (`muniment restore`).",
     "M202": "`muniment repair`: it restores the record from parity, or from a copy in a store.",
     "M203": "`muniment recover` writes it from the newest version's own.",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from muniment.content.durations import duration_text
+from muniment.content.locks import LockRule
 from muniment.errors.base import MunimentError
 from muniment.server.pages.page import Page
 from muniment.server.pages.texts import Texts
-from muniment.workflows.copies.policy import EVERY_PROJECT, CopyRule, LockRule, Policy
+from muniment.workflows.copies.policy import EVERY_PROJECT, CopyRule, Policy
 from muniment.workflows.copies.service import CopyService
 
 _LENGTHS = {

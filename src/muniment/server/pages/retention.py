@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
+from muniment.content.locks import LockMode
 from muniment.errors.base import BadInput, MunimentError
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN, EVENTS
 from muniment.server.pages.page import Page, resource_path
-from muniment.stores.protocol import LockMode
 from muniment.workflows.copies.retention import Retention, Retentions, lock_copies, purge_requests_of, time_of
 
 router = APIRouter(include_in_schema=False)

@@ -1,12 +1,13 @@
-"""The requests an archive in a bucket is made of: put at most once, read a part, copy within, list, remove."""
+"""The requests an archive in a bucket is made of: put at most once, read a part, copy within, list, lock, remove."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import io
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, cast
@@ -14,11 +15,15 @@ from typing import IO, Any, BinaryIO, Final, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from muniment.content import Entry, LogicalPath
+from muniment.content.buckets import BucketRules, KeyVersion
+from muniment.content.locks import KeyLock
 from muniment.content.regular import open_regular
-from muniment.errors.stores import BadStore, ConditionsIgnored, KeyNotFound, StoreFailed, StoreUnreachable
+from muniment.errors.stores import BadStore, ConditionsIgnored, KeyNotFound, KeyTaken, StoreFailed, StoreUnreachable
 from muniment.stores.opening import Address, StoreContext
-from muniment.stores.protocol import CHUNK, Stat, check_key
+from muniment.stores.protocol import CHUNK, Lock, PutOptions, Stat, check_key
 from muniment.stores.s3.client import UNKNOWN_CONDITION, Clients, Service, code_of, may_go_on
+from muniment.stores.s3.multipart import PART
+from muniment.stores.s3.rules import rules_of
 from muniment.stores.s3.store import Body, S3Store
 
 _REFUSALS: Final = frozenset({"412", "PreconditionFailed", "409", "ConditionalRequestConflict"})
@@ -65,6 +70,7 @@ class S3Keys:
         )
         self._clients = Clients(service, str(self._store))
         self._reading, self._deciding = self._clients.reading, self._clients.deciding
+        self._versioned = False  # until a removal shows that the bucket keeps versions
 
     def __str__(self) -> str:
         """Its address, without what the address asks for."""
@@ -86,7 +92,7 @@ class S3Keys:
         """
         return self._store.list(prefix, after)
 
-    def put_once(self, key: str, source: bytes | Path, note: str = "") -> bool:
+    def put_once(self, key: str, source: bytes | Path, note: str = "", lock: KeyLock | None = None) -> bool:
         """Put a key where nothing is: True when what is there now is ours, False when it is another's.
 
         200 is ours; at 412 and 409 the key is read back, and so it is when no answer came (OBJECT-STORE §3). The
@@ -100,6 +106,10 @@ class S3Keys:
         fields: dict[str, Any] = {"Bucket": self._bucket, "Key": self._name(key)}
         if note:
             fields["Metadata"] = {_NOTE: note}
+        if lock is not None:
+            if not note and isinstance(source, Path) and source.stat().st_size > PART:
+                return self._put_once_in_parts(key, source, lock)
+            fields |= _locking(source, lock)
         trouble: ClientError | BotoCoreError | None = None
         for attempt in range(_TRIES):
             if attempt:
@@ -123,6 +133,20 @@ class S3Keys:
             if found is not None:
                 return found
         raise StoreUnreachable(store=str(self), reason=f"nobody can tell whether {key!r} was put ({trouble})")
+
+    def _put_once_in_parts(self, key: str, source: Path, lock: KeyLock) -> bool:
+        """Put a large file where nothing is: nothing is decided by it, for whoever puts it puts the same."""
+        entry = Entry(LogicalPath(key), source.stat().st_size, {})
+        try:
+            receipt = self._store.put(key, entry, lambda: _opened(source), PutOptions(lock=Lock(lock.mode, lock.until)))
+        except KeyTaken:
+            found = self._same(key, source)
+            if found is None:
+                raise StoreUnreachable(store=str(self), reason=f"{key!r} is there and could not be read back") from None
+            return found
+        if not receipt.confirmed:
+            self._store.check(receipt)
+        return True
 
     def _same(self, key: str, source: bytes | Path) -> bool | None:
         """Whether what is under a key is `source`; None where nothing is, or where it could not be read now."""
@@ -245,7 +269,7 @@ class S3Keys:
                 raise
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove keys; what is gone already is nothing to do.
+        """Remove keys, in a bucket that keeps versions with every one of them; what is gone already is nothing to do.
 
         Raises:
             ChangeRefused: One of them is locked.
@@ -256,11 +280,72 @@ class S3Keys:
                 pass
 
     def _remove(self, key: str) -> None:
+        if not self._versioned:
+            if not self._delete(key).get("VersionId"):
+                return
+            self._versioned = True  # it put a mark on top, and kept what was there
+        for each in self.versions(key):
+            if each.key == key:
+                self.remove_version(key, each.version)
+
+    def remove_version(self, key: str, version: str) -> None:
+        """Remove one version of a key for ever, or a mark that it was deleted.
+
+        Raises:
+            ChangeRefused: It is locked.
+            StoreUnreachable, StoreFailed, StoreRefused: It was not done.
+        """
+        self._delete(key, VersionId=version)
+
+    def _delete(self, key: str, **which: str) -> Mapping[str, Any]:
         with self._clients.trouble(key):
             try:
-                self._reading.delete_object(Bucket=self._bucket, Key=self._name(key))
+                return self._reading.delete_object(Bucket=self._bucket, Key=self._name(key), **which)  # type: ignore[arg-type]  # an empty dict is no keyword
             except ClientError as error:
                 raise self._clients.kept(error, key) from error
+
+    def versions(self, prefix: str = "") -> Iterator[KeyVersion]:
+        """Every version of every key that begins with `prefix`, and every mark that one was deleted.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
+        while True:
+            with self._clients.trouble(prefix or "."):
+                page = self._reading.list_object_versions(**asked)
+            found: list[tuple[Any, bool]] = [(each, False) for each in page.get("Versions", [])]
+            for each, marker in found + [(each, True) for each in page.get("DeleteMarkers", [])]:
+                key = each["Key"].removeprefix(self._prefix)
+                yield KeyVersion(key, each["VersionId"], each["IsLatest"], marker)
+            if not page.get("IsTruncated"):
+                return
+            asked |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    # --- locks, and what the bucket does on its own
+
+    def locked(self, key: str) -> KeyLock | None:
+        """The lock on a key, as the bucket has it.
+
+        Raises:
+            KeyNotFound: There is nothing.
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        found = self._store.locked(key)
+        return KeyLock(found.mode, found.until) if found is not None and found.until else None
+
+    def lock(self, key: str, lock: KeyLock) -> None:
+        """Lock a key for longer than it is.
+
+        Raises:
+            ChangeRefused: It is locked for longer than this, or more strictly.
+            StoreUnreachable, StoreFailed, StoreRefused: It was not done.
+        """
+        self._store.lock(key, Lock(lock.mode, lock.until))
+
+    def rules(self) -> BucketRules:
+        """The bucket's versions, locks and lifecycle; what these credentials may not ask for is named as untold."""
+        return rules_of(self._reading, self._bucket, self._prefix)
 
     def _name(self, key: str) -> str:
         return self._prefix + check_key(key, str(self), 1024 - len(self._prefix.encode()))
@@ -268,6 +353,19 @@ class S3Keys:
 
 def _opened(source: bytes | Path) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else io.BufferedReader(open_regular(source))
+
+
+def _locking(source: bytes | Path, lock: KeyLock) -> dict[str, Any]:
+    """What goes with a put that locks: services want a digest of what comes."""
+    with _opened(source) as stream:
+        md5 = hashlib.md5(usedforsecurity=False)
+        while piece := stream.read(CHUNK):
+            md5.update(piece)
+    return {
+        "ContentMD5": base64.b64encode(md5.digest()).decode(),
+        "ObjectLockMode": lock.mode.upper(),
+        "ObjectLockRetainUntilDate": lock.end,
+    }
 
 
 def _digest(stream: BinaryIO) -> str:

@@ -17,6 +17,7 @@ from typing import IO, Any, BinaryIO, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from muniment.content import Entry
+from muniment.content.locks import LockMode
 from muniment.errors.stores import BadStore, KeyNotFound, KeyTaken, StoredWrong, StoreNotReady, StoreUnreachable
 from muniment.stores.opening import Address, StoreContext
 from muniment.stores.protocol import (
@@ -24,7 +25,6 @@ from muniment.stores.protocol import (
     DEFAULTS,
     Capabilities,
     Lock,
-    LockMode,
     Open,
     PutOptions,
     Receipt,

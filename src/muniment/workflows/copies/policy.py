@@ -23,9 +23,9 @@ from typing import Any, Literal
 
 from muniment.content.durations import parse_duration
 from muniment.content.identity import check_project
-from muniment.errors.base import MunimentError
+from muniment.content.locks import LockRule, parse_lock
+from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.copies import BadPolicy
-from muniment.stores.protocol import LockMode
 
 EVERY_PROJECT = "*"
 """The policy of projects that have none of their own."""
@@ -38,18 +38,9 @@ _BY_OTHERS = {
     "registration": "containers of OSF are registered in MUNIMENT_REGISTRATION_STORES",
     "preservation": "scanned objects are sent by the distillery's own settings",
 }
-_MODES: tuple[LockMode, ...] = ("governance", "compliance")
 _RULES = frozenset({"store", "layout", "redundancy", "lock", "verify", "read_back"})
 _FIELDS = frozenset({"verify", "repair", "keep", "copies"})
 DEFAULT_CADENCE = 90 * 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class LockRule:
-    """How long what is new is locked, in seconds from then, and how strictly."""
-
-    mode: LockMode
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +126,10 @@ def _lock(given: Mapping[str, object], name: str) -> LockRule | None:
     text = _typed(given, name, str, "")
     if not text:
         return None
-    word, _, length = text.partition(" ")
-    mode = next((each for each in _MODES if each == word), None)
-    if mode is None or not length:
-        raise ValueError(f"`{name}` is a mode and a time, such as 'governance 1y' or 'compliance 10y'")
-    return LockRule(mode, parse_duration(length))
+    try:
+        return parse_lock(text)
+    except BadInput as error:
+        raise ValueError(f"`{name}`: {error.message}") from error
 
 
 def _only(given: Mapping[str, object], known: frozenset[str], what: str) -> None:

@@ -17,13 +17,13 @@ from sqlalchemy import Connection, delete, insert, or_, select
 from muniment.archive import Archive
 from muniment.content.archive import Archive as AnyArchive
 from muniment.content.durations import parse_duration
+from muniment.content.locks import LockMode
 from muniment.content.times import read_time
 from muniment.database import Database
 from muniment.database.tables import purge_requests, retentions
 from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.copies import ApprovalNeeded, BadDuration, NotShortened, StillRetained
 from muniment.stores import Lock, Store
-from muniment.stores.protocol import LockMode
 from muniment.workflows.copies.policies import EVENT, Policies
 from muniment.workflows.copies.policy import Policy
 from muniment.workflows.copies.record import read_record

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from muniment.archive import Archive
 from muniment.content.archive import Summary
+from muniment.content.locks import LockRule
 from muniment.content.times import seconds
 from muniment.errors.archive import DamagedRecord, ResourceNotFound, ResourcePurged
 from muniment.errors.base import MunimentError, RemoteError
@@ -29,7 +30,7 @@ from muniment.workflows.copies.figures import note_figures
 from muniment.workflows.copies.log_segments import put_log
 from muniment.workflows.copies.policies import EVENT as POLICY_EVENT
 from muniment.workflows.copies.policies import Policies
-from muniment.workflows.copies.policy import CopyRule, LockRule, Policy
+from muniment.workflows.copies.policy import CopyRule, Policy
 from muniment.workflows.copies.purge import purge_copies
 from muniment.workflows.copies.registry import ARCHIVE, StoreRegistry
 from muniment.workflows.copies.retention import Retentions, keep_new, lock_key, lock_of_copy

@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeVar, cast
 
 from muniment.archive import Archive, Instance, make_parity
 from muniment.content import Entry, Hashers, LogicalPath
+from muniment.content.locks import LockRule
 from muniment.content.times import seconds
 from muniment.errors.stores import ChangeRefused, KeyTaken, StoredWrong, StoreNotReady
 from muniment.layouts.bag import lay_bag
@@ -24,7 +25,7 @@ from muniment.layouts.packages import PackageTar, at
 from muniment.stores import Lock, PutOptions, Receipt, Store
 from muniment.workflows.copies.keys import bag_key, within
 from muniment.workflows.copies.object_root import DECLARATION, INVENTORY, root_keys, root_trouble
-from muniment.workflows.copies.policy import CopyRule, LockRule
+from muniment.workflows.copies.policy import CopyRule
 from muniment.workflows.copies.record import CopiedFile, CopyRecord
 
 _CHUNK = 1 << 20
@@ -258,8 +259,8 @@ def lock_of(rule: LockRule | None, now: float) -> Lock | None:
     """The lock that a rule asks for on something that is put now (seconds since 1970 UTC)."""
     if rule is None:
         return None
-    until = datetime.fromtimestamp(int(now + rule.seconds), UTC).isoformat().replace("+00:00", "Z")
-    return Lock(rule.mode, until)
+    lock = rule.at(now)
+    return Lock(lock.mode, lock.until)
 
 
 def _text_of(instance: Instance) -> str:
