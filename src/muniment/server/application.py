@@ -134,6 +134,7 @@ async def _lifespan(server: FastAPI) -> AsyncIterator[dict[str, object]]:
         if following is not None:
             await run_in_threadpool(following.close)
             await run_in_threadpool(server.state.previews.close)
+            await run_in_threadpool(server.state.fetched.close)
         await run_in_threadpool(server.state.archive.close)
         await run_in_threadpool(server.state.app.close)
         if server.state.tracer is not None:

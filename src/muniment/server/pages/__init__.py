@@ -43,6 +43,7 @@ from muniment.server.pages import (
     stores,
 )
 from muniment.server.pages.distillery import DistilleryPages
+from muniment.server.pages.fetched_files import FetchedFiles
 from muniment.server.pages.following import ContentFollower
 from muniment.server.pages.instance_facts import InstanceFacts
 from muniment.server.pages.previews import Previews
@@ -85,7 +86,7 @@ def install(server: FastAPI, app: App, archive: Archive) -> None:
     contents = app.contents(archive)
     server.state.contents = contents
     server.state.following = ContentFollower(contents)
-    server.state.previews = Previews()
+    server.state.previews, server.state.fetched = Previews(), FetchedFiles()
     server.state.facts = InstanceFacts()
     server.state.sign_in = app.sign_in(server.state.authorizer.authority)
     # Pages that stay open must not keep programs from following the log, nor the other way round.

@@ -18,6 +18,7 @@ from muniment.errors.distillery import BadScan, ImagingFailed, ImagingLibraryMis
 from muniment.errors.remote import NoSuchPage
 from muniment.http.names import path_of, segment
 from muniment.server.pages import assets
+from muniment.server.pages.fetched_files import FetchedFiles
 from muniment.server.pages.instance_facts import InstanceFacts, NamedDamage, named_damage
 from muniment.server.pages.page import Page, file_path, resource_path
 from muniment.server.pages.pictures import PICTURE_TYPES, ending_of, picture_size
@@ -172,9 +173,7 @@ def picture(request: Request, id: str, path: str) -> Response:
         return Response(status_code=304, headers=headers)
     if ending_of(entry.path) != "svg" and _kind(entry):
         try:
-            previews: Previews = page.request.app.state.previews
-            place = found.location(entry.path)
-            made = previews.small(place, number, _digest(entry)) if small else previews.picture(place, number)
+            made = _made(page, found, entry, number, small=small)
             return Response(made, headers=headers, media_type="image/jpeg")
         except (ExtraMissing, ImagingLibraryMissing):
             pass  # a small picture that browsers show is sent as it is
@@ -186,6 +185,21 @@ def picture(request: Request, id: str, path: str) -> Response:
     with found.open(entry.path) as file:
         data = file.read(_LARGEST_PICTURE + 1)
     return Response(data, headers=headers, media_type=kind)
+
+
+def _made(page: Page, found: Instance, entry: Entry, number: int, *, small: bool) -> bytes:
+    """A JPEG of a page of a file, as `Previews` makes it; a small one that is kept asks nothing of the file."""
+    previews: Previews = page.request.app.state.previews
+    digest = _digest(entry)
+    if small and (known := previews.known(number, digest)) is not None:
+        return known
+    with _fetched(page).open(found, entry) as place:
+        return previews.small(place, number, digest) if small else previews.picture(place, number)
+
+
+def _fetched(page: Page) -> FetchedFiles:
+    found: FetchedFiles = page.request.app.state.fetched
+    return found
 
 
 @router.get("/resources/{id}/tile/{path:path}", operation_id="page_tile")
@@ -208,8 +222,9 @@ def tile(request: Request, id: str, path: str) -> Response:
         raise nothing
     previews: Previews = page.request.app.state.previews
     try:
-        box, wide = tile_box(*previews.look(found.location(entry.path))[1:], level, x, y)
-        made = previews.tile(found.location(entry.path), number, box, wide)
+        with _fetched(page).open(found, entry) as place:
+            box, wide = tile_box(*previews.look(place)[1:], level, x, y)
+            made = previews.tile(place, number, box, wide)
     except (BadScan, ImagingFailed, ExtraMissing, ImagingLibraryMissing, ValueError, OSError):
         raise nothing from None
     return Response(made, headers=headers, media_type="image/jpeg")
@@ -278,7 +293,8 @@ def _picture(page: Page, found: Instance, entry: Entry) -> Preview:
     if ending_of(entry.path) == "svg":
         return _as_it_is(page, found, entry)
     try:
-        pages, width, height = page.request.app.state.previews.look(found.location(entry.path))
+        with _fetched(page).open(found, entry) as place:
+            pages, width, height = page.request.app.state.previews.look(place)
     except (ExtraMissing, ImagingLibraryMissing) as error:
         return _as_it_is(page, found, entry) if _kind(entry) in _SENT else Preview("none", why=str(error))
     except BadScan as error:

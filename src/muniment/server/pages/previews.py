@@ -68,16 +68,22 @@ class Previews:
     def small(self, path: Path, page: int, digest: str) -> bytes:
         """A small JPEG of one page, counted from 1, of the content that has this digest."""
         key = (digest, page)
-        with self._lock:
-            if digest and key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+        if (known := self.known(page, digest)) is not None:
+            return known
         made = self._made(self._strips, self._small, path, page, SMALL)
         with self._lock:
             self._kept[key] = made
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return made
+
+    def known(self, page: int, digest: str) -> bytes | None:
+        """The small JPEG that `small` gives, where it is kept."""
+        with self._lock:
+            if not digest or (digest, page) not in self._kept:
+                return None
+            self._kept.move_to_end((digest, page))
+            return self._kept[digest, page]
 
     @staticmethod
     def _made(places: threading.BoundedSemaphore, process: ImageProcess, path: Path, page: int, side: int) -> bytes:
