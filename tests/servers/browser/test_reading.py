@@ -211,3 +211,9 @@ def test_a_deposit_says_how_far_it_is(keeper: Visitor) -> None:
     assert at(keeper.get("/deposit")).startswith("1 Where")
     begun = keeper.post("/deposit", {"project": "rivermark/steps", "id": "steps"})
     assert at(keeper.get(begun.headers["location"])).startswith("2 Files")
+
+
+def test_a_file_says_when_it_came_and_that_nobody_examined_whether_it_is_valid(keeper: Visitor) -> None:
+    words = keeper.get("/resources/harbour/files/letters/again.txt?project=rivermark/maps").words
+    assert "Came withinstance 2, 20" in words
+    assert "Whether it is well-formed and valid in its format was not examined" in words

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 
 from muniment.app import App
 from muniment.app.background import BackgroundServices
@@ -112,3 +113,17 @@ def test_the_first_page_says_what_was_checked_longest_ago_and_how_much_was_read_
     words = keeper.get("/").words
     # Of the archive itself the policy asks that it be read again within a second, and that was years ago.
     assert re.search(r"Oldest check[0-9,]+ days ago allowed: 1 ?Read today[0-9.]+.kB here and in stores", words)
+
+
+def test_the_figures_of_a_silent_store_are_those_of_the_last_good_count_with_their_time(
+    keeper: Visitor, kept: Running
+) -> None:
+    assert "does not answer" not in keeper.get("/").words
+    with Database.open(kept.place / "control.db") as database:
+        change = "UPDATE stores SET reason = :reason, silent_since = :at"
+        silent = {"reason": "connection refused", "at": 1.8e9}
+        database.write(lambda connection: connection.execute(text(change), silent))
+        words = keeper.get("/").words
+        database.write(lambda connection: connection.execute(text(change), {"reason": "", "at": None}))
+    assert re.search(r"vault: it does not answer; these figures are from 20\d\d-\d\d-\d\d \d\d:\d\d UTC", words)
+    assert "connection refused. Nothing is known to be lost; it is tried again." in words

@@ -105,7 +105,8 @@ def file(request: Request, id: str, path: str) -> Response:
     digest = _digest(entry)
     others = page.contents.holding(digest, page.readable, _PLACES) if digest else []
     check = page.contents.last_check(found.project, found.id)
-    state = state_of(page, found.earlier(found.head).created, check, page.contents.last_check())
+    whole = page.contents.last_check()
+    state = state_of(page, found.earlier(found.head).created, check, whole)
     damage = named_damage(page, check)
     place = found.place(name)
     wrong = place in damage.wrong
@@ -143,7 +144,8 @@ def file(request: Request, id: str, path: str) -> Response:
         formats=facts.formats(found).get(name, ()),
         identified=found.record.get("checks", {}).get("format identification"),
         scanned=found.record.get("checks", {}).get("virus check"),
-        first=min((each.first for each in others if _is(each, found, name)), default=0),
+        came=_came(found, min((each.first for each in others if _is(each, found, name)), default=0)),
+        checked_at=max((each.at for each in (check, whole) if each is not None and not each.fast), default=""),
         media=preview.kind in {"sound", "film"},
         tiles=resource_path(found.project, found.id, f"tile/{file_path(name)}", instance=found.number),
         script=assets.address(assets.VIEWER) if deep else "",
@@ -243,6 +245,11 @@ def tile_box(width: int, height: int, level: int, x: int, y: int) -> tuple[tuple
         raise ValueError
     box = (left, top, min(_TILE * scale, width - left), min(_TILE * scale, height - top))
     return box, max(-(-box[2] // scale), 1)
+
+
+def _came(found: Instance, number: int) -> Instance | None:
+    """The instance with which a file came, by its number; None where that is not known."""
+    return found.earlier(number) if 0 < number <= found.head else None
 
 
 def _is(place: Found, found: Instance, name: str) -> bool:

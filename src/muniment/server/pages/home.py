@@ -65,7 +65,9 @@ class Protection:
     unknown: int = 0
     bad: int = 0
     waits: int = 0
-    says: str = ""
+    silent: bool = False
+    """Whether it could not be used when that was last tried: the figures are then those of `seen_at`."""
+    seen_at: float | None = None
 
     @property
     def total(self) -> int:
@@ -276,7 +278,16 @@ def _bars(
         owed, unknown = counts.get("owed", 0) + counts.get("purging", 0), counts.get("unknown", 0)
         path = f"/copies/stores/{each.store.name}"
         found.append(
-            Protection(each.store.name, path, counts.get("made", 0), owed, unknown, damaged, says=each.store.reason)
+            Protection(
+                each.store.name,
+                path,
+                counts.get("made", 0),
+                owed,
+                unknown,
+                damaged,
+                silent=each.store.silent_since is not None,
+                seen_at=each.store.answered_at,
+            )
         )
     return found
 
