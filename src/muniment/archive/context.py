@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from muniment.archive.copying import Copier
 from muniment.archive.copying.pieces import Pieces
@@ -71,6 +71,30 @@ class Home(Protocol):
 
         Raises:
             ResourceNotFound: It was purged meanwhile.
+        """
+
+    def wrong(self, project: str, resource: str, wanted: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Which files of an object are nowhere or have not the digests that are wanted, by their paths below it.
+
+        Raises:
+            StorageError, RemoteError: It could not be told.
+        """
+
+    def put_back(
+        self,
+        what: tuple[str, str],
+        names: Iterable[str],
+        fetch: Callable[[str], BinaryIO],
+        source: str,
+        vouched: Callable[[int], str],
+    ) -> dict[str, str]:
+        """Let files of an object (project and resource) be what was recorded, from the bytes of a copy in `source`.
+
+        `vouched` is what the log says of a version's inventory. '' or why not, by path.
+
+        Raises:
+            ResourcePurged: The resource was purged.
+            StorageError, RemoteError: It was broken off.
         """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +27,7 @@ from muniment.content import Finding, Hashers
 from muniment.content.archive import Repair
 from muniment.content.events import UNREADABLE, Event
 from muniment.content.regular import open_regular, read_regular, regular_size
-from muniment.errors.archive import DamagedRecord, DiskFull, NotInBucket, ReadFailed, ResourcePurged
+from muniment.errors.archive import DamagedRecord, DiskFull, ReadFailed, ResourcePurged
 from muniment.errors.base import MunimentError
 from muniment.errors.parity import CannotRepair
 
@@ -171,22 +172,18 @@ class LogRepair:
 class CopyRepair:
     """Puts bytes that copies gave back into an archive, where its own records or its log vouch for them.
 
-    All files of one object go in one transaction: killed at any point, it is finished or undone at the next opening.
+    In a folder all files of one object go in one transaction: killed at any point, it is finished or undone at the next
+    opening. In a bucket each is put by itself, whole, and the event comes last.
     """
 
     def __init__(self, archive: Archive) -> None:
-        """Of an archive whose objects are on this machine.
-
-        Raises:
-            NotInBucket: They are in a bucket.
-        """
-        if archive.context.home is not None:
-            raise NotInBucket(what="take bytes back from its copies")
         self._context = archive.context
         self._logged = LoggedDigests()
 
     def wrong(self, project: str, resource: str, wanted: Mapping[str, Mapping[str, str]]) -> list[str]:
         """Which files of an object (by their paths below it) are missing or have not the digests that are wanted."""
+        if self._context.home is not None:
+            return self._context.home.wrong(project, resource, wanted)
         root = self._context.layout.object(project, resource)
         found = []
         for name, digests in wanted.items():
@@ -212,8 +209,13 @@ class CopyRepair:
 
         Raises:
             ResourcePurged: The resource was purged.
-            DiskFull, WriteFailed: The storage refused.
+            DiskFull, WriteFailed, StoreUnreachable, StoreRefused: The storage refused.
         """
+        if self._context.home is not None:
+            self._context.log.settled_head()
+            self._logged.catch_up(self._context.log)
+            vouched = partial(self._logged.vouched, project, resource)
+            return self._context.home.put_back((project, resource), names, fetch, source, vouched)
         tombstone = read_tombstone(self._context, project, resource)
         if tombstone:
             raise ResourcePurged(id=resource, when=tombstone["purged"], why=tombstone["reason"])

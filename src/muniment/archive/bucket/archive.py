@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self, overload
 
@@ -27,12 +28,14 @@ from muniment.archive.bucket.opening import (
     refuse_without_conditions,
     why_read_only,
 )
+from muniment.archive.bucket.repair import repair_records
 from muniment.archive.bucket.worm_audit import repair_worm
 from muniment.archive.config import config_bytes, new_config
 from muniment.archive.copying import Copier
 from muniment.archive.disk.durable import make_folder
 from muniment.archive.disk.layout import SETTINGS, ArchiveLayout
 from muniment.archive.fixity.audit import AuditResult
+from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.index.index import Index
 from muniment.archive.index.rebuild import summary
 from muniment.archive.ingest import recovery
@@ -388,7 +391,9 @@ class BucketArchive(Archive):
         project: str | None = None,
         progress: Progress = quiet,
     ) -> Iterator[Repair]:
-        """Make the copies in the objects' roots anew where they differ; content is the store's own affair.
+        """Read everything back, and make anew what the bucket itself has twice: a newest inventory and its root's copy.
+
+        Content has no second copy here: it is taken from copies in stores.
 
         Raises:
             ResourceNotFound, AmbiguousId: As `get`.
@@ -397,17 +402,21 @@ class BucketArchive(Archive):
         self._refuse_read_only()
         where = None if id is None else (self.project_of(id, project), id)
         yield from repair_worm(self._keys, "" if where is None else self._home.place(*where))
-        found = list(audit_bucket(self._home, self._home_log, where, Depth(fast=True), progress=progress))
+        found = list(audit_bucket(self._home, self._home_log, where, Depth(), progress=progress))
+        wrong: dict[tuple[str, str], list[Finding]] = {}
         for finding in found:
-            if not finding.resource or not finding.failed:
-                continue
-            derived = finding.where.removeprefix(self._home.place(finding.project, finding.resource)).count("/") == 0
-            if derived:
-                self._home.finish_root(finding.project, finding.resource)
-            how = "put anew from the newest version" if derived else "the bucket has no other copy of it"
-            again = audit_bucket(self._home, self._home_log, (finding.project, finding.resource), Depth(fast=True))
-            repaired = derived and all(other.where != finding.where for other in again)
-            yield Repair(finding.where, repaired=repaired, how=how, resource=finding.resource)
+            if finding.resource and finding.failed:
+                wrong.setdefault((finding.project, finding.resource), []).append(finding)
+        logged = LoggedDigests()
+        logged.catch_up(self._home_log)
+        for resource, findings in wrong.items():
+            places = {finding.where for finding in findings}
+            how = repair_records(self._home, resource, places, partial(logged.vouched, *resource))
+            again = list(audit_bucket(self._home, self._home_log, resource, Depth()))
+            left = {finding.where for finding in again if finding.failed}
+            for place in sorted(places):
+                said = how.get(place, "the bucket has no other copy of it")
+                yield Repair(place, repaired=place not in left, how=said, resource=resource[1])
 
     def advice(self) -> list[str]:
         """What the bucket does on its own that the archive cannot live with, or would do better without, in words."""

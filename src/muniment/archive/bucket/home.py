@@ -31,6 +31,7 @@ from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, 
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import commit_key, declaration_key, object_place, tombstone_key, version_numbers
 from muniment.archive.bucket.log import BucketLog
+from muniment.archive.bucket.repair import Fetch, ObjectRepair, Vouched, wrong_files
 from muniment.archive.bucket.worm import WormKeys
 from muniment.archive.context import SealedResource, SealedTransaction
 from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, write_file, writing
@@ -80,6 +81,21 @@ class BucketHome:
     def worm(self) -> bool:
         """Whether nothing is ever put anew."""
         return self._config.mode is Mode.WORM
+
+    @property
+    def agent(self) -> Agent:
+        """Who acts."""
+        return self._agent
+
+    @property
+    def log(self) -> BucketLog:
+        """The archive's log."""
+        return self._log
+
+    @property
+    def scratch(self) -> Path:
+        """A folder of this machine for what is being made."""
+        return self._layout.scratch
 
     def place(self, project: str, resource: str) -> str:
         """The prefix of a resource's object."""
@@ -458,6 +474,24 @@ class BucketHome:
         target = self._layout.root / key
         if not is_regular(target):
             self._bring(target, self.keys.open(key))
+
+    def wrong(self, project: str, resource: str, wanted: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Which files of an object are nowhere or have not the digests that are wanted, by their paths below it.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        return wrong_files(self, project, resource, wanted)
+
+    def put_back(
+        self, what: tuple[str, str], names: Iterable[str], fetch: Fetch, source: str, vouched: Vouched
+    ) -> dict[str, str]:
+        """Let files of an object (project and resource) be what was recorded; '' or why not, by path.
+
+        Raises:
+            MunimentError: As `ObjectRepair.put_back`.
+        """
+        return ObjectRepair(self, *what, vouched).put_back(names, fetch, source)
 
     def _bring(self, target: Path, source: BinaryIO) -> None:
         fresh = self._layout.scratch / f"record-{new_uuid()}"

@@ -10,6 +10,8 @@ INTAKE = "intake/"
 OBJECTS = "objects/"
 EVENTS = "events/"
 TOMBSTONES = "tombstones/"
+QUARANTINE = "quarantine/"
+"""Bytes that were damaged, where right ones took their place."""
 
 
 def object_place(project: str, resource: str) -> str:
