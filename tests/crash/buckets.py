@@ -90,6 +90,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "next-dynamic": ("dynamic", make_next),
     "history": ("preservation", make_history),
     "histories": ("preservation", make_histories),
+    "history-worm": ("worm", make_history),
     "purge": ("dynamic", purge),
     "new-worm": ("worm", make_new),
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from muniment.archive.bucket.layout import QUARANTINE, object_place
+from muniment.archive.bucket.worm import WormKeys
 from muniment.archive.disk.durable import make_folder, remove_tree, write_file
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, parse_inventory, sidecar_of
 from muniment.archive.package.objects import declare
@@ -143,6 +144,8 @@ class ObjectRepair:
             keys.put(key, source)
         elif not keys.put_once(key, source):
             raise CannotRepair(path=name, reason="somebody else put something there meanwhile")
+        elif isinstance(keys, WormKeys):
+            keys.hold([key])
         self._done.append(key)
 
     def _is(self, key: str, record: bytes) -> bool:
