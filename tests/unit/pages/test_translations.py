@@ -13,7 +13,18 @@ import pytest
 from muniment.jobs import JobState, Priority
 from muniment.jobs.model import State
 from muniment.server import pages
-from muniment.server.pages import about, broken, copies, distillery, evidence, failures, realms, resources, stores
+from muniment.server.pages import (
+    about,
+    broken,
+    containers,
+    copies,
+    distillery,
+    evidence,
+    failures,
+    realms,
+    resources,
+    stores,
+)
 from muniment.server.pages.page import NAVIGATION
 from muniment.server.pages.texts import LANGUAGES, Texts
 
@@ -44,6 +55,11 @@ def wanted() -> set[str]:
     found |= set(copies.TRIAL_WORDS.values()) | set(copies.TRIAL_STEPS) | set(realms.ISSUER_STEPS)
     found |= set(resources.LABELS.values()) | set(resources.EVENT_WORDS.values()) | set(copies.COPY_WORDS.values())
     found |= set(broken.STATE_WORDS.values()) | set(broken.CAUSE_WORDS.values())
+    found |= (
+        set(containers.SERVICE_WORDS.values())
+        | set(containers.STATUS_WORDS.values())
+        | set(containers.DELIVERY_WORDS.values())
+    )
     found |= {"added", "removed", "renamed"} | set(realms.LABELS.values()) | set(stores.KEY_WORDS.values())
     return found
 

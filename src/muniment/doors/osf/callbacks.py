@@ -124,7 +124,7 @@ def told(ledger: Ledger, job: str, id: str, addresses: Sequence[Address]) -> boo
 
 
 def deliveries(ledger: Ledger, job: str, id: str, addresses: Sequence[Address]) -> list[dict[str, object]]:
-    """The log of each address: how it stands, how often it was tried, and what came of it."""
+    """The log of each address: how it stands, how often it was tried, what came of it, and when it is tried again."""
     found = []
     for address in addresses:
         known = ledger.find(_KIND, _key(job, id, address))
@@ -134,7 +134,8 @@ def deliveries(ledger: Ledger, job: str, id: str, addresses: Sequence[Address]) 
 
 def _delivery(ledger: Ledger, address: Address, job: Job | None) -> dict[str, object]:
     if job is None:
-        return {"address": address.shown, "state": "not yet owed", "attempts": 0}
+        nothing = {"attempts": 0, "reason": "", "status": None, "again": None, "job": None, "log": []}
+        return {"address": address.shown, "state": "not yet owed", **nothing}
     steps = list(ledger.steps(job.id))
     step = steps[0] if steps else None
     result = step.result if step and isinstance(step.result, Mapping) else {}
@@ -145,6 +146,8 @@ def _delivery(ledger: Ledger, address: Address, job: Job | None) -> dict[str, ob
         "attempts": step.attempt if step else 0,
         "reason": (step.reason if step else "") or job.reason,
         "status": result.get("status"),
+        "again": step.next_at if step and step.state is State.READY and step.attempt else None,
+        "job": job.id,
         "log": [{"at": line.at, "what": line.what, "detail": line.detail} for line in lines],
     }
 
@@ -200,7 +203,8 @@ class CallbackStep:
         except MunimentError as error:
             if error.outage:
                 raise
-            raise CallbackFailed(address=address.shown, id=id, reason=account.redact(error.message)) from None
+            reason = account.redact(error.message).rstrip(".")
+            raise CallbackFailed(address=address.shown, id=id, reason=reason) from None
         try:
             if reply.status not in _TAKEN:
                 raise CallbackFailed(address=address.shown, id=id, reason=f"it answered with status {reply.status}")

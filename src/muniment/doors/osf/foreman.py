@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ from muniment.doors.osf.calls import SUBMISSION as SUBMISSION_STEP
 from muniment.doors.osf.calls import digests_of
 from muniment.doors.osf.context import KIND, RegistrationContext
 from muniment.doors.osf.links import Links, disposition
+from muniment.doors.osf.progress import ServiceProgress, services_of
 from muniment.doors.osf.registration import MANIFEST_LIMIT
 from muniment.doors.osf.submission import Submission, read_body, read_submission
 from muniment.errors.archive import ResourceNotFound
@@ -296,12 +298,14 @@ class Foreman:
                 "registered": True,
                 "reason": "",
                 "running": [],
-                "failures": self._failures(id, registered=True),
+                "services": [],
+                "failures": self._failures(id),
                 "waiting": [],
                 "callbacks": [],
             }
         ledger = self.registration_context.ledger
         progress = ledger.progress(job.id)
+        services = self.services(id)
         return {
             "id": id,
             "status": _word(job, registered=registered),
@@ -321,7 +325,10 @@ class Foreman:
                 "bytes": progress.size,
             },
             "running": [_running(step) for step in progress.running],
-            "failures": self._failures(id, registered=registered),
+            "services": [each.as_json() for each in services],
+            "failures": self._failures(id)
+            if registered
+            else [failure for each in services if each.container == id for failure in each.failures],
             "waiting": [
                 {"step": step.name, "reason": step.reason, "again": step.next_at}
                 for step in _some(ledger.steps(job.id, state=State.READY))
@@ -330,9 +337,14 @@ class Foreman:
             "callbacks": deliveries(ledger, job.id, id, self.registration_context.callbacks),
         }
 
-    def _failures(self, id: str, *, registered: bool) -> object:
-        if not registered:
-            return []
+    def services(self, id: str) -> list[ServiceProgress]:
+        """How far each service of a container is, and of all below it; nothing where the ledger knows no more of it."""
+        with contextlib.suppress(ContainerNotFound):
+            job, tree = self._submitted(id)
+            return services_of(self.registration_context.ledger, job.id, tree, id)
+        return []
+
+    def _failures(self, id: str) -> object:
         try:
             return json.loads(read_bytes(self._store, layout.failures_key(id), MANIFEST_LIMIT))
         except KeyNotFound:

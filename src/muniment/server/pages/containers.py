@@ -17,7 +17,7 @@ from muniment.doors.osf import KIND, Foreman, NamedCredential
 from muniment.errors.base import MunimentError
 from muniment.errors.registration import ContainerNotFound
 from muniment.http.browsers import refuse_other_sites
-from muniment.http.throttling import READ, WRITE
+from muniment.http.throttling import ADMIN, READ, WRITE
 from muniment.jobs import Job, JobState
 from muniment.server.pages.page import Page
 from muniment.server.pages.tables import Column, table_of, wants
@@ -27,7 +27,35 @@ _PAGE = 50
 _MOST = 200
 _MOST_FIELDS = 200
 _WORDS = {"SUCCESS": "ok", "FAILED": "bad", "STARTED": "run", "CANCELLED": "warn"}
-_DELIVERED = {"delivered": "ok", "failed": "bad", "cancelled": "warn", "running": "run"}
+SERVICE_SHAPES = {
+    "not begun": "wait",
+    "running": "run",
+    "waiting": "wait",
+    "done": "ok",
+    "partly": "warn",
+    "refused": "bad",
+    "failed": "bad",
+    "cancelled": "warn",
+}
+SERVICE_WORDS = {
+    "not begun": "Not begun",
+    "running": "Running",
+    "waiting": "Waits",
+    "done": "Done",
+    "partly": "Not everything",
+    "refused": "Refused",
+    "failed": "Failed",
+    "cancelled": "Stopped",
+}
+DELIVERY_WORDS = {
+    "not yet owed": "Not owed yet",
+    "running": "Owed",
+    "delivered": "Taken",
+    "failed": "Given up",
+    "cancelled": "Stopped",
+}
+STATUS_WORDS = {"SUCCESS": "Registered", "FAILED": "Failed", "STARTED": "Running", "CANCELLED": "Stopped"}
+_DELIVERED = {"delivered": "ok", "failed": "bad", "cancelled": "warn", "running": "wait"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +155,7 @@ def _again(request: Request, id: str, given: Mapping[str, str]) -> Response:
 
 
 def _container(page: Page, foreman: Foreman, id: str, *, wrong: str = "", status: int = 200) -> Response:
-    found = foreman.status(id)
+    found, services = foreman.status(id), foreman.services(id)
     failed = found["status"] in {"FAILED", "CANCELLED"} and not found["registered"]
     credentials: list[NamedCredential] | None = None
     if failed and page.access.may(WRITE, page.jobs.project):
@@ -141,12 +169,21 @@ def _container(page: Page, foreman: Foreman, id: str, *, wrong: str = "", status
         container=found,
         id=id,
         shape=_WORDS.get(str(found["status"]), "unknown"),
+        state_word=STATUS_WORDS.get(str(found["status"]), "could not tell"),
+        under_way=found["status"] == "STARTED",
         heading=_heading(page, found),
         progress=found.get("progress", {"done": 0, "total": 0, "failed": 0, "bytes": 0}),
         tree=list(islice(_tree(foreman.manifest(id), id), _MOST)) if found["registered"] else [],
         together=[each for each in found.get("job", {}).get("containers", []) if each != id][:_MOST],
         told=[{**each, "shape": _DELIVERED.get(str(each["state"]), "wait")} for each in found["callbacks"]],
         failures=_rows_of(found["failures"]),
+        services=services[:_MOST],
+        more=max(len(services) - _MOST, 0),
+        several=len({each.container for each in services}) > 1,
+        service_shapes=SERVICE_SHAPES,
+        service_words=SERVICE_WORDS,
+        delivery_words=DELIVERY_WORDS,
+        may_see_jobs=page.access.may(ADMIN, None),
         credentials=credentials,
         wrong=wrong,
     )

@@ -79,7 +79,10 @@ class StatusOut(BaseModel):
     job: dict[str, Any] = {}
     progress: dict[str, Any] = {}
     running: list[dict[str, Any]]
-    failures: list[dict[str, Any]]
+    services: list[dict[str, Any]] = Field(
+        description="How far each service is, of the container and of all below it; those that need a person first."
+    )
+    failures: list[dict[str, Any]] = Field(description="The container's own files that could not be had, with reasons.")
     waiting: list[dict[str, Any]]
     callbacks: list[dict[str, Any]]
 
