@@ -10,7 +10,9 @@ from pathlib import Path
 
 from muniment.archive import Archive
 from muniment.content.checks import CheckedFile, CheckReport, Format
+from muniment.database import Database
 from muniment.server.pages.texts import Texts
+from muniment.workflows.copies.table import CopyRow, CopyTable
 from tests.servers.browser.conftest import DRAWING
 from tests.servers.browser.visiting import Answer, Visitor
 from tests.servers.native.running import Running, make_archive, serving
@@ -217,3 +219,32 @@ def test_a_file_says_when_it_came_and_that_nobody_examined_whether_it_is_valid(k
     words = keeper.get("/resources/harbour/files/letters/again.txt?project=rivermark/maps").words
     assert "Came withinstance 2, 20" in words
     assert "Whether it is well-formed and valid in its format was not examined" in words
+
+
+def test_all_paths_of_a_resource_are_a_list_at_the_same_address(keeper: Visitor) -> None:
+    page = keeper.get("/resources/harbour?project=rivermark/maps&instance=2")
+    link = next(each for each in page.page.every("a") if each.text == "all paths as a list")
+    listed = keeper.get(link.attributes["href"])
+    lines = listed.text.splitlines()
+    assert lines[0] == '"path","size","puid","sha512","sha256"'
+    assert [line.split(",")[0] for line in lines[1:]] == [
+        '"letters/again.txt"', '"letters/greeting.txt"', '"soundings.csv"',
+    ]  # fmt: skip
+    asked = "/resources/harbour?project=rivermark/maps&folder=letters&filter=AGAIN"
+    (file,) = json.loads(keeper.get(asked, Accept="application/json").body)["files"]
+    assert (file["path"], file["size"]) == ("letters/again.txt", 12)
+
+
+def test_copies_of_other_instances_are_one_line_while_nothing_is_wrong_with_them(
+    keeper: Visitor, site: Running
+) -> None:
+    with Database.open(site.place / "control.db") as database:
+        table = CopyTable(database)
+        for number, state in ((1, "made"), (2, "made")):
+            table.add(CopyRow("far", "bag", "rivermark/maps", "harbour", number, state))  # type: ignore[arg-type]
+        page = keeper.get("/resources/harbour?project=rivermark/maps&instance=2")
+        assert "One copy of another instance, verified" in page.words
+        table.change(CopyRow("far", "bag", "rivermark/maps", "harbour", 1), state="damaged")
+        page = keeper.get("/resources/harbour?project=rivermark/maps&instance=2")
+        assert "of another instance" not in page.words
+        table.clear("far")

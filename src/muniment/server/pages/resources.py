@@ -27,12 +27,15 @@ from muniment.server.pages.instance_facts import InstanceFacts, named_damage
 from muniment.server.pages.page import Page, file_path, resource_path
 from muniment.server.pages.picture_listing import pictures_of
 from muniment.server.pages.policy_words import words_for
+from muniment.server.pages.tables import Column, table_of, wants
 from muniment.workflows.copies.repairs import KIND_REPAIR, repair_subject, request_repair
 from muniment.workflows.copies.retention import Retention, Retentions
 
 router = APIRouter(include_in_schema=False)
 _INSTANCES = 30
 _FILES = 200
+_LISTED = 100_000
+"""Files in one answer as CSV or JSON."""
 _EVENTS = 8
 _DEEP = 4
 _LONGEST_SAID = 2000
@@ -129,6 +132,8 @@ def resource(request: Request, id: str) -> Response:
     """The page."""
     page = Page(request)
     found = asked_instance(page, id)
+    if form := wants(request):
+        return _all_paths(page, found, form)
     title = title_of(found)
     check = page.contents.last_check(found.project, found.id)
     whole = page.contents.last_check()
@@ -178,7 +183,8 @@ def resource(request: Request, id: str) -> Response:
         may_purge=page.archive.config.mode is Mode.DYNAMIC and page.access.may(ADMIN, found.project),
         filter=page.asked("filter", 200),
         may_repair=page.access.may(ADMIN, found.project),
-        copies=copies,
+        copies=[row for row in copies if row.number == found.number or row.state != "made"],
+        earlier_copies=[row for row in copies if row.number != found.number and row.state == "made"],
         whole_copies=sum(row.state == "made" for row in copies),
         copy_shapes=SHAPES,
         copy_words=COPY_WORDS,
@@ -188,6 +194,23 @@ def resource(request: Request, id: str) -> Response:
         now=time.time(),
         access_copy=_access_copy(page, found),
     )
+
+
+def _all_paths(page: Page, found: Instance, form: str) -> Response:
+    """The files of an instance in all its folders, or in one, as CSV or JSON; `next` is where the following begin."""
+    prefix, part, after = page.asked("folder", 4000), page.asked("filter", 200).casefold(), page.asked("after", 4000)
+    below = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    formats = page.request.app.state.facts.formats(found)
+    columns: list[Column[Entry]] = [
+        Column("path", lambda each: str(each.path)),
+        Column("size", lambda each: each.size or 0),
+        Column("puid", lambda each: ", ".join(known.puid for known in formats.get(each.path, ()) if known.puid)),
+        *(Column(name, lambda each, name=name: each.digests.get(name, "")) for name in page.archive.config.digests),  # type: ignore[misc] # bound at once
+    ]
+    wanted = (path for path in found.paths_after(after, len(found)) if path.startswith(below))
+    chosen = list(islice((path for path in wanted if part in path.casefold()), _LISTED + 1))
+    more = {"next": chosen[_LISTED - 1]} if len(chosen) > _LISTED else {}
+    return table_of(columns, (found[path] for path in chosen[:_LISTED]), form, "files", more)
 
 
 @router.post("/resources/{id}/repair", operation_id="page_resource_repair")
