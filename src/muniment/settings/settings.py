@@ -94,6 +94,10 @@ class Settings(JobSettings):
     serve_failures = fields.whole("Failed sign-ins in a minute after which one must wait.", 20, least=1)
     serve_pages = fields.switch("Whether `serve` shows pages to browsers beside its interfaces.", default=True)
     serve_title = fields.text("What the pages call this archive, such as the name of the library.")
+    serve_contact = fields.text(
+        "Whom pages tell somebody to ask who was not let in or lacks a right, such as "
+        "'The archive <archive@example.org>'."
+    )
     session_life = fields.seconds("Seconds after which somebody in a browser has to sign in again.", 43200.0)
     sign_in_clients = fields.secret(
         "The clients by which people sign in at OIDC realms in a browser: realm=client, or realm=client:secret, with "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -143,6 +144,33 @@ def test_who_may_not_see_a_page_is_told_which_right_is_missing_and_sees_no_link_
     there = visitor.get("/projects/rivermark/maps")
     nowhere = visitor.get("/projects/rivermark/none")
     assert (there.status, nowhere.status) == (403, 403)
+
+
+def test_who_is_refused_is_told_why_whom_to_ask_and_after_too_many_tries_how_long_to_wait(tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    key = make_archive(place)
+    with serving(place, key=key, serve_contact="The archive <archive@example.org>, room 3") as running:
+        visitor = Visitor(running.url)
+        before = visitor.get("/sign-in")
+        assert "Whom to ask: The archive archive@example.org , room 3" in before.words
+        assert 'href="mailto:archive@example.org"' in before.text
+        wrong = {"key": "mun_" + "a" * 16 + "_" + "b" * 52}
+        answers = [visitor.post("/sign-in", wrong)]
+        assert (answers[0].status, "You are not signed in." in answers[0].words) == (401, True)
+        assert "Whom to ask:" in answers[0].words
+        while answers[-1].status == 401 and len(answers) < 50:
+            answers.append(visitor.post("/sign-in", wrong))
+        assert answers[-1].status == 429
+        assert "Too many tries failed from here." in answers[-1].words
+        assert re.search(r"Wait \d+ seconds", answers[-1].words)
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 61
+        reader = make_key(place, "reader", {"/a/b": {"resources/read"}})
+        other = Visitor(running.url)
+        eventually(lambda: other.post("/sign-in", {"key": reader}).status == 303, every=2 * LOOK_SECONDS)
+        lacking = other.get("/events")
+        assert lacking.status == 403
+        assert "Whom to ask: The archive" in lacking.words
+        assert "Whom to ask" not in other.get("/resources/none").words
 
 
 def test_the_user_a_proxy_names_needs_no_session(tmp_path: Path) -> None:

@@ -59,6 +59,20 @@ def test_a_name_shows_what_would_hide_in_it() -> None:
     assert len(names.title("x" * 10_000)) < 700
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("archive@example.org", '<a href="mailto:archive@example.org">archive@example.org</a>'),
+        ("Ann <ann@x.org>", 'Ann <a href="mailto:ann@x.org">ann@x.org</a>'),
+        ("room 3, by day", "room 3, by day"),
+        ('"><script>x@y', '&#34;&gt;&lt;script&gt; <a href="mailto:x@y">x@y</a>'),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+    ],
+)
+def test_whom_to_ask_is_text_in_which_a_mail_address_is_a_link(said: str, shown: str) -> None:
+    assert str(names.contact(said)) == shown
+
+
 def test_a_time_has_its_utc_and_nonsense_is_text() -> None:
     assert 'datetime="2026-11-28T10:00:00Z"' in names.moment("2026-11-28T12:00:00+02:00")
     assert 'datetime="1970-01-01T00:00:00Z"' in names.moment(0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
@@ -57,6 +58,10 @@ def shown(text: str, longest: int = _LONGEST) -> Markup:
     return Markup().join(parts)
 
 
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]*[A-Za-z0-9]")
+_LONGEST_CONTACT = 300
+
+
 def lines(text: str) -> Markup:
     """A text of many lines, whose lines end where they end and whose other marks are boxes."""
     return Markup("\n").join(_line(line.expandtabs(4)) for line in text.split("\n"))
@@ -77,6 +82,17 @@ def name(text: str) -> Markup:
 def commands(text: str) -> Markup:
     """A text of ours, in which what is to be typed stands between backquotes."""
     return Markup(_COMMAND.sub(r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped just before
+
+
+def contact(text: str) -> Markup:
+    """Whom to ask, as the setting says it; the mail address in it, alone or in angle brackets, is a link."""
+    found = _MAIL.search(text)
+    if found is None:
+        return shown(text, _LONGEST_CONTACT)
+    address = found[0]
+    before, after = text[: found.start()].rstrip(" <"), text[found.end() :].lstrip("> ")
+    link = Markup('<a href="mailto:{}">{}</a>').format(quote(address, safe="@+"), shown(address))
+    return Markup(" ").join(part for part in (shown(before), link, shown(after)) if part)
 
 
 def title(text: str, longest: int = _LONGEST) -> Markup:

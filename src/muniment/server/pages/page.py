@@ -221,6 +221,7 @@ def framed(
         who=access.caller.agent_name if access is not None and not access.caller.anonymous else "",
         signs_out=bool(session_cookie(request)) and access is not None,
         place=settings.serve_title,
+        asked_of=settings.serve_contact.strip(),
         version=__version__,
         served=SERVED,
         mode=str(archive.config.mode),

@@ -26,6 +26,7 @@ def environment() -> Environment:
     made.filters |= {
         "name": names.name,
         "commands": names.commands,
+        "contact": names.contact,
         "title_of": names.title,
         "shown": names.shown,
         "lines": names.lines,

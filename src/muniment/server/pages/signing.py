@@ -19,7 +19,7 @@ from muniment.errors.base import MunimentError
 from muniment.errors.remote import TooManyFailures
 from muniment.http.authorization import Authorizer
 from muniment.http.browsers import give_session, refuse_other_sites, session_cookie, take_session
-from muniment.http.problems import say_when
+from muniment.http.problems import problem, say_when
 from muniment.server.pages.page import framed, language_of
 
 router = APIRouter(include_in_schema=False)
@@ -49,13 +49,11 @@ def sign_in_with_key(
     onward = local_path(onward)
     token = key.strip()
     if not looks_like_key(token):
-        return _form(request, onward, refused=str(AuthenticationFailed()), status=401)
+        return _form(request, onward, refused=AuthenticationFailed())
     try:
         caller = request.app.state.authorizer.identified(request, {"authorization": f"Bearer {token}"})
     except (AuthenticationFailed, TooManyFailures) as error:
-        answer = _form(request, onward, refused=str(error), status=error.http_status)
-        say_when(answer, error)
-        return answer
+        return _form(request, onward, refused=error)
     return _begin(request, caller, onward, key=token.split("_")[1])
 
 
@@ -68,7 +66,7 @@ def sign_in_at_issuer(request: Request, realm: str) -> Response:
     try:
         place = flow.address(realm, state, made, _back(request, realm))
     except MunimentError as error:
-        return _form(request, onward, refused=str(error), status=error.http_status)
+        return _form(request, onward, refused=error)
     answer = RedirectResponse(place, 303)
     answer.set_cookie(
         _state_name(request),
@@ -101,7 +99,7 @@ def come_back(request: Request, realm: str) -> Response:
             raise SignInRefused(realm=realm[:64], reason=said[:100] if said.isprintable() else "it gives no reason")
         caller = flow.caller(made, request.query_params.get("code", "")[:_LONGEST], _back(request, realm))
     except MunimentError as error:
-        answer = _form(request, "/", refused=str(error), status=error.http_status)
+        answer = _form(request, "/", refused=error)
     else:
         answer = _begin(request, caller, made.onward)
     answer.delete_cookie(_state_name(request), path="/", secure=request.url.scheme == "https", httponly=True)
@@ -133,11 +131,23 @@ def local_path(text: str) -> str:
     return text
 
 
-def _form(request: Request, onward: str, *, refused: str = "", status: int = 200) -> Response:
+def _form(request: Request, onward: str, *, refused: MunimentError | None = None) -> Response:
     flow: CodeFlow = request.app.state.sign_in
     title = language_of(request)("Who are you?")
     realms = [{"label": realm.label, "name": realm.name or realm.label} for realm in flow.realms()]
-    return framed(request, "sign_in.html", title, status=status, onward=onward, refused=refused, realms=realms)
+    answer = framed(
+        request,
+        "sign_in.html",
+        title,
+        status=200 if refused is None else refused.http_status,
+        onward=onward,
+        refused="" if refused is None else problem(refused, root=str(request.app.state.archive.path))["detail"],
+        too_many=isinstance(refused, TooManyFailures),
+        realms=realms,
+    )
+    if refused is not None:
+        say_when(answer, refused)
+    return answer
 
 
 def _begin(request: Request, caller: Caller, onward: str, key: str = "") -> Response:
