@@ -16,8 +16,9 @@ import contextlib
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,8 @@ from muniment.errors.stores import KeyNotFound, StoredWrong
 LARGEST_SMALL = 1 << 20
 """Bytes of a file up to which it travels in a pack."""
 PACK = 16 << 20
+ALIVE_EVERY = 3600.0
+"""Seconds after which a writer that is still uploading shows that it lives, by putting `begin` anew."""
 AT_ONCE = 16
 """Requests on their way at once."""
 
@@ -113,10 +116,14 @@ class Seal:
 class Intake:
     """The keys of one transaction."""
 
-    def __init__(self, keys: Keys, transaction: str) -> None:
+    def __init__(self, keys: Keys, transaction: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` tells a writer when an hour has passed."""
         self.transaction = transaction
         self._keys = keys
         self._prefix = f"{INTAKE}{transaction}/"
+        self._clock = clock
+        self._began = b""
+        self._touched = 0.0
 
     @property
     def end(self) -> str:
@@ -144,7 +151,8 @@ class Intake:
             StoredWrong: Something else arrived than was sent, or something is missing.
             StorageError, RemoteError: It was not done.
         """
-        self._keys.put(self.begin, _json({"began": now(), "by": began_by}))
+        self._began = _json({"began": now(), "by": began_by})
+        self._touch()
         sizes: dict[str, int] = {}
         names = [
             (count, name, each.object / name)
@@ -156,6 +164,7 @@ class Intake:
             lying[count][name] = staged
         objects = []
         for count, (each, files) in enumerate(zip(sealed.resources, lying, strict=True), 1):
+            self._stay_alive()
             first = each.object / f"v{each.base + 1}" / NAME
             self._keys.put(self.inventory(count), first)
             sizes[self.inventory(count)] = first.stat().st_size
@@ -234,11 +243,18 @@ class Intake:
             if filled:
                 self._put_pack(number, pack, sizes)
         with ThreadPoolExecutor(4, thread_name_prefix="intake") as pool:
-            wanted = [(f"{self._prefix}big/{key}", *one) for key, one in enumerate(large, 1)]
-            sent = pool.map(lambda one: self._keys.put(one[0], one[3]), wanted)
-            for (key, count, name, path), _ in zip(wanted, sent, strict=True):
-                sizes[key] = path.stat().st_size
-                yield count, name, Staged(key, 0, sizes[key], alone=True)
+            keys = [f"{self._prefix}big/{number}" for number in range(1, len(large) + 1)]
+            sent = [pool.submit(self._keys.put, key, path) for key, (_, _, path) in zip(keys, large, strict=True)]
+            try:
+                for key, (count, name, path), future in zip(keys, large, sent, strict=True):
+                    while wait([future], timeout=ALIVE_EVERY).not_done:
+                        self._stay_alive()  # one file may take days
+                    future.result()
+                    self._stay_alive()
+                    sizes[key] = path.stat().st_size
+                    yield count, name, Staged(key, 0, sizes[key], alone=True)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _put_pack(self, number: int, pack: Any, sizes: dict[str, int]) -> None:
         pack.seek(0)
@@ -246,8 +262,18 @@ class Intake:
         pack.seek(0)
         pack.truncate()
         key = f"{self._prefix}pack/{number}"
+        self._stay_alive()
         self._keys.put(key, data)
         sizes[key] = len(data)
+
+    def _touch(self) -> None:
+        self._keys.put(self.begin, self._began)
+        self._touched = self._clock()
+
+    def _stay_alive(self) -> None:
+        """Show that the writer lives, once an hour: no recovery anywhere then takes its upload for abandoned."""
+        if self._clock() - self._touched >= ALIVE_EVERY:
+            self._touch()
 
     def _refuse_unlike(self, sizes: Mapping[str, int]) -> None:
         there = {each.key: each.size for each in self._keys.list(self._prefix)}
