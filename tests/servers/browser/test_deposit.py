@@ -51,6 +51,18 @@ def test_files_are_deposited_without_scripts_and_a_receipt_names_their_digests(k
     record = json.loads(keeper.get(f"{done.headers['location']}&format=json").body)
     assert {each["path"] for each in record["files"]} == {"a.txt", "folder/b.bin"}
     assert "A <plain> deposit" in keeper.get("/resources/plain").heading
+    # Who comes back to its address, or sends it a second time, is led to the receipt.
+    assert keeper.get(path).heading == "2 files are in the archive"
+    assert keeper.post(f"{path}/commit").headers["location"] == done.headers["location"]
+
+
+def test_a_deposit_that_is_no_longer_open_says_what_may_have_become_of_it(keeper: Visitor) -> None:
+    path = _begin(keeper, id="left")
+    assert keeper.post(f"{path}/discard", {"sure": "yes"}).status == 303
+    page = keeper.get(path)
+    assert page.status == 404
+    assert "It was committed, given up, or nothing was done to it for so long that it ended." in page.words
+    assert "/deposit" in [link.attributes["href"] for link in page.page.every("a") if "wait for you" in link.text]
 
 
 def test_nothing_is_there_before_the_commit_and_nothing_after_giving_up(keeper: Visitor) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from muniment.archive import Agent, Instance, ParkedTransaction, Transaction, parked_transactions
 from muniment.content.portability import check_names
+from muniment.errors.archive import LeftoverNotFound
 from muniment.errors.base import BadInput
 from muniment.http.authorization import told
 from muniment.http.browsers import refuse_other_sites
@@ -30,6 +31,8 @@ _SHOWN = 50
 _WARNINGS = 50
 _RECEIPT = 500
 _MOST_FILES = 1000
+_LOOKED_AT = 4000
+"""Events among which a transaction is looked for that is no longer open."""
 SAID = ("title", "creator", "date", "description")
 
 
@@ -103,12 +106,15 @@ def begin(
 
 @router.get("/deposit/{transaction}", operation_id="page_deposit_open")
 def show(request: Request, transaction: str) -> Response:
-    """A deposit that is being made."""
+    """A deposit that is being made; its receipt once it was committed, also for who comes back to its address."""
     page = Page(request)
-    with held(request, transaction) as (_, found):
-        so_far = _so_far(found, _base(page, found))
-        project, name, number = found.project, found.id, found.number
-        said = {name: str(found.metadata.get(name, "")) for name in SAID}
+    try:
+        with held(request, transaction) as (_, found):
+            so_far = _so_far(found, _base(page, found))
+            project, name, number = found.project, found.id, found.number
+            said = {name: str(found.metadata.get(name, "")) for name in SAID}
+    except LeftoverNotFound:
+        return _receipt_of(page, transaction)
     open_transactions: OpenTransactions = request.app.state.open_transactions
     return page.show(
         "deposit_open.html",
@@ -159,11 +165,14 @@ def leave_out(request: Request, transaction: str, path: Annotated[str, Form()] =
 
 @router.post("/deposit/{transaction}/commit", operation_id="page_deposit_commit")
 def commit(request: Request, transaction: str) -> Response:
-    """Commit, and go on to the receipt; on return the instance is on stable storage."""
+    """Commit, and go on to the receipt; on return the instance is on stable storage. Done again, it leads there too."""
     refuse_other_sites(request)
     page = Page(request)
-    with held(request, transaction) as (access, found), told(access.authorizer.metrics, "committed"):
-        done = found.commit()
+    try:
+        with held(request, transaction) as (access, found), told(access.authorizer.metrics, "committed"):
+            done = found.commit()
+    except LeftoverNotFound:
+        return _receipt_of(page, transaction)
     return page.go(resource_path(done.project, done.id, "receipt", instance=done.number))
 
 
@@ -225,6 +234,20 @@ def _mine(page: Page, agent: Agent) -> list[ParkedTransaction]:
         for each in parked_transactions(page.archive)
         if each.agent == agent and page.access.may(WRITE, each.project) and each.lease
     ]
+
+
+def _receipt_of(page: Page, transaction: str) -> Response:
+    """Lead to the receipt of the instance that a transaction became, where that is among the newest events.
+
+    Raises:
+        LeftoverNotFound: It is not, or is none for this reader.
+    """
+    first = max(page.archive.head().seq - _LOOKED_AT, 0)
+    for event in islice(page.archive.events(first), _LOOKED_AT):
+        done = event.event == "ingestion" and event.outcome == "success" and event.transaction == transaction
+        if done and page.access.may(READ, event.project):
+            return page.go(resource_path(event.project, event.resource, "receipt", instance=event.instance))
+    raise LeftoverNotFound(transaction=transaction)
 
 
 def _base(page: Page, found: Transaction) -> Instance | None:

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from muniment.archive import ContentIndex, Event
 from muniment.errors.access import AuthenticationFailed, SessionEnded, Unauthenticated
-from muniment.errors.archive import ResourcePurged
+from muniment.errors.archive import LeftoverNotFound, ResourcePurged
 from muniment.errors.base import MunimentError
 from muniment.errors.remote import TooManyFailures
 from muniment.http.authorization import AuthorizedRequest, authorized
@@ -63,6 +63,7 @@ def page_of(request: Request, error: MunimentError) -> Response | None:
         tombstone=isinstance(error, ResourcePurged),
         removal=_removal(request, error) if isinstance(error, ResourcePurged) else None,
         again=error.retry,
+        deposit=isinstance(error, LeftoverNotFound),
         sign_in=sign_in_path(request) if isinstance(error, Unauthenticated) else "",
         request_id=getattr(request.state, "request_id", ""),
     )
