@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from scripts.demo import Demo
 
 BIN = Path(sys.executable).parent
-PATIENCE = 30.0
+PATIENCE = 180.0
+"""Seconds: the machine may be busy, and a server that lives is waited for."""
+_SHOWN = 2000
 
 
 def chapter(demo: Demo) -> None:
@@ -28,7 +30,7 @@ def chapter(demo: Demo) -> None:
     command = [str(BIN / "muniment"), "--archive", str(demo.archive), "serve", "--port", str(port)]
     with (demo.work / "server.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
         try:
-            _wait(port)
+            _wait(port, server, demo.work / "server.log")
             _use(demo, address, key)
             _look(demo, port, key)
         finally:
@@ -70,7 +72,7 @@ def keep_serving(demo: Demo) -> None:
     command = [str(BIN / "muniment"), "--archive", str(demo.archive), "serve", "--port", str(port)]
     with (demo.work / "pages.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
         try:
-            _wait(port)
+            _wait(port, server, demo.work / "pages.log")
             print(f"\nOpen http://127.0.0.1:{port}/ and sign in with the key\n  {key}\nCtrl-C ends it.", flush=True)
             server.wait()
         except KeyboardInterrupt:
@@ -85,11 +87,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(port: int) -> None:
+def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server takes connections; of one that ended, or takes too long, show what it wrote."""
     until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
+    while time.monotonic() < until and server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    raise SystemExit("the server did not start")
+    why = f"it ended with status {server.poll()}" if server.poll() is not None else f"not within {PATIENCE:g} s"
+    written = log.read_text("utf-8", "replace")[-_SHOWN:]
+    raise SystemExit(f"the server did not start, {why}; it wrote:\n{written}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import Connection, insert
 
@@ -19,8 +20,10 @@ from muniment.doors.ckan.portals import Portals, PortalSettings
 from muniment.doors.ckan.records import Links
 from muniment.doors.ckan.statuses import Status
 from muniment.doors.osf import KIND as REGISTRATION
+from muniment.doors.osf.calls import SUBMISSION
+from muniment.doors.osf.submission import read_submission
 from muniment.errors.copies import ApprovalNeeded
-from muniment.jobs import Call, Ledger
+from muniment.jobs import Call, Json, Ledger
 from muniment.layouts import registration as layout
 from muniment.settings import Settings
 from muniment.stores import put_bytes
@@ -129,11 +132,23 @@ def _containers(working: BackgroundServices) -> None:
     put_bytes(store, layout.failures_key("r0001"), json.dumps(failures).encode())
     ledger = working.registration_context.ledger
     for id in ("under1", "failed1"):
-        job = ledger.submit(
-            REGISTRATION, Call("nobody does this"), requester="osf", given={"ids": [id]}, key=id, subjects=[id]
-        )
+        tree = read_submission(_submission(id)).tree
+        call = Call(SUBMISSION, cast("Json", {"tree": tree}))
+        job = ledger.submit(REGISTRATION, call, requester="osf", given={"ids": [id]}, key=id, subjects=[id])
         if id == "failed1":
             ledger.cancel(job.id)
+
+
+def _submission(id: str) -> dict[str, object]:
+    """What a platform sends of a container with a child and many services."""
+
+    def container(name: str, services: list[object], children: list[object]) -> dict[str, object]:
+        about: dict[str, object] = {"id": name, "title": "A study", "description": None, "contributors": []}
+        return {"container": {"metadata": about, "services": services, "children": children}}
+
+    pages = [{"http": {"url": f"https://data.example/{'long-name-' * 6}{number}"}} for number in range(12)]
+    closed: list[object] = [{"http": {"url": "https://data.example/", "username": "ann", "password": "hush"}}]
+    return container(id, [*pages], [container(f"{id}-below", closed, [])])
 
 
 def _portal(ledger: Ledger) -> None:

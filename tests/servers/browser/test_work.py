@@ -69,7 +69,7 @@ def test_jobs_say_what_waits_and_why(worker: Visitor) -> None:
     assert EVIL not in page.text
     job = next(link for link in page.page.every("a") if link.attributes["href"].startswith("/jobs/")).attributes["href"]
     one = worker.get(job)
-    assert one.heading == "0 of 1 steps are done"
+    assert one.heading == "0 of one step is done"
     assert "nobody does this" in one.words
     assert "Ann <Lee>" in one.words
     assert json.loads(worker.get("/jobs?format=json").body)["jobs"][0]["kind"] == "audit"

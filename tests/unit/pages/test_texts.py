@@ -59,6 +59,12 @@ def test_a_name_shows_what_would_hide_in_it() -> None:
     assert len(names.title("x" * 10_000)) < 700
 
 
+def test_what_is_to_be_typed_stands_as_code_also_in_a_text_of_the_catalogue() -> None:
+    said = names.commands(Texts("en")("`muniment audit` reads <everything>"))
+    assert str(said) == "<code>muniment audit</code> reads &lt;everything&gt;"
+    assert str(names.commands("`a` & b")) == "<code>a</code> &amp; b"
+
+
 @pytest.mark.parametrize(
     ("said", "shown"),
     [

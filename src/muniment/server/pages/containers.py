@@ -213,6 +213,8 @@ def _heading(page: Page, status: Mapping[str, Any]) -> str:
         return str(t("It is registered, complete"))
     if status["status"] == "FAILED":
         return str(t("It has failed; nothing of it is registered"))
+    if status["status"] == "CANCELLED":
+        return str(t("It was stopped; nothing of it is registered"))
     return str(t("It is not registered yet"))
 
 

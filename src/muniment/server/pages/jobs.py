@@ -215,7 +215,9 @@ def _heading(page: Page, job: Job) -> str:
     t = page.texts
     numbers = {"done": t.number(job.steps_done), "all": t.number(job.steps), "failed": t.number(job.steps_failed)}
     if job.state == JobState.RUNNING:
-        return str(t("{done} of {all} steps are done", **numbers))
+        return str(
+            t.counted(job.steps, "{done} of one step is done|{done} of {n} steps are done", done=numbers["done"])
+        )
     if job.state == JobState.FAILED:
         return str(t("It failed, with {done} of {all} steps done", **numbers))
     if job.state == JobState.CANCELLED:

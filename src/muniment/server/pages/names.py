@@ -81,7 +81,8 @@ def name(text: str) -> Markup:
 
 def commands(text: str) -> Markup:
     """A text of ours, in which what is to be typed stands between backquotes."""
-    return Markup(_COMMAND.sub(r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped just before
+    # As plain text: what re puts together of Markup would be escaped once more.
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just before
 
 
 def contact(text: str) -> Markup:
