@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from muniment.archive import Archive
 from tests.servers.browser.conftest import HOSTILE_TITLE
 from tests.servers.browser.visiting import Answer, Visitor
 from tests.servers.native.running import Running, serving
@@ -186,3 +188,33 @@ def test_what_a_browser_says_the_policy_refused_is_counted(keeper: Visitor) -> N
 def _inside(element: object) -> list[object]:
     inside = getattr(element, "inside", [])
     return [*inside, *(found for each in inside for found in _inside(each))]
+
+
+def test_a_page_of_an_empty_archive_leads_to_what_puts_something_there(tmp_path: Path) -> None:
+    with serving(tmp_path / "archive", serve_work=False) as running:
+        keeper = Visitor(running.url).sign_in(running.key)
+        reader = Visitor(running.url).sign_in(running.new_key("reader", _={"resources/read"}))
+        for path in ("/", "/find", "/projects"):
+            assert 'href="/deposit"' in keeper.get(path).text.partition("<main")[2], path
+            assert 'href="/deposit"' not in reader.get(path).text, path
+
+
+def test_a_page_of_two_hundred_files_weighs_no_more_than_40_kilobytes_nor_does_one_of_a_folder_of_thousands(
+    keeper: Visitor, site: Running
+) -> None:
+    with Archive(site.place) as archive, archive.new("heavy", "rivermark/heavy") as made:
+        for number in range(2000):
+            # Names and digests that nothing makes smaller, as those of scans are.
+            folder = "sheets" if number % 10 else "plans"
+            made.add(b"%d\n" % number, f"{folder}/{hashlib.sha256(b'%d' % number).hexdigest()[:24]}.tif")
+    page = "/resources/heavy?project=rivermark/heavy"
+    style = keeper.get("/").page
+    places = [link.attributes["href"] for link in style.every("link")]
+    folder = places[0].rpartition("/")[0]
+    scripts = [f"{folder}/{name}.js" for name in ("muniment", "tree", "part", "parts", "watching", "copy")]
+    shared = sum(len(gzip.compress(keeper.get(place).body)) for place in (*places, *scripts))
+    for rest in ("&folder=plans", "&folder=sheets", "&filter=a", ""):
+        answer = keeper.get(page + rest)
+        assert answer.status == 200
+        assert shared + len(gzip.compress(answer.body)) < 40_000, (rest, shared, len(gzip.compress(answer.body)))
+    assert "A page of 200" in keeper.get(f"{page}&folder=sheets").words

@@ -227,6 +227,7 @@ def framed(
         mode=str(archive.config.mode),
         algorithms=" + ".join(archive.config.digests),
         may_find=access is not None and access.may_somewhere(READ),
+        may_deposit=access is not None and not access.caller.anonymous and access.may_somewhere(WRITE),
         searched=request.query_params.get("q", "")[:1000] if current == "/find" else "",
         **given,
     )
