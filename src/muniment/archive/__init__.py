@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from muniment.archive.index.contents import Totals as Totals
     from muniment.archive.index.facets import EVERYTHING as EVERYTHING
     from muniment.archive.index.facets import FacetQuery as FacetQuery
+    from muniment.archive.index.facets import Facets as Facets
     from muniment.archive.ingest.import_history import ImportedFile as ImportedFile
     from muniment.archive.ingest.import_history import ImportedInstance as ImportedInstance
     from muniment.archive.ingest.uploads import ParkedTransaction as ParkedTransaction
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 _LATE = {
     "bucket.archive": ("BucketArchive",),
     "index.contents": ("ContentIndex", "Found", "LastCheck", "Totals"),
-    "index.facets": ("EVERYTHING", "FacetQuery"),
+    "index.facets": ("EVERYTHING", "FacetQuery", "Facets"),
     "copies": (
         "CopyRepair",
         "LogRepair",
@@ -104,6 +105,7 @@ __all__ = [
     "Description",
     "Event",
     "FacetQuery",
+    "Facets",
     "FilesKept",
     "Found",
     "ImportedFile",

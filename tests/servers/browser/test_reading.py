@@ -248,3 +248,17 @@ def test_copies_of_other_instances_are_one_line_while_nothing_is_wrong_with_them
         page = keeper.get("/resources/harbour?project=rivermark/maps&instance=2")
         assert "of another instance" not in page.words
         table.clear("far")
+
+
+def test_a_search_says_how_many_it_found_and_not_only_how_many_it_shows(keeper: Visitor, site: Running) -> None:
+    with Archive(site.place) as archive:
+        for number in range(52):
+            with archive.new(f"sheaf-{number}", "rivermark/sheaves") as made:
+                made.metadata["title"] = f"Sheaf {number}"
+                made.add(b"sheaf\n", f"sheaf-{number}.txt")
+    assert keeper.get("/find?q=sheaf").heading == "52 places for “sheaf”"
+    following = next(
+        link for link in keeper.get("/find?q=sheaf").page.every("a") if "after=" in link.attributes["href"]
+    )
+    assert keeper.get(following.attributes["href"]).heading == "52 places for “sheaf”"
+    assert keeper.get("/find?q=sheaf&kind=file").heading == "More than 50 places for “sheaf”"

@@ -93,6 +93,11 @@ class Facets:
     sources: list[tuple[str, int]] = field(default_factory=list)
     states: list[tuple[str, int]] = field(default_factory=list)
 
+    @property
+    def total(self) -> int:
+        """How many resources were counted, at the most `MOST`."""
+        return min(sum(count for _, count in self.projects), self.MOST)
+
 
 def within(projects: list[str] | None, column: str, only: FacetQuery = EVERYTHING) -> tuple[str, tuple[Any, ...]]:
     """The condition that keeps to these projects, None being all, and to what is chosen besides."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import JSONResponse, Response
 
-from muniment.archive import EVERYTHING, ContentIndex, FacetQuery, Found
+from muniment.archive import EVERYTHING, ContentIndex, FacetQuery, Facets, Found
 from muniment.http.throttling import READ
 from muniment.server.pages.names import shown
 from muniment.server.pages.page import Page, file_path, resource_path
@@ -70,22 +70,12 @@ def find(request: Request) -> Response:
     by_words = answer.read_as in {"words", "newest", "id"} and kind == ""
     chosen = {"q": asked, "project": project, **asdict(only)}
     chosen |= {"from": chosen.pop("since"), "to": chosen.pop("until")}
-    t, n = page.texts, page.texts.counted
-    heading = t("What is it?")
-    if asked:
-        many = f"{_PAGE}+" if answer.following else None
-        heading = (
-            t("Nothing here is called {asked}.", asked=_quoted(asked))
-            if not answer.found
-            else t("Over {n} places for {asked}", n=many, asked=_quoted(asked))
-            if many
-            else n(len(answer.found), "One place for {asked}|{n} places for {asked}", asked=_quoted(asked))
-        )
+    facets = page.contents.facets(asked, places, only) if by_words and answer.found else None
     return page.show(
         "find.html",
         page.texts("Find"),
         "/find",
-        heading=heading,
+        heading=_heading(page, asked, answer, facets),
         q=asked,
         project=project,
         kind=kind,
@@ -93,7 +83,7 @@ def find(request: Request) -> Response:
         chosen=chosen,
         narrowed=lambda field, value: {**chosen, field: value},
         widened=lambda field: {**chosen, field: ""},
-        facets=page.contents.facets(asked, places, only) if by_words and answer.found else None,
+        facets=facets,
         nearest=page.contents.nearest(asked, places) if by_words and not answer.found else "",
         answer=answer,
         rows=list(
@@ -108,6 +98,22 @@ def find(request: Request) -> Response:
         total=page.contents.totals(places).resources,
         behind=page.contents.behind(),
     )
+
+
+def _heading(page: Page, asked: str, answer: Answer, facets: Facets | None) -> Markup:
+    """The answer in a sentence; what is not counted says so."""
+    t, n, quoted = page.texts, page.texts.counted, _quoted(asked)
+    if not asked:
+        return t("What is it?")
+    if not answer.found:
+        return t("Nothing here is called {asked}.", asked=quoted)
+    if answer.read_as == "words" and facets is not None and facets.total:
+        if facets.capped:
+            return t("Over {n} places for {asked}", n=page.texts.number(facets.total), asked=quoted)
+        return n(max(facets.total, len(answer.found)), "One place for {asked}|{n} places for {asked}", asked=quoted)
+    if answer.following or page.asked("after", 4000):
+        return t("More than {n} places for {asked}", n=page.texts.number(_PAGE), asked=quoted)
+    return n(len(answer.found), "One place for {asked}|{n} places for {asked}", asked=quoted)
 
 
 @router.get("/find/digest/{digest}", operation_id="page_find_digest")
