@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive import Archive
+from muniment.archive import Archive, commit_several
 from muniment.errors.base import MunimentError
 from muniment.testing import faults
 from muniment.testing.faults import Fault, Outcome, cut_power
@@ -74,6 +74,16 @@ def in_a_group(archive: Archive, _: Path) -> None:
     archive.forget(group)
 
 
+def several(archive: Archive, _: Path) -> None:
+    """More than a dozen resources at once, and a further instance: so their folders share a flush too."""
+    transactions = [archive.get("old", "a"), *(archive.new(f"one-{number}") for number in range(13))]
+    for number, transaction in enumerate(transactions):
+        transaction.add(f"{number}\n".encode() * 4_000, f"{number}.bin")
+    for done in commit_several(transactions):
+        if isinstance(done, Exception):
+            raise done
+
+
 def repair(archive: Archive, _: Path) -> None:
     list(archive.repair())
 
@@ -86,6 +96,7 @@ WAYS = {
     "import": Way(bring),
     "migrate": Way(copy_from),
     "two-phase commit": Way(in_a_group, together=True),
+    "several at once": Way(several),
     "repair": Way(repair, spoil=True),
 }
 

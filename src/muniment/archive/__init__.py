@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from muniment.archive.index.facets import Facets as Facets
     from muniment.archive.ingest.import_history import ImportedFile as ImportedFile
     from muniment.archive.ingest.import_history import ImportedInstance as ImportedInstance
+    from muniment.archive.ingest.several import commit_several as commit_several
     from muniment.archive.ingest.uploads import ParkedTransaction as ParkedTransaction
     from muniment.archive.ingest.uploads import Receiving as Receiving
     from muniment.archive.ingest.uploads import Upload as Upload
@@ -76,6 +77,7 @@ _LATE = {
     "description": ("Description", "describe", "described", "newest_number", "number_in"),
     "restored": ("RestoredArchive", "RestoredFiles"),
     "ingest.import_history": ("ImportedFile", "ImportedInstance"),
+    "ingest.several": ("commit_several",),
     "parity.par2": ("find_program",),
     "parity.blocks": ("ParityBlocks", "blocks_of"),
     "parity.external": ("make_parity", "parity_of", "repair_copy"),
@@ -130,6 +132,7 @@ __all__ = [
     "UsageReader",
     "begun_by",
     "blocks_of",
+    "commit_several",
     "describe",
     "described",
     "extend_lease",

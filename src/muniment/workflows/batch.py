@@ -11,16 +11,23 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Self
 
+from muniment.archive import commit_several
 from muniment.content import Progress, quiet
 from muniment.content.archive import Archive
 from muniment.content.exclusions import Exclusions
 from muniment.content.identity import check_id, check_project
 from muniment.content.times import now
+from muniment.content.transaction import Transaction
 from muniment.errors.base import BadInput, MunimentError
 from muniment.workflows.preview import preview
 
 STORED, UNCHANGED, FAILED = "stored", "unchanged", "failed"
+_AT_ONCE, _BYTES_AT_ONCE = 100, 32 << 20
+"""Resources that are committed at once, or bytes of them."""
+_RECORDS = 1 << 10
+"""Bytes that a file costs besides its own."""
 _COLUMNS = ("id", "path", "into", "project", "message")
 
 
@@ -117,60 +124,110 @@ def run_table(
 ) -> Iterator[Done]:
     """Add each resource, or an instance to it where what is there differs; what failed is told and does not stop it.
 
-    `report` is a CSV file that gets a line for each, synced before the next begins. What it says was stored is passed
-    over the next time, as long as the table says the same of it.
+    `report` is a CSV file that gets a line for each. What it says was stored is passed over the next time, as long as
+    the table says the same of it. Small resources are committed and told of several at once.
 
     Raises:
         BadInput: The report is none of ours.
     """
     before = _read_report(report)
-    with _opened(report) as file:
+    with _opened(report) as file, _Table(archive, exclude) as table:
         writer = csv.writer(file)
         if not before and not file.tell():
             writer.writerow([each.name for each in fields(Done)])
         for count, wish in enumerate(wishes, 1):
             old = before.get(wish.id)
-            if old is not None and old.said == wish.key() and old.status != FAILED:
+            if old is None or old.said != wish.key() or old.status == FAILED:
+                table.take(wish)
+            if not (table.is_full or count == len(wishes)):
                 continue
-            done = _add(archive, wish, exclude)
-            writer.writerow(asdict(done).values())
+            told, failure = table.commit()
+            writer.writerows(asdict(done).values() for done in told)
             file.flush()
             os.fsync(file.fileno())
             progress("adding", count, len(wishes))
-            yield done
+            yield from told
+            if failure is not None:
+                raise failure
 
 
-def _add(archive: Archive, wish: BatchRequest, exclude: Exclusions | None) -> Done:
-    """Add one resource."""
+class _Table:
+    """The resources of a table that are added but not committed yet."""
 
-    def told(status: str, instance: int = 0, files: int = 0, reason: str = "") -> Done:
-        return Done(wish.id, status, instance, files, now(), reason, wish.key())
+    def __init__(self, archive: Archive, exclude: Exclusions | None) -> None:
+        self._archive = archive
+        self._exclude = exclude
+        self._told: list[tuple[int, Done]] = []
+        self._open: list[tuple[BatchRequest, Transaction]] = []
+        self._bytes = 0
+        self._failure: MunimentError | None = None
 
-    try:
-        base = archive.instance(wish.id, project=wish.project) if archive.exists(wish.id, wish.project) else None
-        if base is not None:
-            # Killed after a commit and before its line, the next run would add the same once more.
-            metadata = {**base.metadata, **wish.metadata}
-            seen = preview(wish.places, base, archive.config.digests[0], metadata=metadata, exclude=exclude)
-            if not seen.changes:
-                return told(UNCHANGED, base.number, len(base))
-        elif not wish.places:
-            raise BadInput(reason="no row names a file of it, and there is no such resource yet")
-        transaction = (
-            archive.get(wish.id, "a", project=wish.project, message=wish.message)
-            if base is not None
-            else archive.new(wish.id, wish.project, message=wish.message)
-        )
-        with transaction:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _wish, transaction in self._open:
+            with contextlib.suppress(MunimentError):
+                transaction.rollback()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what there is should be committed before more is added."""
+        return len(self._open) >= _AT_ONCE or self._bytes >= _BYTES_AT_ONCE or self._failure is not None
+
+    def take(self, wish: BatchRequest) -> None:
+        """Add the files of one resource."""
+        try:
+            base = self._archive.instance(wish.id, project=wish.project) if self._there(wish) else None
+            if base is not None:
+                # Killed after a commit and before its line, the next run would add the same once more.
+                metadata = {**base.metadata, **wish.metadata}
+                first = self._archive.config.digests[0]
+                if not preview(wish.places, base, first, metadata=metadata, exclude=self._exclude).changes:
+                    self._tell(wish, UNCHANGED, base.number, len(base))
+                    return
+            elif not wish.places:
+                raise BadInput(reason="no row names a file of it, and there is no such resource yet")
+            transaction = (
+                self._archive.get(wish.id, "a", project=wish.project, message=wish.message)
+                if base is not None
+                else self._archive.new(wish.id, wish.project, message=wish.message)
+            )
+            self._open.append((wish, transaction))
             transaction.metadata.update(wish.metadata)
             for place, name in wish.places:
-                transaction.add(place, name, exclude=exclude)
-            instance = transaction.commit()
-        return told(STORED, instance.number, len(instance))
-    except MunimentError as error:
+                added = transaction.add(place, name, exclude=self._exclude)
+                self._bytes += sum((entry.size or 0) + _RECORDS for entry in added)
+        except MunimentError as error:
+            if self._open and self._open[-1][0] is wish:
+                with contextlib.suppress(MunimentError):
+                    self._open.pop()[1].rollback()
+            self._fail(wish, error)
+
+    def commit(self) -> tuple[list[Done], MunimentError | None]:
+        """Commit what is added; what became of all since the last time, and why nothing more is to be tried."""
+        waiting, self._open, self._bytes = self._open, [], 0
+        for (wish, transaction), done in zip(waiting, commit_several([each for _, each in waiting]), strict=True):
+            if isinstance(done, MunimentError):
+                with contextlib.suppress(MunimentError):
+                    transaction.rollback()  # where a check could not tell, it is open yet
+                self._fail(wish, done)
+            else:
+                self._tell(wish, STORED, done.number, len(done))
+        told, self._told = sorted(self._told, key=lambda line: line[0]), []
+        return [done for _, done in told], self._failure
+
+    def _there(self, wish: BatchRequest) -> bool:
+        return self._archive.exists(wish.id, wish.project)
+
+    def _tell(self, wish: BatchRequest, status: str, instance: int = 0, files: int = 0, reason: str = "") -> None:
+        self._told.append((wish.row, Done(wish.id, status, instance, files, now(), reason, wish.key())))
+
+    def _fail(self, wish: BatchRequest, error: MunimentError) -> None:
         if error.outage:
-            raise
-        return told(FAILED, reason=error.message)
+            self._failure = error
+        else:
+            self._tell(wish, FAILED, reason=error.message)
 
 
 def _read_report(path: Path) -> dict[str, Done]:

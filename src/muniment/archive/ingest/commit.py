@@ -22,8 +22,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -33,7 +33,8 @@ from muniment.archive.disk.durable import (
     rename,
     replace_file,
     sync_folder,
-    sync_tree,
+    sync_folders,
+    sync_trees,
     syncing_ahead,
     write_file,
     writing,
@@ -65,7 +66,7 @@ from muniment.content.regular import open_regular, read_regular
 from muniment.content.times import now
 from muniment.content.trees import walk_tree
 from muniment.errors.archive import ResourceExists, StaleTransaction
-from muniment.errors.base import StorageError
+from muniment.errors.base import Conflict, StorageError
 
 if TYPE_CHECKING:
     from muniment.archive.parity.ahead import ParityAhead
@@ -85,7 +86,7 @@ def seal(
     checked: CheckReport | None = None,
     parity: ParityAhead | None = None,
 ) -> Inventory:
-    """Complete the version in its staging folder (steps 1 and 2); returns the inventory it will bring.
+    """Complete the version in its staging folder (step 1); returns the inventory it will bring. `flush` comes next.
 
     `staged` is digest to content path of what the transaction stored, in names relative to the
     version's content folder. `waiting` names the group whose decision publication waits for. `checked` is
@@ -125,8 +126,18 @@ def seal(
         area.write_seal({"inventory": inventory, "detail": detail, "checks": drafts_of(checked), **(waiting or {})})
         if parity:
             parity.make(area.object, area.parity, base, inventory)
-    sync_tree(area.folder, since=area.held)
     return base
+
+
+def flush(areas: Sequence[StagingArea]) -> None:
+    """Put sealed versions on stable storage (step 2), several of them with one flush.
+
+    Raises:
+        DiskFull, WriteFailed: The storage could not promise it; nothing of them may be published.
+    """
+    # The descriptor that was opened first is told of every failed write since.
+    oldest = min(areas, key=lambda area: area.held_since)
+    sync_trees([area.folder for area in areas], since=oldest.held)
 
 
 def note_payload(
@@ -146,6 +157,15 @@ def note_payload(
     return content
 
 
+@dataclass(slots=True)
+class SealedPart:
+    """One of the versions that are published together: `committed` is called when it is, `error` is why it was not."""
+
+    area: StagingArea
+    committed: Callable[[], object] = bool
+    error: Conflict | None = None
+
+
 def publish(context: ArchiveContext, area: StagingArea, committed: Callable[[], object] = bool) -> None:
     """Give a sealed version its place and finish the work (steps 3 to 6).
 
@@ -156,39 +176,81 @@ def publish(context: ArchiveContext, area: StagingArea, committed: Callable[[], 
         ResourceExists, StaleTransaction: Somebody else was first; nothing is published.
         DiskFull, WriteFailed: The storage refused; nothing is published.
     """
-    record = area.record
     if context.home is not None:
         context.home.publish(_sealed_transaction(area))
         with contextlib.suppress(StorageError):
             area.discard()
         return
-    root = context.layout.object(record.project, record.id)
-    with exclusive(context.object_lock(root)):
-        head = head_of(root)
-        if head != record.base:
-            _refuse(record, head)
-        if not head and context.layout.tombstone(record.project, record.id).exists():
-            # Made and purged by others while this transaction was open: the id is not used again.
-            _refuse(record, head)
-        refuse_reserved(context, record)
-        try:
-            landed = place_version(context, area, root)
-            sync_folder(landed)
-            append_event(context, area)
-        except BaseException:
-            take_out(context, area, root)
-            raise
+    part = SealedPart(area, committed)
+    publish_all(context, [part])
+    if part.error is not None:
+        raise part.error
+
+
+def publish_all(context: ArchiveContext, parts: Sequence[SealedPart]) -> None:
+    """As `publish` for each of several, with one flush for the folders they are renamed into and one for the log.
+
+    Where somebody else was first, that part alone is left out, and has the `error`.
+
+    Raises:
+        DiskFull, WriteFailed: The storage refused; none of them is published.
+    """
+    roots = [context.layout.object(part.area.record.project, part.area.record.id) for part in parts]
+    with contextlib.ExitStack() as locks:
+        # In one order, so that no two groups wait for each other.
+        for lock in sorted({context.object_lock(root) for root in roots}):
+            locks.enter_context(exclusive(lock))
+        placed = _place_all(context, list(zip(parts, roots, strict=True)))
         # Committed. What is left is derived or rubbish: if it fails now, the next recovery does it.
+        done = [part for part, root in placed if _is_finished(context, part.area, root)]
+    for part in done:
         try:
-            finish_root(context, root, record.base + 1)
-        except StorageError:
-            area.release()
-            return
+            part.committed()
+        finally:
+            with contextlib.suppress(StorageError):
+                part.area.discard()
+
+
+def _place_all(context: ArchiveContext, parts: list[tuple[SealedPart, Path]]) -> list[tuple[SealedPart, Path]]:
+    """Steps 3 and 4; returns those that are committed now. The caller holds the locks of all objects."""
+    tried: list[tuple[SealedPart, Path]] = []
+    folders: set[Path] = set()
     try:
-        committed()
-    finally:
-        with contextlib.suppress(StorageError):
-            area.discard()
+        for part, root in parts:
+            try:
+                _refuse_unless_next(context, part.area.record, root)
+                tried.append((part, root))
+                folders.add(place_version(context, part.area, root))
+            except Conflict as error:
+                part.error = error
+        placed = [(part, root) for part, root in tried if part.error is None]
+        if placed:
+            sync_folders(folders)
+            context.log.append(event for part, _ in placed for event in _events(part.area))
+    except BaseException:
+        for part, root in reversed(tried):
+            take_out(context, part.area, root)
+        raise
+    return placed
+
+
+def _refuse_unless_next(context: ArchiveContext, record: TransactionRecord, root: Path) -> None:
+    head = head_of(root)
+    if head != record.base:
+        _refuse(record, head)
+    if not head and context.layout.tombstone(record.project, record.id).exists():
+        # Made and purged by others while this transaction was open: the id is not used again.
+        _refuse(record, head)
+    refuse_reserved(context, record)
+
+
+def _is_finished(context: ArchiveContext, area: StagingArea, root: Path) -> bool:
+    try:
+        finish_root(context, root, area.record.base + 1)
+    except StorageError:
+        area.release()
+        return False
+    return True
 
 
 def abandon(area: StagingArea) -> None:

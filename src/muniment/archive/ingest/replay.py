@@ -8,7 +8,7 @@ import re
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import writing
 from muniment.archive.ingest.checking import examine
-from muniment.archive.ingest.commit import publish, seal, withdraw
+from muniment.archive.ingest.commit import flush, publish, seal, withdraw
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.journal import Rebuilt
 from muniment.archive.ingest.recovery import file_digest
@@ -64,6 +64,7 @@ def replay(context: ArchiveContext, transaction: str) -> Instance:
         _remove_untracked(area, set(staged.values()))
         try:
             seal(context, area, draft, staged, provenance, checked=checked)
+            flush([area])
             publish(context, area)
         except BaseException:
             withdraw(area)

@@ -82,6 +82,8 @@ class StagingArea:
     def __init__(self, folder: Path, record: TransactionRecord, lock: int | None) -> None:
         self.record = record
         self._lock = lock
+        self.held_since = time.monotonic()
+        """When this process took it, by a clock that only tells earlier from later."""
         self._journal: int | None = None
         self._settle(folder)
 
@@ -272,6 +274,7 @@ class StagingArea:
             remove_tree(self.folder)
             raise LeftoverNotFound(transaction=name)
         self._lock = lock
+        self.held_since = time.monotonic()
 
     def sealed(self) -> dict[str, Any] | None:
         """The seal's record, or None while the version is not complete."""

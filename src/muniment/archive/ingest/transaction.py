@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.ingest.checking import examine
-from muniment.archive.ingest.commit import abandon, publish, seal
+from muniment.archive.ingest.commit import abandon, flush, publish, seal
 from muniment.archive.ingest.content_writer import ContentWriter, known_content
 from muniment.archive.ingest.draft import Draft, Kept
 from muniment.archive.ingest.journal import Rebuilt, addition
@@ -58,8 +58,11 @@ class Transaction:
         self.provenance: list[object] = []
         self.unprotected = ""
         self._protected = not context.parity
-        self._context = context
-        self._area = area
+        self.context = context
+        self.area = area
+        """Where it is being built."""
+        self._sealed: Inventory | None = None
+        self._ahead: ParityAhead | None = None
         self._draft = draft
         held = base.held() if base else set()
         known = known_content(draft.entries.values(), context.config.digests[0])
@@ -122,7 +125,7 @@ class Transaction:
     @property
     def transaction(self) -> str:
         """The transaction's own id; it becomes the instance's identifier."""
-        return self._area.record.transaction
+        return self.area.record.transaction
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -193,7 +196,7 @@ class Transaction:
         gone = self._draft.remove(path)
         if not gone:
             raise FileNotInInstance(instance=self.number, id=self.id, path=path)
-        self._area.note({"delete": path})
+        self.area.note({"delete": path})
         return gone
 
     def note_links(self, links: Mapping[str, str], folders: Iterable[str]) -> None:
@@ -207,7 +210,7 @@ class Transaction:
         self._refuse_unless_open()
         names = [keepable(name) for name in folders]
         self._draft.add_others({keepable(link): check_target(target, link) for link, target in links.items()}, names)
-        self._area.note({"links": dict(links), "folders": names})
+        self.area.note({"links": dict(links), "folders": names})
 
     def note_left_out(self, left_out: Iterable[LeftOut]) -> None:
         """Record what was not taken in and by which rule, as `add` does for a folder.
@@ -220,7 +223,7 @@ class Transaction:
         noted = [each.as_json() for each in left_out]
         check_json(noted, "what was left out")
         self._draft.left_out += noted
-        self._area.note({"left out": noted})
+        self.area.note({"left out": noted})
 
     def check_path(self, path: str, *, replace: bool) -> LogicalPath:
         """Refuse what `add`, or `replace`, would refuse before it reads a byte; the path, if it would not.
@@ -238,12 +241,12 @@ class Transaction:
     @property
     def uploads(self) -> Path:
         """The folder for what is on its way into the transaction; it vanishes with it."""
-        return self._area.uploads
+        return self.area.uploads
 
     @property
     def algorithms(self) -> tuple[str, ...]:
         """The digests that are recorded of every file."""
-        return self._context.config.digests
+        return self.context.config.digests
 
     def store_upload(self, part: Path, entry: Entry, expected: Mapping[str, str], pieces: tuple[str, ...]) -> Entry:
         """Make a file that lies in the folder of uploads, digested already with its `pieces`, one of the transaction's.
@@ -268,38 +271,64 @@ class Transaction:
             TransactionClosed: The transaction is over.
             ResourceNotFound: Nothing was done, and somebody purged the resource meanwhile.
         """
+        unchanged = self.complete(message=message, progress=progress)
+        if unchanged is not None:
+            return unchanged
+        try:
+            if not self.prepared:
+                flush([self.area])
+            publish(self.context, self.area, self.place_parity)
+        except BaseException:
+            self.fail()
+            raise
+        return self.finish(progress)
+
+    def complete(self, *, message: str | None = None, progress: Progress = quiet) -> Instance | None:
+        """Do of a commit what comes before the flush; where there is nothing to commit, the instance it began on.
+
+        Raises:
+            MunimentError: As `commit`.
+        """
         self._refuse_closed()
         self._refuse_unkeepable(message)
         if message and not self.prepared:
-            self._area.restate(message=message)
-        base = self._area.record.base
+            self.area.restate(message=message)
+        base = self.area.record.base
         if base and not self._changed() and not self.prepared:
             self.rollback()
             self._closed = "committed"
             return self._instance(base)
-        inventory: Inventory | None = None
-        checked = None if self.prepared else self._examine()
-        ahead = self._parity_ahead(progress)
+        if self.prepared:
+            return None
+        checked = self._examine()
+        self._ahead = self._parity_ahead(progress)
         try:
-            if not self.prepared:
-                inventory = self._seal(checked, ahead)
-            publish(self._context, self._area, lambda: self._place(ahead))
+            taken = (self._draft, self._writer.staged, self.provenance)
+            self._sealed = seal(self.context, self.area, *taken, checked=checked, parity=self._ahead)
         except BaseException:
-            self._closed = "rolled back"
-            if self.prepared:
-                # It may have been decided that it be committed: only a replay or a rollback settles that.
-                self._area.release()
-            else:
-                abandon(self._area)
+            self.fail()
             raise
+        return None
+
+    def fail(self) -> None:
+        """What was sealed could not be published: undo that."""
+        self._closed = "rolled back"
+        if self.prepared:
+            # It may have been decided that it be committed: only a replay or a rollback settles that.
+            self.area.release()
+        else:
+            abandon(self.area)
+
+    def finish(self, progress: Progress = quiet) -> Instance:
+        """Do what is left when the version is published, and return the instance."""
         self._closed = "committed"
         if self.prepared:
             # It is committed: a mark that stays is removed by the next commit to the resource.
             with contextlib.suppress(StorageError):
-                unreserve(self._context, self._area.record)
+                unreserve(self.context, self.area.record)
         if not self._protected:
             self._protect(progress)
-        return self._instance(self.number, inventory)
+        return self._instance(self.number, self._sealed)
 
     def rollback(self) -> None:
         """Undo everything: the archive is as it was before the transaction.
@@ -311,8 +340,8 @@ class Transaction:
         self._refuse_closed()
         self._closed = "rolled back"
         if self.prepared:
-            unreserve(self._context, self._area.record)
-        self._area.discard()
+            unreserve(self.context, self.area.record)
+        self.area.discard()
 
     def prepare(self, group: str, decided_at: str) -> None:
         """Make everything ready, so that `commit` cannot fail for want of room or by somebody else's commit.
@@ -329,15 +358,16 @@ class Transaction:
             return
         self._refuse_unkeepable(None)
         checked = self._examine()
-        reserve(self._context, self._area)
+        reserve(self.context, self.area)
         try:
             waiting = {"group": group, "decided at": decided_at}
-            seal(self._context, self._area, self._draft, self._writer.staged, self.provenance, waiting, checked)
+            seal(self.context, self.area, self._draft, self._writer.staged, self.provenance, waiting, checked)
+            flush([self.area])
         except BaseException:
             with contextlib.suppress(StorageError):
-                self._area.unseal()
+                self.area.unseal()
             with contextlib.suppress(StorageError):
-                unreserve(self._context, self._area.record)
+                unreserve(self.context, self.area.record)
             raise
         self.prepared = True
 
@@ -371,9 +401,9 @@ class Transaction:
         if not self.prepared and (self._draft.metadata != self._noted_metadata or self.provenance):
             self._note_metadata()
         if lease is not None:
-            self._area.write_lease(lease)
-        self._read_to = self._area.journal_size()
-        self._area.release()
+            self.area.write_lease(lease)
+        self._read_to = self.area.journal_size()
+        self.area.release()
 
     def unpark(self) -> None:
         """Take the lock again and take in what other processes did meanwhile.
@@ -383,16 +413,16 @@ class Transaction:
             LeftoverNotFound: It was closed meanwhile, or it expired.
         """
         self._refuse_closed()
-        self._area.retake()
+        self.area.retake()
         self._catch_up()
 
     def _catch_up(self) -> None:
-        size = self._area.journal_size()
+        size = self.area.journal_size()
         if size == self._read_to:
             return  # nobody else did anything
-        rebuilt = Rebuilt(self._draft, self._context.config.digests[0], self._writer.staged, self.provenance)
-        rebuilt.follow(self._area, self._read_to)
-        self._read_to = self._area.journal_size()
+        rebuilt = Rebuilt(self._draft, self.context.config.digests[0], self._writer.staged, self.provenance)
+        rebuilt.follow(self.area, self._read_to)
+        self._read_to = self.area.journal_size()
         self._noted_metadata = copy.deepcopy(self._draft.metadata)
 
     def _examine(self) -> CheckReport | None:
@@ -401,51 +431,48 @@ class Transaction:
         Where they could not tell, the transaction stays open, and may be committed later.
         """
         try:
-            return examine(self._context, self._area, self._draft, self._writer.staged)
+            return examine(self.context, self.area, self._draft, self._writer.staged)
         except BadInput as error:
             if not error.outage:
                 self._closed = "rolled back"
                 with contextlib.suppress(StorageError):
-                    self._area.discard()
+                    self.area.discard()
             raise
-
-    def _seal(self, checked: CheckReport | None, ahead: ParityAhead | None) -> Inventory:
-        staged = self._writer.staged
-        return seal(self._context, self._area, self._draft, staged, self.provenance, checked=checked, parity=ahead)
 
     def _parity_ahead(self, progress: Progress) -> ParityAhead | None:
         if self._protected:
             return None
         from muniment.archive.parity.ahead import ParityAhead  # which a start without it need not wait for
 
-        root = self._context.layout.object(self.project, self.id)
-        return ParityAhead(self._context, root, self.number, progress=progress)
+        root = self.context.layout.object(self.project, self.id)
+        return ParityAhead(self.context, root, self.number, progress=progress)
 
-    def _place(self, ahead: ParityAhead | None) -> None:
+    def place_parity(self) -> None:
+        """Put the parity in place that was made before the flush."""
         # What is not in its place now is made by `_protect`, or is told of there.
         with contextlib.suppress(MunimentError, OSError):
-            self._protected = ahead is None or ahead.place()
+            self._protected = self._protected or (self._ahead is not None and self._ahead.place())
 
     def _protect(self, progress: Progress) -> None:
         # The instance is committed whatever happens here: parity can be made at any later time.
         from muniment.archive.parity.protect import protect
 
         try:
-            protect(self._context, self._context.layout.object(self.project, self.id), self.number, progress=progress)
+            protect(self.context, self.context.layout.object(self.project, self.id), self.number, progress=progress)
         except (MunimentError, OSError) as error:
             self.unprotected = str(error)
             detail = {"note": "no parity was made", "reason": self.unprotected}
-            failed = Event("creation", str(self._context.agent), self.project, self.id, self.number, "failure", detail)
+            failed = Event("creation", str(self.context.agent), self.project, self.id, self.number, "failure", detail)
             with contextlib.suppress(MunimentError):
-                self._context.log.append([failed])
+                self.context.log.append([failed])
 
     def _instance(self, number: int, inventory: Inventory | None = None) -> Instance:
-        if self._context.home is not None:
-            return self._context.home.published(self.project, self.id, number)
+        if self.context.home is not None:
+            return self.context.home.published(self.project, self.id, number)
         # Read again rather than kept all the while: of a resource of many files it takes much memory.
-        root = self._context.layout.object(self.project, self.id)
+        root = self.context.layout.object(self.project, self.id)
         try:
-            known = inventory or newest_inventory(root, self._context.config.digests[0])[0]
+            known = inventory or newest_inventory(root, self.context.config.digests[0])[0]
         except FileNotFoundError:
             raise ResourceNotFound(id=self.id) from None
         return Instance(root, self.project, self.id, known, number)
@@ -454,7 +481,7 @@ class Transaction:
         return self._draft.touched or bool(self.provenance) or self._draft.metadata != self._metadata_before
 
     def _note_metadata(self) -> None:
-        self._area.note({"metadata": self._draft.metadata, "provenance": self.provenance})
+        self.area.note({"metadata": self._draft.metadata, "provenance": self.provenance})
         self._noted_metadata = copy.deepcopy(self._draft.metadata)
 
     def _refuse_closed(self) -> None:
@@ -526,13 +553,13 @@ class Transaction:
             raise
         if found.links or found.empty:
             self._draft.note(found.links, found.empty)
-            self._area.note({"links": found.links, "folders": found.empty})
+            self.area.note({"links": found.links, "folders": found.empty})
         if found.left_out:
             self.note_left_out(found.left_out)
         return entries
 
     def _refuse_archive(self, place: str) -> None:
-        archive, real = os.path.realpath(self._context.layout.root), os.path.realpath(place)
+        archive, real = os.path.realpath(self.context.layout.root), os.path.realpath(place)
         if os.path.commonpath((archive, real)) == real:
             raise ArchiveInside(path=place, archive=archive)
 
@@ -544,23 +571,23 @@ class Transaction:
                 self._draft.put(entry)
                 lines.append(addition(entry, self._staged(entry)))
                 if len(lines) >= _LINES_AT_ONCE:
-                    self._area.note(*lines)
+                    self.area.note(*lines)
                     lines.clear()
                 yield entry
         finally:
-            self._area.note(*lines)
+            self.area.note(*lines)
 
     def _go_back(self, before: Kept, stored: list[Entry]) -> None:
         self._draft.go_back(before)
         with contextlib.suppress(StorageError):
             for entry in stored:
-                self._area.note({"delete": entry.path})
+                self.area.note({"delete": entry.path})
                 old = before.entries.get(entry.path)
                 if old:
-                    self._area.note(addition(old, self._staged(old)))
+                    self.area.note(addition(old, self._staged(old)))
 
     def _staged(self, entry: Entry) -> str | None:
-        return self._writer.staged.get(entry.digests[self._context.config.digests[0]])
+        return self._writer.staged.get(entry.digests[self.context.config.digests[0]])
 
     def _check(self, path: str, *, replace: bool) -> LogicalPath:
         name = keepable(path)
@@ -569,5 +596,5 @@ class Transaction:
 
     def _store(self, entry: Entry) -> Entry:
         self._draft.put(entry)
-        self._area.note(addition(entry, self._staged(entry)))
+        self.area.note(addition(entry, self._staged(entry)))
         return entry
