@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ALGORITHMS: Mapping[str, int] = {"md5": 32, "sha1": 40, "sha256": 64, "sha384": 96, "sha512": 128}
 """The digests Muniment computes, with their length in hexadecimal characters."""
 
+_MAKERS = {name: getattr(hashlib, name) for name in ALGORITHMS}
+"""Asked by name each time, OpenSSL would look for them each time."""
 _BY_LENGTH = {length: name for name, length in ALGORITHMS.items()}
 
 
@@ -76,7 +78,7 @@ class Hashers:
         for name in dict.fromkeys(algorithms):
             if name not in ALGORITHMS:
                 raise UnknownDigest(digest=name)
-            self._hashers[name] = hashlib.new(name, usedforsecurity=False)
+            self._hashers[name] = _MAKERS[name](usedforsecurity=False)
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
         """Feed the next bytes to every hasher."""

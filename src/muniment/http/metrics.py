@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_MOST_TOLD = 1000
 
 
 class Metrics:
@@ -25,6 +26,7 @@ class Metrics:
         self._seconds = Histogram("http_seconds", "Time to answer", ["method", "route"], buckets=_BUCKETS, **named)
         self._in = Counter("http_received_bytes", "Bytes of bodies received", **named)
         self._out = Counter("http_sent_bytes", "Bytes of bodies sent", **named)
+        self._told: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._current = Gauge("http_current_requests", "Requests in work", multiprocess_mode="livesum", **named)
         self.transactions = Counter("transactions", "Transactions by how they ended", ["end"], **named)
         self.findings = Counter("audit_findings", "Findings of audits by severity", ["severity"], **named)
@@ -38,12 +40,22 @@ class Metrics:
 
     def end(self, method: str, route: str, status: int, seconds: float, received: int, sent: int) -> None:
         """It was answered; `status` 0 means that it never was."""
-        known = method if method in {"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} else "other"
         self._current.dec()
-        self._requests.labels(known, route, str(status)).inc()
-        self._seconds.labels(known, route).observe(seconds)
+        key = (method, route, status)
+        told = self._told.get(key)
+        if told is None:
+            told = self._counters(*key)
+            if len(self._told) < _MOST_TOLD:
+                self._told[key] = told
+        told[0].inc()
+        told[1].observe(seconds)
         self._in.inc(received)
         self._out.inc(sent)
+
+    def _counters(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """What counts such answers; looking it up by its labels takes as long as counting."""
+        known = method if method in {"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} else "other"
+        return self._requests.labels(known, route, str(status)), self._seconds.labels(known, route)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

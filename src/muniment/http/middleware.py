@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -76,6 +77,8 @@ class Limits:
 
     def trusts(self, address: str) -> bool:
         """Whether an address is that of a reverse proxy whose headers are believed."""
+        if not self._trusted:
+            return False
         try:
             found = ip_address(address)
         except ValueError:
@@ -112,13 +115,17 @@ class Middleware:
         limits: Limits,
         metrics: Metrics,
         page: Callable[[Scope, MunimentError], Response | None] | None = None,
+        tell: Callable[..., object] | None = None,
     ) -> None:
-        """Wrap it; `page` gives the page of a refusal, or None where a program asked."""
+        """Wrap it; `page` gives the page of a refusal, or None where a program asked.
+
+        `tell` writes the log's line of each request, of what is given by name; by default structlog does.
+        """
         self._page = page
+        self._tell = tell or partial(structlog.get_logger().info, "request")
         self._app = app
         self._limits = limits
         self._metrics = metrics
-        self._log = structlog.get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; anything but HTTP goes through untouched."""
@@ -145,8 +152,7 @@ class Middleware:
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "operation_id", None) or "other"
             self._metrics.end(scope["method"], route, answer.status, seconds, body.size, answer.size)
-            self._log.info(
-                "request",
+            self._tell(
                 method=scope["method"],
                 path=scope["path"],
                 status=answer.status,

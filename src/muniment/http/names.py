@@ -62,6 +62,7 @@ After = Annotated[str | None, Query(max_length=8192, description="The `next` of 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]
 
 _ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "sha": "sha1", "md5": "md5"}
+_FIELD_NAMES = {ours: theirs for theirs, ours in _ALGORITHMS.items()}
 _FIELD = re.compile(r"\s*([a-z0-9-]+)=:([A-Za-z0-9+/=]*):\s*\Z")
 
 
@@ -95,12 +96,11 @@ def segment(text: str) -> str:
 
 def digest_fields(digests: dict[str, str]) -> str:
     """Digests as a header field (RFC 9530 §2)."""
-    names = {ours: theirs for theirs, ours in _ALGORITHMS.items()}
-    parts = (
-        f"{names[name]}=:{base64.b64encode(bytes.fromhex(value)).decode('ascii')}:"
+    parts = [
+        f"{_FIELD_NAMES[name]}=:{binascii.b2a_base64(bytes.fromhex(value), newline=False).decode('ascii')}:"
         for name, value in digests.items()
-        if name in names
-    )
+        if name in _FIELD_NAMES
+    ]
     return ", ".join(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -39,8 +39,12 @@ _MONITOR_EVERY = 30.0
 """Seconds between two looks at what the archive holds."""
 
 
-def create_app(app: App, authority: Authority | None = None) -> Application:
+def create_app(
+    app: App, authority: Authority | None = None, *, tell: Callable[..., object] | None = None
+) -> Application:
     """The server of the archive that `app`'s settings name; `authority` decides who may do what.
+
+    `tell` writes the log's line of each request, as for `Middleware`.
 
     Raises:
         BadInput: No archive is named, or it is behind a server itself.
@@ -65,9 +69,9 @@ def create_app(app: App, authority: Authority | None = None) -> Application:
     # Traces are made inside the framework, so what is to be traced must pass through it.
     if settings.otel:
         server.state.tracer = tracing.trace(server)
-        return Middleware(server, limits, server.state.authorizer.metrics, refused)
+        return Middleware(server, limits, server.state.authorizer.metrics, refused, tell)
     quick = nexus.FastPath(FastFilePath(server, str(archive.path)), server.state.nexus)
-    return Middleware(quick, limits, server.state.authorizer.metrics, refused)
+    return Middleware(quick, limits, server.state.authorizer.metrics, refused, tell)
 
 
 def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from muniment.app import App
 from muniment.http.middleware import Application
 from muniment.server.application import create_app
-from muniment.server.logs import configure
+from muniment.server.logs import configure, tell_request
 from muniment.server.memory import share_heaps
 from muniment.settings import Settings
 
@@ -18,4 +18,4 @@ def application(settings: Settings) -> Application:
     """
     share_heaps()
     configure()
-    return create_app(App(settings))
+    return create_app(App(settings), tell=tell_request)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
+from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 import structlog
@@ -15,6 +17,7 @@ _SECRET_NAMES = re.compile(r"authorization|cookie|password|secret|token|api[-_]?
 _CREDENTIALS = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _IN_URL = re.compile(r"(://)[^/@\s]+@|([?&](?:key|token|access_token|password|secret)=)[^&\s\"']+", re.IGNORECASE)
 HIDDEN = "[hidden]"
+_quoted = encode_basestring
 
 
 def configure() -> None:
@@ -49,6 +52,28 @@ def configure() -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = name != "uvicorn.access"  # the edge writes the line of each request
+
+
+def tell_request(**said: str | float | bool) -> None:
+    """Write the line of a request as structlog would with `configure`, in a quarter of the time.
+
+    What it says is in the order given, behind what is bound to the request.
+    """
+    shown = ", ".join([f"{_quoted(name)}: {_shown(name, value)}" for name, value in (*_bound(), *said.items())])
+    at = datetime.now(UTC).isoformat().removesuffix("+00:00")
+    sys.stderr.write(f'{{{shown}, "event": "request", "level": "info", "timestamp": "{at}Z"}}\n')
+
+
+def _bound() -> Iterable[tuple[str, Any]]:
+    return structlog.contextvars.get_contextvars().items()
+
+
+def _shown(name: str, value: object) -> str:
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return _quoted(HIDDEN if _is_secret(name) else str(hide(value)))
 
 
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, object]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+import structlog
 
 from muniment.errors.base import BadInput
 from muniment.http.middleware import Limits, _believe_proxy, _keep_encoded
 from muniment.http.throttling import Failures, Sparse
-from muniment.server.logs import HIDDEN, redact
+from muniment.server.logs import HIDDEN, redact, tell_request
 
 
 def limits(trusted: str = "") -> Limits:
@@ -81,3 +83,23 @@ def test_what_is_held_back_is_counted() -> None:
 def test_secrets_are_hidden_by_name_and_by_form() -> None:
     found = redact(None, "info", {"token": "t", "event": "Authorization: Bearer abc.def", "path": "/x?key=1&y=2"})
     assert found == {"token": HIDDEN, "event": f"Authorization: Bearer {HIDDEN}", "path": f"/x?key={HIDDEN}&y=2"}
+
+
+def test_the_line_of_a_request_says_what_the_others_say_and_hides_what_they_hide(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        tell_request(path='/"ä\n?key=abc', status=200, seconds=0.25, whole=True, token="t", caller="Ada <mailto:a@b.c>")
+    said = json.loads(capsys.readouterr().err)
+    assert said.pop("timestamp").endswith("Z")
+    assert said == {
+        "request_id": "r1",
+        "path": f'/"ä\n?key={HIDDEN}',
+        "status": 200,
+        "seconds": 0.25,
+        "whole": True,
+        "token": HIDDEN,
+        "caller": "Ada <mailto:a@b.c>",
+        "event": "request",
+        "level": "info",
+    }

@@ -75,6 +75,10 @@ class OpenTransactions:
         """Whether a transaction can be gone on with without reading its journal."""
         return name in self._kept
 
+    def known_to_be_begun_by(self, name: str) -> tuple[Agent, str] | None:
+        """As `begun_by` where that is known already, else None."""
+        return self._begun.get(name)
+
     def begun_by(self, name: str) -> tuple[Agent, str]:
         """Who began a transaction and in which project, without taking it.
 
