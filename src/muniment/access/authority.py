@@ -45,11 +45,12 @@ _LONGEST_HEADER = 32 * 1024
 class _Present:
     """What counts now, with all that was concluded from it: they are dropped together."""
 
-    __slots__ = ("rights", "snapshot", "tokens")
+    __slots__ = ("holders", "rights", "snapshot", "tokens")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.rights: dict[tuple[Caller, str | None], frozenset[str]] = {}
+        self.holders: dict[bytes, keys.StoredKey] = {}
         self.tokens: OrderedDict[bytes, tuple[RealmKeys, Checked]] = OrderedDict()
 
 
@@ -127,7 +128,7 @@ class Authority:
             raise InvalidAccessTokenFormat(reason=f"it has more than {_LONGEST_HEADER} characters")
         match scheme.lower():
             case "bearer":
-                return self._bearer(credentials.strip())
+                return self._bearer(credentials.strip(), shown)
             case "basic":
                 token = _basic_user(credentials.strip())
                 if keys.looks_like_key(token):
@@ -144,19 +145,36 @@ class Authority:
     def _proxied(self, headers: Mapping[str, str], client_address: str) -> Caller | None:
         return self._proxy.caller(headers, client_address) if self._proxy else None
 
-    def _bearer(self, token: str) -> Caller:
-        if keys.looks_like_key(token):
-            caller = self._key(token)
-            if caller is None:
-                raise InvalidAccessToken(reason="there is no such key")
-            return caller
-        return self._token(token)
+    def holder(self, shown: str) -> Caller | None:
+        """Who has the key that this very `Authorization` header showed before; None where `identify` is to look.
+
+        What was concluded from other keys, rules and realms than those that count now is forgotten.
+
+        Raises:
+            DatabaseUnavailable: The database cannot be reached.
+        """
+        found = self._now().holders.get(_name_of(shown))
+        return None if found is None or found.key.dead(self.clock()) else self._taken(found)
+
+    def _bearer(self, token: str, shown: str) -> Caller:
+        if not keys.looks_like_key(token):
+            return self._token(token)
+        present = self._now()
+        found = keys.checked(token, present.snapshot.keys)
+        if found is None:
+            raise InvalidAccessToken(reason="there is no such key")
+        caller = self._taken(found)
+        if len(present.holders) >= _MOST_REMEMBERED:
+            present.holders.clear()
+        present.holders[_name_of(shown)] = found
+        return caller
 
     def _key(self, token: str) -> Caller | None:
         """Who has this key; None where there is none such."""
         found = keys.checked(token, self.snapshot().keys)
-        if found is None:
-            return None
+        return None if found is None else self._taken(found)
+
+    def _taken(self, found: keys.StoredKey) -> Caller:
         now = self.clock()
         dead = found.key.dead(now)
         if dead:
@@ -176,7 +194,7 @@ class Authority:
         from muniment.access import tokens  # noqa: PLC0415 - keys alone need no cryptography
 
         present = self._now()
-        name = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        name = _name_of(token)
         known = present.tokens.get(name)
         if known is not None:
             realm_keys, checked = known
@@ -301,6 +319,11 @@ class Authority:
                 self._changes = changes
                 self._look_at = now + self._look_every
             return present
+
+
+def _name_of(secret: str) -> bytes:
+    """By what is remembered that something was shown: a secret itself is not kept."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def _basic_user(credentials: str) -> str:

@@ -163,6 +163,22 @@ def test_a_key_ends_when_it_was_to_end(store: AccessStore) -> None:
         Authority(store, clock=lambda: now + 10).identify(bearer(made.text), HERE)
 
 
+def test_who_showed_a_key_is_remembered_until_it_ends_or_is_revoked(store: AccessStore) -> None:
+    now = [time.time()]
+    authority = Authority(store, clock=lambda: now[0])
+    first = store.keys.create("alice", expires_at=now[0] + 10)
+    second = store.keys.create("bob")
+    shown = [bearer(key.text)["authorization"] for key in (first, second)]
+    assert [authority.holder(header) for header in shown] == [None, None]
+    callers = [authority.identify({"authorization": header}, HERE) for header in shown]
+    assert [authority.holder(header) for header in shown] == callers
+    assert authority.holder(shown[0].lower()) is None
+    now[0] += 10
+    assert authority.holder(shown[0]) is None
+    store.keys.revoke("bob")
+    assert authority.holder(shown[1]) is None
+
+
 def test_a_renewed_key_keeps_its_rights_and_ends_the_old_secret(store: AccessStore, authority: Authority) -> None:
     old = store.keys.create("alice", grants={"/o": frozenset({"resources/read"})})
     new = store.keys.renew("alice")
