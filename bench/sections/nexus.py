@@ -31,7 +31,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 TAR_SERVER = """
 import socket, subprocess, sys
-server = socket.createserving(("127.0.0.1", int(sys.argv[1])))
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     connection, _ = server.accept()
     with connection:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 from muniment.errors.base import BadInput
@@ -82,14 +83,17 @@ class Event:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, number and time first."""
-        record = asdict(self)
-        return {name: record[name] for name in _ORDER if record[name] not in ("", {}, 0)}
+        return copy.deepcopy(self._said())
+
+    def _said(self) -> dict[str, Any]:
+        return {name: value for name in _ORDER if (value := getattr(self, name)) not in ("", {}, 0)}
 
     def as_line(self) -> bytes:
         """The event as the log holds it, without the line's end."""
-        return json.dumps(self.as_json(), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        return _encode(self._said()).encode("utf-8")
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ORDER = (
     "seq",
     "timestamp",

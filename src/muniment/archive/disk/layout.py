@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from muniment.content.identity import to_uri
@@ -24,76 +25,52 @@ class ArchiveLayout:
 
     root: Path
     state: Path
+    settings: Path = field(init=False, compare=False, repr=False)
+    """`muniment.json`, written once."""
+    objects: Path = field(init=False, compare=False, repr=False)
+    """The OCFL storage root."""
+    parity: Path = field(init=False, compare=False, repr=False)
+    """PAR2 sets, beside the objects."""
+    events: Path = field(init=False, compare=False, repr=False)
+    """The append-only log."""
+    log_mirror: Path = field(init=False, compare=False, repr=False)
+    """A second copy of the log, from which damaged lines of it are read and repaired."""
+    tombstones: Path = field(init=False, compare=False, repr=False)
+    """One record for each purged resource."""
+    staging: Path = field(init=False, compare=False, repr=False)
+    """Everything unfinished."""
+    transactions: Path = field(init=False, compare=False, repr=False)
+    """One folder for each transaction being built."""
+    quarantine: Path = field(init=False, compare=False, repr=False)
+    """What recovery set aside for a human."""
+    scratch: Path = field(init=False, compare=False, repr=False)
+    """Files on their way to a rename; whatever lies here when nobody works may go."""
+    locks: Path = field(init=False, compare=False, repr=False)
+    """Lock files; they hold nothing."""
+    index: Path = field(init=False, compare=False, repr=False)
+    """The derived index."""
+    pieces: Path = field(init=False, compare=False, repr=False)
+    """The derived digests of the pieces of large files."""
+    control: Path = field(init=False, compare=False, repr=False)
+    """Ledger and access rules."""
 
-    @property
-    def settings(self) -> Path:
-        """`muniment.json`, written once."""
-        return self.root / SETTINGS
-
-    @property
-    def objects(self) -> Path:
-        """The OCFL storage root."""
-        return self.root / "objects"
-
-    @property
-    def parity(self) -> Path:
-        """PAR2 sets, beside the objects."""
-        return self.root / "parity"
-
-    @property
-    def events(self) -> Path:
-        """The append-only log."""
-        return self.root / "events"
-
-    @property
-    def log_mirror(self) -> Path:
-        """A second copy of the log, from which damaged lines of it are read and repaired."""
-        return self.parity / "events"
-
-    @property
-    def tombstones(self) -> Path:
-        """One record for each purged resource."""
-        return self.root / "tombstones"
-
-    @property
-    def staging(self) -> Path:
-        """Everything unfinished."""
-        return self.root / "staging"
-
-    @property
-    def transactions(self) -> Path:
-        """One folder for each transaction being built."""
-        return self.staging / "open"
-
-    @property
-    def quarantine(self) -> Path:
-        """What recovery set aside for a human."""
-        return self.staging / "quarantine"
-
-    @property
-    def scratch(self) -> Path:
-        """Files on their way to a rename; whatever lies here when nobody works may go."""
-        return self.staging / "scratch"
-
-    @property
-    def locks(self) -> Path:
-        """Lock files; they hold nothing."""
-        return self.staging / "locks"
-
-    @property
-    def index(self) -> Path:
-        """The derived index."""
-        return self.state / "index.db"
-
-    @property
-    def pieces(self) -> Path:
-        """The derived digests of the pieces of large files."""
-        return self.state / "pieces.db"
-
-    @property
-    def control(self) -> Path:
-        """Ledger and access rules."""
-        return self.state / "control.db"
+    def __post_init__(self) -> None:
+        """Put them together once: a commit asks for them dozens of times."""
+        put = partial(object.__setattr__, self)
+        put("settings", self.root / SETTINGS)
+        put("objects", self.root / "objects")
+        put("parity", self.root / "parity")
+        put("events", self.root / "events")
+        put("log_mirror", self.parity / "events")
+        put("tombstones", self.root / "tombstones")
+        put("staging", self.root / "staging")
+        put("transactions", self.staging / "open")
+        put("quarantine", self.staging / "quarantine")
+        put("scratch", self.staging / "scratch")
+        put("locks", self.staging / "locks")
+        put("index", self.state / "index.db")
+        put("pieces", self.state / "pieces.db")
+        put("control", self.state / "control.db")
 
     def object_parts(self, project: str, resource: str) -> tuple[str, ...]:
         """The folders from the storage root to an object (OCFL extension 0003)."""

@@ -18,7 +18,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,7 +73,7 @@ class TransactionRecord:
 
     def as_bytes(self) -> bytes:
         """What `transaction.json` holds."""
-        return _json(asdict(self))
+        return _json({name: getattr(self, name) for name in self.__slots__})
 
 
 class StagingArea:
