@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from muniment.app.archive import PackageArchive
 from muniment.archive import Agent
 from muniment.archive import BucketArchive as ArchiveInBucket
 from muniment.content.checks import IngestChecks
+from muniment.content.requests import Prices
 from muniment.settings import cache_folder
 from muniment.stores.opening import StoreContext, parse_address
 
@@ -38,6 +39,27 @@ def open_bucket(
     if state is not None:
         opened.control = Path(state).absolute() / "control.db"
     return opened
+
+
+def bucket_document(archive: BucketArchive, prices: Prices) -> dict[str, Any]:
+    """How an archive in a bucket stands, as JSON: what it holds, what was asked of the bucket, what is wrong with it.
+
+    Raises:
+        StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+    """
+    made, index = archive.requests_made(), archive.context.caught_up_index()
+    return {
+        "address": archive.path,
+        "mode": str(archive.config.mode),
+        "lock": archive.config.lock or None,
+        "writable": archive.writable,
+        "reason": archive.read_only.message if archive.read_only is not None else "",
+        "resources": archive.count(),
+        "bytes": index.total(),
+        "unfinished": len(archive.leftovers()),
+        "requests": {**made.as_json(), "cost": prices.cost(made) if prices.known else None},
+        "faults": [{"text": each.text, "refused": each.refused} for each in archive.bucket_faults()],
+    }
 
 
 def keys_at(place: str) -> S3Keys:

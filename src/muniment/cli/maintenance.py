@@ -86,7 +86,7 @@ def _init_bucket(
     with BucketArchive.make(
         keys, state, mode=mode, digests=digests, project=project, lock=lock, agent=opening.agent()
     ) as archive:
-        advice = archive.advice()
+        advice = [f"of the bucket: {each.text}" for each in archive.bucket_faults()]
         if as_json:
             print_json({"path": archive.path, "id": archive.config.id, "mode": archive.config.mode, "advice": advice})
             return

@@ -35,15 +35,54 @@ class Control(Protocol):
 
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show what is owed, what holds it up, who works on what, and what failed; exit 1 when it needs somebody."""
-    with control(context) as operations:
-        found = operations.document()
+    settings = context.obj.opening().settings
+    bucket = _bucket(context) if context.obj.opening().in_bucket else None
+    found: dict[str, Any] = {}
+    if bucket is None or settings.ledger is not None or settings.state is not None:
+        with control(context) as operations:
+            found = operations.document()
     if as_json:
-        print_json(found)
+        print_json(found if bucket is None else {**found, "bucket": bucket})
     else:
-        for line in lines(found):
+        for line in (*(bucket_lines(bucket) if bucket else ()), *(lines(found) if found else ())):
             typer.echo(line)
-    if needs_somebody(found):
+    if (found and needs_somebody(found)) or (bucket and bucket_needs_somebody(bucket)):
         raise typer.Exit(1)
+
+
+def _bucket(context: typer.Context) -> dict[str, Any]:
+    from muniment.app.bucket import bucket_document
+    from muniment.content.requests import Prices, parse_prices
+
+    opening = context.obj.opening()
+    given = opening.settings.bucket_prices
+    prices = parse_prices(given) if given else Prices()
+    with opening.open_bucket(str(opening.settings.archive)) as archive:
+        return bucket_document(archive, prices)
+
+
+def bucket_needs_somebody(found: dict[str, Any]) -> bool:
+    """Whether a bucket cannot be written to, or would lose or lock what it should not."""
+    return not found["writable"] or any(each["refused"] for each in found["faults"])
+
+
+def bucket_lines(found: dict[str, Any]) -> Iterator[str]:
+    """The document of a bucket as people read it."""
+    locked = f", each key locked: {found['lock']}" if found["lock"] else ""
+    yield f"archive: {found['resources']} resources, {size_text(found['bytes'])}"
+    yield f"  in {found['address']}, {found['mode']} mode{locked}"
+    if not found["writable"]:
+        yield f"  can only be read: {found['reason']}"
+    if found["unfinished"]:
+        yield f"  unfinished transactions: {found['unfinished']} (`muniment recover`)"
+    made = found["requests"]
+    cost = "" if made["cost"] is None else f", which cost {made['cost']:.4f}"
+    yield (
+        f"requests of this machine: {made['writes']} writes and listings, {made['reads']} reads, "
+        f"{made['removals']} removals, {size_text(made['received'])} received{cost}"
+    )
+    for each in found["faults"]:
+        yield f"{'wrong' if each['refused'] else 'advice'}: {each['text']}"
 
 
 @limit.command("ls")
@@ -122,7 +161,7 @@ class _Here:
         from muniment.archive import UsageReader
 
         app = self._context.obj.app()
-        if app.remote:
+        if app.remote or app.in_bucket:
             return None
         with app.folder_archive() as archive:
             return UsageReader(archive).read()

@@ -37,6 +37,10 @@ class Settings(JobSettings):
 
     archive = fields.named("The archive's folder, or the URL of a server in front of one.")
     state = fields.path("Where index and ledger lie, if not in the archive's folder.")
+    bucket_prices = fields.text(
+        "What the service of an archive in a bucket asks for 1,000 writes, 1,000 reads and 1 GB received, such as "
+        "'0.005 0.0004 0.09': `muniment status` then says what requests cost."
+    )
     digest_processes = fields.whole_or_none(
         "Processes that digest; by default one for each core.", also=("MUNIMENT_WORKERS",)
     )

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from muniment.content.buckets import BucketRules, KeyVersion
 from muniment.content.locks import KeyLock
+from muniment.content.requests import RequestCounts
 from muniment.errors.stores import ChangeRefused, KeyNotFound, StoreUnreachable
 
 _TRIES = 4
@@ -220,6 +221,13 @@ class FolderKeys:
                 raise ChangeRefused(store=str(self), key=key, reason="it is the newest")
             past = self.folder / "past" / _name(key)
             os.truncate(past, past.stat().st_size - 1)
+
+    def requests_made(self) -> RequestCounts:
+        """What was asked so far; bytes are not counted."""
+        with self.mutex:
+            kinds = [request.kind for request in self.requests]
+        reads, removals = sum(kind in {"get", "head"} for kind in kinds), kinds.count("delete")
+        return RequestCounts(len(kinds) - reads - removals, reads, removals)
 
     def rules(self) -> BucketRules:
         """What the bucket does on its own, as it was made to say."""

@@ -20,6 +20,7 @@ from muniment.archive.bucket.layout import object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
 from muniment.archive.bucket.mirror import mirror_bucket
 from muniment.archive.bucket.opening import (
+    BucketFault,
     faults_of,
     guarded,
     put_root_files,
@@ -29,6 +30,7 @@ from muniment.archive.bucket.opening import (
     why_read_only,
 )
 from muniment.archive.bucket.repair import repair_records
+from muniment.archive.bucket.requests import note_requests, noted_requests
 from muniment.archive.bucket.worm_audit import repair_worm
 from muniment.archive.config import config_bytes, new_config
 from muniment.archive.copying import Copier
@@ -51,6 +53,7 @@ from muniment.content.checks import IngestChecks
 from muniment.content.config import DEFAULT_DIGESTS, DEFAULT_PROJECT, Mode
 from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, new_uuid
+from muniment.content.requests import RequestCounts
 from muniment.content.times import now
 from muniment.errors.archive import NotEmpty, NotInBucket, ReasonNeeded, ResourceNotFound, Unfinished
 from muniment.errors.base import RemoteError, StorageError
@@ -100,6 +103,7 @@ class BucketArchive(Archive):
             home=self._home,
         )
         self._recovered: list[Event] = []
+        self._noted = RequestCounts()
         self.read_only = why_read_only(keys, settings)
         if not self.read_only:
             self._recovered = self.recover()
@@ -418,10 +422,24 @@ class BucketArchive(Archive):
                 said = how.get(place, "the bucket has no other copy of it")
                 yield Repair(place, repaired=place not in left, how=said, resource=resource[1])
 
-    def advice(self) -> list[str]:
-        """What the bucket does on its own that the archive cannot live with, or would do better without, in words."""
-        worm = self.config.mode is Mode.WORM
-        return [f"of the bucket: {each.text}" for each in faults_of(self._keys.rules(), worm=worm)]
+    def bucket_faults(self) -> list[BucketFault]:
+        """What the bucket does on its own that the archive cannot live with, or would do better without.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        return faults_of(self._keys.rules(), worm=self.config.mode is Mode.WORM)
+
+    def requests_made(self) -> RequestCounts:
+        """What this machine asked of the bucket, in all processes that have closed the archive, and in this one."""
+        return noted_requests(self._context.layout) + (self._keys.requests_made() - self._noted)
+
+    def close(self) -> None:
+        """Let go of everything, and note what was asked of the bucket."""
+        made = self._keys.requests_made()
+        note_requests(self._context.layout, made - self._noted)
+        self._noted = made
+        super().close()
 
     def mirror(self, target: Path, *, progress: Progress = quiet) -> int:
         """Make a folder the same as the bucket: a valid archive at every moment; returns how many files came.

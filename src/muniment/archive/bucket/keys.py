@@ -8,6 +8,7 @@ from typing import BinaryIO, Protocol
 
 from muniment.content.buckets import BucketRules, KeyVersion
 from muniment.content.locks import KeyLock
+from muniment.content.requests import RequestCounts
 
 
 class KeyStat(Protocol):
@@ -102,6 +103,9 @@ class Keys(Protocol):
 
     def remove_version(self, key: str, version: str) -> None:
         """Remove one version of a key, or a mark that it was deleted."""
+
+    def requests_made(self) -> RequestCounts:
+        """What was asked of the store so far, each try counted."""
 
     def rules(self) -> BucketRules:
         """What the bucket does on its own; what it does not tell is named as untold."""

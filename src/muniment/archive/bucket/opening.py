@@ -11,7 +11,7 @@ from muniment.archive.config import config_bytes, parse_config
 from muniment.archive.create import archive_files
 from muniment.archive.disk.layout import SETTINGS
 from muniment.archive.disk.root_files import RECORD, RootFiles
-from muniment.content.buckets import BucketRules
+from muniment.content.buckets import BucketRules, LifecycleRule
 from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.identity import new_uuid
 from muniment.content.locks import parse_lock
@@ -106,12 +106,12 @@ def faults_of(rules: BucketRules, *, worm: bool) -> list[BucketFault]:
         text = "worm mode needs a bucket with Object Lock, and this one has none: it is switched on when one is made"
         found.append(BucketFault(text, refused=True))
     for rule in rules.expiring:
-        text = f"its lifecycle rule {rule.name!r} removes keys below {rule.prefix or 'every prefix'!r} {rule.expires}"
+        text = f"its lifecycle rule {rule.name!r} removes {_below(rule)} {rule.expires}"
         hidden = "would hide whatever the archive holds" if rules.versions else "would lose whatever the archive holds"
         advice = "take the rule away, or limit it to another prefix"
         found.append(BucketFault(f"{text}, which {hidden}: {advice}", refused=True))
     for rule in rules.freezing:
-        text = f"its lifecycle rule {rule.name!r} moves keys below {rule.prefix or 'every prefix'!r} to {rule.freezes}"
+        text = f"its lifecycle rule {rule.name!r} moves {_below(rule)} to {rule.freezes}"
         found.append(BucketFault(f"{text}, where nobody can read them at once: records have to be", refused=False))
     if rules.untold:
         text = f"it did not tell its {', '.join(rules.untold)}: allow these credentials to ask, or look yourself"
@@ -120,6 +120,10 @@ def faults_of(rules: BucketRules, *, worm: bool) -> list[BucketFault]:
         text = "no lifecycle rule gives up uploads in parts that were never completed: let one do so after 7 days"
         found.append(BucketFault(f"{text} (AbortIncompleteMultipartUpload)", refused=False))
     return found
+
+
+def _below(rule: LifecycleRule) -> str:
+    return f"keys below {rule.prefix!r}" if rule.prefix else "every key"
 
 
 def put_root_files(keys: Keys, config: ArchiveConfig) -> None:

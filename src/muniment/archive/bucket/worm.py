@@ -15,6 +15,7 @@ from muniment.archive.bucket.keys import Keys, KeyStat
 from muniment.archive.bucket.layout import INTAKE, OBJECTS
 from muniment.content.buckets import BucketRules, KeyVersion
 from muniment.content.locks import KeyLock, LockRule
+from muniment.content.requests import RequestCounts
 from muniment.errors.stores import ChangeRefused, KeyHeld, StoredWrong
 
 _CHUNK = 1 << 20
@@ -178,6 +179,10 @@ class WormKeys:
     def remove_version(self, key: str, version: str) -> None:
         """Remove one version of a key."""
         self.keys.remove_version(key, version)
+
+    def requests_made(self) -> RequestCounts:
+        """What was asked of the store so far."""
+        return self.keys.requests_made()
 
     def rules(self) -> BucketRules:
         """What the bucket does on its own."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
@@ -23,6 +23,7 @@ from botocore.exceptions import (
 from botocore.utils import parse_timestamp
 
 from muniment import __version__
+from muniment.content.requests import RequestCounts
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import (
     BadStore,
@@ -65,6 +66,36 @@ class Service:
     profile: str | None = None
 
 
+class RequestCounter:
+    """Counts the requests of clients, each try of them, and the bytes of bodies that came. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = RequestCounts()
+
+    @property
+    def counts(self) -> RequestCounts:
+        """What was counted so far."""
+        return self._counts
+
+    def note(self, request: Any, event_name: str, **_: object) -> None:
+        """Take note of a request that is about to be sent; called by the client."""
+        listing = event_name.rpartition(".")[2].startswith("List")
+        if request.method == "DELETE":
+            made = RequestCounts(removals=1)
+        elif request.method in {"PUT", "POST"} or listing:
+            made = RequestCounts(writes=1)
+        else:
+            made = RequestCounts(reads=1)
+        with self._lock:
+            self._counts += made
+
+    def receive(self, size: int) -> None:
+        """Take note of bytes that came."""
+        with self._lock:
+            self._counts += RequestCounts(received=size)
+
+
 class Clients:
     """Clients of one service.
 
@@ -73,8 +104,8 @@ class Clients:
     parts: it does not digest them once more to sign them, as the digests sent along are signed with the other headers.
     """
 
-    def __init__(self, service: Service, name: str) -> None:
-        """Connects to nothing yet; `name` is the store's, for messages.
+    def __init__(self, service: Service, name: str, counter: RequestCounter | None = None) -> None:
+        """Connects to nothing yet; `name` is the store's, for messages. `counter` counts what is asked.
 
         Raises:
             BadStore: The profile, region or endpoint is not one.
@@ -88,8 +119,9 @@ class Clients:
                 region_name=service.region or (None if service.endpoint is None else "us-east-1"),
                 profile_name=service.profile,
             )
-            self.reading: S3Client = _client(session, service, _TRIES)
-            self.deciding: S3Client = _client(session, service, 1)
+            self.counter = counter
+            self.reading: S3Client = self._counted(_client(session, service, _TRIES))
+            self.deciding: S3Client = self._counted(_client(session, service, 1))
         except (BotoCoreError, ValueError) as error:
             raise BadStore(store=name, reason=str(error)) from error
         self._session, self._service = session, service
@@ -101,8 +133,13 @@ class Clients:
         """The client for parts, made when the first is sent."""
         with self._lock:
             if self._sending is None:
-                self._sending = _client(self._session, self._service, _TRIES, signed=False)
+                self._sending = self._counted(_client(self._session, self._service, _TRIES, signed=False))
             return self._sending
+
+    def _counted(self, client: S3Client) -> S3Client:
+        if self.counter is not None:
+            client.meta.events.register("before-send.s3", self.counter.note)
+        return client
 
     @contextlib.contextmanager
     def trouble(self, key: str) -> Iterator[None]:

@@ -18,10 +18,11 @@ from muniment.content import Entry, LogicalPath
 from muniment.content.buckets import BucketRules, KeyVersion
 from muniment.content.locks import KeyLock
 from muniment.content.regular import open_regular
+from muniment.content.requests import RequestCounts
 from muniment.errors.stores import BadStore, ConditionsIgnored, KeyNotFound, KeyTaken, StoreFailed, StoreUnreachable
 from muniment.stores.opening import Address, StoreContext
 from muniment.stores.protocol import CHUNK, Lock, PutOptions, Stat, check_key
-from muniment.stores.s3.client import UNKNOWN_CONDITION, Clients, Service, code_of, may_go_on
+from muniment.stores.s3.client import UNKNOWN_CONDITION, Clients, RequestCounter, Service, code_of, may_go_on
 from muniment.stores.s3.multipart import PART
 from muniment.stores.s3.rules import rules_of
 from muniment.stores.s3.store import Body, S3Store
@@ -60,6 +61,7 @@ class S3Keys:
         """
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._counter = RequestCounter()
         self._store = S3Store(
             bucket,
             prefix,
@@ -67,8 +69,9 @@ class S3Keys:
             endpoint=service.endpoint,
             region=service.region,
             profile=service.profile,
+            counter=self._counter,
         )
-        self._clients = Clients(service, str(self._store))
+        self._clients = Clients(service, str(self._store), self._counter)
         self._reading, self._deciding = self._clients.reading, self._clients.deciding
         self._versioned = False  # until a removal shows that the bucket keeps versions
 
@@ -342,6 +345,10 @@ class S3Keys:
             StoreUnreachable, StoreFailed, StoreRefused: It was not done.
         """
         self._store.lock(key, Lock(lock.mode, lock.until))
+
+    def requests_made(self) -> RequestCounts:
+        """What was asked of the bucket so far, each try counted."""
+        return self._counter.counts
 
     def rules(self) -> BucketRules:
         """The bucket's versions, locks and lifecycle; what these credentials may not ask for is named as untold."""

@@ -35,7 +35,7 @@ from muniment.stores.protocol import (
     compare,
     read_back,
 )
-from muniment.stores.s3.client import UNKNOWN_CONDITION, Clients, Service, code_of, may_go_on
+from muniment.stores.s3.client import UNKNOWN_CONDITION, Clients, RequestCounter, Service, code_of, may_go_on
 from muniment.stores.s3.multipart import PART, Checksums, Multipart, Uploaded
 
 _COLD = frozenset({"GLACIER", "DEEP_ARCHIVE"})
@@ -94,6 +94,7 @@ class S3Store(Store):
         storage_class: str | None = None,
         tier: str = "Standard",
         days: int = 7,
+        counter: RequestCounter | None = None,
     ) -> None:
         """Connects to nothing yet; `keys` are `access_key` and `secret_key`, or empty for boto3's own.
 
@@ -107,7 +108,7 @@ class S3Store(Store):
         self._refuses = False  # whether the service was seen to refuse a put because something was there
         self._amazon = endpoint is None
         self._class, self._tier, self._days = storage_class, tier, days
-        self._clients = Clients(Service(keys, endpoint, region, profile), f"s3://{bucket}")
+        self._clients = Clients(Service(keys, endpoint, region, profile), f"s3://{bucket}", counter)
         self._reading, self._deciding = self._clients.reading, self._clients.deciding
         self._multipart = Multipart(self._clients, bucket, str(self), part)
 
@@ -520,6 +521,8 @@ class Body(io.RawIOBase):
         """
         with self._clients.trouble(self._key):
             data = self._body.read(min(len(buffer), _STEP))
+        if self._clients.counter is not None:
+            self._clients.counter.receive(len(data))
         self._left -= len(data)
         if not data and self._left > 0:
             raise StoreUnreachable(store=self._store, reason=f"{self._key!r} broke off, {self._left} bytes short")
