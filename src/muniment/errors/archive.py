@@ -76,6 +76,10 @@ class TransactionRolledBack(Conflict):
     """The transaction {transaction} was rolled back by another machine, which took it for abandoned: its upload had not changed for days. Nothing was stored; begin again."""  # noqa: E501 - the docstring is the message
 
 
+class ArchiveGone(StorageError):
+    """{place} is no archive any more, or was set back: {name}, which this machine knows, is gone. Nothing was stored. Bring the bucket back, and begin again; if it was meant, remove what this machine knows of it, {state}."""  # noqa: E501 - the docstring is the message
+
+
 class CommitUncertain(StorageError):
     """Nobody can tell yet whether the transaction {transaction} was committed: {reason}. It is complete in the bucket; the next opening of the archive finishes it, and the log then names it. Do not begin it again before that."""  # noqa: E501 - the docstring is the message
 

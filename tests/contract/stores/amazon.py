@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import io
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 from urllib.parse import unquote
@@ -30,7 +32,19 @@ from muniment.stores.s3.client import Service
 from muniment.stores.s3.keys import S3Keys
 
 KEYS = {"access_key": "AKTEST", "secret_key": "SKTEST"}
-_DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>"
+_CODES = {409: "ConditionalRequestConflict", 503: "SlowDown", 403: "AccessDenied"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is answered in place of what was asked, with a status and S3's code for it; 0 breaks the connection.
+
+    With `done` it is done all the same.
+    """
+
+    status: int
+    code: str = ""
+    done: bool = False
 
 
 class _Silent(WSGIRequestHandler):
@@ -46,8 +60,10 @@ class Amazon:
         self._mutex = threading.Lock()
         self.requests: list[tuple[str, str]] = []
         """Each request's method and path with its query."""
-        self.refuses: Callable[[str, str, str], bool] = lambda method, path, query: False  # noqa: ARG005
-        """Whether a request is refused for want of a right."""
+        self.fault: Callable[[str, str, str], Fault | None] = lambda *_: None
+        """What happens to a request by its method, path and query."""
+        self.remember: list[dict[str, Any]] | None = None
+        """Where the puts are kept that came, for `repeat`."""
 
     def __enter__(self) -> Self:
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Silent)
@@ -82,17 +98,36 @@ class Amazon:
         """The keys below a prefix of a bucket."""
         return S3Keys(bucket, prefix, Service(KEYS, self.url))
 
+    def repeat(self, request: dict[str, Any]) -> None:
+        """Do once more what was asked, as a network that delivers twice."""
+        with self._mutex:
+            list(self._app({**request, "wsgi.input": io.BytesIO(request["body"])}, lambda *_: None))
+
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         method, path, query = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", "")
         with self._mutex:
             self.requests.append((method, f"{path}?{query}" if query else path))
             shortens = method == "PUT" and query == "retention" and _shortens(path, body)
-            if shortens or self.refuses(method, path, query):
-                start("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(_DENIED)))])
-                return [_DENIED]
+            fault = Fault(403, "AccessDenied") if shortens else self.fault(method, path, query)
+            if fault is not None and not fault.done:
+                return _broken(fault, environ, start)
+            if self.remember is not None and method == "PUT":
+                self.remember.append({**environ, "body": body})
             environ["wsgi.input"] = io.BytesIO(body)
-            return list(self._app(environ, start))
+            if fault is None:
+                return list(self._app(environ, start))
+            list(self._app(environ, lambda *_: None))
+            return _broken(fault, environ, start)
+
+
+def _broken(fault: Fault, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    if not fault.status:
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    code = fault.code or _CODES.get(fault.status, "InternalError")
+    said = f"<Error><Code>{code}</Code><Message>As was asked for.</Message></Error>".encode()
+    start(f"{fault.status or 500} x", [("Content-Type", "application/xml"), ("Content-Length", str(len(said)))])
+    return [said]
 
 
 def _shortens(path: str, body: bytes) -> bool:

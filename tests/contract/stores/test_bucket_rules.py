@@ -15,7 +15,7 @@ from muniment.content.requests import Prices, RequestCounts, parse_prices
 from muniment.errors.base import BadInput
 from muniment.errors.stores import BadStore
 from muniment.testing.keys import FolderKeys
-from tests.contract.stores.amazon import KEYS, Amazon
+from tests.contract.stores.amazon import KEYS, Amazon, Fault
 
 ABORT = {"ID": "parts", "Filter": {}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
 
@@ -68,12 +68,12 @@ def test_a_bucket_that_locks_whatever_is_put_is_refused(amazon: Amazon, tmp_path
 
 def test_what_a_bucket_may_not_be_asked_is_untold_and_no_reason_to_refuse_it(amazon: Amazon, tmp_path: Path) -> None:
     bucket = amazon.bucket(locks=False)
-    amazon.refuses = lambda _, path, query: path == f"/{bucket}" and query == "lifecycle"
+    amazon.fault = lambda _, path, query: Fault(403) if (path, query) == (f"/{bucket}", "lifecycle") else None
     try:
         with BucketArchive.make(amazon.keys(bucket), tmp_path) as archive:
             [fault] = archive.bucket_faults()
     finally:
-        amazon.refuses = lambda *_: False
+        amazon.fault = lambda *_: None
     assert "lifecycle rules (AccessDenied)" in fault.text
     assert not fault.refused
 

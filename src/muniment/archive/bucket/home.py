@@ -35,7 +35,7 @@ from muniment.archive.bucket.repair import Fetch, ObjectRepair, Vouched, wrong_f
 from muniment.archive.bucket.worm import WormKeys
 from muniment.archive.context import SealedResource, SealedTransaction
 from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, write_file, writing
-from muniment.archive.disk.layout import ArchiveLayout
+from muniment.archive.disk.layout import SETTINGS, ArchiveLayout
 from muniment.archive.package.inventory import DECLARATION, NAME, parse_inventory, read_inventory, sidecar
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import declare, newest_inventory
@@ -44,6 +44,7 @@ from muniment.content.digests import Hashers
 from muniment.content.identity import Agent, new_uuid
 from muniment.content.regular import is_regular
 from muniment.errors.archive import (
+    ArchiveGone,
     CommitUncertain,
     DamagedRecord,
     ReadFailed,
@@ -118,6 +119,7 @@ class BucketHome:
             for each in sealed.resources:
                 self._refuse_late(each)
             seal = intake.upload(sealed, str(self._agent), self._config.digests[0])
+            self._refuse_gone()
         except BaseException:
             intake.drop()
             raise
@@ -134,6 +136,11 @@ class BucketHome:
                 self._keep_records(each)
         with contextlib.suppress(MunimentError):
             self.finish(seal, [each.object for each in sealed.resources])
+
+    def _refuse_gone(self) -> None:
+        """Refuse to seal anything in a bucket that was emptied under this process."""
+        if self.keys.stat(SETTINGS) is None:
+            raise ArchiveGone(place=str(self.keys), name=SETTINGS, state=self._layout.root)
 
     def is_committed(self, project: str, id: str, number: int, transaction: str) -> bool:
         """Whether the version of this number is that of this transaction.

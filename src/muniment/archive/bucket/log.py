@@ -5,6 +5,7 @@ A copy of all keys lies in the state folder: they never change, so that only tho
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from muniment.archive.disk.locks import exclusive
 from muniment.archive.eventlog.lines import event_of, line_hash
 from muniment.archive.eventlog.log import FIRST, EventLog
 from muniment.content.events import Event, Head
-from muniment.errors.archive import DamagedRecord
+from muniment.errors.archive import ArchiveGone, DamagedRecord
 from muniment.errors.stores import StoreUnreachable
 
 _TRIES = 200
@@ -68,6 +69,7 @@ class BucketLog(EventLog):
         Raises:
             StoreUnreachable, StoreFailed, StoreRefused: It could not be had.
             DamagedRecord: It does not follow what is known.
+            ArchiveGone: What is known here is gone.
         """
         with exclusive(self._layout.locks / "events"):
             self._pull()
@@ -101,7 +103,14 @@ class BucketLog(EventLog):
 
     def _pull(self) -> None:
         newest = self._files.last()
-        for each in self._keys.list(EVENTS, _key(newest) if newest else ""):
+        known = _key(newest) if newest else ""
+        listed = iter(self._keys.list(EVENTS, known[:-1]))  # from the newest on that is known here: it may be gone
+        first = next(listed, None)
+        if known and (first is None or first.key != known) and self._keys.stat(known) is None:
+            raise ArchiveGone(place=str(self._keys), name=known, state=self._layout.root)
+        for each in itertools.chain([first] if first is not None else [], listed):
+            if each.key <= known:
+                continue
             place = self._layout.root / each.key
             with self._keys.open(each.key) as stream:
                 data = stream.read()
