@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from muniment.app.bucket import BucketArchive
-from muniment.errors.archive import ArchiveGone, CommitUncertain
+from muniment.errors.archive import ArchiveGone, CommitUncertain, StaleTransaction
 from muniment.errors.base import MunimentError, RemoteError, StorageError
 from muniment.errors.stores import StoreRefused
 from muniment.stores.s3 import keys as of_keys
@@ -156,6 +156,23 @@ def test_rights_that_allow_to_read_and_not_to_put_open_the_archive_for_reading(
         with pytest.raises(StoreRefused):
             commit(reader)
     judge(faulty, archive, tmp_path, ["first"])
+
+
+def test_a_bucket_that_lets_nothing_go_keeps_what_was_on_its_way_and_fails_no_commit_and_no_opening(
+    faulty: Amazon, archive: BucketArchive, tmp_path: Path
+) -> None:
+    """As where a default retention was set later, or nobody has the right to delete."""
+    faulty.fault = lambda method, path, query: Fault(403, code="AccessDenied") if method == "DELETE" else None  # noqa: ARG005
+    late = archive.get("car", "a")
+    late.add(b"late", "late.txt")
+    commit(archive)
+    with pytest.raises(StaleTransaction):
+        late.commit()
+    with BucketArchive(archive.home.keys, tmp_path / "another", workers=0) as another:
+        assert another.get("car").read("second.txt") == b"second"
+        assert another.writable
+        assert [each.key for each in another.home.keys.list("intake/") if each.key.endswith("/end")]
+    judge(faulty, archive, tmp_path, ["first", "second"])
 
 
 def test_a_bucket_that_is_emptied_under_a_living_writer_is_named_and_nothing_is_put_there(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ import pytest
 from muniment.app.bucket import BucketArchive
 from muniment.archive.bucket.worm import WormKeys
 from muniment.content import Finding
+from muniment.content.locks import parse_lock
 from muniment.errors.archive import NotAllowedInMode
 from muniment.errors.base import BadInput
-from muniment.errors.stores import BadStore, ChangeRefused, ConditionsIgnored, StoredWrong
+from muniment.errors.stores import BadStore, ChangeRefused, ConditionsIgnored, KeyHeld, StoredWrong
 from muniment.stores.s3.client import Service as S3Service
 from muniment.stores.s3.keys import S3Keys
-from muniment.testing.keys import FolderKeys
+from muniment.testing.keys import FolderKeys, Killed, Request
 from muniment.testing.services import Service
 from tests.contract.stores.amazon import Amazon
 from tests.contract.stores.test_s3 import CEPH, client_of, new_bucket
+from tests.crash.buckets import refuse_unlocked
 from tests.crash.judging import assert_whole, state_of
 
 LOCK = "compliance 10y"
@@ -165,6 +168,56 @@ def test_the_intake_of_a_version_whose_lock_cannot_be_set_stays_until_it_can(tmp
         assert event.startswith("events/"), "of the log, which was put while no lock could be set"
         assert [(each.where, each.repaired) for each in archive.repair()] == [(event, True)]
         assert findings(archive) == []
+
+
+def test_a_large_file_is_put_in_parts_once_and_locked_though_the_store_lets_go_of_the_lock(
+    amazon: Amazon, tmp_path: Path
+) -> None:
+    keys = WormKeys(amazon.keys(amazon.bucket()), parse_lock(LOCK))
+    (tmp_path / "large").write_bytes(LARGE)
+    (tmp_path / "other").write_bytes(LARGE[::-1])
+    keys.put("README.txt", tmp_path / "large")
+    keys.put("README.txt", tmp_path / "large")
+    with pytest.raises(KeyHeld, match="holds other content"):
+        keys.put("README.txt", tmp_path / "other")
+    [only] = keys.versions()
+    assert (only.key, only.newest, only.marker) == ("README.txt", True, False)
+    found = keys.locked("README.txt")
+    assert found is not None
+    assert found.mode == "compliance"
+    assert keys.open("README.txt").read() == LARGE
+
+
+def test_of_many_machines_that_finish_the_same_version_at_once_none_makes_a_second_one_of_any_key(
+    tmp_path: Path,
+) -> None:
+    keys = FolderKeys(tmp_path / "bucket", versioned=True)
+
+    def die(_: int, request: Request, when: str) -> None:
+        if when == "after" and request.kind == "put once" and request.key.endswith("v1/inventory.json"):
+            raise Killed
+
+    writer = BucketArchive.make(keys, tmp_path / "writer", mode="worm", lock=LOCK, workers=0)
+    transaction = writer.new("car")
+    transaction.add(b"four wheels\n", "wheels.txt")
+    transaction.add(bytes(2 << 20), "large.bin")
+    keys.fault = die
+    with pytest.raises(Killed):
+        transaction.commit()
+    keys.fault = None
+
+    def finish(machine: int) -> list[str]:
+        mine = FolderKeys(tmp_path / "bucket", versioned=True)
+        with BucketArchive(mine, tmp_path / f"machine-{machine}", workers=0) as archive:
+            return list(archive)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(finish, range(6))) == [["car"]] * 6
+    refuse_unlocked(keys)
+    assert list(keys.list("intake/")) == []
+    with BucketArchive(keys, tmp_path / "judge", workers=0) as archive:
+        assert findings(archive) == []
+        assert [event.instance for event in archive.events() if event.event == "ingestion"] == [1]
 
 
 def test_worm_mode_wants_a_lock_named_and_a_bucket_that_has_locks(amazon: Amazon, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from muniment.content.events import Event, parse_event
 from muniment.content.regular import open_regular
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord
-from muniment.errors.base import RemoteError, StorageError
+from muniment.errors.base import MunimentError
 from muniment.errors.stores import KeyNotFound, StoredWrong
 
 LARGEST_SMALL = 1 << 20
@@ -210,7 +210,7 @@ class Intake:
 
     def drop(self) -> None:
         """Remove what was uploaded of a transaction that was not sealed, as far as that can be done now."""
-        with contextlib.suppress(StorageError, RemoteError):
+        with contextlib.suppress(MunimentError):
             self.clear()
 
     def changed(self) -> str:

@@ -18,7 +18,7 @@ from muniment.content.archive import Leftover
 from muniment.content.events import Event
 from muniment.content.times import now
 from muniment.errors.archive import DamagedRecord
-from muniment.errors.stores import KeyNotFound
+from muniment.errors.stores import ChangeRefused, KeyNotFound
 
 ABANDONED = 7 * 86_400.0
 """Seconds without a change after which an upload that was never sealed is killed."""
@@ -34,22 +34,29 @@ def recover(home: BucketHome, log: BucketLog, by: str, *, abandoned: float = ABA
     """
     done: list[Event] = []
     for transaction in transactions(home.keys):
-        intake = Intake(home.keys, transaction)
-        try:
-            seal = intake.read_end()
-        except KeyNotFound:
-            if _is_abandoned(intake, abandoned) and intake.kill(by):
-                intake.clear(keep_end=True)
-                detail = {"note": "an upload that was never sealed was rolled back", "of": transaction}
-                done += log.append([Event("recovery", "muniment", detail=detail)])
-            continue
-        except DamagedRecord:
-            continue  # an audit names it
-        if seal is None:
-            intake.clear(keep_end=True)  # the mark stays, so that a writer that wakes up can never seal it
-        elif home.keys.stat(intake.quarantined) is None:
-            done += _finish(home, log, intake, seal)
+        # What the bucket does not let go of (it locks everything, or nobody may delete) stays, and is tried again.
+        with contextlib.suppress(ChangeRefused):
+            done += _settle(home, log, Intake(home.keys, transaction), by, abandoned)
     return done
+
+
+def _settle(home: BucketHome, log: BucketLog, intake: Intake, by: str, abandoned: float) -> list[Event]:
+    try:
+        seal = intake.read_end()
+    except KeyNotFound:
+        if not _is_abandoned(intake, abandoned) or not intake.kill(by):
+            return []
+        detail = {"note": "an upload that was never sealed was rolled back", "of": intake.transaction}
+        told = log.append([Event("recovery", "muniment", detail=detail)])
+        intake.clear(keep_end=True)
+        return told
+    except DamagedRecord:
+        return []  # an audit names it
+    if seal is None:
+        intake.clear(keep_end=True)  # the mark stays, so that a writer that wakes up can never seal it
+    elif home.keys.stat(intake.quarantined) is None:
+        return _finish(home, log, intake, seal)
+    return []
 
 
 def leftovers(home: BucketHome) -> list[Leftover]:
