@@ -1,20 +1,23 @@
-"""What must not grow: answers about resources of more and more files, one and two processes, many instances."""
+"""What must not grow: answers about resources of more and more files, one and two processes, many instances, tables."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 
-from bench import history
+from bench import history, peers
 from bench.machine import scratch
+from bench.racing import Racer, Track, race
 from muniment.access import Authority
 from muniment.archive import Archive
 
@@ -45,6 +48,7 @@ def run(*, rounds: int, quick: bool) -> None:
         for processes in (1, 2):
             _answers(place, key, sizes, rounds, processes)
         _walks(place, rounds)
+        _batch(home, rounds, 1_000 if quick else 10_000)
 
 
 def _folder(place: Path, size: int) -> Path:
@@ -126,6 +130,39 @@ def _walks(place: Path, rounds: int) -> None:
     for name, seconds in spent.items():
         print(f"  {name:24} {1e3 * median(seconds) / count:8.2f}")
     history.note(title, {name: (median(seconds), median(seconds)) for name, seconds in spent.items()})
+
+
+def _batch(home: Path, rounds: int, count: int) -> None:
+    """Many resources of one small file in one call, beside a program that writes the same files and no more."""
+    table, like, out, source = home / "table.csv", home / "like", home / "out", home / "many"
+    source.mkdir()
+    for number in range(count):
+        (source / f"{number:06}").write_bytes(b"content %d\n" % number)
+    rows = "".join(f"r{number:06},many/{number:06}\n" for number in range(count))
+    table.write_text(f"id,path\n{rows}")
+    with Archive.init(like, redundancy=0) as archive, archive.new("r000000") as transaction:
+        transaction.add(source / "000000")
+    words: list[str | Path] = ["batch", table, "--report", out / "report.csv"]
+    alone: list[str | Path] = [peers.PYTHON, "-m", "bench.resources_alone", like, out, str(count)]
+    racers = [
+        Racer("the same files, written by a small program", timed=[alone], environment=peers.python_path()),
+        *(
+            Racer(
+                f"muniment batch{''.join(f' {word}' for word in options)}",
+                before=[peers.muniment(out, "init")],
+                timed=[peers.muniment(out, *words, *options)],
+                reason=peers.missing_muniment(),
+            )
+            for options in (("--no-parity",), ())
+        ),
+    ]
+    clear = partial(shutil.rmtree, out, ignore_errors=True)
+    race(
+        f"{count:,} resources of one small file in one call",
+        racers,
+        Track(ready=clear, clear=clear, log=home / "log"),
+        rounds,
+    )
 
 
 @contextlib.contextmanager
