@@ -70,9 +70,17 @@ def keep_serving(demo: Demo) -> None:
     key = demo.muniment("key", "create", "visitor", "--admin", show=False).strip()
     port = _free_port()
     command = [str(BIN / "muniment"), "--archive", str(demo.archive), "serve", "--port", str(port)]
-    with (demo.work / "pages.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+    # The settings of the chapters before: a ledger works with the stores it was told of, and says so of others.
+    environment = {
+        **demo.environment,
+        "MUNIMENT_ALLOW_PRIVATE_ADDRESSES": "true",
+        "MUNIMENT_REGISTRATION_STORES": str(demo.work / "osf/registrations"),
+        "MUNIMENT_SERVE_TITLE": "The demonstration",
+    }
+    place = demo.work / "pages.log"
+    with place.open("wb") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server:
         try:
-            _wait(port, server, demo.work / "pages.log")
+            _wait(port, server, place)
             print(f"\nOpen http://127.0.0.1:{port}/ and sign in with the key\n  {key}\nCtrl-C ends it.", flush=True)
             server.wait()
         except KeyboardInterrupt:

@@ -250,7 +250,7 @@ class _Answer:
         await self._send(message)
 
 
-_ENCODED_PAGES = ("/resources/", "/sign-in/")
+_ENCODED_PAGES = ("/resources/", "/sign-in/", "/selections/", "/portals/")
 
 
 def _keep_encoded(scope: Scope, prefix: str) -> None:

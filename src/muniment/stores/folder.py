@@ -68,7 +68,9 @@ def open_at(address: Address, context: StoreContext) -> FolderStore:
     root = Path(address.path)
     if not context.make and not root.is_dir():
         # Most likely its disk is not mounted: a new folder would fill the disk below the mount point.
-        raise StoreUnreachable(store=f"the folder {root.name}", reason="it is not there; is its disk mounted?")
+        raise StoreUnreachable(
+            store=f"the folder {root.name}", reason="it is not there; see whether its disk is mounted"
+        )
     return FolderStore(root)
 
 

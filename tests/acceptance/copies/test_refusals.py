@@ -55,7 +55,10 @@ def test_what_is_owed_to_a_store_that_cannot_be_used_is_listed_with_the_reason_u
     said = capsys.readouterr().out
     assert "nowhere" not in said
     assert kept.cli("copies", "two") == 1
-    assert "owed: the folder cellar cannot be reached: it is not there; is its disk mounted?" in capsys.readouterr().out
+    assert (
+        "owed: the folder cellar cannot be reached: it is not there; see whether its disk is mounted"
+        in capsys.readouterr().out
+    )
 
 
 def test_an_address_to_restore_from_that_is_not_there_is_named(
@@ -63,7 +66,7 @@ def test_an_address_to_restore_from_that_is_not_there_is_named(
 ) -> None:
     again = kept.folder / "again"
     assert kept.cli("restore", "--from", kept.folder / "nothing", "-o", again) == StoreUnreachable.exit_status
-    assert "is its disk mounted?" in capsys.readouterr().err
+    assert "see whether its disk is mounted." in capsys.readouterr().err
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(kept.folder / "none"))

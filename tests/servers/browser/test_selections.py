@@ -100,6 +100,19 @@ def test_who_may_not_read_something_neither_selects_nor_downloads_it(site: Runni
     assert Visitor(site.url).get("/selections").heading == "Who are you?"
 
 
+def test_a_selection_that_a_program_named_by_an_address_is_led_to(site: Running, keeper: Visitor) -> None:
+    first = made(keeper, [("place", MAPS), ("e", item(MAPS, "harbour"))]).rpartition("/")[2]
+    with Database.open(site.place / "control.db") as database:
+        name = "https://else.example/selections/one"
+        query = f"UPDATE nexus_selections SET id = '{name}' WHERE id LIKE '%{first}'"
+        database.write(lambda connection: connection.exec_driver_sql(query))
+    links = [each.attributes["href"] for each in keeper.get("/selections").page.every("a")]
+    here = next(each for each in links if "else.example" in each)
+    assert keeper.get(here).status == 200
+    assert keeper.get(f"{here}/download?form=tar").status == 200
+    assert keeper.get(here.replace("one", "%FF")).status == 422
+
+
 def test_a_selection_whose_life_is_over_says_so_and_can_be_made_again(site: Running, keeper: Visitor) -> None:
     here = made(keeper, [("place", MAPS), ("e", item(MAPS, "harbour"))])
     with Database.open(site.place / "control.db") as database:

@@ -145,6 +145,14 @@ def _heading(page: Page, report: StoredReport | None, cells: Mapping[str, list[A
     wrong = sum(cell.shape == "bad" for row in cells.values() for cell in row)
     if lowest == HIGHEST:
         return str(t("Every area is at level {level} of the NDSA Levels", level=lowest))
+    if not lowest:
+        return str(
+            n(
+                wrong,
+                "Not every area is at NDSA level 1; one cell is not met|"
+                "Not every area is at NDSA level 1; {n} cells are not met",
+            )
+        )
     return str(
         n(
             wrong,

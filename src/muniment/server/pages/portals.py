@@ -16,6 +16,7 @@ from muniment.doors.ckan.harvest import DATASET_END, KIND_DATASET, KIND_SWEEP
 from muniment.doors.ckan.portals import Portal
 from muniment.doors.ckan.statuses import Status
 from muniment.doors.ckan.write_back import cache_url, wanted_fields
+from muniment.http.names import text_of
 from muniment.http.throttling import READ, WRITE
 from muniment.jobs import Job, JobState, State
 from muniment.server.pages.page import Page, resource_path
@@ -91,6 +92,7 @@ def portal(request: Request, name: str) -> Response:
 def link(request: Request, name: str, resource: str) -> Response:
     """One link: its state, its history, and the copies of it."""
     page, given, known = readable(request, name)
+    resource = text_of(resource)
     row = given.links.get(known.name, resource)
     history = given.links.history(known.name, resource, _ATTEMPTS)
     root = given.cache_url_root(known)

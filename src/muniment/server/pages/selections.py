@@ -19,6 +19,7 @@ from muniment.errors.base import BadInput, MunimentError
 from muniment.errors.nexus import SelectionNotFound
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.files import ARCHIVE_TYPES, PlanResponse
+from muniment.http.names import text_of
 from muniment.http.throttling import READ
 from muniment.layouts.selection import MAX_FILENAME, SelectionEntry, encode_id
 from muniment.layouts.streams import Plan
@@ -285,7 +286,7 @@ def _asked(request: Request, org: str, name: str, id: str) -> tuple[Page, Nexus,
     nexus = _nexus(request)
     project = nexus.projects.project(place)
     try:
-        return page, nexus, nexus.selections.get(place, project.space.expand(id, "Archive"))
+        return page, nexus, nexus.selections.get(place, project.space.expand(text_of(id), "Archive"))
     except SelectionNotFound:
         return page, nexus, None
 
