@@ -17,7 +17,8 @@ from muniment.jobs.rows import PRIORITIES
 
 ALIVE = 180.0
 """Seconds after which a worker that was not heard of counts as gone. Each says three times in them that it lives."""
-_LISTED = 50
+LISTED = 50
+"""Jobs in each list at most: where there are so many, there may be more."""
 _FAILED_WITHIN = 30 * 86400.0
 _LOOKED_AT = 200
 """Steps of a job that are looked at for what it waits for."""
@@ -147,9 +148,7 @@ _jobs_by_state = (
 )
 
 
-def look(
-    database: Database, *, within: float = ALIVE, limit: int = _LISTED, requester: str | None = None
-) -> Operations:
+def look(database: Database, *, within: float = ALIVE, limit: int = LISTED, requester: str | None = None) -> Operations:
     """What there is to see. Workers count as alive that were heard of `within` seconds; lists have up to `limit` jobs.
 
     With a `requester` the lists have that one's jobs alone. It costs the same however many steps have ended.

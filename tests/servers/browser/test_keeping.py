@@ -84,6 +84,7 @@ def test_a_damaged_file_is_not_shown_as_if_it_were_whole(guard: Visitor) -> None
 
 def test_the_calendar_has_the_day_and_the_finding_its_ladder(guard: Visitor) -> None:
     page = guard.get("/fixity")
+    assert "No copy is known that could be due." in page.words
     assert page.heading == "The last check of one resource found something"
     assert "verify again: only then it counts as whole" in page.words
     day = next(link for link in page.page.every("a") if link.attributes["href"].startswith("/fixity/"))

@@ -13,6 +13,7 @@ from muniment.doors.ckan.portals import Portals, PortalSettings
 from muniment.doors.ckan.records import Links
 from muniment.doors.ckan.statuses import Status
 from muniment.jobs import Call, Ledger
+from muniment.jobs.operations import LISTED
 from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import Running, make_archive, serving
 
@@ -68,6 +69,7 @@ def test_jobs_say_what_waits_and_why(worker: Visitor) -> None:
     assert "No worker has said for three minutes that it lives" in page.words
     assert EVIL not in page.text
     job = next(link for link in page.page.every("a") if link.attributes["href"].startswith("/jobs/")).attributes["href"]
+    assert "and more" not in page.heading
     one = worker.get(job)
     assert one.heading == "0 of one step is done"
     assert "nobody does this" in one.words
@@ -126,3 +128,10 @@ def test_the_report_is_csv_and_json_too(worker: Visitor) -> None:
 
 def test_who_may_not_read_a_portals_project_does_not_see_it(working: Running) -> None:
     assert Visitor(working.url).get("/portals").heading == "Who are you?"
+
+
+def test_of_more_jobs_than_a_list_has_it_is_said_that_there_are_more(working: Running, worker: Visitor) -> None:
+    with Database.open(working.place / "control.db") as database:
+        for number in range(LISTED):
+            Ledger(database).submit("audit", Call("nobody does this", {"n": number}), requester="Ann", key=f"m{number}")
+    assert worker.get("/jobs").heading == "Nothing failed lately, none runs, 50 wait, and more"

@@ -50,6 +50,8 @@ class ChecksAhead:
     due: Estimate
     verified_at: float | None
     drilled_at: float | None
+    known: bool = True
+    """Whether there is any copy that could be due."""
 
     @property
     def minutes(self) -> int:
@@ -118,6 +120,7 @@ def ahead_of(page: Page) -> ChecksAhead:
         verification.estimate(due, Budget()),
         periods.get(VERIFICATIONS),
         periods.get(DRILLS),
+        bool(looked_at),
     )
 
 

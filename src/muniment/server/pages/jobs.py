@@ -17,7 +17,7 @@ from muniment.errors.remote import NoSuchPage
 from muniment.http.browsers import refuse_other_sites
 from muniment.http.throttling import ADMIN
 from muniment.jobs import Job, JobState, Ledger, Priority, State, StepRow
-from muniment.jobs.operations import ALIVE, WaitingJob
+from muniment.jobs.operations import ALIVE, LISTED, WaitingJob
 from muniment.server.pages.live import state_of_work
 from muniment.server.pages.page import Page
 from muniment.server.pages.tables import Column, table_of, wants
@@ -116,6 +116,8 @@ def jobs(request: Request) -> Response:
         n(len(running), "one runs|{n} run") if running else t("none runs"),
         n(len(waiting), "one waits|{n} wait") if waiting else t("none waits"),
     ]
+    if LISTED in {len(now.jobs), len(now.failed)}:
+        parts.append(t("and more"))  # no count is a guess without saying so
     return page.show(
         "jobs.html",
         page.texts("Jobs"),
