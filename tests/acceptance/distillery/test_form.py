@@ -209,10 +209,11 @@ def test_the_form_comes_again_with_what_was_typed_and_what_is_wrong_with_it(ann:
 
 def test_an_id_without_scans_is_refused_at_once_with_those_that_are_near(ann: httpx.Client, tmp_path: Path) -> None:
     write_scans(tmp_path / "scans", width=120, height=80)
-    refused = ann.post("distillery/new", data={"collection": "hbf", "to": ["cloud"]}, headers=PAGE)
+    refused = ann.post("distillery/new", data={"collection": "hbg", "to": ["cloud"]}, headers=PAGE)
     assert refused.status_code == 400
     assert 'href="/distillery/new?collection=HBF"' in refused.text
-    assert 'value="hbf"' in refused.text
+    assert 'value="hbg"' in refused.text
+    assert "muniment distill" not in refused.text
 
 
 def test_folders_and_policy_go_from_the_form_through_the_preview_into_the_run(

@@ -196,8 +196,8 @@ def refuse_unknown(scans: Path, collection: str) -> None:
     known = list(known_collections(scans))
     if preservation.is_collection_id(collection) and collection not in known:
         near = near_names(collection, known)
-        said = f"Near it: {', '.join(near)}." if near else "Put the scans there."
-        problems = f"there is no folder of that name in {scans}. {said}"
+        said = f"near it: {', '.join(near)}" if near else "put the scans there"
+        problems = f"there is no folder of that name in {scans}; {said}"
         raise NotReadyToDistill(collection=repr(collection[:80]), problems=problems)
 
 
@@ -214,7 +214,8 @@ def known_folders(scans: Path, collection: str) -> Iterator[str]:
 def near_names(name: str, names: list[str]) -> list[str]:
     """The names that somebody may have meant: the same in other letters, or else the closest."""
     same = [each for each in names if each.casefold() == name.casefold()]
-    return same or difflib.get_close_matches(name, [each for each in names if not each.startswith(".")], _NEAR)
+    shown = {each.casefold(): each for each in names if not each.startswith(".")}
+    return same or [shown[each] for each in difflib.get_close_matches(name.casefold(), list(shown), _NEAR)]
 
 
 def _names(path: Path) -> list[str]:

@@ -115,7 +115,7 @@ def _ask(request: Request, asked: Mapping[str, Any]) -> Response:
         if pages is None:
             raise
         # What was typed stays: the form comes again with it, and says what is wrong.
-        return pages.form(request, access, _names(given), asked=asked, wrong=error.message, status=error.http_status)
+        return pages.form(request, access, _names(given), asked=asked, wrong=error.statement, status=error.http_status)
     return _made(request, job, "/preview")
 
 
