@@ -121,7 +121,10 @@ class BucketHome:
             seal = intake.upload(sealed, str(self._agent), self._config.digests[0])
             self._refuse_gone()
         except BaseException:
-            intake.drop()
+            # Not where it was sealed by an earlier attempt: then others may be finishing it.
+            with contextlib.suppress(MunimentError):
+                if intake.kill(str(self._agent)):
+                    intake.clear()
             raise
         with _uncertain(sealed.transaction):
             if not self.keys.put_once(intake.end, seal.as_bytes()):
@@ -211,13 +214,18 @@ class BucketHome:
         """
         intake = Intake(self.keys, seal.transaction)
         self._log.append_once(seal.events, seal.transaction, seal.log)
-        try:
-            for count, each in enumerate(seal.objects):
-                self._lay_out(each, local[count] if local else None)
-        except KeyNotFound:
-            if self.keys.stat(intake.end) is None:
-                return  # somebody else was faster, and cleared it
-            raise
+        for attempt in range(_LOOKS):
+            try:
+                for count, each in enumerate(seal.objects):
+                    self._lay_out(each, local[count] if local else None)
+            except KeyNotFound:
+                # It is being cleared, and then all lies in its place: the next look finds that.
+                if self.keys.stat(intake.end) is None:
+                    return  # somebody else was faster, and cleared it
+                if attempt == _LOOKS - 1:
+                    raise
+            else:
+                break
         for each in seal.objects:
             self.finish_root(each.project, each.id)
             self._hold(each)
