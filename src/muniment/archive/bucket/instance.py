@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from muniment.archive.bucket.layout import object_place
-from muniment.archive.package.instance import CHUNK, Checked, Instance
+from muniment.archive.package.checked import Checked
+from muniment.archive.package.instance import CHUNK, Instance
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory
 from muniment.archive.package.kept import FilesKept
 from muniment.archive.package.names import PAYLOAD

@@ -43,14 +43,14 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise WriteFailed(path=place, reason=error.strerror or str(error)) from error
 
 
-def write_all(descriptor: int, data: bytes | memoryview) -> None:
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write every byte: the kernel may take fewer than it is given."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def write_file(path: Path, chunks: bytes | Iterable[bytes], *, sync: bool = False) -> None:
+def write_file(path: Path, chunks: bytes | Iterable[bytes | bytearray | memoryview], *, sync: bool = False) -> None:
     """Write a file that does not exist yet; with `sync` its bytes are on stable storage on return.
 
     Raises:
@@ -150,7 +150,7 @@ def link(source: Path, name: Path) -> None:
         raise
 
 
-def replace_file(target: Path, data: bytes, *, scratch: Path) -> None:
+def replace_file(target: Path, data: bytes | Iterable[bytes | bytearray | memoryview], *, scratch: Path) -> None:
     """Put new content under the name of a file that may exist, whole or not at all.
 
     The new file is written in `scratch`, never beside the target: no temporary file may lie inside

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -45,24 +46,24 @@ from muniment.archive.ingest.checking import drafts_of, tag_files_of
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
 from muniment.archive.ingest.two_phase import refuse_reserved
-from muniment.archive.package.bag import TagFile, tag_files
+from muniment.archive.package.bag import TagFile, payload_state, tag_files
+from muniment.archive.package.digest_block import DigestBlock
 from muniment.archive.package.inventory import (
     NAME,
     PARITY_FROM,
     Inventory,
-    State,
     Version,
     default_message,
-    sidecar,
+    hashed,
+    sidecar_of,
 )
-from muniment.archive.package.names import PAYLOAD, stored_path
+from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import declare, head_of, newest_inventory
-from muniment.content import Entry
 from muniment.content.checks import CheckReport
 from muniment.content.config import Mode
 from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, to_uri
-from muniment.content.regular import open_regular, read_regular
+from muniment.content.regular import open_regular
 from muniment.content.times import now
 from muniment.content.trees import walk_tree
 from muniment.errors.archive import ResourceExists, StaleTransaction
@@ -106,17 +107,19 @@ def seal(
             raise StaleTransaction(id=record.id, base=record.base, head=0) from None
         if base.head != record.base:
             raise StaleTransaction(id=record.id, base=record.base, head=base.head)
-    entries: dict[str, Entry] = {entry.path: entry for entry in draft}
-    _drop_unused(area, staged, {entry.digests[algorithm] for entry in entries.values()})
+    entries = draft.entries
+    new = {digest: size or 0 for _, size, digest in entries.by(algorithm) if digest in staged}
+    _drop_unused(area, staged, new.keys())
     message = record.message or default_message(record.base + 1, len(entries))
-    detail = {"files": len(entries), "bytes": sum(entry.size or 0 for entry in entries.values()), "message": message}
-    new = sum(entry.size or 0 for entry in entries.values() if entry.digests[algorithm] in staged)
-    with syncing_ahead(area.folder) if len(staged) >= _MANY or new >= _MUCH else contextlib.nullcontext():
-        version = Version(created, {}, message, Agent(record.agent_name, record.agent_address))
-        content = note_payload(base, version.state, entries.values(), staged)
+    size = sum(size or 0 for size in entries.sizes())
+    detail = {"files": len(entries), "bytes": size, "message": message}
+    with syncing_ahead(area.folder) if len(staged) >= _MANY or sum(new.values()) >= _MUCH else contextlib.nullcontext():
+        content = new_content(base, draft, staged)
+        state = payload_state(entries, algorithm)
+        version = Version(created, state, message, Agent(record.agent_name, record.agent_address))
         described = instance_record(record, draft, created, provenance, context.log.settled_head(), checked)
         tags = tag_files(entries, described, context.config.digests, created[:10], tag_files_of(checked))
-        stage_tags(area, tags, base, version.state, content)
+        stage_tags(area, tags, base, state, content)
         base.add_version(version, content)
         inventory = base.write(area.version)
         if not record.base:
@@ -140,15 +143,12 @@ def flush(areas: Sequence[StagingArea]) -> None:
     sync_trees([area.folder for area in areas], since=oldest.held)
 
 
-def note_payload(
-    base: Inventory, state: State, entries: Iterable[Entry], staged: Mapping[str, str]
-) -> dict[str, Mapping[str, str]]:
-    """Fill in the payload's part of the state of the version after `base`; returns its new content, path to digests."""
+def new_content(base: Inventory, draft: Draft, staged: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+    """The payload's new content in the version after `base`: content path to digests."""
     content: dict[str, Mapping[str, str]] = {}
     folder = f"v{base.head + 1}/content/"
-    for entry in entries:
+    for entry in draft.added():
         digest = entry.digests[base.algorithm]
-        state.setdefault(digest, []).append(stored_path(entry.path))
         if digest in staged:
             content[folder + staged[digest]] = entry.digests
         elif not (place := base.content_path(digest)).partition("/content/")[2].startswith(PAYLOAD):
@@ -321,11 +321,12 @@ def finish_root(context: ArchiveContext, root: Path, version: int) -> None:
     if version == 1 or context.config.mode is Mode.WORM:
         return
     algorithm = context.config.digests[0]
-    with writing(root):
-        data = read_regular(root / f"v{version}" / NAME)
     make_folder(context.layout.scratch)
-    replace_file(root / NAME, data, scratch=context.layout.scratch)
-    replace_file(root / f"{NAME}.{algorithm}", sidecar(data, algorithm), scratch=context.layout.scratch)
+    hasher = hashlib.new(algorithm, usedforsecurity=False)
+    with writing(root), open_regular(root / f"v{version}" / NAME) as file:
+        pieces = hashed(iter(lambda: file.read(_CHUNK), b""), hasher)
+        replace_file(root / NAME, pieces, scratch=context.layout.scratch)
+    replace_file(root / f"{NAME}.{algorithm}", sidecar_of(hasher.hexdigest()), scratch=context.layout.scratch)
     sync_folder(root)
 
 
@@ -416,7 +417,7 @@ def instance_record(
     return {**described, **{name: value for name, value in further.items() if value}}
 
 
-def _drop_unused(area: StagingArea, staged: dict[str, str], used: set[str]) -> None:
+def _drop_unused(area: StagingArea, staged: dict[str, str], used: Collection[str]) -> None:
     with writing(area.content):
         for digest in [digest for digest in staged if digest not in used]:
             os.unlink(area.content / staged.pop(digest))
@@ -466,28 +467,28 @@ def drop_empty_folders(folder: Path, stop: Path) -> None:
 
 def stage_tags(
     area: StagingArea,
-    tags: dict[str, TagFile],
+    tags: Iterable[tuple[str, TagFile]],
     base: Inventory,
-    state: dict[str, list[str]],
+    state: DigestBlock,
     content: dict[str, Mapping[str, str]],
 ) -> None:
-    """Put tag files into the version, but those whose content the object holds already; `tags` is used up."""
+    """Put tag files into the version, but those whose content the object holds already."""
     folder = area.content
-    for path in list(tags):
-        tag = tags.pop(path)  # of many files they are large, and so is what comes next
+    for path, tag in tags:
         digest = tag.digests[base.algorithm]
-        known = digest in base.manifest or digest in state
-        state.setdefault(digest, []).append(path)
+        known = base.holds(digest) or bool(state.paths(digest))
+        state.add(digest, (path,))
         if known:
             continue
         target = folder / path
         if target.parent != folder:
             make_folder(target.parent)
-        write_file(target, tag.data)
+        write_file(target, (tag.data,))
         # Tag files are new in every version. So one digest vouches for them, the one that names them too; but
         # parity of a large one is named by its sha256.
         all_digests = len(tag.data) >= PARITY_FROM
         content[f"{area.version.name}/content/{path}"] = tag.digests if all_digests else {base.algorithm: digest}
+        del tag  # of many files it is large, and so is what comes next
 
 
 def copy_records(source: Path, target: Path, algorithm: str) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from muniment.archive.copying import Copied, Copier, CopyJob, Failed, write_stream
 from muniment.archive.disk.durable import make_folder, rename, writing
 from muniment.archive.ingest.staging import StagingArea
 from muniment.archive.package.names import stored_path
+from muniment.archive.package.packed_entries import PackedEntries
 from muniment.content import Entry, Hashers, LogicalPath, Progress
 from muniment.content.digests import refuse_mismatch
 from muniment.content.pieces import PieceBook
@@ -37,7 +39,12 @@ class ContentWriter:
     """
 
     def __init__(
-        self, copier: Copier, area: StagingArea, known: Mapping[int, tuple[str, ...]], held: set[str], book: PieceBook
+        self,
+        copier: Copier,
+        area: StagingArea,
+        known: Mapping[int, tuple[str, ...]],
+        held: Container[str],
+        book: PieceBook,
     ) -> None:
         self.staged: dict[str, str] = {}
         self._copier = copier
@@ -74,6 +81,10 @@ class ContentWriter:
             entry = self._keep(path, target, size, digests, expected, modified)
         self._book.keep(entry.digests["sha256"], pieces)
         return entry
+
+    def close(self) -> None:
+        """Nothing more will come: what is known of earlier files is let go of, which of many is much."""
+        self._known, self._held = {}, ()
 
     def expect(self, count: int) -> None:
         """So many files will come: their workers may start while the names are still being looked at."""
@@ -238,16 +249,15 @@ class ContentWriter:
         return place
 
 
-def known_content(entries: Iterable[Entry], algorithm: str) -> dict[int, tuple[str, ...]]:
+def known_content(entries: PackedEntries, algorithm: str) -> dict[int, tuple[str, ...]]:
     """Digests of the newest instance's files by size, so that a file that came before is not written again."""
+    sizes = Counter(entries.sizes())
     known: dict[int, tuple[str, ...]] = {}
-    for entry in entries:
-        if entry.size is not None:
-            found = known.setdefault(entry.size, ())
-            if len(found) <= _MOST_PROBED:
-                known[entry.size] = (*found, entry.digests[algorithm])
-    # Reading twice pays only where a match is likely: not for a size that very many files have.
-    return {size: found for size, found in known.items() if len(found) <= _MOST_PROBED}
+    for _, size, digest in entries.by(algorithm):
+        # Reading twice pays only where a match is likely: not for a size that very many files have.
+        if size is not None and sizes[size] <= _MOST_PROBED:
+            known[size] = (*known.get(size, ()), digest)
+    return known
 
 
 def _remove(target: str) -> None:

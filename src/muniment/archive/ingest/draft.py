@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+from muniment.archive.package.packed_entries import PackedEntries
 from muniment.content import Entry, LogicalPath
 from muniment.errors.archive import PathCollides, PathTaken
 
@@ -26,7 +28,7 @@ class Draft:
     """Paths and what is at them, with the rules that keep them a tree: files, links as links, and empty folders."""
 
     def __init__(self, base: Iterable[Entry] = (), record: Mapping[str, Any] | None = None) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries = PackedEntries()
         self.links: dict[str, str] = {}
         self.metadata: dict[str, Any] = dict((record or {}).get("metadata", {}))
         self.left_out: list[dict[str, str]] = []
@@ -51,6 +53,11 @@ class Draft:
     def __iter__(self) -> Iterator[Entry]:
         """Entries sorted by path."""
         for path in sorted(self.entries):
+            yield self.entries[path]
+
+    def added(self) -> Iterator[Entry]:
+        """Those entries that were not in the instance it began on, or not the same, sorted by path."""
+        for path in sorted(self._added):
             yield self.entries[path]
 
     @property
@@ -184,7 +191,7 @@ class Draft:
         self.touched = kept.touched
 
     def _below(self, path: str) -> str:
-        return next(name for name in (*self.entries, *self.links, *self._empty) if name.startswith(path + "/"))
+        return next(name for name in chain(self.entries, self.links, self._empty) if name.startswith(path + "/"))
 
     def _holds(self, name: str) -> bool:
         return name in self.entries or name in self.links or name in self._empty

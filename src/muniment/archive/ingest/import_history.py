@@ -27,7 +27,7 @@ from muniment.archive.ingest.checking import (
 )
 
 # The commit point is one for commits and imports; its steps are used here, not written a second time.
-from muniment.archive.ingest.commit import copy_records, instance_record, note_payload, stage_tags
+from muniment.archive.ingest.commit import copy_records, instance_record, new_content, stage_tags
 from muniment.archive.ingest.content_writer import ContentWriter
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.import_publication import (
@@ -39,7 +39,7 @@ from muniment.archive.ingest.import_publication import (
     seal_import,
 )
 from muniment.archive.ingest.staging import IMPORT, StagingArea, TransactionRecord
-from muniment.archive.package.bag import tag_files
+from muniment.archive.package.bag import payload_state, tag_files
 from muniment.archive.package.inventory import Inventory, Version, default_message
 from muniment.archive.package.names import keepable
 from muniment.archive.package.objects import declare
@@ -304,11 +304,11 @@ class _Build:
         record = area.record
         number = record.base + 1
         created = imported.created or now()
-        entries: dict[str, Entry] = {entry.path: entry for entry in draft}
+        entries = draft.entries
         checked = self._examine(area, draft, staged)
         described = instance_record(record, draft, created, list(imported.provenance), self._log, checked)
-        state: dict[str, list[str]] = {}
-        content = note_payload(self._inventory, state, entries.values(), staged)
+        content = new_content(self._inventory, draft, staged)
+        state = payload_state(entries, self._algorithm)
         tags = tag_files(entries, described, self._context.config.digests, created[:10], tag_files_of(checked))
         stage_tags(area, tags, self._inventory, state, content)
         _drop_empty(area.content)
@@ -321,7 +321,7 @@ class _Build:
             write_file(*declare(area.object))
         detail = {
             "files": len(entries),
-            "bytes": sum(entry.size or 0 for entry in entries.values()),
+            "bytes": sum(size or 0 for size in entries.sizes()),
             "message": message,
             "inventory": f"{self._algorithm}:{digest}",
             **imported.detail,

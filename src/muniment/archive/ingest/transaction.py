@@ -6,7 +6,7 @@ import contextlib
 import copy
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -64,8 +64,8 @@ class Transaction:
         self._sealed: Inventory | None = None
         self._ahead: ParityAhead | None = None
         self._draft = draft
-        held = base.held() if base else set()
-        known = known_content(draft.entries.values(), context.config.digests[0])
+        held: Container[str] = base.held() if base else ()
+        known = known_content(draft.entries, context.config.digests[0])
         self._writer = ContentWriter(context.copier, area, known, held, context.pieces)
         self._closed = ""
         self._lock = threading.Lock()
@@ -304,6 +304,7 @@ class Transaction:
         self._ahead = self._parity_ahead(progress)
         try:
             taken = (self._draft, self._writer.staged, self.provenance)
+            self._writer.close()
             self._sealed = seal(self.context, self.area, *taken, checked=checked, parity=self._ahead)
         except BaseException:
             self.fail()

@@ -7,13 +7,16 @@ BagIt 1.0 (RFC 8493). The payload is the user's files at `data/<path>`; `metadat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from muniment.archive.package.names import stored_path
+from muniment.archive.package.digest_block import DigestBlock
+from muniment.archive.package.names import PAYLOAD, stored_path
+from muniment.archive.package.packed_entries import PackedEntries
 from muniment.content import Entry, Hashers
 from muniment.content.checks import Format
 
@@ -32,6 +35,7 @@ _quoted = json.encoder.encode_basestring
 _OXUM = "Payload-Oxum"
 _NONE: Mapping[str, bytes] = MappingProxyType({})
 _AT_ONCE = 1000
+_HALF = 16
 _UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
 
@@ -43,45 +47,79 @@ def profile() -> bytes:
 class TagFile(NamedTuple):
     """A tag file's bytes and their digests."""
 
-    data: bytes
+    data: bytes | bytearray
     digests: dict[str, str]
 
 
 def tag_files(
-    entries: Mapping[str, Entry],
+    entries: PackedEntries,
     record: Mapping[str, object],
     algorithms: Iterable[str],
     date: str,
     further: Mapping[str, bytes] = _NONE,
-) -> dict[str, TagFile]:
-    """Every tag file of a bag, by path.
+) -> Iterator[tuple[str, TagFile]]:
+    """Every tag file of a bag with its path, one made after the other: of many files each is large.
 
     `entries` is the payload by user's path, `record` what goes into `metadata/instance.json`,
     `date` the bagging date (YYYY-MM-DD). Manifests are written for each of `algorithms`. `further` are tag
     files that not every bag has.
     """
-    stored = {stored_path(path): entry for path, entry in sorted(entries.items())}
-    total = sum(entry.size or 0 for entry in stored.values())
-    files = {
-        "bagit.txt": DECLARATION,
-        BAG_INFO: _bag_info(record, total, len(stored), date),
-        INSTANCE: (json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8"),
-        FILES: "".join(map(_file_line, stored, stored.values())).encode("utf-8"),
-        **further,
-    }
     names = tuple(algorithms)
+    odd = {path: stored for path in entries if (stored := stored_path(path)) != PAYLOAD + path}
+    total = sum(size or 0 for size in entries.sizes())
+    made: dict[str, Callable[[], bytes | bytearray]] = {
+        "bagit.txt": lambda: DECLARATION,
+        BAG_INFO: lambda: _bag_info(record, total, len(entries), date),
+        INSTANCE: lambda: (json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8"),
+        FILES: lambda: _joined(_file_lines(entries, odd)),
+        **{path: partial(bytes, data) for path, data in further.items()},
+        **{f"manifest-{name}.txt": partial(_manifest, entries, odd, name) for name in names},
+    }
+    digests: dict[str, dict[str, str]] = {}
+    for path, make in made.items():
+        data = make()
+        digests[path] = _digests(data, names)
+        yield path, TagFile(data, digests[path])
+        del data
     for algorithm in names:
-        lines = (f"{entry.digests[algorithm]}  {path}\n" for path, entry in stored.items())
-        files[f"manifest-{algorithm}.txt"] = "".join(lines).encode("utf-8")
-    tags = {path: TagFile(data, _digests(data, names)) for path, data in files.items()}
-    named = sorted(tags.items())
-    for algorithm in names:
-        data = "".join(f"{tag.digests[algorithm]}  {path}\n" for path, tag in named).encode("utf-8")
-        tags[f"tagmanifest-{algorithm}.txt"] = TagFile(data, _digests(data, names))
-    return tags
+        data = "".join(f"{digests[path][algorithm]}  {path}\n" for path in sorted(digests)).encode("utf-8")
+        yield f"tagmanifest-{algorithm}.txt", TagFile(data, _digests(data, names))
 
 
-def _digests(data: bytes, algorithms: Iterable[str]) -> dict[str, str]:
+def payload_state(entries: PackedEntries, algorithm: str) -> DigestBlock:
+    """The payload's part of a version's state: the stored paths of `entries` by their digests."""
+    text = bytearray()
+    seen: set[int] = set()
+    shared: set[int] = set()
+    for _, _, digest in entries.by(algorithm):
+        # Half a digest tells well enough which may have several paths; only these are gathered.
+        short = int(digest[:_HALF], 16)
+        (shared if short in seen else seen).add(short)
+    gathered: dict[str, list[str]] = {}
+    for path, _, digest in entries.by(algorithm):
+        if int(digest[:_HALF], 16) in shared:
+            gathered.setdefault(digest, []).append(stored_path(path))
+        else:
+            text += f'"{digest}":[{_quoted(stored_path(path))}],'.encode()
+    for digest, paths in gathered.items():
+        text += f'"{digest}":{_encode(paths)},'.encode()
+    del text[-1:]
+    return DigestBlock(text)
+
+
+def _manifest(entries: PackedEntries, odd: Mapping[str, str], algorithm: str) -> bytearray:
+    return _joined(f"{digest}  {odd.get(path) or PAYLOAD + path}\n" for path, _, digest in entries.by(algorithm))
+
+
+def _joined(lines: Iterator[str]) -> bytearray:
+    """All lines; of 100,000 the strings take three times the memory, so they are never there at once."""
+    text = bytearray()
+    while several := "".join(islice(lines, _AT_ONCE)):
+        text += several.encode("utf-8")
+    return text
+
+
+def _digests(data: bytes | bytearray, algorithms: Iterable[str]) -> dict[str, str]:
     hashers = Hashers(algorithms)
     hashers.update(data)
     return hashers.values()
@@ -114,12 +152,16 @@ def payload_oxum(bag_info: bytes) -> tuple[int, int]:
     raise ValueError(_OXUM)
 
 
-def _file_line(stored: str, entry: Entry) -> str:
+def _file_lines(entries: PackedEntries, odd: Mapping[str, str]) -> Iterator[str]:
+    return (_file_line(path, size, modified, odd.get(path)) for path, size, modified in entries.described())
+
+
+def _file_line(path: str, size: int | None, modified: str | None, stored: str | None) -> str:
     # As `_encode` would write it; put together by hand it takes a fifth of the time, and there may be 100,000.
-    line = f'{{"path":{_quoted(entry.path)},"size":{"null" if entry.size is None else entry.size}'
-    if entry.modified:
-        line += f',"modified":{_quoted(entry.modified)}'
-    if stored != f"data/{entry.path}":
+    line = f'{{"path":{_quoted(path)},"size":{"null" if size is None else size}'
+    if modified:
+        line += f',"modified":{_quoted(modified)}'
+    if stored is not None:
         line += f',"stored":{_quoted(stored)}'
     return line + "}\n"
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
 from muniment.archive.disk.storage_errors import errors_stop_here
 from muniment.archive.package.bag import BAG_INFO, FILES, FORMATS, INSTANCE, payload_oxum, read_files, read_formats
+from muniment.archive.package.checked import Checked
 from muniment.archive.package.inventory import DECLARATION, NAME, FurtherDigests, Inventory
 from muniment.archive.package.kept import FilesInFolder, FilesKept
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import archive_of, version_inventory
-from muniment.content import Digest, Entry, Hashers, LogicalPath
+from muniment.content import Digest, Entry, LogicalPath
 from muniment.content.acceptable import LONGEST_IDENTIFIER
 from muniment.content.checks import Format
 from muniment.content.regular import descriptor_of, open_regular, read_regular
@@ -180,6 +181,9 @@ class Instance:
 
     def files(self) -> Iterator[Entry]:
         """Every file with its size, digests and time of change, sorted by path."""
+        if "_files" not in self.__dict__ and self._inventory.is_text and (manifests := self._manifests()):
+            yield from self._in_step(manifests)
+            return
         files = self._files
         for path in self._paths:
             found = files.entries[path]
@@ -191,7 +195,7 @@ class Instance:
         Raises:
             DamagedRecord, ReadFailed: It cannot be had.
         """
-        if FORMATS not in self._logical:
+        if self._digest(FORMATS) is None:
             return
         with self._open_logical(FORMATS) as file:
             try:
@@ -299,9 +303,9 @@ class Instance:
         """Another instance of the same resource, not newer than this one was when it was read."""
         return Instance(self._records, self.project, self.id, self._inventory, number)
 
-    def held(self) -> set[str]:
+    def held(self) -> Container[str]:
         """The digests of all content the resource holds, of every instance up to the newest."""
-        return set(self._inventory.manifest)
+        return self._inventory.held()
 
     def kept(self) -> FilesKept:
         """Where the resource's files lie, for who remembers thousands of them."""
@@ -415,6 +419,12 @@ class Instance:
         place = self._records / name
         return newest_copy(place, archive_of(self._records)) if self._has_repaired else place
 
+    def _digest(self, logical: str) -> str | None:
+        """The digest of one file of the bag; None where it has no such file."""
+        if "_logical" not in self.__dict__ and self._inventory.is_text:
+            return self._inventory.digest_of(self.number, logical)
+        return self._logical.get(logical)
+
     @cached_property
     def _logical(self) -> dict[str, str]:
         return self._inventory.logical(self.number)
@@ -422,6 +432,38 @@ class Instance:
     @cached_property
     def _further(self) -> FurtherDigests:
         return self._inventory.further_digests()
+
+    def _manifests(self) -> dict[str, str]:
+        """Digest to the manifest that lists the files by it; nothing where one of the bag's lists cannot be had."""
+        found = {algorithm: f"manifest-{algorithm}.txt" for algorithm in sorted(self._inventory.algorithms)}
+        found = {self._inventory.algorithm: "", **found}  # the first digest comes first, as elsewhere
+        try:
+            for name in (FILES, *found.values()):
+                with self._open_logical(name) as file:
+                    while file.read(CHUNK):
+                        pass
+        except (DamagedFile, DamagedRecord, ReadFailed):
+            return {}
+        return found
+
+    def _in_step(self, manifests: Mapping[str, str]) -> Iterator[Entry]:
+        """Every file by the bag's own lists, which name them in the same order: so nothing of the inventory is parsed.
+
+        Raises:
+            DamagedRecord: The lists are not of the same files.
+        """
+        with contextlib.ExitStack() as open_:
+            lines = [open_.enter_context(self._open_logical(name)) for name in manifests.values()]
+            files = read_files(open_.enter_context(self._open_logical(FILES)))
+            try:
+                for (stored, entry), *named in zip(files, *lines, strict=True):
+                    parted = [line.decode("utf-8").rstrip("\n").partition("  ") for line in named]
+                    if any(path != stored for _, _, path in parted):
+                        raise DamagedRecord(path=FILES, reason=f"the manifests do not name {stored!r} in its place")
+                    digests = dict(zip(manifests, (digest for digest, _, _ in parted), strict=True))
+                    yield Entry(entry.path, entry.size, digests, entry.modified)
+            except (ValueError, KeyError, TypeError) as error:
+                raise DamagedRecord(path=FILES, reason=str(error)) from error
 
     @cached_property
     def _files(self) -> _Files:
@@ -469,10 +511,9 @@ class Instance:
         return data
 
     def _where(self, logical: str) -> tuple[str, Path]:
-        try:
-            digest = self._logical[logical]
-        except KeyError:
-            raise DamagedRecord(path=self._records, reason=f"instance {self.number} has no {logical}") from None
+        digest = self._digest(logical)
+        if digest is None:
+            raise DamagedRecord(path=self._records, reason=f"instance {self.number} has no {logical}")
         return digest, self._place(self._inventory.content_path(digest))
 
     def _open_logical(self, logical: str, offset: int = 0, *, verify: bool = True) -> BinaryIO:
@@ -547,49 +588,3 @@ def _open_from(location: Path, offset: int) -> BinaryIO:
     file = _open_file(location)
     file.seek(offset)
     return file
-
-
-class Checked(io.RawIOBase):
-    """A file that fails its last read when what was read is not what was recorded."""
-
-    def __init__(self, raw: BinaryIO, location: Path, expected: Digest) -> None:
-        super().__init__()
-        self._raw = raw
-        self._location = location
-        self._expected = expected
-        self._hashers = Hashers([expected.algorithm])
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read on; at the end, compare.
-
-        Raises:
-            DamagedFile: What was read is not what was recorded.
-            ReadFailed: The storage did not give it.
-        """
-        try:
-            count = self._raw.readinto(buffer)  # type: ignore[attr-defined] # a FileIO
-        except OSError as error:
-            raise ReadFailed(path=self._location, reason=error.strerror) from error
-        if count:
-            self._hashers.update(memoryview(buffer)[:count])
-            return int(count)
-        if not self.closed:
-            self._compare()
-        return 0
-
-    def close(self) -> None:
-        """Let the file go."""
-        with contextlib.suppress(OSError):
-            self._raw.close()
-        super().close()
-
-    def _compare(self) -> None:
-        found = self._hashers.values()[self._expected.algorithm]
-        if found != self._expected.value:
-            raise DamagedFile(
-                path=self._location, algorithm=self._expected.algorithm, found=found, expected=self._expected.value
-            )

@@ -91,11 +91,8 @@ def content_of(context: ArchiveContext, root: Path, version: int) -> Iterator[Co
 def contents_in(inventory: Inventory, digest: str, version: int, place: Callable[[str], Path]) -> Iterator[Content]:
     """As `content_of`, by an inventory that is at hand and its digest; `place` says where a file lies."""
     prefix = f"v{version}/"
-    further = inventory.further_digests()
-    for value, paths in inventory.manifest.items():
-        for path in paths:
-            if path.startswith(prefix):
-                yield _content(path, place(path), {inventory.algorithm: value, **further.of(path)})
+    for path, digests in inventory.content_of(version):
+        yield _content(path, place(path), digests)
     name = f"{prefix}{NAME}"
     yield _content(name, place(name), {inventory.algorithm: digest})
     text = sidecar_of(digest)
