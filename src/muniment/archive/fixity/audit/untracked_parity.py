@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.root_files import RECORD
-from muniment.archive.package.objects import head_of, versions_on_disk
+from muniment.archive.package.objects import head_of
 from muniment.archive.parity.protect import needs_of
 from muniment.content import FINDINGS, Finding
 from muniment.content.regular import is_regular
@@ -19,6 +20,7 @@ from muniment.errors.archive import DamagedRecord, ReadFailed
 
 _OF_FILES = re.compile(r"([0-9a-f]{64})\.(?:par2|vol[0-9]+\+[0-9]+\.par2|par2\.json)\Z")
 _OF_PACKS = re.compile(r"pack\.(?:par2|vol[0-9]+\+[0-9]+\.par2|par2\.json|index|index\.copy)\Z")
+_VERSION = re.compile(r"v[1-9][0-9]*\Z")
 _HEX = re.compile(r"[0-9a-f]{2}\Z")
 
 
@@ -92,40 +94,35 @@ class UntrackedParity:
             yield self._say("M403", path)
 
     def _packs(self, folder: Path) -> Iterator[Finding]:
-        for first in _names(folder):
-            for second in _names(folder / first):
-                for name in _names(folder / first / second):
-                    place = folder / first / second / name
-                    root = self._context.layout.objects / first / second / name
-                    if not place.is_dir():
-                        yield from self._stray(place)
-                    elif not root.is_dir():
-                        yield self._say("M403", place)
+        for first in _entries(folder):
+            for second in _entries(first.path) if first.is_dir() else ():
+                for entry in _entries(second.path) if second.is_dir() else ():
+                    root = os.path.join(self._context.layout.objects, first.name, second.name, entry.name)
+                    if not entry.is_dir():
+                        yield self._say("M105", Path(entry.path))
+                    elif not os.path.isdir(root):
+                        yield self._say("M403", Path(entry.path))
                     else:
-                        yield from self._packs_of(place, root)
-                if not (folder / first / second).is_dir():
-                    yield from self._stray(folder / first / second)
-            if not (folder / first).is_dir():
-                yield from self._stray(folder / first)
+                        yield from self._packs_of(entry, root)
+                if not second.is_dir():
+                    yield self._say("M105", Path(second.path))
+            if not first.is_dir():
+                yield self._say("M105", Path(first.path))
 
-    def _packs_of(self, place: Path, root: Path) -> Iterator[Finding]:
-        for version in _names(place):
-            folder = place / version
-            if version not in {f"v{number}" for number in versions_on_disk(root)} or not folder.is_dir():
+    def _packs_of(self, place: os.DirEntry[str], root: str) -> Iterator[Finding]:
+        # What each entry is, its folder's listing tells: an archive has five of them for each instance.
+        for version in _entries(place.path):
+            if not _VERSION.match(version.name) or not _is_folder(f"{root}/{version.name}") or not version.is_dir():
                 # A version whose folder is lost may want its parity yet: the log tells that it is missing.
-                number = version[1:]
-                beyond = not number.isdigit() or int(number) > head_of(root)
-                yield self._say("M105" if beyond else "M403", folder)
+                number = version.name[1:]
+                beyond = not number.isdigit() or int(number) > head_of(Path(root))
+                yield self._say("M105" if beyond else "M403", Path(version.path))
                 continue
-            for name in _names(folder):
-                if not _OF_PACKS.match(name):
-                    yield self._say("M105", folder / name)
-                elif not is_regular(folder / name):
-                    yield self._say("M106", folder / name, "something else")
-
-    def _stray(self, path: Path) -> Iterator[Finding]:
-        if not path.is_dir():
-            yield self._say("M105", path)
+            for entry in _entries(version.path):
+                if not _OF_PACKS.match(entry.name):
+                    yield self._say("M105", Path(entry.path))
+                elif not entry.is_file(follow_symlinks=False):
+                    yield self._say("M106", Path(entry.path), "something else")
 
     def _say(self, code: str, path: Path, found: str = "") -> Finding:
         return Finding(FINDINGS[code], str(path.relative_to(self._root)), "", found)
@@ -136,3 +133,18 @@ def _names(folder: Path) -> list[str]:
         return sorted(os.listdir(folder))
     except OSError:
         return []
+
+
+def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _is_folder(place: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(place).st_mode)
+    except OSError:
+        return False
