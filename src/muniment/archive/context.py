@@ -15,7 +15,7 @@ from muniment.archive.disk.layout import SETTINGS, TUPLES, ArchiveLayout
 from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import EventLog
 from muniment.archive.index.index import FIXITY_CHECK, Index
-from muniment.archive.index.rebuild import object_roots, summaries
+from muniment.archive.index.rebuild import Shared, object_roots, summaries
 from muniment.archive.package.instance import Instance
 from muniment.archive.package.objects import head_of, newest_inventory
 from muniment.content.checks import IngestChecks
@@ -24,6 +24,18 @@ from muniment.content.events import Event
 from muniment.content.identity import Agent
 from muniment.content.progress import Progress, quiet
 from muniment.errors.archive import DamagedRecord, ReadFailed
+
+
+class ArchiveFolder(Protocol):
+    """Where an archive lies and what it is: what somebody needs who only looks at its objects."""
+
+    @property
+    def layout(self) -> ArchiveLayout:
+        """Its folders."""
+
+    @property
+    def config(self) -> ArchiveConfig:
+        """Its settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,12 @@ class ArchiveContext:
         """Build the index anew from the objects on disk; returns how many resources there are."""
         head = self.log.head()
         audits = (event for event in self.log.read() if event.event == FIXITY_CHECK and event.seq <= head.seq)
-        return self.index.rebuild(summaries(self.layout, self.config.digests[0], progress), head, audits)
+        return self.index.rebuild(summaries(self.layout, self.config.digests[0], progress, self.shared), head, audits)
+
+    @property
+    def shared(self) -> Shared | None:
+        """What has many objects looked at by other processes; None where this one does all work by itself."""
+        return self.copier.answers if self.copier.processes > 1 else None
 
     def caught_up_index(self) -> Index:
         """The index with all events applied that there are now."""

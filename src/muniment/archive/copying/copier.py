@@ -7,9 +7,11 @@ import selectors
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
 from muniment.archive.copying import copy_and_digest
+from muniment.archive.copying.answers import answers_of
 from muniment.archive.copying.jobs import Copied, CopyJob, Failed, Hashed, HashJob
 from muniment.archive.copying.workers import Worker, Workers
 from muniment.content import ALGORITHMS
@@ -48,6 +50,11 @@ class Copier:
         count = usable_cores() if workers is None else workers
         self._workers = Workers(min(count, MOST_WORKERS) if count > 1 and sys.executable else 0)
 
+    @property
+    def processes(self) -> int:
+        """How many processes share its work; 0 where this one does it."""
+        return self._workers.count
+
     def __enter__(self) -> Self:
         """The copier; its processes end with the block."""
         return self
@@ -71,6 +78,14 @@ class Copier:
     def worker_pids(self) -> list[int]:
         """The worker processes running now, for whoever measures their memory."""
         return self._workers.pids()
+
+    def answers(self, module: str, told: tuple[str, ...], jobs: Iterator[Path]) -> Iterator[list[tuple[Path, Any]]]:
+        """What `answering` of `module`, made of `told`, says of each of `jobs`: as `answers_of`, by all processes.
+
+        Raises:
+            WorkerDied: A process ended, or could not be started.
+        """
+        return answers_of(module, told, jobs, os.fspath, self.processes)
 
     def copy(self, jobs: Iterable[CopyJob]) -> Generator[Copied | Failed, None, None]:
         """Copy files; answers come in no particular order, while the work goes on.

@@ -27,20 +27,20 @@ BATCHES = 2
 class Worker:
     """One process, and the batches it has in hand."""
 
-    def __init__(self) -> None:
-        """Start it.
+    def __init__(self, command: list[str] | None = None) -> None:
+        """Start it: one that copies and digests, or what `command` says.
 
         Raises:
             WorkerDied: The system did not let a process start.
         """
-        command = [sys.executable, "-I", "-S"]
-        if sys.flags.utf8_mode:
+        if command is None:
             # -I makes it blind to PYTHONUTF8; both must spell file names the same way.
-            command += ["-X", "utf8"]
+            utf8 = ["-X", "utf8"] if sys.flags.utf8_mode else []
+            command = [sys.executable, "-I", "-S", *utf8, copy_and_digest.__file__]
         try:
             # A process group of its own: a Ctrl-C is for the parent, which then ends its workers.
             self._process = subprocess.Popen(
-                [*command, copy_and_digest.__file__],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from muniment.archive.disk.layout import TUPLES, ArchiveLayout
 from muniment.archive.package.instance import Instance
@@ -16,6 +18,11 @@ from muniment.content.progress import Progress, quiet
 from muniment.errors.archive import DamagedFile, DamagedRecord, ReadFailed
 
 _TELL_EVERY = 500
+FEW_OBJECTS = 2000
+"""Fewer objects are looked at before another process would be of help."""
+
+Shared = Callable[[str, tuple[str, ...], Iterator[Path]], Iterator[list[tuple[Path, Any]]]]
+"""Has objects looked at by processes: `answering` of a module, what it is told, the objects; some answers at a time."""
 
 Unlisted = Callable[[Path, OSError], None]
 """What is told of a folder that cannot be listed."""
@@ -83,25 +90,54 @@ def _below(folder: str, after: tuple[str, ...], depth: int, told: tuple[Unlisted
             yield Path(f"{folder}/{name}")
 
 
-def summaries(layout: ArchiveLayout, algorithm: str, progress: Progress = quiet) -> Iterator[Summary]:
+def summaries(
+    layout: ArchiveLayout, algorithm: str, progress: Progress = quiet, shared: Shared | None = None
+) -> Iterator[Summary]:
     """What the index holds of every resource that can be read; the audit names the others.
 
-    `algorithm` is the archive's first digest.
+    `algorithm` is the archive's first digest. `shared` has many resources looked at by
+    other processes.
+
+    Raises:
+        ReadFailed: A folder between the objects cannot be listed.
+        WorkerDied: One of the processes ended.
     """
+    roots = object_roots(layout)
+    first = list(islice(roots, FEW_OBJECTS)) if shared else []
+    look = answering(algorithm)
+    found: Iterator[tuple[Any, ...] | None]
+    if shared is not None and len(first) == FEW_OBJECTS:
+        found = (row for group in shared(__name__, (algorithm,), chain(first, roots)) for _, row in group)
+    else:
+        found = (look(os.fspath(root)) for root in chain(first, roots))
     done = 0
-    for done, root in enumerate(object_roots(layout), 1):
+    for done, row in enumerate(found, 1):
         if done % _TELL_EVERY == 0:
             progress("indexing", done, None)
+        if row is not None:
+            yield Summary(*row)
+    progress("indexing", done, done)
+
+
+def answering(algorithm: str) -> Callable[[str], tuple[Any, ...] | None]:
+    """What tells of the object in a folder what the index holds of it: the values of a `Summary`, or None."""
+
+    def look(place: str) -> tuple[Any, ...] | None:
+        root = Path(place)
         if not (root / DECLARATION).exists():
-            continue
+            return None
         try:
             inventory, _ = newest_inventory(root, algorithm)
             found = from_uri(inventory.id)
-            if found:
-                yield summary(Instance(root, *found, inventory, inventory.head))
+            return _row(summary(Instance(root, *found, inventory, inventory.head))) if found else None
         except (FileNotFoundError, DamagedFile, DamagedRecord, ReadFailed):
-            continue
-    progress("indexing", done, done)
+            return None
+
+    return look
+
+
+def _row(found: Summary) -> tuple[Any, ...]:
+    return found.project, found.id, found.head, found.created, found.modified, found.files, found.bytes
 
 
 def summary(newest: Instance) -> Summary:

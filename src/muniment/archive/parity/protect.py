@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from muniment.archive.context import ArchiveContext
+from muniment.archive.context import ArchiveContext, ArchiveFolder
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, sync_folders, sync_tree
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive
@@ -68,12 +68,12 @@ def pack_folder(layout: ArchiveLayout, root: Path, version: int) -> Path:
     return layout.parity / "packs" / root.relative_to(layout.objects) / f"v{version}"
 
 
-def set_places(context: ArchiveContext, folder: Path) -> list[Path]:
+def set_places(context: ArchiveFolder, folder: Path) -> list[Path]:
     """Where a set that belongs in `folder` may be found: what was made anew beside it first, then the folder itself."""
     return [*repaired_copies(folder, context.layout.root), folder]
 
 
-def has_set(context: ArchiveContext, folder: Path, name: str) -> bool:
+def has_set(context: ArchiveFolder, folder: Path, name: str) -> bool:
     """Whether there is a set of that name: one without its sidecar counts as not there."""
     return any(is_regular(sidecar_path(place, name)) for place in set_places(context, folder))
 

@@ -9,18 +9,18 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from muniment.archive.context import ArchiveContext
+from muniment.archive.context import ArchiveContext, ArchiveFolder
 from muniment.archive.disk.locks import held_if_possible
 from muniment.archive.fixity.audit.bags import check_bags
 from muniment.archive.fixity.audit.content import judge_file
 from muniment.archive.fixity.audit.log import LoggedDigests
-from muniment.archive.fixity.audit.parity import check_parity
-from muniment.archive.fixity.audit.resource import ObjectCheck, check_presence, check_records
+from muniment.archive.fixity.audit.parity import check_packs, check_parity
+from muniment.archive.fixity.audit.resource import Logged, ObjectCheck, check_presence, check_records
 from muniment.content import Finding
 from muniment.content.regular import is_regular
 
 
-def check_object(context: ArchiveContext, root: Path, logged: LoggedDigests) -> ObjectCheck:
+def check_object(context: ArchiveFolder, root: Path, logged: Logged) -> ObjectCheck:
     """Read the records of one object; what goes wrong because it changes meanwhile is settled by another look."""
     try:
         return check_records(context, root, logged)
@@ -28,18 +28,24 @@ def check_object(context: ArchiveContext, root: Path, logged: LoggedDigests) -> 
         return _interrupted(context, root, error)
 
 
-def check_rest(check: ObjectCheck, *, fast: bool, seen: set[bytes]) -> None:
-    """Compare an object with the disk, its parity with its sidecars and its bags with its inventory."""
+def check_rest(check: ObjectCheck, *, fast: bool, seen: set[bytes] | None) -> None:
+    """Compare an object with the disk, its parity with its sidecars and its bags with its inventory.
+
+    Without `seen` the sets of large files are left to somebody else.
+    """
     try:
         check_presence(check)
-        check_parity(check, fast=fast, seen=seen)
+        if seen is None:
+            check_packs(check, fast=fast)
+        else:
+            check_parity(check, fast=fast, seen=seen)
         if not fast:
             check_bags(check)
     except OSError as error:
         check.findings += _interrupted(check.context, check.root, error).findings
 
 
-def _interrupted(context: ArchiveContext, root: Path, error: OSError) -> ObjectCheck:
+def _interrupted(context: ArchiveFolder, root: Path, error: OSError) -> ObjectCheck:
     check = ObjectCheck(context, root)
     check.say("M104", "", "", error.strerror or str(error))
     return check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from muniment.archive.fixity.audit.resource import ObjectCheck
@@ -19,18 +20,30 @@ def check_parity(check: ObjectCheck, *, fast: bool, seen: set[bytes]) -> None:
     """
     if not check.context.config.redundancy:
         return
-    layout = check.context.layout
-    for number in range(1, check.head + 1):
-        _check_set(check, pack_folder(layout, check.root, number), PACK, f"v{number}", fast=fast)
-    for name, expected in check.files.items():
-        size = expected.size if expected.size is not None else check.sizes.get(name)
-        sha256 = expected.digests.get("sha256", "")
-        if size is None or size < PARITY_FROM or not sha256:
-            continue
+    check_packs(check, fast=fast)
+    for name, sha256 in large_files(check):
         key = bytes.fromhex(sha256)
         if key not in seen:
             seen.add(key)
-            _check_set(check, file_set_folder(layout, sha256), sha256, name, fast=fast)
+            _check_set(check, file_set_folder(check.context.layout, sha256), sha256, name, fast=fast)
+
+
+def check_packs(check: ObjectCheck, *, fast: bool) -> None:
+    """As `check_parity`, of the small files alone."""
+    if not check.context.config.redundancy:
+        return
+    for number in range(1, check.head + 1):
+        folder = pack_folder(check.context.layout, check.root, number)
+        _check_set(check, folder, PACK, f"v{number}", fast=fast)
+
+
+def large_files(check: ObjectCheck) -> Iterator[tuple[str, str]]:
+    """Name and sha256 of each file that should have a set of its own."""
+    for name, expected in check.files.items():
+        size = expected.size if expected.size is not None else check.sizes.get(name)
+        sha256 = expected.digests.get("sha256", "")
+        if size is not None and size >= PARITY_FROM and sha256:
+            yield name, sha256
 
 
 def _check_set(check: ObjectCheck, folder: Path, name: str, of: str, *, fast: bool) -> None:

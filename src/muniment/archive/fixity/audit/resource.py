@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from muniment.archive.context import ArchiveContext
+from muniment.archive.context import ArchiveFolder
 from muniment.archive.disk.repaired import REPAIRED, newest_copy
-from muniment.archive.fixity.audit.log import LoggedDigests
 from muniment.archive.package.bag import FILES, INSTANCE, read_files
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, read_inventory_file, sidecar_of
 from muniment.archive.package.objects import declare, newest_inventory, versions_on_disk
@@ -35,6 +35,24 @@ class Expected:
     size: int | None = None
 
 
+class Lines(Protocol):
+    """The lines of the log, as instances saw them."""
+
+    def differs(self, head: Head) -> str:
+        """In words, how the log is not the one that somebody saw reach as far as `head`; '' where it may be that."""
+
+
+class Logged(Protocol):
+    """What the log says of instances, as far as the check of an object asks."""
+
+    @property
+    def lines(self) -> Lines:
+        """What instances are held against that say how far the log reached when they were made."""
+
+    def digest(self, project: str, resource: str, instance: int) -> str | None:
+        """The digest of an instance's inventory, '' where the log says none, None where it knows no such instance."""
+
+
 @dataclass(slots=True)
 class ObjectCheck:
     """What auditing one object needs to know; `findings` grows as records are read.
@@ -43,7 +61,7 @@ class ObjectCheck:
     whether anything stands repaired beside the objects of this archive.
     """
 
-    context: ArchiveContext
+    context: ArchiveFolder
     root: Path
     resource: str = ""
     project: str = ""
@@ -54,6 +72,8 @@ class ObjectCheck:
     irregular: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     beside: bool = True
+    inventories: dict[int, str] = field(default_factory=dict)
+    """The digest of each version's inventory."""
 
     def say(self, code: str, name: str, expected: str = "", found: str = "") -> None:
         """Add a finding about a file or record of this object."""
@@ -75,7 +95,7 @@ class ObjectCheck:
         return Finding(FINDINGS[code], self.where(name), expected, found, self.resource, instance, self.project)
 
 
-def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | None) -> ObjectCheck:
+def check_records(context: ArchiveFolder, root: Path, logged: Logged | None) -> ObjectCheck:
     """Read all records of an object, compare them, and say which content files there should be."""
     check = ObjectCheck(context, root, beside=(context.layout.root / REPAIRED).is_dir())
     algorithm = context.config.digests[0]
@@ -89,6 +109,7 @@ def check_records(context: ArchiveContext, root: Path, logged: LoggedDigests | N
         missing = next(number for number in range(1, check.head + 1) if number not in versions)
         check.say("M102", f"v{missing}", f"versions 1 to {check.head}")
     newest, digests = _read_versions(check, versions, algorithm)
+    check.inventories = digests
     _check_root(check, algorithm, digests)
     if newest is None or newest.head != check.head:
         try:
@@ -209,7 +230,7 @@ def _check_root(check: ObjectCheck, algorithm: str, digests: dict[int, str]) -> 
         check.say("M203", NAME, f"v{number}", f"v{found[0].head}")
 
 
-def _check_log(check: ObjectCheck, digests: dict[int, str], logged: LoggedDigests | None) -> None:
+def _check_log(check: ObjectCheck, digests: dict[int, str], logged: Logged | None) -> None:
     if logged is None:
         return
     for number in range(1, check.head + 1):
@@ -223,7 +244,7 @@ def _check_log(check: ObjectCheck, digests: dict[int, str], logged: LoggedDigest
             check.say("M303", f"v{number}/{NAME}", said, found)
 
 
-def _check_head(check: ObjectCheck, inventory: Inventory, number: int, logged: LoggedDigests) -> None:
+def _check_head(check: ObjectCheck, inventory: Inventory, number: int, logged: Logged) -> None:
     """Each instance says how far the log reached when it was made: that must still be the log."""
     try:
         place = check.place(inventory.content_path(inventory.logical(number)[INSTANCE]))

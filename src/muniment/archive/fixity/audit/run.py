@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from muniment.archive.context import ArchiveContext
+from muniment.archive.fixity.audit import objects
 from muniment.archive.fixity.audit.again import check_object, check_rest, locked, look_again
 from muniment.archive.fixity.audit.content import check_content
 from muniment.archive.fixity.audit.index import IndexCheck
@@ -14,7 +16,7 @@ from muniment.archive.fixity.audit.repaired import check_repaired
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.fixity.audit.root_files import check_root_files, check_tombstones
 from muniment.archive.fixity.audit.untracked import check_untracked
-from muniment.archive.index.rebuild import Beside, Unlisted, object_roots
+from muniment.archive.index.rebuild import FEW_OBJECTS, Unlisted, object_roots
 from muniment.content import FINDINGS, Finding, Progress, quiet
 from muniment.content.events import Head
 
@@ -49,12 +51,7 @@ def audit(
     """
     whole = roots is None
     logged = LoggedDigests()
-    log_findings = check_log(context.log, logged, context.layout.locks / "events", since)
-    if (whole and not after) or since:
-        yield from log_findings
-    else:
-        for _ in log_findings:
-            pass
+    yield from _of_the_log(context, logged, since, say=(whole and not after) or since is not None)
     began = logged.newest
     large: set[bytes] = set()
     done = size = 0
@@ -62,7 +59,12 @@ def audit(
     index = IndexCheck(context)
     unread: list[Finding] = []
     beside: list[Path] = []
-    for group in _groups(context, roots, after, logged, (_said_later(context, unread), beside.append)):
+    told = (_said_later(context, unread), beside.append)
+    walk = iter(roots) if roots is not None else object_roots(context.layout, after, *told)
+    many, walk = _many(context, walk, fast=fast)
+    if many:
+        done, all_read = yield from _by_processes(context, walk, logged, (index, large), (progress, passed))
+    for group in _groups(context, walk, logged):
         all_read = _look(group, index, large, fast=fast) and all_read
         if fast:
             done += len(group)
@@ -76,7 +78,7 @@ def audit(
                 if done % _TELL_EVERY == 0 or took > (1 << 24):
                     progress("auditing", done, None, size=size)
         for check in group:
-            yield from _settled(check, logged, fast=fast)
+            yield from _settled(context, check, logged, fast=fast)
         if passed and group:
             passed(str(group[-1].root.relative_to(context.layout.objects)))
     progress("auditing", done, done, size=size)
@@ -85,6 +87,13 @@ def audit(
     if whole and not after:
         yield from index.find()
         yield from _beside_objects(context, logged, large if all_read else None, began, beside)
+
+
+def _of_the_log(context: ArchiveContext, logged: LoggedDigests, since: Head | None, *, say: bool) -> Iterator[Finding]:
+    """Read the log, whose findings are told of only if `say`."""
+    for finding in check_log(context.log, logged, context.layout.locks / "events", since):
+        if say:
+            yield finding
 
 
 def _look(group: list[ObjectCheck], index: IndexCheck, large: set[bytes], *, fast: bool) -> bool:
@@ -122,14 +131,14 @@ def audit_object(context: ArchiveContext, root: Path, logged: LoggedDigests) -> 
     for _, finding, _ in check_content(context, [check], every_digest=True):
         if finding:
             check.findings.append(finding)
-    return _settled(check, logged, fast=False)
+    return _settled(context, check, logged, fast=False)
 
 
-def _settled(check: ObjectCheck, logged: LoggedDigests, *, fast: bool) -> list[Finding]:
+def _settled(context: ArchiveContext, check: ObjectCheck, logged: LoggedDigests, *, fast: bool) -> list[Finding]:
     """What is still so of an object's findings, with what stands repaired beside it; the object is let go of."""
     findings = check.findings
     if findings:
-        findings = look_again(check.context, check.root, findings, logged, fast=fast)
+        findings = look_again(context, check.root, findings, logged, fast=fast)
     if not fast:
         findings = [*findings, *check_repaired(check)]
     check.findings = []
@@ -137,16 +146,47 @@ def _settled(check: ObjectCheck, logged: LoggedDigests, *, fast: bool) -> list[F
     return findings
 
 
-def _groups(
+def _many(context: ArchiveContext, walk: Iterator[Path], *, fast: bool) -> tuple[bool, Iterator[Path]]:
+    """Whether a fast audit has objects enough for several processes, and all of them."""
+    first = list(islice(walk, FEW_OBJECTS)) if fast and context.shared else []
+    return len(first) == FEW_OBJECTS, chain(first, walk)
+
+
+def _by_processes(
     context: ArchiveContext,
-    roots: list[Path] | None,
-    after: str,
+    walk: Iterator[Path],
     logged: LoggedDigests,
-    told: tuple[Unlisted, Beside],
-) -> Iterator[list[ObjectCheck]]:
+    noted: tuple[IndexCheck, set[bytes]],
+    told: tuple[Progress, Callable[[str], None] | None],
+) -> Generator[Finding, None, tuple[int, bool]]:
+    """As a fast audit's groups, looked at by several processes: in the end how many, and whether all could be read."""
+    index, large = noted
+    progress, passed = told
+    layout = context.layout
+    done, all_read = 0, True
+    groups = context.copier.answers(objects.__name__, (str(layout.root), str(layout.state)), walk)
+    for group in groups:
+        for root, row in group:
+            known = objects.settle(context, row, logged, large)
+            if known is None:
+                check = check_object(context, root, logged)
+                all_read = _look([check], index, large, fast=True) and all_read
+                yield from _settled(context, check, logged, fast=True)
+            else:
+                state, findings = known
+                index.note(state.project, state.resource, state.head)
+                yield from look_again(context, root, findings, logged, fast=True) if findings else ()
+        done += len(group)
+        progress("auditing", done, None)
+        if passed:
+            passed(str(group[-1][0].relative_to(layout.objects)))
+    return done, all_read
+
+
+def _groups(context: ArchiveContext, walk: Iterator[Path], logged: LoggedDigests) -> Iterator[list[ObjectCheck]]:
     group: list[ObjectCheck] = []
     files = 0
-    for root in roots if roots is not None else object_roots(context.layout, after, *told):
+    for root in walk:
         check = check_object(context, root, logged)
         group.append(check)
         files += len(check.files)
