@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,26 @@ def test_a_block_of_text_answers_as_a_parsed_one(state: State, more: State, othe
         assert sorted(one.below(prefix)) == sorted(two.below(prefix))
     assert json.loads(b"".join(one.pieces())) == two.parsed()
     assert one.parsed() == two.parsed()
+
+
+def test_a_block_is_asked_by_one_thread_while_another_has_it_parsed() -> None:
+    state = {f"{number:064x}": [f"data/{number}"] for number in range(60)}
+    wrong: list[int] = []
+    for _ in range(8):
+        block = in_text(state)
+
+        def ask(block: DigestBlock = block) -> None:
+            wrong.extend(number for number in range(60) if block.digest_of(f"data/{number}") != f"{number:064x}")
+            wrong.extend(number for number in range(60) if block.paths(f"{number:064x}") != [f"data/{number}"])
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        parsing = [threading.Thread(target=block.parsed) for _ in range(2)]
+        for thread in (*asking, *parsing):
+            thread.start()
+        for thread in (*asking, *parsing):
+            thread.join()
+        assert block.parsed() == state
+    assert not wrong
 
 
 @given(some.lists(STATES, min_size=1, max_size=3), STATES, PATHS, some.booleans())

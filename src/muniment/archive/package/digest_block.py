@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterable, Iterator
+from typing import NamedTuple
 
 State = dict[str, list[str]]
 """Digest to the paths that have that content."""
@@ -25,15 +26,16 @@ _KEY = re.compile(rb'"([0-9a-f]{32,128})":\[')
 
 
 class DigestBlock:
-    """One block: a JSON object whose keys are digests and whose values are lists of paths."""
+    """One block: a JSON object whose keys are digests and whose values are lists of paths.
 
-    __slots__ = ("_added", "_data", "_end", "_parsed", "_start")
+    Several threads may ask it, also while one of them has it parsed.
+    """
+
+    __slots__ = ("_added", "_parsed", "_text")
 
     def __init__(self, data: bytes | bytearray, start: int = 0, end: int | None = None) -> None:
         """The block whose text, without its braces, is `data` from `start` to `end`: as `pieces` writes it."""
-        self._data = data
-        self._start = start
-        self._end = len(data) if end is None else end
+        self._text = _Text(data, start, len(data) if end is None else end)
         self._added: State = {}
         self._parsed: State | None = None
 
@@ -55,35 +57,37 @@ class DigestBlock:
         Raises:
             ValueError: The text is no such block.
         """
-        if self._parsed is None:
-            state: State = json.loads(b"{" + self._data[self._start : self._end] + b"}")
+        # The text first, and it stays what it is: others may be looking through it, or have it parsed, at this moment.
+        text, parsed = self._text, self._parsed
+        if parsed is None:
+            parsed = json.loads(b"{" + text.data[text.start : text.end] + b"}")
             for digest, paths in self._added.items():
-                _add(state, digest, paths)
-            self._parsed, self._data, self._added = state, b"", {}
-        return self._parsed
+                _add(parsed, digest, paths)
+            self._parsed = parsed
+            self._text = _NO_TEXT
+        return parsed
 
     def add(self, digest: str, paths: Iterable[str]) -> None:
         """Note that content with this digest has these paths too."""
-        if self._parsed is None and len(self._added) < _FEW and (digest in self._added or not self._find(digest)):
+        text = self._text
+        if self._parsed is None and len(self._added) < _FEW and (digest in self._added or not text.find(digest)):
             _add(self._added, digest, paths)
         else:
             _add(self.parsed(), digest, paths)
 
     def paths(self, digest: str) -> list[str]:
         """The paths of content with this digest; none where there is no such content."""
+        text = self._text  # before it is asked whether it counts
         if self._parsed is not None:
             return self._parsed.get(digest, [])
-        if digest in self._added:
-            return self._added[digest]
-        place = self._find(digest)
-        found = _PATHS.match(self._data, place, self._end) if place else None
-        return list(json.loads(found[0])) if found else []
+        return self._added[digest] if digest in self._added else text.paths(digest)
 
     def digest_of(self, path: str) -> str | None:
         """The digest of what is at a path; None where there is nothing."""
         self._parse_for(path)
+        text = self._text
         if self._parsed is None:
-            for digest, _ in self._at(_encoded(path)):
+            for digest, _ in text.at(_encoded(path)):
                 return digest
         for digest, paths in (self._added if self._parsed is None else self._parsed).items():
             if path in paths:
@@ -93,28 +97,29 @@ class DigestBlock:
     def below(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Digest and path of everything whose path begins with `prefix`."""
         self._parse_for(prefix)
-        if self._parsed is None:
-            yield from self._at(_encoded(prefix)[:-1])
-        for digest, paths in (self._added if self._parsed is None else self._parsed).items():
+        text, parsed = self._text, self._parsed
+        if parsed is None:
+            yield from text.at(_encoded(prefix)[:-1])
+        for digest, paths in (self._added if parsed is None else parsed).items():
             yield from ((digest, path) for path in paths if path.startswith(prefix))
 
     def digests(self) -> Container[str]:
         """What can be asked whether there is content with a digest, as of now and for thousands of times."""
-        if self._parsed is not None:
-            return set(self._parsed)
-        return _Digests(self._data, self._start, self._end, self._added)
+        text = self._text
+        return _Digests(text, self._added) if self._parsed is None else set(self._parsed)
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         """The block as it is written."""
+        text = self._text
         if self._parsed is not None:
             yield _encoded(self._parsed)
             return
-        view = memoryview(self._data)
+        view = memoryview(text.data)
         yield b"{"
-        for place in range(self._start, self._end, _AT_ONCE):
-            yield view[place : min(place + _AT_ONCE, self._end)]
+        for place in range(text.start, text.end, _AT_ONCE):
+            yield view[place : min(place + _AT_ONCE, text.end)]
         if self._added:
-            yield (b"," if self._end > self._start else b"") + _encoded(self._added)[1:-1]
+            yield (b"," if text.end > text.start else b"") + _encoded(self._added)[1:-1]
         yield b"}"
 
     def _parse_for(self, beginning: str) -> None:
@@ -122,17 +127,31 @@ class DigestBlock:
         if beginning[:1] in {"", "]", ",", ":"}:
             self.parsed()
 
-    def _find(self, digest: str) -> int:
-        """Where the list of a digest's paths begins in the text; 0 where there is none."""
+
+class _Text(NamedTuple):
+    """The text of a block, without its braces: from `start` to `end` of `data`."""
+
+    data: bytes | bytearray
+    start: int
+    end: int
+
+    def find(self, digest: str) -> int:
+        """Where the list of a digest's paths begins; 0 where there is none."""
         key = b'"%s":[' % digest.encode("ascii", "replace")
-        place = self._data.find(key, self._start, self._end)
+        place = self.data.find(key, self.start, self.end)
         return place + len(key) - 1 if place >= 0 else 0
 
-    def _at(self, beginning: bytes) -> Iterator[tuple[str, str]]:
+    def paths(self, digest: str) -> list[str]:
+        """The paths of content with this digest."""
+        place = self.find(digest)
+        found = _PATHS.match(self.data, place, self.end) if place else None
+        return list(json.loads(found[0])) if found else []
+
+    def at(self, beginning: bytes) -> Iterator[tuple[str, str]]:
         """Digest and path of every string in a list of paths that begins with these bytes."""
-        place = self._start
-        while (place := self._data.find(beginning, place, self._end)) >= 0:
-            found = _STRING.match(self._data, place, self._end) if self._data[place - 1 : place] in b"[," else None
+        place = self.start
+        while (place := self.data.find(beginning, place, self.end)) >= 0:
+            found = _STRING.match(self.data, place, self.end) if self.data[place - 1 : place] in b"[," else None
             if found is None:
                 place += 1
                 continue
@@ -142,20 +161,23 @@ class DigestBlock:
     def _key_before(self, place: int) -> str:
         """The digest in whose list a string lies; in a list of many names that look like keys it may take a while."""
         end = place
-        while (end := self._data.rfind(b'":[', self._start, end)) >= 0:
-            begin = self._data.rfind(b'"', self._start, end)
-            key = _KEY.match(self._data, begin, self._end) if begin >= 0 else None
+        while (end := self.data.rfind(b'":[', self.start, end)) >= 0:
+            begin = self.data.rfind(b'"', self.start, end)
+            key = _KEY.match(self.data, begin, self.end) if begin >= 0 else None
             # A string that ends like this has a backslash before its quotes, or the end of another one.
-            if key and (begin == self._start or self._data[begin - 2 : begin] == b"],"):
+            if key and (begin == self.start or self.data[begin - 2 : begin] == b"],"):
                 return key[1].decode("ascii")
         raise ValueError("a path without a digest")
+
+
+_NO_TEXT = _Text(b"", 0, 0)
 
 
 class _Digests:
     """The digests of a block's content as bytes: as text they would take twice the memory."""
 
-    def __init__(self, data: bytes | bytearray, start: int, end: int, added: Iterable[str]) -> None:
-        self._known = {bytes.fromhex(key[1].decode("ascii")) for key in _KEY.finditer(data, start, end)}
+    def __init__(self, text: _Text, added: Iterable[str]) -> None:
+        self._known = {bytes.fromhex(key[1].decode("ascii")) for key in _KEY.finditer(*text)}
         self._known.update(map(bytes.fromhex, added))
 
     def __contains__(self, digest: object) -> bool:
