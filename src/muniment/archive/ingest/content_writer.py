@@ -82,9 +82,10 @@ class ContentWriter:
         self._book.keep(entry.digests["sha256"], pieces)
         return entry
 
-    def close(self) -> None:
-        """Nothing more will come: what is known of earlier files is let go of, which of many is much."""
+    def close(self) -> dict[str, str]:
+        """Nothing more will come: what is staged. What is known of earlier files is let go of: of many it is much."""
         self._known, self._held = {}, ()
+        return self.staged
 
     def expect(self, count: int) -> None:
         """So many files will come: their workers may start while the names are still being looked at."""

@@ -303,8 +303,7 @@ class Transaction:
         checked = self._examine()
         self._ahead = self._parity_ahead(progress)
         try:
-            taken = (self._draft, self._writer.staged, self.provenance)
-            self._writer.close()
+            taken = (self._draft, self._writer.close(), self.provenance)
             self._sealed = seal(self.context, self.area, *taken, checked=checked, parity=self._ahead)
         except BaseException:
             self.fail()
