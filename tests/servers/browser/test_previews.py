@@ -214,6 +214,25 @@ def test_what_is_not_what_its_name_says_is_not_shown_and_the_page_says_why(name:
     assert reader.get(f"/resources/shown/picture/{name}?project=a/b").status == 404
 
 
+def test_where_no_picture_can_be_made_a_page_shows_that_and_no_broken_one(reader: Visitor) -> None:
+    page = reader.get("/resources/shown?project=a/b&show=drawing.tif")
+    shown = next(
+        src
+        for each in page.page.every("img")
+        if "drawing.tif" in (src := each.attributes["src"]) and "small" not in src
+    )
+    drawn = reader.get(shown)
+    assert drawn.status == 200
+    assert drawn.headers["content-type"].startswith("image/svg+xml")
+    assert "No picture can be made of this file." in drawn.text
+    assert "no-store" in drawn.headers["cache-control"]
+    assert "sandbox" in drawn.headers["content-security-policy"]
+    small = reader.get(f"{shown}&small=1")
+    assert small.status == 200
+    assert "<text" in small.text
+    assert reader.get("/resources/shown/picture/none.tif?project=a/b&stand_in=1").status == 404
+
+
 def test_a_picture_that_ends_too_soon_fails_by_itself(reader: Visitor) -> None:
     assert reader.get(_page("cut.png")).status == 200
     assert reader.get("/resources/shown/picture/cut.png?project=a/b").status in {200, 404}

@@ -159,7 +159,7 @@ def picture(request: Request, id: str, path: str) -> Response:
 
     An SVG is sent as it is, since an `<img>` runs nothing of it; so are small pictures where the imaging library is
     missing. Looked at on its own it is a document in which nothing may run or be loaded. With `small` it is one for a
-    strip of many.
+    strip of many. With `stand_in` a page that cannot know yet gets a drawing that says so where none can be made.
 
     Raises:
         NoSuchPage: It is no picture that is shown.
@@ -167,6 +167,20 @@ def picture(request: Request, id: str, path: str) -> Response:
     page = Page(request)
     found = asked_instance(page, id)
     entry = found[path_of(path)]
+    try:
+        return _picture_sent(page, found, entry)
+    except NoSuchPage:
+        if not page.asked("stand_in", 1):
+            raise
+        return Response(
+            _stand_in(page, small=bool(page.asked("small", 1))),
+            headers={"Content-Security-Policy": _SANDBOX, "Cache-Control": "no-store"},
+            media_type="image/svg+xml",
+        )
+
+
+def _picture_sent(page: Page, found: Instance, entry: Entry) -> Response:
+    request = page.request
     number = page_number(page)
     small = bool(page.asked("small", 1))
     etag = f'"{_digest(entry)}-{number}{"-small" if small else ""}"'
@@ -187,6 +201,22 @@ def picture(request: Request, id: str, path: str) -> Response:
     with found.open(entry.path) as file:
         data = file.read(_LARGEST_PICTURE + 1)
     return Response(data, headers=headers, media_type=kind)
+
+
+def _stand_in(page: Page, *, small: bool) -> str:
+    """The sign of what could not be told, and in words what that means here: the file's page says why."""
+    t = page.texts
+    height, words = (60, "") if small else (72, str(t("No picture can be made of this file.")))
+    width = 48 if small else 320
+    middle = width // 2
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+        f'<path d="M{middle} 8l16 16-16 16-16-16z" fill="none" stroke="#8a7cc0" stroke-width="2.5"/>'
+        f'<text x="{middle}" y="30" text-anchor="middle" font-family="sans-serif" font-size="16" fill="#8a7cc0">'
+        f"?</text>"
+        f'<text x="{middle}" y="62" text-anchor="middle" font-family="sans-serif" font-size="14" fill="#7d7d7d">'
+        f"{words}</text></svg>"
+    )
 
 
 def _made(page: Page, found: Instance, entry: Entry, number: int, *, small: bool) -> bytes:
