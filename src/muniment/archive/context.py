@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from muniment.archive.copying import Copier
 from muniment.archive.copying.pieces import Pieces
@@ -57,13 +57,16 @@ class SealedResource:
 class SealedTransaction:
     """What is complete in its staging area, for whoever publishes it: one version, or new resources with a history.
 
-    `log` is the newest event's number when the transaction began; `events` what the log is to say of it.
+    `log` is the newest event's number when the transaction began; `events` what the log is to say of it. One that is
+    prepared as part of a `group` waits for its decision, which the archive `decided_at` keeps.
     """
 
     transaction: str
     resources: tuple[SealedResource, ...]
     log: int
     events: tuple[Event, ...]
+    group: str = ""
+    decided_at: str = ""
 
 
 class Home(Protocol):
@@ -76,6 +79,51 @@ class Home(Protocol):
             StaleTransaction, ResourceExists, TransactionRolledBack: Somebody else was first; nothing is published.
             CommitUncertain: Nobody can tell whether it was committed.
             StorageError, RemoteError: Nothing is published.
+        """
+
+    def is_committed(self, project: str, id: str, number: int, transaction: str) -> bool:
+        """Whether the version of this number is that of this transaction.
+
+        Raises:
+            StorageError, RemoteError: It could not be told.
+        """
+
+    def prepare(self, sealed: SealedTransaction) -> None:
+        """Bring what is part of a group here and reserve its resources, so that only its decision is lacking.
+
+        Raises:
+            StaleTransaction, ResourceExists, ResourceReserved, TransactionRolledBack: Somebody else was first.
+            StorageError, RemoteError: It is not prepared.
+        """
+
+    def give_up(self, sealed: SealedTransaction) -> None:
+        """Decide that what was prepared is never committed, unless it is committed.
+
+        Raises:
+            TransactionClosed: It was decided that it be committed.
+            StorageError, RemoteError: Nobody can tell.
+        """
+
+    def decide(self, group: str, record: Mapping[str, Any]) -> None:
+        """Keep for ever what was decided about a group.
+
+        Raises:
+            TransactionForbidden, TransactionClosed: Something else was.
+            StorageError, RemoteError: Nobody can tell.
+        """
+
+    def decision(self, group: str) -> dict[str, Any] | None:
+        """What was decided about a group, or None.
+
+        Raises:
+            DamagedRecord: It cannot be read.
+        """
+
+    def forget(self, group: str) -> None:
+        """Remove a decision all of whose parts are committed.
+
+        Raises:
+            StorageError, RemoteError: It was not done.
         """
 
     def published(self, project: str, id: str, number: int) -> Instance:

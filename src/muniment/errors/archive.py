@@ -73,7 +73,7 @@ class StaleTransaction(Conflict):
 
 
 class TransactionRolledBack(Conflict):
-    """The transaction {transaction} was rolled back by another machine, which took it for abandoned: its upload had not changed for days. Nothing was stored; begin again."""  # noqa: E501 - the docstring is the message
+    """The transaction {transaction} was rolled back by another machine: its group was given up, or it was taken for abandoned, as its upload had not changed for days. Nothing was stored; begin again."""  # noqa: E501 - the docstring is the message
 
 
 class ArchiveGone(StorageError):

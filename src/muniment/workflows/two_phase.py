@@ -10,7 +10,7 @@ with two_phase_commit(first.new(), second.new()) as (here, there):
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from muniment.content.archive import Archive
 from muniment.content.identity import new_uuid
@@ -26,8 +26,8 @@ def two_phase_commit(*parts: tuple[Archive, Transaction]) -> Iterator[tuple[Tran
     process or an archive dies in the middle, `resolve` finishes what was decided.
 
     Raises:
-        MunimentError: One of them could not be prepared; all are rolled back. Or one could not be
-            committed after the decision; `resolve` commits it.
+        MunimentError: One of them could not be prepared; all are rolled back. Or nobody can tell whether it was
+            decided, or one could not be committed after the decision; `resolve` finishes them.
     """
     transactions = tuple(transaction for _, transaction in parts)
     coordinator = parts[0][0]
@@ -36,17 +36,49 @@ def two_phase_commit(*parts: tuple[Archive, Transaction]) -> Iterator[tuple[Tran
         yield transactions
         for transaction in transactions:
             transaction.prepare(group, coordinator.config.id)
-        coordinator.decide(
-            group, [{"archive": archive.config.id, "transaction": part.transaction} for archive, part in parts]
-        )
+        _decide(coordinator, group, parts)
+    except _Undecided as undecided:
+        _leave(transactions)
+        raise undecided.why from None
     except BaseException:
         for transaction in transactions:
             with contextlib.suppress(MunimentError):
                 transaction.rollback()
         raise
-    for transaction in transactions:
-        transaction.commit()
+    for count, transaction in enumerate(transactions, 1):
+        try:
+            transaction.commit()
+        except BaseException:
+            _leave(transactions[count:])
+            raise
     coordinator.forget(group)
+
+
+class _Undecided(Exception):
+    """Whether it was decided cannot be told: nothing may be rolled back."""
+
+    def __init__(self, why: BaseException) -> None:
+        super().__init__()
+        self.why = why
+
+
+def _leave(transactions: Iterable[Transaction]) -> None:
+    """Let go of what is prepared, so that `resolve` may finish it, here too."""
+    for transaction in transactions:
+        with contextlib.suppress(MunimentError):
+            transaction.leave()
+
+
+def _decide(coordinator: Archive, group: str, parts: Sequence[tuple[Archive, Transaction]]) -> None:
+    named = [{"archive": archive.config.id, "transaction": part.transaction} for archive, part in parts]
+    try:
+        coordinator.decide(group, named)
+    except MunimentError as error:
+        if not error.outage:
+            raise
+        raise _Undecided(error) from error  # the answer may have been lost, not the request
+    except BaseException as error:
+        raise _Undecided(error) from error
 
 
 def resolve(*archives: Archive) -> list[str]:

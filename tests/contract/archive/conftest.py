@@ -16,7 +16,7 @@ from tests.servers.native.running import serving, serving_bucket
 
 @pytest.fixture(params=["a folder", "a server"])
 def on_a_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """What a bucket does not do: parity, groups of transactions, packages with a whole history."""
+    """What a bucket does not do: parity, and judging what a server or a disk holds."""
     yield from _archive(str(request.param), tmp_path)
 
 

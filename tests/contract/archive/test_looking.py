@@ -129,20 +129,20 @@ def test_a_transaction_can_be_left_and_resumed(archive: Any) -> None:
         archive.resume(transaction.transaction)
 
 
-def test_prepared_transactions_wait_for_their_decision(on_a_disk: Any) -> None:
+def test_prepared_transactions_wait_for_their_decision(archive: Any) -> None:
     group = "01a1fd6a-5dd9-7796-a45c-03a5a3599d2a"
-    transaction = on_a_disk.new("car")
+    transaction = archive.new("car")
     transaction.add(b"1", "one")
-    transaction.prepare(group, on_a_disk.config.id)
+    transaction.prepare(group, archive.config.id)
     with pytest.raises(TransactionClosed):
         transaction.add(b"2", "two")
-    assert on_a_disk.decision(group) is None
-    on_a_disk.decide(group, [{"archive": on_a_disk.config.id, "transaction": transaction.transaction}])
-    assert on_a_disk.decision(group)["parts"][0]["transaction"] == transaction.transaction
+    assert archive.decision(group) is None
+    archive.decide(group, [{"archive": archive.config.id, "transaction": transaction.transaction}])
+    assert archive.decision(group)["parts"][0]["transaction"] == transaction.transaction
     transaction.commit()
-    on_a_disk.forget(group)
-    assert on_a_disk.decision(group) is None
-    assert list(on_a_disk) == ["car"]
+    archive.forget(group)
+    assert archive.decision(group) is None
+    assert list(archive) == ["car"]
 
 
 def test_a_purged_resource_says_so(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self, overload
+from typing import Any, Literal, Self, overload
 
 from muniment.archive.archive import Archive
 from muniment.archive.bucket import recovery as in_the_bucket
 from muniment.archive.bucket.audit import Depth, audit_bucket
 from muniment.archive.bucket.context import BucketContext
 from muniment.archive.bucket.home import BucketHome
+from muniment.archive.bucket.intake import seal_of
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
@@ -55,7 +56,7 @@ from muniment.content.events import Event, Head
 from muniment.content.identity import Agent, new_uuid
 from muniment.content.requests import RequestCounts
 from muniment.content.times import now
-from muniment.errors.archive import NotEmpty, NotInBucket, ReasonNeeded, ResourceNotFound, Unfinished
+from muniment.errors.archive import LeftoverNotFound, NotEmpty, ReasonNeeded, ResourceNotFound, Unfinished
 from muniment.errors.base import RemoteError, StorageError
 from muniment.errors.stores import KeyNotFound
 
@@ -344,6 +345,41 @@ class BucketArchive(Archive):
         known = {each.transaction for each in own}
         return own + [each for each in in_the_bucket.leftovers(self._home) if each.transaction not in known]
 
+    def replay(self, transaction: str) -> Instance:
+        """Commit a transaction that was left behind: here, or in the bucket as part of a group.
+
+        Raises:
+            LeftoverNotFound, LeftoverIncomplete: It cannot be done.
+            TransactionRolledBack: It was decided that it is not committed.
+            CommitUncertain: Nobody can tell yet.
+        """
+        self._refuse_read_only()
+        try:
+            return super().replay(transaction)
+        except LeftoverNotFound:
+            seal = seal_of(self._keys, transaction)
+            if seal is None or not seal.group:
+                raise
+        self._home.commit_left(seal)
+        first = seal.objects[0]
+        return self._home.instance(first.project, first.id, first.head)
+
+    def roll_back(self, transaction: str) -> None:
+        """Remove a transaction that was left behind: here, or by anybody in the bucket.
+
+        Raises:
+            LeftoverNotFound: There is none such.
+            TransactionClosed: It was decided that it be committed.
+            StoreUnreachable, StoreFailed, StoreRefused: It was not done.
+        """
+        self._refuse_read_only()
+        try:
+            super().roll_back(transaction)
+        except LeftoverNotFound:
+            if transaction not in {each.transaction for each in in_the_bucket.leftovers(self._home)}:
+                raise
+            self._home.give_up_left(transaction)
+
     # --- looking after it
 
     def audit(
@@ -463,15 +499,6 @@ class BucketArchive(Archive):
         del progress
         self.instance(id, project=project)
         return 0
-
-    def decide(self, group: str, parts: Sequence[Mapping[str, str]]) -> NoReturn:
-        """A bucket takes no part in groups of transactions.
-
-        Raises:
-            NotInBucket: Always.
-        """
-        del group, parts
-        raise NotInBucket(what="commit transactions of several archives together")
 
     # --- inside
 

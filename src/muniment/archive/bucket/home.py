@@ -18,27 +18,28 @@ is the same, or is put once.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
+from muniment.archive.bucket import groups
 from muniment.archive.bucket.instance import BucketInstance
-from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, Staged, seal_of
+from muniment.archive.bucket.intake import Intake, Seal, SealedObject, seal_of
 from muniment.archive.bucket.keys import Keys
-from muniment.archive.bucket.layout import commit_key, declaration_key, object_place, tombstone_key, version_numbers
+from muniment.archive.bucket.layout import commit_key, object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
+from muniment.archive.bucket.places import lay_out
 from muniment.archive.bucket.repair import Fetch, ObjectRepair, Vouched, wrong_files
+from muniment.archive.bucket.versions import Versions
 from muniment.archive.bucket.worm import WormKeys
 from muniment.archive.context import SealedResource, SealedTransaction
 from muniment.archive.disk.durable import make_folder, remove_tree, replace_file, write_file, writing
 from muniment.archive.disk.layout import SETTINGS, ArchiveLayout
-from muniment.archive.package.inventory import DECLARATION, NAME, parse_inventory, read_inventory, sidecar
+from muniment.archive.package.inventory import DECLARATION, NAME, read_inventory, sidecar
 from muniment.archive.package.names import PAYLOAD
-from muniment.archive.package.objects import declare, newest_inventory
+from muniment.archive.package.objects import newest_inventory
 from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.digests import Hashers
 from muniment.content.identity import Agent, new_uuid
@@ -51,16 +52,17 @@ from muniment.errors.archive import (
     ResourceExists,
     ResourceNotFound,
     ResourcePurged,
+    ResourceReserved,
     StaleTransaction,
+    TransactionClosed,
     TransactionRolledBack,
 )
-from muniment.errors.base import MunimentError
+from muniment.errors.base import RemoteError, StorageError
 from muniment.errors.stores import KeyNotFound, StoredWrong, StoreUnreachable
 
 _CHUNK = 1 << 20
 _LOOKS = 20
 """Times that the root is looked at again: each time somebody committed meanwhile."""
-_One = TypeVar("_One")
 
 
 class BucketHome:
@@ -72,6 +74,7 @@ class BucketHome:
         self._config = config
         self._log = log
         self._agent = agent
+        self._versions = Versions(keys, layout)
 
     @property
     def algorithm(self) -> str:
@@ -115,35 +118,155 @@ class BucketHome:
         if self.is_committed(first.project, first.id, first.base + 1, sealed.transaction):
             self._finish_left(intake)  # another machine did it, or this one before it was cut off
             return
-        try:
-            for each in sealed.resources:
-                self._refuse_late(each)
-            seal = intake.upload(sealed, str(self._agent), self._config.digests[0])
-            self._refuse_gone()
-        except BaseException:
-            # Not where it was sealed by an earlier attempt: then others may be finishing it.
-            with contextlib.suppress(MunimentError):
-                if intake.kill(str(self._agent)):
-                    intake.clear()
-            raise
+        seal = self._prepared(intake, sealed) if sealed.group else self._sealed(intake, sealed)
         with _uncertain(sealed.transaction):
-            if not self.keys.put_once(intake.end, seal.as_bytes()):
-                raise TransactionRolledBack(transaction=sealed.transaction)
             lost = self.commit(seal, lambda count: _first_inventory(sealed.resources[count]))
         if lost is not None:
             intake.drop()
             self._refuse_late(sealed.resources[lost], beaten=True)
         # Committed. What is left is the same for all, and whoever opens the archive next does what fails here.
-        with contextlib.suppress(MunimentError):
+        with contextlib.suppress(RemoteError, StorageError):
             for each in sealed.resources:
                 self._keep_records(each)
-        with contextlib.suppress(MunimentError):
+        with contextlib.suppress(RemoteError, StorageError):
             self.finish(seal, [each.object for each in sealed.resources])
 
     def _refuse_gone(self) -> None:
         """Refuse to seal anything in a bucket that was emptied under this process."""
         if self.keys.stat(SETTINGS) is None:
             raise ArchiveGone(place=str(self.keys), name=SETTINGS, state=self._layout.root)
+
+    def _sealed(self, intake: Intake, sealed: SealedTransaction) -> Seal:
+        """Upload and seal what is to be committed at once."""
+        seal = self._uploaded(intake, sealed, reserving=len(sealed.resources) > 1)
+        with _uncertain(sealed.transaction):
+            if not self.keys.put_once(intake.end, seal.as_bytes()):
+                raise TransactionRolledBack(transaction=sealed.transaction)
+        return seal
+
+    def _uploaded(self, intake: Intake, sealed: SealedTransaction, *, reserving: bool) -> Seal:
+        """Upload what is to be sealed, and reserve its versions where others may not be first to one of them."""
+        versions = [(each.project, each.id, each.base + 1) for each in sealed.resources]
+        try:
+            for each, version in zip(sealed.resources, versions, strict=True):
+                self._refuse_late(each)
+                groups.refuse_prepared(self.keys, version)
+            seal = intake.upload(sealed, str(self._agent), self._config.digests[0])
+            self._refuse_gone()
+            if reserving:
+                groups.reserve(self.keys, sealed.transaction, versions)
+                for each in sealed.resources:
+                    self._refuse_late(each)
+        except BaseException:
+            # Not where it was sealed before: then others may be finishing it. What was reserved is let go by the mark.
+            with contextlib.suppress(StorageError, RemoteError):
+                if intake.kill(str(self._agent)):
+                    intake.clear(keep_end=reserving)
+            raise
+        return seal
+
+    def _prepared(self, intake: Intake, sealed: SealedTransaction) -> Seal:
+        """What was prepared, after it was decided that it be committed."""
+        with _uncertain(sealed.transaction):
+            try:
+                seal = intake.read_end()
+            except KeyNotFound:
+                seal = None
+            if seal is None or groups.settle(self.keys, sealed.transaction, groups.COMMIT) != groups.COMMIT:
+                raise TransactionRolledBack(transaction=sealed.transaction)
+        return seal
+
+    def prepare(self, sealed: SealedTransaction) -> None:
+        """Upload, reserve and seal what is part of a group.
+
+        Raises:
+            MunimentError: As `Home.prepare`.
+        """
+        intake = Intake(self.keys, sealed.transaction)
+        if self.keys.stat(intake.end) is not None:  # by an attempt whose answer was lost: `resolve` decides about it
+            raise TransactionRolledBack(transaction=sealed.transaction)
+        seal = self._uploaded(intake, sealed, reserving=True)
+        if not self.keys.put_once(intake.end, seal.as_bytes()):
+            raise TransactionRolledBack(transaction=sealed.transaction)
+
+    def give_up(self, sealed: SealedTransaction) -> None:
+        """Decide that what was prepared is never committed, unless it is committed.
+
+        Raises:
+            MunimentError: As `Home.give_up`.
+        """
+        first = sealed.resources[0]
+        if not self.is_committed(first.project, first.id, first.base + 1, sealed.transaction):
+            self.give_up_left(sealed.transaction)
+
+    def give_up_left(self, transaction: str) -> None:
+        """Roll back what lies in the intake, whoever brought it there, unless it is sealed and waits for no group.
+
+        Raises:
+            TransactionClosed: It was decided that it be committed.
+            StoreUnreachable, StoreFailed, StoreRefused: Nobody can tell.
+        """
+        intake = Intake(self.keys, transaction)
+        if intake.kill(str(self._agent)):
+            intake.clear(keep_end=True)
+            return
+        seal = seal_of(self.keys, transaction)
+        if seal is None:
+            return
+        if not seal.group:
+            raise TransactionClosed(id=seal.objects[0].id, how="committed")
+        groups.give_up(self.keys, seal, self._config.id)
+        intake.clear_to_mark()
+
+    def commit_left(self, seal: Seal) -> None:
+        """Commit what was prepared and left, as it lies in the intake; that it be committed is decided by this.
+
+        Raises:
+            TransactionRolledBack: It was decided that it is not.
+            StaleTransaction, ResourceExists: Somebody else was first.
+            CommitUncertain: Nobody can tell yet.
+            StorageError, RemoteError: Not all was done; the next opening goes on.
+        """
+        intake = Intake(self.keys, seal.transaction)
+        with _uncertain(seal.transaction):
+            if groups.settle(self.keys, seal.transaction, groups.COMMIT) != groups.COMMIT:
+                raise TransactionRolledBack(transaction=seal.transaction)
+            lost = self.commit(seal, lambda count: self.staged_inventory(intake, count))
+        if lost is not None:
+            raise ResourceExists(id=seal.objects[lost].id, project=seal.objects[lost].project)
+        self.finish(seal)
+
+    def decide(self, group: str, record: Mapping[str, Any]) -> None:
+        """Keep for ever what was decided about a group.
+
+        Raises:
+            MunimentError: As `Home.decide`.
+        """
+        groups.decide(self.keys, group, record)
+
+    def decision(self, group: str) -> dict[str, Any] | None:
+        """What was decided about a group, or None.
+
+        Raises:
+            DamagedRecord: It cannot be read.
+        """
+        return groups.decision(self.keys, group)
+
+    def forget(self, group: str) -> None:
+        """Remove a decision all of whose parts are committed.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It was not done.
+        """
+        groups.forget(self.keys, group)
+
+    def verdict(self, seal: Seal) -> str:
+        """What a prepared transaction came to; '' where its group was not decided, or the decision is elsewhere.
+
+        Raises:
+            StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
+        """
+        return groups.verdict_of(self.keys, seal, self._config.id)
 
     def is_committed(self, project: str, id: str, number: int, transaction: str) -> bool:
         """Whether the version of this number is that of this transaction.
@@ -170,10 +293,12 @@ class BucketHome:
         None where nothing is lost.
 
         Raises:
+            ResourceReserved: One waits for the decision about another transaction.
             StoreUnreachable: Nobody can tell.
             StoreFailed, StoreRefused: It was not done.
             StoredWrong: The store gave back something else: it lies.
         """
+        groups.refuse_reserved(self.keys, seal.transaction, seal.versions, str(self._agent))
         for count, each in enumerate(seal.objects):
             if self._tombstone(each.project, each.id) is not None:
                 return count
@@ -214,22 +339,19 @@ class BucketHome:
         """
         intake = Intake(self.keys, seal.transaction)
         self._log.append_once(seal.events, seal.transaction, seal.log)
-        for attempt in range(_LOOKS):
-            try:
-                for count, each in enumerate(seal.objects):
-                    self._lay_out(each, local[count] if local else None)
-            except KeyNotFound:
-                # It is being cleared, and then all lies in its place: the next look finds that.
-                if self.keys.stat(intake.end) is None:
-                    return  # somebody else was faster, and cleared it
-                if attempt == _LOOKS - 1:
-                    raise
-            else:
-                break
+        try:
+            for count, each in enumerate(seal.objects):
+                lay_out(self, each, local[count] if local else None)
+        except KeyNotFound:
+            if self.keys.stat(intake.end) is None:
+                return  # somebody else was faster, and cleared it
+            raise
         for each in seal.objects:
             self.finish_root(each.project, each.id)
             self._hold(each)
-        intake.clear()
+        if seal.group or len(seal.objects) > 1:
+            groups.release(self.keys, seal.versions)
+        intake.clear(seal=seal if local else None)
 
     def _hold(self, sealed: SealedObject) -> None:
         """In worm mode, see that all that was brought is locked: nothing of the intake is removed before that."""
@@ -242,7 +364,7 @@ class BucketHome:
 
     def _finish_history(self, place: str) -> None:
         """Lay out a history that was committed and is not in its place: nothing may follow it before that."""
-        seal = None if self._is_settled(place) else self._seal_that_made(place)
+        seal = None if self._versions.is_settled(place) else self._versions.made_by(place)
         if seal is not None:
             self.finish(seal)
 
@@ -255,7 +377,7 @@ class BucketHome:
         place = object_place(project, id)
         done = 0
         for _ in range(_LOOKS):
-            newest = self._listed(place)
+            newest = self._versions.listed(place)
             if newest == done or not newest:
                 return
             record = f"{place}{NAME}.{self.algorithm}"
@@ -265,53 +387,6 @@ class BucketHome:
                 self.keys.put(place + NAME, data)
                 self.keys.put(record, sidecar(data, self.algorithm))
             done = newest
-
-    def _lay_out(self, sealed: SealedObject, local: Path | None) -> None:
-        """Put every file of what was committed in its place that is not there, then the sidecars."""
-        algorithm = self._config.digests[0]
-        folder = f"{sealed.place}v{sealed.number}/" if sealed.head == sealed.number else sealed.place
-        there = {each.key.removeprefix(sealed.place): each.size for each in self.keys.list(folder)}
-        missing = [(path, at) for path, at in sealed.files.items() if there.get(path) != at.size]
-        expected = {} if local is not None or not missing else self._expected(sealed)
-        later = {f"v{number}/{NAME}" for number in range(sealed.number + 1, sealed.head + 1)}
-        # The inventories of a history's later versions first: nothing lies in an object that none of them names.
-        for path, at in sorted((each for each in missing if each[0] in later), key=lambda one: _version_of(one[0])):
-            self._lay_out_one(sealed, path, at, local, expected)
-        content = [each for each in missing if each[0] not in later]
-        _all_at_once(lambda one: self._lay_out_one(sealed, *one, local, expected), content)
-        for number, digest in enumerate(sealed.inventories, sealed.number):
-            self.keys.put(f"{sealed.place}v{number}/{NAME}.{algorithm}", f"{digest} {NAME}\n".encode("ascii"))
-        if sealed.number == 1:
-            self.keys.put(declaration_key(sealed.place), declare(Path())[1])
-
-    def _lay_out_one(
-        self, sealed: SealedObject, path: str, at: Staged, local: Path | None, expected: dict[str, str]
-    ) -> None:
-        if local is not None:
-            self.keys.put(sealed.place + path, local / path)
-        elif at.alone:
-            self.keys.copy(at.key, sealed.place + path)
-        else:
-            with self.keys.open(at.key, at.start, at.size) as stream:
-                data = stream.read()
-            found = hashlib.new(self._config.digests[0], data).hexdigest()
-            if found != expected[path]:
-                what = f"digest of {path!r}"
-                raise StoredWrong(store=str(self.keys), key=at.key, what=what, found=found, expected=expected[path])
-            self.keys.put(sealed.place + path, data)
-
-    def _expected(self, sealed: SealedObject) -> dict[str, str]:
-        """The digest of everything that is staged of an object."""
-        path = f"v{sealed.head}/{NAME}"
-        with self.open(sealed.place, path) as stream:
-            data = stream.read()
-        found, wanted = hashlib.new(self._config.digests[0], data).hexdigest(), sealed.inventories[-1]
-        if found != wanted:
-            key = sealed.place + path
-            raise StoredWrong(store=str(self.keys), key=key, what="digest", found=found, expected=wanted)
-        inventory = parse_inventory(data.decode("utf-8", "replace"), Path(path))
-        inventories = {f"v{number}/{NAME}": digest for number, digest in enumerate(sealed.inventories, sealed.number)}
-        return inventories | {path: digest for digest, paths in inventory.manifest.items() for path in paths}
 
     def _refuse_late(self, version: SealedResource, *, beaten: bool = False) -> None:
         self.refuse_purged(version.project, version.id)
@@ -349,55 +424,10 @@ class BucketHome:
     def newest(self, project: str, id: str) -> int:
         """The number of a resource's newest version, 0 where there is none.
 
-        Of a history that is not laid out yet the seal tells: before its root is there it may lack versions.
-
         Raises:
             StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
         """
-        place = object_place(project, id)
-        newest = self._listed(place)
-        if not newest or is_kept(self._settled(place)):
-            return newest
-        if self._is_settled(place):
-            return self._listed(place)  # again: it may have been laid out since
-        seal = self._seal_that_made(place)
-        sealed = seal.at(place) if seal else None
-        if sealed is None:
-            return self._listed(place)
-        return max(newest, sealed.head)
-
-    def _listed(self, place: str) -> int:
-        numbers = version_numbers(list(self.keys.folders(place)))
-        return numbers[-1] if numbers else 0
-
-    def _is_settled(self, place: str) -> bool:
-        """Whether an object was once laid out whole, so that a listing of it tells its newest version."""
-        mark = self._settled(place)
-        if is_kept(mark):
-            return True
-        if self.keys.stat(place + NAME) is None:
-            return False
-        make_folder(mark)
-        return True
-
-    def _settled(self, place: str) -> Path:
-        return self._layout.root / place / "settled"
-
-    def _seal_that_made(self, place: str) -> Seal | None:
-        """The seal of the transaction that made a resource, while it is not cleared."""
-        try:
-            return seal_of(self.keys, self.keys.note(commit_key(place, 1)))
-        except KeyNotFound:
-            return None
-
-    def _seal_holding(self, place: str, number: int) -> SealedObject | None:
-        """What is still staged of the transaction that brought a version."""
-        with contextlib.suppress(KeyNotFound):
-            seal = seal_of(self.keys, self.keys.note(commit_key(place, number)))
-            if seal is not None:
-                return seal.at(place)
-        seal = self._seal_that_made(place) if number > 1 else None  # a later version of a history
-        return seal.at(place) if seal else None
+        return self._versions.newest(object_place(project, id))
 
     def instance(self, project: str, id: str, number: int = 0) -> BucketInstance:
         """An instance, the newest where no number is given.
@@ -447,7 +477,7 @@ class BucketHome:
             StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
         """
         folder = f"{place}v{number}/"
-        sealed = self._seal_holding(place, number)
+        sealed = self._versions.staged(place, number)
         found = {path: at.size for path, at in sealed.files.items() if path.startswith(f"v{number}/")} if sealed else {}
         # Listed after the seal was asked for: what it no longer told of was laid out by then.
         return found | {each.key.removeprefix(place): each.size for each in self.keys.list(folder)}
@@ -464,7 +494,7 @@ class BucketHome:
         except KeyNotFound:
             number = path.partition("/")[0].removeprefix("v")
             with contextlib.suppress(KeyNotFound):
-                sealed = self._seal_holding(place, int(number))
+                sealed = self._versions.staged(place, int(number))
                 staged = sealed.files.get(path) if sealed else None
                 if staged is not None and offset <= staged.size:
                     return self.keys.open(staged.key, staged.start + offset, staged.size - offset)
@@ -560,15 +590,6 @@ class BucketHome:
         replace_file(path, data, scratch=self._layout.scratch)
 
 
-def is_kept(mark: Path) -> bool:
-    """Whether a mark is in the state folder."""
-    return mark.is_dir()
-
-
-def _version_of(path: str) -> int:
-    return int(path.partition("/")[0].removeprefix("v"))
-
-
 def _first_inventory(resource: SealedResource) -> Path:
     return resource.object / f"v{resource.base + 1}" / NAME
 
@@ -578,11 +599,5 @@ def _uncertain(transaction: str) -> Any:
     """Name what it means when nobody can tell whether a put happened that decides."""
     try:
         yield
-    except StoreUnreachable as error:
+    except (StoreUnreachable, ResourceReserved) as error:
         raise CommitUncertain(transaction=transaction, reason=error.message) from error
-
-
-def _all_at_once(work: Callable[[_One], object], items: Iterable[_One]) -> None:
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="laying-out") as pool:
-        for _ in pool.map(work, items):
-            pass

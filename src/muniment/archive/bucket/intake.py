@@ -34,6 +34,8 @@ from muniment.errors.archive import DamagedRecord
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import KeyNotFound, StoredWrong
 
+RESERVED, GROUPS = f"{INTAKE}reserved/", f"{INTAKE}groups/"
+"""What is no transaction's: who has a version reserved, and what was decided about groups."""
 LARGEST_SMALL = 1 << 20
 """Bytes of a file up to which it travels in a pack."""
 PACK = 16 << 20
@@ -81,13 +83,21 @@ class SealedObject:
 class Seal:
     """That a transaction is complete, and all that is needed to commit it and to finish it.
 
-    `log` is the newest event's number when the transaction began.
+    `log` is the newest event's number when the transaction began. One that is prepared as part of a `group` waits for
+    its decision, which the archive `decided_at` keeps.
     """
 
     transaction: str
     log: int
     events: tuple[Event, ...]
     objects: tuple[SealedObject, ...]
+    group: str = ""
+    decided_at: str = ""
+
+    @property
+    def versions(self) -> list[tuple[str, str, int]]:
+        """Project, resource and number of the first version of each object: what commits it."""
+        return [(each.project, each.id, each.number) for each in self.objects]
 
     def at(self, place: str) -> SealedObject | None:
         """What it brings to the object at a prefix, or None."""
@@ -95,8 +105,10 @@ class Seal:
 
     def as_bytes(self) -> bytes:
         """What `end` holds."""
+        waiting = {"group": self.group, "decided at": self.decided_at} if self.group else {}
         record = {
             "transaction": self.transaction,
+            **waiting,
             "log": self.log,
             "events": [asdict(event) for event in self.events],
             "objects": [
@@ -129,6 +141,11 @@ class Intake:
     def end(self) -> str:
         """The key that decides whether it is committed or killed."""
         return self._prefix + "end"
+
+    @property
+    def decided(self) -> str:
+        """The key that says what a prepared transaction came to."""
+        return self._prefix + "decided"
 
     @property
     def begin(self) -> str:
@@ -172,7 +189,8 @@ class Intake:
             inventories = (*older, each.inventory)
             objects.append(SealedObject(each.project, each.id, each.base + 1, inventories, files))
         self._refuse_unlike(sizes)
-        return Seal(sealed.transaction, sealed.log, sealed.events, tuple(objects))
+        waiting = sealed.group, sealed.decided_at
+        return Seal(sealed.transaction, sealed.log, sealed.events, tuple(objects), *waiting)
 
     def read_end(self) -> Seal | None:
         """The seal, or None where it was killed.
@@ -198,15 +216,31 @@ class Intake:
         """
         return self._keys.put_once(self.end, _json({"killed": now(), "by": by}))
 
-    def clear(self, *, keep_end: bool = False) -> None:
+    def clear(self, *, keep_end: bool = False, seal: Seal | None = None) -> None:
         """Remove its keys, `end` last: while that is there, whoever comes goes on.
+
+        With a seal those that it tells of, and they are not asked for.
 
         Raises:
             StorageError, RemoteError: Not all was done.
         """
-        self._keys.remove([each.key for each in self._keys.list(self._prefix) if each.key != self.end])
+        there = self._told(seal) if seal else {each.key for each in self._keys.list(self._prefix)}
+        self._keys.remove(sorted(there - {self.end}))
         if not keep_end:
             self._keys.remove([self.end])
+
+    def _told(self, seal: Seal) -> set[str]:
+        staged = {at.key for each in seal.objects for at in each.files.values()}
+        inventories = {self.inventory(count) for count in range(1, len(seal.objects) + 1)}
+        return {self.begin, *staged, *inventories} | ({self.decided} if seal.group else set())
+
+    def clear_to_mark(self) -> None:
+        """Remove all but the mark that it was rolled back: who wakes up can never commit it.
+
+        Raises:
+            StorageError, RemoteError: Not all was done.
+        """
+        self._keys.remove([each.key for each in self._keys.list(self._prefix) if each.key != self.decided])
 
     def drop(self) -> None:
         """Remove what was uploaded of a transaction that was not sealed, as far as that can be done now."""
@@ -289,7 +323,7 @@ def transactions(keys: Keys) -> list[str]:
     Raises:
         StorageError, RemoteError: It could not be told.
     """
-    return list(keys.folders(INTAKE))
+    return [each for each in keys.folders(INTAKE) if f"{INTAKE}{each}/" not in {RESERVED, GROUPS}]
 
 
 def seal_of(keys: Keys, transaction: str) -> Seal | None:
@@ -329,6 +363,8 @@ def _seal(record: Mapping[str, Any]) -> Seal:
         int(record["log"]),
         tuple(_event(each) for each in record["events"]),
         tuple(_sealed_object(each) for each in objects),
+        str(record.get("group", "")),
+        str(record.get("decided at", "")),
     )
 
 

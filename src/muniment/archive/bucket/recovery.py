@@ -11,13 +11,14 @@ import json
 import time
 from datetime import datetime
 
+from muniment.archive.bucket.groups import BACK, COMMIT, decided
 from muniment.archive.bucket.home import BucketHome
 from muniment.archive.bucket.intake import Intake, Seal, transactions
 from muniment.archive.bucket.log import BucketLog
 from muniment.content.archive import Leftover
 from muniment.content.events import Event
 from muniment.content.times import now
-from muniment.errors.archive import DamagedRecord
+from muniment.errors.archive import DamagedRecord, ResourceReserved
 from muniment.errors.stores import ChangeRefused, KeyNotFound
 
 ABANDONED = 7 * 86_400.0
@@ -44,6 +45,9 @@ def _settle(home: BucketHome, log: BucketLog, intake: Intake, by: str, abandoned
     try:
         seal = intake.read_end()
     except KeyNotFound:
+        if home.keys.stat(intake.decided) is not None:
+            intake.clear_to_mark()  # it was rolled back: the mark stays
+            return []
         if not _is_abandoned(intake, abandoned) or not intake.kill(by):
             return []
         detail = {"note": "an upload that was never sealed was rolled back", "of": intake.transaction}
@@ -55,12 +59,17 @@ def _settle(home: BucketHome, log: BucketLog, intake: Intake, by: str, abandoned
     if seal is None:
         intake.clear(keep_end=True)  # the mark stays, so that a writer that wakes up can never seal it
     elif home.keys.stat(intake.quarantined) is None:
-        return _finish(home, log, intake, seal)
+        verdict = home.verdict(seal) if seal.group else COMMIT
+        if verdict == BACK:
+            intake.clear_to_mark()
+        elif verdict == COMMIT:
+            with contextlib.suppress(ResourceReserved):  # it waits for what is decided about another
+                return _finish(home, log, intake, seal)
     return []
 
 
 def leftovers(home: BucketHome) -> list[Leftover]:
-    """The uploads in the bucket that were neither sealed nor killed, whoever makes them.
+    """The uploads in the bucket that were neither sealed nor killed, whoever makes them, and parts of groups that wait.
 
     Raises:
         StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
@@ -68,11 +77,17 @@ def leftovers(home: BucketHome) -> list[Leftover]:
     found = []
     for transaction in transactions(home.keys):
         intake = Intake(home.keys, transaction)
-        if home.keys.stat(intake.end) is not None:
-            continue
+        seal = None
+        with contextlib.suppress(KeyNotFound, DamagedRecord):
+            seal = intake.read_end()
+            if seal is None or not seal.group or decided(home.keys, transaction):
+                continue
         with contextlib.suppress(KeyNotFound, ValueError, KeyError), home.keys.open(intake.begin) as stream:
             record = json.loads(stream.read())
-            found.append(Leftover(transaction, "", "", 0, str(record["began"]), 0, str(record["by"])))
+            what = (seal.objects[0].project, seal.objects[0].id, seal.objects[0].number - 1) if seal else ("", "", 0)
+            files = sum(len(each.files) for each in seal.objects) if seal else 0
+            waits = (seal.group, seal.decided_at) if seal else ("", "")
+            found.append(Leftover(transaction, *what, str(record["began"]), files, str(record["by"]), *waits))
     return found
 
 

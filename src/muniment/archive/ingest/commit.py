@@ -45,7 +45,7 @@ from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.checking import drafts_of, tag_files_of
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.staging import StagingArea, TransactionRecord
-from muniment.archive.ingest.two_phase import refuse_reserved
+from muniment.archive.ingest.two_phase import refuse_reserved, unreserve
 from muniment.archive.package.bag import TagFile, payload_state, tag_files
 from muniment.archive.package.digest_block import DigestBlock
 from muniment.archive.package.inventory import (
@@ -177,7 +177,7 @@ def publish(context: ArchiveContext, area: StagingArea, committed: Callable[[], 
         DiskFull, WriteFailed: The storage refused; nothing is published.
     """
     if context.home is not None:
-        context.home.publish(_sealed_transaction(area))
+        context.home.publish(sealed_transaction(area))
         with contextlib.suppress(StorageError):
             area.discard()
         return
@@ -268,6 +268,29 @@ def abandon(area: StagingArea) -> None:
         area.discard()
 
 
+def hand_over(context: ArchiveContext, area: StagingArea) -> None:
+    """Bring what is prepared to where it is committed, if that is not here.
+
+    Raises:
+        MunimentError: As `Home.prepare`.
+    """
+    if context.home is not None:
+        context.home.prepare(sealed_transaction(area))
+
+
+def give_up(context: ArchiveContext, area: StagingArea) -> None:
+    """Let go of what a transaction has reserved, for it is going to be rolled back.
+
+    Raises:
+        TransactionClosed: It was decided that it be committed.
+        MunimentError: It was not done.
+    """
+    if context.home is None:
+        unreserve(context, area.record)
+    elif (area.sealed() or {}).get("group"):
+        context.home.give_up(sealed_transaction(area))
+
+
 def withdraw(area: StagingArea) -> None:
     """Break the seal of a version that could not be published; one that stands in its place keeps it.
 
@@ -305,11 +328,13 @@ def _events(area: StagingArea) -> list[Event]:
     return [draft, *(replace(draft, **found) for found in sealed.get("checks", ()))]
 
 
-def _sealed_transaction(area: StagingArea) -> SealedTransaction:
+def sealed_transaction(area: StagingArea) -> SealedTransaction:
+    """What is complete in a staging area, as it is handed to whoever publishes it elsewhere."""
     record, sealed = area.record, area.sealed() or {}
     inventory = str(sealed.get("inventory", ""))
     version = SealedResource(record.project, record.id, record.base, record.base + 1, area.object, inventory)
-    return SealedTransaction(record.transaction, (version,), record.log, tuple(_events(area)))
+    waiting = str(sealed.get("group", "")), str(sealed.get("decided at", ""))
+    return SealedTransaction(record.transaction, (version,), record.log, tuple(_events(area)), *waiting)
 
 
 def finish_root(context: ArchiveContext, root: Path, version: int) -> None:

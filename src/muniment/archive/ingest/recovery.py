@@ -118,6 +118,11 @@ def _finish(context: ArchiveContext, area: StagingArea) -> list[Event]:
             area.discard()
         return []
     group = str(sealed.get("group", ""))
+    if context.home is not None and context.home.is_committed(
+        record.project, record.id, record.base + 1, record.transaction
+    ):
+        area.discard()  # by another machine; there is nothing here that is not there
+        return []
     placed = (
         _digest(context.layout.object(record.project, record.id) / f"v{record.base + 1}", context)
         == sealed["inventory"]

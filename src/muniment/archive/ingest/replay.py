@@ -8,7 +8,7 @@ import re
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import writing
 from muniment.archive.ingest.checking import examine
-from muniment.archive.ingest.commit import flush, publish, seal, withdraw
+from muniment.archive.ingest.commit import flush, give_up, publish, seal, withdraw
 from muniment.archive.ingest.draft import Draft
 from muniment.archive.ingest.journal import Rebuilt
 from muniment.archive.ingest.recovery import file_digest
@@ -28,7 +28,11 @@ def rollback(context: ArchiveContext, transaction: str) -> None:
         WriteFailed: The storage refused.
     """
     area = claim(context, transaction)
-    unreserve(context, area.record)
+    try:
+        give_up(context, area)
+    except BaseException:
+        area.release()
+        raise
     area.discard()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.ingest.checking import examine
-from muniment.archive.ingest.commit import abandon, flush, publish, seal
+from muniment.archive.ingest.commit import abandon, flush, give_up, hand_over, publish, seal
 from muniment.archive.ingest.content_writer import ContentWriter, known_content
 from muniment.archive.ingest.draft import Draft, Kept
 from muniment.archive.ingest.journal import Rebuilt, addition
@@ -338,9 +338,8 @@ class Transaction:
             WriteFailed: The storage refused to remove what was staged; recovery does it.
         """
         self._refuse_closed()
+        give_up(self.context, self.area)
         self._closed = "rolled back"
-        if self.prepared:
-            unreserve(self.context, self.area.record)
         self.area.discard()
 
     def prepare(self, group: str, decided_at: str) -> None:
@@ -363,6 +362,7 @@ class Transaction:
             waiting = {"group": group, "decided at": decided_at}
             seal(self.context, self.area, self._draft, self._writer.staged, self.provenance, waiting, checked)
             flush([self.area])
+            hand_over(self.context, self.area)
         except BaseException:
             with contextlib.suppress(StorageError):
                 self.area.unseal()

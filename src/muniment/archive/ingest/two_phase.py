@@ -43,6 +43,8 @@ def reserve(context: ArchiveContext, area: StagingArea) -> None:
         StaleTransaction, ResourceExists: Somebody committed to it meanwhile.
         DiskFull, WriteFailed: The storage refused.
     """
+    if context.home is not None:
+        return  # it is reserved there when all of it is
     record = area.record
     root = context.layout.object(record.project, record.id)
     with exclusive(context.object_lock(root)):
@@ -80,6 +82,8 @@ def unreserve(context: ArchiveContext, record: TransactionRecord) -> None:
     Raises:
         WriteFailed: The storage refused; the next commit to the resource removes it.
     """
+    if context.home is not None:
+        return  # it went with the transaction
     mark = _mark(context, record)
     if _holder(mark) == record.transaction:
         with writing(mark):
@@ -110,10 +114,13 @@ def decide(context: ArchiveContext, group: str, parts: Iterable[Mapping[str, str
     """
     parts = list(parts)
     _refuse_of_another(context, group, parts)
+    record = {"group": group, "decision": "commit", "agent": str(context.agent), "parts": parts}
+    if context.home is not None:
+        context.home.decide(group, record)
+        return
     folder = context.layout.staging / "groups"
     make_folder(folder)
     make_folder(context.layout.scratch)
-    record = {"group": group, "decision": "commit", "agent": str(context.agent), "parts": parts}
     data = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8")
     replace_file(_group(context, group), data, scratch=context.layout.scratch)
     sync_folder(folder)
@@ -126,6 +133,8 @@ def decision(context: ArchiveContext, group: str) -> dict[str, object] | None:
     Raises:
         DamagedRecord: The record cannot be read.
     """
+    if context.home is not None:
+        return context.home.decision(group)
     path = _group(context, group)
     try:
         found = json.loads(read_regular(path))
@@ -154,6 +163,9 @@ def forget(context: ArchiveContext, group: str) -> None:
     Raises:
         WriteFailed: The storage refused.
     """
+    if context.home is not None:
+        context.home.forget(group)
+        return
     path = _group(context, group)
     with writing(path):
         path.unlink(missing_ok=True)

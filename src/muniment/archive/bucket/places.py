@@ -1,0 +1,86 @@
+"""Putting what was committed in its places, from the intake or from the folder it was built in: anybody may."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from muniment.archive.bucket.intake import AT_ONCE, SealedObject, Staged
+from muniment.archive.bucket.layout import declaration_key
+from muniment.archive.package.inventory import NAME, parse_inventory
+from muniment.archive.package.objects import declare
+from muniment.errors.stores import StoredWrong
+
+if TYPE_CHECKING:
+    from muniment.archive.bucket.home import BucketHome
+
+_One = TypeVar("_One")
+
+
+def lay_out(home: BucketHome, sealed: SealedObject, local: Path | None) -> None:
+    """Put every file of what was committed in its place that is not there, then the sidecars.
+
+    Raises:
+        KeyNotFound: Somebody else was faster, and is clearing the intake.
+        MunimentError: Not all was done.
+    """
+    folder = f"{sealed.place}v{sealed.number}/" if sealed.head == sealed.number else sealed.place
+    # Of what was committed this moment nothing is there; if others were as quick, the same is put twice.
+    listed = home.keys.list(folder) if local is None else ()
+    there = {each.key.removeprefix(sealed.place): each.size for each in listed}
+    missing = [(path, at) for path, at in sealed.files.items() if there.get(path) != at.size]
+    expected = {} if local is not None or not missing else _expected(home, sealed)
+    later = {f"v{number}/{NAME}" for number in range(sealed.number + 1, sealed.head + 1)}
+    # The inventories of a history's later versions first: nothing lies in an object that none of them names.
+    for path, at in sorted((each for each in missing if each[0] in later), key=lambda one: _version_of(one[0])):
+        _lay_out_one(home, sealed, path, at, local, expected)
+    content = [each for each in missing if each[0] not in later]
+    _all_at_once(lambda one: _lay_out_one(home, sealed, *one, local, expected), content)
+    for number, digest in enumerate(sealed.inventories, sealed.number):
+        home.keys.put(f"{sealed.place}v{number}/{NAME}.{home.algorithm}", f"{digest} {NAME}\n".encode("ascii"))
+    if sealed.number == 1:
+        home.keys.put(declaration_key(sealed.place), declare(Path())[1])
+
+
+def _lay_out_one(
+    home: BucketHome, sealed: SealedObject, path: str, at: Staged, local: Path | None, expected: dict[str, str]
+) -> None:
+    if local is not None:
+        home.keys.put(sealed.place + path, local / path)
+    elif at.alone:
+        home.keys.copy(at.key, sealed.place + path)
+    else:
+        with home.keys.open(at.key, at.start, at.size) as stream:
+            data = stream.read()
+        found = hashlib.new(home.algorithm, data).hexdigest()
+        if found != expected[path]:
+            what = f"digest of {path!r}"
+            raise StoredWrong(store=str(home.keys), key=at.key, what=what, found=found, expected=expected[path])
+        home.keys.put(sealed.place + path, data)
+
+
+def _expected(home: BucketHome, sealed: SealedObject) -> dict[str, str]:
+    """The digest of everything that is staged of an object."""
+    path = f"v{sealed.head}/{NAME}"
+    with home.open(sealed.place, path) as stream:
+        data = stream.read()
+    found, wanted = hashlib.new(home.algorithm, data).hexdigest(), sealed.inventories[-1]
+    if found != wanted:
+        key = sealed.place + path
+        raise StoredWrong(store=str(home.keys), key=key, what="digest", found=found, expected=wanted)
+    inventory = parse_inventory(data.decode("utf-8", "replace"), Path(path))
+    inventories = {f"v{number}/{NAME}": digest for number, digest in enumerate(sealed.inventories, sealed.number)}
+    return inventories | {path: digest for digest, paths in inventory.manifest.items() for path in paths}
+
+
+def _version_of(path: str) -> int:
+    return int(path.partition("/")[0].removeprefix("v"))
+
+
+def _all_at_once(work: Callable[[_One], object], items: Iterable[_One]) -> None:
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="laying-out") as pool:
+        for _ in pool.map(work, items):
+            pass

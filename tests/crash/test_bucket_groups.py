@@ -1,0 +1,224 @@
+"""Transactions over several archives, one of them or all in a bucket: to all or to none, whoever is killed when."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from muniment import Archive
+from muniment.app.bucket import BucketArchive
+from muniment.content.identity import new_uuid
+from muniment.errors.archive import (
+    CommitUncertain,
+    ResourceReserved,
+    StaleTransaction,
+    TransactionClosed,
+    TransactionRolledBack,
+)
+from muniment.errors.base import MunimentError
+from muniment.errors.stores import StoreUnreachable
+from muniment.testing.keys import FolderKeys, Killed, Request
+from muniment.workflows.two_phase import resolve, two_phase_commit
+from tests.crash.buckets import AGENT, opened, prepare, refuse_lost_bytes, refuse_strangers
+
+EVERY = pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
+
+
+@pytest.fixture(autouse=True)
+def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr("muniment.archive.disk.durable._syncfs", lambda _: 0)
+
+
+class Pair:
+    """Two archives, both in buckets or the second in a folder; each opened by who asks for them."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.folder, self.kind = folder, kind
+        prepare(folder / "first", "preservation")
+        if kind == "buckets":
+            prepare(folder / "second", "preservation")
+        else:
+            with Archive.init(folder / "second", agent=AGENT, workers=0) as archive, archive.new("one") as transaction:
+                transaction.add(b"first\n", "a.txt")
+
+    @contextlib.contextmanager
+    def opened(self, machine: str, keys: FolderKeys | None = None) -> Iterator[tuple[BucketArchive, BucketArchive]]:
+        """Both, by one machine; `keys` are those of the first."""
+        with contextlib.ExitStack() as stack:
+            first = opened(keys or FolderKeys(self.folder / "first/bucket"), self.folder / machine / "first")
+            stack.callback(first.close)
+            if self.kind == "buckets":
+                second = opened(FolderKeys(self.folder / "second/bucket"), self.folder / machine / "second")
+            else:
+                second = Archive(self.folder / "second", agent=AGENT, workers=0)  # type: ignore[assignment] # as one
+            stack.callback(second.close)
+            yield first, second
+
+
+def change(first: BucketArchive, second: BucketArchive) -> None:
+    """The next instance of a resource here, and a new resource there."""
+    with two_phase_commit((first, first.get("one", "a")), (second, second.new("two"))) as (here, there):
+        here.add(b"here\n", "here.txt")
+        there.add(b"there\n", "there.txt")
+
+
+@pytest.mark.parametrize("kind", ["buckets", "a folder too"])
+@EVERY
+def test_killed_at_any_request_a_group_is_committed_whole_or_not_at_all(tmp_path: Path, kind: str, every: int) -> None:
+    def strike(at: int, error: type[BaseException], moment: str) -> bool:
+        """Whether it came so far."""
+        pair = Pair(tmp_path / f"{at}-{error.__name__}-{moment}", kind)
+        keys = FolderKeys(pair.folder / "first/bucket")
+        struck = False
+
+        def fault(number: int, request: Request, when: str) -> None:
+            nonlocal struck
+            if number == at and when == moment:
+                struck = True
+                raise error(**({} if error is Killed else {"store": str(keys), "reason": str(request)}))
+
+        heard = "nothing"
+        with pair.opened("writer", keys) as (first, second):
+            begun = len(keys.requests)
+            at += begun
+            keys.fault = fault
+            try:
+                change(first, second)
+                heard = "done"
+            except Killed:
+                pass
+            except MunimentError:
+                heard = "failed"
+            finally:
+                keys.fault = None
+        with pair.opened("other") as both:
+            resolve(*both)
+            for archive in both:
+                archive.recover()
+        refuse_lost_bytes(keys)
+        refuse_strangers(keys)
+        # And the writer's machine finds what it had begun finished.
+        with pair.opened("writer") as both:
+            resolve(*both)
+        with pair.opened("judge") as (first, second):
+            new = first.get("one").number == 3
+            assert second.exists("two") == new, (at - begun, error, moment, heard)
+            assert heard != "done" or new
+            for archive in (first, second):
+                assert [finding.as_json() for finding in archive.audit() if finding.failed] == []
+                assert archive.leftovers() == []
+            with first.get("one", "a") as transaction:  # nothing stays reserved
+                transaction.add(b"after\n", "after.txt")
+        return struck
+
+    ends = [
+        [strike(at, error, moment) for error, moment in ((Killed, "after"), (StoreUnreachable, "before"))]
+        for at in range(1, 80, every)
+    ]
+    assert any(all(each) for each in ends)
+
+
+def prepared(archive: BucketArchive, group: str) -> str:
+    """The transaction of a prepared next instance of `one`, left to itself."""
+    transaction = archive.get("one", "a", message="prepared")
+    transaction.add(b"prepared\n", "prepared.txt")
+    transaction.prepare(group, archive.config.id)
+    transaction.leave()
+    return transaction.transaction
+
+
+def test_what_is_reserved_is_nobody_else_s_until_its_group_is_decided(tmp_path: Path) -> None:
+    prepare(tmp_path, "preservation")
+    keys, group = FolderKeys(tmp_path / "bucket"), new_uuid()
+    with opened(keys, tmp_path / "one") as archive, opened(FolderKeys(keys.folder), tmp_path / "two") as other:
+        name = prepared(archive, group)
+        late = other.get("one", "a")
+        late.add(b"late\n", "late.txt")
+        with pytest.raises(ResourceReserved):
+            late.commit()
+        again = other.get("one", "a")
+        again.add(b"again\n", "again.txt")
+        with pytest.raises(ResourceReserved):
+            again.prepare(new_uuid(), other.config.id)
+        again.rollback()
+        assert other.recover() == []
+        [left] = other.leftovers()
+        assert (left.transaction, left.group, left.decided_at) == (name, group, other.config.id)
+        other.decide(group, [{"archive": other.config.id, "transaction": name}])
+        with pytest.raises(TransactionClosed):
+            other.roll_back(name)
+        [event] = other.recover()
+        assert event.event == "recovery"
+        assert other.get("one").read("prepared.txt") == b"prepared\n"
+        other.forget(group)
+        assert other.decision(group) is None
+    with opened(keys, tmp_path / "one") as archive:
+        assert archive.leftovers() == []
+        assert archive.get("one").number == 3
+        assert {each.key.split("/")[2] for each in keys.list("intake/")} == {"end"}, "the mark of who was refused"
+
+
+def test_what_was_rolled_back_reserves_nothing_and_is_never_committed(tmp_path: Path) -> None:
+    prepare(tmp_path, "preservation")
+    keys, group = FolderKeys(tmp_path / "bucket"), new_uuid()
+    with opened(keys, tmp_path / "one") as archive, opened(FolderKeys(keys.folder), tmp_path / "two") as other:
+        name = prepared(archive, group)
+        other.roll_back(name)
+        with pytest.raises(TransactionClosed):
+            archive.decide(group, [{"archive": archive.config.id, "transaction": name}])
+        with pytest.raises(TransactionRolledBack):
+            archive.replay(name)
+        second = prepared(other, new_uuid())
+        other.replay(second)
+        assert archive.get("one").read("prepared.txt") == b"prepared\n"
+        assert [finding.as_json() for finding in archive.audit() if finding.failed] == []
+
+
+def test_a_writer_and_a_group_that_meet_never_both_have_a_version(tmp_path: Path) -> None:
+    prepare(tmp_path, "preservation")
+    place = tmp_path / "bucket"
+
+    def alone(turn: int) -> str:
+        with opened(FolderKeys(place), tmp_path / f"alone-{turn}") as archive:
+            transaction = archive.get("one", "a", message=f"alone {turn}")
+            transaction.add(b"alone\n", f"alone-{turn}.txt")
+            try:
+                transaction.commit()
+            except (ResourceReserved, StaleTransaction):
+                return "refused"
+            except CommitUncertain:
+                return "uncertain"
+            return "done"
+
+    def together(turn: int) -> str:
+        with opened(FolderKeys(place), tmp_path / f"together-{turn}") as archive:
+            begun = archive.get("one", "a", message=f"together {turn}"), archive.new(f"other {turn}")
+            try:
+                with two_phase_commit((archive, begun[0]), (archive, begun[1])) as parts:
+                    for part in parts:
+                        part.add(b"together\n", f"together-{turn}.txt")
+            except (ResourceReserved, StaleTransaction, TransactionRolledBack):
+                return "refused"
+            return "done"
+
+    told: dict[str, str] = {}
+    with ThreadPoolExecutor(2) as pool:
+        for turn in range(6):
+            both = pool.submit(alone, turn), pool.submit(together, turn)
+            told |= {f"alone {turn}": both[0].result(), f"together {turn}": both[1].result()}
+    with opened(FolderKeys(place), tmp_path / "judge") as archive:
+        resolve(archive)
+        archive.recover()
+        there = [found.message for found in archive.history("one")]
+        assert len(set(there)) == len(there)
+        assert {each for each, how in told.items() if how == "done"} <= set(there)
+        assert not {each for each, how in told.items() if how == "refused"} & set(there)
+        assert {f"other {turn}" for turn in range(6) if told[f"together {turn}"] == "done"} == set(archive) - {"one"}
+        assert [finding.as_json() for finding in archive.audit() if finding.failed] == []
+    assert "done" in told.values()
