@@ -30,7 +30,7 @@ from muniment.archive.bucket.intake import Intake, Seal, SealedObject, seal_of
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import commit_key, object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
-from muniment.archive.bucket.places import lay_out
+from muniment.archive.bucket.publication import lay_out
 from muniment.archive.bucket.repair import Fetch, ObjectRepair, Vouched, wrong_files
 from muniment.archive.bucket.versions import Versions
 from muniment.archive.bucket.worm import WormKeys
@@ -57,7 +57,7 @@ from muniment.errors.archive import (
     TransactionClosed,
     TransactionRolledBack,
 )
-from muniment.errors.base import RemoteError, StorageError
+from muniment.errors.base import MunimentError
 from muniment.errors.stores import KeyNotFound, StoredWrong, StoreUnreachable
 
 _CHUNK = 1 << 20
@@ -125,10 +125,10 @@ class BucketHome:
             intake.drop()
             self._refuse_late(sealed.resources[lost], beaten=True)
         # Committed. What is left is the same for all, and whoever opens the archive next does what fails here.
-        with contextlib.suppress(RemoteError, StorageError):
+        with contextlib.suppress(MunimentError):
             for each in sealed.resources:
                 self._keep_records(each)
-        with contextlib.suppress(RemoteError, StorageError):
+        with contextlib.suppress(MunimentError):
             self.finish(seal, [each.object for each in sealed.resources])
 
     def _refuse_gone(self) -> None:
@@ -159,7 +159,7 @@ class BucketHome:
                     self._refuse_late(each)
         except BaseException:
             # Not where it was sealed before: then others may be finishing it. What was reserved is let go by the mark.
-            with contextlib.suppress(StorageError, RemoteError):
+            with contextlib.suppress(MunimentError):
                 if intake.kill(str(self._agent)):
                     intake.clear(keep_end=reserving)
             raise
@@ -339,13 +339,8 @@ class BucketHome:
         """
         intake = Intake(self.keys, seal.transaction)
         self._log.append_once(seal.events, seal.transaction, seal.log)
-        try:
-            for count, each in enumerate(seal.objects):
-                lay_out(self, each, local[count] if local else None)
-        except KeyNotFound:
-            if self.keys.stat(intake.end) is None:
-                return  # somebody else was faster, and cleared it
-            raise
+        if not lay_out(self, seal, local):
+            return
         for each in seal.objects:
             self.finish_root(each.project, each.id)
             self._hold(each)

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from muniment.archive.bucket.intake import AT_ONCE, SealedObject, Staged
+from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, Staged
 from muniment.archive.bucket.layout import declaration_key
 from muniment.archive.package.inventory import NAME, parse_inventory
 from muniment.archive.package.objects import declare
-from muniment.errors.stores import StoredWrong
+from muniment.errors.stores import KeyNotFound, StoredWrong
 
 if TYPE_CHECKING:
     from muniment.archive.bucket.home import BucketHome
 
+_LOOKS = 20
+"""Times that it is looked again at what is there, while others lay out and clear the same."""
 _One = TypeVar("_One")
 
 
-def lay_out(home: BucketHome, sealed: SealedObject, local: Path | None) -> None:
-    """Put every file of what was committed in its place that is not there, then the sidecars.
+def lay_out(home: BucketHome, seal: Seal, local: Sequence[Path]) -> bool:
+    """Put all that was committed in its places; False where somebody else was faster, and cleared the intake.
+
+    `local` are the folders the objects were built in, where these are here.
 
     Raises:
-        KeyNotFound: Somebody else was faster, and is clearing the intake.
         MunimentError: Not all was done.
     """
+    for attempt in range(_LOOKS):
+        try:
+            for count, each in enumerate(seal.objects):
+                _lay_out_object(home, each, local[count] if local else None)
+        except KeyNotFound:
+            # It is being cleared, and then all lies in its place: the next look finds that.
+            if home.keys.stat(Intake(home.keys, seal.transaction).end) is None:
+                return False
+            if attempt == _LOOKS - 1:
+                raise
+        else:
+            break
+    return True
+
+
+def _lay_out_object(home: BucketHome, sealed: SealedObject, local: Path | None) -> None:
+    """Put every file of an object in its place that is not there, then the sidecars."""
     folder = f"{sealed.place}v{sealed.number}/" if sealed.head == sealed.number else sealed.place
     # Of what was committed this moment nothing is there; if others were as quick, the same is put twice.
     listed = home.keys.list(folder) if local is None else ()
