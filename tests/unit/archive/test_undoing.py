@@ -116,7 +116,7 @@ def test_what_could_not_be_prepared_can_be_committed(archive: Archive, monkeypat
     transaction = archive.new("r")
     transaction.add(b"one", "a")
     with monkeypatch.context() as patch:
-        patch.setattr("muniment.archive.ingest.commit.sync_tree", refuses)
+        patch.setattr("muniment.archive.ingest.commit.sync_trees", refuses)
         with pytest.raises(WriteFailed):
             transaction.prepare(new_uuid(), "another archive")
     assert transaction.commit().read("a") == b"one"
