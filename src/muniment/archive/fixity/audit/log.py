@@ -11,6 +11,7 @@ from pathlib import Path
 from muniment.archive.disk.locks import held_if_possible
 from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import FIRST, EventLog
+from muniment.archive.fixity.audit.vouched import VouchedDigests
 from muniment.content import FINDINGS, Finding
 from muniment.content.events import UNREADABLE, Event, Head
 from muniment.errors.archive import ReadFailed
@@ -59,8 +60,7 @@ class LoggedDigests:
     """The inventory digests of all instances the log says were ingested and not purged."""
 
     def __init__(self) -> None:
-        self._digests: dict[bytes, str] = {}
-        self._seen: set[bytes] = set()
+        self._digests = VouchedDigests()
         self.lines = LineHashes()
         """What instances are held against that say how far the log reached when they were made."""
         self.purges: list[Event] = []
@@ -76,11 +76,11 @@ class LoggedDigests:
             return
         if event.event == "ingestion":
             key = key_of(event.project, event.resource, event.instance)
-            self._digests[key] = str(event.detail.get("inventory", ""))
+            self._digests.keep(key, str(event.detail.get("inventory", "")))
         elif event.event == "deletion":
             self.purges.append(event)
             for number in range(1, int(event.detail.get("instances", 0)) + 1):
-                self._digests.pop(key_of(event.project, event.resource, number), None)
+                self._digests.forget(key_of(event.project, event.resource, number))
 
     def catch_up(self, log: EventLog) -> None:
         """Note the events that were appended meanwhile."""
@@ -94,24 +94,25 @@ class LoggedDigests:
 
     def vouched(self, project: str, resource: str, instance: int) -> str:
         """The digest of an instance's inventory as the log has it, `algorithm:value`; '' where it says nothing."""
-        return self._digests.get(key_of(project, resource, instance), "")
+        return self._digests.get(key_of(project, resource, instance)) or ""
 
     def digest(self, project: str, resource: str, instance: int) -> str | None:
         """What the log says of an instance; asking counts as having found it on disk."""
         key = key_of(project, resource, instance)
-        self._seen.add(key)
+        self._digests.mark_found(key)
         return self._digests.get(key)
 
     def unseen(self, log: EventLog) -> Iterator[Event]:
         """The ingestion of each instance the log records that nobody asked about: it was not found on disk."""
-        missing = self._digests.keys() - self._seen
-        for event in log.read() if missing else ():
-            if event.event == "ingestion" and key_of(event.project, event.resource, event.instance) in missing:
+        for event in () if self._digests.all_found() else log.read():
+            if event.event == "ingestion" and self._digests.is_missing(
+                key_of(event.project, event.resource, event.instance)
+            ):
                 yield event
 
     def has(self, event: Event) -> bool:
         """Whether the instance an ingestion is about is still one that there should be."""
-        return key_of(event.project, event.resource, event.instance) in self._digests
+        return self._digests.get(key_of(event.project, event.resource, event.instance)) is not None
 
 
 def check_log(log: EventLog, logged: LoggedDigests, lock: Path, since: Head | None = None) -> Iterator[Finding]:
