@@ -22,7 +22,7 @@ from muniment.errors.archive import OutputFailed
 from muniment.errors.base import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, MunimentError
 
 _COMMANDS = {
-    "init": ("maintenance", "Make a new archive in a new or empty folder."),
+    "init": ("maintenance", "Make a new archive in a new or empty folder, or in a bucket."),
     "add": ("add", "Add files: a new resource the first time, a new instance later. Prints the resource's id."),
     "batch": (
         "batch",
