@@ -82,18 +82,20 @@ def _let_in(request: Request) -> tuple[Page, Foreman]:
 
 @router.get("/containers", operation_id="page_containers")
 def containers(request: Request) -> Response:
-    """What runs and failed, then what is registered."""
+    """What failed, runs and was stopped, then what is registered."""
     page, foreman = _let_in(request)
     found, following = foreman.containers(after=page.asked("after", 300), limit=_PAGE)
     ledger = page.jobs.ledger
     open_jobs = ledger.jobs(kind=KIND, state=JobState.RUNNING, limit=_PAGE)
     failed = ledger.jobs(kind=KIND, state=JobState.FAILED, limit=_PAGE)
+    stopped = ledger.jobs(kind=KIND, state=JobState.CANCELLED, limit=_PAGE)
     t, n = page.texts, page.texts.counted
     heading = str(t("No container was submitted yet"))
-    if found or open_jobs or failed:
+    if found or open_jobs or failed or stopped:
         parts = [
             n(len(failed), "one container failed|{n} containers failed") if failed else None,
             n(len(open_jobs), "one is under way|{n} are under way") if open_jobs else None,
+            n(len(stopped), "one was stopped|{n} were stopped") if stopped else None,
             n(len(found), "one is registered|{n} are registered")
             if not following
             else t("over {n} are registered", n=_PAGE),
@@ -107,6 +109,7 @@ def containers(request: Request) -> Response:
         heading=heading,
         open_jobs=[(job, _ids(job)) for job in open_jobs],
         failed=[(job, _ids(job)) for job in failed],
+        stopped=[(job, _ids(job)) for job in stopped],
         registered=found,
         following=following,
     )
