@@ -35,7 +35,7 @@ from tests.crash.buckets import (
 )
 from tests.crash.judging import State, assert_whole
 
-EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
+EVERY = pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
 KINDS = ("killed before", "killed after", "not sent", "answer lost")
 
 
@@ -141,7 +141,7 @@ def test_struck_at_any_request_a_bucket_is_wholly_old_or_new_and_finished_by_ano
             if (at + KINDS.index(kind)) % every and at not in {1, len(stage.requests)}:
                 continue
             keys, _, heard = stage.strike(at, kind)
-            end = stage.judge(keys, heard, whole=at % (every * 3) == 0)
+            end = stage.judge(keys, heard, whole=at % (every * 2) == 0)
             ends.setdefault(kind, set()).add(end)
     assert set().union(*ends.values()) == {"old", "new"}
 

@@ -26,7 +26,7 @@ from muniment.testing.keys import FolderKeys, Killed, Request
 from muniment.workflows.two_phase import resolve, two_phase_commit
 from tests.crash.buckets import AGENT, opened, prepare, refuse_lost_bytes, refuse_strangers
 
-EVERY = pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
+EVERY = pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
 
 
 @pytest.fixture(autouse=True)
