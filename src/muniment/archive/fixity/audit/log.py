@@ -11,7 +11,7 @@ from pathlib import Path
 from muniment.archive.disk.locks import held_if_possible
 from muniment.archive.eventlog.lines import line_hash
 from muniment.archive.eventlog.log import FIRST, EventLog
-from muniment.archive.fixity.audit.vouched import VouchedDigests
+from muniment.archive.fixity.audit.digest_table import DigestTable
 from muniment.content import FINDINGS, Finding
 from muniment.content.events import UNREADABLE, Event, Head
 from muniment.errors.archive import ReadFailed
@@ -60,7 +60,7 @@ class LoggedDigests:
     """The inventory digests of all instances the log says were ingested and not purged."""
 
     def __init__(self) -> None:
-        self._digests = VouchedDigests()
+        self._digests = DigestTable()
         self.lines = LineHashes()
         """What instances are held against that say how far the log reached when they were made."""
         self.purges: list[Event] = []

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from muniment.archive.fixity.audit.vouched import VouchedDigests
+from muniment.archive.fixity.audit.digest_table import DigestTable
 from muniment.errors.archive import WriteFailed
 
 _KEYS = some.sampled_from([bytes([number]) * 16 for number in range(4)])
@@ -30,7 +30,7 @@ _DIGESTS = some.one_of(
     )
 )
 def test_it_says_what_a_dictionary_and_a_set_would(steps: list[tuple[Any, ...]]) -> None:
-    tried = VouchedDigests()
+    tried = DigestTable()
     kept: dict[bytes, str] = {}
     found: set[bytes] = set()
     for name, key, *rest in steps:
@@ -48,7 +48,7 @@ def test_it_says_what_a_dictionary_and_a_set_would(steps: list[tuple[Any, ...]])
 
 
 def test_its_file_goes_with_it() -> None:
-    tried = VouchedDigests()
+    tried = DigestTable()
     seen = weakref.ref(tried)
     database = tried._database
     del tried
@@ -59,12 +59,12 @@ def test_its_file_goes_with_it() -> None:
 
 
 def test_a_full_folder_for_temporary_files_is_named() -> None:
-    tried = VouchedDigests()
+    tried = DigestTable()
     tried._database.execute("PRAGMA max_page_count = 4")
     with pytest.raises(WriteFailed, match="temporary digests could not be written: database or disk is full"):
         _fill(tried)
 
 
-def _fill(tried: VouchedDigests) -> None:
+def _fill(tried: DigestTable) -> None:
     for number in range(10_000):
         tried.keep(number.to_bytes(16, "big"), "sha512:" + "ab" * 64)

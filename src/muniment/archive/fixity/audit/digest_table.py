@@ -15,12 +15,12 @@ _SET_UP = f"""
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -{_IN_MEMORY};
-CREATE TABLE vouched (key BLOB PRIMARY KEY, digest BLOB, found INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE digests (key BLOB PRIMARY KEY, digest BLOB, found INTEGER NOT NULL) WITHOUT ROWID;
 BEGIN;
 """
 
 
-class VouchedDigests:
+class DigestTable:
     """A digest, `algorithm:value`, for each key of 16 bytes, and whether what it is of was found. Serves all threads.
 
     Every method raises `WriteFailed` where the folder for temporary files is full.
@@ -37,30 +37,30 @@ class VouchedDigests:
     def keep(self, key: bytes, digest: str) -> None:
         """Remember a digest, in place of another."""
         self._one(
-            "INSERT INTO vouched VALUES (?, ?, 0) ON CONFLICT (key) DO UPDATE SET digest = excluded.digest",
+            "INSERT INTO digests VALUES (?, ?, 0) ON CONFLICT (key) DO UPDATE SET digest = excluded.digest",
             (key, _packed(digest)),
         )
 
     def forget(self, key: bytes) -> None:
         """There is to be none for a key."""
-        self._one("UPDATE vouched SET digest = NULL WHERE key = ?", (key,))
+        self._one("UPDATE digests SET digest = NULL WHERE key = ?", (key,))
 
     def get(self, key: bytes) -> str | None:
         """The digest for a key."""
-        row = self._one("SELECT digest FROM vouched WHERE key = ?", (key,))
+        row = self._one("SELECT digest FROM digests WHERE key = ?", (key,))
         return None if row is None or row[0] is None else _unpacked(row[0])
 
     def mark_found(self, key: bytes) -> None:
         """Note that what a key stands for was found, also where there is no digest for it yet."""
-        self._one("INSERT INTO vouched VALUES (?, NULL, 1) ON CONFLICT (key) DO UPDATE SET found = 1", (key,))
+        self._one("INSERT INTO digests VALUES (?, NULL, 1) ON CONFLICT (key) DO UPDATE SET found = 1", (key,))
 
     def all_found(self) -> bool:
         """Whether nothing that has a digest is missing."""
-        return self._one("SELECT 1 FROM vouched WHERE NOT found AND digest IS NOT NULL LIMIT 1", ()) is None
+        return self._one("SELECT 1 FROM digests WHERE NOT found AND digest IS NOT NULL LIMIT 1", ()) is None
 
     def is_missing(self, key: bytes) -> bool:
         """Whether a key has a digest and was not found."""
-        return self._one("SELECT 1 FROM vouched WHERE key = ? AND NOT found AND digest IS NOT NULL", (key,)) is not None
+        return self._one("SELECT 1 FROM digests WHERE key = ? AND NOT found AND digest IS NOT NULL", (key,)) is not None
 
     def _one(self, statement: str, values: tuple[object, ...]) -> tuple[bytes | None] | None:
         try:
