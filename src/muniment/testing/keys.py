@@ -165,9 +165,11 @@ class FolderKeys:
             KeyNotFound: There is nothing under `source`.
         """
         with self._asked("copy", target):
-            if not self._path(source).exists():
-                raise KeyNotFound(key=source, store=str(self))
-            self._replace(target, self._fresh(self._path(source)))
+            try:
+                fresh = self._fresh(self._path(source))
+            except FileNotFoundError:
+                raise KeyNotFound(key=source, store=str(self)) from None
+            self._replace(target, fresh)
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove keys with every version of them.
