@@ -112,7 +112,7 @@ def test_a_resource_says_until_when_each_of_its_copies_is_locked(keeper: Visitor
 def test_the_first_page_says_what_was_checked_longest_ago_and_how_much_was_read_today(keeper: Visitor) -> None:
     words = keeper.get("/").words
     # Of the archive itself the policy asks that it be read again within a second, and that was years ago.
-    assert re.search(r"Oldest check[0-9,]+ days ago allowed: 1 ?Read today[0-9.]+.kB here and in stores", words)
+    assert re.search(r"Oldest check[0-9,]+ days ago allowed: one day ?Read today[0-9.]+.kB here and in stores", words)
 
 
 def test_the_figures_of_a_silent_store_are_those_of_the_last_good_count_with_their_time(
