@@ -92,7 +92,7 @@ def test_killed_at_any_request_a_group_is_committed_whole_or_not_at_all(tmp_path
                 change(first, second)
                 heard = "done"
             except Killed:
-                pass
+                pass  # nobody heard anything
             except MunimentError:
                 heard = "failed"
             finally:

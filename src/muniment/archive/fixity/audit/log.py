@@ -105,9 +105,8 @@ class LoggedDigests:
     def unseen(self, log: EventLog) -> Iterator[Event]:
         """The ingestion of each instance the log records that nobody asked about: it was not found on disk."""
         for event in () if self._digests.all_found() else log.read():
-            if event.event == "ingestion" and self._digests.is_missing(
-                key_of(event.project, event.resource, event.instance)
-            ):
+            key = key_of(event.project, event.resource, event.instance)
+            if event.event == "ingestion" and self._digests.is_missing(key):
                 yield event
 
     def has(self, event: Event) -> bool:
