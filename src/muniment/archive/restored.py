@@ -59,7 +59,7 @@ class RestoredFiles:
         fresh = self._scratch / secrets.token_hex(12)
         hashers = Hashers(sorted(digests))
         with open_() as file:
-            write_file(fresh, _through(hashers, file))
+            write_file(fresh, digested(hashers, file))
         found = hashers.values()
         for algorithm, value in digests.items():
             if found[algorithm] != value:
@@ -182,7 +182,8 @@ def _has(path: Path, digests: Mapping[str, str]) -> bool:
     return dict(hashers.values()) == dict(digests)
 
 
-def _through(hashers: Hashers, file: BinaryIO) -> Iterator[bytes]:
+def digested(hashers: Hashers, file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a file in pieces, each digested before it is given out."""
     while piece := file.read(_CHUNK):
         hashers.update(piece)
         yield piece

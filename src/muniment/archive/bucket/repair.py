@@ -14,6 +14,7 @@ from muniment.archive.bucket.worm import WormKeys
 from muniment.archive.disk.durable import make_folder, remove_tree, write_file
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, parse_inventory, sidecar_of
 from muniment.archive.package.objects import declare
+from muniment.archive.restored import digested
 from muniment.content import Hashers
 from muniment.content.events import Event
 from muniment.content.identity import new_uuid
@@ -25,7 +26,6 @@ from muniment.errors.stores import KeyNotFound, StoreRefused, StoreUnreachable
 if TYPE_CHECKING:
     from muniment.archive.bucket.home import BucketHome
 
-_CHUNK = 1 << 20
 _ROOT = "the object itself"
 Vouched = Callable[[int], str]
 """What the log says of a version's inventory, `algorithm:value`; '' where it says nothing."""
@@ -119,7 +119,7 @@ class ObjectRepair:
         try:
             hashers = Hashers(sorted(digests))
             with fetch(name) as file:
-                write_file(folder / "copied", _through(hashers, file))
+                write_file(folder / "copied", digested(hashers, file))
             for algorithm, found in hashers.values().items():
                 if found != digests[algorithm]:
                     reason = f"what came out has the {algorithm} {found}, recorded is {digests[algorithm]}"
@@ -219,14 +219,8 @@ def _has(home: BucketHome, place: str, path: str, digests: Mapping[str, str]) ->
     hashers = Hashers(sorted(digests))
     try:
         with home.open(place, path) as stream:
-            for _ in _through(hashers, stream):
+            for _ in digested(hashers, stream):
                 pass
     except KeyNotFound:
         return False
     return dict(hashers.values()) == dict(digests)
-
-
-def _through(hashers: Hashers, file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(_CHUNK):
-        hashers.update(piece)
-        yield piece
