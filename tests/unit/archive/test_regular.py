@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.content.regular import open_regular, read_regular, regular_size
+from muniment.content.regular import open_regular, read_regular, read_small, regular_size
 
 
 def test_a_regular_file_is_read(tmp_path: Path) -> None:
@@ -46,3 +46,19 @@ def test_a_link_is_followed_where_the_caller_says_so(tmp_path: Path) -> None:
     (tmp_path / "place").symlink_to("other")
     with open_regular(tmp_path / "place", follow=True) as file:
         assert file.read() == b"elsewhere"
+
+
+@pytest.mark.parametrize(("promised", "found"), [(7, b"content"), (9, b"content"), (3, b"cont"), (0, b"c")])
+def test_of_a_small_file_that_is_longer_than_promised_one_byte_more_is_read(
+    tmp_path: Path, promised: int, found: bytes
+) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    assert read_small(tmp_path / "file", promised) == found
+
+
+def test_a_pipe_or_a_link_in_the_place_of_a_small_file_makes_nobody_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert read_small(tmp_path / "pipe", 7) == b""
+    (tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(OSError, match="symbolic link"):
+        read_small(tmp_path / "link", 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Generator
+from dataclasses import replace
 from typing import BinaryIO
 
 import pytest
@@ -47,6 +48,43 @@ def test_a_file_that_has_grown_breaks_the_transfer(kind: type[Plan], promised: i
 
 
 @KINDS
+def test_a_large_file_that_has_another_length_breaks_the_transfer_too(kind: type[Plan]) -> None:
+    with pytest.raises(MemberDamaged, match=f"it ends after {len(BIG)} bytes, but {len(BIG) + 1} were promised"):
+        list(kind([member("a", BIG, promised=len(BIG) + 1)]).read())
+    with pytest.raises(MemberDamaged, match="it goes on after the promised"):
+        list(kind([member("a", BIG, promised=len(BIG) - 1, digests=False)]).read())
+
+
+@KINDS
+@pytest.mark.parametrize("bad", [0, 5, 9])
+def test_one_damaged_file_among_small_ones_lets_nothing_of_itself_out(kind: type[Plan], bad: int) -> None:
+    members = [member(f"{number}", b"%d" % number * 3000) for number in range(10)]
+    members[bad] = replace(members[bad], read=lambda size: b"!" * size)
+    plan = kind(members)
+    sent: list[bytes] = []
+    with pytest.raises(MemberDamaged, match=f"{bad}.*its sha256 digest is"):
+        sent.extend(plan.read(chunk=1))
+    packed = b"".join(sent)
+    assert (b"%d" % max(bad - 1, 0) * 3000 in packed) == (bad > 0)
+    assert b"!!!" not in packed
+
+
+@KINDS
+def test_small_files_share_a_piece_and_large_ones_lie_where_they_should(kind: type[Plan]) -> None:
+    names = [f"{number:02}" for number in range(40)]
+    members = [member(name, BIG if name == "17" else name.encode() * 2000) for name in names]
+    plan = kind(members)
+    pieces = list(plan.read(chunk=65536))
+    whole = b"".join(pieces)
+    assert len(whole) == plan.length
+    assert len(pieces) < 25
+    for low, high in ((0, 9000), (700, 9000), (5000, plan.length - 5000), (70_000, 80_000)):
+        assert b"".join(plan.read(low, high, prove=True)) == whole[low:high]
+        assert b"".join(bytes(part.data) if isinstance(part, Framing) else b"".join(part.pieces())
+                        for part in plan.segments(low, high)) == whole[low:high]  # fmt: skip
+
+
+@KINDS
 def test_a_range_from_the_middle_to_the_end_still_sees_a_wrong_length(kind: type[Plan]) -> None:
     plan = kind([Member("a", 1000, lambda offset: io.BytesIO(b"x" * (900 - offset)), crc32=0)])
     with pytest.raises(MemberDamaged, match="it ends after 900 bytes"):
@@ -77,8 +115,9 @@ def test_a_file_that_cannot_be_opened_could_not_be_read_which_is_not_damaged(kin
         list(kind([Member("a", 5, gone)]).read())
 
 
-def test_a_wrong_crc_on_record_breaks_the_zip() -> None:
-    plan = ZipPlan([Member("a", 3, lambda _: io.BytesIO(b"abc"), crc32=1)])
+@pytest.mark.parametrize("data", [b"abc", BIG])
+def test_a_wrong_crc_on_record_breaks_the_zip(data: bytes) -> None:
+    plan = ZipPlan([Member("a", len(data), lambda _: io.BytesIO(data), crc32=1)])
     with pytest.raises(MemberDamaged, match="its CRC-32 is"):
         list(plan.read())
 

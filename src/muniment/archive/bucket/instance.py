@@ -43,6 +43,19 @@ class FilesInBucket:
         """
         return self.home.open(object_place(self.project, self.id), place, offset)
 
+    def read(self, place: str, size: int) -> bytes:
+        """All bytes of a small file.
+
+        Raises:
+            KeyNotFound: They are nowhere.
+            StoreUnreachable, StoreFailed, StoreRefused: They could not be had.
+        """
+        with self.open(place) as file:
+            found = file.read(size + 1)
+            while len(found) < size and (more := file.read(size + 1 - len(found))):
+                found += more
+        return found
+
     def is_newest(self, number: int) -> bool:
         """Whether an instance of this number is there and none after it.
 

@@ -256,7 +256,7 @@ def _filename(each: FoundEntry) -> str:
 
 
 def _member(name: str, content: Content, modified: int) -> Member:
-    return Member(name, content.size, content.open, {"sha256": content.sha256}, modified)
+    return Member(name, content.size, content.open, {"sha256": content.sha256}, modified, read=content.small)
 
 
 def _content(instance: Instance, path: str) -> Content:

@@ -52,6 +52,14 @@ class Content:
         """
         return self.kept.open(self.place, offset)
 
+    def small(self, size: int) -> bytes:
+        """All bytes of it, unchecked, where it should have `size` and is small; as `FilesKept.read` gives them.
+
+        Raises:
+            OSError, StorageError, RemoteError: They could not be had.
+        """
+        return self.kept.read(self.place, size)
+
     def read(self) -> bytes:
         """All of it, checked; for documents, which are small.
 

@@ -36,6 +36,9 @@ class Member:
     crc32: int | None = None
     book: PieceBook | None = None
     """Where the digests of its pieces are remembered, if it is large."""
+    read: Callable[[int], bytes] | None = None
+    """Gives all its bytes, told how many there should be, and one more if it is longer; for small files, where a
+    stream costs more than its bytes."""
 
     def proof(self) -> tuple[str, str] | None:
         """The digest to check while the member is sent, as algorithm and value; None if none is known."""
@@ -44,6 +47,21 @@ class Member:
             if value is not None:
                 return algorithm, value
         return None
+
+    def whole(self) -> bytes:
+        """All its bytes: of a file that is longer than it should be one more, of a shorter one fewer.
+
+        Raises:
+            OSError, MunimentError: They could not be had.
+        """
+        if self.read is not None:
+            return self.read(self.size)
+        with self.open(0) as file:
+            found = file.read(self.size + 1)
+            # What is not buffered may give less than there is.
+            while len(found) < self.size and (more := file.read(self.size + 1 - len(found))):
+                found += more
+        return found
 
 
 def in_order(members: Iterable[Member]) -> Sequence[Member]:

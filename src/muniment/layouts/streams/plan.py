@@ -10,9 +10,13 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import ClassVar
 
+from muniment.content.serial_executor import WORTH_IT
 from muniment.errors.delivery import RangeOutside
 from muniment.layouts.streams.members import Member, etag_of, in_order
-from muniment.layouts.streams.segments import CHUNK, Framing, Slice, gather
+from muniment.layouts.streams.segments import CHUNK, Framing, Run, Slice, gather, read_small
+
+SMALL = WORTH_IT
+"""Bytes of a file below which it is read in one piece, with those beside it."""
 
 
 class Plan(ABC):
@@ -54,8 +58,7 @@ class Plan(ABC):
             RangeOutside: The range is empty backwards or leaves the archive.
         """
         stop = self.length if stop is None else stop
-        if not 0 <= start <= stop <= self.length:
-            raise RangeOutside(start=start, stop=stop, length=self.length)
+        self._refuse_outside(start, stop)
         return self._segments(start, stop)
 
     def read(
@@ -86,21 +89,63 @@ class Plan(ABC):
             MemberDamaged: A file is not what it was promised to be. Break the transfer.
             MemberUnreadable: A file could not be opened or read. Break the transfer.
         """
-        segments = self.segments(start, stop)
-        if prove:
-            segments = (replace(part, prove=True) if isinstance(part, Slice) else part for part in segments)
-        return gather(segments, chunk, threads)
+        stop = self.length if stop is None else stop
+        self._refuse_outside(start, stop)
+        return gather(self._joined(start, stop, chunk, prove=prove), chunk, threads)
+
+    def _refuse_outside(self, start: int, stop: int) -> None:
+        if not 0 <= start <= stop <= self.length:
+            raise RangeOutside(start=start, stop=stop, length=self.length)
 
     def _segments(self, start: int, stop: int) -> Iterator[Framing | Slice]:
-        first = max(bisect_right(self._starts, start) - 1, 0)
-        for index in range(first, len(self.members)):
+        for index in range(self._index_at(start), len(self.members)):
             if self._starts[index] >= stop:
                 return
             yield from self._member_segments(index, start, stop)
+        yield from self._end_segments(start, stop)
+
+    def _index_at(self, start: int) -> int:
+        return max(bisect_right(self._starts, start) - 1, 0)
+
+    def _end_segments(self, start: int, stop: int) -> Iterator[Framing]:
         if stop > self._end_start:
             low = max(start - self._end_start, 0)
             for data in self._end(low, stop - self._end_start):
                 yield Framing(data)
+
+    def _joined(self, start: int, stop: int, chunk: int, *, prove: bool) -> Iterator[Framing | Run | Slice]:
+        """As `_segments`, but small files that are wanted whole come read, and many at once."""
+        index = self._index_at(start)
+        while index < len(self.members) and self._starts[index] < stop:
+            data, after = self._run(index, start, stop, chunk)
+            if after > index:
+                yield Run(data)
+                index = after
+                continue
+            for part in self._member_segments(index, start, stop):
+                yield replace(part, prove=True) if prove and isinstance(part, Slice) else part
+            index += 1
+        yield from self._end_segments(start, stop)
+
+    def _run(self, index: int, start: int, stop: int, chunk: int) -> tuple[bytes, int]:
+        """The small files from `index` on that lie in the range, of about `chunk` bytes; and the index after them."""
+        parts: list[bytes] = []
+        starts, count, begin = self._starts, len(self.members), self._starts[index]
+        while index < count and starts[index] >= start:
+            end = starts[index + 1] if index + 1 < count else self._end_start
+            if end > stop or end - starts[index] >= SMALL:
+                break
+            member = self.members[index]
+            data = read_small(member)
+            self._noted(index, member, data)
+            parts += (self._head(member), data, self._tail(index))
+            index += 1
+            if end - begin >= chunk:
+                break
+        return b"".join(parts), index
+
+    def _noted(self, index: int, member: Member, data: bytes) -> None:  # noqa: B027 - a tar has nothing to note
+        """Told of each small file that was read; before the bytes that follow it are made."""
 
     def _member_segments(self, index: int, start: int, stop: int) -> Iterator[Framing | Slice]:
         member = self.members[index]

@@ -42,6 +42,13 @@ class Framing:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Small files that follow each other, read and proven, with their headers: bytes that may be sent as they are."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """The bytes of `member` from `start` up to `stop`, counted from the beginning of the file.
 
@@ -106,7 +113,7 @@ class Slice:
                 unseen = more and len(data) == wanted and not longer
                 longer = longer or bool(unseen and handle.read(1))
         except OSError as trouble:
-            raise MemberUnreadable(name=self.member.name, reason=trouble.strerror or str(trouble)) from trouble
+            raise _unreadable(self.member, trouble) from trouble
         yield data, partial(self._prove, checker, chunk, longer=longer)
 
     def _prove(self, checker: SliceChecker, chunk: int, *, longer: bool) -> None:
@@ -123,8 +130,56 @@ class Slice:
 
     def too_short(self, found: int) -> MemberDamaged:
         """The error for a file that ends after `found` bytes."""
-        reason = f"it ends after {found} bytes, but {self.member.size} were promised"
-        return MemberDamaged(name=self.member.name, reason=reason)
+        return _too_short(self.member, found)
+
+
+def read_small(member: Member) -> bytes:
+    """All bytes of a small file, proven.
+
+    Raises:
+        MemberDamaged: The file is shorter or longer than promised, or its digest differs.
+        MemberUnreadable: The system could not open or read it.
+    """
+    size = member.size
+    try:
+        data = member.whole()
+    except OSError as trouble:
+        raise _unreadable(member, trouble) from trouble
+    if len(data) != size:
+        raise _too_short(member, len(data)) if len(data) < size else _too_long(member)
+    proof = member.proof()
+    if proof is not None and (found := _HASHERS[proof[0]](data, usedforsecurity=False).hexdigest()) != proof[1]:
+        raise _other_digest(member, proof[0], found, proof[1])
+    return data
+
+
+def refuse_other_crc(member: Member, found: int, expected: int | None) -> None:
+    """Refuse a file whose CRC-32 is not the one that is known of it.
+
+    Raises:
+        MemberDamaged: It is not.
+    """
+    if expected not in {None, found}:
+        reason = f"its CRC-32 is {found:08x}, but {expected:08x} is on record"
+        raise MemberDamaged(name=member.name, reason=reason)
+
+
+def _too_short(member: Member, found: int) -> MemberDamaged:
+    reason = f"it ends after {found} bytes, but {member.size} were promised"
+    return MemberDamaged(name=member.name, reason=reason)
+
+
+def _too_long(member: Member) -> MemberDamaged:
+    return MemberDamaged(name=member.name, reason=f"it goes on after the promised {member.size} bytes")
+
+
+def _other_digest(member: Member, algorithm: str, found: str, expected: str) -> MemberDamaged:
+    reason = f"its {algorithm} digest is {found}, but {expected} is on record"
+    return MemberDamaged(name=member.name, reason=reason)
+
+
+def _unreadable(member: Member, trouble: OSError) -> MemberUnreadable:
+    return MemberUnreadable(name=member.name, reason=trouble.strerror or str(trouble))
 
 
 class SliceChecker:
@@ -183,17 +238,14 @@ class SliceChecker:
             with _named(part.member):
                 self._range.finish()
         if longer:
-            raise MemberDamaged(name=part.member.name, reason=f"it goes on after the promised {part.member.size} bytes")
+            raise _too_long(part.member)
         if self._seen != part.stop - part.start:
             raise part.too_short(part.start + self._seen)
         if self._hasher is not None and (found := self._hasher.hexdigest()) != self._value:
-            reason = f"its {self._hasher.name} digest is {found}, but {self._value} is on record"
-            raise MemberDamaged(name=part.member.name, reason=reason)
+            raise _other_digest(part.member, self._hasher.name, found, self._value)
         if self._crc is None:
             return
-        if part.expected_crc not in {None, self._crc}:
-            reason = f"its CRC-32 is {self._crc:08x}, but {part.expected_crc:08x} is on record"
-            raise MemberDamaged(name=part.member.name, reason=reason)
+        refuse_other_crc(part.member, self._crc, part.expected_crc)
         if part.learn is not None:
             part.learn(self._crc)
 
@@ -210,7 +262,7 @@ def _named(member: Member) -> Iterator[None]:
         reason = f"{where} is {said['found']}, but {said['expected']} is on record"
         raise MemberDamaged(name=member.name, reason=reason) from trouble
     except OSError as trouble:
-        raise MemberUnreadable(name=member.name, reason=trouble.strerror or str(trouble)) from trouble
+        raise _unreadable(member, trouble) from trouble
 
 
 def _range_proof(part: Slice) -> RangeProof | None:
@@ -225,7 +277,9 @@ def _range_proof(part: Slice) -> RangeProof | None:
     return None if digests is None else RangeProof(member.size, digests, part.start, member.open)
 
 
-def gather(segments: Iterable[Framing | Slice], chunk: int = CHUNK, threads: Executor | None = None) -> Iterator[bytes]:
+def gather(
+    segments: Iterable[Framing | Run | Slice], chunk: int = CHUNK, threads: Executor | None = None
+) -> Iterator[bytes]:
     """The bytes of `segments` in pieces of about `chunk` bytes; small files and headers share a piece.
 
     With `threads` a piece is checked in one of them while the one after it is read, and given out then.
@@ -263,10 +317,10 @@ class _Piece:
         return self.data[0] if len(self.data) == 1 else b"".join(self.data)
 
 
-def _collected(segments: Iterable[Framing | Slice], chunk: int, threads: Executor | None) -> Iterator[_Piece]:
+def _collected(segments: Iterable[Framing | Run | Slice], chunk: int, threads: Executor | None) -> Iterator[_Piece]:
     piece = _Piece()
     for segment in segments:
-        for data, prove in ((segment.data, None),) if isinstance(segment, Framing) else segment.parts(chunk, threads):
+        for data, prove in segment.parts(chunk, threads) if isinstance(segment, Slice) else ((segment.data, None),):
             piece.data.append(data)
             piece.size += len(data)
             if prove is not None and isinstance(segment, Slice) and segment.learn is not None:

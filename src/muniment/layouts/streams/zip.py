@@ -19,13 +19,15 @@ from __future__ import annotations
 
 import struct
 import time
+import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, MutableMapping
+from functools import partial
 
 from muniment.layouts.streams.members import Member
 from muniment.layouts.streams.plan import Plan
-from muniment.layouts.streams.segments import CHUNK, Slice
+from muniment.layouts.streams.segments import CHUNK, Slice, refuse_other_crc
 
 _FULL_32 = 0xFFFFFFFF
 _FULL_16 = 0xFFFF
@@ -100,13 +102,19 @@ class ZipPlan(Plan):
         return form.pack(b"PK\7\x08", self._crc(index), size, size)
 
     def _slice(self, index: int, start: int, stop: int) -> Slice:
-        def learn(crc: int) -> None:
-            self._crcs[index] = crc
-            proof = self.members[index].proof()
-            if proof is not None:
-                self._shared[":".join(proof)] = crc
+        return Slice(self.members[index], start, stop, partial(self._learn, index), self._known_crc(index))
 
-        return Slice(self.members[index], start, stop, learn, self._known_crc(index))
+    def _learn(self, index: int, crc: int) -> None:
+        self._crcs[index] = crc
+        proof = self.members[index].proof()
+        if proof is not None:
+            self._shared[":".join(proof)] = crc
+
+    def _noted(self, index: int, member: Member, data: bytes) -> None:
+        crc, known = zlib.crc32(data), self._known_crc(index)
+        refuse_other_crc(member, crc, known)
+        if known is None or self._crcs[index] < 0:
+            self._learn(index, crc)
 
     def _known_crc(self, index: int) -> int | None:
         member = self.members[index]
