@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.package.instance import Instance
-from muniment.archive.parity import PACK, PARITY_FROM
+from muniment.archive.parity import PARITY_FROM
 from muniment.archive.parity.geometry import geometry
-from muniment.archive.parity.pack_index import stream_size
+from muniment.archive.parity.pack_index import read_head
 from muniment.archive.parity.protect import file_set_folder, pack_folder, set_places
+from muniment.archive.parity.several_packs import pack_names
 from muniment.archive.parity.sidecar import set_files
 
 _VOLUME = re.compile(r"\.vol[0-9]+\+([0-9]+)\.par2")
@@ -43,7 +44,19 @@ def blocks_of(archive: object, found: Instance) -> ParityBlocks | None:
                 return ParityBlocks(geometry(size, 1).blocks, spare, shared=False)
         return None
     version = int(found.place(largest.path).partition(f"{found.root.name}/v")[2].partition("/")[0])
-    for place in set_places(context, pack_folder(context.layout, found.root, version)):
-        if (spare := spare_blocks(place, PACK)) and (stream := stream_size(place, PACK)):
-            return ParityBlocks(geometry(stream, 1).blocks, spare, shared=True)
+    places = set_places(context, pack_folder(context.layout, found.root, version))
+    blocks = spare = 0
+    for name in pack_names(*places):
+        known = _blocks_of_pack(places, name)
+        if known is None:
+            return None
+        blocks, spare = blocks + known[0], spare + known[1]
+    return ParityBlocks(blocks, spare, shared=True)
+
+
+def _blocks_of_pack(places: list[Path], name: str) -> tuple[int, int] | None:
+    """Blocks of a pack's data, and how many can be made again; None where it is not there."""
+    for place in places:
+        if (spare := spare_blocks(place, name)) and (head := read_head(place, name)) and head.size:
+            return geometry(head.size, 1).blocks, spare
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
@@ -14,8 +15,8 @@ from muniment.archive.parity.geometry import geometry
 from muniment.archive.parity.pack_index import Member, PackIndex, index_lines, index_paths, read_index
 from muniment.archive.parity.par2 import Par2, Verdict
 from muniment.archive.parity.salvage import salvage
-from muniment.content.digests import Digest, Hashers
-from muniment.content.regular import open_regular
+from muniment.content.digests import Digest, Hashers, digest_of
+from muniment.content.regular import descriptor_of, open_regular
 from muniment.errors.archive import ReadFailed, SourceChanged
 from muniment.errors.base import BadInput
 from muniment.errors.parity import CannotRepair, ParityNotMade
@@ -59,15 +60,60 @@ def make_for_pack(
     if not redundancy:
         return None
     with work.work_folder(scratch or target_folder) as folder:
-        index = _pack(files, folder / name)
-        if not index.size:
-            return None
-        made = work.build_set(tool or Par2(), folder, name, geometry(index.size, redundancy))
-        copies = index_paths(folder, name)
-        for path in copies:
-            durable.write_file(path, index_lines(index))
-        made += work.digests_of(list(copies))
-        return ParitySet(name, index.size, work.deliver(made, folder, name, target_folder))
+        index = write_stream(files, folder / name)
+        return finish_pack(tool or Par2(), folder, name, index, target_folder, redundancy) if index.size else None
+
+
+def write_stream(files: Iterable[tuple[str, Path, int] | ToPack], stream_path: Path, packs: int = 1) -> PackIndex:
+    """Write all bytes of `files` one after the other, and say what lies where.
+
+    Raises:
+        BadInput, ParityNotMade, SourceChanged, ReadFailed, DiskFull, WriteFailed: As `make_for_pack`.
+    """
+    members: dict[str, Member] = {}
+    hashers = Hashers(("sha256",))
+
+    def pieces() -> Iterator[bytes]:
+        for item in files:
+            file = ToPack(*item)
+            if file.name in members:
+                raise BadInput(reason=f"two files of a pack have the name {file.name!r}")
+            members[file.name] = Member(file.name, file.size)
+            if file.size < _PIECE:
+                yield _read_whole(file)
+            else:
+                yield from _read_exactly(file)
+
+    def joined() -> Iterator[bytes]:
+        for data in _joined(pieces()):
+            hashers.update(data)
+            yield data
+
+    durable.write_file(stream_path, joined())
+    return PackIndex(tuple(members.values()), hashers.size, hashers.values()["sha256"], packs)
+
+
+def finish_pack(
+    tool: Par2,
+    folder: Path,
+    name: str,
+    index: PackIndex,
+    target_folder: Path,
+    redundancy: int,
+    threads: int | None = None,
+) -> ParitySet:
+    """Make the set of the stream `name` in the work folder, of which `index` tells, and move it to `target_folder`.
+
+    Raises:
+        ParityToolFailed: par2 could not do it.
+        ReadFailed, DiskFull, WriteFailed: The storage refused.
+    """
+    made = work.build_set(tool, folder, name, geometry(index.size, redundancy), threads)
+    copies = index_paths(folder, name)
+    for path in copies:
+        durable.write_file(path, index_lines(index))
+    made += work.digests_of(list(copies))
+    return ParitySet(name, index.size, work.deliver(made, folder, name, target_folder))
 
 
 def pack_members(parity_folder: Path, *, name: str = PACK) -> tuple[Member, ...]:
@@ -136,23 +182,38 @@ def repair_pack(
         return _cut(index, folder / name, wanted)
 
 
-def _pack(files: Iterable[tuple[str, Path, int] | ToPack], stream_path: Path) -> PackIndex:
-    """Write all bytes one after the other, and say what lies where."""
-    members: dict[str, Member] = {}
-    hashers = Hashers(("sha256",))
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces that are worth a write each."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            yield b"".join(waiting)
+            waiting.clear()
+            size = 0
+    yield b"".join(waiting)
 
-    def pieces() -> Iterator[bytes]:
-        for item in files:
-            file = ToPack(*item)
-            if file.name in members:
-                raise BadInput(reason=f"two files of a pack have the name {file.name!r}")
-            members[file.name] = Member(file.name, file.size)
-            for data in _read_exactly(file):
-                hashers.update(data)
-                yield data
 
-    durable.write_file(stream_path, pieces())
-    return PackIndex(tuple(members.values()), hashers.size, hashers.values()["sha256"])
+def _read_whole(file: ToPack) -> bytes:
+    """All bytes of a file of less than a piece. Of such there are ten thousands: each call counts."""
+    try:
+        descriptor = descriptor_of(file.path)
+        try:
+            # One byte more than there should be, so that the answer tells the end as well.
+            data = os.read(descriptor, file.size + 1)
+            while len(data) < file.size and (more := os.read(descriptor, file.size + 1 - len(data))):
+                data += more
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise ReadFailed(path=file.path, reason=error.strerror or str(error)) from error
+    if len(data) != file.size:
+        raise SourceChanged(path=file.path)
+    if file.digest:
+        _refuse_other(file, file.digest, digest_of(data, file.digest.algorithm))
+    return data
 
 
 def _read_exactly(file: ToPack) -> Iterator[bytes]:
@@ -171,10 +232,13 @@ def _read_exactly(file: ToPack) -> Iterator[bytes]:
     if left:
         raise SourceChanged(path=file.path)
     if file.digest:
-        found = hashers.values()[file.digest.algorithm]
-        if found != file.digest.value:
-            reason = f"its {file.digest.algorithm} is {found}, not {file.digest.value}"
-            raise ParityNotMade(path=file.path, reason=reason)
+        _refuse_other(file, file.digest, hashers.values()[file.digest.algorithm])
+
+
+def _refuse_other(file: ToPack, wanted: Digest, found: str) -> None:
+    if found != wanted.value:
+        reason = f"its {wanted.algorithm} is {found}, not {wanted.value}"
+        raise ParityNotMade(path=file.path, reason=reason)
 
 
 def _stream(index: PackIndex, present: Mapping[str, Path]) -> Iterator[bytes]:

@@ -2,7 +2,8 @@
 
 ```
 parity/files/<ab>/<cd>/<sha256>.par2 …      a file of 102,400 bytes and up, shared by equal content
-parity/packs/<object's place>/v<N>/pack.…   all smaller files of a version, its records included
+parity/packs/<object's place>/v<N>/pack.…   all smaller files of a version, its records included;
+                                            of very many the further ones are in pack_2.…, pack_3.…
 ```
 
 Parity is made only of bytes that are what the inventory says: parity of rotten bytes would bring them back.
@@ -23,8 +24,10 @@ from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.disk.repaired import newest_copy, repaired_copies
 from muniment.archive.package.inventory import NAME, Inventory, sidecar_of
+from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import version_inventory
-from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, ToPack, make_for_pack, make_many
+from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, ToPack, make_many
+from muniment.archive.parity.several_packs import make_packs, pack_names, shared_out
 from muniment.archive.parity.sidecar import ParityFile, read_digests, sidecar_path
 from muniment.content import Digest, Progress, quiet
 from muniment.content.regular import is_regular, regular_size
@@ -123,16 +126,20 @@ def sorted_needs(contents: Iterator[Content]) -> Needs:
     return needs
 
 
-def make_pack(context: ArchiveContext, small: list[Content], target: Path, scratch: Path) -> ParitySet | None:
-    """Make the set over all small files of a version in the folder `target`; None when they hold no byte.
+def make_all_packs(context: ArchiveContext, small: list[Content], target: Path, scratch: Path) -> list[ParitySet]:
+    """Make the sets over all small files of a version in the folder `target`, that with its records last.
 
     Raises:
         ParityNotMade: A file is not what was recorded: it has to be repaired first.
-        MunimentError: As `make_for_pack`.
+        MunimentError: As `make_packs`.
     """
-    files = (ToPack(item.name, item.path, item.size, item.digest) for item in small)
+    payload: list[ToPack] = []
+    records: list[ToPack] = []
+    for item in small:
+        of = payload if item.name.partition("/content/")[2].startswith(PAYLOAD) else records
+        of.append(ToPack(item.name, item.path, item.size, item.digest))
     try:
-        return make_for_pack(files, target, context.config.redundancy, scratch=scratch)
+        return make_packs(shared_out(payload, records), target, context.config.redundancy, scratch)
     except (SourceChanged, ReadFailed) as error:
         raise ParityNotMade(path=error.details["path"], reason="it is not as it was recorded") from error
 
@@ -175,6 +182,11 @@ def _protect(context: ArchiveContext, root: Path, version: int, progress: Progre
         remove_tree(scratch)
 
 
+def missing_packs(context: ArchiveFolder, pack: Path) -> list[str]:
+    """The names of those of a version's packs that are not there; `pack` is the folder they belong in."""
+    return [name for name in pack_names(*set_places(context, pack)) if not has_set(context, pack, name)]
+
+
 def make_sets(context: ArchiveContext, needs: Needs, scratch: Path, pack: Path, progress: Progress) -> list[ParitySet]:
     """Make the sets that are missing in `scratch`, which is not there yet; `pack` is where that of small files belongs.
 
@@ -184,10 +196,9 @@ def make_sets(context: ArchiveContext, needs: Needs, scratch: Path, pack: Path, 
     make_folder(scratch / "files")
     missing = [(item.path, item.digests["sha256"]) for item in needs.large if not has_own(context, item)]
     made = list(make_many(missing, scratch / "files", context.config.redundancy, progress=progress, total=len(missing)))
-    if not has_set(context, pack, PACK):
+    if missing_packs(context, pack):
         make_folder(scratch / "pack")
-        packed = make_pack(context, needs.small, scratch / "pack", scratch)
-        made += [packed] if packed else []
+        made += make_all_packs(context, needs.small, scratch / "pack", scratch)
     return made
 
 
@@ -214,22 +225,24 @@ def has_own(context: ArchiveContext, item: Content) -> bool:
 def _publish(context: ArchiveContext, scratch: Path, made: list[ParitySet], pack: Path) -> None:
     """Rename the sets into place, each set's sidecar last: a set without one counts as not there."""
     touched = set()
+    packs = [item for item in made if item.name.startswith(PACK)]
     for item in made:
-        if item.name == PACK:
+        if item in packs:
             continue
         folder = file_set_folder(context.layout, item.name)
         make_folder(folder)
         _publish_files(item, folder)
         touched |= {folder, folder.parent, folder.parent.parent}
-    if (scratch / "pack").exists() and any((scratch / "pack").iterdir()):
+    if packs:
         make_folder(pack.parent)
         # Another process may have made the same set meanwhile, and it is as good. What lies there without a
         # sidecar stays until each of its files has its successor: it might still be of use.
         try:
             rename(scratch / "pack", pack)
         except FileExistsError:
-            (item,) = (found for found in made if found.name == PACK)
-            _publish_files(item, pack)
+            for item in packs:
+                if not is_regular(sidecar_path(pack, item.name)):
+                    _publish_files(item, pack)
         touched |= {pack, pack.parent, pack.parent.parent, pack.parent.parent.parent, context.layout.parity}
     sync_folders(sorted(touched))
 

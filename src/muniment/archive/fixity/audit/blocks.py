@@ -12,10 +12,12 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.repaired import newest_copy
 from muniment.archive.package.inventory import Inventory
 from muniment.archive.package.objects import newest_inventory
-from muniment.archive.parity import PACK, Outcome, Verdict, pack_members, verify_file, verify_pack
+from muniment.archive.parity import Outcome, Verdict, pack_members, verify_file, verify_pack
 from muniment.archive.parity.blocks import spare_blocks
 from muniment.archive.parity.protect import file_set_folder, has_set, pack_folder, set_places
-from muniment.content.regular import regular_size
+from muniment.archive.parity.several_packs import pack_names
+from muniment.archive.parity.sidecar import sidecar_path
+from muniment.content.regular import is_regular, regular_size
 from muniment.errors.base import MunimentError
 
 _MOST_READ = 16 << 30
@@ -85,15 +87,22 @@ class _Measuring:
             return
 
     def _of_pack(self, version: int, names: list[str]) -> Iterator[NeededBlocks]:
-        for place in set_places(self._context, pack_folder(self._context.layout, self._root, version)):
-            members = pack_members(place)
-            if not self._may_read(sum(each.size for each in members)):
-                return
-            with _scratch() as scratch:
-                verdict = verify_pack(place, {each.name: self._place(each.name) for each in members}, scratch)
-            known = {each.name for each in members}
-            yield from self._said([name for name in names if name in known], verdict, place, PACK)
+        places = set_places(self._context, pack_folder(self._context.layout, self._root, version))
+        for pack in pack_names(*places):
+            place = next((place for place in places if is_regular(sidecar_path(place, pack))), None)
+            if place is not None:
+                yield from self._of_one_pack(place, pack, names)
+
+    def _of_one_pack(self, place: Path, pack: str, names: list[str]) -> Iterator[NeededBlocks]:
+        members = pack_members(place, name=pack)
+        known = {each.name for each in members}
+        inside = [name for name in names if name in known]
+        if not inside or not self._may_read(sum(each.size for each in members)):
             return
+        with _scratch() as scratch:
+            present = {each.name: self._place(each.name) for each in members}
+            verdict = verify_pack(place, present, scratch, name=pack)
+        yield from self._said(inside, verdict, place, pack)
 
     def _said(self, names: list[str], verdict: Verdict, folder: Path, name: str) -> Iterator[NeededBlocks]:
         if names and verdict.outcome in {Outcome.REPAIRABLE, Outcome.BEYOND_REPAIR}:

@@ -8,6 +8,7 @@ from pathlib import Path
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.parity import PACK, PARITY_FROM, check_set
 from muniment.archive.parity.protect import file_set_folder, has_set, pack_folder, set_places
+from muniment.archive.parity.several_packs import PACK_BYTES, pack_names
 from muniment.content import FINDINGS, Finding
 
 _CODES = {"missing": "M402", "damaged": "M402", "unreadable": "M104", "unrecorded": "M105"}
@@ -32,9 +33,12 @@ def check_packs(check: ObjectCheck, *, fast: bool) -> None:
     """As `check_parity`, of the small files alone."""
     if not check.context.config.redundancy:
         return
+    # Only of so much can there be several: the index of one need not be opened to know it.
+    several = sum(check.sizes.values()) >= PACK_BYTES
     for number in range(1, check.head + 1):
         folder = pack_folder(check.context.layout, check.root, number)
-        _check_set(check, folder, PACK, f"v{number}", fast=fast)
+        for name in pack_names(*set_places(check.context, folder)) if several else (PACK,):
+            _check_set(check, folder, name, f"v{number}", fast=fast)
 
 
 def large_files(check: ObjectCheck) -> Iterator[tuple[str, str]]:

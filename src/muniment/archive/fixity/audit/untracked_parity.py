@@ -19,7 +19,7 @@ from muniment.content.regular import is_regular
 from muniment.errors.archive import DamagedRecord, ReadFailed
 
 _OF_FILES = re.compile(r"([0-9a-f]{64})\.(?:par2|vol[0-9]+\+[0-9]+\.par2|par2\.json)\Z")
-_OF_PACKS = re.compile(r"pack\.(?:par2|vol[0-9]+\+[0-9]+\.par2|par2\.json|index|index\.copy)\Z")
+_OF_PACKS = re.compile(r"pack(?:_[1-9][0-9]*)?\.(?:par2|vol[0-9]+\+[0-9]+\.par2|par2\.json|index|index\.copy)\Z")
 _VERSION = re.compile(r"v[1-9][0-9]*\Z")
 _HEX = re.compile(r"[0-9a-f]{2}\Z")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from muniment.archive.fixity.repair.damaged_object import DamagedObject, attempt
 from muniment.archive.package.inventory import Inventory
-from muniment.archive.parity import pack_members, repair_file, repair_pack
+from muniment.archive.parity import Member, pack_members, repair_file, repair_pack
 from muniment.archive.parity.protect import file_set_folder, has_set, pack_folder, set_places
 from muniment.archive.parity.sets import sha256_of
+from muniment.archive.parity.several_packs import pack_names
 from muniment.content import Hashers
 from muniment.content.regular import open_regular
 from muniment.errors.archive import DiskFull
@@ -91,29 +93,42 @@ def _from_set(damaged: DamagedObject, name: str, digests: Mapping[str, str]) -> 
 
 def _from_pack(damaged: DamagedObject, version: int, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Repair small files of one version together, each compared with what the inventory says of it."""
-    said = dict.fromkeys(wanted, "there is no parity for it")
-    for folder in set_places(damaged.context, pack_folder(damaged.context.layout, damaged.root, version)):
-        left = [name for name in wanted if said[name] != _HOW]
+    places = set_places(damaged.context, pack_folder(damaged.context.layout, damaged.root, version))
+    packs = list(itertools.product(places, pack_names(*places)))
+    said: dict[str, str] = {}
+    why = "there is no parity for it"
+    for folder, pack in packs:
         try:
-            said |= _from_one_pack(damaged, version, folder, {name: wanted[name] for name in left})
+            members = pack_members(folder, name=pack)
+        except MunimentError as error:
+            why = error.message if len(packs) == 1 else why
+            continue
+        why = "its parity does not hold it"
+        inside = [each.name for each in members if each.name in wanted and said.get(each.name) != _HOW]
+        if not inside:
+            continue
+        try:
+            said |= _from_one_pack(damaged, version, (folder, pack, members), {name: wanted[name] for name in inside})
         except DiskFull:
             raise
         except MunimentError as error:
-            said |= dict.fromkeys(left, error.message)
-    return said
+            said |= dict.fromkeys(inside, error.message)
+    return {**dict.fromkeys(wanted, why), **said}
 
 
 def _from_one_pack(
-    damaged: DamagedObject, version: int, folder: Path, wanted: Mapping[str, Mapping[str, str]]
+    damaged: DamagedObject,
+    version: int,
+    found: tuple[Path, str, tuple[Member, ...]],
+    wanted: Mapping[str, Mapping[str, str]],
 ) -> dict[str, str]:
-    present = {member.name: damaged.root / member.name for member in pack_members(folder)}
-    said = {name: "its parity does not hold it" for name in wanted if name not in present}
-    inside = [name for name in wanted if name in present]
-    if not inside:
-        return said
+    """`found` is the pack's folder, its name and its members, of which all of `wanted` are."""
+    folder, pack, members = found
+    present = {member.name: damaged.root / member.name for member in members}
+    said = {}
     with damaged.replacement(version, _HOW) as new:
-        made = {name: new.folder / f"repaired-{number}" for number, name in enumerate(inside)}
-        repair_pack(folder, present, made, new.folder)
+        made = {name: new.folder / f"repaired-{number}" for number, name in enumerate(wanted)}
+        repair_pack(folder, present, made, new.folder, name=pack)
         for name, path in made.items():
             try:
                 new.put(damaged.root / name, path, wanted[name])

@@ -10,16 +10,17 @@ from pathlib import Path
 from muniment.archive.fixity.repair.damaged_object import DamagedObject, attempt
 from muniment.archive.ingest.repair_transaction import RepairTransaction
 from muniment.archive.package.objects import versions_on_disk
-from muniment.archive.parity import PACK, ParitySet, make_for_file
+from muniment.archive.parity import ParitySet, make_for_file
 from muniment.archive.parity.protect import (
     Content,
     file_set_folder,
-    make_pack,
+    make_all_packs,
     needs_of,
     pack_folder,
     protect,
     set_places,
 )
+from muniment.archive.parity.several_packs import pack_names
 from muniment.archive.parity.sidecar import check_set, read_digests, set_files, sidecar_path
 from muniment.content.config import Mode
 from muniment.errors.archive import DamagedRecord, ReadFailed
@@ -84,13 +85,21 @@ def _renew_version(damaged: DamagedObject, version: int, places: list[str]) -> s
             if _is_damaged(damaged, _folder(damaged, item), sha256):
                 made = make_for_file(item.path, sha256, new.folder, damaged.context.config.redundancy)
                 done += _replace_set(damaged, new, made, _folder(damaged, item))
-        pack = pack_folder(damaged.context.layout, damaged.root, version)
-        if _is_damaged(damaged, pack, PACK):
-            made = make_pack(damaged.context, needs.small, new.folder, new.folder)
-            done += _replace_set(damaged, new, made, pack)
+        done += _renew_packs(damaged, new, pack_folder(damaged.context.layout, damaged.root, version), needs.small)
         new.commit()
     done += len(protect(damaged.context, damaged.root, version))
     return f"{done} parity set{'s' * (done > 1)} made" if done else "nothing had to be made"
+
+
+def _renew_packs(damaged: DamagedObject, new: RepairTransaction, folder: Path, small: list[Content]) -> int:
+    """Make a version's packs anew where one is damaged, and replace that; all where they were shared out otherwise."""
+    names = pack_names(*set_places(damaged.context, folder))
+    bad = [name for name in names if _is_damaged(damaged, folder, name)]
+    if not bad:
+        return 0
+    made = make_all_packs(damaged.context, small, new.folder, new.folder)
+    otherwise = {item.name for item in made} != set(names)
+    return sum(_replace_set(damaged, new, item, folder) for item in made if otherwise or item.name in bad)
 
 
 def _is_damaged(damaged: DamagedObject, folder: Path, name: str) -> bool:
