@@ -91,12 +91,6 @@ class Hashers:
         return {name: hasher.hexdigest() for name, hasher in self._hashers.items()}
 
 
-def digest_of(data: bytes, algorithm: str) -> str:
-    """The digest of bytes that are at hand, in hexadecimal; `algorithm` is one of ours."""
-    made: _Hash = _MAKERS[algorithm](data, usedforsecurity=False)
-    return made.hexdigest()
-
-
 def refuse_mismatch(path: str, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
     """Compare what was computed with what was promised.
 

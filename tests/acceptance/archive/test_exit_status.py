@@ -56,7 +56,7 @@ def test_ctrl_c_says_what_came_of_it(command: list[str], point: str, tmp_path: P
         (tmp_path / name).write_bytes(os.urandom(300_000))
     where = {
         "a first file": "muniment.archive.ingest.content_writer.ContentWriter.file",
-        "its parity": "muniment.archive.parity.ahead.make_sets",
+        "its parity": "muniment.archive.parity.ahead.make_own_sets",
         "its parity's place": "muniment.archive.parity.ahead.place_sets",
     }
     code = (

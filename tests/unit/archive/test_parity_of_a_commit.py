@@ -88,7 +88,7 @@ def test_what_could_not_be_made_ahead_is_made_afterwards(archive: Archive, monke
         (folder / "half").write_bytes(b"half")
         raise DiskFull(path=folder)
 
-    monkeypatch.setattr(ahead, "make_sets", full)
+    monkeypatch.setattr(ahead, "make_own_sets", full)
     assert add(archive, small=b"small", large=LARGE) == ""
     assert len(sets(archive)) == 2
     assert not list(archive.audit())
@@ -100,8 +100,8 @@ def test_without_parity_it_is_committed_all_the_same_and_said(
     def fail(*_: object) -> None:
         raise ParityToolFailed(action="create", path="x", status=9, reason="broken")
 
-    monkeypatch.setattr(ahead, "make_sets", fail)
-    monkeypatch.setattr(protect, "make_sets", fail)
+    monkeypatch.setattr(ahead, "make_own_sets", fail)
+    monkeypatch.setattr(protect, "make_own_sets", fail)
     assert "broken" in add(archive, small=b"small")
     (found,) = archive
     assert archive[found].number == 1

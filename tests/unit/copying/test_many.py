@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.copying import Copied, Copier, CopyJob, Failed, Hashed, HashJob
+from muniment.archive.copying import Copied, Copier, CopyJob, Failed, Hashed, HashJob, Joined, JoinJob
 from muniment.errors.archive import WorkerDied
 from muniment.errors.content import UnknownDigest
 from tests.timing import eventually
@@ -210,3 +210,49 @@ def test_workers_that_were_expected_are_there_before_the_first_job(folder: Path)
         assert len(expected) == 2
         assert len(list(copier.hash(hash_jobs(folder)))) == COUNT + 1
         assert copier.worker_pids() == expected
+
+
+def parts(folder: Path) -> tuple[tuple[str, int, str, str], ...]:
+    return tuple(
+        (str(path), path.stat().st_size, "sha256", hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(folder.iterdir())
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_are_joined_in_their_order(folder: Path, tmp_path: Path, workers: int) -> None:
+    files = parts(folder)
+    size = 40 << 20  # which is said to be much, so that processes are worth it
+    with Copier(workers=workers) as copier:
+        jobs = (JoinJob(number, str(tmp_path / str(number)), files[number:], size) for number in range(3))
+        answers = {answer.key: answer for answer in copier.join(jobs)}
+    assert answers.keys() == {0, 1, 2}
+    for number, answer in answers.items():
+        assert isinstance(answer, Joined)
+        content = (tmp_path / str(number)).read_bytes()
+        assert content == b"".join(path.read_bytes() for path in sorted(folder.iterdir())[number:])
+        assert (answer.size, answer.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+@pytest.mark.parametrize("size", [3_000, 3 << 20])
+@pytest.mark.parametrize(
+    ("change", "kind"), [("digest", "other"), ("size", "changed"), ("gone", "missing"), ("folder", "special")]
+)
+def test_of_files_that_are_not_as_said_nothing_is_left(tmp_path: Path, size: int, change: str, kind: str) -> None:
+    good, bad, target = tmp_path / "good", tmp_path / "bad", tmp_path / "target"
+    for path in (good, bad):
+        path.write_bytes(os.urandom(size))
+    files = parts(tmp_path)
+    if change == "digest":
+        bad.write_bytes(os.urandom(size))
+    elif change == "size":
+        bad.write_bytes(os.urandom(size - 1))
+    else:
+        bad.unlink()
+        if change == "folder":
+            bad.mkdir()
+    with Copier(workers=0) as copier:
+        (answer,) = copier.join([JoinJob("key", str(target), files, size)])
+    assert isinstance(answer, Failed)
+    assert (answer.key, answer.kind) == ("key", kind)
+    assert not target.exists()

@@ -7,7 +7,7 @@ processes, whole files each, in batches. Nothing here makes anything durable: th
 from __future__ import annotations
 
 from muniment.archive.copying.copier import Copier
-from muniment.archive.copying.jobs import Copied, CopyJob, Failed, Hashed, HashJob
+from muniment.archive.copying.jobs import Copied, CopyJob, Failed, Hashed, HashJob, Joined, JoinJob
 from muniment.archive.copying.streams import write_stream
 
-__all__ = ["Copied", "Copier", "CopyJob", "Failed", "HashJob", "Hashed", "write_stream"]
+__all__ = ["Copied", "Copier", "CopyJob", "Failed", "HashJob", "Hashed", "JoinJob", "Joined", "write_stream"]

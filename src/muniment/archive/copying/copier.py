@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from muniment.archive.copying import copy_and_digest
 from muniment.archive.copying.answers import answers_of
-from muniment.archive.copying.jobs import Copied, CopyJob, Failed, Hashed, HashJob
+from muniment.archive.copying.jobs import Copied, CopyJob, Failed, Hashed, HashJob, Joined, JoinJob
 from muniment.archive.copying.workers import Worker, Workers
 from muniment.content import ALGORITHMS
 from muniment.content.pieces import PIECE
@@ -25,7 +25,7 @@ BATCH_FILES = 128
 BATCH_BYTES = 4 << 20
 MOST_WORKERS = 8
 
-Job = TypeVar("Job", CopyJob, HashJob)
+Job = TypeVar("Job", CopyJob, HashJob, JoinJob)
 Answer = TypeVar("Answer")
 
 
@@ -130,6 +130,21 @@ class Copier:
 
         return self._run("hash", jobs, ask, answer)
 
+    def join(self, jobs: Iterable[JoinJob]) -> Generator[Joined | Failed, None, None]:
+        """Join files, each job by one process; one that failed does not say by which of its files.
+
+        Raises:
+            WorkerDied: A worker process ended.
+        """
+
+        def ask(job: JoinJob) -> tuple[Any, ...]:
+            return (job.target, job.files)
+
+        def answer(job: JoinJob, row: tuple[Any, ...]) -> Joined | Failed:
+            return Joined(job.key, *row[1:]) if row[0] else Failed.of(job.key, job.target, job.target, row[1:])
+
+        return self._run("join", jobs, ask, answer)
+
     def _run(
         self,
         verb: str,
@@ -142,7 +157,7 @@ class Copier:
         workers = [] if few else self._workers.take()
         everything = chain(first, waiting)
         if not workers:
-            work = copy_and_digest.copy_file if verb == "copy" else copy_and_digest.hash_file
+            work = copy_and_digest.WORK[verb]
             for job in everything:
                 yield answer(job, copy_and_digest.do_one(work, ask(job)))
             return

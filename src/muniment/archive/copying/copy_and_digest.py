@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from hashlib import _Hash
 
 CHUNK = 1 << 20
@@ -44,7 +44,9 @@ SOURCE, TARGET = "source", "target"
 
 
 class CopyError(Exception):
-    """One file could not be done: side, kind, errno and reason, as in `Failed`."""
+    """One file could not be done: side, kind, errno and reason, as in `Failed`; of several, `path` is the one."""
+
+    path = ""
 
     def __init__(self, side: str, kind: str, number: int, reason: str) -> None:
         self.row = (side, kind, number, reason)
@@ -233,6 +235,87 @@ def copy_file(
         os.close(source)
 
 
+def join_files(
+    target: str,
+    files: Iterable[tuple[str, int, str, str]],
+    *,
+    spread: bool = True,  # noqa: ARG001 - all kinds of work are called in one way
+) -> tuple[int, str]:
+    """Write the bytes of many files one after the other into a new one; their number, and their sha256.
+
+    `files` are path, size in bytes, and algorithm and value of the digest each must have; '' is any. Nothing is left
+    at `target` when it fails.
+
+    Raises:
+        CopyError: A file could not be read (its `path` is told), has another size (`changed`) or digest (`other`),
+            or the storage refused.
+    """
+    whole = hashlib.sha256(usedforsecurity=False)
+    waiting: list[bytes | memoryview] = []
+    size = held = 0
+    with NewFile(target) as out:
+        for path, length, algorithm, value in files:
+            try:
+                for data in _checked_pieces(path, length, algorithm, value):
+                    waiting.append(data)
+                    held += len(data)
+                    if held >= CHUNK:
+                        size += _write_joined(waiting, whole, out)
+                        held = 0
+            except CopyError as trouble:
+                if trouble.row[0] == SOURCE:
+                    trouble.path = path
+                raise
+        size += _write_joined(waiting, whole, out)
+        out.keep()
+    return size, whole.hexdigest()
+
+
+def _write_joined(waiting: list[bytes | memoryview], whole: _Hash, out: NewFile) -> int:
+    data = b"".join(waiting)
+    waiting.clear()
+    whole.update(data)
+    out.write(data)
+    return len(data)
+
+
+def _checked_pieces(path: str, size: int, algorithm: str, value: str) -> Iterator[bytes | memoryview]:
+    """The bytes of a file; an error at its end, if not before, where they are not those that are expected."""
+    source, before = _open_source(path)
+    try:
+        _refuse_other_size(before.st_size, size)
+        if size <= WHOLE:
+            data = _read_whole(source, size)
+            found = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest() if algorithm else value
+            _refuse_other_digest(found, algorithm, value)
+            yield data
+            return
+        hasher = hashlib.new(algorithm or "sha256", usedforsecurity=False)
+        left = size
+        while piece := _read_some(source):
+            left -= len(piece)
+            if left < 0:
+                break
+            hasher.update(piece)
+            yield piece
+        _refuse_other_size(size - left, size)
+        _refuse_other_digest(hasher.hexdigest() if algorithm else value, algorithm, value)
+    finally:
+        os.close(source)
+
+
+def _read_some(source: int) -> bytes:
+    try:
+        return os.read(source, CHUNK)
+    except OSError as error:
+        raise copy_error_of(SOURCE, error) from None
+
+
+def _refuse_other_digest(found: str, algorithm: str, value: str) -> None:
+    if found != value:
+        raise CopyError(SOURCE, "other", 0, f"its {algorithm} is {found}, not {value}")
+
+
 def _open_source(path: str) -> tuple[int, os.stat_result]:
     try:
         source = os.open(path, EXISTING)
@@ -375,10 +458,13 @@ class NewFile:
         self._kept = True
 
 
+WORK: dict[str, Callable[..., tuple[Any, ...]]] = {"copy": copy_file, "hash": hash_file, "join": join_files}
+
+
 def do_batch(batch: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     """Do a batch `(verb, rows, spread)`; each answer is `(True, …)` or `(False, side, kind, errno, reason)`."""
     verb, rows, spread = batch
-    work: Callable[..., tuple[Any, ...]] = copy_file if verb == "copy" else hash_file
+    work: Callable[..., tuple[Any, ...]] = WORK[verb]
     return [do_one(work, row, spread=spread) for row in rows]
 
 

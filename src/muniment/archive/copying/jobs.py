@@ -37,6 +37,26 @@ class HashJob(NamedTuple):
     pieces: bool = False
 
 
+class JoinJob(NamedTuple):
+    """Write the bytes of `files` one after the other into the new file `target`; `size` as in `CopyJob`.
+
+    Each is its path, its size in bytes, and algorithm and value of the digest it must have; '' is any.
+    """
+
+    key: Any
+    target: str
+    files: tuple[tuple[str, int, str, str], ...]
+    size: int = 0
+
+
+class Joined(NamedTuple):
+    """Files were joined: their bytes, and the sha256 of them all."""
+
+    key: Any
+    size: int
+    sha256: str
+
+
 class Copied(NamedTuple):
     """A file came in; `stored` is False when its content was known and nothing was written.
 
@@ -64,14 +84,14 @@ class Hashed(NamedTuple):
 class Failed(NamedTuple):
     """A file could not be done, and nothing of it is left at the target.
 
-    `kind` is missing, denied, special (a link, folder, pipe or device), changed (while it was read)
-    or read (any other refusal) of the source; full or write of the target. `number` is the errno or 0.
+    `kind` is missing, denied, special (a link, folder, pipe or device), changed (while it was read), other (than its
+    digest says) or read (any other refusal) of the source; full or write of the target. `number` is the errno or 0.
     """
 
     key: Any
     path: str
     side: Literal["source", "target"]
-    kind: Literal["missing", "denied", "special", "changed", "read", "full", "write"]
+    kind: Literal["missing", "denied", "special", "changed", "other", "read", "full", "write"]
     number: int
     reason: str
 

@@ -113,8 +113,12 @@ def seal(
     message = record.message or default_message(record.base + 1, len(entries))
     size = sum(size or 0 for size in entries.sizes())
     detail = {"files": len(entries), "bytes": size, "message": message}
-    with syncing_ahead(area.folder) if len(staged) >= _MANY or sum(new.values()) >= _MUCH else contextlib.nullcontext():
+    many = len(staged) >= _MANY or sum(new.values()) >= _MUCH
+    nothing = contextlib.nullcontext()
+    with syncing_ahead(area.folder) if many else nothing, parity or nothing:
         content = new_content(base, draft, staged)
+        if parity:
+            parity.begin(area.parity, area.object, content, new)
         state = payload_state(entries, algorithm)
         version = Version(created, state, message, Agent(record.agent_name, record.agent_address))
         described = instance_record(record, draft, created, provenance, context.log.settled_head(), checked)
@@ -128,7 +132,7 @@ def seal(
         detail["inventory"] = f"{algorithm}:{inventory}"
         area.write_seal({"inventory": inventory, "detail": detail, "checks": drafts_of(checked), **(waiting or {})})
         if parity:
-            parity.make(area.object, area.parity, base, inventory)
+            parity.make(area.object, base, inventory)
     return base
 
 

@@ -1,28 +1,36 @@
 """Parity of a version that is still being built: made in its staging folder, put in place when it is committed.
 
 So its bytes are read while they are still in memory, the disk takes the version in meanwhile, and one flush
-serves both. Nothing depends on it: what could not be made or placed, `protect` makes afterwards.
+serves both. Packs of the files that were brought are begun before the version's records are written, which are
+all in the first pack. Nothing depends on it: what could not be made or placed, `protect` makes afterwards.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from muniment.archive.context import ArchiveContext
-from muniment.archive.disk.durable import remove_tree
+from muniment.archive.disk.durable import make_folder, remove_tree
 from muniment.archive.package.inventory import Inventory
-from muniment.archive.parity import ParitySet
+from muniment.archive.parity import Par2, ParitySet, ToPack
 from muniment.archive.parity.protect import (
     Content,
     contents_in,
+    groups_of,
     has_own,
-    make_sets,
+    is_payload,
+    make_own_sets,
     pack_folder,
+    packs_of,
     place_sets,
     sorted_needs,
 )
 from muniment.content import Progress, quiet
 from muniment.errors.base import MunimentError
+from muniment.errors.parity import ParityNotMade
 
 
 class ParityAhead:
@@ -37,23 +45,64 @@ class ParityAhead:
         self._large: list[Content] = []
         self._made: list[ParitySet] | None = None
         self._folder = root
+        self._begun: _BegunPacks | None = None
 
-    def make(self, staged: Path, folder: Path, inventory: Inventory, digest: str) -> None:
-        """Make it in `folder`, which is not there yet, from the object as it lies at `staged`; a failure leaves none.
+    def begin(
+        self, folder: Path, staged: Path, content: Mapping[str, Mapping[str, str]], sizes: Mapping[str, int]
+    ) -> None:
+        """Begin in `folder`, which is not there yet, with the packs that need none of the version's records.
+
+        `content` has the files it brings, by their names in the object as it lies at `staged`, with their digests;
+        `sizes` their bytes by the archive's first digest.
+        """
+        self._folder = folder
+        if not self._context.config.redundancy:
+            return
+        first = self._context.config.digests[0]
+        brought = [
+            Content(name, Path(f"{staged}/{name}"), sizes[digests[first]], dict(digests))
+            for name, digests in content.items()
+            if name.startswith(f"v{self._version}/") and is_payload(name)
+        ]
+        self._begun = _BegunPacks(self._context, folder, brought)
+
+    def __enter__(self) -> Self:
+        """Nothing runs yet."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """After an error there will be no such version: end what runs, so that its folder can be removed."""
+        if kind and self._begun:
+            self._begun.stop()
+
+    def make(self, staged: Path, inventory: Inventory, digest: str) -> None:
+        """Make the rest from the object as it lies at `staged`; a failure leaves nothing.
 
         `inventory` is the version's, `digest` that of its file.
         """
-        if not self._context.config.redundancy:
+        if self._begun is None:
             return
-        self._folder = folder
-        needs = sorted_needs(contents_in(inventory, digest, self._version, staged.joinpath))
-        pack = pack_folder(self._context.layout, self._root, self._version)
         try:
-            self._made = make_sets(self._context, needs, folder, pack, self._progress)
-            self._large = needs.large
+            self._made = self._all_sets(self._begun, staged, inventory, digest)
         except (MunimentError, OSError):
             # The version does not wait for it. It may be the room that is lacking: what there is of it goes.
-            remove_tree(folder)
+            self._begun.stop()
+            remove_tree(self._folder)
+
+    def _all_sets(self, begun: _BegunPacks, staged: Path, inventory: Inventory, digest: str) -> list[ParitySet]:
+        known = {item.name for item in begun.brought}
+        rest = contents_in(inventory, digest, self._version, staged.joinpath, without=known)
+        needs = sorted_needs([*begun.brought, *rest])
+        self._large = needs.large
+        groups = groups_of(needs.small)
+        if any(groups.get(name) != files for name, files in begun.groups.items()):
+            raise ParityNotMade(path=self._root, reason="the version holds other files than its packs were begun with")
+        left = {name: files for name, files in groups.items() if name not in begun.groups}
+        made = make_own_sets(self._context, needs.large, self._folder, self._progress)
+        make_folder(self._folder / "pack")
+        made += begun.result()
+        made += packs_of(self._context, left, self._folder / "pack", self._folder, packs=len(groups))
+        return made
 
     def place(self) -> bool:
         """Put in place what was made and is on stable storage, after the commit; whether all that is needed is there.
@@ -69,3 +118,52 @@ class ParityAhead:
         placed = not self._made or place_sets(self._context, self._root, self._folder, self._made, pack)
         # A set that others had already may have gone with them, before anybody could know that it is needed here.
         return placed and all(has_own(self._context, item) for item in self._large)
+
+
+class _BegunPacks:
+    """Packs that are made in a thread of their own: `groups` has which, `brought` the files they were chosen from."""
+
+    def __init__(self, context: ArchiveContext, folder: Path, brought: list[Content]) -> None:
+        self.brought = brought
+        everything = groups_of(sorted_needs(self.brought).small)
+        # The first has the records, which are not there yet.
+        self.groups: dict[str, list[ToPack]] = dict(list(everything.items())[1:])
+        self._made: list[ParitySet] = []
+        self._error: BaseException | None = None
+        self._tool: Par2 | None = None
+        self._thread: threading.Thread | None = None
+        if self.groups:
+            try:
+                self._tool = Par2()
+            except MunimentError as error:
+                self._error = error
+                return
+            told = (context, folder, len(everything), self._tool)
+            self._thread = threading.Thread(target=self._make, args=told, daemon=True)
+            self._thread.start()
+
+    def _make(self, context: ArchiveContext, folder: Path, packs: int, tool: Par2) -> None:
+        try:
+            make_folder(folder / "pack")
+            self._made = packs_of(context, self.groups, folder / "pack", folder, packs=packs, tool=tool)
+        except BaseException as error:  # noqa: BLE001 - told to who asks for the result
+            self._error = error
+
+    def stop(self) -> None:
+        """End what runs, and wait for that."""
+        if self._tool:
+            self._tool.stop()
+        if self._thread:
+            self._thread.join()
+
+    def result(self) -> list[ParitySet]:
+        """The sets, when they are made.
+
+        Raises:
+            MunimentError, OSError: They could not be.
+        """
+        if self._thread:
+            self._thread.join()
+        if self._error:
+            raise self._error
+        return self._made

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
+from muniment.archive.copying.copy_and_digest import SOURCE, CopyError, join_files
+from muniment.archive.copying.jobs import Failed
 from muniment.archive.disk import durable
 from muniment.archive.parity import sets as work
 from muniment.archive.parity.files import ParitySet
@@ -15,8 +17,7 @@ from muniment.archive.parity.geometry import geometry
 from muniment.archive.parity.pack_index import Member, PackIndex, index_lines, index_paths, read_index
 from muniment.archive.parity.par2 import Par2, Verdict
 from muniment.archive.parity.salvage import salvage
-from muniment.content.digests import Digest, Hashers, digest_of
-from muniment.content.regular import descriptor_of, open_regular
+from muniment.content.digests import Digest
 from muniment.errors.archive import ReadFailed, SourceChanged
 from muniment.errors.base import BadInput
 from muniment.errors.parity import CannotRepair, ParityNotMade
@@ -60,37 +61,50 @@ def make_for_pack(
     if not redundancy:
         return None
     with work.work_folder(scratch or target_folder) as folder:
-        index = write_stream(files, folder / name)
+        index = write_stream([ToPack(*file) for file in files], folder / name)
         return finish_pack(tool or Par2(), folder, name, index, target_folder, redundancy) if index.size else None
 
 
-def write_stream(files: Iterable[tuple[str, Path, int] | ToPack], stream_path: Path, packs: int = 1) -> PackIndex:
+def index_of(files: Iterable[ToPack], size: int, sha256: str, packs: int = 1) -> PackIndex:
+    """What lies where in a stream of `files`, of so many bytes, with that sha256."""
+    return PackIndex(tuple(Member(file.name, file.size) for file in files), size, sha256, packs)
+
+
+def parts_of(files: Iterable[ToPack]) -> tuple[tuple[str, int, str, str], ...]:
+    """The files as whoever joins them wants to be told.
+
+    Raises:
+        BadInput: Two files have one name.
+    """
+    names: set[str] = set()
+    parts = []
+    for file in files:
+        if file.name in names:
+            raise BadInput(reason=f"two files of a pack have the name {file.name!r}")
+        names.add(file.name)
+        parts.append((os.fspath(file.path), file.size, *(file.digest or ("", ""))))
+    return tuple(parts)
+
+
+def write_stream(files: Sequence[ToPack], stream_path: Path, packs: int = 1) -> PackIndex:
     """Write all bytes of `files` one after the other, and say what lies where.
 
     Raises:
         BadInput, ParityNotMade, SourceChanged, ReadFailed, DiskFull, WriteFailed: As `make_for_pack`.
     """
-    members: dict[str, Member] = {}
-    hashers = Hashers(("sha256",))
-
-    def pieces() -> Iterator[bytes]:
-        for item in files:
-            file = ToPack(*item)
-            if file.name in members:
-                raise BadInput(reason=f"two files of a pack have the name {file.name!r}")
-            members[file.name] = Member(file.name, file.size)
-            if file.size < _PIECE:
-                yield _read_whole(file)
-            else:
-                yield from _read_exactly(file)
-
-    def joined() -> Iterator[bytes]:
-        for data in _joined(pieces()):
-            hashers.update(data)
-            yield data
-
-    durable.write_file(stream_path, joined())
-    return PackIndex(tuple(members.values()), hashers.size, hashers.values()["sha256"], packs)
+    parts = parts_of(files)
+    try:
+        size, sha256 = join_files(os.fspath(stream_path), parts)
+    except CopyError as trouble:
+        side, kind, _, reason = trouble.row
+        if kind == "changed":
+            raise SourceChanged(path=trouble.path) from trouble
+        if kind == "other":
+            raise ParityNotMade(path=trouble.path, reason=reason) from trouble
+        if side == SOURCE:
+            raise ReadFailed(path=trouble.path, reason=reason) from trouble
+        raise Failed.of(None, "", os.fspath(stream_path), trouble.row).error() from trouble
+    return index_of(files, size, sha256, packs)
 
 
 def finish_pack(
@@ -180,65 +194,6 @@ def repair_pack(
                 reason = f"the repaired bytes have the sha256 {found}, not {index.sha256}"
                 raise CannotRepair(path=parity_folder / name, reason=reason)
         return _cut(index, folder / name, wanted)
-
-
-def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces that are worth a write each."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= _PIECE:
-            yield b"".join(waiting)
-            waiting.clear()
-            size = 0
-    yield b"".join(waiting)
-
-
-def _read_whole(file: ToPack) -> bytes:
-    """All bytes of a file of less than a piece. Of such there are ten thousands: each call counts."""
-    try:
-        descriptor = descriptor_of(file.path)
-        try:
-            # One byte more than there should be, so that the answer tells the end as well.
-            data = os.read(descriptor, file.size + 1)
-            while len(data) < file.size and (more := os.read(descriptor, file.size + 1 - len(data))):
-                data += more
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise ReadFailed(path=file.path, reason=error.strerror or str(error)) from error
-    if len(data) != file.size:
-        raise SourceChanged(path=file.path)
-    if file.digest:
-        _refuse_other(file, file.digest, digest_of(data, file.digest.algorithm))
-    return data
-
-
-def _read_exactly(file: ToPack) -> Iterator[bytes]:
-    left = file.size
-    hashers = Hashers([file.digest.algorithm] if file.digest else [])
-    try:
-        with open_regular(file.path) as stream:
-            while data := stream.read(min(_PIECE, left + 1)):
-                left -= len(data)
-                if left < 0:
-                    raise SourceChanged(path=file.path)
-                hashers.update(data)
-                yield data
-    except OSError as error:
-        raise ReadFailed(path=file.path, reason=error.strerror or str(error)) from error
-    if left:
-        raise SourceChanged(path=file.path)
-    if file.digest:
-        _refuse_other(file, file.digest, hashers.values()[file.digest.algorithm])
-
-
-def _refuse_other(file: ToPack, wanted: Digest, found: str) -> None:
-    if found != wanted.value:
-        reason = f"its {wanted.algorithm} is {found}, not {wanted.value}"
-        raise ParityNotMade(path=file.path, reason=reason)
 
 
 def _stream(index: PackIndex, present: Mapping[str, Path]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from muniment.archive.disk.repaired import newest_copy, repaired_copies
 from muniment.archive.package.inventory import NAME, Inventory, sidecar_of
 from muniment.archive.package.names import PAYLOAD
 from muniment.archive.package.objects import version_inventory
-from muniment.archive.parity import PACK, PARITY_FROM, ParitySet, ToPack, make_many
+from muniment.archive.parity import PACK, PARITY_FROM, Par2, ParitySet, ToPack, make_many
 from muniment.archive.parity.several_packs import make_packs, pack_names, shared_out
 from muniment.archive.parity.sidecar import ParityFile, read_digests, sidecar_path
 from muniment.content import Digest, Progress, quiet
@@ -91,11 +91,22 @@ def content_of(context: ArchiveContext, root: Path, version: int) -> Iterator[Co
     yield from contents_in(inventory, digest, version, lambda name: newest_copy(root / name, context.layout.root))
 
 
-def contents_in(inventory: Inventory, digest: str, version: int, place: Callable[[str], Path]) -> Iterator[Content]:
-    """As `content_of`, by an inventory that is at hand and its digest; `place` says where a file lies."""
+def contents_in(
+    inventory: Inventory,
+    digest: str,
+    version: int,
+    place: Callable[[str], Path],
+    *,
+    without: Container[str] = (),
+) -> Iterator[Content]:
+    """As `content_of`, by an inventory that is at hand and its digest; `place` says where a file lies.
+
+    Files whose names are in `without` are left out.
+    """
     prefix = f"v{version}/"
     for path, digests in inventory.content_of(version):
-        yield _content(path, place(path), digests)
+        if path not in without:
+            yield _content(path, place(path), digests)
     name = f"{prefix}{NAME}"
     yield _content(name, place(name), {inventory.algorithm: digest})
     text = sidecar_of(digest)
@@ -117,13 +128,32 @@ def needs_of(context: ArchiveContext, root: Path, version: int) -> Needs:
     return sorted_needs(content_of(context, root, version))
 
 
-def sorted_needs(contents: Iterator[Content]) -> Needs:
+def sorted_needs(contents: Iterable[Content]) -> Needs:
     """Which of the files have a set each, and which share the pack."""
     needs = Needs([], [])
     for content in contents:
-        large = content.size >= PARITY_FROM and "sha256" in content.digests
-        (needs.large if large else needs.small).append(content)
+        (needs.large if is_large(content.size, content.digests) else needs.small).append(content)
     return needs
+
+
+def is_payload(name: str) -> bool:
+    """Whether a file of a version is one that was brought, and no record of it."""
+    return name.partition("/content/")[2].startswith(PAYLOAD)
+
+
+def is_large(size: int, digests: Mapping[str, str]) -> bool:
+    """Whether a file of so many bytes has a set of its own."""
+    return size >= PARITY_FROM and "sha256" in digests
+
+
+def groups_of(small: Iterable[Content]) -> dict[str, list[ToPack]]:
+    """Which of a version's small files go into which of its packs."""
+    payload: list[ToPack] = []
+    records: list[ToPack] = []
+    for item in small:
+        of = payload if is_payload(item.name) else records
+        of.append(ToPack(item.name, item.path, item.size, item.digest))
+    return shared_out(payload, records)
 
 
 def make_all_packs(context: ArchiveContext, small: list[Content], target: Path, scratch: Path) -> list[ParitySet]:
@@ -133,13 +163,28 @@ def make_all_packs(context: ArchiveContext, small: list[Content], target: Path, 
         ParityNotMade: A file is not what was recorded: it has to be repaired first.
         MunimentError: As `make_packs`.
     """
-    payload: list[ToPack] = []
-    records: list[ToPack] = []
-    for item in small:
-        of = payload if item.name.partition("/content/")[2].startswith(PAYLOAD) else records
-        of.append(ToPack(item.name, item.path, item.size, item.digest))
+    groups = groups_of(small)
+    last_first = dict(reversed(groups.items()))
+    return packs_of(context, last_first, target, scratch, packs=len(groups))
+
+
+def packs_of(
+    context: ArchiveContext,
+    groups: Mapping[str, list[ToPack]],
+    target: Path,
+    scratch: Path,
+    *,
+    packs: int,
+    tool: Par2 | None = None,
+) -> list[ParitySet]:
+    """As `make_packs`, with the archive's redundancy and processes.
+
+    Raises:
+        ParityNotMade: A file is not what was recorded: it has to be repaired first.
+        MunimentError: As `make_packs`.
+    """
     try:
-        return make_packs(shared_out(payload, records), target, context.config.redundancy, scratch)
+        return make_packs(groups, target, context.config.redundancy, scratch, context.copier, packs=packs, tool=tool)
     except (SourceChanged, ReadFailed) as error:
         raise ParityNotMade(path=error.details["path"], reason="it is not as it was recorded") from error
 
@@ -193,13 +238,22 @@ def make_sets(context: ArchiveContext, needs: Needs, scratch: Path, pack: Path, 
     Raises:
         MunimentError: As `protect`.
     """
-    make_folder(scratch / "files")
-    missing = [(item.path, item.digests["sha256"]) for item in needs.large if not has_own(context, item)]
-    made = list(make_many(missing, scratch / "files", context.config.redundancy, progress=progress, total=len(missing)))
+    made = make_own_sets(context, needs.large, scratch, progress)
     if missing_packs(context, pack):
         make_folder(scratch / "pack")
         made += make_all_packs(context, needs.small, scratch / "pack", scratch)
     return made
+
+
+def make_own_sets(context: ArchiveContext, large: list[Content], scratch: Path, progress: Progress) -> list[ParitySet]:
+    """Make the sets of large files that are missing in `scratch`.
+
+    Raises:
+        MunimentError: As `protect`.
+    """
+    make_folder(scratch / "files")
+    missing = [(item.path, item.digests["sha256"]) for item in large if not has_own(context, item)]
+    return list(make_many(missing, scratch / "files", context.config.redundancy, progress=progress, total=len(missing)))
 
 
 def place_sets(context: ArchiveContext, root: Path, scratch: Path, made: list[ParitySet], pack: Path) -> bool:

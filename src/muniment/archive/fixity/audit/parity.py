@@ -8,7 +8,7 @@ from pathlib import Path
 from muniment.archive.fixity.audit.resource import ObjectCheck
 from muniment.archive.parity import PACK, PARITY_FROM, check_set
 from muniment.archive.parity.protect import file_set_folder, has_set, pack_folder, set_places
-from muniment.archive.parity.several_packs import PACK_BYTES, pack_names
+from muniment.archive.parity.several_packs import may_be_several, pack_names
 from muniment.content import FINDINGS, Finding
 
 _CODES = {"missing": "M402", "damaged": "M402", "unreadable": "M104", "unrecorded": "M105"}
@@ -34,7 +34,7 @@ def check_packs(check: ObjectCheck, *, fast: bool) -> None:
     if not check.context.config.redundancy:
         return
     # Only of so much can there be several: the index of one need not be opened to know it.
-    several = sum(check.sizes.values()) >= PACK_BYTES
+    several = may_be_several(sum(check.sizes.values()))
     for number in range(1, check.head + 1):
         folder = pack_folder(check.context.layout, check.root, number)
         for name in pack_names(*set_places(check.context, folder)) if several else (PACK,):
