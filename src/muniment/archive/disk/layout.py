@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from muniment.content.identity import to_uri
@@ -13,6 +13,7 @@ from muniment.content.identity import to_uri
 SETTINGS = "muniment.json"
 LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 _LONGEST_NAME = 100
+_REMEMBERED = 256
 _ENCODED = re.compile(r"[^A-Za-z0-9_-]+")
 TUPLE_SIZE = 3
 TUPLES = 2
@@ -83,14 +84,17 @@ class ArchiveLayout:
     def tombstone(self, project: str, resource: str) -> Path:
         """The record that a resource was purged."""
         digest = object_digest(to_uri(project, resource))
-        return self.tombstones / digest[:2] / f"{digest}.json"
+        return self.tombstones.joinpath(digest[:2], f"{digest}.json")
 
 
+# One commit asks a dozen times for the same; what walks an archive asks once for each.
+@lru_cache(maxsize=_REMEMBERED)
 def object_digest(uri: str) -> str:
     """The sha256 of an OCFL object id."""
     return hashlib.sha256(uri.encode("utf-8")).hexdigest()
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def object_parts(uri: str) -> tuple[str, ...]:
     """The folders from a storage root of our layout to the object with the id `uri`.
 

@@ -79,6 +79,9 @@ class LogFiles:
             yield from _files(bucket)
 
     def _buckets(self) -> list[Path]:
+        return [self._folder / name for name in self._bucket_names()]
+
+    def _bucket_names(self) -> list[str]:
         try:
             with os.scandir(self._folder) as entries:
                 names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
@@ -86,13 +89,15 @@ class LogFiles:
             return []
         except OSError as error:
             raise ReadFailed(path=self._folder, reason=error.strerror) from error
-        return [self._folder / name for name in names if _BUCKET_NAME.fullmatch(name)]
+        return [name for name in names if _BUCKET_NAME.fullmatch(name)]
 
     def _listed(self) -> Path | None:
-        for bucket in reversed(self._buckets()):
-            name = max(_names(bucket), default="")
+        known = self._known
+        for bucket in reversed(self._bucket_names()):
+            name = max(_names(f"{self._folder}/{bucket}"), default="")
             if name:
-                return bucket / name
+                same = known is not None and known.parts[-2:] == (bucket, name)
+                return known if same else self._folder.joinpath(bucket, name)
         return None
 
     def _following(self, path: Path) -> Path | None:
@@ -113,7 +118,7 @@ def _name(first: int) -> str:
 _LAST = _name(10**12 - 1)
 
 
-def _names(bucket: Path) -> list[str]:
+def _names(bucket: str | Path) -> list[str]:
     try:
         return [name for name in os.listdir(bucket) if _FILE_NAME.fullmatch(name)]
     except FileNotFoundError:

@@ -44,7 +44,7 @@ class Mirror:
 
     def of(self, path: Path) -> Path:
         """The mirror of one of the log's files."""
-        return self._folder / path.parent.name / path.name
+        return self._folder.joinpath(*path.parts[-2:])
 
     def is_level(self, path: Path) -> bool:
         """Whether a file of the log and its mirror have the same size."""

@@ -218,7 +218,7 @@ class ContentWriter:
         if self._is_promised(folder):
             return False
         try:
-            make_folder(Path(folder))
+            make_folder(folder)
         except WriteFailed as error:
             if isinstance(error.__cause__, NotADirectoryError):
                 return False

@@ -98,6 +98,8 @@ class StagingArea:
         """The version's folder as it is being built."""
         self.content = self.version / "content"
         """Where the version's files go."""
+        self.seal = folder / "seal.json"
+        """The record that the version is complete."""
         self.journal = folder / "journal.jsonl"
         """What was done, a line each."""
 
@@ -123,7 +125,9 @@ class StagingArea:
         area = cls(fresh, record, lock)
         try:
             write_file(fresh / "transaction.json", record.as_bytes(), sync=lasting)
-            for place in reversed([area.content, *area.content.parents[: -len(fresh.parts)]]):
+            place = os.fspath(fresh)
+            for name in area.content.parts[len(fresh.parts) :]:
+                place = f"{place}/{name}"
                 make_folder(place)
             make_folder(layout.transactions)
             if lasting:
@@ -181,11 +185,6 @@ class StagingArea:
     def parity(self) -> Path:
         """Where the version's parity is made."""
         return self.folder / "parity"
-
-    @property
-    def seal(self) -> Path:
-        """The record that the version is complete."""
-        return self.folder / "seal.json"
 
     def restate(self, *, message: str | None = None, committed_by: str | None = None) -> None:
         """Change what the transaction says it is for, or who commits it.

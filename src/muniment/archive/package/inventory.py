@@ -193,9 +193,9 @@ class Inventory:
             DiskFull, WriteFailed: The storage refused.
         """
         hasher = hashlib.new(self.algorithm, usedforsecurity=False)
-        write_file(folder / NAME, hashed(self.pieces(), hasher))
+        write_file(f"{folder}/{NAME}", hashed(self.pieces(), hasher))
         digest = hasher.hexdigest()
-        write_file(folder / f"{NAME}.{self.algorithm}", sidecar_of(digest))
+        write_file(f"{folder}/{NAME}.{self.algorithm}", sidecar_of(digest))
         return digest
 
 
