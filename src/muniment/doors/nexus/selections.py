@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from muniment.database import Database
 from muniment.database.tables import nexus_crcs, nexus_selections
@@ -22,6 +22,12 @@ from muniment.errors.nexus import IdTaken, SelectionNotFound
 from muniment.layouts.selection import Format, SelectionEntry
 
 _AT_ONCE = 500
+# Put together once, as it is asked for each resource that is made.
+_IN_USE = select(nexus_selections.c.id).where(
+    nexus_selections.c.project == bindparam("in_project"),
+    nexus_selections.c.id == bindparam("with_id"),
+    nexus_selections.c.expires_at > bindparam("now"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +101,8 @@ class Selections:
 
     def has(self, project: str, id: str) -> bool:
         """Whether an id is in use by a selection."""
-        here = (nexus_selections.c.project == project) & (nexus_selections.c.id == id)
-        query = select(nexus_selections.c.id).where(here & (nexus_selections.c.expires_at > self.clock()))
-        return self._database.read(lambda connection: connection.execute(query).first()) is not None
+        asked = {"in_project": project, "with_id": id, "now": self.clock()}
+        return self._database.read(lambda connection: connection.execute(_IN_USE, asked).first()) is not None
 
     def listed(self, projects: Sequence[str] | None, limit: int = 200) -> list[Definition]:
         """What has not expired of these projects (None: of all), the newest first, without the entries."""
