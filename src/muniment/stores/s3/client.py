@@ -20,7 +20,7 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
 )
-from botocore.utils import parse_timestamp
+from botocore.utils import determine_content_length, parse_timestamp
 
 from muniment import __version__
 from muniment.content.requests import RequestCounts
@@ -51,6 +51,8 @@ _SKEWED = frozenset({"RequestTimeTooSkewed"})
 _MOST_SKEW = 600.0
 """Seconds; services refuse from a quarter of an hour on, and some earlier."""
 _COLD = frozenset({"InvalidObjectState"})
+_ASKS_FIRST = 1 << 20
+"""Bytes of a body from which on the service is asked whether it wants it, before it is sent."""
 _BUSY = frozenset({"500", "502", "503", "504", "InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout"})
 UNKNOWN_CONDITION = frozenset({"501", "NotImplemented"})
 """How a service says that it does not know `If-None-Match`."""
@@ -219,7 +221,16 @@ def _client(session: boto3.session.Session, service: Service, tries: int, *, sig
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return session.client("s3", endpoint_url=service.endpoint, config=config)
+    client = session.client("s3", endpoint_url=service.endpoint, config=config)
+    client.meta.events.register_last("before-call.s3", _send_at_once)
+    return client
+
+
+def _send_at_once(params: dict[str, Any], **_: object) -> None:
+    """Send a small body with its headers: asking first (`Expect: 100-continue`) is one more way there and back."""
+    length = determine_content_length(params.get("body"))
+    if length is not None and length < _ASKS_FIRST:
+        params["headers"].pop("Expect", None)
 
 
 def code_of(error: ClientError) -> str:
