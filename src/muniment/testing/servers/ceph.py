@@ -57,7 +57,7 @@ osd max object name len = 2048
 osd memory target = 939524096
 [client.rgw.a]
 rgw data = {folder}/rgw
-rgw frontends = beast endpoint=127.0.0.1:{port}
+rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw dns name = localhost
 rgw enable usage log = false
 rgw gc obj min wait = 1
