@@ -38,6 +38,7 @@ def test_a_writer_puts_its_beginning_anew_once_an_hour(tmp_path: Path, monkeypat
                 begun.append(clock)
 
     monkeypatch.setattr(of_intake, "PACK", 8)  # so that each file is one put
+    monkeypatch.setattr(of_intake, "UPLOADS", 1)  # one after the other, as the clock counts them
     monkeypatch.setattr(home, "Intake", partial(Intake, clock=lambda: clock))
     with BucketArchive.make(keys, tmp_path / "state", workers=0) as archive:
         with archive.new("film") as transaction:

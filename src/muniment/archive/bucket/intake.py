@@ -15,13 +15,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import INTAKE, object_place
@@ -43,6 +42,8 @@ ALIVE_EVERY = 3600.0
 """Seconds after which a writer that is still uploading shows that it lives, by putting `begin` anew."""
 AT_ONCE = 16
 """Requests on their way at once."""
+UPLOADS = 4
+"""Packs and large files on their way at once: memory holds one pack more."""
 
 
 class Staged(NamedTuple):
@@ -260,45 +261,34 @@ class Intake:
     ) -> Iterator[tuple[int, str, Staged]]:
         """Put files, large ones each under a key, small ones together; yields where each of each object lies."""
         large: list[tuple[int, str, Path]] = []
-        with tempfile.TemporaryFile() as pack:
-            number, filled = 1, 0
+        with _Upload(self._keys, self._stay_alive) as upload:
+            number, pack = 1, bytearray()
             for count, name, path in names:
                 size = path.lstat().st_size
                 if size > LARGEST_SMALL:
                     large.append((count, name, path))
                     continue
-                if filled + size > PACK:
-                    self._put_pack(number, pack, sizes)
-                    number, filled = number + 1, 0
+                if len(pack) + size > PACK:
+                    sizes[self._pack(number)] = len(pack)
+                    upload.begin(self._pack(number), bytes(pack))
+                    number, pack = number + 1, bytearray()
+                start = len(pack)
                 with open_regular(path) as file:
-                    pack.write(file.read())
-                yield count, name, Staged(f"{self._prefix}pack/{number}", filled, size, alone=False)
-                filled += size
-            if filled:
-                self._put_pack(number, pack, sizes)
-        with ThreadPoolExecutor(4, thread_name_prefix="intake") as pool:
-            keys = [f"{self._prefix}big/{number}" for number in range(1, len(large) + 1)]
-            sent = [pool.submit(self._keys.put, key, path) for key, (_, _, path) in zip(keys, large, strict=True)]
-            try:
-                for key, (count, name, path), future in zip(keys, large, sent, strict=True):
-                    while wait([future], timeout=ALIVE_EVERY).not_done:
-                        self._stay_alive()  # one file may take days
-                    future.result()
-                    self._stay_alive()
-                    sizes[key] = path.stat().st_size
-                    yield count, name, Staged(key, 0, sizes[key], alone=True)
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                    pack += file.read()
+                yield count, name, Staged(self._pack(number), start, size, alone=False)
+            if pack:
+                sizes[self._pack(number)] = len(pack)
+                upload.begin(self._pack(number), bytes(pack))
+            del pack
+            for number, (count, name, path) in enumerate(large, 1):
+                key = f"{self._prefix}big/{number}"
+                sizes[key] = path.stat().st_size
+                upload.begin(key, path)
+                yield count, name, Staged(key, 0, sizes[key], alone=True)
+            upload.end()
 
-    def _put_pack(self, number: int, pack: Any, sizes: dict[str, int]) -> None:
-        pack.seek(0)
-        data = pack.read()  # of 16 MiB at most
-        pack.seek(0)
-        pack.truncate()
-        key = f"{self._prefix}pack/{number}"
-        self._stay_alive()
-        self._keys.put(key, data)
-        sizes[key] = len(data)
+    def _pack(self, number: int) -> str:
+        return f"{self._prefix}pack/{number}"
 
     def _touch(self) -> None:
         self._keys.put(self.begin, self._began)
@@ -315,6 +305,50 @@ class Intake:
             if there.get(key) != size:
                 found = str(there.get(key, "nothing"))
                 raise StoredWrong(store=str(self._keys), key=key, what="size", found=found, expected=str(size))
+
+
+class _Upload:
+    """Puts of packs and of large files, several at once; who waits for one shows meanwhile that the writer lives."""
+
+    def __init__(self, keys: Keys, stay_alive: Callable[[], None]) -> None:
+        self._keys = keys
+        self._stay_alive = stay_alive
+        self._pool = ThreadPoolExecutor(UPLOADS, thread_name_prefix="intake")
+        self._waiting: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, key: str, source: bytes | Path) -> None:
+        """Have a key put; waits while others are on their way, for each pack takes memory.
+
+        Raises:
+            StorageError, RemoteError: An earlier one was not put.
+        """
+        self._stay_alive()
+        self._waiting.append(self._pool.submit(self._keys.put, key, source))
+        while len(self._waiting) >= UPLOADS:
+            self._await()
+
+    def end(self) -> None:
+        """Wait until all is there.
+
+        Raises:
+            StorageError, RemoteError: One was not put.
+        """
+        while self._waiting:
+            self._await()
+
+    def _await(self) -> None:
+        while not wait(self._waiting, timeout=ALIVE_EVERY, return_when=FIRST_COMPLETED).done:
+            self._stay_alive()  # one file may take days
+        for each in [each for each in self._waiting if each.done()]:
+            self._waiting.remove(each)
+            each.result()
+        self._stay_alive()
 
 
 def transactions(keys: Keys) -> list[str]:

@@ -68,10 +68,10 @@ def _lay_out_object(home: BucketHome, sealed: SealedObject, local: Path | None) 
 def _lay_out_one(
     home: BucketHome, sealed: SealedObject, path: str, at: Staged, local: Path | None, expected: dict[str, str]
 ) -> None:
-    if local is not None:
+    if at.alone and (local is None or not home.worm):
+        home.keys.copy(at.key, sealed.place + path)  # within the store, where its own bytes need not come here
+    elif local is not None:
         home.keys.put(sealed.place + path, local / path)
-    elif at.alone:
-        home.keys.copy(at.key, sealed.place + path)
     else:
         with home.keys.open(at.key, at.start, at.size) as stream:
             data = stream.read()
