@@ -20,7 +20,8 @@ from bench import history, peers
 from bench.machine import scratch
 from bench.racing import Racer, Track, race
 from muniment.access import Authority
-from muniment.archive import Archive
+from muniment.archive import Archive, commit_several
+from muniment.archive.index.rebuild import FEW_OBJECTS
 
 FLAT = 1.5
 """How many times the processor time of the smallest that of the largest may be, where it has to stay the same."""
@@ -48,7 +49,8 @@ def run(*, rounds: int, quick: bool) -> None:
             _instances(archive, 50 if quick else 200)
         for processes in (1, 2):
             _answers(place, key, sizes, rounds, processes)
-        _walks(place, rounds)
+        _one_more(place, sizes)
+        _walks(home / "walked", rounds)
         _batch(home, rounds, 1_000 if quick else 10_000)
 
 
@@ -76,9 +78,13 @@ def _answers(place: Path, key: str, sizes: tuple[int, ...], rounds: int, process
                 used.append(cpu)
                 measured[f"muniment, {what} of {size:,} files"] = (waited / 1e3, cpu / 1e3)
                 print(f"  {what} of {size:>7,} files   {cpu:7.2f}   {waited:7.2f}", flush=True)
-            if used[-1] > FLAT * used[0] + _NOISE:
-                raise SystemExit(f"{what} is not flat: {used[0]:.2f} to {used[-1]:.2f} ms")
+            _refuse_growth(what, used[0], used[-1])
     history.note(title, measured)
+
+
+def _refuse_growth(what: str, least: float, most: float) -> None:
+    if most > FLAT * least + _NOISE:
+        raise SystemExit(f"{what} is not flat: {least:.2f} to {most:.2f} ms")
 
 
 def _turn(pid: int, port: int, key: str, address: str) -> tuple[float, float]:
@@ -114,23 +120,64 @@ def _instances(archive: Archive, count: int) -> None:
             print(f"  {number:5}   {1e3 * (time.process_time() - start):7.1f}   {size / 1e3:7.0f}", flush=True)
 
 
-def _walks(place: Path, rounds: int) -> None:
-    title = "Walking, ms of processor for each resource"
+def _one_more(place: Path, sizes: tuple[int, ...]) -> None:
+    """One file added to resources of more and more: the list of files is written anew, so the time is by the file."""
+    title = "One file more, ms of processor and for each thousand files that are there"
+    print(f"\n{title}", flush=True)
+    measured: dict[str, tuple[float, float]] = {}
+    shares = []
     with Archive(place, parity=False) as archive:
-        count = archive.count()
-        spent: dict[str, list[float]] = {"muniment reindex": [], "muniment audit --fast": []}
-        for _ in range(rounds):
-            for name, work in (
-                ("muniment reindex", archive.reindex),
-                ("muniment audit --fast", lambda: list(archive.audit(fast=True))),
-            ):
-                start = _own_cpu()
-                work()
-                spent[name].append(_own_cpu() - start)
-    print(f"\n{title}")
-    for name, seconds in spent.items():
-        print(f"  {name:24} {1e3 * median(seconds) / count:8.2f}")
-    history.note(title, {name: (median(seconds), median(seconds)) for name, seconds in spent.items()})
+        for size in sizes:
+            spent = []
+            for number in range(3):
+                start = time.process_time()
+                with archive.get(f"files-{size}", "a") as transaction:
+                    transaction.add(b"%d\n" % number, f"one-more-{number}")
+                spent.append(time.process_time() - start)
+            used = min(spent)
+            shares.append(1e6 * used / size)
+            measured[f"muniment, one file more than {size:,}"] = (used, used)
+            print(f"  {size:>7,}   {1e3 * used:8.1f}   {shares[-1]:8.2f}", flush=True)
+    _refuse_growth("one file more, for each thousand files,", shares[-2], shares[-1])
+    history.note(title, measured)
+
+
+def _walks(place: Path, rounds: int) -> None:
+    """Few resources, and so many that other processes help: each takes what each takes."""
+    title = "Walking, ms of processor for each resource"
+    print(f"\n{title}", flush=True)
+    least: dict[str, list[float]] = {}
+    measured: dict[str, tuple[float, float]] = {}
+    with Archive.init(place, redundancy=0) as archive:
+        for count in (FEW_OBJECTS // 4, FEW_OBJECTS + FEW_OBJECTS // 4):
+            _fill(archive, count)
+            spent: dict[str, list[float]] = {"muniment reindex": [], "muniment audit --fast": []}
+            for _ in range(rounds):
+                for name, work in (
+                    ("muniment reindex", archive.reindex),
+                    ("muniment audit --fast", lambda: list(archive.audit(fast=True))),
+                ):
+                    start = _own_cpu()
+                    work()
+                    spent[name].append(_own_cpu() - start)
+            for name, seconds in spent.items():
+                least.setdefault(name, []).append(1e3 * min(seconds) / count)
+                measured[f"{name}, {count:,} resources"] = (median(seconds), median(seconds))
+                print(f"  {name:22} {count:6,} resources {1e3 * median(seconds) / count:8.2f}", flush=True)
+    for name, (few, many) in least.items():
+        _refuse_growth(name, few, many)
+    history.note(title, measured)
+
+
+def _fill(archive: Archive, count: int) -> None:
+    """Small resources, until there are so many."""
+    for first in range(archive.count(), count, 100):
+        transactions = [archive.new(f"r{number:06}") for number in range(first, min(first + 100, count))]
+        for transaction in transactions:
+            transaction.add(transaction.id.encode(), "f")
+        for done in commit_several(transactions):
+            if isinstance(done, Exception):
+                raise done
 
 
 def _batch(home: Path, rounds: int, count: int) -> None:
