@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,10 @@ from muniment.archive.disk.durable import (
     write_file,
 )
 from muniment.archive.disk.layout import SETTINGS, TUPLES, ArchiveLayout
+from muniment.archive.disk.locks import exclusive
+from muniment.archive.disk.root_files import PLACES as RECORDS
 from muniment.archive.disk.root_files import RootFiles
+from muniment.archive.eventlog.lines import event_of
 from muniment.archive.package.inventory import NAME, parse_inventory, sidecar_of
 from muniment.archive.package.objects import declare, head_of
 from muniment.content import Hashers, Progress, quiet
@@ -78,26 +81,62 @@ def mirror_bucket(home: BucketHome, config: ArchiveConfig, target: Path, progres
     """
     layout = ArchiveLayout(target, target)
     _begin(layout, config)
-    came = 0
-    for each in home.keys.list(EVENTS):
-        place = target / each.key
-        if not place.exists():
-            with home.keys.open(each.key) as stream:
-                data = stream.read()
-            _put_whole(layout, layout.log_mirror / place.parent.name / place.name, data)
-            _put_whole(layout, place, data)
-            came += 1
+    came, told = _mirror_log(home, layout, config)
     for each in home.keys.list("tombstones/"):
         with home.keys.open(each.key) as stream:
             _put_whole(layout, target / each.key, stream.read())
-    there = set()
     for project, id in objects_of(home.keys):  # noqa: A001 - the field's name
-        came += _mirror_object(home, layout, config, project, id)
-        there.add(layout.object(project, id))
+        # What was committed since the log was read, or has no event yet, comes the next time: nothing vouches for it.
+        if (project, id) in told:
+            came += _mirror_object(home, layout, config, (project, id), told[project, id])
         progress("mirroring", came, None)
     if not (target / SETTINGS).exists():
         _put_whole(layout, target / SETTINGS, config_bytes(config))
     return came
+
+
+def _mirror_log(
+    home: BucketHome, layout: ArchiveLayout, config: ArchiveConfig
+) -> tuple[int, dict[tuple[str, str], int]]:
+    """Bring the log; how many of its files came, and the newest instance of each resource that all of it tells of."""
+    came, told = 0, dict[tuple[str, str], int]()
+    with exclusive(layout.locks / "events"):
+        stored = {each.key: each.size for each in home.keys.list(EVENTS)}
+        _set_own_events_aside(layout, config, stored)
+        for key in stored:
+            place = layout.root / key
+            if place.exists():
+                data = place.read_bytes()
+            else:
+                with home.keys.open(key) as stream:
+                    data = stream.read()
+                _put_whole(layout, layout.log_mirror / place.parent.name / place.name, data)
+                _put_whole(layout, place, data)
+                came += 1
+            for found in map(event_of, data.splitlines(keepends=True)):
+                if found is None or found[1].outcome != "success":
+                    continue
+                event = found[1]
+                if event.event == "ingestion":
+                    told[event.project, event.resource] = event.instance
+                elif event.event == "deletion":
+                    told.pop((event.project, event.resource), None)
+    return came, told
+
+
+def _set_own_events_aside(layout: ArchiveLayout, config: ArchiveConfig, stored: Mapping[str, int]) -> None:
+    """Take out of the folder's log what was written there and not in the bucket, such as the event of an audit.
+
+    The bucket's next event has the number of the first of these. They are kept, below `staging/mirror-of/`.
+    """
+    aside = layout.staging / "mirror-of" / config.id / f"own-events-{new_uuid()}"
+    for place in sorted(layout.events.glob("*/*.jsonl")):
+        if stored.get(place.relative_to(layout.root).as_posix()) != place.stat().st_size:
+            make_folder(aside)
+            (layout.log_mirror / place.parent.name / place.name).unlink(missing_ok=True)
+            rename(place, aside / place.name)
+            sync_folder(aside)
+            sync_folder(place.parent)
 
 
 def _begin(layout: ArchiveLayout, config: ArchiveConfig) -> None:
@@ -117,16 +156,19 @@ def _begin(layout: ArchiveLayout, config: ArchiveConfig) -> None:
         make_folder(folder)
     make_folder(layout.staging / "mirror-of" / config.id)
     files = archive_files()
-    for name, content in files.items():
+    record = RootFiles({**files, SETTINGS: config_bytes(config)}).as_bytes()
+    for name, content in {**files, **dict.fromkeys(RECORDS, record)}.items():
         if not (root / name).exists():
-            make_folder((root / name).parent)
-            write_file(root / name, content)
-    RootFiles({**files, SETTINGS: config_bytes(config)}).write(root)
+            _put_whole(layout, root / name, content)
 
 
-def _mirror_object(home: BucketHome, layout: ArchiveLayout, config: ArchiveConfig, project: str, id: str) -> int:
+def _mirror_object(
+    home: BucketHome, layout: ArchiveLayout, config: ArchiveConfig, what: tuple[str, str], told: int
+) -> int:
+    """Bring the instances of a resource up to the one that the log tells of; how many files came."""
+    project, id = what  # noqa: A001 - the field's name
     root, came = layout.object(project, id), 0
-    newest = home.newest(project, id)
+    newest = min(home.newest(project, id), told)
     for number in range(head_of(root) + 1, newest + 1):
         came += _mirror_version(home, layout, config, project, id, number)
     if came and (newest == 1 or config.mode is not Mode.WORM):
