@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
@@ -17,17 +17,19 @@ from typing import BinaryIO
 from urllib.parse import unquote
 
 from muniment.archive import Archive, Instance
+from muniment.content.events import UNREADABLE, Event, Head
 from muniment.content.pieces import PIECE
 from muniment.content.times import seconds
 from muniment.doors.nexus.documents import Documents
 from muniment.doors.nexus.manifest import MANIFEST, Manifest
-from muniment.doors.nexus.projects import Project, Projects
+from muniment.doors.nexus.projects import RESERVED, Project, Projects
 from muniment.doors.nexus.records import Content, Records, Revision, contents_of
 from muniment.doors.nexus.selections import Crcs, Definition
 from muniment.errors.access import AuthorizationFailed
+from muniment.errors.archive import DamagedRecord
 from muniment.errors.nexus import EntryNotFound, ProjectNotFound, RevNotThere, TagNotFound
 from muniment.layouts.selection import Format, NameLayout, Names, SelectionEntry, default_name, encode_id
-from muniment.layouts.streams import Member, Plan, TarPlan, ZipPlan
+from muniment.layouts.streams import MadeMembers, Member, MemberSource, Plan, TarPlan, ZipPlan
 
 READ = "resources/read"
 TAR, ZIP = TarPlan.media_type, ZipPlan.media_type
@@ -36,6 +38,8 @@ _KEPT_IN_MEMORY = 16 * 1024 * 1024
 """Bytes of written documents kept between the preflight and their turn; later ones are written twice."""
 _PLANS = 8
 _MEMBERS_REMEMBERED = 30_000
+_EVENTS_LOOKED_AT = 500
+"""Events since a plan was made that are gone through for what concerns it; they take a hundredth of a second."""
 
 MayRead = Callable[[str], bool]
 
@@ -47,6 +51,16 @@ class FoundEntry:
     entry: SelectionEntry
     revision: Revision
     inside: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan, a digest of what its entries named, and the log's head and the projects for which that was so."""
+
+    plan: Plan
+    state: bytes
+    head: Head
+    projects: frozenset[str]
 
 
 class DeliveryPlanner:
@@ -67,7 +81,7 @@ class DeliveryPlanner:
         self._documents = documents
         self._crcs = crcs
         self._layout = layout
-        self._plans: OrderedDict[tuple[object, ...], tuple[bytes, Plan]] = OrderedDict()
+        self._plans: OrderedDict[tuple[object, ...], _Planned] = OrderedDict()
         self._lock = threading.Lock()
 
     def plan(
@@ -89,43 +103,74 @@ class DeliveryPlanner:
             FilenameTooLong: See `muniment.layouts.selection`.
             MunimentError: A record cannot be read.
         """
-        _refuse_unreadable(definition, may_read)
-        found = list(self._found(definition, ignore_missing=ignore_missing))
         key = (definition.project, definition.id, definition.created_at, form, ignore_missing, manifest)
-        state = _state(found)
         with self._lock:
             before = self._plans.get(key)
+        # Asked before anything is looked up: what is committed meanwhile counts the next time.
+        head = self._archive.head()
+        projects = definition.projects if before is None else before.projects
+        _refuse_unreadable(projects, may_read)
         # A resumed download asks again and again; its names and headers need not be thought out anew.
-        if before is not None and before[0] == state:
-            return before[1]
+        if before is not None and self._stands(before, head):
+            return self._remember(key, replace(before, head=head))
+        found = list(self._found(definition, ignore_missing=ignore_missing))
+        state = _state(found)
+        if before is not None and before.state == state:
+            return self._remember(key, replace(before, head=head))
+        made = self._made(definition, found, form, manifest=manifest)
+        return self._remember(key, _Planned(made, state, head, projects))
+
+    def _made(self, definition: Definition, found: Sequence[FoundEntry], form: str, *, manifest: bool) -> Plan:
         names = Names(each.entry.name for each in found if each.entry.name is not None and not _is_whole(each))
         # It gets its name first: only a given path can be in its way, and that is never changed.
         listed = Manifest(names.place(MANIFEST), definition) if manifest else None
-        members = list(self._members(found, definition.project, names, listed))
+        members = MadeMembers()
+        for each, name, modified, source in self._of_entries(found, definition.project, names):
+            members.add(name, modified, source)
+            if listed is not None:
+                listed.add(source.member(name, modified), each.revision, each.entry)
         if listed is not None:
-            members.append(listed.member())
-        made: Plan
-        if form == ZIP:
-            self._crcs.load(":".join(proof) for member in members if (proof := member.proof()))
-            made = ZipPlan(members, self._crcs)
-        else:
-            made = TarPlan(members)
-        self._remember(key, state, made)
-        return made
+            last = listed.member()
+            members.add(last.name, last.modified, last)
+        if form != ZIP:
+            return TarPlan(members)
+        self._crcs.load(":".join(proof) for member in members if (proof := member.proof()))
+        return ZipPlan(members, self._crcs)
 
     def done(self) -> None:
         """After a download: keep what was learnt for later ones."""
         self._crcs.keep()
 
-    def _remember(self, key: tuple[object, ...], state: bytes, made: Plan) -> None:
+    def _remember(self, key: tuple[object, ...], made: _Planned) -> Plan:
         with self._lock:
-            self._plans[key] = (state, made)
+            self._plans[key] = made
             self._plans.move_to_end(key)
             while len(self._plans) > 1 and (
                 len(self._plans) > _PLANS
-                or sum(len(plan.members) for _, plan in self._plans.values()) > _MEMBERS_REMEMBERED
+                or sum(len(each.plan.members) for each in self._plans.values()) > _MEMBERS_REMEMBERED
             ):
                 self._plans.popitem(last=False)
+        return made.plan
+
+    def _stands(self, before: _Planned, head: Head) -> bool:
+        """Whether the log shows that nothing a plan was made of has changed since; where it is long, that is not told.
+
+        Two looks at the disk for each entry say the same, and take as long as sending a small file.
+        """
+        last = before.head
+        if head == last:
+            return True
+        if not last.seq < head.seq <= last.seq + _EVENTS_LOOKED_AT:
+            return False
+        try:
+            for count, event in enumerate(self._archive.events(last.seq)):
+                if (count == 0 and event.previous != last.hash) or _concerns(event, before.projects):
+                    return False
+                if event.seq >= head.seq:
+                    return True
+        except DamagedRecord:
+            pass
+        return False
 
     def _found(self, definition: Definition, *, ignore_missing: bool) -> Iterator[FoundEntry]:
         projects: dict[str, Project | None] = {}
@@ -171,35 +216,33 @@ class DeliveryPlanner:
             return None
         return FoundEntry(entry, revision, inside)
 
-    def _members(
-        self, found: Sequence[FoundEntry], home: str, names: Names, listed: Manifest | None
-    ) -> Iterator[Member]:
-        for each, member in self._of_entries(found, home, names):
-            if listed is not None:
-                listed.add(member, each.revision, each.entry)
-            yield member
-
-    def _of_entries(self, found: Sequence[FoundEntry], home: str, names: Names) -> Iterator[tuple[FoundEntry, Member]]:
+    def _of_entries(
+        self, found: Sequence[FoundEntry], home: str, names: Names
+    ) -> Iterator[tuple[FoundEntry, str, int, MemberSource]]:
+        """What becomes of each entry: name, time and source of a member, or of all those of a package."""
         kept = 0
         for each in found:
             if _is_whole(each):
-                for member in self._whole(each, each.entry.project or home, names):
-                    yield each, self._with_book(member)
+                for name, modified, content in self._whole(each, each.entry.project or home, names):
+                    yield each, name, modified, self._with_book(content, name, modified)
                 continue
             filename = _filename(each)
             wanted = each.entry.name or default_name(each.entry, each.entry.project or home, filename, self._layout)
             name = wanted if each.entry.name else names.place(wanted)
             if each.entry.is_file:
-                yield each, self._with_book(self._file(each, name))
+                content, modified = self._file(each)
+                yield each, name, modified, self._with_book(content, name, modified)
                 continue
             member, data = self._document(each, name)
             if kept + len(data) <= _KEPT_IN_MEMORY:
                 kept += len(data)
                 member = Member(name, len(data), partial(_bytes_from, data), member.digests, member.modified)
-            yield each, member
+            yield each, name, member.modified, member
 
-    def _with_book(self, member: Member) -> Member:
-        return replace(member, book=self._archive.context.pieces) if member.size > PIECE else member
+    def _with_book(self, content: Content, name: str, modified: int) -> MemberSource:
+        if content.size <= PIECE:
+            return content
+        return replace(content.member(name, modified), book=self._archive.context.pieces)
 
     def _document(self, each: FoundEntry, name: str) -> tuple[Member, bytes]:
         project = self._projects.project(each.revision.project)
@@ -212,27 +255,34 @@ class DeliveryPlanner:
     def _written_from(self, revision: Revision, project: Project, form: Format, offset: int) -> BinaryIO:
         return _bytes_from(self._documents.written(revision, project, form), offset)
 
-    def _file(self, each: FoundEntry, name: str) -> Member:
+    def _file(self, each: FoundEntry) -> tuple[Content, int]:
         if each.inside is None:
-            return _member(name, each.revision.content, each.revision.modified)
+            return each.revision.content, each.revision.modified
         instance = self._instance(each.revision)
-        return _member(name, _content(instance, each.inside), _modified(instance, each.inside))
+        return _content(instance, each.inside), _modified(instance, each.inside)
 
-    def _whole(self, each: FoundEntry, project: str, names: Names) -> Iterator[Member]:
+    def _whole(self, each: FoundEntry, project: str, names: Names) -> Iterator[tuple[str, int, Content]]:
         """All files of a package, below the entry's path or the package's encoded id."""
         instance = self._instance(each.revision)
         folder = each.entry.name or f"{project}/{encode_id(each.entry.resource_id)}"
         for path in instance:
-            yield _member(names.place(f"{folder}/{path}"), _content(instance, path), _modified(instance, path))
+            yield names.place(f"{folder}/{path}"), _modified(instance, path), _content(instance, path)
 
     def _instance(self, revision: Revision) -> Instance:
         return self._archive.instance(revision.id, revision.number, project=revision.project)
 
 
-def _refuse_unreadable(definition: Definition, may_read: MayRead) -> None:
-    for project in sorted({entry.project or definition.project for entry in definition.entries}):
+def _refuse_unreadable(projects: Iterable[str], may_read: MayRead) -> None:
+    for project in sorted(projects):
         if not may_read(project):
             raise AuthorizationFailed(permission=READ, address=f"/{project}")
+
+
+def _concerns(event: Event, projects: frozenset[str]) -> bool:
+    """Whether an event may have changed what is in these projects, or what a project is."""
+    if not event.project:
+        return bool(event.resource) or event.event == UNREADABLE
+    return event.project in projects or event.project.startswith(f"{RESERVED}/")
 
 
 def _state(found: Sequence[FoundEntry]) -> bytes:
@@ -253,10 +303,6 @@ def _filename(each: FoundEntry) -> str:
     if not each.entry.is_file:
         return ""
     return each.revision.file["filename"] if each.inside is None else each.inside.rpartition("/")[2]
-
-
-def _member(name: str, content: Content, modified: int) -> Member:
-    return Member(name, content.size, content.open, {"sha256": content.sha256}, modified, read=content.small)
 
 
 def _content(instance: Instance, path: str) -> Content:

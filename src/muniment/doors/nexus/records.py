@@ -24,6 +24,7 @@ from muniment.content.times import seconds
 from muniment.errors.archive import DamagedFile, ReadFailed, ResourceNotFound
 from muniment.errors.content import BadId
 from muniment.errors.nexus import RevNotThere, TagNotFound
+from muniment.layouts.streams import Member
 
 KEY = "nexus"
 SOURCE, COMPACTED, EXPANDED = "source.json", "compacted.json", "expanded.json"
@@ -52,12 +53,11 @@ class Content:
         """
         return self.kept.open(self.place, offset)
 
-    def small(self, size: int) -> bytes:
-        """All bytes of it, unchecked, where it should have `size` and is small; as `FilesKept.read` gives them.
+    def member(self, name: str, modified: int) -> Member:
+        """It as a member of an archive."""
+        return Member(name, self.size, self.open, {"sha256": self.sha256}, modified, read=self._small)
 
-        Raises:
-            OSError, StorageError, RemoteError: They could not be had.
-        """
+    def _small(self, size: int) -> bytes:
         return self.kept.read(self.place, size)
 
     def read(self) -> bytes:

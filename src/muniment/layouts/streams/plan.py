@@ -40,9 +40,12 @@ class Plan(ABC):
         """
         self.members = in_order(members)
         self.etag = etag_of(self.form, self.members)
+        self.modified: int | None = None
+        """When the newest member changed, in seconds since 1970 UTC; None without members."""
         self._starts = array("Q")
         at = 0
         for member in self.members:
+            self.modified = member.modified if self.modified is None else max(self.modified, member.modified)
             self._starts.append(at)
             at += self._head_size(member) + member.size + self._tail_size(member)
         self._end_start = at

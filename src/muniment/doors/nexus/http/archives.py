@@ -82,8 +82,7 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
         "Vary": "Accept",
         **REPR_DIGESTS.fields(call.headers, plan, plan.etag),
     }
-    modified = max((member.modified for member in plan.members), default=None)
-    return StreamedAnswer(plan.length, plan.etag, read, headers, modified)
+    return StreamedAnswer(plan.length, plan.etag, read, headers, plan.modified)
 
 
 def _manifest(call: Call) -> bool:
