@@ -265,7 +265,7 @@ def test_the_course_that_is_looked_at_holds_kills_before_and_after_every_decisio
     last = trace.moments[-1]
     sealed = {seal["transaction"] for moment in trace.moments for seal in trace.seals(moment)}
     assert len(sealed) == 5
-    assert sum("killed" in trace.record(last, key) for key in last.keys if key.endswith("/end")) == 1
+    assert sum("killed" in trace.record(last, key) for key in last.keys if key.endswith("/end")) == 2
     assert {inventory["id"].rpartition("/")[2] for _, inventory in trace.inventories(last)} == {"one", "two", "three"}
 
 

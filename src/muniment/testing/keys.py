@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -11,6 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
@@ -18,6 +21,7 @@ from urllib.parse import quote, unquote
 from muniment.content.buckets import BucketRules, KeyVersion
 from muniment.content.locks import KeyLock
 from muniment.content.requests import RequestCounts
+from muniment.errors.base import MunimentError
 from muniment.errors.stores import ChangeRefused, KeyNotFound, StoreUnreachable
 
 _TRIES = 4
@@ -69,12 +73,39 @@ class FolderKeys:
         self.loses_locks = loses_locks
         self._versioned = versioned
         self._rules = rules or BucketRules("archive/", versions=versioned, locks=versioned)
-        self.fault = fault
+        self._dead = False
+        self._fault = fault
         self.requests: list[Request] = []
         self._ignores = ignores_conditions
         self.mutex = threading.Lock()
         for name in ("keys", "fresh", "notes", "names", "locks", "past"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+        self._lying = folder / "keys"
+
+    @property
+    def fault(self) -> Fault | None:
+        """What may happen at a request. Who was killed asks for nothing more until another fault is set, or none."""
+        return self._fault
+
+    @fault.setter
+    def fault(self, fault: Fault | None) -> None:
+        self._fault, self._dead = fault, False
+
+    def reach(self, number: int, request: Request, when: str) -> None:
+        """Let happen what happens `before` or `after` a request.
+
+        Raises:
+            Killed: The process was ended here, or before.
+        """
+        if self._dead:
+            raise Killed
+        if self._fault is not None:
+            try:
+                self._fault(number, request, when)
+            except Killed:
+                # By a test that catches it, and by clean-up on its way there, which a dead process does not do.
+                self._dead = True
+                raise
 
     def __str__(self) -> str:
         return "s3://bucket/archive"
@@ -105,7 +136,7 @@ class FolderKeys:
         Raises:
             KeyNotFound: There is nothing.
         """
-        with self._asked("head", key):
+        with self._asked("head", key), self._alone():  # a store has the note the moment it has the key
             if not self._path(key).exists():
                 raise KeyNotFound(key=key, store=str(self))
             note = self.folder / "notes" / _name(key)
@@ -114,9 +145,9 @@ class FolderKeys:
     def list(self, prefix: str = "", after: str = "") -> Iterator[Stat]:
         """What lies under keys that begin with `prefix`."""
         with self._asked("list", prefix):
-            names = sorted(self._keys())
-        for key in names:
-            if key.startswith(prefix) and key > after and (found := self._stat(key)):
+            names = self._keys()
+        for key in sorted(each for each in names if each.startswith(prefix) and each > after):
+            if found := self._stat(key):
                 yield found
 
     def folders(self, prefix: str) -> Sequence[str]:
@@ -191,7 +222,7 @@ class FolderKeys:
         Raises:
             KeyNotFound: There is nothing.
         """
-        with self._asked("head", key):
+        with self._asked("head", key), self._alone():
             if not self._path(key).exists():
                 raise KeyNotFound(key=key, store=str(self))
             found = self.folder / "locks" / _name(key)
@@ -246,7 +277,7 @@ class FolderKeys:
             if self._ignores:
                 self._replace(key, fresh)
                 return True
-            with self.mutex:
+            with self._alone():
                 os.link(fresh, self._path(key))
                 if note:
                     (self.folder / "notes" / _name(key)).write_text(note)
@@ -257,6 +288,13 @@ class FolderKeys:
         finally:
             fresh.unlink(missing_ok=True)
         return True
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Among all who have this bucket, in whichever process."""
+        with (self.folder / "alone").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _replace(self, key: str, fresh: Path) -> None:
         if self._versioned and self._path(key).exists():
@@ -286,12 +324,12 @@ class FolderKeys:
         name = _name(key)
         if name.startswith(_LONG) and not (told := self.folder / "names" / name).exists():
             told.write_text(key, encoding="utf-8")
-        return self.folder / "keys" / name
+        return self._lying / name
 
     def _keys(self) -> Sequence[str]:
-        found = os.listdir(self.folder / "keys")
+        found = os.listdir(self._lying)
         names = self.folder / "names"
-        return [(names / each).read_text("utf-8") if each.startswith(_LONG) else unquote(each) for each in found]
+        return [(names / each).read_text("utf-8") if each.startswith(_LONG) else _key(each) for each in found]
 
 
 class _Asked:
@@ -304,18 +342,23 @@ class _Asked:
             self._number = len(keys.requests)
 
     def __enter__(self) -> None:
-        if self._keys.fault is not None:
-            self._keys.fault(self._number, self._request, "before")
+        self._keys.reach(self._number, self._request, "before")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self._keys.fault is not None:
-            self._keys.fault(self._number, self._request, "after")
+        if kind is None or issubclass(kind, MunimentError):  # that nothing is there is an answer too
+            self._keys.reach(self._number, self._request, "after")
 
 
+@lru_cache(1 << 16)  # the same few are asked for again and again
 def _name(key: str) -> str:
     """The name of a key's file: a filesystem takes 255 bytes, a store 1,024."""
     quoted = quote(key, safe="")
     return quoted if len(quoted) <= _LONGEST else _LONG + hashlib.sha256(key.encode()).hexdigest()
+
+
+@lru_cache(1 << 16)
+def _key(name: str) -> str:
+    return unquote(name)
 
 
 def requests_as_text(requests: Iterable[Request]) -> str:
