@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -26,7 +28,6 @@ from tests.crash.buckets import (
     content_of,
     judge_raw,
     keys_in,
-    make_next,
     opened,
     prepare,
     refuse_lost_bytes,
@@ -36,7 +37,16 @@ from tests.crash.buckets import (
 from tests.crash.judging import State, assert_whole
 
 EVERY = pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
+Note = Callable[[str, object], None]
+"""Notes a number for the report of a run."""
 KINDS = ("killed before", "killed after", "not sent", "answer lost")
+STRUCK = pytest.mark.parametrize(
+    ("every", "kinds"),
+    [
+        pytest.param(11, KINDS, id="some"),
+        *(pytest.param(1, (kind,), id=f"each {kind}", marks=pytest.mark.nightly) for kind in KINDS),
+    ],
+)
 
 
 def strike(at: int, kind: str, *, lasting: bool = False) -> object:
@@ -114,7 +124,8 @@ class Stage:
         assert left <= {"end"}, "only marks of killed transactions stay"
         if whole:
             assert_whole(keys.folder.parent / "mirror", found)
-            judge_raw(keys, keys.folder.parent / "raw")
+            judged = None if self._mode == "worm" else keys.folder.parent / "mirror"  # there a root is told otherwise
+            judge_raw(keys, keys.folder.parent / "raw", judged)
         shutil.rmtree(keys.folder.parent)
         return "new" if found == self.after else "old"
 
@@ -132,40 +143,64 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
     return Stage(tmp_path, mode, change)
 
 
-@EVERY
-def test_struck_at_any_request_a_bucket_is_wholly_old_or_new_and_finished_by_another(stage: Stage, every: int) -> None:
+@STRUCK
+def test_struck_at_any_request_a_bucket_is_wholly_old_or_new_and_finished_by_another(
+    stage: Stage, every: int, kinds: tuple[str, ...], record_property: Note
+) -> None:
     assert len(stage.requests) > 5, requests_as_text(stage.requests)
-    ends: dict[str, set[str]] = {}
+    ends: Counter[str] = Counter()
     for at in range(1, len(stage.requests) + 1):
-        for kind in KINDS:
+        for kind in kinds:
             if (at + KINDS.index(kind)) % every and at not in {1, len(stage.requests)}:
                 continue
             keys, _, heard = stage.strike(at, kind)
-            end = stage.judge(keys, heard, whole=at % (every * 2) == 0)
-            ends.setdefault(kind, set()).add(end)
-    assert set().union(*ends.values()) == {"old", "new"}
+            end = stage.judge(keys, heard, whole=every == 1 or at % (every * 2) == 0)
+            ends[end] += 1
+    for end, count in ends.items():
+        record_property(end, count)
+    assert set(ends) == {"old", "new"}
 
 
 @EVERY
 def test_cut_off_for_good_at_any_request_nobody_is_told_that_it_failed_when_it_did_not(
-    stage: Stage, every: int
+    stage: Stage, every: int, record_property: Note
 ) -> None:
+    ends: Counter[str] = Counter()
     for at in range(1, len(stage.requests) + 1, every):
         keys, _, heard = stage.strike(at, "not sent", lasting=True)
-        stage.judge(keys, heard, whole=False)
+        ends[stage.judge(keys, heard, whole=every == 1)] += 1
+    for end, count in ends.items():
+        record_property(end, count)
 
 
-@EVERY
-def test_the_recoverer_may_be_struck_too(tmp_path: Path, every: int) -> None:
-    stage = Stage(tmp_path, "preservation", make_next)
+@pytest.mark.parametrize(
+    ("name", "every", "step"),
+    [
+        pytest.param("next", 11, 33, id="some"),
+        pytest.param("next", 1, 3, id="each", marks=pytest.mark.nightly),
+        pytest.param("histories", 4, 7, id="histories", marks=pytest.mark.nightly),
+        pytest.param("new-worm", 4, 5, id="worm", marks=pytest.mark.nightly),
+    ],
+)
+def test_the_recoverer_may_be_struck_too(
+    tmp_path: Path, name: str, every: int, step: int, record_property: Note
+) -> None:
+    stage = Stage(tmp_path, *CHANGES[name])
+    ends: Counter[str] = Counter()
     for at in range(1, len(stage.requests) + 1, every):
-        for again in range(1, 30, 3 * every):
+        for again in itertools.count(1, step):
             keys, _, heard = stage.strike(at, "killed after")
             keys.fault = strike(len(keys.requests) + again, "killed after")  # type: ignore[assignment]
-            with contextlib.suppress(Killed):  # or it had ended before it came so far
+            ended = False
+            with contextlib.suppress(Killed):
                 opened(keys, keys.folder.parent / "dying").close()
+                ended = True
             keys.fault = None
-            stage.judge(keys, heard, whole=again == 1)
+            ends[stage.judge(keys, heard, whole=every < 11 or again == 1)] += 1
+            if ended:
+                break
+    for end, count in ends.items():
+        record_property(end, count)
 
 
 def test_of_many_writers_each_number_is_one_transaction_s_and_each_has_one_event(tmp_path: Path) -> None:
