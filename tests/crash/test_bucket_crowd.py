@@ -8,13 +8,15 @@ import os
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from muniment.app.bucket import BucketArchive
 from muniment.archive.bucket import recovery
-from muniment.errors.archive import CommitUncertain
+from muniment.errors.archive import CommitUncertain, TransactionRolledBack
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import StoreUnreachable
 from muniment.testing.keys import Fault, FolderKeys, Killed, Request
@@ -30,10 +32,11 @@ def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Crowd:
-    """Machines that write to one bucket; what each was told of its commits, by message."""
+    """Machines that write to a few resources of one bucket; what each was told of its commits, by message."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, resources: int) -> None:
         self.folder = folder
+        self.resources = [f"r{number}" for number in range(resources)]
         self.told: dict[str, str] = {}
         self._turns = itertools.count()
         self.ended = threading.Event()
@@ -49,29 +52,44 @@ class Crowd:
                     while left:
                         left -= 1
                         keys.fault = _strike(len(keys.requests) + dice.randint(1, 40), dice) if left % 4 == 0 else None
-                        message = f"{number}/{left}"
-                        try:
-                            with archive.get("one", "a", message=message) as transaction:
-                                transaction.add(f"{message}\n".encode(), f"{number}-{left}.txt")
-                        except CommitUncertain:
-                            self.told[message] = "uncertain"
-                        except MunimentError:
-                            self.told[message] = "refused"
-                        else:
-                            self.told[message] = "done"
+                        self.told[f"{number}/{left}"] = _told(archive, dice.choice(self.resources), number, left)
             except Killed:
                 self.told.setdefault(f"{number}/{left}", "killed")
             except MunimentError:
                 continue  # it could not even open
 
     def recover(self, number: int) -> None:
-        """Recover again and again, each time killed somewhere, as long as others write."""
+        """Recover again and again, each time killed somewhere, as long as others write.
+
+        Now and then for a machine whose clock says that whatever was not sealed by now is abandoned: it kills the
+        uploads of the living.
+        """
         dice = random.Random(1000 + number)
         while not self.ended.is_set():
             keys = FolderKeys(self.folder / "bucket")
             keys.fault = _strike(dice.randint(1, 60), dice)
-            with contextlib.suppress(Killed, MunimentError):
-                opened(keys, self.folder / f"recoverer-{number}").close()
+            with (
+                contextlib.suppress(Killed, MunimentError),
+                opened(keys, self.folder / f"recoverer-{number}") as archive,
+            ):
+                if dice.random() < 0.2:
+                    recovery.recover(archive.home, archive.home.log, "early", abandoned=-1.0)
+
+
+def _told(archive: BucketArchive, id: str, number: int, turn: int) -> str:
+    """Make a resource or its next instance, in which a writer's file is put anew; what the writer is told."""
+    message = f"{number}/{turn}"
+    try:
+        begun = archive.get(id, "a", message=message) if archive.exists(id) else archive.new(id, message=message)
+        with begun as transaction:
+            transaction.add(f"{message}\n".encode(), f"{number}.txt")
+    except CommitUncertain:
+        return "uncertain"
+    except TransactionRolledBack:
+        return "rolled back"
+    except MunimentError:
+        return "refused"
+    return "done"
 
 
 def _strike(at: int, dice: random.Random) -> Fault:
@@ -94,10 +112,10 @@ def _strike(at: int, dice: random.Random) -> Fault:
     ],
 )
 def test_of_a_crowd_with_recoverers_that_are_killed_nothing_is_lost_torn_or_doubled(
-    tmp_path: Path, writers: int, commits: int
+    tmp_path: Path, writers: int, commits: int, record_property: Callable[[str, object], None]
 ) -> None:
     prepare(tmp_path, "preservation")
-    crowd = Crowd(tmp_path)
+    crowd = Crowd(tmp_path, 1 + writers * commits // 100)
     with ThreadPoolExecutor(writers + 2) as pool:
         recovering = [pool.submit(crowd.recover, number) for number in range(2)]
         try:
@@ -107,21 +125,29 @@ def test_of_a_crowd_with_recoverers_that_are_killed_nothing_is_lost_torn_or_doub
             crowd.ended.set()
         for each in recovering:
             each.result()
+    for how, count in Counter(crowd.told.values()).items():
+        record_property(how, count)
     keys = FolderKeys(tmp_path / "bucket")
     refuse_lost_bytes(keys)
     refuse_strangers(keys)
     with opened(keys, tmp_path / "judge") as archive:
         recovery.recover(archive.home, archive.home.log, "judge", abandoned=-1.0)
-        messages = Counter(found.message for found in archive.history("one"))
+        histories = {id: list(archive.history(id)) for id in archive if id != "one"}
+        messages = Counter(found.message for history in histories.values() for found in history)
         assert max(messages.values()) == 1, "nothing is there twice"
         there = set(messages)
         assert {each for each, told in crowd.told.items() if told == "done"} <= there, "nothing that was done is lost"
-        assert not {each for each, told in crowd.told.items() if told == "refused"} & there, "nor there after all"
-        for found in archive.history("one")[2:]:
-            number, _, turn = found.message.partition("/")
-            assert found.read(f"{number}-{turn}.txt") == f"{found.message}\n".encode(), "nothing is torn"
-        told = [event.instance for event in archive.events() if event.event == "ingestion"]
-        assert told == list(range(1, len(there) + 1)), "each has one event"
+        refused = {each for each, told in crowd.told.items() if told in {"refused", "rolled back"}}
+        assert not refused & there, "nor there after all"
+        for found in itertools.chain(*histories.values()):
+            number, _, _ = found.message.partition("/")
+            assert found.read(f"{number}.txt") == f"{found.message}\n".encode(), "nothing is torn"
+        told: dict[str, list[int]] = {}
+        for event in archive.events():
+            if event.event == "ingestion":
+                told.setdefault(event.resource, []).append(event.instance)
+        del told["one"]
+        assert told == {id: [each.number for each in history] for id, history in histories.items()}, "one event each"
         assert [finding.as_json() for finding in archive.audit() if finding.failed] == []
         archive.mirror(tmp_path / "mirror")
         assert_whole(tmp_path / "mirror", content_of(archive))
