@@ -36,6 +36,8 @@ from tests.crash.buckets import (
 )
 from tests.crash.judging import State, assert_whole
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 EVERY = pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.nightly)], ids=["some", "each"])
 Note = Callable[[str, object], None]
 """Notes a number for the report of a run."""
@@ -128,13 +130,6 @@ class Stage:
             judge_raw(keys, keys.folder.parent / "raw", judged)
         shutil.rmtree(keys.folder.parent)
         return "new" if found == self.after else "old"
-
-
-@pytest.fixture(autouse=True)
-def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is durable here is the bucket; what waits for this machine's disk would only take time."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr("muniment.archive.disk.durable._syncfs", lambda _: 0)
 
 
 @pytest.fixture(params=CHANGES)

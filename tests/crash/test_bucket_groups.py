@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,8 @@ from muniment.testing.keys import FolderKeys, Killed, Request
 from muniment.workflows.two_phase import resolve, two_phase_commit
 from tests.crash.buckets import AGENT, opened, prepare, refuse_lost_bytes, refuse_strangers
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 FAULTS = tuple(itertools.product((Killed, StoreUnreachable), ("before", "after")))
 STRUCK = pytest.mark.parametrize(
     ("every", "faults"),
@@ -39,12 +40,6 @@ STRUCK = pytest.mark.parametrize(
         ),
     ],
 )
-
-
-@pytest.fixture(autouse=True)
-def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr("muniment.archive.disk.durable._syncfs", lambda _: 0)
 
 
 class Pair:

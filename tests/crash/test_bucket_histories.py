@@ -15,6 +15,8 @@ from muniment.testing.keys import FolderKeys, Killed, Request
 from tests.crash.buckets import make_history, opened, prepare
 from tests.crash.judging import assert_ocfl
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 
 @pytest.fixture
 def keys(tmp_path: Path) -> FolderKeys:

@@ -34,6 +34,8 @@ from tests.crash.buckets import (
     refuse_unlocked,
 )
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 
 @dataclass
 class Moment:
