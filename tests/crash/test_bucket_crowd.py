@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
+import json
 import random
 import threading
 from collections import Counter
@@ -23,12 +23,7 @@ from muniment.testing.keys import Fault, FolderKeys, Killed, Request
 from tests.crash.buckets import content_of, judge_raw, opened, prepare, refuse_lost_bytes, refuse_strangers
 from tests.crash.judging import assert_whole
 
-
-@pytest.fixture(autouse=True)
-def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is durable here is the bucket."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr("muniment.archive.disk.durable._syncfs", lambda _: 0)
+pytestmark = pytest.mark.usefixtures("unsynced")
 
 
 class Crowd:
@@ -152,3 +147,57 @@ def test_of_a_crowd_with_recoverers_that_are_killed_nothing_is_lost_torn_or_doub
         archive.mirror(tmp_path / "mirror")
         assert_whole(tmp_path / "mirror", content_of(archive))
     judge_raw(keys, tmp_path / "raw")
+
+
+def test_who_is_beaten_twice_tells_of_what_others_committed_as_well_and_each_is_told_of_once(tmp_path: Path) -> None:
+    prepare(tmp_path, "preservation")
+    place = tmp_path / "bucket"
+
+    def make(archive: BucketArchive, id: str) -> None:
+        with archive.new(id) as transaction:
+            transaction.add(id.encode(), "a.txt")
+
+    def die_after(id: str, last: str) -> None:
+        keys = FolderKeys(place)
+
+        def fault(_: int, request: Request, when: str) -> None:
+            if when == "after" and request.kind == "put once" and request.key.endswith(last):
+                raise Killed
+
+        with opened(keys, tmp_path / id) as archive:
+            keys.fault = fault
+            with pytest.raises(Killed):
+                make(archive, id)
+            keys.fault = None
+
+    keys = FolderKeys(place)
+    beaten = 0
+
+    def beat(_: int, request: Request, when: str) -> None:
+        nonlocal beaten
+        if (request.kind, when) == ("put once", "before") and request.key.startswith("events/") and beaten < 2:
+            beaten += 1
+            quick.record_event("capture")
+
+    with (
+        opened(FolderKeys(place), tmp_path / "quick") as quick,
+        opened(keys, tmp_path / "beaten") as archive,
+        opened(FolderKeys(place), tmp_path / "late") as late,
+    ):
+        die_after("sealed", "/end")
+        # A machine that opens finishes what it finds; the second dies before it comes so far.
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(recovery, "transactions", lambda _: [])
+            die_after("committed", "/v1/inventory.json")
+        keys.fault = beat
+        make(archive, "beaten")
+        newest = [each.key for each in keys.list("events/")][-1]
+        lines = [json.loads(line) for line in keys.open(newest).read().splitlines()]
+        assert [(each["event"], each["resource"]) for each in lines] == [
+            ("ingestion", "beaten"),
+            ("ingestion", "committed"),
+        ]
+        late.recover()
+        told = [event.resource for event in late.events() if event.event == "ingestion"]
+        assert sorted(told) == ["beaten", "committed", "one", "one", "sealed"]
+        assert [finding.as_json() for finding in late.audit() if finding.failed] == []

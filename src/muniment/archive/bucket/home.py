@@ -30,7 +30,7 @@ from muniment.archive.bucket.intake import Intake, Seal, SealedObject, seal_of
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import commit_key, object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
-from muniment.archive.bucket.publication import lay_out
+from muniment.archive.bucket.publication import lay_out, others_committed
 from muniment.archive.bucket.repair import Fetch, ObjectRepair, Vouched, wrong_files
 from muniment.archive.bucket.versions import Versions
 from muniment.archive.bucket.worm import WormKeys
@@ -338,7 +338,7 @@ class BucketHome:
             MunimentError: Not all was done; whoever opens the archive goes on.
         """
         intake = Intake(self.keys, seal.transaction)
-        self._log.append_once(seal.events, seal.transaction, seal.log)
+        self._log.append_once(seal.events, seal.transaction, seal.log, lambda: others_committed(self, seal.transaction))
         if not lay_out(self, seal, local):
             return
         for each in seal.objects:

@@ -1,14 +1,19 @@
 """The log of an archive in a bucket: one key for each append, put once, in the order in which the puts succeeded.
 
+All who commit meet at the next number. Whoever was beaten to it twice also tells, in the same put, of what others have
+committed and not told of yet: they then find themselves in the log.
+
 A copy of all keys lies in the state folder: they never change, so that only those past the newest are asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from muniment.archive.bucket.intake import Seal
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import EVENTS
 from muniment.archive.disk.layout import ArchiveLayout
@@ -17,10 +22,13 @@ from muniment.archive.eventlog.lines import event_of, line_hash
 from muniment.archive.eventlog.log import FIRST, EventLog
 from muniment.content.events import Event, Head
 from muniment.errors.archive import ArchiveGone, DamagedRecord
+from muniment.errors.base import MunimentError
 from muniment.errors.stores import StoreUnreachable
 
 _TRIES = 200
 """Other writers that may be first in a row before one gives up; each of them got on meanwhile."""
+_ALONE = 2
+"""Times that one is beaten before one asks what others wait to tell."""
 
 
 class BucketLog(EventLog):
@@ -39,28 +47,46 @@ class BucketLog(EventLog):
         """
         return self._append(list(drafts))
 
-    def append_once(self, drafts: Iterable[Event], transaction: str, after: int) -> list[Event]:
+    def append_once(
+        self, drafts: Iterable[Event], transaction: str, after: int, others: Callable[[], Iterable[Seal]] = tuple
+    ) -> list[Event]:
         """As `append`, unless an event of this transaction is there, past the number `after`; what was appended.
+
+        `others` gives, when it is crowded, the seals of what is committed and may not be in the log.
 
         Raises:
             MunimentError: As `append`.
         """
-        return self._append(list(drafts), transaction, after)
+        return self._append(list(drafts), transaction, after, others)
 
-    def _append(self, drafts: list[Event], transaction: str = "", after: int = 0) -> list[Event]:
+    def _append(
+        self,
+        drafts: list[Event],
+        transaction: str = "",
+        after: int = 0,
+        others: Callable[[], Iterable[Seal]] = tuple,
+    ) -> list[Event]:
         if not drafts:
             return []
+        waiting: Iterable[Seal] = ()
         with exclusive(self._layout.locks / "events"):
-            for _ in range(_TRIES):
+            for attempt in range(1, _TRIES + 1):
                 self._pull()
                 if transaction and self.mentions(transaction, after):
                     return []
-                lines, events = self._chained(drafts, self._last(self._files.last()))
+                # Of each it is looked up after the last pull, and the put decides about just that log: nothing is
+                # told of twice.
+                waiting = [each for each in waiting if not self.mentions(each.transaction, each.log)]
+                told = drafts + [event for each in waiting for event in each.events]
+                lines, events = self._chained(told, self._last(self._files.last()))
                 data = b"".join(lines)
                 place = self._files.place(events[0].seq)
                 if self._keys.put_once(_key(place), data):
                     self._keep(place, data)
-                    return events
+                    return events[: len(drafts)]
+                if attempt % _ALONE == 0:
+                    with contextlib.suppress(MunimentError):  # who cannot help others can still tell of its own
+                        waiting = others()
         raise StoreUnreachable(store=str(self._keys), reason=f"others were first {_TRIES} times in a row")
 
     def pull(self) -> None:

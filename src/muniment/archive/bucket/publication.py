@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, Staged
+from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, Staged, transactions
 from muniment.archive.bucket.layout import declaration_key
 from muniment.archive.package.inventory import NAME, parse_inventory
 from muniment.archive.package.objects import declare
+from muniment.errors.archive import DamagedRecord
 from muniment.errors.stores import KeyNotFound, StoredWrong
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _LOOKS = 20
 """Times that it is looked again at what is there, while others lay out and clear the same."""
+_OTHERS = 64
+"""Transactions that are looked at for what they have not told; who comes later looks at the rest."""
 _One = TypeVar("_One")
 
 
@@ -43,6 +47,27 @@ def lay_out(home: BucketHome, seal: Seal, local: Sequence[Path]) -> bool:
         else:
             break
     return True
+
+
+def others_committed(home: BucketHome, transaction: str) -> list[Seal]:
+    """The seals of other transactions that are committed and lie in the intake yet: some may not be in the log.
+
+    Raises:
+        MunimentError: It could not be told.
+    """
+    names = [each for each in transactions(home.keys) if each != transaction]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="others") as pool:
+        found = pool.map(lambda name: _committed(home, name), names[:_OTHERS])
+        return [seal for seal in found if seal is not None]
+
+
+def _committed(home: BucketHome, transaction: str) -> Seal | None:
+    with contextlib.suppress(KeyNotFound, DamagedRecord):
+        seal = Intake(home.keys, transaction).read_end()
+        # By its bytes, which no other transaction has: so nothing is told of a store that keeps something else.
+        if seal is not None and all(home.is_as_sealed(each) for each in seal.objects):
+            return seal
+    return None
 
 
 def _lay_out_object(home: BucketHome, sealed: SealedObject, local: Path | None) -> None:
