@@ -19,18 +19,19 @@ from muniment.archive.parity import Par2, ParitySet, ToPack
 from muniment.archive.parity.protect import (
     Content,
     contents_in,
-    groups_of,
     has_own,
+    is_large,
     is_payload,
     make_own_sets,
     pack_folder,
     packs_of,
     place_sets,
+    proof_of,
     sorted_needs,
 )
+from muniment.archive.parity.several_packs import shared_out
 from muniment.content import Progress, quiet
 from muniment.errors.base import MunimentError
-from muniment.errors.parity import ParityNotMade
 
 
 class ParityAhead:
@@ -59,12 +60,17 @@ class ParityAhead:
         if not self._context.config.redundancy:
             return
         first = self._context.config.digests[0]
-        brought = [
-            Content(name, Path(f"{staged}/{name}"), sizes[digests[first]], dict(digests))
-            for name, digests in content.items()
-            if name.startswith(f"v{self._version}/") and is_payload(name)
-        ]
-        self._begun = _BegunPacks(self._context, folder, brought)
+        small: list[ToPack] = []
+        for name, digests in content.items():
+            if not name.startswith(f"v{self._version}/") or not is_payload(name):
+                continue
+            size = sizes[digests[first]]
+            if is_large(size, digests):
+                self._large.append(Content(name, staged / name, size, dict(digests)))
+            else:
+                # Of these there may be very many: one small thing each.
+                small.append(ToPack(name, f"{staged}/{name}", size, proof_of(digests)))
+        self._begun = _BegunPacks(self._context, folder, small)
 
     def __enter__(self) -> Self:
         """Nothing runs yet."""
@@ -90,15 +96,12 @@ class ParityAhead:
             remove_tree(self._folder)
 
     def _all_sets(self, begun: _BegunPacks, staged: Path, inventory: Inventory, digest: str) -> list[ParitySet]:
-        known = {item.name for item in begun.brought}
-        rest = contents_in(inventory, digest, self._version, staged.joinpath, without=known)
-        needs = sorted_needs([*begun.brought, *rest])
-        self._large = needs.large
-        groups = groups_of(needs.small)
-        if any(groups.get(name) != files for name, files in begun.groups.items()):
-            raise ParityNotMade(path=self._root, reason="the version holds other files than its packs were begun with")
+        known = {file.name for file in begun.small}.union(item.name for item in self._large)
+        needs = sorted_needs(contents_in(inventory, digest, self._version, staged.joinpath, without=known))
+        self._large += needs.large
+        groups = shared_out(begun.small, [item.to_pack() for item in needs.small])
         left = {name: files for name, files in groups.items() if name not in begun.groups}
-        made = make_own_sets(self._context, needs.large, self._folder, self._progress)
+        made = make_own_sets(self._context, self._large, self._folder, self._progress)
         make_folder(self._folder / "pack")
         made += begun.result()
         made += packs_of(self._context, left, self._folder / "pack", self._folder, packs=len(groups))
@@ -121,11 +124,11 @@ class ParityAhead:
 
 
 class _BegunPacks:
-    """Packs that are made in a thread of their own: `groups` has which, `brought` the files they were chosen from."""
+    """Packs that are made in a thread of their own: `groups` has which, `small` the files they were chosen from."""
 
-    def __init__(self, context: ArchiveContext, folder: Path, brought: list[Content]) -> None:
-        self.brought = brought
-        everything = groups_of(sorted_needs(self.brought).small)
+    def __init__(self, context: ArchiveContext, folder: Path, small: list[ToPack]) -> None:
+        self.small = small
+        everything = shared_out(small, ())
         # The first has the records, which are not there yet.
         self.groups: dict[str, list[ToPack]] = dict(list(everything.items())[1:])
         self._made: list[ParitySet] = []

@@ -30,7 +30,7 @@ class ToPack(NamedTuple):
     """A file for a pack: the name it is asked for by, where it is, its size in bytes, and what its digest must be."""
 
     name: str
-    path: Path
+    path: Path | str
     size: int
     digest: Digest | None = None
 

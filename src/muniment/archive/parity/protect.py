@@ -47,10 +47,15 @@ class Content:
     size: int
     digests: dict[str, str]
 
-    @property
-    def digest(self) -> Digest:
-        """What its bytes must have."""
-        return Digest(*next(item for item in sorted(self.digests.items()) if item[0] in {"sha256", "sha512"}))
+    def to_pack(self) -> ToPack:
+        """It as a file of a pack."""
+        return ToPack(self.name, self.path, self.size, proof_of(self.digests))
+
+
+def proof_of(digests: Mapping[str, str]) -> Digest:
+    """The digest that a file's bytes are compared with: the cheaper one of those it has."""
+    name = "sha256" if "sha256" in digests else "sha512"
+    return Digest(name, digests[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +156,7 @@ def groups_of(small: Iterable[Content]) -> dict[str, list[ToPack]]:
     payload: list[ToPack] = []
     records: list[ToPack] = []
     for item in small:
-        of = payload if is_payload(item.name) else records
-        of.append(ToPack(item.name, item.path, item.size, item.digest))
+        (payload if is_payload(item.name) else records).append(item.to_pack())
     return shared_out(payload, records)
 
 
