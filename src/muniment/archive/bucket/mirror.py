@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,8 +99,11 @@ def mirror_bucket(home: BucketHome, config: ArchiveConfig, target: Path, progres
 def _mirror_log(
     home: BucketHome, layout: ArchiveLayout, config: ArchiveConfig
 ) -> tuple[int, dict[tuple[str, str], int]]:
-    """Bring the log; how many of its files came, and the newest instance of each resource that all of it tells of."""
-    came, told = 0, dict[tuple[str, str], int]()
+    """Bring the log; how many of its files came, and up to which instance it tells of each resource without a gap.
+
+    The event of an instance may come after that of the next: each machine tells of its own when it gets to it.
+    """
+    came, told = 0, dict[tuple[str, str], set[int]]()
     with exclusive(layout.locks / "events"):
         stored = {each.key: each.size for each in home.keys.list(EVENTS)}
         _set_own_events_aside(layout, config, stored)
@@ -118,10 +122,14 @@ def _mirror_log(
                     continue
                 event = found[1]
                 if event.event == "ingestion":
-                    told[event.project, event.resource] = event.instance
+                    told.setdefault((event.project, event.resource), set()).add(event.instance)
                 elif event.event == "deletion":
                     told.pop((event.project, event.resource), None)
-    return came, told
+    return came, {what: _without_gap(numbers) for what, numbers in told.items()}
+
+
+def _without_gap(numbers: set[int]) -> int:
+    return next(number for number in itertools.count() if number + 1 not in numbers)
 
 
 def _set_own_events_aside(layout: ArchiveLayout, config: ArchiveConfig, stored: Mapping[str, int]) -> None:
