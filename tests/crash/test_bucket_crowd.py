@@ -37,13 +37,18 @@ class Crowd:
         self.ended = threading.Event()
 
     def write(self, number: int, commits: int) -> None:
-        """Commit so often, now and then struck by a fault; a machine that died begins anew."""
+        """Commit so often, now and then struck by a fault.
+
+        A machine that died begins anew with what it has of its state, and now and then with nothing.
+        """
         dice = random.Random(number)
-        left = commits
+        left, state = commits, self.folder / f"machine-{number}"
         while left:
+            if dice.random() < 0.1:
+                state = self.folder / f"machine-{number}-{next(self._turns)}"
             keys = FolderKeys(self.folder / "bucket")
             try:
-                with opened(keys, self.folder / f"machine-{number}-{next(self._turns)}") as archive:
+                with opened(keys, state) as archive:
                     while left:
                         left -= 1
                         keys.fault = _strike(len(keys.requests) + dice.randint(1, 40), dice) if left % 4 == 0 else None
