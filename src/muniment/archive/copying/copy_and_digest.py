@@ -241,7 +241,7 @@ def join_files(
     *,
     spread: bool = True,  # noqa: ARG001 - all kinds of work are called in one way
 ) -> tuple[int, str]:
-    """Write the bytes of many files one after the other into a new one; their number, and their sha256.
+    """Write the bytes of many files one after the other into a new one; how many they are, and their sha256.
 
     `files` are path, size in bytes, and algorithm and value of the digest each must have; '' is any. Nothing is left
     at `target` when it fails.
