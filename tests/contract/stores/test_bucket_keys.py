@@ -10,18 +10,22 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from boto3.session import Session
 
 from muniment import Archive
 from muniment.app.bucket import BucketArchive
 from muniment.archive.bucket.keys import Keys
 from muniment.errors.archive import NotEmpty, StaleTransaction
 from muniment.errors.stores import ConditionsIgnored, KeyNotFound
+from muniment.stores.protocol import Receipt, Sent
+from muniment.stores.s3 import client
 from muniment.stores.s3.client import Service as S3Service
 from muniment.stores.s3.keys import S3Keys
+from muniment.stores.s3.multipart import PART
 from muniment.testing.keys import FolderKeys
 from muniment.testing.servers.web import WebServer
 from muniment.testing.services import Service
@@ -30,6 +34,9 @@ from tests.crash.judging import assert_whole, state_of
 from tests.servers.browser.visiting import Visitor
 from tests.servers.native.running import make_key, served_by_command
 from tests.timing import eventually
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +54,39 @@ def keys(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Keys]:
         yield FolderKeys(tmp_path / "keys")
     else:
         yield in_ceph(request.getfixturevalue("ceph"), request.getfixturevalue("bucket"))
+
+
+def test_keys_and_their_store_share_two_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    make = client._client
+
+    def counted(session: Session, service: S3Service, tries: int, *, signed: bool = True) -> S3Client:
+        made.append(tries)
+        return make(session, service, tries, signed=signed)
+
+    monkeypatch.setattr(client, "_client", counted)
+    S3Keys("bucket", "prefix", S3Service(CEPH, "http://127.0.0.1:1"))
+    assert made == [3, 1]
+
+
+def test_what_goes_in_parts_has_no_md5_of_the_whole(
+    ceph: Service, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(bytes(PART + 1))
+    computed: list[set[str]] = []
+    receipt = Sent.receipt
+
+    def noted(sent: Sent) -> Receipt:
+        found = receipt(sent)
+        computed.append(set(found.digests))
+        return found
+
+    monkeypatch.setattr(Sent, "receipt", noted)
+    keys = in_ceph(ceph, bucket)
+    keys.put("large", large)
+    assert computed == [{"sha256"}]
+    assert keys.open("large").read() == large.read_bytes()
 
 
 def test_a_key_is_put_once_and_read_back_by_who_asks_again(keys: Keys, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from muniment.content.requests import RequestCounts
 from muniment.errors.stores import BadStore, ConditionsIgnored, KeyNotFound, KeyTaken, StoreFailed, StoreUnreachable
 from muniment.stores.opening import Address, StoreContext
 from muniment.stores.protocol import CHUNK, Lock, PutOptions, Stat, check_key
-from muniment.stores.s3.client import UNKNOWN_CONDITION, Clients, RequestCounter, Service, code_of, may_go_on
+from muniment.stores.s3.client import UNKNOWN_CONDITION, RequestCounter, Service, code_of, may_go_on
 from muniment.stores.s3.multipart import PART
 from muniment.stores.s3.rules import rules_of
 from muniment.stores.s3.store import Body, S3Store
@@ -35,6 +35,8 @@ _LARGEST_COPY: Final = 5 << 30
 _COPY_PART: Final = 1 << 30
 _AT_ONCE: Final = 16
 _NOTE: Final = "transaction"
+_PUT: Final = PutOptions(digests=("sha256",))
+"""Of what goes in parts, each part has its md5; one of the whole would be compared with nothing."""
 
 
 def open_keys(address: Address, context: StoreContext) -> S3Keys:
@@ -71,7 +73,7 @@ class S3Keys:
             profile=service.profile,
             counter=self._counter,
         )
-        self._clients = Clients(service, str(self._store), self._counter)
+        self._clients = self._store.clients
         self._reading, self._deciding = self._clients.reading, self._clients.deciding
         self._versioned = False  # until a removal shows that the bucket keeps versions
 
@@ -184,7 +186,7 @@ class S3Keys:
             StoreUnreachable, StoreFailed, StoreRefused: It was not done, or nobody can tell.
         """
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        receipt = self._store.replace(key, Entry(LogicalPath(key), size, {}), lambda: _opened(source))
+        receipt = self._store.replace(key, Entry(LogicalPath(key), size, {}), lambda: _opened(source), _PUT)
         if not receipt.confirmed:
             self._store.check(receipt)
 
