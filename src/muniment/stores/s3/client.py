@@ -38,6 +38,9 @@ from muniment.errors.stores import (
 )
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.credentials import ReadOnlyCredentials
+    from botocore.httpsession import URLLib3Session
     from mypy_boto3_s3 import S3Client  # types only: they are not shipped
 
 _TRIES = 3
@@ -137,6 +140,28 @@ class Clients:
             if self._sending is None:
                 self._sending = self._counted(_client(self._session, self._service, _TRIES, signed=False))
             return self._sending
+
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for."""
+        return self.deciding.meta.region_name
+
+    def credentials(self) -> ReadOnlyCredentials | None:
+        """With which requests are signed now; None where none are known."""
+        found = self._session.get_credentials()
+        return None if found is None else found.get_frozen_credentials()
+
+    def send(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Send once, over a connection of the deciding client's, what was signed elsewhere; it is counted as a put.
+
+        Raises:
+            BotoCoreError: No answer came.
+        """
+        if self.counter is not None:
+            self.counter.note(request, "before-send.s3.PutObject")
+        # The connections have no public name; they know proxies and certificates as the client does.
+        session: URLLib3Session = self.deciding._endpoint.http_session  # type: ignore[attr-defined]  # noqa: SLF001
+        return session.send(request)
 
     def _counted(self, client: S3Client) -> S3Client:
         if self.counter is not None:
