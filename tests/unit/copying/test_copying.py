@@ -112,15 +112,19 @@ def test_a_file_rewritten_in_place_with_the_same_size_is_changed(
 ) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(SMALL)
-    read = os.read
+    readings = {name: getattr(os, name) for name in ("read", "readv")}
 
-    def rewriting(descriptor: int, size: int) -> bytes:
-        data = read(descriptor, size)
-        source.write_bytes(b"!" * len(SMALL))
-        os.utime(source, ns=(1, 1))
-        return data
+    def rewriting(name: str) -> Callable[[int, object], object]:
+        def read(descriptor: int, what: object) -> object:
+            data = readings[name](descriptor, what)
+            source.write_bytes(b"!" * len(SMALL))
+            os.utime(source, ns=(1, 1))
+            return data
 
-    monkeypatch.setattr(os, "read", rewriting)
+        return read
+
+    for name in readings:
+        monkeypatch.setattr(os, name, rewriting(name))
     assert failed(copy_one(source, target)).kind == "changed"
     assert not target.exists()
 

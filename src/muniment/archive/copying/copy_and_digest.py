@@ -19,12 +19,14 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from hashlib import _Hash
 
 CHUNK = 1 << 20
 WHOLE = 1 << 20
 """Files up to this size are read and written with one call each."""
+JOINED = 256 << 10
+"""Bytes of small files that are written together where files are joined: they stay in the processor's own memory."""
 THREADED = 8 << 20
 """From this size on each digest may have a thread of its own: reading, writing and one slow digest no longer
 wait for each other when one big file is all that is left. Where other workers have files of their own to do,
@@ -41,6 +43,17 @@ EXISTING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ADVISE = hasattr(os, "posix_fadvise")
 LENGTH = struct.Struct("<Q")
 SOURCE, TARGET = "source", "target"
+
+
+class _Room(threading.local):
+    """The memory a thread reads small files into: taken from the system once, not anew for each file."""
+
+    def __init__(self) -> None:
+        # One byte more, so that what is read tells the end of a file as well.
+        self.view = memoryview(bytearray(JOINED + WHOLE + 1))
+
+
+_ROOM = _Room()
 
 
 class CopyError(Exception):
@@ -184,8 +197,7 @@ def hash_file(path: str, algorithms: Sequence[str], piece: int = 0, *, spread: b
     source, before = _open_source(path)
     try:
         if before.st_size <= WHOLE:
-            data = _read_whole(source, before.st_size)
-            values = tuple(hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in algorithms)
+            values = _digests_of(_read_whole(source, before.st_size, _ROOM.view), algorithms)
             pieces: tuple[str, ...] = ()
         else:
             values, pieces = _pass_through(source, before.st_size, None, algorithms, piece, spread=spread)
@@ -213,9 +225,9 @@ def copy_file(
     size = before.st_size
     try:
         if size <= WHOLE:
-            data = _read_whole(source, size)
+            data = _read_whole(source, size, _ROOM.view)
             _refuse_change(source, before)
-            values = tuple(hashlib.new(name, data, usedforsecurity=False).hexdigest() for name in algorithms)
+            values = _digests_of(data, algorithms)
             stored = values[0] not in known
             if stored:
                 write_new(target, data)
@@ -251,62 +263,70 @@ def join_files(
             or the storage refused.
     """
     whole = hashlib.sha256(usedforsecurity=False)
-    waiting: list[bytes | memoryview] = []
+    room = _ROOM.view
     size = held = 0
+
+    def write(data: memoryview) -> None:
+        whole.update(data)
+        out.write(data)
+
     with NewFile(target) as out:
         for path, length, algorithm, value in files:
             try:
-                for data in _checked_pieces(path, length, algorithm, value):
-                    waiting.append(data)
-                    held += len(data)
-                    if held >= CHUNK:
-                        size += _write_joined(waiting, whole, out)
-                        held = 0
+                if length <= WHOLE:
+                    _read_checked(path, length, algorithm, value, room[held:])
+                    held += length
+                if held >= JOINED or length > WHOLE:
+                    write(room[:held])
+                    held = 0
+                if length > WHOLE:
+                    _pass_checked(path, length, algorithm, value, write)
             except CopyError as trouble:
                 if trouble.row[0] == SOURCE:
                     trouble.path = path
                 raise
-        size += _write_joined(waiting, whole, out)
+            size += length
+        write(room[:held])
         out.keep()
     return size, whole.hexdigest()
 
 
-def _write_joined(waiting: list[bytes | memoryview], whole: _Hash, out: NewFile) -> int:
-    data = b"".join(waiting)
-    waiting.clear()
-    whole.update(data)
-    out.write(data)
-    return len(data)
-
-
-def _checked_pieces(path: str, size: int, algorithm: str, value: str) -> Iterator[bytes | memoryview]:
-    """The bytes of a file; an error at its end, if not before, where they are not those that are expected."""
+def _read_checked(path: str, size: int, algorithm: str, value: str, room: memoryview) -> None:
+    """Read a small file to the beginning of `room`, if its bytes are those that are expected."""
     source, before = _open_source(path)
     try:
         _refuse_other_size(before.st_size, size)
-        if size <= WHOLE:
-            data = _read_whole(source, size)
-            found = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest() if algorithm else value
-            _refuse_other_digest(found, algorithm, value)
-            yield data
-            return
-        hasher = hashlib.new(algorithm or "sha256", usedforsecurity=False)
-        left = size
-        while piece := _read_some(source):
-            left -= len(piece)
-            if left < 0:
-                break
-            hasher.update(piece)
-            yield piece
-        _refuse_other_size(size - left, size)
-        _refuse_other_digest(hasher.hexdigest() if algorithm else value, algorithm, value)
+        data = _read_whole(source, size, room)
     finally:
         os.close(source)
+    if algorithm:
+        _refuse_other_digest(_digests_of(data, (algorithm,))[0], algorithm, value)
 
 
-def _read_some(source: int) -> bytes:
+def _pass_checked(path: str, size: int, algorithm: str, value: str, take: Callable[[memoryview], None]) -> None:
+    """Give the bytes of a large file to `take`; an error at its end, if not before, where they are others."""
+    source, before = _open_source(path)
+    room = _ROOM.view[:CHUNK]
+    hasher = hashlib.new(algorithm or "sha256", usedforsecurity=False)
+    left = size
     try:
-        return os.read(source, CHUNK)
+        _refuse_other_size(before.st_size, size)
+        while count := _read_some(source, room):
+            left -= count
+            if left < 0:
+                break
+            hasher.update(room[:count])
+            take(room[:count])
+    finally:
+        os.close(source)
+    _refuse_other_size(size - left, size)
+    if algorithm:
+        _refuse_other_digest(hasher.hexdigest(), algorithm, value)
+
+
+def _read_some(source: int, room: memoryview) -> int:
+    try:
+        return os.readv(source, [room])
     except OSError as error:
         raise copy_error_of(SOURCE, error) from None
 
@@ -334,16 +354,19 @@ def _refuse_change(source: int, before: os.stat_result) -> None:
         raise CopyError(SOURCE, "changed", 0, "it changed while it was being read")
 
 
-def _read_whole(source: int, size: int) -> bytes:
+def _read_whole(source: int, size: int, room: memoryview) -> memoryview:
+    """The bytes of a file, at the beginning of `room`: they stay there until that is used again."""
     # One byte more is asked for, so that the answer tells the end of the file as well.
-    try:
-        data = os.read(source, size + 1)
-        while len(data) < size and (more := os.read(source, size + 1 - len(data))):
-            data += more
-    except OSError as error:
-        raise copy_error_of(SOURCE, error) from None
-    _refuse_other_size(len(data), size)
-    return data
+    found = _read_some(source, room[: size + 1])
+    while found < size and (more := _read_some(source, room[found : size + 1])):
+        found += more
+    _refuse_other_size(found, size)
+    return room[:size]
+
+
+def _digests_of(data: memoryview, algorithms: Sequence[str]) -> tuple[str, ...]:
+    # Asked for by `new`, OpenSSL would look for the name each time: twice as long for what is small.
+    return tuple(getattr(hashlib, name)(data, usedforsecurity=False).hexdigest() for name in algorithms)
 
 
 def _refuse_other_size(found: int, expected: int) -> None:
@@ -362,11 +385,7 @@ def _pass_through(
         while True:
             view = buffers[turn % len(buffers)]
             turn += 1
-            try:
-                count = os.readv(source, [view])
-            except OSError as error:
-                raise copy_error_of(SOURCE, error) from None
-            if not count:
+            if not (count := _read_some(source, view)):
                 break
             done += count
             if done > size:
@@ -380,7 +399,7 @@ def _pass_through(
     return digesting.values(), digesting.pieces()
 
 
-def write_new(target: str, data: bytes) -> None:
+def write_new(target: str, data: bytes | memoryview) -> None:
     """Write a small file whole.
 
     Raises:

@@ -103,9 +103,9 @@ class ParityAhead:
         left = {name: files for name, files in groups.items() if name not in begun.groups}
         made = make_own_sets(self._context, self._large, self._folder, self._progress)
         make_folder(self._folder / "pack")
-        made += begun.result()
+        # Others are made at this moment, which has one core wait now and then: so this one does not come behind them.
         made += packs_of(self._context, left, self._folder / "pack", self._folder, packs=len(groups))
-        return made
+        return made + begun.result()
 
     def place(self) -> bool:
         """Put in place what was made and is on stable storage, after the commit; whether all that is needed is there.

@@ -23,6 +23,7 @@ FORMAT = "muniment-pack-1"
 ONE_OF_SEVERAL = "muniment-pack-2"
 _LINE = re.compile(rb"([0-9a-f]{8}) (([0-9]{1,12}) (.+))")
 _PLACES = (".index", ".index.copy")
+_quoted = json.encoder.encode_basestring
 _HEAD = 1000
 """Bytes within which the first line ends."""
 
@@ -46,13 +47,17 @@ class PackIndex(NamedTuple):
     packs: int = 1
 
 
-def index_lines(index: PackIndex) -> Iterator[bytes]:
+def index_bytes(index: PackIndex) -> bytes:
     """The index as it is written."""
+    return b"".join(_lines(index))
+
+
+def _lines(index: PackIndex) -> Iterator[bytes]:
     said = f"{len(index.members)} {index.size} {index.sha256}"
     head = f"0 {FORMAT} {said}" if index.packs == 1 else f"0 {ONE_OF_SEVERAL} {said} {index.packs}"
     yield _line(head)
     for number, member in enumerate(index.members, start=1):
-        yield _line(f"{number} {member.size} {json.dumps(member.name, ensure_ascii=False)}")
+        yield _line(f"{number} {member.size} {_quoted(member.name)}")
     yield _line(head)
 
 

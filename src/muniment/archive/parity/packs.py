@@ -14,7 +14,7 @@ from muniment.archive.disk import durable
 from muniment.archive.parity import sets as work
 from muniment.archive.parity.files import ParitySet
 from muniment.archive.parity.geometry import geometry
-from muniment.archive.parity.pack_index import Member, PackIndex, index_lines, index_paths, read_index
+from muniment.archive.parity.pack_index import Member, PackIndex, index_bytes, index_paths, read_index
 from muniment.archive.parity.par2 import Par2, Verdict
 from muniment.archive.parity.salvage import salvage
 from muniment.content.digests import Digest
@@ -124,8 +124,9 @@ def finish_pack(
     """
     made = work.build_set(tool, folder, name, geometry(index.size, redundancy), threads)
     copies = index_paths(folder, name)
+    lines = index_bytes(index)
     for path in copies:
-        durable.write_file(path, index_lines(index))
+        durable.write_file(path, lines)
     made += work.digests_of(list(copies))
     return ParitySet(name, index.size, work.deliver(made, folder, name, target_folder))
 
