@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import marshal
+import mmap
 import os
 import stat
 import struct
@@ -45,15 +46,17 @@ LENGTH = struct.Struct("<Q")
 SOURCE, TARGET = "source", "target"
 
 
-class _Room(threading.local):
+_ROOM = threading.local()
+
+
+def _room() -> memoryview:
     """The memory a thread reads small files into: taken from the system once, not anew for each file."""
-
-    def __init__(self) -> None:
-        # One byte more, so that what is read tells the end of a file as well.
-        self.view = memoryview(bytearray(JOINED + WHOLE + 1))
-
-
-_ROOM = _Room()
+    view: memoryview | None = getattr(_ROOM, "view", None)
+    if view is None:
+        # One byte more, so that what is read tells the end of a file as well. What is not used of it costs nothing.
+        view = memoryview(mmap.mmap(-1, JOINED + WHOLE + 1, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        _ROOM.view = view
+    return view
 
 
 class CopyError(Exception):
@@ -197,7 +200,7 @@ def hash_file(path: str, algorithms: Sequence[str], piece: int = 0, *, spread: b
     source, before = _open_source(path)
     try:
         if before.st_size <= WHOLE:
-            values = _digests_of(_read_whole(source, before.st_size, _ROOM.view), algorithms)
+            values = _digests_of(_read_whole(source, before.st_size, _room()), algorithms)
             pieces: tuple[str, ...] = ()
         else:
             values, pieces = _pass_through(source, before.st_size, None, algorithms, piece, spread=spread)
@@ -225,7 +228,7 @@ def copy_file(
     size = before.st_size
     try:
         if size <= WHOLE:
-            data = _read_whole(source, size, _ROOM.view)
+            data = _read_whole(source, size, _room())
             _refuse_change(source, before)
             values = _digests_of(data, algorithms)
             stored = values[0] not in known
@@ -263,7 +266,7 @@ def join_files(
             or the storage refused.
     """
     whole = hashlib.sha256(usedforsecurity=False)
-    room = _ROOM.view
+    room = _room()
     size = held = 0
 
     def write(data: memoryview) -> None:
@@ -306,7 +309,7 @@ def _read_checked(path: str, size: int, algorithm: str, value: str, room: memory
 def _pass_checked(path: str, size: int, algorithm: str, value: str, take: Callable[[memoryview], None]) -> None:
     """Give the bytes of a large file to `take`; an error at its end, if not before, where they are others."""
     source, before = _open_source(path)
-    room = _ROOM.view[:CHUNK]
+    room = _room()[:CHUNK]
     hasher = hashlib.new(algorithm or "sha256", usedforsecurity=False)
     left = size
     try:

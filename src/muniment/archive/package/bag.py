@@ -35,7 +35,6 @@ _quoted = json.encoder.encode_basestring
 _OXUM = "Payload-Oxum"
 _NONE: Mapping[str, bytes] = MappingProxyType({})
 _AT_ONCE = 1000
-_HALF = 16
 _UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
 
@@ -91,13 +90,13 @@ def payload_state(entries: PackedEntries, algorithm: str) -> DigestBlock:
     text = bytearray()
     seen: set[int] = set()
     shared: set[int] = set()
-    for _, _, digest in entries.by(algorithm):
-        # Half a digest tells well enough which may have several paths; only these are gathered.
-        short = int(digest[:_HALF], 16)
+    for _, digest in entries.digests(algorithm):
+        # Its hash tells well enough which may have several paths; only these are gathered.
+        short = hash(digest)
         (shared if short in seen else seen).add(short)
     gathered: dict[str, list[str]] = {}
-    for path, _, digest in entries.by(algorithm):
-        if int(digest[:_HALF], 16) in shared:
+    for path, digest in entries.digests(algorithm):
+        if shared and hash(digest) in shared:
             gathered.setdefault(digest, []).append(stored_path(path))
         else:
             text += f'"{digest}":[{_quoted(stored_path(path))}],'.encode()
@@ -108,7 +107,7 @@ def payload_state(entries: PackedEntries, algorithm: str) -> DigestBlock:
 
 
 def _manifest(entries: PackedEntries, odd: Mapping[str, str], algorithm: str) -> bytearray:
-    return _joined(f"{digest}  {odd.get(path) or PAYLOAD + path}\n" for path, _, digest in entries.by(algorithm))
+    return _joined(f"{digest}  {odd.get(path) or PAYLOAD + path}\n" for path, digest in entries.digests(algorithm))
 
 
 def _joined(lines: Iterator[str]) -> bytearray:

@@ -86,6 +86,14 @@ class PackedEntries(MutableMapping[str, Entry]):
             else:
                 yield path, _size_of(row), row[begin:end].hex()
 
+    def digests(self, algorithm: str) -> Iterator[tuple[str, str]]:
+        """Path and one digest of each, sorted by path."""
+        begin, end = dict(zip(self._algorithms, self._bounds, strict=True)).get(algorithm, (0, 0))
+        rows = self._rows
+        for path in sorted(rows):
+            row = rows[path]
+            yield path, row.digests[algorithm] if isinstance(row, Entry) else row[begin:end].hex()
+
     def described(self) -> Iterator[tuple[str, int | None, str | None]]:
         """Path, size and time of change of each, sorted by path."""
         rows, end = self._rows, self._end
