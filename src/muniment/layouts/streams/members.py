@@ -19,9 +19,9 @@ _NO_DIGESTS: Mapping[str, str] = {}
 _PREFERENCE = ("sha256", "sha512", "sha384", "sha1", "md5")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Member:
-    """One file of a streamed archive.
+    """One file of a streamed archive; not to be changed, but `frozen` would take two microseconds for each.
 
     `size` is in bytes and is a promise: a member that turns out shorter or longer breaks the transfer.
     `modified` is in whole seconds since 1970 UTC. `open(offset)` gives the member's bytes from `offset`

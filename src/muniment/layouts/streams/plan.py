@@ -141,7 +141,7 @@ class Plan(ABC):
             member = self.members[index]
             data = read_small(member)
             self._noted(index, member, data)
-            parts += (self._head(member), data, self._tail(index))
+            parts += (self._head(member), data, self._tail(index, member))
             index += 1
             if end - begin >= chunk:
                 break
@@ -160,13 +160,13 @@ class Plan(ABC):
         low, high = max(start, body), min(stop, tail)
         # An empty file is looked at as well, for it may have grown.
         if low < high or (low == high == body == tail and stop > body):
-            yield self._slice(index, low - body, high - body)
+            yield self._slice(index, member, low - body, high - body)
         size = self._tail_size(member)
         if size and start < tail + size and stop > tail:
-            yield Framing(self._tail(index)[max(start - tail, 0) : stop - tail])
+            yield Framing(self._tail(index, member)[max(start - tail, 0) : stop - tail])
 
-    def _slice(self, index: int, start: int, stop: int) -> Slice:
-        return Slice(self.members[index], start, stop)
+    def _slice(self, index: int, member: Member, start: int, stop: int) -> Slice:  # noqa: ARG002 - a zip's
+        return Slice(member, start, stop)
 
     @abstractmethod
     def _head_size(self, member: Member) -> int:
@@ -181,8 +181,8 @@ class Plan(ABC):
         """The bytes after the file."""
 
     @abstractmethod
-    def _tail(self, index: int) -> bytes:
-        """What follows the file of the member at `index`."""
+    def _tail(self, index: int, member: Member) -> bytes:
+        """What follows the file of `member`, which is at `index`: making it anew from there would cost more."""
 
     @abstractmethod
     def _end_size(self) -> int:

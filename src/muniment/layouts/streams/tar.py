@@ -41,6 +41,8 @@ class TarPlan(Plan):
 
     def _head(self, member: Member) -> bytes:
         modified = min(max(member.modified, 0), _MAX_TIME)
+        if member.size < _MAX_SIZE and len(member.name) <= _NAME and member.name.isascii():
+            return _header(b"", member.name.encode(), member.size, modified, b"0")
         records = _pax_records(member)
         if not records:
             prefix, name = _split(member.name) or (b"", b"")
@@ -59,8 +61,8 @@ class TarPlan(Plan):
     def _tail_size(self, member: Member) -> int:
         return -member.size % BLOCK
 
-    def _tail(self, index: int) -> bytes:
-        return _ZEROS[: -self.members[index].size % BLOCK]
+    def _tail(self, index: int, member: Member) -> bytes:  # noqa: ARG002 - a zip asks by it
+        return _ZEROS[: -member.size % BLOCK]
 
     def _end_size(self) -> int:
         return 2 * BLOCK

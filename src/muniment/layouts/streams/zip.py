@@ -23,7 +23,7 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, MutableMapping
-from functools import partial
+from functools import lru_cache, partial
 
 from muniment.layouts.streams.members import Member
 from muniment.layouts.streams.plan import Plan
@@ -61,7 +61,8 @@ class ZipPlan(Plan):
 
         Args:
             members: The files.
-            crcs: CRC-32 by digest ('sha256:…'), read and added to; must bear several threads.
+            crcs: CRC-32 by digest ('sha256:…'), added to; must bear several threads. What is in it of the files is
+                read at once, and need not stay in it.
 
         Raises:
             UnsafePath: A name could leave the folder it is unpacked in.
@@ -73,6 +74,10 @@ class ZipPlan(Plan):
         super().__init__(members)
         # -1 is "not known": an array, as a dictionary would cost a hundred bytes for each member.
         self._crcs = array("q", [-1]) * len(self.members)
+        if self._shared:
+            for index, member in enumerate(self.members):
+                proof = member.proof()
+                self._crcs[index] = -1 if proof is None else self._shared.get(":".join(proof), -1)
 
     def _raw_name(self, member: Member) -> bytes:
         return _name(member)
@@ -96,28 +101,28 @@ class ZipPlan(Plan):
     def _tail_size(self, member: Member) -> int:
         return _DESCRIPTOR_64.size if member.size >= _FULL_32 else _DESCRIPTOR.size
 
-    def _tail(self, index: int) -> bytes:
-        size = self.members[index].size
-        form = _DESCRIPTOR_64 if size >= _FULL_32 else _DESCRIPTOR
-        return form.pack(b"PK\7\x08", self._crc(index), size, size)
+    def _tail(self, index: int, member: Member) -> bytes:
+        form = _DESCRIPTOR_64 if member.size >= _FULL_32 else _DESCRIPTOR
+        return form.pack(b"PK\7\x08", self._crc(index, member), member.size, member.size)
 
-    def _slice(self, index: int, start: int, stop: int) -> Slice:
-        return Slice(self.members[index], start, stop, partial(self._learn, index), self._known_crc(index))
+    def _slice(self, index: int, member: Member, start: int, stop: int) -> Slice:
+        return Slice(member, start, stop, partial(self._learn, index, member), self._known_crc(index, member))
 
-    def _learn(self, index: int, crc: int) -> None:
+    def _learn(self, index: int, member: Member, crc: int) -> None:
+        if self._crcs[index] == crc:
+            return
         self._crcs[index] = crc
-        proof = self.members[index].proof()
+        proof = member.proof()
         if proof is not None:
             self._shared[":".join(proof)] = crc
 
     def _noted(self, index: int, member: Member, data: bytes) -> None:
-        crc, known = zlib.crc32(data), self._known_crc(index)
+        crc, known = zlib.crc32(data), self._known_crc(index, member)
         refuse_other_crc(member, crc, known)
         if known is None or self._crcs[index] < 0:
-            self._learn(index, crc)
+            self._learn(index, member, crc)
 
-    def _known_crc(self, index: int) -> int | None:
-        member = self.members[index]
+    def _known_crc(self, index: int, member: Member) -> int | None:
         if member.crc32 is not None:
             return member.crc32
         if self._crcs[index] >= 0:
@@ -125,10 +130,10 @@ class ZipPlan(Plan):
         proof = member.proof()
         return None if proof is None else self._shared.get(":".join(proof))
 
-    def _crc(self, index: int) -> int:
-        known = self._known_crc(index)
+    def _crc(self, index: int, member: Member) -> int:
+        known = self._known_crc(index, member)
         if known is None:
-            for _ in self._slice(index, 0, self.members[index].size).pieces(4 * CHUNK):
+            for _ in self._slice(index, member, 0, member.size).pieces(4 * CHUNK):
                 pass
             known = self._crcs[index]
         return known
@@ -138,7 +143,7 @@ class ZipPlan(Plan):
         at = 0
         for index in range(len(self.members)):
             self._central.append(at)
-            at += self._entry_size(index)
+            at += self._entry_size(index, self.members[index])
         self._directory_size = at
         return at + len(self._last_records())
 
@@ -147,23 +152,26 @@ class ZipPlan(Plan):
             at = self._central[index]
             if at >= stop:
                 return
-            if start < at + self._entry_size(index):
-                yield self._entry(index)[max(start - at, 0) : stop - at]
+            after = self._central[index + 1] if index + 1 < len(self.members) else self._directory_size
+            if start < after:
+                yield self._entry(index, self.members[index])[max(start - at, 0) : stop - at]
         if stop > self._directory_size:
             low = max(start - self._directory_size, 0)
             yield self._last_records()[low : stop - self._directory_size]
 
-    def _big_numbers(self, index: int) -> list[int]:
+    def _big_numbers(self, index: int, size: int) -> list[int]:
         """The numbers of a member that need zip64, in the order APPNOTE 4.5.3 gives."""
-        size, offset = self.members[index].size, self._starts[index]
+        offset = self._starts[index]
+        if size < _FULL_32 and offset < _FULL_32:
+            return []
         return [number for number in (size, size, offset) if number >= _FULL_32]
 
-    def _entry_size(self, index: int) -> int:
-        member, big = self.members[index], len(self._big_numbers(index))
+    def _entry_size(self, index: int, member: Member) -> int:
+        big = len(self._big_numbers(index, member.size))
         return _CENTRAL.size + len(self._raw_name(member)) + _stamp_size(member) + (4 + 8 * big if big else 0)
 
-    def _entry(self, index: int) -> bytes:
-        member, big = self.members[index], self._big_numbers(index)
+    def _entry(self, index: int, member: Member) -> bytes:
+        big = self._big_numbers(index, member.size)
         name, extra = self._raw_name(member), _stamp(member)
         if big:
             extra = struct.pack(f"<2H{len(big)}Q", 1, 8 * len(big), *big) + extra
@@ -171,7 +179,7 @@ class ZipPlan(Plan):
         clock, day = _dos_time(member.modified)
         size, offset = min(member.size, _FULL_32), min(self._starts[index], _FULL_32)
         places = (len(name), len(extra), 0, 0, 0, _MODE, offset)
-        numbers = (0, clock, day, self._crc(index), size, size, *places)
+        numbers = (0, clock, day, self._crc(index, member), size, size, *places)
         return _CENTRAL.pack(b"PK\1\2", _UNIX | version, version, _FLAGS, *numbers) + name + extra
 
     def _last_records(self) -> bytes:
@@ -205,6 +213,7 @@ def _stamp(member: Member) -> bytes:
     return _STAMP.pack(0x5455, 5, 1, member.modified) if _fits_stamp(member) else b""
 
 
+@lru_cache(256)
 def _dos_time(seconds: int) -> tuple[int, int]:
     moment = time.gmtime(min(max(seconds, _DOS_FIRST), _DOS_LAST))
     clock = moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2
