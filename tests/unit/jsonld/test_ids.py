@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +100,25 @@ def test_ids_in_payloads_resolve_against_the_base(text: str, iri: str) -> None:
 def test_ids_in_payloads_that_are_no_iris_are_refused(text: str) -> None:
     with pytest.raises(InvalidJsonLd, match="is not an IRI"):
         absolute_iri(text, BASE)
+
+
+@given(
+    st.from_regex(r"[A-Za-z0-9_.~/-]{1,12}", fullmatch=True),
+    st.from_regex(r"https?://[a-z.]{1,5}(:80)?/([A-Za-z0-9_.-]{1,3}/){0,3}[a-z]{0,2}", fullmatch=True),
+)
+def test_a_word_is_resolved_as_by_pyld_without_it(word: str, base: str) -> None:
+    from pyld import iri_resolver
+
+    wanted = str(iri_resolver.resolve(word, base))
+    if is_iri(wanted):
+        assert absolute_iri(word, base) == wanted
+
+
+def test_plain_ids_are_resolved_without_loading_pyld() -> None:
+    program = (
+        "import sys; from muniment.content.jsonld import absolute_iri\n"
+        f"assert absolute_iri('a-1.b', {BASE!r}) == {BASE!r} + 'a-1.b'\n"
+        "assert absolute_iri('urn:a', 'http://x/') == 'urn:a'\n"
+        "assert 'pyld' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
