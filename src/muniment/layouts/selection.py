@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from sys import intern
 from urllib.parse import quote
 
 from muniment.content import LogicalPath
@@ -139,15 +140,18 @@ def decode_selection(
     if not given:
         raise EmptySelection
     refuse_too_many(payload, limit)
-    entries: dict[SelectionEntry, SelectionEntry] = {}
+    entries: list[SelectionEntry] = []
+    # By what most entries have in common: a key of its own for each would be as large as the entry.
+    asked: defaultdict[tuple[object, ...], set[object]] = defaultdict(set)
     for number, item in enumerate(given):
         entry = _decode_entry(item, f"resources[{number}]", iri, file_at)
-        asked = SelectionEntry(
-            entry.kind, entry.resource_id, entry.project or project, entry.name, entry.rev, entry.tag, entry.format
-        )
-        entries.setdefault(asked, entry)
-    _refuse_colliding_paths(entries.values())
-    return list(entries.values())
+        alike = asked[entry.kind, entry.project or project, entry.rev, entry.tag, entry.format]
+        own = entry.resource_id if entry.name is None else (entry.resource_id, entry.name)
+        if own not in alike:
+            alike.add(own)
+            entries.append(entry)
+    _refuse_colliding_paths(entries)
+    return entries
 
 
 def ids_of(payload: object) -> Iterator[str]:
@@ -345,7 +349,7 @@ def _decode_entry(item: object, where: str, iri: Iri, file_at: FileAt | None) ->
     path = _text(item, "path", where)
     if path is not None:
         _refuse_path(path)
-    return SelectionEntry(kind, iri(resource_id), _project(_text(item, "project", where)), path, rev, tag, form)
+    return SelectionEntry(intern(kind), iri(resource_id), _project(_text(item, "project", where)), path, rev, tag, form)
 
 
 def _decode_address(item: Mapping[str, object], where: str, file_at: FileAt) -> SelectionEntry:
@@ -391,7 +395,7 @@ def _project(value: str | None) -> str | None:
     text = value.removeprefix("/")
     if not _PROJECT.fullmatch(text):
         raise BadProjectReference(value=value)
-    return text
+    return intern(text)
 
 
 def _format(item: Mapping[str, object], where: str) -> Format | None:
@@ -432,8 +436,8 @@ def _utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _refuse_colliding_paths(entries: Iterable[SelectionEntry]) -> None:
-    shown = {entry.name: entry.path for entry in reversed(list(entries)) if entry.name is not None}
+def _refuse_colliding_paths(entries: Sequence[SelectionEntry]) -> None:
+    shown = {entry.name: entry.path for entry in reversed(entries) if entry.name is not None}
     uses = Counter(entry.name for entry in entries if entry.name is not None)
     repeated = [str(shown[name]) for name, count in uses.items() if count > 1]
     if repeated:

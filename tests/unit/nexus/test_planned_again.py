@@ -15,7 +15,7 @@ from muniment.doors.nexus.changes import Actor
 from muniment.doors.nexus.files import Upload
 from muniment.doors.nexus.nexus import Nexus, Options
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import Revision
+from muniment.doors.nexus.revision import Revision
 from muniment.doors.nexus.selections import Definition
 from muniment.errors.access import AuthorizationFailed
 from muniment.layouts.streams import Plan

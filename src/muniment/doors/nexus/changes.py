@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from muniment.archive import Agent, Archive, Transaction
-from muniment.doors.nexus.records import KEY, Records, Revision
+from muniment.doors.nexus.records import KEY, Records
+from muniment.doors.nexus.revision import Revision
 from muniment.doors.nexus.times import now
 from muniment.errors.archive import ResourceExists, ResourcePurged, StaleTransaction
 from muniment.errors.nexus import IdTaken, NotMadeHere, RevIsStale, RevNotThere, ThingIsDeprecated, ThingIsNotDeprecated

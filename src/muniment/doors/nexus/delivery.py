@@ -23,7 +23,9 @@ from muniment.content.times import seconds
 from muniment.doors.nexus.documents import Documents
 from muniment.doors.nexus.manifest import MANIFEST, Manifest
 from muniment.doors.nexus.projects import RESERVED, Project, Projects
-from muniment.doors.nexus.records import Content, Records, Revision, contents_of
+from muniment.doors.nexus.records import Records, contents_of
+from muniment.doors.nexus.remembered import Remembered
+from muniment.doors.nexus.revision import Content, Revision
 from muniment.doors.nexus.selections import Crcs, Definition
 from muniment.errors.access import AuthorizationFailed
 from muniment.errors.archive import DamagedRecord
@@ -49,8 +51,13 @@ class FoundEntry:
     """An entry and what it names: a revision, and for one file of a package also the path inside."""
 
     entry: SelectionEntry
-    revision: Revision
+    found: Remembered
     inside: str | None = None
+
+    @property
+    def revision(self) -> Revision:
+        """The revision, made anew each time: of a hundred thousand each is needed for a moment."""
+        return self.found.revision()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,9 @@ class DeliveryPlanner:
         if form != ZIP:
             return TarPlan(members)
         self._crcs.load(":".join(proof) for member in members if (proof := member.proof()))
-        return ZipPlan(members, self._crcs)
+        plan = ZipPlan(members, self._crcs)
+        self._crcs.forget()
+        return plan
 
     def done(self) -> None:
         """After a download: keep what was learnt for later ones."""
@@ -214,7 +223,7 @@ class DeliveryPlanner:
             return None
         if inside is not None and inside not in self._instance(revision):
             return None
-        return FoundEntry(entry, revision, inside)
+        return FoundEntry(entry, self._records.remembered(revision), inside)
 
     def _of_entries(
         self, found: Sequence[FoundEntry], home: str, names: Names
@@ -222,18 +231,19 @@ class DeliveryPlanner:
         """What becomes of each entry: name, time and source of a member, or of all those of a package."""
         kept = 0
         for each in found:
+            revision = each.revision
             if _is_whole(each):
-                for name, modified, content in self._whole(each, each.entry.project or home, names):
+                for name, modified, content in self._whole(each, revision, each.entry.project or home, names):
                     yield each, name, modified, self._with_book(content, name, modified)
                 continue
-            filename = _filename(each)
+            filename = _filename(each, revision)
             wanted = each.entry.name or default_name(each.entry, each.entry.project or home, filename, self._layout)
             name = wanted if each.entry.name else names.place(wanted)
             if each.entry.is_file:
-                content, modified = self._file(each)
-                yield each, name, modified, self._with_book(content, name, modified)
+                modified, source = self._file(each, revision, name)
+                yield each, name, modified, source
                 continue
-            member, data = self._document(each, name)
+            member, data = self._document(each, revision, name)
             if kept + len(data) <= _KEPT_IN_MEMORY:
                 kept += len(data)
                 member = Member(name, len(data), partial(_bytes_from, data), member.digests, member.modified)
@@ -244,26 +254,32 @@ class DeliveryPlanner:
             return content
         return replace(content.member(name, modified), book=self._archive.context.pieces)
 
-    def _document(self, each: FoundEntry, name: str) -> tuple[Member, bytes]:
-        project = self._projects.project(each.revision.project)
+    def _document(self, each: FoundEntry, revision: Revision, name: str) -> tuple[Member, bytes]:
+        project = self._projects.project(revision.project)
         form = each.entry.format or Format.COMPACTED
-        data = self._documents.written(each.revision, project, form)
+        data = self._documents.written(revision, project, form)
         digests = {"sha256": hashlib.sha256(data).hexdigest()}
-        again = partial(self._written_from, each.revision, project, form)
-        return Member(name, len(data), again, digests, each.revision.modified), data
+        again = partial(self._written_from, each.found, project, form)
+        return Member(name, len(data), again, digests, revision.modified), data
 
-    def _written_from(self, revision: Revision, project: Project, form: Format, offset: int) -> BinaryIO:
-        return _bytes_from(self._documents.written(revision, project, form), offset)
+    def _written_from(self, found: Remembered, project: Project, form: Format, offset: int) -> BinaryIO:
+        return _bytes_from(self._documents.written(found.revision(), project, form), offset)
 
-    def _file(self, each: FoundEntry) -> tuple[Content, int]:
-        if each.inside is None:
-            return each.revision.content, each.revision.modified
-        instance = self._instance(each.revision)
-        return _content(instance, each.inside), _modified(instance, each.inside)
+    def _file(self, each: FoundEntry, revision: Revision, name: str) -> tuple[int, MemberSource]:
+        if each.inside is not None:
+            instance = self._instance(revision)
+            content, modified = _content(instance, each.inside), _modified(instance, each.inside)
+            return modified, self._with_book(content, name, modified)
+        if len(revision.contents) == 1 and revision.content.size <= PIECE:
+            # It is in memory already: of a hundred thousand nothing more has to be kept.
+            return revision.modified, each.found
+        return revision.modified, self._with_book(revision.content, name, revision.modified)
 
-    def _whole(self, each: FoundEntry, project: str, names: Names) -> Iterator[tuple[str, int, Content]]:
+    def _whole(
+        self, each: FoundEntry, revision: Revision, project: str, names: Names
+    ) -> Iterator[tuple[str, int, Content]]:
         """All files of a package, below the entry's path or the package's encoded id."""
-        instance = self._instance(each.revision)
+        instance = self._instance(revision)
         folder = each.entry.name or f"{project}/{encode_id(each.entry.resource_id)}"
         for path in instance:
             yield names.place(f"{folder}/{path}"), _modified(instance, path), _content(instance, path)
@@ -285,24 +301,24 @@ def _concerns(event: Event, projects: frozenset[str]) -> bool:
     return event.project in projects or event.project.startswith(f"{RESERVED}/")
 
 
-def _state(found: Sequence[FoundEntry]) -> bytes:
+def _state(entries: Sequence[FoundEntry]) -> bytes:
     """A digest of what the entries name at this moment: keeping it all would cost hundreds of bytes for each."""
     hasher = hashlib.sha256()
-    for each in found:
-        revision = each.revision
-        named = (each.entry.resource_id, revision.project, revision.id, revision.number, revision.updated_at)
+    for each in entries:
+        found = each.found
+        named = (each.entry.resource_id, found.project, found.id, found.number, found.updated_at)
         hasher.update(repr((*named, each.entry.path, each.entry.format, each.inside)).encode("utf-8", "surrogatepass"))
     return hasher.digest()
 
 
 def _is_whole(each: FoundEntry) -> bool:
-    return each.entry.is_file and each.revision.is_package and each.inside is None
+    return each.entry.is_file and each.found.is_package and each.inside is None
 
 
-def _filename(each: FoundEntry) -> str:
+def _filename(each: FoundEntry, revision: Revision) -> str:
     if not each.entry.is_file:
         return ""
-    return each.revision.file["filename"] if each.inside is None else each.inside.rpartition("/")[2]
+    return revision.file["filename"] if each.inside is None else each.inside.rpartition("/")[2]
 
 
 def _content(instance: Instance, path: str) -> Content:

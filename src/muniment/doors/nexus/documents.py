@@ -22,7 +22,7 @@ from muniment.content.jsonld import (
 )
 from muniment.doors.nexus.addresses import FILE_SCHEMA, UNCONSTRAINED, Addresses
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import COMPACTED, EXPANDED, SOURCE, Revision
+from muniment.doors.nexus.revision import COMPACTED, EXPANDED, SOURCE, Revision
 from muniment.layouts.selection import Format
 
 Json = dict[str, object]

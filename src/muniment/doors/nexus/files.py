@@ -10,8 +10,8 @@ from muniment.archive import Transaction
 from muniment.doors.nexus.addresses import FILE_SCHEMA
 from muniment.doors.nexus.changes import Actor, Fill, RevisionWriter, refuse_deprecated, refuse_stale, tagged
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import Revision
 from muniment.doors.nexus.resources import Resources
+from muniment.doors.nexus.revision import Revision
 from muniment.errors.nexus import FieldsRefused
 from muniment.layouts.selection import safe_filename
 

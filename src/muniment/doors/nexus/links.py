@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from muniment.archive import Archive
 from muniment.content.jsonld import dumps
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import EXPANDED, Records, Revision
+from muniment.doors.nexus.records import Records
+from muniment.doors.nexus.revision import EXPANDED, Revision
 from muniment.errors.nexus import TooManyToFilter
 
 MOST = 20_000

@@ -9,7 +9,7 @@ from muniment.archive import Archive, Summary
 from muniment.content.jsonld import VOCABULARY
 from muniment.doors.nexus.addresses import FILE_SCHEMA, UNCONSTRAINED
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import EXPANDED, Revision
+from muniment.doors.nexus.revision import EXPANDED, Revision
 from muniment.errors.nexus import TooManyToFilter
 
 MOST = 100_000

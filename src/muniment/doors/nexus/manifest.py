@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from muniment.content.jsonld import print_source
-from muniment.doors.nexus.records import Revision
+from muniment.doors.nexus.revision import Revision
 from muniment.doors.nexus.selections import Definition
 from muniment.layouts.selection import Format, SelectionEntry
 from muniment.layouts.streams import Member

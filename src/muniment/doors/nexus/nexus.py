@@ -17,9 +17,10 @@ from muniment.doors.nexus.links import Links
 from muniment.doors.nexus.listing import Listing
 from muniment.doors.nexus.parity import Failed, ParityMaker
 from muniment.doors.nexus.projects import Project, Projects, is_project_name
-from muniment.doors.nexus.records import Records, Revision
+from muniment.doors.nexus.records import Records
 from muniment.doors.nexus.resolution import Resolver
 from muniment.doors.nexus.resources import Resources
+from muniment.doors.nexus.revision import Revision
 from muniment.doors.nexus.selections import Definition, Selections
 from muniment.errors.delivery import InvalidFileAddress
 from muniment.errors.nexus import ProjectNotFound

@@ -16,7 +16,8 @@ from muniment.archive import Archive, Transaction
 from muniment.content.jsonld import IdSpace, Scope, is_iri, print_source
 from muniment.doors.nexus.addresses import Addresses
 from muniment.doors.nexus.changes import Actor, RevisionWriter, refuse_stale
-from muniment.doors.nexus.records import SOURCE, Records, Revision
+from muniment.doors.nexus.records import Records
+from muniment.doors.nexus.revision import SOURCE, Revision
 from muniment.errors.nexus import (
     FieldsRefused,
     IdTaken,

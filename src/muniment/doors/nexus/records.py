@@ -8,178 +8,24 @@ the newest one has to be looked up again.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from sys import intern
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import unquote
 
-from muniment.archive import Archive, FilesKept, Instance
-from muniment.content.jsonld import parse_json
-from muniment.content.times import seconds
-from muniment.errors.archive import DamagedFile, ReadFailed, ResourceNotFound
+from muniment.archive import Archive, Instance
+from muniment.doors.nexus.remembered import Remembered, SharedFields
+from muniment.doors.nexus.revision import Content, Revision
+from muniment.errors.archive import ResourceNotFound
 from muniment.errors.content import BadId
 from muniment.errors.nexus import RevNotThere, TagNotFound
-from muniment.layouts.streams import Member
 
 KEY = "nexus"
-SOURCE, COMPACTED, EXPANDED = "source.json", "compacted.json", "expanded.json"
 _REMEMBERED = 24_000
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """One stored file of a revision: its name, size in bytes, SHA-256, and where its bytes lie.
-
-    `kept` is the resource's and `place` one of its files: thousands are remembered, and what is the same only once.
-    """
-
-    name: str
-    size: int
-    sha256: str
-    kept: FilesKept
-    place: str
-
-    def open(self, offset: int = 0) -> BinaryIO:
-        """The bytes from `offset` on, unchecked: whoever sends them checks them.
-
-        Raises:
-            OSError, StorageError, RemoteError: They could not be had.
-        """
-        return self.kept.open(self.place, offset)
-
-    def member(self, name: str, modified: int) -> Member:
-        """It as a member of an archive."""
-        return Member(name, self.size, self.open, {"sha256": self.sha256}, modified, read=self._small)
-
-    def _small(self, size: int) -> bytes:
-        return self.kept.read(self.place, size)
-
-    def read(self) -> bytes:
-        """All of it, checked; for documents, which are small.
-
-        Raises:
-            ReadFailed: The storage did not give it.
-            DamagedFile: Its bytes are not those that were stored.
-        """
-        try:
-            with self.kept.open(self.place) as file:
-                data = file.read()
-        except OSError as error:
-            raise ReadFailed(path=self.place, reason=error.strerror) from error
-        found = hashlib.sha256(data).hexdigest()
-        if found != self.sha256:
-            raise DamagedFile(path=self.place, algorithm="sha256", found=found, expected=self.sha256)
-        return data
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One revision of a resource, a file or a package: `kind` says which."""
-
-    project: str
-    id: str
-    """The id in the archive: the IRI, but for packages often a shorter one."""
-    iri: str
-    kind: str
-    number: int
-    """The instance."""
-    rev: int
-    types: tuple[str, ...] = ()
-    """As its document writes them."""
-    type_iris: tuple[str, ...] | None = None
-    """The same as IRIs; None of what was made before these were kept."""
-    schema: str = ""
-    deprecated: bool = False
-    tags: Mapping[str, int] = field(default_factory=dict)
-    created_at: str = ""
-    created_by: str = ""
-    updated_at: str = ""
-    updated_by: str = ""
-    file: Mapping[str, Any] = field(default_factory=dict)
-    contents: tuple[Content, ...] = ()
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it was stored as a file."""
-        return self.kind == "file"
-
-    @property
-    def is_package(self) -> bool:
-        """Whether it was not made through Nexus."""
-        return self.kind == "package"
-
-    @property
-    def content(self) -> Content:
-        """The bytes of a file."""
-        return self.stored(self.file["path"])
-
-    def stored(self, name: str) -> Content:
-        """One of the stored files; there are three at most.
-
-        Raises:
-            KeyError: There is none of that name.
-        """
-        for content in self.contents:
-            if content.name == name:
-                return content
-        raise KeyError(name)
-
-    @property
-    def modified(self) -> int:
-        """When it was made, in whole seconds since 1970 UTC."""
-        return seconds(self.updated_at)
-
-    def document(self, name: str) -> Any:
-        """One of the stored forms of a resource, parsed.
-
-        Raises:
-            ReadFailed, DamagedFile: It cannot be had.
-        """
-        return parse_json(self.stored(name).read())
-
-    def record(self) -> dict[str, object]:
-        """What is kept in the instance's metadata."""
-        return {
-            "kind": self.kind,
-            "rev": self.rev,
-            "types": list(self.types),
-            **({} if self.type_iris is None else {"type_iris": list(self.type_iris)}),
-            "schema": self.schema,
-            "deprecated": self.deprecated,
-            "tags": dict(self.tags),
-            "created_at": self.created_at,
-            "created_by": self.created_by,
-            "updated_at": self.updated_at,
-            "updated_by": self.updated_by,
-            **({"file": dict(self.file)} if self.file else {}),
-        }
-
-
-@dataclass(slots=True)
-class _Known:
-    kept: FilesKept
-    newest: Revision
-    earlier: dict[int, Revision] | None = None
-    """By instance; most resources have one alone, and twenty thousand empty dictionaries are megabytes."""
-
-    def revision(self, number: int) -> Revision | None:
-        if number == self.newest.number:
-            return self.newest
-        return self.earlier.get(number) if self.earlier else None
-
-    def learn(self, found: Revision) -> None:
-        if found.number < self.newest.number:
-            self.earlier = {**(self.earlier or {}), found.number: found}
-            return
-        if found.number > self.newest.number:
-            self.earlier = {**(self.earlier or {}), self.newest.number: self.newest}
-        self.newest = found
 
 
 class Records:
@@ -187,7 +33,8 @@ class Records:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], Remembered] = OrderedDict()
+        self._shapes = SharedFields()
         self._lock = threading.Lock()
 
     def find(self, project: str, iri: str, base: str = "") -> Revision | None:
@@ -236,9 +83,8 @@ class Records:
         key = (project, id)
         with self._lock:
             known = self._known.get(key)
-            newest = known.newest if known else None
-        if known is not None and newest is not None and known.kept.is_newest(newest.number):
-            return newest
+        if known is not None and known.kept.is_newest(known.number):
+            return known.revision()
         try:
             instance = self._archive.instance(id, project=project)
         except (ResourceNotFound, BadId):
@@ -249,9 +95,9 @@ class Records:
     def _revision(self, project: str, id: str, iri: str, number: int) -> Revision:
         with self._lock:
             known = self._known.get((project, id))
-            found = known.revision(number) if known else None
+            found = known.at(number) if known else None
         if found is not None:
-            return found
+            return found.revision()
         return self.remember(self._archive.instance(id, number, project=project), iri)
 
     def remember(self, instance: Instance, iri: str) -> Revision:
@@ -261,19 +107,32 @@ class Records:
             ReadFailed, DamagedRecord: It cannot be read.
         """
         revision = revision_of(instance, iri)
-        key = (instance.project, instance.id)
+        found = self._packed(revision, instance)
+        key = (found.project, found.id)
         with self._lock:
             known = self._known.get(key)
-            if known is None:
-                # The text its contents hold already: another copy of it for each would be megabytes.
-                kept = revision.contents[0].kept if revision.contents else instance.kept()
-                self._known[key] = _Known(kept, revision)
-            else:
-                known.learn(revision)
+            self._known[key] = found if known is None else known.with_newer(found)
             self._known.move_to_end(key)
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return revision
+
+    def remembered(self, revision: Revision) -> Remembered:
+        """A revision in few bytes, for who needs thousands: the very one that is remembered, while it is.
+
+        Raises:
+            ReadFailed, DamagedRecord: It has to be read again, and cannot be.
+        """
+        with self._lock:
+            known = self._known.get((revision.project, revision.id))
+            found = known.at(revision.number) if known else None
+        if found is not None:
+            return found
+        return self._packed(revision, self._archive.instance(revision.id, revision.number, project=revision.project))
+
+    def _packed(self, revision: Revision, instance: Instance) -> Remembered:
+        kept = revision.contents[0].kept if revision.contents else instance.kept()
+        return Remembered(revision, kept, self._shapes)
 
 
 def revision_of(instance: Instance, iri: str) -> Revision:

@@ -9,7 +9,8 @@ from muniment.archive import Archive
 from muniment.content.jsonld import parse_json
 from muniment.doors.nexus.changes import MayRead
 from muniment.doors.nexus.projects import ORGANIZATIONS, PROJECTS, Project
-from muniment.doors.nexus.records import SOURCE, Records, Revision
+from muniment.doors.nexus.records import Records
+from muniment.doors.nexus.revision import SOURCE, Revision
 from muniment.errors.delivery import NotJson
 
 _OWN = {ORGANIZATIONS, PROJECTS}

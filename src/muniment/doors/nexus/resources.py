@@ -13,8 +13,9 @@ from muniment.doors.nexus.addresses import UNCONSTRAINED
 from muniment.doors.nexus.changes import Actor, Fill, MayRead, RevisionWriter, refuse_deprecated, refuse_stale, tagged
 from muniment.doors.nexus.documents import plain
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import COMPACTED, EXPANDED, SOURCE, Records, Revision
+from muniment.doors.nexus.records import Records
 from muniment.doors.nexus.resolution import Resolver
+from muniment.doors.nexus.revision import COMPACTED, EXPANDED, SOURCE, Revision
 from muniment.errors.delivery import InvalidJsonLd
 from muniment.errors.nexus import FieldsReserved, IdTaken, NamedNotFound, SchemaUnknown, UnexpectedId
 

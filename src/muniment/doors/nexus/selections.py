@@ -6,22 +6,28 @@ database remembers the CRC-32 of files that were once sent in a zip, which only 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
+from sys import intern
 from typing import Any, overload
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from muniment.database import Database
 from muniment.database.tables import nexus_crcs, nexus_selections
+from muniment.errors.base import MunimentError
 from muniment.errors.nexus import IdTaken, SelectionNotFound
 from muniment.layouts.selection import Format, SelectionEntry
 
 _AT_ONCE = 500
+_MOST_NEW = 2_000
+"""CRCs that are learnt before they are written down: a hundred bytes each."""
 # Put together once, as it is asked for each resource that is made.
 _IN_USE = select(nexus_selections.c.id).where(
     nexus_selections.c.project == bindparam("in_project"),
@@ -109,7 +115,8 @@ class Selections:
                 insert(nexus_selections).values(
                     project=project,
                     id=id,
-                    entries=json.dumps([_kept(entry) for entry in entries], ensure_ascii=False),
+                    # One by one: as dictionaries all at once, twenty thousand take four megabytes more.
+                    entries=f"[{', '.join(json.dumps(_kept(entry), ensure_ascii=False) for entry in entries)}]",
                     created_at=now,
                     created_by=by,
                     expires_at=found.expires_at,
@@ -163,7 +170,10 @@ class Selections:
 
 
 class Crcs(MutableMapping[str, int]):
-    """CRC-32 by digest ('sha256:…'): looked up in memory, loaded and kept in the database in batches."""
+    """CRC-32 by digest ('sha256:…'): loaded when a plan is made, which keeps its own, and written down in batches.
+
+    In memory are only those that were loaded and not forgotten yet, and those that were learnt and not kept yet.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -173,45 +183,55 @@ class Crcs(MutableMapping[str, int]):
 
     def load(self, digests: Iterable[str]) -> None:
         """Bring into memory what is known about these."""
-        wanted = [digest for digest in digests if digest not in self._known]
-        for start in range(0, len(wanted), _AT_ONCE):
-            part = wanted[start : start + _AT_ONCE]
+        wanted = (digest for digest in digests if digest not in self._known)
+        while part := list(islice(wanted, _AT_ONCE)):
             rows = self._database.read(partial(_crcs_of, digests=part))
             with self._lock:
                 self._known.update(rows)
 
+    def forget(self) -> None:
+        """Let go of what was loaded; another plan that is made at this moment reads a few files once more."""
+        with self._lock:
+            self._known = {}
+
     def keep(self) -> None:
-        """Write down what was learnt since the last time."""
+        """Write down what was learnt since the last time, and let go of it."""
         with self._lock:
             new, self._new = self._new, {}
-        rows = [{"digest": digest, "crc": crc} for digest, crc in new.items()]
-        for start in range(0, len(rows), _AT_ONCE):
-            part = rows[start : start + _AT_ONCE]
-            names = [row["digest"] for row in part]
-
-            def work(connection: Connection, part: list[dict[str, object]] = part, names: list[object] = names) -> None:
-                connection.execute(delete(nexus_crcs).where(nexus_crcs.c.digest.in_(names)))
-                connection.execute(insert(nexus_crcs), part)
-
-            self._database.write(work)
+        pairs = iter(new.items())
+        while part := [{"digest": digest, "crc": crc} for digest, crc in islice(pairs, _AT_ONCE)]:
+            self._database.write(partial(_replace_crcs, part=part))
 
     def __getitem__(self, digest: str) -> int:
-        return self._known[digest]
+        found = self._new.get(digest)
+        return self._known[digest] if found is None else found
 
     def __setitem__(self, digest: str, crc: int) -> None:
         with self._lock:
             if self._known.get(digest) != crc:
-                self._known[digest] = self._new[digest] = crc
+                self._new[digest] = crc
+            many = len(self._new) >= _MOST_NEW
+        if many:
+            # A download does not fail because what would spare reading later cannot be written.
+            with contextlib.suppress(MunimentError):
+                self.keep()
 
     def __delitem__(self, digest: str) -> None:
         with self._lock:
-            del self._known[digest]
+            if self._new.pop(digest, None) is None:
+                del self._known[digest]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._known))
+        return iter({**self._known, **self._new})
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len({**self._known, **self._new})
+
+
+def _replace_crcs(connection: Connection, part: list[dict[str, object]]) -> None:
+    names = [row["digest"] for row in part]
+    connection.execute(delete(nexus_crcs).where(nexus_crcs.c.digest.in_(names)))
+    connection.execute(insert(nexus_crcs), part)
 
 
 def _crcs_of(connection: Connection, digests: list[str]) -> dict[str, int]:
@@ -227,11 +247,11 @@ def _kept(entry: SelectionEntry) -> dict[str, object]:
 
 
 def _entry(said: dict[str, Any]) -> SelectionEntry:
-    form = said.get("format")
+    form, project = said.get("format"), said.get("project")
     return SelectionEntry(
-        said["@type"],
+        intern(said["@type"]),
         said["resourceId"],
-        said.get("project"),
+        None if project is None else intern(project),
         said.get("path"),
         said.get("rev"),
         said.get("tag"),

@@ -72,8 +72,11 @@ def fetch(call: Call) -> Answer | StreamedAnswer:
         # Whoever resumes shall have as sure a file as whoever did not have to.
         sent = plan.read(start, stop, chunk=CHUNK, prove=True, threads=DIGESTERS)
         whole = stop - start == plan.length
-        yield from REPR_DIGESTS.listening(call.headers, plan.etag, sent) if whole else sent
-        delivering.done()
+        try:
+            yield from REPR_DIGESTS.listening(call.headers, plan.etag, sent) if whole else sent
+        finally:
+            # Also of a download that was broken off: whoever resumes it needs what was learnt until then.
+            delivering.done()
 
     name = "archive.zip" if kind == ZIP else "archive.tar"
     headers = {

@@ -16,7 +16,7 @@ from muniment.doors.nexus.http.multipart import Form
 from muniment.doors.nexus.http.negotiation import DOCUMENTS
 from muniment.doors.nexus.http.resources import tag_of, tag_segment, tags_of
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import Revision
+from muniment.doors.nexus.revision import Revision
 from muniment.errors.nexus import NothingAcceptable, StorageUnknown
 from muniment.http.names import digest_fields
 from muniment.http.streaming import DIGESTERS

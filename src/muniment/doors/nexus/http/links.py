@@ -7,7 +7,7 @@ from muniment.doors.nexus.http.call import Call
 from muniment.doors.nexus.http.paging import listed, page_of
 from muniment.doors.nexus.links import Link
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import Revision
+from muniment.doors.nexus.revision import Revision
 
 
 def outgoing(call: Call, project: Project, revision: Revision) -> Answer:

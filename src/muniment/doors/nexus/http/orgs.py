@@ -10,7 +10,7 @@ from muniment.doors.nexus.http.answers import Answer, StreamedAnswer, simple
 from muniment.doors.nexus.http.call import Call, label
 from muniment.doors.nexus.http.paging import following, listed, page_of
 from muniment.doors.nexus.projects import Organization
-from muniment.doors.nexus.records import Revision
+from muniment.doors.nexus.revision import Revision
 
 Handler = Callable[[Call], Answer | StreamedAnswer]
 _DESCRIBED = (f"{CONTEXTS}organizations.json", f"{CONTEXTS}organizations-metadata.json", METADATA)

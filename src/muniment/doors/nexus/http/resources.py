@@ -13,8 +13,8 @@ from muniment.doors.nexus.http.call import Call, is_tag
 from muniment.doors.nexus.http.listing import list_resources
 from muniment.doors.nexus.http.negotiation import JSON, JSON_LD
 from muniment.doors.nexus.projects import Project
-from muniment.doors.nexus.records import Revision
 from muniment.doors.nexus.resources import refuse_schema
+from muniment.doors.nexus.revision import Revision
 from muniment.errors.nexus import FieldsRefused, NamedNotFound
 from muniment.layouts.selection import MAX_LONG
 
