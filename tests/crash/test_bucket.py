@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -285,7 +284,7 @@ def test_a_store_that_keeps_other_bytes_than_were_committed_is_named_at_once(tmp
 
         def alter(_: int, request: Request, when: str) -> None:
             if when == "after" and request.kind == "put once" and request.key.endswith("v3/inventory.json"):
-                place = keys.folder / "keys" / quote(request.key, safe="")
+                place = Path(keys.tree.place(request.key))
                 place.write_bytes(place.read_bytes().replace(b'"v3"', b'"v9"', 1))
 
         keys.fault = alter
@@ -306,8 +305,8 @@ def test_an_upload_that_was_never_sealed_is_listed_and_in_time_rolled_back(tmp_p
         assert (left.transaction, left.started) == ("01-somebody", "2026-01-01T00:00:00Z")
         assert archive.recover() == [], "it may be at work"
         old = time.time() - recovery.ABANDONED - 60
-        for name in ("begin", "pack%2F1"):
-            os.utime(keys.folder / "keys" / f"intake%2F01-somebody%2F{name}", (old, old))
+        for name in ("begin", "pack/1"):
+            os.utime(keys.tree.place(f"intake/01-somebody/{name}"), (old, old))
         [event] = archive.recover()
         assert event.detail["of"] == "01-somebody"
         assert [each.key for each in keys.list("intake/")] == ["intake/01-somebody/end"]

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
@@ -57,8 +56,8 @@ class Trace:
     def note(self, _: int, request: Request, when: str) -> None:
         """Look at the bucket after a request that changed something."""
         if when == "after" and request.kind not in {"get", "head", "list"}:
-            folder = self.keys.folder / "keys"
-            self.moments.append(Moment(request, {unquote(each.name): self._digest(each) for each in folder.iterdir()}))
+            tree = self.keys.tree
+            self.moments.append(Moment(request, {key: self._digest(Path(tree.place(key))) for key in tree.within()}))
 
     def record(self, moment: Moment, key: str) -> dict[str, Any]:
         """A record as it was at a moment."""

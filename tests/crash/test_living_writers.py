@@ -68,9 +68,9 @@ def test_nobody_kills_the_upload_of_one_file_that_takes_longer_than_uploads_are_
         if request.kind != "put" or when != "before" or not request.key.endswith("/big/1"):
             return
         assert shown_twice(), "nothing was put while the file was on its way"
-        for place in (tmp_path / "bucket" / "keys").iterdir():
-            old = time.time() - recovery.ABANDONED - 60
-            os.utime(place, (old, old))
+        old = time.time() - recovery.ABANDONED - 60
+        for each in FolderKeys(tmp_path / "bucket").list():
+            os.utime(keys.tree.place(each.key), (old, old))
         while begun.acquire(blocking=False):
             pass
         assert shown_twice(), "it was put once and not again"

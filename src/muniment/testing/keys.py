@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,18 +15,17 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from muniment.content.buckets import BucketRules, KeyVersion
 from muniment.content.locks import KeyLock
 from muniment.content.requests import RequestCounts
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import ChangeRefused, KeyNotFound, StoreUnreachable
+from muniment.testing.key_tree import KeyTree
 
 _TRIES = 4
 _LONGEST = 240
-_LONG = "%~"
-"""Begins the name of a key that is no name itself; nothing quoted begins so."""
 
 
 class Killed(BaseException):
@@ -78,9 +76,9 @@ class FolderKeys:
         self.requests: list[Request] = []
         self._ignores = ignores_conditions
         self.mutex = threading.Lock()
-        for name in ("keys", "fresh", "notes", "names", "locks", "past"):
+        for name in ("notes", "locks", "past"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        self._lying = folder / "keys"
+        self.tree = KeyTree(folder)
 
     @property
     def fault(self) -> Fault | None:
@@ -118,12 +116,11 @@ class FolderKeys:
         """
         with self._asked("get", key):
             try:
-                file = self._path(key).open("rb")
+                with open(self.tree.place(key), "rb") as file:
+                    file.seek(offset)
+                    return io.BytesIO(file.read() if size is None else file.read(size))
             except FileNotFoundError:
                 raise KeyNotFound(key=key, store=str(self)) from None
-            with file:
-                file.seek(offset)
-                return io.BytesIO(file.read() if size is None else file.read(size))
 
     def stat(self, key: str) -> Stat | None:
         """What is under a key, or None."""
@@ -137,7 +134,7 @@ class FolderKeys:
             KeyNotFound: There is nothing.
         """
         with self._asked("head", key), self._alone():  # a store has the note the moment it has the key
-            if not self._path(key).exists():
+            if not os.path.exists(self.tree.place(key)):
                 raise KeyNotFound(key=key, store=str(self))
             note = self.folder / "notes" / _name(key)
             return note.read_text() if note.exists() else ""
@@ -145,22 +142,20 @@ class FolderKeys:
     def list(self, prefix: str = "", after: str = "") -> Iterator[Stat]:
         """What lies under keys that begin with `prefix`."""
         with self._asked("list", prefix):
-            names = self._keys()
-        for key in sorted(each for each in names if each.startswith(prefix) and each > after):
+            names = list(self.tree.within(prefix, after))
+        for key in names:
             if found := self._stat(key):
                 yield found
 
     def folders(self, prefix: str) -> Sequence[str]:
         """The first segments behind `prefix`."""
         with self._asked("list", prefix):
-            names = self._keys()
-        rests = (key.removeprefix(prefix) for key in names if key.startswith(prefix))
-        return sorted({rest.split("/")[0] for rest in rests if "/" in rest})
+            return self.tree.folders(prefix)
 
     def put(self, key: str, source: bytes | Path) -> None:
         """Put a key, whatever was there."""
         with self._asked("put", key):
-            self._replace(key, self._fresh(source))
+            self._replace(key, self.tree.fresh(source))
 
     def put_once(self, key: str, source: bytes | Path, note: str = "", lock: KeyLock | None = None) -> bool:
         """Put a key where nothing is; what is there is read back when no answer came.
@@ -187,7 +182,7 @@ class FolderKeys:
         """Whether a key that is there is refused."""
         del source
         with self._asked("put once", key):
-            return not self._ignores and self._path(key).exists()
+            return not self._ignores and os.path.exists(self.tree.place(key))
 
     def copy(self, source: str, target: str) -> None:
         """Copy a key.
@@ -197,7 +192,7 @@ class FolderKeys:
         """
         with self._asked("copy", target):
             try:
-                fresh = self._fresh(self._path(source))
+                fresh = self.tree.fresh(Path(self.tree.place(source)))
             except FileNotFoundError:
                 raise KeyNotFound(key=source, store=str(self)) from None
             self._replace(target, fresh)
@@ -212,7 +207,7 @@ class FolderKeys:
             with self._asked("delete", key):
                 if (self.folder / "locks" / _name(key)).exists():
                     raise ChangeRefused(store=str(self), key=key, reason="the bucket refused: it is locked")
-                self._path(key).unlink(missing_ok=True)
+                self.tree.remove(key)
                 for kind in ("notes", "past"):
                     (self.folder / kind / _name(key)).unlink(missing_ok=True)
 
@@ -223,7 +218,7 @@ class FolderKeys:
             KeyNotFound: There is nothing.
         """
         with self._asked("head", key), self._alone():
-            if not self._path(key).exists():
+            if not os.path.exists(self.tree.place(key)):
                 raise KeyNotFound(key=key, store=str(self))
             found = self.folder / "locks" / _name(key)
             return KeyLock(**json.loads(found.read_text())) if found.exists() else None
@@ -236,8 +231,8 @@ class FolderKeys:
     def versions(self, prefix: str = "") -> Iterator[KeyVersion]:
         """Every version of every key; marks that one was deleted are not made here."""
         with self._asked("list", prefix):
-            names = sorted(self._keys())
-        for key in (each for each in names if each.startswith(prefix)):
+            names = list(self.tree.within(prefix))
+        for key in names:
             yield KeyVersion(key, "newest", newest=True, marker=False)
             past = self.folder / "past" / _name(key)
             for number in range(past.stat().st_size if past.exists() else 0):
@@ -272,13 +267,13 @@ class FolderKeys:
         return _Asked(self, Request(kind, key))
 
     def _link(self, key: str, source: bytes | Path, note: str, lock: KeyLock | None) -> bool:
-        fresh = self._fresh(source)
+        fresh = self.tree.fresh(source)
         try:
             if self._ignores:
                 self._replace(key, fresh)
                 return True
             with self._alone():
-                os.link(fresh, self._path(key))
+                self.tree.put_once(fresh, key)
                 if note:
                     (self.folder / "notes" / _name(key)).write_text(note)
                 if lock is not None:
@@ -286,7 +281,8 @@ class FolderKeys:
         except FileExistsError:
             return False
         finally:
-            fresh.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(fresh)
         return True
 
     @contextlib.contextmanager
@@ -296,40 +292,24 @@ class FolderKeys:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _replace(self, key: str, fresh: Path) -> None:
-        if self._versioned and self._path(key).exists():
+    def _replace(self, key: str, fresh: str) -> None:
+        if self._versioned and os.path.exists(self.tree.place(key)):
             with (self.folder / "past" / _name(key)).open("ab") as past:
                 past.write(b"-")  # one byte for each version; nobody asks for what was in it
             (self.folder / "locks" / _name(key)).unlink(missing_ok=True)
-        os.replace(fresh, self._path(key))
+        self.tree.put(fresh, key)
 
     def _lock(self, kind: str, key: str, lock: KeyLock) -> None:
         if self._versioned and kind not in self.loses_locks:
             told = json.dumps({"mode": lock.mode, "until": lock.until})
             (self.folder / "locks" / _name(key)).write_text(told)
 
-    def _fresh(self, source: bytes | Path) -> Path:
-        fresh = self.folder / "fresh" / secrets.token_hex(8)
-        fresh.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
-        return fresh
-
     def _stat(self, key: str) -> Stat | None:
         try:
-            found = self._path(key).stat()
+            found = os.stat(self.tree.place(key))
         except FileNotFoundError:
             return None
         return Stat(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC).isoformat())
-
-    def _path(self, key: str) -> Path:
-        name = _name(key)
-        if name.startswith(_LONG) and not (told := self.folder / "names" / name).exists():
-            told.write_text(key, encoding="utf-8")
-        return self._lying / name
-
-    def _keys(self) -> Sequence[str]:
-        found = os.listdir(self._lying)
-        names = self.folder / "names"
-        return [(names / each).read_text("utf-8") if each.startswith(_LONG) else _key(each) for each in found]
 
 
 class _Asked:
@@ -351,14 +331,9 @@ class _Asked:
 
 @lru_cache(1 << 16)  # the same few are asked for again and again
 def _name(key: str) -> str:
-    """The name of a key's file: a filesystem takes 255 bytes, a store 1,024."""
+    """The name of what is kept beside a key: a filesystem takes 255 bytes, a store 1,024."""
     quoted = quote(key, safe="")
-    return quoted if len(quoted) <= _LONGEST else _LONG + hashlib.sha256(key.encode()).hexdigest()
-
-
-@lru_cache(1 << 16)
-def _key(name: str) -> str:
-    return unquote(name)
+    return quoted if len(quoted) <= _LONGEST else f"%~{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def requests_as_text(requests: Iterable[Request]) -> str:

@@ -134,6 +134,20 @@ def test_keys_are_listed_copied_read_in_part_and_removed(keys: Keys, tmp_path: P
     assert keys.open("large").read() == large.read_bytes()
 
 
+def test_a_key_and_keys_below_it_may_be_there_at_once_and_lie_in_the_order_of_keys(keys: Keys) -> None:
+    there = ["n", "n!", "n/-", "n/-/x", "n/a", "n/a-", "n/a/b", "n0", f"n{'é' * 200}/{'é' * 200}"]
+    for key in reversed(there):
+        assert keys.put_once(key, key.encode())
+    assert [each.key for each in keys.list("n")] == there
+    for after in (*there, "", "n/", "n/a/", "n/b", "m", "o"):
+        assert [each.key for each in keys.list("n", after)] == [each for each in there if each > after], after
+        assert [each.key for each in keys.list("n/", after)] == [each for each in there[2:7] if each > after], after
+    assert list(keys.folders("n/")) == ["-", "a"]
+    keys.remove(["n/a/b"])
+    assert list(keys.folders("n/")) == ["-"]
+    assert [keys.open(each.key).read().decode() for each in keys.list("n/a")] == ["n/a", "n/a-"]
+
+
 def test_an_archive_in_a_real_bucket_is_written_by_two_machines_and_mirrored(
     ceph: Service, bucket: str, tmp_path: Path
 ) -> None:
