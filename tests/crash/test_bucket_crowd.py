@@ -16,6 +16,7 @@ import pytest
 
 from muniment.app.bucket import BucketArchive
 from muniment.archive.bucket import recovery
+from muniment.archive.bucket.killed import KilledTransactions
 from muniment.errors.archive import CommitUncertain, TransactionRolledBack
 from muniment.errors.base import MunimentError
 from muniment.errors.stores import StoreUnreachable
@@ -195,7 +196,7 @@ def test_who_is_beaten_twice_tells_of_what_others_committed_as_well_and_each_is_
         die_after("sealed", "/end")
         # A machine that opens finishes what it finds; the second dies before it comes so far.
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(recovery, "transactions", lambda _: [])
+            patched.setattr(KilledTransactions, "standing", lambda _: [])
             die_after("committed", "/v1/inventory.json")
         keys.fault = beat
         make(archive, "beaten")

@@ -16,10 +16,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from muniment.archive.bucket.intake import GROUPS, RESERVED, Intake, Seal, transactions
+from muniment.archive.bucket.intake import GROUPS, RESERVED, Intake, Seal
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.disk.layout import object_digest
 from muniment.content.identity import to_uri
@@ -34,8 +34,10 @@ Version = tuple[str, str, int]
 """Project, resource and number."""
 
 
-def reserve(keys: Keys, transaction: str, versions: Iterable[Version]) -> None:
+def reserve(keys: Keys, transaction: str, versions: Iterable[Version], others: Callable[[], Iterable[str]]) -> None:
     """Have versions for a transaction that is not sealed yet, and nobody else on the way to any of them.
+
+    `others` gives the transactions that may still come to something.
 
     Raises:
         ResourceReserved: Somebody else has one, or is sealed already.
@@ -44,7 +46,7 @@ def reserve(keys: Keys, transaction: str, versions: Iterable[Version]) -> None:
     wanted = list(versions)
     for version in sorted(wanted):
         _reserve_one(keys, transaction, version)
-    for other in transactions(keys):
+    for other in others():
         seal = _seal(keys, other) if other != transaction else None
         for each in seal.objects if seal is not None else ():
             if (each.project, each.id, each.number) in wanted and _standing(keys, other) == "sealed":

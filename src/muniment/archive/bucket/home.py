@@ -28,6 +28,7 @@ from muniment.archive.bucket import groups
 from muniment.archive.bucket.instance import BucketInstance
 from muniment.archive.bucket.intake import Intake, Seal, SealedObject, seal_of
 from muniment.archive.bucket.keys import Keys
+from muniment.archive.bucket.killed import KilledTransactions
 from muniment.archive.bucket.layout import commit_key, object_place, tombstone_key
 from muniment.archive.bucket.log import BucketLog
 from muniment.archive.bucket.publication import lay_out, others_committed
@@ -75,6 +76,7 @@ class BucketHome:
         self._log = log
         self._agent = agent
         self._versions = Versions(keys, layout)
+        self.killed = KilledTransactions(keys, layout.root)
 
     @property
     def algorithm(self) -> str:
@@ -140,7 +142,7 @@ class BucketHome:
         """Upload and seal what is to be committed at once."""
         seal = self._uploaded(intake, sealed, reserving=len(sealed.resources) > 1)
         with _uncertain(sealed.transaction):
-            if not self.keys.put_once(intake.end, seal.as_bytes()):
+            if not intake.seal(seal):
                 raise TransactionRolledBack(transaction=sealed.transaction)
         return seal
 
@@ -154,14 +156,12 @@ class BucketHome:
             seal = intake.upload(sealed, str(self._agent), self._config.digests[0])
             self._refuse_gone()
             if reserving:
-                groups.reserve(self.keys, sealed.transaction, versions)
+                groups.reserve(self.keys, sealed.transaction, versions, self.killed.standing)
                 for each in sealed.resources:
                     self._refuse_late(each)
         except BaseException:
             # Not where it was sealed before: then others may be finishing it. What was reserved is let go by the mark.
-            with contextlib.suppress(MunimentError):
-                if intake.kill(str(self._agent)):
-                    intake.clear(keep_end=reserving)
+            intake.abandon(str(self._agent), keep_mark=reserving)
             raise
         return seal
 
@@ -186,7 +186,7 @@ class BucketHome:
         if self.keys.stat(intake.end) is not None:  # by an attempt whose answer was lost: `resolve` decides about it
             raise TransactionRolledBack(transaction=sealed.transaction)
         seal = self._uploaded(intake, sealed, reserving=True)
-        if not self.keys.put_once(intake.end, seal.as_bytes()):
+        if not intake.seal(seal):
             raise TransactionRolledBack(transaction=sealed.transaction)
 
     def give_up(self, sealed: SealedTransaction) -> None:

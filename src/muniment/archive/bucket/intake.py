@@ -217,6 +217,31 @@ class Intake:
         """
         return self._keys.put_once(self.end, _json({"killed": now(), "by": by}))
 
+    def seal(self, seal: Seal) -> bool:
+        """Decide that it is committed; where it was killed before, False, and what was uploaded is removed.
+
+        Raises:
+            StorageError, RemoteError: Nobody can tell.
+        """
+        if self._keys.put_once(self.end, seal.as_bytes()):
+            return True
+        self._clear_killed()
+        return False
+
+    def abandon(self, by: str, *, keep_mark: bool) -> None:
+        """Kill it where it was not sealed, and remove what was uploaded, as far as that can be done now."""
+        with contextlib.suppress(MunimentError):
+            if self.kill(by):
+                self.clear(keep_end=keep_mark)
+            else:
+                self._clear_killed()
+
+    def _clear_killed(self) -> None:
+        """Remove what a writer brought below the mark of those who killed it; nobody else looks there again soon."""
+        with contextlib.suppress(MunimentError):
+            if self.read_end() is None:
+                self.clear(keep_end=True)
+
     def clear(self, *, keep_end: bool = False, seal: Seal | None = None) -> None:
         """Remove its keys, `end` last: while that is there, whoever comes goes on.
 

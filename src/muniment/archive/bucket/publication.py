@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, Staged, transactions
+from muniment.archive.bucket.intake import AT_ONCE, Intake, Seal, SealedObject, Staged
 from muniment.archive.bucket.layout import declaration_key
 from muniment.archive.package.inventory import NAME, parse_inventory
 from muniment.archive.package.objects import declare
@@ -55,7 +55,7 @@ def others_committed(home: BucketHome, transaction: str) -> list[Seal]:
     Raises:
         MunimentError: It could not be told.
     """
-    names = [each for each in transactions(home.keys) if each != transaction]
+    names = [each for each in home.killed.standing() if each != transaction]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="others") as pool:
         found = pool.map(lambda name: _committed(home, name), names[:_OTHERS])
         return [seal for seal in found if seal is not None]

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from muniment.archive.bucket.groups import BACK, COMMIT, decided
 from muniment.archive.bucket.home import BucketHome
-from muniment.archive.bucket.intake import Intake, Seal, transactions
+from muniment.archive.bucket.intake import Intake, Seal
 from muniment.archive.bucket.log import BucketLog
 from muniment.content.archive import Leftover
 from muniment.content.events import Event
@@ -34,7 +34,7 @@ def recover(home: BucketHome, log: BucketLog, by: str, *, abandoned: float = ABA
         StoreUnreachable, StoreFailed, StoreRefused: Not all was done; the next opening goes on.
     """
     done: list[Event] = []
-    for transaction in transactions(home.keys):
+    for transaction in home.killed.standing():
         # What the bucket does not let go of (it locks everything, or nobody may delete) stays, and is tried again.
         with contextlib.suppress(ChangeRefused):
             done += _settle(home, log, Intake(home.keys, transaction), by, abandoned)
@@ -47,6 +47,7 @@ def _settle(home: BucketHome, log: BucketLog, intake: Intake, by: str, abandoned
     except KeyNotFound:
         if home.keys.stat(intake.decided) is not None:
             intake.clear_to_mark()  # it was rolled back: the mark stays
+            home.killed.note(intake.transaction)
             return []
         if not _is_abandoned(intake, abandoned) or not intake.kill(by):
             return []
@@ -58,6 +59,7 @@ def _settle(home: BucketHome, log: BucketLog, intake: Intake, by: str, abandoned
         return []  # an audit names it
     if seal is None:
         intake.clear(keep_end=True)  # the mark stays, so that a writer that wakes up can never seal it
+        home.killed.note(intake.transaction)
     elif home.keys.stat(intake.quarantined) is None:
         verdict = home.verdict(seal) if seal.group else COMMIT
         if verdict == BACK:
@@ -75,7 +77,7 @@ def leftovers(home: BucketHome) -> list[Leftover]:
         StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
     """
     found = []
-    for transaction in transactions(home.keys):
+    for transaction in home.killed.standing():
         intake = Intake(home.keys, transaction)
         seal = None
         with contextlib.suppress(KeyNotFound, DamagedRecord):
