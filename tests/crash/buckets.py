@@ -127,13 +127,14 @@ def refuse_unlocked(keys: FolderKeys) -> None:
 def refuse_lost_bytes(keys: FolderKeys) -> None:
     """Each file of each committed version can be read, in its place or where it is staged."""
     purged = any(True for _ in keys.list("tombstones/"))
+    named: set[tuple[str, str]] = set()  # each once: the inventory of every version names them again
     for each in [] if purged else list(keys.list("objects/")):
         place, _, rest = each.key.partition("/v")
         if each.key.endswith("/inventory.json") and rest.count("/") == 1:
             inventory = json.loads(keys.open(each.key).read())
-            for paths in inventory["manifest"].values():
-                for path in paths:
-                    assert keys.stat(f"{place}/{path}") or _staged(keys, path), f"{path} of {place} is nowhere"
+            named |= {(place, path) for paths in inventory["manifest"].values() for path in paths}
+    for place, path in named:
+        assert keys.stat(f"{place}/{path}") or _staged(keys, path), f"{path} of {place} is nowhere"
 
 
 def _staged(keys: FolderKeys, path: str) -> bool:
