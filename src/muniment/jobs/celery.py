@@ -209,6 +209,9 @@ class CeleryEngine:
             task_reject_on_worker_lost=True,
             task_acks_on_failure_or_timeout=True,
             worker_prefetch_multiplier=1,
+            # Celery would take fewer messages behind a lost connection until one that came after it is done: a step
+            # of days would keep the other processes of its worker idle. The ledger refuses what comes twice anyway.
+            worker_enable_prefetch_count_reduction=False,
             task_create_missing_queues=False,
             task_default_queue=self._queue(Priority.BULK),
             task_queues=[

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.jobs import Call, JobState, Ledger
+from muniment.jobs import Call, Job, JobState, Ledger
 from muniment.testing.services import own
 from tests.servers.jobs.crew import Crew, marks, until_ended
 from tests.timing import PATIENCE, eventually
@@ -38,11 +38,7 @@ def test_workers_go_on_when_their_broker_is_back(place: str, kind: str, lost: bo
             assert until_ended(ledger, before.id, PATIENCE).state is JobState.DONE
             assert until_ended(ledger, during.id, PATIENCE).state is JobState.DONE
             # Each worker takes messages again: as many long steps as there are processes run at once.
-            after = [ledger.submit("test", Call("patient", n), requester="ada") for n in range(4)]
-            until = time.monotonic() + PATIENCE
-            while not all(ledger.progress(job.id).running for job in after):
-                assert time.monotonic() < until, [list(ledger.steps(job.id)) for job in after]
-                time.sleep(0.1)
+            after = _long_steps(ledger, 4)
             # The thread that says that it is over is not the one that takes messages.
             eventually(lambda: _said(tmp_path, "Until it works again") == _said(tmp_path, "over after"))
             for job in after:
@@ -52,6 +48,17 @@ def test_workers_go_on_when_their_broker_is_back(place: str, kind: str, lost: bo
     assert said.count("Until it works again") == said.count("over after") <= 2, "one line for each worker"
     assert "broker lost" not in said
     assert "Couldn't ack" not in said
+
+
+def _long_steps(ledger: Ledger, count: int) -> list[Job]:
+    """Steps that end when they are cancelled, as soon as all of them run at once."""
+    jobs = [ledger.submit("test", Call("patient", n), requester="ada") for n in range(count)]
+    eventually(
+        lambda: all(ledger.progress(job.id).running for job in jobs),
+        every=0.1,
+        told=lambda: [list(ledger.steps(job.id)) for job in jobs],
+    )
+    return jobs
 
 
 def _said(folder: Path, words: str) -> int:

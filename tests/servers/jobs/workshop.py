@@ -94,8 +94,8 @@ class Patient(Marking):
 
     def run(self, given: Json, context: Context) -> Done | Again:
         self.mark(context)
-        for number in range(1000):
-            context.progress("waiting", number, 1000, size=number * 10)
+        for number in range(20_000):
+            context.progress("waiting", number, 20_000, size=number * 10)
             if context.stopping:
                 return Again(0.0, "the worker is being stopped")
             time.sleep(0.05)
