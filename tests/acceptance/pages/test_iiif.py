@@ -129,14 +129,16 @@ def test_the_page_draws_the_tiles_of_its_images(visit: Looking, published: Publi
     assert first
     for _ in range(4):
         page.click("text=Zoom in")
-    page.wait_for_function(
-        "() => performance.getEntriesByType('resource').some(e => /\\/512,512,512,512\\/512,512\\//.test(e.name))"
+    eventually(
+        lambda: page.evaluate(
+            "() => performance.getEntriesByType('resource').some(e => /\\/512,512,512,512\\/512,512\\//.test(e.name))"
+        )
     )
     eventually(lambda: is_drawn(page))
     assert len(tiles(published)) > first
     page.click("text=Whole page")
     page.click("text=Next page")
-    page.wait_for_function("() => document.getElementById('which').textContent.startsWith('2 / 2')")
+    eventually(lambda: page.evaluate("() => document.getElementById('which').textContent.startsWith('2 / 2')"))
     assert "<Letters> & words" in page.inner_text("#which")
     assert [each for each in published.asked if not each.startswith(("200", "304")) and "favicon" not in each] == []
     assert visit.axe() == []
@@ -155,10 +157,10 @@ def test_words_are_found_and_shown_where_they_stand(visit: Looking, published: P
     page.click("#hits button")
     box = page.wait_for_selector(".found")
     assert box is not None
-    page.wait_for_function("() => document.querySelector('.found').getBoundingClientRect().width > 300")
+    eventually(lambda: page.evaluate("() => document.querySelector('.found').getBoundingClientRect().width > 300"))
     page.fill("#words", "nobody")
     page.click("text=Find")
-    page.wait_for_function("() => document.getElementById('count').textContent === '0'")
+    eventually(lambda: page.evaluate("() => document.getElementById('count').textContent === '0'"))
     nothing_is_wrong(visit)
 
 
@@ -172,7 +174,9 @@ def test_without_the_viewer_plain_images_are_shown(
     finally:
         published_page.shared.cache_clear()
     page = visit.go("/HBF_001_07/index.html")
-    page.wait_for_function("() => [...document.images].every(each => each.complete && each.naturalWidth > 0)")
+    eventually(
+        lambda: page.evaluate("() => [...document.images].every(each => each.complete && each.naturalWidth > 0)")
+    )
     assert page.locator("#stage").count() == 0
     assert "openseadragon-6" not in page.content()
     visit.nothing_is_wrong()

@@ -13,7 +13,7 @@ from muniment.database import Database
 from tests.acceptance.pages.conftest import Look
 from tests.servers.browser.test_reading import picture
 from tests.servers.native.running import Running
-from tests.timing import PATIENCE
+from tests.timing import PATIENCE, eventually
 
 MAPS = "?project=rivermark/maps"
 DROP = """async ([selector, name, text]) => {
@@ -77,7 +77,7 @@ def test_two_pictures_are_looked_at_in_the_same_place(look: Look) -> None:
     expect(page.locator(".view img")).to_have_count(2)
     page.get_by_role("button", name="Closer").click()
     page.locator(".view").first.evaluate("each => { each.scrollTop = each.scrollHeight; }")
-    page.wait_for_function("document.querySelectorAll('.view')[1].scrollTop > 0")
+    eventually(lambda: page.locator(".view").nth(1).evaluate("each => each.scrollTop > 0"))
     page.get_by_role("button", name="All of it").click()
     assert reader.axe() == []
     reader.nothing_is_wrong()

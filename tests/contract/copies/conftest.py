@@ -136,7 +136,7 @@ PLACES = (
     "s3 swift",
     "tape",
     _nightly("tape by ssh"),
-    "rclone sftp",
+    _nightly("rclone sftp"),  # each step starts the program, some 100 ms of processor: one test of it is in every run
     _nightly("rclone webdav"),
 )
 

@@ -133,3 +133,12 @@ def test_what_is_made_a_second_time_puts_nothing_twice(service: CopyService) -> 
     assert [each.key for each in store.list() if not each.key.startswith("events/")] == [
         key for key in before if not key.startswith("events/")
     ]
+
+
+@pytest.mark.parametrize("place", ["rclone sftp"], indirect=True)
+def test_by_rclone_a_damaged_copy_is_made_whole_and_the_archive_comes_back(
+    service: CopyService, place: Place, tmp_path: Path
+) -> None:
+    """What is tried of rclone in every run; the night tries all of it."""
+    test_a_damaged_copy_is_found_and_made_whole_or_made_again_beside_it(service, place)
+    test_the_archive_comes_back_from_its_address_alone(service, place, tmp_path)
