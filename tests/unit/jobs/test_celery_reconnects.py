@@ -9,12 +9,9 @@ from celery.worker import consumer as celery_consumer
 
 from muniment.jobs import CeleryEngine, Ledger, Registry
 
-
-class _Alone(celery_consumer.Consumer):
-    """Celery's consumer without the parts that need a worker around them."""
-
-    class Blueprint(celery_consumer.Consumer.Blueprint):
-        default_steps = ()
+_WITHOUT_PARTS = type("Blueprint", (celery_consumer.Consumer.Blueprint,), {"default_steps": ()})
+_ALONE = type("Alone", (celery_consumer.Consumer,), {"Blueprint": _WITHOUT_PARTS})
+"""Celery's consumer without the parts that need a worker around them."""
 
 
 def _no_ledger() -> Ledger:
@@ -25,7 +22,7 @@ def _no_ledger() -> Ledger:
 def test_behind_a_lost_connection_a_worker_takes_as_many_messages_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a step of days, in the middle of which the broker went, keeps its worker's other processes idle."""
     engine = CeleryEngine("amqp://127.0.0.1:1//", _no_ledger, Registry(()))
-    worker = _Alone(
+    worker = _ALONE(
         on_task_request=lambda _: None,
         app=engine.app,
         pool=SimpleNamespace(num_processes=2, is_green=False),
