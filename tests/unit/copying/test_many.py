@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from muniment.archive.copying import Copied, Copier, CopyJob, Failed, Hashed, HashJob, Joined, JoinJob
+from muniment.archive.copying import Copied, Copier, CopyJob, Failed, Hashed, HashJob, Joined, JoinJob, copy_and_digest
 from muniment.errors.archive import WorkerDied
 from muniment.errors.content import UnknownDigest
 from tests.timing import eventually
@@ -256,3 +256,17 @@ def test_of_files_that_are_not_as_said_nothing_is_left(tmp_path: Path, size: int
     assert isinstance(answer, Failed)
     assert (answer.key, answer.kind) == ("key", kind)
     assert not target.exists()
+
+
+def test_what_is_joined_is_no_work_for_the_disk_but_what_is_copied_is(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: list[object] = []
+    monkeypatch.setattr(copy_and_digest, "FLUSH", 1)
+    monkeypatch.setattr(os, "posix_fadvise", lambda *told: stored.append(told))
+    source = folder / "large"
+    with Copier(workers=0) as copier:
+        list(copier.join([JoinJob("key", str(tmp_path / "joined"), parts(folder)[:9], 1)]))
+        assert stored == []
+        list(copier.copy([CopyJob("key", str(source), str(tmp_path / "copied"), 1)]))
+        assert stored

@@ -259,7 +259,7 @@ def join_files(
     """Write the bytes of many files one after the other into a new one; how many they are, and their sha256.
 
     `files` are path, size in bytes, and algorithm and value of the digest each must have; '' is any. Nothing is left
-    at `target` when it fails.
+    at `target` when it fails. It is left to the kernel when that is stored: what is joined is soon removed again.
 
     Raises:
         CopyError: A file could not be read (its `path` is told), has another size (`changed`) or digest (`other`),
@@ -273,7 +273,7 @@ def join_files(
         whole.update(data)
         out.write(data)
 
-    with NewFile(target) as out:
+    with NewFile(target, brief=True) as out:
         for path, length, algorithm, value in files:
             try:
                 if length <= WHOLE:
@@ -414,9 +414,12 @@ def write_new(target: str, data: bytes | memoryview) -> None:
 
 
 class NewFile:
-    """A file that did not exist, and is gone again unless `keep` was called."""
+    """A file that did not exist, and is gone again unless `keep` was called.
 
-    def __init__(self, path: str) -> None:
+    What is `brief` is read and removed in a moment: it is no work for the disk.
+    """
+
+    def __init__(self, path: str, *, brief: bool = False) -> None:
         """Make it.
 
         Raises:
@@ -424,6 +427,7 @@ class NewFile:
         """
         self._path = path
         self._kept = False
+        self._brief = brief
         self._size = self._flushed = 0
         try:
             self._descriptor = os.open(path, NEW_FILE, 0o644)
@@ -454,7 +458,7 @@ class NewFile:
                 more = os.write(self._descriptor, memoryview(data)[count:])
                 self._size += more
                 count += more
-            if self._size - self._flushed >= FLUSH:
+            if self._size - self._flushed >= FLUSH and not self._brief:
                 self._start_storing()
         except OSError as error:
             raise copy_error_of(TARGET, error) from None
