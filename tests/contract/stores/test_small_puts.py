@@ -1,4 +1,4 @@
-"""Small bodies that are signed here: what arrives, what is counted, and what is left to botocore."""
+"""Bodies in one request, signed here: what arrives, what is counted, and what is left to botocore."""
 
 from __future__ import annotations
 
@@ -37,25 +37,32 @@ def service(request: pytest.FixtureRequest) -> S3Keys:
     return S3Keys(request.getfixturevalue("bucket"), "ü", S3Service(CEPH, request.getfixturevalue("ceph").url))
 
 
-def test_a_small_body_is_put_without_botocores_ways(
-    service: S3Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_body_is_put_without_botocores_ways(service: S3Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also under names in which much is written otherwise on the line."""
     monkeypatch.setattr(service._store, "replace", lambda *_: pytest.fail("botocore was asked"))
     place = tmp_path / "file"
     place.write_bytes(b"from a file")
     before = service.requests_made()
-    names = ("a", "ü b/ñ+%&=?#~x", "muniment%3amain%2f/0=ocfl", "a'()*!,;:@$[]", "日本/_-.", "empty")
-    bodies: tuple[bytes | Path, ...] = (b"one", b"two", b"three", b"four", place, b"")
+    asked: list[bool] = []
+    send = client.Clients.send
+
+    def noted(clients: client.Clients, request: AWSPreparedRequest) -> AWSResponse:
+        asked.append("Expect" in request.headers)
+        return send(clients, request)
+
+    monkeypatch.setattr(client.Clients, "send", noted)
+    names = ("a", "ü b/ñ+%&=?#~x", "muniment%3amain%2f/0=ocfl", "a'()*!,;:@$[]", "日本/_-.", "empty", "large")
+    bodies: tuple[bytes | Path, ...] = (b"one", b"two", b"three", b"four", place, b"", bytes(client.ASKS_FIRST))
     for name, body in zip(names, bodies, strict=True):
         service.put(name, body)
-    assert (service.requests_made().writes - before.writes, service.requests_made().reads) == (6, before.reads)
+    assert (service.requests_made().writes - before.writes, service.requests_made().reads) == (7, before.reads)
+    assert asked == [False] * 6 + [True], "whether a large body is wanted is asked before it is sent"
     for name, body in zip(names, bodies, strict=True):
         assert service.open(name).read() == (body if isinstance(body, bytes) else b"from a file")
     assert sorted(each.key for each in service.list()) == sorted(names)
 
 
-def test_who_may_not_put_a_small_body_is_told_as_ever(ceph: Service, bucket: str) -> None:
+def test_who_may_not_put_a_body_is_told_as_ever(ceph: Service, bucket: str) -> None:
     wrong = S3Keys(bucket, "x", S3Service({**CEPH, "secret_key": "wrong-word"}, ceph.url))
     with pytest.raises(StoreRefused, match="SignatureDoesNotMatch"):
         wrong.put("a", b"a")
@@ -64,7 +71,7 @@ def test_who_may_not_put_a_small_body_is_told_as_ever(ceph: Service, bucket: str
 
 
 @pytest.mark.parametrize("etag", ['"0123"', ""], ids=["another digest", "none"])
-def test_a_small_body_whose_digest_is_not_given_back_is_read_back(
+def test_a_body_whose_digest_is_not_given_back_is_read_back(
     ceph: Service, bucket: str, monkeypatch: pytest.MonkeyPatch, etag: str
 ) -> None:
     keys = S3Keys(bucket, secrets.token_hex(6), S3Service(CEPH, ceph.url))
@@ -82,7 +89,7 @@ def test_a_small_body_whose_digest_is_not_given_back_is_read_back(
     assert keys.requests_made().writes == 3, "after the first, which is put twice, in botocore's ways at once"
 
 
-def test_a_small_body_is_signed_with_the_token_of_a_role(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_is_signed_with_the_token_of_a_role(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AK")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SK")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of a role")

@@ -54,7 +54,7 @@ _SKEWED = frozenset({"RequestTimeTooSkewed"})
 _MOST_SKEW = 600.0
 """Seconds; services refuse from a quarter of an hour on, and some earlier."""
 _COLD = frozenset({"InvalidObjectState"})
-_ASKS_FIRST = 1 << 20
+ASKS_FIRST = 1 << 20
 """Bytes of a body from which on the service is asked whether it wants it, before it is sent."""
 _BUSY = frozenset({"500", "502", "503", "504", "InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout"})
 UNKNOWN_CONDITION = frozenset({"501", "NotImplemented"})
@@ -254,7 +254,7 @@ def _client(session: boto3.session.Session, service: Service, tries: int, *, sig
 def _send_at_once(params: dict[str, Any], **_: object) -> None:
     """Send a small body with its headers: asking first (`Expect: 100-continue`) is one more way there and back."""
     length = determine_content_length(params.get("body"))
-    if length is not None and length < _ASKS_FIRST:
+    if length is not None and length < ASKS_FIRST:
         params["headers"].pop("Expect", None)
 
 

@@ -25,7 +25,7 @@ from muniment.stores.protocol import CHUNK, Lock, PutOptions, Stat, check_key
 from muniment.stores.s3.client import UNKNOWN_CONDITION, RequestCounter, Service, code_of, may_go_on
 from muniment.stores.s3.multipart import PART
 from muniment.stores.s3.rules import rules_of
-from muniment.stores.s3.small import LARGEST, SmallPuts
+from muniment.stores.s3.signed import SignedPuts
 from muniment.stores.s3.store import Body, S3Store
 
 _REFUSALS: Final = frozenset({"412", "PreconditionFailed", "409", "ConditionalRequestConflict"})
@@ -77,7 +77,7 @@ class S3Keys:
         self._clients = self._store.clients
         self._reading, self._deciding = self._clients.reading, self._clients.deciding
         # A bucket of Amazon's lies at an address that botocore finds out.
-        self._small = SmallPuts(self._clients, service.endpoint, bucket) if service.endpoint else None
+        self._signed = SignedPuts(self._clients, service.endpoint, bucket) if service.endpoint else None
         self._versioned = False  # until a removal shows that the bucket keeps versions
 
     def __str__(self) -> str:
@@ -189,10 +189,10 @@ class S3Keys:
             StoreUnreachable, StoreFailed, StoreRefused: It was not done, or nobody can tell.
         """
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        if self._small is not None and size <= LARGEST:
+        if self._signed is not None and size <= PART:
             with _opened(source) as stream:
                 data = stream.read()
-            if len(data) == size and self._small.put(key, self._name(key), data):
+            if len(data) == size and self._signed.put(key, self._name(key), data):
                 return
         receipt = self._store.replace(key, Entry(LogicalPath(key), size, {}), lambda: _opened(source), _PUT)
         if not receipt.confirmed:

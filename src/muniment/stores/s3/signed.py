@@ -1,4 +1,4 @@
-"""Puts of small bodies to a service with an address of its own, signed here: half of what a processor does for one.
+"""Puts in one request to a service with an address of its own, signed here: half of what a processor does for one.
 
 botocore finds its way from a parameter to a header by rules, hooks and models, for each request anew. A put needs of
 it a connection, which is taken from it, and a signature (AWS Signature Version 4). Whatever a service answers but
@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 from botocore.awsrequest import AWSPreparedRequest
 
 from muniment import __version__
+from muniment.stores.s3.client import ASKS_FIRST
 from muniment.stores.s3.multipart import Checksums
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from muniment.stores.s3.client import Clients
 
-LARGEST: Final = 1 << 20
-"""Bytes of a body that is put so; whether a larger one is wanted is asked before it is sent."""
 _PORTS: Final = {"http": 80, "https": 443}
 _OK: Final = 200
 _REFUSALS: Final = range(300, 500)
@@ -33,16 +32,16 @@ _AS_THEY_ARE: Final = "/~"
 """What is not written as `%XX` in a path that is signed for S3, beside letters, digits and `-_.`."""
 
 
-class SmallPuts:
+class SignedPuts:
     """Puts in one bucket, whatever was there. Safe to use from many threads."""
 
     def __init__(self, clients: Clients, endpoint: str, bucket: str) -> None:
         """Connects to nothing yet."""
         self._clients = clients
-        self._base = f"{endpoint.rstrip('/')}/{bucket}/"
+        self._base = f"{endpoint.rstrip('/')}/{quote(bucket)}/"
         address = urlsplit(self._base)
-        default = address.port == _PORTS.get(address.scheme)
-        self._host = address.netloc.rpartition(":")[0] if default else address.netloc
+        host = address.netloc.rpartition("@")[2]
+        self._host = host.rpartition(":")[0] if address.port == _PORTS.get(address.scheme) else host
         self._path = address.path
         self._works = True
 
@@ -58,7 +57,9 @@ class SmallPuts:
         if credentials is None:
             return False
         sums, path = Checksums.of(data), quote(name, safe=_AS_THEY_ARE)
-        headers = self._signed(path, sums, credentials)
+        headers: dict[str, str | bytes] = {**self._signed(path, sums, credentials)}
+        if len(data) >= ASKS_FIRST:
+            headers["Expect"] = b"100-continue"  # as the connection wants it
         with self._clients.trouble(key):
             request = AWSPreparedRequest("PUT", self._base + path, headers, data, stream_output=False)  # type: ignore[arg-type]  # any mapping is sent
             answer = self._clients.send(request)
