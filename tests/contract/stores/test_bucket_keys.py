@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,12 @@ from muniment import Archive
 from muniment.app.bucket import BucketArchive
 from muniment.archive.bucket.keys import Keys
 from muniment.errors.archive import NotEmpty, StaleTransaction
-from muniment.errors.stores import ConditionsIgnored, KeyNotFound
+from muniment.errors.stores import ConditionsIgnored, KeyNotFound, StoredWrong
 from muniment.stores.protocol import Receipt, Sent
 from muniment.stores.s3 import client
 from muniment.stores.s3.client import Service as S3Service
 from muniment.stores.s3.keys import S3Keys
-from muniment.stores.s3.multipart import PART
+from muniment.stores.s3.multipart import PART, Checksums
 from muniment.testing.keys import FolderKeys
 from muniment.testing.servers.web import WebServer
 from muniment.testing.services import Service
@@ -69,7 +70,7 @@ def test_keys_and_their_store_share_two_clients(monkeypatch: pytest.MonkeyPatch)
     assert made == [3, 1]
 
 
-def test_what_goes_in_parts_has_no_md5_of_the_whole(
+def test_what_goes_in_parts_is_digested_whole_only_where_no_part_is_confirmed(
     ceph: Service, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = tmp_path / "large"
@@ -85,8 +86,13 @@ def test_what_goes_in_parts_has_no_md5_of_the_whole(
     monkeypatch.setattr(Sent, "receipt", noted)
     keys = in_ceph(ceph, bucket)
     keys.put("large", large)
-    assert computed == [{"sha256"}]
-    assert keys.open("large").read() == large.read_bytes()
+    assert (computed, keys.requests_made().received) == ([set()], 0)
+    monkeypatch.setattr(Checksums, "agree", lambda *_: False)
+    keys.put("large", large)
+    assert keys.requests_made().received == PART + 1, "it was read back"
+    monkeypatch.setattr(keys._store, "open", lambda *_: BytesIO(b"!" + bytes(PART)))
+    with pytest.raises(StoredWrong):
+        keys.put("large", large)
 
 
 def test_a_key_is_put_once_and_read_back_by_who_asks_again(keys: Keys, tmp_path: Path) -> None:

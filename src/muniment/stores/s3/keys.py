@@ -9,6 +9,7 @@ import io
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, cast
 
@@ -36,8 +37,8 @@ _LARGEST_COPY: Final = 5 << 30
 _COPY_PART: Final = 1 << 30
 _AT_ONCE: Final = 16
 _NOTE: Final = "transaction"
-_PUT: Final = PutOptions(digests=("sha256",))
-"""Of what goes in parts, each part has its md5; one of the whole would be compared with nothing."""
+_PUT: Final = PutOptions(digests=())
+"""Of what goes in parts, each part has its digests; those of the whole would be compared with nothing."""
 
 
 def open_keys(address: Address, context: StoreContext) -> S3Keys:
@@ -196,7 +197,9 @@ class S3Keys:
                 return
         receipt = self._store.replace(key, Entry(LogicalPath(key), size, {}), lambda: _opened(source), _PUT)
         if not receipt.confirmed:
-            self._store.check(receipt)
+            with _opened(source) as stream:
+                whole = receipt.digests.get("sha256") or _digest(stream)
+            self._store.check(replace(receipt, digests={"sha256": whole}))
 
     def note(self, key: str) -> str:
         """What was noted with a key when it was put once.
