@@ -22,6 +22,7 @@ from muniment.errors.archive import (
     ResourceNotFound,
     ResourceReserved,
     StaleTransaction,
+    TransactionBusy,
     TransactionClosed,
 )
 from muniment.errors.base import BadInput
@@ -375,3 +376,50 @@ def test_a_parked_transaction_goes_on_where_it_was(archive: Archive) -> None:
 def test_where_no_transaction_is_none_is_read(tmp_path: Path) -> None:
     with pytest.raises(LeftoverNotFound):
         read_record(tmp_path)
+
+
+def test_a_transaction_that_stays_open_may_be_gone_on_with_by_anybody(archive: Archive) -> None:
+    transaction = archive.new("r")
+    transaction.add(b"first", "file")
+    transaction.park(lease=60, open_still=True)
+    other = archive.resume(transaction.transaction)
+    other.add(b"second", "next")
+    with pytest.raises(TransactionBusy):
+        transaction.unpark()
+    other.park()
+    transaction.unpark()
+    with pytest.raises(TransactionBusy):
+        other.unpark()
+    transaction.add(b"third", "last")
+    assert sorted(transaction.commit()) == ["file", "last", "next"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_transaction_that_stayed_open_is_gone_when_another_ended_it(archive: Archive, *, again: bool) -> None:
+    transaction = archive.new("r")
+    transaction.park(lease=60, open_still=True)
+    archive.resume(transaction.transaction).rollback()
+    if again:  # a folder of that name, by whomever: its lock is another one
+        transaction.area.folder.mkdir()
+        (transaction.area.folder / "lock").touch()
+    with pytest.raises(LeftoverNotFound):
+        transaction.unpark()
+    assert transaction.area.held is None
+
+
+def test_what_stays_open_between_two_pieces_of_work_is_closed_at_the_end(archive: Archive) -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = count()
+    transaction = archive.new("r")
+    transaction.add(b"first", "file")
+    transaction.park(open_still=True)
+    assert count() == before + 2
+    transaction.area.release()
+    assert count() == before
+    transaction.unpark()
+    transaction.park(open_still=True)
+    transaction.unpark()
+    transaction.commit()
+    assert count() <= before

@@ -13,6 +13,7 @@ staging/open/<transaction>/
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -82,8 +83,10 @@ class StagingArea:
     def __init__(self, folder: Path, record: TransactionRecord, lock: int | None) -> None:
         self.record = record
         self._lock = lock
+        self._let_go = False
+        """Whether the lock is open and not held: between two pieces of work on the transaction."""
         self.held_since = time.monotonic()
-        """When this process took it, by a clock that only tells earlier from later."""
+        """When this process opened its lock, by a clock that only tells earlier from later."""
         self._journal: int | None = None
         self._settle(folder)
 
@@ -214,6 +217,8 @@ class StagingArea:
 
     def journal_size(self) -> int:
         """Bytes in the journal; a place to read on from."""
+        if self._journal is not None:
+            return os.fstat(self._journal).st_size
         try:
             return self.journal.stat().st_size
         except FileNotFoundError:
@@ -253,6 +258,15 @@ class StagingArea:
             return ""
         return text if read_time(text) else ""
 
+    def let_go(self) -> None:
+        """Let others take the folder, and keep open what `retake` then need not open again.
+
+        What is open is closed by `release`; until then it is two descriptors of this process.
+        """
+        if self._lock is not None and not self._let_go:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            self._let_go = True
+
     def retake(self) -> None:
         """Take the lock of a folder this process let go of.
 
@@ -260,6 +274,8 @@ class StagingArea:
             TransactionBusy: Somebody else has it.
             LeftoverNotFound: The folder is gone.
         """
+        if self._let_go and not self._locked_again():
+            self.release()  # what is open is not what lies there now: it is looked at from the beginning
         if self._lock is not None:
             return
         name = self.record.transaction
@@ -274,6 +290,22 @@ class StagingArea:
             raise LeftoverNotFound(transaction=name)
         self._lock = lock
         self.held_since = time.monotonic()
+
+    def _locked_again(self) -> bool:
+        """Whether the lock that is open is held now, and is still the lock of the transaction's folder."""
+        assert self._lock is not None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TransactionBusy(transaction=self.record.transaction) from None
+        # Only now: whoever removes the folder holds the lock until it has another name.
+        place = os.fspath(self.folder)
+        try:
+            same = os.path.samestat(os.fstat(self._lock), os.stat(f"{place}/lock", follow_symlinks=False))
+        except OSError:
+            same = False
+        self._let_go = not (same and os.access(f"{place}/transaction.json", os.F_OK))
+        return not self._let_go
 
     def sealed(self) -> dict[str, Any] | None:
         """The seal's record, or None while the version is not complete."""
@@ -330,6 +362,7 @@ class StagingArea:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+        self._let_go = False
 
 
 def read_record(folder: Path) -> TransactionRecord:

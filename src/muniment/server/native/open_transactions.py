@@ -14,6 +14,8 @@ from muniment.errors.base import MunimentError
 from muniment.errors.remote import UploadNotFound
 
 _MOST_KEPT = 256
+_MOST_OPEN = 32
+"""Transactions whose lock and journal stay open between two requests: two descriptors each."""
 _MOST_UPLOADS = 4096
 _WAIT = 20.0
 _STEP = 0.02
@@ -40,6 +42,8 @@ class OpenTransactions:
         self.lease = lease
         self._archive = archive
         self._kept: OrderedDict[str, Transaction] = OrderedDict()
+        self._open: OrderedDict[str, Transaction] = OrderedDict()
+        """Of those that are parked, the ones that are still open."""
         self._leased: OrderedDict[str, float] = OrderedDict()
         self._begun: OrderedDict[str, tuple[Agent, str]] = OrderedDict()
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
@@ -173,11 +177,18 @@ class OpenTransactions:
                 time.sleep(_STEP)
 
     def _try(self, name: str, archive: Archive) -> Transaction:
-        kept = self._kept.get(name)
+        with self._guard:
+            kept = self._kept.get(name)
+            # From here on it is in use, and nobody closes it.
+            self._open.pop(name, None)
         if kept is None:
             return archive.resume(name)
         try:
             kept.unpark()
+        except TransactionBusy:
+            with self._guard:
+                self._keep_open(name, kept)
+            raise
         except (LeftoverNotFound, TransactionClosed):
             self._drop(name)
             raise LeftoverNotFound(transaction=name) from None
@@ -189,11 +200,13 @@ class OpenTransactions:
         # A prepared one does not expire; without a lease whoever settles its group finds it at once.
         lease = 0.0 if transaction.prepared else None if fresh else self.lease
         try:
-            transaction.park(lease=lease)
+            transaction.park(lease=lease, open_still=True)
         except TransactionClosed:
             self._drop(name)
             return
         except MunimentError:
+            # Nobody else could take it as long as this process runs.
+            transaction.area.release()
             self._drop(name)
             raise
         with self._guard:
@@ -201,11 +214,19 @@ class OpenTransactions:
                 self._note_lease(name)
             self._kept[name] = transaction
             self._kept.move_to_end(name)
+            self._keep_open(name, transaction)
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
 
+    def _keep_open(self, name: str, transaction: Transaction) -> None:
+        """Note one that is parked and open, and close those that have been so for longest."""
+        self._open[name] = transaction
+        while len(self._open) > _MOST_OPEN:
+            self._open.popitem(last=False)[1].area.release()
+
     def _drop(self, name: str) -> None:
         with self._guard:
+            self._open.pop(name, None)
             self._kept.pop(name, None)
             self._begun.pop(name, None)
             self._leased.pop(name, None)
