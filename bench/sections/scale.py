@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import shutil
 import socket
@@ -49,6 +50,7 @@ def run(*, rounds: int, quick: bool) -> None:
             _instances(archive, 50 if quick else 200)
         for processes in (1, 2):
             _answers(place, key, sizes, rounds, processes)
+        _reads(place, key, sizes[0], rounds)
         _one_more(place, sizes)
         _walks(home / "walked", rounds)
         _batch(home, rounds, 1_000 if quick else 10_000)
@@ -80,6 +82,48 @@ def _answers(place: Path, key: str, sizes: tuple[int, ...], rounds: int, process
                 print(f"  {what} of {size:>7,} files   {cpu:7.2f}   {waited:7.2f}", flush=True)
             _refuse_growth(what, used[0], used[-1])
     history.note(title, measured)
+
+
+def _reads(place: Path, key: str, size: int, rounds: int) -> None:
+    """Reads a second of one process and of two, by turns, asked by a client in C that leaves the cores to them."""
+    title = "Reads of a file a second by wrk, 8 connections"
+    if shutil.which("wrk") is None:
+        print(f"\n{title}: not here: wrk")
+        return
+    print(f"\n{title}; ms of processor each of server and client", flush=True)
+    address = f"/archive/v1/resources/files-{size}/instances/1/files/000/000001?project=main/main"
+    found: dict[int, list[tuple[float, float, float]]] = {1: [], 2: []}
+    with _served(place, 1) as one, _served(place, 2) as two:
+        for turn in range(rounds + 1):
+            for processes, (pid, port) in ((1, one), (2, two)):
+                asked = _asked_by_wrk(pid, f"http://127.0.0.1:{port}{address}", key)
+                if turn:
+                    found[processes].append(asked)
+    for processes, turns in found.items():
+        rates, served, spent = zip(*turns, strict=True)
+        print(
+            f"  {processes} processes   {median(rates):7.0f}   {median(served):6.3f}   {median(spent):6.3f}", flush=True
+        )
+    ratio = median(two[0] / one[0] for one, two in zip(found[1], found[2], strict=True))
+    one_each, client = median(turn[1] for turn in found[1]), median(turn[2] for turn in found[1])
+    most = min(2.0, (os.cpu_count() or 1) * one_each / (one_each + client))
+    print(f"  two against one: {ratio:.2f}; with this client on these cores it could be {most:.2f}", flush=True)
+    each = {count: [median(column) for column in zip(*turns, strict=True)] for count, turns in found.items()}
+    history.note(title, {f"muniment, {count} processes": (1 / it[0], it[1] / 1e3) for count, it in each.items()})
+
+
+def _asked_by_wrk(pid: int, address: str, key: str) -> tuple[float, float, float]:
+    """Answers a second, and the milliseconds of processor that server and client took for each."""
+    command = ["wrk", "-t1", "-c8", "-d3s", "-H", f"Authorization: Bearer {key}", address]
+    served, spent = _cpu(pid), _own_cpu()
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    served, spent = _cpu(pid) - served, _own_cpu() - spent
+    if "Non-2xx" in said:
+        raise SystemExit(f"{address}: {said}")
+    rate, count = re.search(r"Requests/sec:\s+([0-9.]+)", said), re.search(r"(\d+) requests in", said)
+    if rate is None or count is None:
+        raise SystemExit(f"wrk said nothing that is known: {said}")
+    return float(rate[1]), 1e3 * served / int(count[1]), 1e3 * spent / int(count[1])
 
 
 def _refuse_growth(what: str, least: float, most: float) -> None:
