@@ -65,7 +65,8 @@ def run(*, rounds: int, quick: bool) -> None:
             (f"{small:,} files of 8 KiB", small, 8_192),
         ):
             folder = home / f"{count}"
-            with serving(folder / "archive") as server:
+            # Parity is made when nobody uploads: it would be measured with the downloads.
+            with serving(folder / "archive", redundancy=0) as server:
                 _fill(server, folder / "plain", count, size)
                 _selections(f"Selection of {title}", server, folder, rounds)
             shutil.rmtree(folder)
@@ -101,11 +102,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(archive: Path) -> Iterator[Server]:
+def serving(archive: Path, *, redundancy: int = 5) -> Iterator[Server]:
     """A new archive and its server, as people start it, with a project of Nexus."""
     muniment = str(peers.BIN / "muniment")
     archive.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([muniment, "--archive", str(archive), "init"], check=True, capture_output=True)
+    made = [muniment, "--archive", str(archive), "init", "--redundancy", str(redundancy)]
+    subprocess.run(made, check=True, capture_output=True)
     made = [muniment, "--archive", str(archive), "key", "create", "bench", "--admin"]
     key = subprocess.run(made, check=True, capture_output=True, text=True).stdout.strip()
     port = _free_port()
