@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, overload
 from muniment.archive.archive import Archive
 from muniment.archive.bucket import recovery as in_the_bucket
 from muniment.archive.bucket.audit import Depth, audit_bucket
+from muniment.archive.bucket.audit_beside import repair_root_files
 from muniment.archive.bucket.context import BucketContext
 from muniment.archive.bucket.home import BucketHome
 from muniment.archive.bucket.intake import seal_of
@@ -449,6 +450,8 @@ class BucketArchive(Archive):
                 wrong.setdefault((finding.project, finding.resource), []).append(finding)
         logged = LoggedDigests()
         logged.catch_up(self._home_log)
+        if where is None:
+            yield from repair_root_files(self._home, self.config)
         for resource, findings in wrong.items():
             places = {finding.where for finding in findings}
             how = repair_records(self._home, resource, places, partial(logged.vouched, *resource))

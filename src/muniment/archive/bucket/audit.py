@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muniment.archive.bucket.audit_beside import check_root_files, check_strays, check_tombstones
+from muniment.archive.bucket.audit_log import LoggedInBucket
 from muniment.archive.bucket.intake import Intake, transactions
-from muniment.archive.bucket.layout import INTAKE, commit_key, version_numbers
+from muniment.archive.bucket.layout import INTAKE, commit_key, tombstone_of, version_numbers
 from muniment.archive.bucket.log import BucketLog
 from muniment.archive.bucket.mirror import object_prefixes
 from muniment.archive.bucket.worm_audit import check_worm
-from muniment.archive.eventlog.lines import event_of, line_hash
-from muniment.archive.eventlog.log import FIRST
+from muniment.archive.package.bag import FILES, read_files
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, parse_inventory, sidecar_of
 from muniment.content import FINDINGS, Finding, Hashers, Progress, quiet
 from muniment.content.events import Head
 from muniment.content.identity import from_uri
+from muniment.content.regular import read_regular
 from muniment.errors.archive import DamagedRecord
 from muniment.errors.stores import KeyNotFound
 
@@ -57,26 +61,41 @@ def audit_bucket(
     Raises:
         StoreUnreachable, StoreFailed, StoreRefused: It was broken off.
     """
-    vouched: dict[tuple[str, str, int], str] = {}
-    found = list(_check_log(log, vouched, since))
+    logged = LoggedInBucket(log)
+    found = list(logged.check(since))
     if where is None or since is not None:
         yield from found
     prefixes = object_prefixes(home.keys) if where is None else iter([home.place(*where)])
     done = 0
     for prefix in prefixes:
-        check = _ObjectCheck(home, prefix, vouched)
-        yield from check.structure()
+        check = _ObjectCheck(home, prefix, logged)
+        yield from check.settled(fast=depth.fast)
         if not depth.fast:
             yield from check.content(every_digest=depth.every_digest)
         done += check.files
         progress("auditing", done, None)
-    for project, resource, number in vouched:
-        if where in {None, (project, resource)}:
-            place, what = f"{home.place(project, resource)}v{number}", f"instance {number} of {resource}"
-            yield Finding(FINDINGS["M304"], place, what, "", resource, str(number), project)
+    yield from _lost(home, logged, where)
     yield from check_worm(home.keys, "" if where is None else home.place(*where), fast=depth.fast)
     if where is None:
+        yield from check_root_files(home)
+        yield from check_tombstones(home, logged)
+        yield from check_strays(home.keys)
         yield from _unfinished(home)
+
+
+def _lost(home: BucketHome, logged: LoggedInBucket, where: tuple[str, str] | None) -> Iterator[Finding]:
+    """A finding for each instance that the log records and that is not there, nor was purged meanwhile."""
+    missing = [each for each in logged.unseen() if where in {None, each[:2]}]
+    if missing:
+        logged.catch_up()
+    for project, resource, number in missing:
+        place = home.place(project, resource)
+        if not logged.vouches(project, resource, number) or home.keys.stat(commit_key(place, number)) is not None:
+            continue
+        if home.is_purged(project, resource):
+            continue  # by somebody who has not told of it yet
+        what = f"instance {number} of {resource}"
+        yield Finding(FINDINGS["M304"], f"{place}v{number}", what, "", resource, str(number), project)
 
 
 def _unfinished(home: BucketHome) -> Iterator[Finding]:
@@ -98,14 +117,31 @@ def _unfinished(home: BucketHome) -> Iterator[Finding]:
 class _ObjectCheck:
     """The check of one object; it takes what it saw out of what the log vouches for."""
 
-    def __init__(self, home: BucketHome, prefix: str, vouched: dict[tuple[str, str, int], str]) -> None:
+    def __init__(self, home: BucketHome, prefix: str, logged: LoggedInBucket) -> None:
         self._home = home
         self._prefix = prefix
-        self._vouched = vouched
-        self._there = {each.key.removeprefix(prefix): each.size for each in home.keys.list(prefix)}
+        self._logged = logged
         self._project = self._resource = ""
         self._newest: Inventory | None = None
         self.files = 0
+
+    def settled(self, *, fast: bool) -> list[Finding]:
+        """What names, sizes and inventories show, and show again when they are looked at once more.
+
+        Others commit, lay out and purge beside an audit: what it saw may have been the middle of their work.
+        """
+        found = self._look(fast=fast)
+        if not found:
+            return []
+        self._logged.catch_up()
+        if self._home.keys.stat(tombstone_of(self._prefix)) is not None:
+            self._newest = None
+            return []  # it is being purged; of one that was, `_there` is empty or the opening ends it
+        return self._look(fast=fast)
+
+    def _look(self, *, fast: bool) -> list[Finding]:
+        self._there = {each.key.removeprefix(self._prefix): each.size for each in self._home.keys.list(self._prefix)}
+        return list(self.structure()) + (list(self._sizes()) if fast else [])
 
     def structure(self) -> Iterator[Finding]:
         """What names, sizes and inventories show."""
@@ -115,13 +151,13 @@ class _ObjectCheck:
         for number in numbers:
             inventory, digest = self._inventory(number)
             if inventory is None:
-                yield self._finding("M103", f"v{number}/{NAME}", "", "", str(number))
+                yield self._finding("M101", f"v{number}/{NAME}", "an inventory", "something else", str(number))
                 continue
             self._newest = inventory
             found = from_uri(inventory.id)
             if found is not None:
                 self._project, self._resource = found
-            said = self._vouched.pop((self._project, self._resource, number), None)
+            said = self._logged.said(self._project, self._resource, number)
             where = f"v{number}/{NAME}"
             if found is None or self._home.place(*found) != self._prefix or inventory.head != number:
                 shown = f"v{inventory.head} of {inventory.id}"
@@ -140,8 +176,48 @@ class _ObjectCheck:
         if self._newest is not None:
             for paths in self._newest.manifest.values():
                 expected |= set(paths)
-        yield from (self._finding("M103", path, "", "", "") for path in sorted(expected - set(self._there)))
+        yield from (self._finding("M102", path, "", "", _number(path)) for path in sorted(self._nowhere(expected)))
         yield from (self._finding("M105", path, "", "", "") for path in sorted(set(self._there) - expected))
+
+    def _nowhere(self, expected: set[str]) -> set[str]:
+        """What is neither in its place nor still on its way there."""
+        missing = expected - set(self._there)
+        for number in sorted({_number(path) for path in missing} - {""}):
+            missing -= set(self._home.sizes(self._prefix, int(number)))
+        return missing
+
+    def _sizes(self) -> Iterator[Finding]:
+        """Where a file has not the bytes that its instance's record of files says."""
+        newest, sizes = self._newest, dict[str, int]()
+        if newest is None:
+            return
+        for number in range(1, newest.head + 1):
+            logical = newest.logical(number)
+            path = newest.content_path(logical[FILES])
+            record = self._record_of_files(path, logical[FILES])
+            if record is None:
+                if path in self._there:
+                    yield self._finding("M101", path, f"{newest.algorithm}:{logical[FILES]}", "another", str(number))
+                continue
+            for stored, entry in read_files(io.BytesIO(record)):
+                if entry.size is not None and stored in logical:
+                    sizes[newest.content_path(logical[stored])] = entry.size
+        for path, size in sizes.items():
+            self.files += 1
+            if path in self._there and self._there[path] != size:
+                yield self._finding("M103", path, str(size), str(self._there[path]), _number(path))
+
+    def _record_of_files(self, path: str, digest: str) -> bytes | None:
+        """A version's record of files, from the state folder or the bucket; None where neither has the right one."""
+        with contextlib.suppress(OSError):
+            data = read_regular(self._home.local / self._prefix / path)
+            if hashlib.new(self._home.algorithm, data).hexdigest() == digest:
+                return data
+        with contextlib.suppress(KeyNotFound), self._home.open(self._prefix, path) as stream:
+            data = stream.read()
+            if hashlib.new(self._home.algorithm, data).hexdigest() == digest:
+                return data
+        return None
 
     def content(self, *, every_digest: bool) -> Iterator[Finding]:
         """What the bytes show, every one of them read back."""
@@ -157,14 +233,17 @@ class _ObjectCheck:
                 for name, value in self._digest(path, list(chosen)).items():
                     if value != chosen[name]:
                         expected, found = f"{name}:{chosen[name]}", f"{name}:{value}"
-                        yield self._finding("M101", path, expected, found, path.partition("/")[0].removeprefix("v"))
+                        yield self._finding("M101", path, expected, found, _number(path))
                         break
 
     def _record(self, path: str, expected: bytes, number: str) -> Iterator[Finding]:
         if path not in self._there:
             return  # it is named as missing
-        with self._home.keys.open(self._prefix + path) as stream:
-            found = stream.read(len(expected) + 1)
+        try:
+            with self._home.keys.open(self._prefix + path) as stream:
+                found = stream.read(len(expected) + 1)
+        except KeyNotFound:
+            found = b""  # it went meanwhile
         if found != expected:
             shown = found.decode("utf-8", "replace").strip()
             yield self._finding("M101", path, expected.decode().strip(), shown, number)
@@ -193,29 +272,7 @@ class _ObjectCheck:
         return Finding(FINDINGS[code], place, expected, found, self._resource, number, self._project)
 
 
-def _check_log(log: BucketLog, vouched: dict[tuple[str, str, int], str], since: Head | None) -> Iterator[Finding]:
-    """Check the chain as it lies in the bucket, and note what it vouches for."""
-    seq, previous, at_since = 0, FIRST, ""
-    for key, data in log.stored():
-        for line in data.splitlines(keepends=True):
-            found = event_of(line)
-            if found is None:
-                yield Finding(FINDINGS["M202"], key, "an event", "a line that is none")
-                continue
-            event = found[1]
-            if event.seq != seq + 1:
-                yield Finding(FINDINGS["M301"], key, f"event {seq + 1}", f"event {event.seq}")
-            elif event.previous != previous:
-                yield Finding(FINDINGS["M301"], f"{key}, event {event.seq}", previous, event.previous)
-            seq, previous = event.seq, line_hash(found[0])
-            if since is not None and event.seq == since.seq:
-                at_since = previous
-            if event.outcome != "success":
-                continue
-            if event.event == "ingestion":
-                vouched[event.project, event.resource, event.instance] = str(event.detail.get("inventory", ""))
-            elif event.event == "deletion":
-                for number in range(1, int(event.detail.get("instances", 0)) + 1):
-                    vouched.pop((event.project, event.resource, number), None)
-    if since is not None and since.seq and at_since != since.hash:
-        yield Finding(FINDINGS["M308"], f"event {since.seq}", since.hash, at_since or f"the log ends with event {seq}")
+def _number(path: str) -> str:
+    """The number of the version a file below an object lies in; '' for those of its root."""
+    folder, slash, _ = path.partition("/")
+    return folder.removeprefix("v") if slash else ""

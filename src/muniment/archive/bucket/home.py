@@ -89,6 +89,11 @@ class BucketHome:
         return self._config.mode is Mode.WORM
 
     @property
+    def local(self) -> Path:
+        """The state folder, in which records lie as in an archive's own."""
+        return self._layout.root
+
+    @property
     def agent(self) -> Agent:
         """Who acts."""
         return self._agent
@@ -487,9 +492,11 @@ class BucketHome:
         try:
             return self.keys.open(place + path, offset)
         except KeyNotFound:
-            number = path.partition("/")[0].removeprefix("v")
+            folder, slash, _ = path.partition("/")
+            if not slash:
+                raise  # the copies in the object's root are made from what is committed, not brought
             with contextlib.suppress(KeyNotFound):
-                sealed = self._versions.staged(place, int(number))
+                sealed = self._versions.staged(place, int(folder.removeprefix("v")))
                 staged = sealed.files.get(path) if sealed else None
                 if staged is not None and offset <= staged.size:
                     return self.keys.open(staged.key, staged.start + offset, staged.size - offset)

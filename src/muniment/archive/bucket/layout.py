@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 from muniment.archive.disk.layout import object_digest, object_parts
 from muniment.archive.package.inventory import DECLARATION, NAME
 from muniment.content.identity import to_uri
@@ -12,6 +15,9 @@ EVENTS = "events/"
 TOMBSTONES = "tombstones/"
 QUARANTINE = "quarantine/"
 """Bytes that were damaged, where right ones took their place."""
+_OF_THE_LOG = re.compile(r"events/[0-9]{8}/[0-9]{12}\.jsonl\Z")
+_DIGEST = 64
+_LONGEST_NAME = 100
 
 
 def object_place(project: str, resource: str) -> str:
@@ -33,6 +39,19 @@ def tombstone_key(project: str, resource: str) -> str:
     """The key of the record that a resource was purged."""
     digest = object_digest(to_uri(project, resource))
     return f"{TOMBSTONES}{digest[:2]}/{digest}.json"
+
+
+def tombstone_of(place: str) -> str:
+    """The key of the tombstone of the object that has this place, whose id is in its name."""
+    name = place.rstrip("/").rpartition("/")[2]
+    # A long one is cut, and ends with the digest (`disk.layout.object_parts`).
+    digest = name[-_DIGEST:] if len(name) > _LONGEST_NAME else object_digest(unquote(name))
+    return f"{TOMBSTONES}{digest[:2]}/{digest}.json"
+
+
+def is_log_key(key: str) -> bool:
+    """Whether a key below `events/` is one of the log's."""
+    return _OF_THE_LOG.match(key) is not None
 
 
 def version_numbers(names: list[str]) -> list[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from muniment.archive.bucket.intake import Seal
 from muniment.archive.bucket.keys import Keys
-from muniment.archive.bucket.layout import EVENTS
+from muniment.archive.bucket.layout import EVENTS, is_log_key
 from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.eventlog.lines import event_of, line_hash
@@ -117,13 +117,13 @@ class BucketLog(EventLog):
         """
         self.pull()
 
-    def stored(self) -> Iterator[tuple[str, bytes]]:
-        """Every key of the log in the bucket, and its bytes, oldest first: for who trusts no copy.
+    def stored(self, after: str = "") -> Iterator[tuple[str, bytes]]:
+        """Every key of the log in the bucket behind `after`, and its bytes, oldest first: for who trusts no copy.
 
         Raises:
             StoreUnreachable, StoreFailed, StoreRefused: It could not be had.
         """
-        for each in self._keys.list(EVENTS):
+        for each in (found for found in self._keys.list(EVENTS, after) if is_log_key(found.key)):
             with self._keys.open(each.key) as stream:
                 yield each.key, stream.read()
 
@@ -135,7 +135,7 @@ class BucketLog(EventLog):
         if known and (first is None or first.key != known) and self._keys.stat(known) is None:
             raise ArchiveGone(place=str(self._keys), name=known, state=self._layout.root)
         for each in itertools.chain([first] if first is not None else [], listed):
-            if each.key <= known:
+            if each.key <= known or not is_log_key(each.key):  # an audit names what else lies here
                 continue
             place = self._layout.root / each.key
             with self._keys.open(each.key) as stream:
