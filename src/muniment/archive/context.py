@@ -262,7 +262,7 @@ class ArchiveContext:
 
     def object_lock(self, root: Path) -> Path:
         """The lock for whoever publishes in an object or in the folders above it: one of 256, chosen by its place."""
-        return self.layout.locks / f"object-{root.relative_to(self.layout.objects).parts[0][:2]}"
+        return self.layout.object_lock(root)
 
 
 @cache

@@ -34,6 +34,10 @@ class NotEmpty(Conflict):
     """{path} is not empty, so no archive was made there. Name an empty or new folder."""
 
 
+class MirrorChanged(Conflict):
+    """{path} cannot be brought up to date: since it was made, something was added or purged there itself (event {event}, {id}), so it has a history of its own. Nothing was changed. Mirror to another folder."""  # noqa: E501 - the docstring is the message
+
+
 class ResourceNotFound(MissingThing, KeyError):
     """There is no resource {id!r} in this archive.
 

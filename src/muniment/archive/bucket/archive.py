@@ -13,7 +13,6 @@ from typing import Any, Literal, Self, overload
 from muniment.archive.archive import Archive
 from muniment.archive.bucket import recovery as in_the_bucket
 from muniment.archive.bucket.audit import Depth, audit_bucket
-from muniment.archive.bucket.audit_beside import repair_root_files
 from muniment.archive.bucket.context import BucketContext
 from muniment.archive.bucket.home import BucketHome
 from muniment.archive.bucket.intake import seal_of
@@ -33,6 +32,7 @@ from muniment.archive.bucket.opening import (
 )
 from muniment.archive.bucket.repair import repair_records
 from muniment.archive.bucket.requests import note_requests, noted_requests
+from muniment.archive.bucket.root_audit import repair_root_files
 from muniment.archive.bucket.worm_audit import repair_worm
 from muniment.archive.config import config_bytes, new_config
 from muniment.archive.copying import Copier

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muniment.archive.bucket.audit_beside import check_root_files, check_strays, check_tombstones
-from muniment.archive.bucket.audit_log import LoggedInBucket
 from muniment.archive.bucket.intake import Intake, transactions
 from muniment.archive.bucket.layout import INTAKE, commit_key, tombstone_of, version_numbers
 from muniment.archive.bucket.log import BucketLog
+from muniment.archive.bucket.log_audit import LoggedInBucket
 from muniment.archive.bucket.mirror import object_prefixes
+from muniment.archive.bucket.root_audit import check_root_files, check_strays, check_tombstones
 from muniment.archive.bucket.worm_audit import check_worm
 from muniment.archive.package.bag import FILES, read_files
 from muniment.archive.package.inventory import DECLARATION, NAME, Inventory, parse_inventory, sidecar_of

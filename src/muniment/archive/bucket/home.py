@@ -73,6 +73,8 @@ class BucketHome:
         self.keys = keys
         self._layout = layout
         self._config = config
+        self.local = layout.root
+        """The state folder, in which records lie as in an archive's own."""
         self._log = log
         self._agent = agent
         self._versions = Versions(keys, layout)
@@ -87,11 +89,6 @@ class BucketHome:
     def worm(self) -> bool:
         """Whether nothing is ever put anew."""
         return self._config.mode is Mode.WORM
-
-    @property
-    def local(self) -> Path:
-        """The state folder, in which records lie as in an archive's own."""
-        return self._layout.root
 
     @property
     def agent(self) -> Agent:
@@ -492,11 +489,9 @@ class BucketHome:
         try:
             return self.keys.open(place + path, offset)
         except KeyNotFound:
-            folder, slash, _ = path.partition("/")
-            if not slash:
-                raise  # the copies in the object's root are made from what is committed, not brought
-            with contextlib.suppress(KeyNotFound):
-                sealed = self._versions.staged(place, int(folder.removeprefix("v")))
+            number = path.partition("/")[0].removeprefix("v")
+            with contextlib.suppress(KeyNotFound, ValueError):  # of the object's root nothing is staged
+                sealed = self._versions.staged(place, int(number))
                 staged = sealed.files.get(path) if sealed else None
                 if staged is not None and offset <= staged.size:
                     return self.keys.open(staged.key, staged.start + offset, staged.size - offset)

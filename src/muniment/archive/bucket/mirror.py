@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.archive.bucket.keys import Keys
-from muniment.archive.bucket.layout import EVENTS, OBJECTS, commit_key
+from muniment.archive.bucket.layout import OBJECTS, commit_key, tombstone_key, version_numbers
+from muniment.archive.bucket.mirror_log import LogToMirror, Resource, Step
 from muniment.archive.config import config_bytes, read_config
 from muniment.archive.create import archive_files
 from muniment.archive.disk.durable import (
@@ -24,13 +25,15 @@ from muniment.archive.disk.layout import SETTINGS, TUPLES, ArchiveLayout
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.disk.root_files import PLACES as RECORDS
 from muniment.archive.disk.root_files import RootFiles
-from muniment.archive.eventlog.lines import event_of
+from muniment.archive.ingest.commit import drop_empty_folders
+from muniment.archive.ingest.purge import drop_packs
 from muniment.archive.package.inventory import NAME, parse_inventory, sidecar_of
 from muniment.archive.package.objects import declare, head_of
 from muniment.content import Hashers, Progress, quiet
 from muniment.content.config import ArchiveConfig, Mode
 from muniment.content.identity import from_uri, new_uuid
 from muniment.errors.archive import DamagedFile, DamagedRecord, NotAnArchive, NotEmpty
+from muniment.errors.base import MunimentError
 from muniment.errors.stores import KeyNotFound
 
 if TYPE_CHECKING:
@@ -82,69 +85,171 @@ def mirror_bucket(home: BucketHome, config: ArchiveConfig, target: Path, progres
     """
     layout = ArchiveLayout(target, target)
     _begin(layout, config)
-    came, told = _mirror_log(home, layout, config)
-    for each in home.keys.list("tombstones/"):
-        with home.keys.open(each.key) as stream:
-            _put_whole(layout, target / each.key, stream.read())
-    for project, id in objects_of(home.keys):  # noqa: A001 - the field's name
-        # What was committed since the log was read, or has no event yet, comes the next time: nothing vouches for it.
-        if (project, id) in told:
-            came += _mirror_object(home, layout, config, (project, id), told[project, id])
-        progress("mirroring", came, None)
-    if not (target / SETTINGS).exists():
-        _put_whole(layout, target / SETTINGS, config_bytes(config))
-    return came
-
-
-def _mirror_log(
-    home: BucketHome, layout: ArchiveLayout, config: ArchiveConfig
-) -> tuple[int, dict[tuple[str, str], int]]:
-    """Bring the log; how many of its files came, and up to which instance it tells of each resource without a gap.
-
-    The event of an instance may come after that of the next: each machine tells of its own when it gets to it.
-    """
-    came, told = 0, dict[tuple[str, str], set[int]]()
+    log = LogToMirror(home, layout, config.id)
     with exclusive(layout.locks / "events"):
-        stored = {each.key: each.size for each in home.keys.list(EVENTS)}
-        _set_own_events_aside(layout, config, stored)
-        for key in stored:
-            place = layout.root / key
-            if place.exists():
-                data = place.read_bytes()
-            else:
-                with home.keys.open(key) as stream:
-                    data = stream.read()
-                _put_whole(layout, layout.log_mirror / place.parent.name / place.name, data)
-                _put_whole(layout, place, data)
-                came += 1
-            for found in map(event_of, data.splitlines(keepends=True)):
-                if found is None or found[1].outcome != "success":
-                    continue
-                event = found[1]
-                if event.event == "ingestion":
-                    told.setdefault((event.project, event.resource), set()).add(event.instance)
-                elif event.event == "deletion":
-                    told.pop((event.project, event.resource), None)
-    return came, {what: _without_gap(numbers) for what, numbers in told.items()}
+        log.set_own_aside()
+    mirror = _Mirror(home, layout, config, log)
+    for step in log.steps():
+        if not mirror.bring(step):
+            break
+        progress("mirroring", mirror.came, None)
+    if mirror.wrong is not None:
+        raise mirror.wrong
+    return mirror.came
 
 
-def _without_gap(numbers: set[int]) -> int:
-    return next(number for number in itertools.count() if number + 1 not in numbers)
+class _Mirror:
+    """A folder on its way to be as the bucket: in steps, each of which others see whole or not at all.
 
-
-def _set_own_events_aside(layout: ArchiveLayout, config: ArchiveConfig, stored: Mapping[str, int]) -> None:
-    """Take out of the folder's log what was written there and not in the bucket, such as the event of an audit.
-
-    The bucket's next event has the number of the first of these. They are kept, below `staging/mirror-of/`.
+    Who audits the folder waits for the locks of the objects that are changed, as beside a commit in the folder itself.
     """
-    aside = layout.staging / "mirror-of" / config.id / f"own-events-{new_uuid()}"
-    for place in sorted(layout.events.glob("*/*.jsonl")):
-        if stored.get(place.relative_to(layout.root).as_posix()) != place.stat().st_size:
-            make_folder(aside)
-            (layout.log_mirror / place.parent.name / place.name).unlink(missing_ok=True)
-            rename(place, aside / place.name)
-            sync_folder(aside)
-            sync_folder(place.parent)
+
+    def __init__(self, home: BucketHome, layout: ArchiveLayout, config: ArchiveConfig, log: LogToMirror) -> None:
+        self._home, self._layout, self._config, self._log = home, layout, config, log
+        self.came = 0
+        """Files that came."""
+        self.wrong: MunimentError | None = None
+        """What was damaged in the bucket first, and is not here."""
+
+    def bring(self, step: Step) -> bool:
+        """Bring what the log tells of in a step, then its part of the log; False where somebody purges it meanwhile."""
+        if not step.keys:  # of what is lacking each object stands by itself
+            single = [Step(heads={each: head}) for each, head in step.heads.items()]
+            single += [Step(purged={each}) for each in step.purged]
+            return all(self._bring(each) for each in single)
+        return self._bring(step)
+
+    def _bring(self, step: Step) -> bool:
+        fresh = self._layout.scratch / f"mirror-{new_uuid()}"
+        try:
+            built = {
+                self._layout.object(*what): self._build(fresh / str(number), what, head, step.inventories)
+                for number, (what, head) in enumerate(sorted(step.heads.items()))
+            }
+            purged = {what: self._tombstone(what) for what in sorted(step.purged)}
+            self._publish(step, {root: folder for root, folder in built.items() if folder is not None}, purged, fresh)
+        except _Going:
+            return False
+        finally:
+            remove_tree(fresh)
+        return True
+
+    def _build(
+        self, folder: Path, what: Resource, head: int, inventories: Mapping[tuple[str, str, int], str]
+    ) -> Path | None:
+        """The versions of an object that the folder lacks, complete but for their place; None where there are none."""
+        root = self._layout.object(*what)
+        have = head_of(root)
+        if have >= head:
+            return None
+        try:
+            for number in range(have + 1, head + 1):
+                self._version(root, folder, number, inventories.get((*what, number), ""))
+            if not have:
+                write_file(*declare(folder))
+            sync_tree(folder)
+        except (DamagedFile, DamagedRecord) as error:
+            if self._home.is_purged(*what):
+                raise _Going from error
+            self.wrong = self.wrong or error
+            remove_tree(folder)
+            return None
+        return folder
+
+    def _version(self, root: Path, fresh: Path, number: int, said: str) -> None:
+        """Build a version in the scratch folder, and compare all of it with its inventory, and that with the log."""
+        algorithm = self._config.digests[0]
+        prefix = root.relative_to(self._layout.root).as_posix() + "/"
+        folder = fresh / f"v{number}"
+        make_folder(folder)
+        digest = _copy(self._home, prefix, f"v{number}/{NAME}", folder / NAME, algorithm)
+        if said and said != f"{algorithm}:{digest}":
+            raise DamagedRecord(path=f"{prefix}v{number}/{NAME}", reason="its digest is not the one in the log")
+        write_file(folder / f"{NAME}.{algorithm}", sidecar_of(digest))
+        inventory = parse_inventory((folder / NAME).read_text("utf-8"), folder / NAME)
+        self.came += 1
+        for expected, paths in inventory.manifest.items():
+            for path in paths:
+                if path.startswith(f"v{number}/"):
+                    found = _copy(self._home, prefix, path, fresh / path, algorithm)
+                    if found != expected:
+                        raise DamagedFile(path=prefix + path, algorithm=algorithm, found=found, expected=expected)
+                    self.came += 1
+
+    def _tombstone(self, what: Resource) -> bytes | None:
+        """The record of a purge; None where the folder has done it."""
+        if self._layout.tombstone(*what).exists() and not self._layout.object(*what).exists():
+            return None
+        key = tombstone_key(*what)
+        try:
+            with self._home.keys.open(key) as stream:
+                return stream.read()
+        except KeyNotFound:
+            self.wrong = self.wrong or DamagedRecord(path=key, reason="it is missing")
+            return None
+
+    def _publish(
+        self, step: Step, built: Mapping[Path, Path], purged: Mapping[Resource, bytes | None], fresh: Path
+    ) -> None:
+        layout = self._layout
+        if not (step.keys or built or any(purged.values())):
+            return
+        roots = {*built, *(layout.object(*what) for what in purged)}
+        with contextlib.ExitStack() as held:
+            for lock in sorted({layout.object_lock(root) for root in roots}):
+                held.enter_context(exclusive(lock))
+            for root, folder in built.items():
+                self._place(root, folder)
+            for number, (what, record) in enumerate(purged.items()):
+                if record is not None:
+                    _put_whole(layout, layout.tombstone(*what), record)
+                    self.came += 1
+                    self._remove(layout.object(*what), fresh / f"purged-{number}")
+            held.enter_context(exclusive(layout.locks / "events"))
+            self._log.settle()
+            for key in step.keys:
+                self._log.put(key)
+                self.came += 1
+        if not step.keys:
+            # Indexes go by the log, which told of what came now a while ago.
+            for name in ("index.db", "contents.db"):
+                for end in ("", "-wal", "-shm"):
+                    (layout.state / f"{name}{end}").unlink(missing_ok=True)
+        if not layout.settings.exists():
+            _put_whole(layout, layout.settings, config_bytes(self._config))
+
+    def _place(self, root: Path, folder: Path) -> None:
+        """Give what was built its place, a version after the other, and the root the newest one's inventory."""
+        numbers = version_numbers([each.name for each in folder.iterdir()])
+        have = head_of(root)
+        newest = 1 if self._config.mode is Mode.WORM else numbers[-1]
+        names = (NAME, f"{NAME}.{self._config.digests[0]}")
+        if not have:
+            for name in names:
+                write_file(folder / name, (folder / f"v{newest}" / name).read_bytes())
+            make_folder(root.parent)
+            rename(folder, root)
+            sync_folder(root.parent)
+            return
+        for number in numbers:
+            rename(folder / f"v{number}", root / f"v{number}")
+        sync_folder(root)
+        if self._config.mode is not Mode.WORM:
+            for name in names:
+                replace_file(root / name, (root / f"v{newest}" / name).read_bytes(), scratch=self._layout.scratch)
+            sync_folder(root)
+
+    def _remove(self, root: Path, aside: Path) -> None:
+        if root.exists():
+            make_folder(aside.parent)
+            rename(root, aside)
+            sync_folder(root.parent)
+        drop_empty_folders(root.parent, self._layout.objects)
+        drop_packs(self._layout, root)
+
+
+class _Going(Exception):
+    """Somebody purges what is to be brought, and has not told of it yet."""
 
 
 def _begin(layout: ArchiveLayout, config: ArchiveConfig) -> None:
@@ -168,58 +273,6 @@ def _begin(layout: ArchiveLayout, config: ArchiveConfig) -> None:
     for name, content in {**files, **dict.fromkeys(RECORDS, record)}.items():
         if not (root / name).exists():
             _put_whole(layout, root / name, content)
-
-
-def _mirror_object(
-    home: BucketHome, layout: ArchiveLayout, config: ArchiveConfig, what: tuple[str, str], told: int
-) -> int:
-    """Bring the instances of a resource up to the one that the log tells of; how many files came."""
-    project, id = what  # noqa: A001 - the field's name
-    root, came = layout.object(project, id), 0
-    newest = min(home.newest(project, id), told)
-    for number in range(head_of(root) + 1, newest + 1):
-        came += _mirror_version(home, layout, config, project, id, number)
-    if came and (newest == 1 or config.mode is not Mode.WORM):
-        algorithm = config.digests[0]
-        for name in (NAME, f"{NAME}.{algorithm}"):
-            replace_file(root / name, (root / f"v{newest}" / name).read_bytes(), scratch=layout.scratch)
-        sync_folder(root)
-    return came
-
-
-def _mirror_version(
-    home: BucketHome, layout: ArchiveLayout, config: ArchiveConfig, project: str, id: str, number: int
-) -> int:
-    """Build a version in the scratch folder, compare all of it with its inventory, and give it its place."""
-    algorithm = config.digests[0]
-    root = layout.object(project, id)
-    prefix = root.relative_to(layout.root).as_posix() + "/"
-    fresh = layout.scratch / f"mirror-{new_uuid()}"
-    folder = fresh / f"v{number}"
-    make_folder(folder)
-    try:
-        digest = _copy(home, prefix, f"v{number}/{NAME}", fresh / f"v{number}" / NAME, algorithm)
-        write_file(folder / f"{NAME}.{algorithm}", sidecar_of(digest))
-        inventory = parse_inventory((folder / NAME).read_text("utf-8"), folder / NAME)
-        came = 1
-        for expected, paths in inventory.manifest.items():
-            for path in paths:
-                if path.startswith(f"v{number}/"):
-                    found = _copy(home, prefix, path, fresh / path, algorithm)
-                    if found != expected:
-                        raise DamagedFile(path=prefix + path, algorithm=algorithm, found=found, expected=expected)
-                    came += 1
-        if number == 1:
-            write_file(*declare(fresh))
-            for name in (NAME, f"{NAME}.{algorithm}"):
-                write_file(fresh / name, (folder / name).read_bytes())
-        sync_tree(fresh)
-        make_folder(root.parent)
-        rename(fresh if number == 1 else folder, root if number == 1 else root / f"v{number}")
-        sync_folder(root.parent if number == 1 else root)
-    finally:
-        remove_tree(fresh)
-    return came
 
 
 def _copy(home: BucketHome, prefix: str, path: str, target: Path, algorithm: str) -> str:

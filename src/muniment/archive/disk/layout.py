@@ -81,6 +81,10 @@ class ArchiveLayout:
         """The root of the object that holds a resource."""
         return self.objects.joinpath(*self.object_parts(project, resource))
 
+    def object_lock(self, root: Path) -> Path:
+        """The lock for whoever publishes in an object or in the folders above it: one of 256, chosen by its place."""
+        return self.locks / f"object-{root.relative_to(self.objects).parts[0][:2]}"
+
     def tombstone(self, project: str, resource: str) -> Path:
         """The record that a resource was purged."""
         digest = object_digest(to_uri(project, resource))

@@ -20,6 +20,7 @@ from uuid import UUID
 
 from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.durable import make_folder, remove_tree, rename, replace_file, sync_folder
+from muniment.archive.disk.layout import ArchiveLayout
 from muniment.archive.disk.locks import exclusive
 from muniment.archive.ingest.commit import drop_empty_folders
 from muniment.archive.ingest.staging import DELETION, StagingArea, TransactionRecord
@@ -100,7 +101,7 @@ def finish_purge(context: ArchiveContext, area: StagingArea) -> list[Event]:
             rename(root, area.folder / "purged")
             sync_folder(root.parent)
         drop_empty_folders(root.parent, context.layout.objects)
-        _drop_packs(context, root)
+        drop_packs(context.layout, root)
         events: list[Event] = []
         if not context.log.mentions(record.transaction, record.log):
             events = context.log.append([deletion_event(tombstone)])
@@ -252,10 +253,10 @@ def rebuilt_tombstone(event: Event) -> bytes:
     return data if f"sha256:{hashlib.sha256(data).hexdigest()}" == event.detail.get("tombstone") else b""
 
 
-def _drop_packs(context: ArchiveContext, root: Path) -> None:
+def drop_packs(layout: ArchiveLayout, root: Path) -> None:
     """Remove the parity that was of this resource alone; sets of large files may protect others too."""
-    packs = context.layout.parity / "packs"
-    place = packs / root.relative_to(context.layout.objects)
+    packs = layout.parity / "packs"
+    place = packs / root.relative_to(layout.objects)
     remove_tree(place)
     drop_empty_folders(place.parent, packs)
 

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from muniment.archive.bucket.audit_log import LoggedInBucket
 from muniment.archive.bucket.keys import Keys
 from muniment.archive.bucket.layout import EVENTS, INTAKE, OBJECTS, QUARANTINE, TOMBSTONES, is_log_key, tombstone_key
+from muniment.archive.bucket.log_audit import LoggedInBucket
 from muniment.archive.config import config_bytes
 from muniment.archive.create import archive_files
 from muniment.archive.disk.layout import SETTINGS, TUPLES
