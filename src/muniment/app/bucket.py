@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +42,19 @@ def open_bucket(
     return opened
 
 
-def bucket_document(archive: BucketArchive, prices: Prices) -> dict[str, Any]:
+def bucket_document(
+    archive: BucketArchive, prices: Prices, faults: Sequence[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """How an archive in a bucket stands, as JSON: what it holds, what was asked of the bucket, what is wrong with it.
+
+    `faults` are those of such a document of late; without them the bucket is asked.
 
     Raises:
         StoreUnreachable, StoreFailed, StoreRefused: It could not be told.
     """
+    told = faults
+    if told is None:
+        told = [{"text": each.text, "refused": each.refused} for each in archive.bucket_faults()]
     made, index = archive.requests_made(), archive.context.caught_up_index()
     return {
         "address": archive.path,
@@ -58,7 +66,7 @@ def bucket_document(archive: BucketArchive, prices: Prices) -> dict[str, Any]:
         "bytes": index.total(),
         "unfinished": len(archive.leftovers()),
         "requests": {**made.as_json(), "cost": prices.cost(made) if prices.known else None},
-        "faults": [{"text": each.text, "refused": each.refused} for each in archive.bucket_faults()],
+        "faults": told,
     }
 
 

@@ -11,6 +11,7 @@ from muniment.app.archive import FolderArchive, PackageArchive, folder, is_bucke
 from muniment.archive import Agent
 from muniment.content.archive import Archive
 from muniment.content.checks import IngestChecks
+from muniment.content.requests import Prices, parse_prices
 from muniment.errors.archive import NotInBucket
 from muniment.errors.base import BadInput, BadSetting
 from muniment.settings import Settings
@@ -60,6 +61,15 @@ class ArchiveOpener:
         if not self.in_bucket:
             return self.folder_archive(parity=parity)
         return self._controlled(self.open_bucket(str(self.settings.archive)))
+
+    def bucket_prices(self) -> Prices:
+        """What the service of the bucket asks for requests, as the settings say; none where they do not.
+
+        Raises:
+            BadInput: They are no prices.
+        """
+        given = self.settings.bucket_prices
+        return parse_prices(given) if given else Prices()
 
     def open_bucket(self, place: str) -> BucketArchive:
         """Open an archive in a bucket as the settings say; the caller closes it.

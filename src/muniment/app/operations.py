@@ -157,8 +157,10 @@ class OperationsControl:
         return self._ledger.limits.lift(name)
 
 
-def document(found: Operations | MunimentError, usage: Usage | None) -> dict[str, Any]:
-    """Operations as JSON: what the ledger says, or why it cannot be reached, and what the archive holds."""
+def document(
+    found: Operations | MunimentError, usage: Usage | None, bucket: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Operations as JSON: what the ledger says, or why it cannot be reached, and what the archive or `bucket` holds."""
     archive = None
     if usage is not None:
         archive = {
@@ -171,7 +173,7 @@ def document(found: Operations | MunimentError, usage: Usage | None) -> dict[str
             "parity_owed": usage.parity_owed,
         }
     if isinstance(found, MunimentError):
-        return {"ledger": {"reached": False, "reason": found.message}, "archive": archive}
+        return {"ledger": {"reached": False, "reason": found.message}, "archive": archive, "bucket": bucket}
     waiting = {each.waits_for: each.steps for each in found.held_up}
     return {
         "ledger": {"reached": True, "reason": ""},
@@ -199,6 +201,7 @@ def document(found: Operations | MunimentError, usage: Usage | None) -> dict[str
         "jobs": [_waiting(each) for each in found.jobs],
         "failed": [{**job_document(each), "reason": each.reason} for each in found.failed],
         "archive": archive,
+        "bucket": bucket,
     }
 
 

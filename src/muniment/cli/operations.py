@@ -41,22 +41,22 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     if bucket is None or settings.ledger is not None or settings.state is not None:
         with control(context) as operations:
             found = operations.document()
+    if bucket is not None:
+        found = {**found, "bucket": bucket}
     if as_json:
-        print_json(found if bucket is None else {**found, "bucket": bucket})
+        print_json(found)
     else:
-        for line in (*(bucket_lines(bucket) if bucket else ()), *(lines(found) if found else ())):
+        for line in lines(found):
             typer.echo(line)
-    if (found and needs_somebody(found)) or (bucket and bucket_needs_somebody(bucket)):
+    if needs_somebody(found):
         raise typer.Exit(1)
 
 
 def _bucket(context: typer.Context) -> dict[str, Any]:
     from muniment.app.bucket import bucket_document
-    from muniment.content.requests import Prices, parse_prices
 
     opening = context.obj.opening()
-    given = opening.settings.bucket_prices
-    prices = parse_prices(given) if given else Prices()
+    prices = opening.bucket_prices()
     with opening.open_bucket(str(opening.settings.archive)) as archive:
         return bucket_document(archive, prices)
 
@@ -168,21 +168,42 @@ class _Here:
 
 
 def needs_somebody(found: dict[str, Any]) -> bool:
-    """Whether something stands still until somebody looks: no ledger, no worker for what is owed, or an outage."""
+    """Whether something stands still until somebody looks: no ledger, no worker for what is owed, or an outage.
+
+    Or a bucket that cannot be written to, or would lose or lock what it should not.
+    """
+    bucket = found.get("bucket")
+    if bucket and bucket_needs_somebody(bucket):
+        return True
+    if "ledger" not in found:  # of an archive in a bucket, without a state folder
+        return False
     if not found["ledger"]["reached"]:
         return True
     return bool(found["outages"] or (found["jobs"] and not found["workers_alive"]))
 
 
+def _held(archive: dict[str, Any], *, in_bucket: bool) -> Iterator[str]:
+    """What an archive holds, but for what the bucket says that it is in."""
+    owed = "is being counted" if archive["parity_owed"] is None else f"{archive['parity_owed']} instances"
+    free = f"{size_text(archive['disk_free'])} of {size_text(archive['disk_size'])}"
+    if in_bucket:
+        yield f"free where the server builds: {free}"
+    else:
+        yield f"archive: {archive['resources']} resources, {size_text(archive['bytes'])}"
+        yield f"  free on its disk: {free}"
+    yield f"  last audit: {archive['audited'] or 'never'}; last clean one: {archive['audited_clean'] or 'never'}"
+    if not in_bucket:
+        yield f"  parity owed: {owed}"
+
+
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The document as people read it."""
-    archive = found["archive"]
-    if archive is not None:
-        owed = "is being counted" if archive["parity_owed"] is None else f"{archive['parity_owed']} instances"
-        yield f"archive: {archive['resources']} resources, {size_text(archive['bytes'])}"
-        yield f"  free on its disk: {size_text(archive['disk_free'])} of {size_text(archive['disk_size'])}"
-        yield f"  last audit: {archive['audited'] or 'never'}; last clean one: {archive['audited_clean'] or 'never'}"
-        yield f"  parity owed: {owed}"
+    if found.get("bucket"):
+        yield from bucket_lines(found["bucket"])
+    if "ledger" not in found:
+        return
+    if found["archive"] is not None:
+        yield from _held(found["archive"], in_bucket=bool(found.get("bucket")))
     if not found["ledger"]["reached"]:
         yield f"ledger: cannot be reached: {found['ledger']['reason']}"
         return

@@ -98,7 +98,7 @@ def _server(app: App, archive: Archive, authority: Authority) -> FastAPI:
     problems.install(server, str(archive.path), pages.failed)
     interfaces.install(server)
     server.state.osf = BackgroundJobs(app)
-    server.state.monitor = Monitor(archive, server.state.osf.operations)
+    server.state.monitor = Monitor(archive, server.state.osf.operations, app.bucket_prices() if app.in_bucket else None)
     if settings.serve_pages:
         pages.install(server, app, archive)
     options = nexus_options(settings)

@@ -7,18 +7,24 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from muniment.app.operations import OperationsControl
 from muniment.archive import Archive, Usage, UsageReader
+from muniment.content.requests import Prices
 from muniment.errors.base import MunimentError
 from muniment.jobs.operations import Operations
 from muniment.jobs.outages import OutageLog
 
+if TYPE_CHECKING:
+    from muniment.app.bucket import BucketArchive
+
 logger = logging.getLogger(__name__)
 
+_RULES_KEPT = 3600.0
 _KEPT = 2.0
 """Seconds for which an answer about the ledger serves everybody: who may ask for health needs no key."""
 
@@ -26,7 +32,8 @@ _KEPT = 2.0
 class Monitor:
     """What the server knows of its archive and its ledger. Thread-safe."""
 
-    def __init__(self, archive: Archive, control: OperationsControl) -> None:
+    def __init__(self, archive: Archive, control: OperationsControl, prices: Prices | None = None) -> None:
+        """Watch over an archive; over one in a bucket with the `prices` of its requests."""
         self.latest: Usage | None = None
         self.ages: list[int] = []
         """How many resources were last verified how long ago, as `OperationsControl.ages`; empty where unknown."""
@@ -36,8 +43,12 @@ class Monitor:
         """How many projects hold something, and how many copies are owed to stores."""
         self.running: Mapping[str, int] = {}
         """How many jobs run, by kind."""
+        self.bucket: dict[str, Any] | None = None
+        """How an archive in a bucket stood when it was looked at last."""
         self.read_at = 0.0
+        self._rules_at = 0.0
         self._archive = archive
+        self._prices = prices
         self._usage = UsageReader(archive)
         self._control = control
         self._outages = OutageLog(logger)
@@ -51,6 +62,8 @@ class Monitor:
         """Read what the archive holds; what hinders that is told once."""
         with self._outages.watching():
             self.latest = self._usage.read()
+            if self._prices is not None:
+                self.bucket = self._of_bucket(self._prices)
             self.projects = len(self._archive.projects())
             self.ages = self._control.ages()
             self.longest_ago = self._control.longest_ago()
@@ -63,6 +76,16 @@ class Monitor:
                 kind: count for (kind, state), count in self._control.look().jobs_by_state.items() if state == "running"
             }
             self.read_at = time.time()
+
+    def _of_bucket(self, prices: Prices) -> dict[str, Any]:
+        """What the bucket's own rules are is asked once an hour: they seldom change, and each question is billed."""
+        from muniment.app.bucket import bucket_document  # noqa: PLC0415 - few servers have a bucket
+
+        archive = cast("BucketArchive", self._archive)
+        fresh = self.bucket is not None and time.monotonic() - self._rules_at < _RULES_KEPT
+        found = bucket_document(archive, prices, self.bucket["faults"] if fresh and self.bucket else None)
+        self._rules_at = self._rules_at if fresh else time.monotonic()
+        return found
 
     def owes_parity(self, project: str, resource: str) -> int | None:
         """How many instances of a resource lacked their parity when it was looked at last; None: not looked at yet."""

@@ -34,7 +34,8 @@ def operations(request: Request) -> OperationsOut:
         found: Any = control.look()
     except MunimentError as error:
         found = error
-    return OperationsOut(**document(found, request.app.state.monitor.latest))
+    monitor = request.app.state.monitor
+    return OperationsOut(**document(found, monitor.latest, monitor.bucket))
 
 
 @router.get("/jobs", operation_id="list_jobs")

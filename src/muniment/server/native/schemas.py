@@ -536,11 +536,43 @@ class UsageOut(BaseModel):
 
     resources: int
     bytes: int
-    disk_free: int
+    disk_free: int = Field(description="Of its own disk; in front of a bucket, of the one it is built on.")
     disk_size: int
     audited: str | None = Field(description="When the whole archive was last audited.")
     audited_clean: str | None = Field(description="When that last found nothing wrong.")
     parity_owed: int | None = Field(description="Instances without their parity; null while they are counted.")
+
+
+class BucketFaultOut(BaseModel):
+    """What a bucket does on its own that an archive cannot live with, or would do better without."""
+
+    text: str
+    refused: bool = Field(description="Whether no archive would be made in such a bucket.")
+
+
+class BucketRequestsOut(BaseModel):
+    """What the server's machine asked of the bucket."""
+
+    writes: int = Field(description="Puts, copies, parts and listings.")
+    reads: int
+    removals: int
+    received: int = Field(description="Bytes.")
+    cost: float | None = Field(description="At the prices in the settings; null where there are none.")
+
+
+class BucketOut(BaseModel):
+    """How an archive in a bucket stands."""
+
+    address: str
+    mode: str
+    lock: str | None = Field(description="How each key is locked in worm mode.")
+    writable: bool
+    reason: str = Field(description="Why it can only be read.")
+    resources: int
+    bytes: int
+    unfinished: int = Field(description="Transactions that were never closed.")
+    requests: BucketRequestsOut
+    faults: list[BucketFaultOut]
 
 
 class OperationsOut(BaseModel):
@@ -557,6 +589,7 @@ class OperationsOut(BaseModel):
     jobs: list[WaitingJobOut] = Field(default=[], description="The oldest fifty that have not ended.")
     failed: list[JobOut] = Field(default=[], description="The newest fifty of the last thirty days.")
     archive: UsageOut | None = None
+    bucket: BucketOut | None = Field(default=None, description="Of an archive whose only home is a bucket.")
 
 
 class ReportOut(BaseModel):

@@ -144,6 +144,7 @@ def copies(request: Request) -> Response:
         tapes=tapes_of(service.table.database),
         may_add=page.access.may(ADMIN, None),
         usage=request.app.state.monitor.latest,
+        own_disk=not request.app.state.app.in_bucket,
     )
 
 

@@ -116,6 +116,7 @@ def home(request: Request) -> Response:
         ages_at=request.app.state.monitor.read_at,
         stores=stores,
         usage=usage,
+        own_disk=not request.app.state.app.in_bucket,
         running=[job for job in jobs if job.state == JobState.RUNNING][:_LATEST],
         sees_jobs=page.access.may(ADMIN, None),
         events=_latest(page) if everything else [],
