@@ -218,6 +218,7 @@ FAULTS: dict[str, Callable[[Path], Path]] = {
     "B518": lambda bag: seal(_renamed(bag, "manifest-sha512.txt", "manifest-SHA512.txt")),
     "B519": lambda bag: extra(bag, "data/100%25 done"),
     "B522": lambda bag: _by_checksum_tool(extra(bag, "data/c\\d")),
+    "B523": lambda bag: add(bag, "bag-info.txt", "External-Identifier: a\nExternal-Identifier: b\n"),
     "B521": lambda bag: extra(bag, "data/ro-crate-metadata.json", b'{"@graph": []}'),
     "B520": lambda bag: _earlier(listing(bag, "data/a.txt")),
     "B901": _not_there,

@@ -206,6 +206,12 @@ _WARNINGS = (
         "{where} was set aside: {found}.",
         "What macOS adds when it packs a folder, and no manifest lists (§2.1.3).",
     ),
+    (
+        "B523",
+        "{where}: External-Identifier is given {found} times; the first one counts: {expected!r}.",
+        "It may be repeated, and the order of elements counts (§2.2.2). An import without `--id` names the resource by "
+        "the first, and keeps the others in what is said about it.",
+    ),
     ("B521", "{where}: {found}.", "The RO-Crate in the bag is not as RO-Crate 1.2 asks; the bag may be valid."),
     (
         "B516",

@@ -65,6 +65,7 @@ _SINGLE: Mapping[str, str] = {
     "B514": "Nothing, when the manifests are right; the program that wrote the tar did not end it.",
     "B515": "Nothing; if it was meant, list it in a manifest.",
     "B516": "Look whether the name is right; pack again with names in UTF-8 where it is not.",
+    "B523": "Nothing, if the first is the one; else import it with `--id`.",
     "B520": "Nothing; before BagIt 1.0 it was not forbidden.",
     "B902": "Ask the sender for tag files in UTF-8.",
     "B903": "Ask for a manifest in sha512 or sha256.",

@@ -20,7 +20,7 @@ _ONCE = ("bagging-date", "bag-size", "bag-group-identifier", "bag-count")
 
 
 def read_metadata(bag: Bag) -> Iterator[Finding]:
-    """Read bag-info.txt into `bag` (B040, B510, B511)."""
+    """Read bag-info.txt into `bag` (B040, B510, B511, B523)."""
     name = bag.info_name
     if name not in bag.tree.files:
         return
@@ -40,6 +40,9 @@ def read_metadata(bag: Bag) -> Iterator[Finding]:
     for label in _ONCE:
         if counts[label] > 1 and bag.version >= (1, 0):
             yield say("B511", name, label, counts[label])
+    identifiers = list(dict.fromkeys(bag.values("External-Identifier")))
+    if len(identifiers) > 1:
+        yield say("B523", name, identifiers[0], len(identifiers))
 
 
 def _element(bag: Bag, place: str, line: str) -> Iterator[Finding]:
