@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from muniment.archive import Agent
 from muniment.archive import BucketArchive as ArchiveInBucket
 from muniment.content.checks import IngestChecks
 from muniment.content.requests import Prices
+from muniment.errors.archive import NotAnArchive
 from muniment.settings import cache_folder
 from muniment.stores.opening import StoreContext, parse_address
 
@@ -36,7 +38,10 @@ def open_bucket(
     Raises:
         MunimentError: As `BucketArchive`, `keys_at` and `state_of_buckets`.
     """
-    opened = BucketArchive(keys_at(place), state_of_buckets(state), agent=agent, workers=workers, checks=checks)
+    try:
+        opened = BucketArchive(keys_at(place), state_of_buckets(state), agent=agent, workers=workers, checks=checks)
+    except NotAnArchive as error:  # what is advised is to be done at this endpoint, and to be pasted into a shell
+        raise NotAnArchive(path=shlex.quote(place), reason=error.details["reason"]) from error
     if state is not None:
         opened.control = Path(state).absolute() / "control.db"
     return opened

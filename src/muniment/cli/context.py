@@ -123,14 +123,24 @@ def refuse_inside(archive: Archive, output: Path | None) -> None:
     Raises:
         BadInput: `output` lies in the archive, or is an address.
     """
-    if output is not None and _ADDRESS.match(str(output)):
-        raise BadInput(reason=f"{output} is an address; name a folder or file of this machine")
+    if output is not None:
+        refuse_address(output)
     if (
         isinstance(archive.path, Path)
         and output is not None
         and output.resolve().is_relative_to(archive.path.resolve())
     ):
         raise BadInput(reason=f"{output} lies inside the archive; name a place outside it")
+
+
+def refuse_address(output: Path) -> None:
+    """An address is no folder of this machine: a bucket or a server would not get what is written there.
+
+    Raises:
+        BadInput: `output` is one.
+    """
+    if _ADDRESS.match(str(output)):
+        raise BadInput(reason=f"{output} is an address; name a folder or file of this machine")
 
 
 def read_small(path: Path) -> bytes:

@@ -100,7 +100,7 @@ def import_(
 
 def migrate(
     context: typer.Context,
-    target: Annotated[str, typer.Argument(help="The archive to copy to: a folder, or a server's URL.")],
+    target: Annotated[str, typer.Argument(help="The archive to copy to: a folder, a server's URL, or s3://….")],
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Resources; without any, all.")] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Collapse each resource's instances into one.")] = False,
     as_json: Json = False,

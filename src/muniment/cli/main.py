@@ -133,7 +133,7 @@ def begin(
             "-a",
             metavar="DIR|URL",
             envvar="MUNIMENT_ARCHIVE",
-            help="The archive's folder, or its server's URL.",
+            help="The archive's folder, its server's URL, or a bucket (s3://…).",
         ),
     ] = None,
     state: Annotated[

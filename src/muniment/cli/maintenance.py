@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import Context, note, print_json, say
+from muniment.cli.context import Context, note, print_json, refuse_address, say
 from muniment.cli.keys import administrator_key
 from muniment.cli.options import Id, Json, ProjectOption
 from muniment.errors.base import BadInput
@@ -104,6 +104,7 @@ def mirror(
     """Make a folder from an archive in a bucket, or bring one up to date: a valid archive at every moment."""
     from muniment.archive import BucketArchive
 
+    refuse_address(folder)
     with context.obj.archive() as archive, context.obj.progress() as progress:
         if not isinstance(archive, BucketArchive):
             reason = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from muniment.cli.context import note, print_json, refuse_inside, say, size_text
+from muniment.cli.context import note, print_json, refuse_address, refuse_inside, say, size_text
 from muniment.cli.instances import chosen, offer_paths
 from muniment.cli.options import AtOption, Json, OptionalId, ProjectOption
 from muniment.cli.stores import copying
@@ -56,6 +56,7 @@ def restore(
     if source is None:
         _restore_files(context, output, id, path, at, project)
         return
+    refuse_address(output)
     if at is not None or path is not None:
         raise BadInput(reason="--at and a folder are for what comes from the archive itself: leave out --from")
     from muniment.workflows.copies.registry import read_keys

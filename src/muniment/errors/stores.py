@@ -65,6 +65,10 @@ class StoreRefused(RemoteError):
     outage = True
 
 
+class NoSuchBucket(StoreRefused):
+    """{store} cannot be used: its service has no such bucket. Make it there, or correct the address: the bucket's name, or the endpoint."""  # noqa: E501 - the docstring is the message
+
+
 class StoreNotReady(StorageError):
     """{key!r} in {store} is not ready until {until}: {reason}."""
 

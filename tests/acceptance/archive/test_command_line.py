@@ -302,7 +302,12 @@ def test_an_address_is_no_place_to_write_files_to(
 ) -> None:
     assert run(["add", str(folder), "--id", "r"]) == 0
     monkeypatch.chdir(tmp_path)
-    for command in (["get", "r", "-o", "s3://bucket/x"], ["export", "r", "--layout", "bag", "-o", "s3://bucket/x.tar"]):
+    for command in (
+        ["get", "r", "-o", "s3://bucket/x"],
+        ["mirror", "s3://bucket/x"],
+        ["restore", "--from", "/store", "-o", "s3://bucket/x"],
+        ["export", "r", "--layout", "bag", "-o", "s3://bucket/x.tar"],
+    ):
         assert run(command) == BadInput.exit_status
         assert "is an address" in capsys.readouterr().err
     assert not (tmp_path / "s3:").exists()

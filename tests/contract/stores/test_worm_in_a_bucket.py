@@ -116,7 +116,8 @@ def test_an_audit_names_every_mark_of_a_deletion_and_every_second_version_and_re
         said = {(each.where, each.repaired): each.how for each in archive.repair()}
         assert said[wheels, True] == "the mark that it was deleted was lifted"
         assert "see which is right" in said["README.txt", False]
-        assert {(each.code, each.where) for each in findings(archive, fast=True)} == {("M109", "README.txt")}
+        left = {(each.code, each.where) for each in findings(archive, fast=True)}
+        assert left == {("M109", "README.txt"), ("M101", "README.txt")}
         assert archive.get("car").read("wheels.txt") == b"four wheels\n"
         client.delete_object(Bucket=name, Key=f"archive/{event}")
         assert ("M109", event) in {(each.code, each.where) for each in archive.audit(fast=True)}

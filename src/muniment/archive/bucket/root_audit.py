@@ -16,7 +16,7 @@ from muniment.archive.disk.root_files import RECORD, ROOT_FILES, RootFiles
 from muniment.content import FINDINGS, Finding
 from muniment.content.archive import Repair
 from muniment.content.config import ArchiveConfig
-from muniment.errors.stores import KeyHeld, KeyNotFound
+from muniment.errors.stores import KeyNotFound
 
 if TYPE_CHECKING:
     from muniment.archive.bucket.home import BucketHome
@@ -45,7 +45,7 @@ def check_root_files(home: BucketHome) -> Iterator[Finding]:
 def repair_root_files(home: BucketHome, config: ArchiveConfig) -> Iterator[Repair]:
     """Put the archive's own files anew from their record, and the record where this version would write the same.
 
-    In worm mode only what is lost is put.
+    In worm mode only what is lost is put: of a second version on top `repair_worm` speaks.
 
     Raises:
         StoreUnreachable, StoreFailed, StoreRefused: Not all was done.
@@ -54,7 +54,7 @@ def repair_root_files(home: BucketHome, config: ArchiveConfig) -> Iterator[Repai
     if record is None:
         known = RootFiles({**archive_files(), SETTINGS: config_bytes(config)})
         there = {place: found for place in ROOT_FILES if (found := _read(home.keys, place)) is not None}
-        if there != known.contents:
+        if there != known.contents or (home.worm and home.keys.stat(RECORD) is not None):
             how = "nothing says any more what was in it: another version of Muniment made these files, or they changed"
             yield Repair(RECORD, repaired=False, how=how)
             return
@@ -62,13 +62,10 @@ def repair_root_files(home: BucketHome, config: ArchiveConfig) -> Iterator[Repai
         yield Repair(RECORD, repaired=_record(home.keys) is not None, how="put anew, as the files are that it is about")
         return
     for place, content in sorted(record.contents.items()):
-        if _read(home.keys, place) != content:
-            how = f"put anew from {RECORD}"
-            try:
-                home.keys.put(place, content)
-            except KeyHeld as error:
-                how = error.message
-            yield Repair(place, repaired=_read(home.keys, place) == content, how=how)
+        found = _read(home.keys, place)
+        if found is None or (found != content and not home.worm):
+            home.keys.put(place, content)
+            yield Repair(place, repaired=_read(home.keys, place) == content, how=f"put anew from {RECORD}")
 
 
 def check_tombstones(home: BucketHome, logged: LoggedInBucket) -> Iterator[Finding]:

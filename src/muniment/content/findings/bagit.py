@@ -209,8 +209,7 @@ _WARNINGS = (
     (
         "B523",
         "{where}: External-Identifier is given {found} times; the first one counts: {expected!r}.",
-        "It may be repeated, and the order of elements counts (§2.2.2). An import without `--id` names the resource by "
-        "the first, and keeps the others in what is said about it.",
+        "It may be repeated, and the order counts (§2.2.2): an import names the resource by the first, or by `--id`.",
     ),
     ("B521", "{where}: {found}.", "The RO-Crate in the bag is not as RO-Crate 1.2 asks; the bag may be valid."),
     (

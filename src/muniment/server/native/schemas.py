@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
 from muniment.http.names import DIGESTS_FORM, ID_FORM, PATH_FORM, PROJECT_FORM, TIME_FORM, UUID_FORM
+from muniment.server.native.bucket_schemas import BucketOut
 
 Text = Annotated[str, StringConstraints(max_length=10_000)]
 Id = Annotated[Text, Field(json_schema_extra=ID_FORM)]
@@ -543,38 +544,6 @@ class UsageOut(BaseModel):
     parity_owed: int | None = Field(description="Instances without their parity; null while they are counted.")
 
 
-class BucketFaultOut(BaseModel):
-    """What a bucket does on its own that an archive cannot live with, or would do better without."""
-
-    text: str
-    refused: bool = Field(description="Whether no archive would be made in such a bucket.")
-
-
-class BucketRequestsOut(BaseModel):
-    """What the server's machine asked of the bucket."""
-
-    writes: int = Field(description="Puts, copies, parts and listings.")
-    reads: int
-    removals: int
-    received: int = Field(description="Bytes.")
-    cost: float | None = Field(description="At the prices in the settings; null where there are none.")
-
-
-class BucketOut(BaseModel):
-    """How an archive in a bucket stands."""
-
-    address: str
-    mode: str
-    lock: str | None = Field(description="How each key is locked in worm mode.")
-    writable: bool
-    reason: str = Field(description="Why it can only be read.")
-    resources: int
-    bytes: int
-    unfinished: int = Field(description="Transactions that were never closed.")
-    requests: BucketRequestsOut
-    faults: list[BucketFaultOut]
-
-
 class OperationsOut(BaseModel):
     """Operations at one moment. Without the ledger all lists are empty."""
 
@@ -589,7 +558,7 @@ class OperationsOut(BaseModel):
     jobs: list[WaitingJobOut] = Field(default=[], description="The oldest fifty that have not ended.")
     failed: list[JobOut] = Field(default=[], description="The newest fifty of the last thirty days.")
     archive: UsageOut | None = None
-    bucket: BucketOut | None = Field(default=None, description="Of an archive whose only home is a bucket.")
+    bucket: BucketOut | None = None
 
 
 class ReportOut(BaseModel):

@@ -30,6 +30,7 @@ from muniment.errors.stores import (
     ChangeRefused,
     KeyNotFound,
     KeyTaken,
+    NoSuchBucket,
     StoreFailed,
     StoreFull,
     StoreNotReady,
@@ -182,7 +183,10 @@ class Clients:
         except (EndpointConnectionError, HTTPClientError) as error:
             raise StoreUnreachable(store=self._name, reason=str(error)) from error
         except NoCredentialsError as error:
-            reason = "no credentials are known: give --keys FILE, MUNIMENT_STORE_KEYS, or AWS_ACCESS_KEY_ID"
+            reason = (
+                "no credentials are known: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile in the "
+                "address (?profile=…); of a store of copies, --keys FILE or MUNIMENT_STORE_KEYS will do too"
+            )
             raise StoreRefused(store=self._name, key=key, reason=reason) from error
         except BotoCoreError as error:
             raise StoreFailed(store=self._name, key=key, reason=str(error)) from error
@@ -190,6 +194,8 @@ class Clients:
     def _named(self, error: ClientError, key: str) -> MunimentError:
         code, name = code_of(error), self._name
         reason = str(error.response.get("Error", {}).get("Message") or code)
+        if code == "NoSuchBucket":
+            return NoSuchBucket(store=name, key=key)
         if code in _GONE:
             return KeyNotFound(key=key, store=name)
         if code in _TAKEN:
@@ -199,11 +205,12 @@ class Clients:
         if code in _SKEWED or (code in _REFUSED and _is_skewed(error)):  # an answer to HEAD has no body to say it
             reason = "this machine's clock and the service's differ too much: set them"
             return StoreRefused(store=name, key=key, reason=f"RequestTimeTooSkewed: {reason}")
+        said = code if reason == code else f"{code}: {reason}"
         if code in _COLD:
             return StoreNotReady(store=name, key=key, until="it was restored", reason="it lies in a cold storage class")
         if code in _REFUSED:
-            return StoreRefused(store=name, key=key, reason=f"{code}: {reason}")
-        return StoreFailed(store=name, key=key, reason=f"{code}: {reason}")
+            return StoreRefused(store=name, key=key, reason=said)
+        return StoreFailed(store=name, key=key, reason=said)
 
     def kept(self, error: ClientError, key: str) -> MunimentError:
         """What a refusal to remove or to shorten a lock is: with the lock as its reason."""
