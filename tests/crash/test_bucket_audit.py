@@ -136,3 +136,21 @@ def test_the_place_of_an_object_tells_its_tombstone(tmp_path: Path) -> None:
         for id in ("one", "with spaces and ü/%41", "long" * 60):
             place = archive.home.place("main/main", id)
             assert tombstone_of(place) == tombstone_key("main/main", id)
+
+
+def test_a_machine_that_comes_later_finishes_no_purge_that_is_done(tmp_path: Path) -> None:
+    prepare(tmp_path, "dynamic")
+    with opened(FolderKeys(tmp_path / "bucket"), tmp_path / "state") as archive:
+        purge(archive)
+    with opened(FolderKeys(tmp_path / "bucket"), tmp_path / "another") as archive:
+        assert archive.recovered == []
+
+
+def test_an_index_of_a_bucket_that_is_built_anew_knows_what_was_audited(
+    bucket: tuple[FolderKeys, BucketArchive],
+) -> None:
+    _, archive = bucket
+    assert list(archive.audit()) == []
+    before = [each.audited for each in archive.resources()]
+    archive.reindex()
+    assert [each.audited for each in archive.resources()] == before != [""]

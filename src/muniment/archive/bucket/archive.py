@@ -330,6 +330,7 @@ class BucketArchive(Archive):
         """Finish purges of which nothing but the tombstone was put."""
         if self.config.mode is not Mode.DYNAMIC:
             return []
+        self._home_log.pull()  # of what others purged this machine may know nothing yet
         told = {event.transaction for event in self._context.log.read() if event.event == "deletion"}
         done = []
         for each in self._keys.list("tombstones/"):

@@ -14,7 +14,7 @@ from muniment.archive.context import ArchiveContext
 from muniment.archive.disk.layout import SETTINGS
 from muniment.archive.disk.root_files import RECORD, ROOT_FILES
 from muniment.archive.eventlog.log import FIRST
-from muniment.archive.index.index import Index
+from muniment.archive.index.index import FIXITY_CHECK, Index
 from muniment.archive.index.rebuild import summary
 from muniment.content import Progress, quiet
 from muniment.content.events import Head
@@ -36,7 +36,8 @@ class BucketContext(ArchiveContext):
         """Build the index anew from the objects in the bucket; returns how many resources there are."""
         head, bucket = self.log.settled_head(), self.bucket
         found = (bucket.instance(*resource) for resource in objects_of(bucket.keys))
-        return self.index.rebuild((summary(each) for each in found), head)
+        audits = (event for event in self.log.read() if event.event == FIXITY_CHECK and event.seq <= head.seq)
+        return self.index.rebuild((summary(each) for each in found), head, audits)
 
     def is_readable(self) -> bool:
         """Whether the archive is still there and can be read."""
