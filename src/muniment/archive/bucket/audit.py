@@ -176,7 +176,10 @@ class _ObjectCheck:
         if self._newest is not None:
             for paths in self._newest.manifest.values():
                 expected |= set(paths)
-        yield from (self._finding("M102", path, "", "", _number(path)) for path in sorted(self._nowhere(expected)))
+        yield from (
+            self._finding("M102", path, "a recorded file", "", _number(path))
+            for path in sorted(self._nowhere(expected))
+        )
         yield from (self._finding("M105", path, "", "", "") for path in sorted(set(self._there) - expected))
 
     def _nowhere(self, expected: set[str]) -> set[str]:
