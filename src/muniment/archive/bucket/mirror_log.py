@@ -134,8 +134,9 @@ class LogToMirror:
 
     def _refuse_history(self, data: bytes) -> None:
         for event in _in(data):
-            mine = event.event == "ingestion" and not self._is_stored(event)
-            if mine or (event.event == "deletion" and not self._home.is_purged(event.project, event.resource)):
+            if event.event not in {"ingestion", "deletion"} or self._is_stored(event):
+                continue
+            if event.event == "ingestion" or not self._home.is_purged(event.project, event.resource):
                 raise MirrorChanged(path=self._layout.root, event=event.seq, id=event.resource)
 
     def _is_stored(self, event: Event) -> bool:
