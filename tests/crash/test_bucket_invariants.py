@@ -272,3 +272,33 @@ def test_the_course_that_is_looked_at_holds_kills_before_and_after_every_decisio
 
 def _place(each: dict[str, Any]) -> str:
     return object_place(each["project"], each["id"])
+
+
+def test_what_is_kept_of_records_on_a_machine_is_stored_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut would else leave a torn copy, which is never asked for again and makes the resource damaged."""
+    prepare(tmp_path, "dynamic")
+    stored, torn = set(), []
+    fsync, replace = os.fsync, os.replace
+
+    def note(descriptor: int) -> None:
+        fsync(descriptor)
+        stored.add(os.fstat(descriptor).st_ino)
+
+    def check(source: Path, target: Path) -> None:
+        bucket = tmp_path / "bucket"
+        if bucket not in Path(target).parents and os.stat(source).st_ino not in stored:
+            torn.append(str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "replace", check)
+    keys = FolderKeys(tmp_path / "bucket")
+    with opened(keys, tmp_path / "state") as archive:
+        make_next(archive)
+    with opened(keys, tmp_path / "another") as archive:
+        assert archive.get("one").read("c.txt") == b"third\n"
+        assert [finding for finding in archive.audit() if finding.failed] == []
+    assert stored
+    assert torn == []

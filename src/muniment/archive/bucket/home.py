@@ -540,7 +540,8 @@ class BucketHome:
         make_folder(self._layout.scratch)
         make_folder(target.parent)
         with source as stream:
-            write_file(fresh, iter(lambda: stream.read(_CHUNK), b""))
+            # On stable storage before it has its name: what is there is not asked for again.
+            write_file(fresh, iter(lambda: stream.read(_CHUNK), b""), sync=True)
         with writing(target):
             os.replace(fresh, target)
 
