@@ -540,8 +540,7 @@ class BucketHome:
         make_folder(self._layout.scratch)
         make_folder(target.parent)
         with source as stream:
-            # On stable storage before it has its name: what is there is not asked for again.
-            write_file(fresh, iter(lambda: stream.read(_CHUNK), b""), sync=True)
+            write_file(fresh, iter(lambda: stream.read(_CHUNK), b""), sync=True)  # what is there is not fetched again
         with writing(target):
             os.replace(fresh, target)
 
