@@ -381,7 +381,8 @@ def test_where_no_transaction_is_none_is_read(tmp_path: Path) -> None:
 def test_a_transaction_that_stays_open_may_be_gone_on_with_by_anybody(archive: Archive) -> None:
     transaction = archive.new("r")
     transaction.add(b"first", "file")
-    transaction.park(lease=60, open_still=True)
+    transaction.area.stays_open = True
+    transaction.park(lease=60)
     other = archive.resume(transaction.transaction)
     other.add(b"second", "next")
     with pytest.raises(TransactionBusy):
@@ -397,7 +398,8 @@ def test_a_transaction_that_stays_open_may_be_gone_on_with_by_anybody(archive: A
 @pytest.mark.parametrize("again", [False, True])
 def test_a_transaction_that_stayed_open_is_gone_when_another_ended_it(archive: Archive, *, again: bool) -> None:
     transaction = archive.new("r")
-    transaction.park(lease=60, open_still=True)
+    transaction.area.stays_open = True
+    transaction.park(lease=60)
     archive.resume(transaction.transaction).rollback()
     if again:  # a folder of that name, by whomever: its lock is another one
         transaction.area.folder.mkdir()
@@ -414,12 +416,13 @@ def test_what_stays_open_between_two_pieces_of_work_is_closed_at_the_end(archive
     before = count()
     transaction = archive.new("r")
     transaction.add(b"first", "file")
-    transaction.park(open_still=True)
+    transaction.area.stays_open = True
+    transaction.park()
     assert count() == before + 2
     transaction.area.release()
     assert count() == before
     transaction.unpark()
-    transaction.park(open_still=True)
+    transaction.park()
     transaction.unpark()
     transaction.commit()
     assert count() <= before

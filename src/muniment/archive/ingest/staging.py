@@ -84,6 +84,8 @@ class StagingArea:
         self.record = record
         self._lock = lock
         self._let_go = False
+        self.stays_open = False
+        """Whether `pause` leaves open what it may: for who works on many by turns, and closes them by `release`."""
         """Whether the lock is open and not held: between two pieces of work on the transaction."""
         self.held_since = time.monotonic()
         """When this process opened its lock, by a clock that only tells earlier from later."""
@@ -266,6 +268,10 @@ class StagingArea:
         if self._lock is not None and not self._let_go:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
             self._let_go = True
+
+    def pause(self) -> None:
+        """Let others take the folder until `retake`."""
+        self.let_go() if self.stays_open else self.release()
 
     def retake(self) -> None:
         """Take the lock of a folder this process let go of.

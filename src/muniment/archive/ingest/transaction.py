@@ -388,10 +388,10 @@ class Transaction:
         found._catch_up()
         return found
 
-    def park(self, *, lease: float | None = None, open_still: bool = False) -> None:
+    def park(self, *, lease: float | None = None) -> None:
         """Let go of the transaction's lock between two pieces of work on it; memory is kept.
 
-        With `lease` it is alive for so many seconds more, then recovery ends it. `open_still` until `area.release`.
+        With `lease` it is alive for so many seconds more, then recovery ends it.
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
@@ -403,7 +403,7 @@ class Transaction:
         if lease is not None:
             self.area.write_lease(lease)
         self._read_to = self.area.journal_size()
-        self.area.let_go() if open_still else self.area.release()
+        self.area.pause()
 
     def unpark(self) -> None:
         """Take the lock again and take in what other processes did meanwhile.

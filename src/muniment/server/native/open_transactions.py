@@ -200,7 +200,8 @@ class OpenTransactions:
         # A prepared one does not expire; without a lease whoever settles its group finds it at once.
         lease = 0.0 if transaction.prepared else None if fresh else self.lease
         try:
-            transaction.park(lease=lease, open_still=True)
+            transaction.area.stays_open = True
+            transaction.park(lease=lease)
         except TransactionClosed:
             self._drop(name)
             return
