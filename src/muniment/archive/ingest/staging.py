@@ -84,9 +84,9 @@ class StagingArea:
         self.record = record
         self._lock = lock
         self._let_go = False
+        """Whether the lock is open and not held: between two pieces of work on the transaction."""
         self.stays_open = False
         """Whether `pause` leaves open what it may: for who works on many by turns, and closes them by `release`."""
-        """Whether the lock is open and not held: between two pieces of work on the transaction."""
         self.held_since = time.monotonic()
         """When this process opened its lock, by a clock that only tells earlier from later."""
         self._journal: int | None = None

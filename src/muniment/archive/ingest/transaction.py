@@ -391,7 +391,7 @@ class Transaction:
     def park(self, *, lease: float | None = None) -> None:
         """Let go of the transaction's lock between two pieces of work on it; memory is kept.
 
-        With `lease` it is alive for so many seconds more, then recovery ends it.
+        With `lease` it counts as alive for so many seconds more, then recovery rolls it back.
 
         Raises:
             DiskFull, WriteFailed: The storage refused.
