@@ -178,7 +178,7 @@ class DeliveryPlanner:
                 if event.seq >= head.seq:
                     return True
         except DamagedRecord:
-            pass
+            pass  # a log that cannot be read tells nothing: every entry is looked up
         return False
 
     def _found(self, definition: Definition, *, ignore_missing: bool) -> Iterator[FoundEntry]:
